@@ -1,0 +1,221 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Plan is what a run would do, in the order of the steps.
+type Plan struct {
+	Actions []Action
+}
+
+// Action is what a run would do in one step.
+type Action struct {
+	Step    string
+	Op      Op
+	Changes []Change
+	Notes   []Note
+	Owner   Owner // whose the object is, if it exists
+	Err     error // why the step could not be looked at
+}
+
+// Op is the kind of an action.
+type Op int
+
+const (
+	None    Op = iota // as it should be
+	Create            // does not exist
+	Update            // differs
+	Replace           // differs in a way that needs a new object
+	Delete            // will be removed
+	Release           // our claim is withdrawn, others still use the object
+	Use               // somebody else's, used as it is
+	Foreign           // somebody else's, in our way or left alone
+)
+
+func (o Op) String() string {
+	return [...]string{"none", "create", "change", "replace", "delete", "release", "use", "foreign"}[o]
+}
+
+// Count returns how many steps have one of the ops.
+func (p Plan) Count(ops ...Op) (n int) {
+	for _, a := range p.Actions {
+		if slices.Contains(ops, a.Op) {
+			n++
+		}
+	}
+	return n
+}
+
+// Empty reports whether a run would change nothing.
+func (p Plan) Empty() bool {
+	return p.Count(Create, Update, Replace, Delete, Release) == 0
+}
+
+// Err joins what stops a run of this plan before it changes anything.
+func (p Plan) Err() error {
+	var errs []error
+	for _, a := range p.Actions {
+		if a.Err != nil {
+			errs = append(errs, &StepError{Step: a.Step, Doing: "read", Err: a.Err})
+		}
+		for _, n := range a.Notes {
+			if n.Severity == Error {
+				errs = append(errs, &StepError{Step: a.Step, Doing: a.Op.String(), Err: errors.New(n.Text)})
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Plan reads everything, all at once but for what needs another's answer, and
+// returns what Up would do. It fails only if the context ends: what is wrong
+// with single steps stands in the plan.
+func (g *Graph) Plan(ctx context.Context) (Plan, error) {
+	if err := g.lookAll(ctx, true); err != nil {
+		return Plan{}, err
+	}
+	var p Plan
+	for _, s := range g.steps {
+		if a := g.inspect(s); !s.lookup || a.Err != nil || len(a.Notes) > 0 {
+			p.Actions = append(p.Actions, a)
+		}
+	}
+	return p, nil
+}
+
+// PlanDown reads everything and returns what Down would do, in the order in
+// which it would be done.
+func (g *Graph) PlanDown(ctx context.Context) (Plan, error) {
+	if err := g.lookAll(ctx, false); err != nil {
+		return Plan{}, err
+	}
+	var p Plan
+	for _, s := range slices.Backward(g.steps) {
+		if s.lookup {
+			continue
+		}
+		a := g.inspectDown(s)
+		if have, found := s.state(); found && a.Op == Delete && s.obstacles != nil {
+			notes, err := s.obstacles(ctx, have)
+			a.Notes, a.Err = append(a.Notes, notes...), err
+		}
+		p.Actions = append(p.Actions, a)
+	}
+	return p, nil
+}
+
+// lookAll reads all steps. Lookups that no step asks for are left out of a
+// removal: it must work where they would fail.
+func (g *Graph) lookAll(ctx context.Context, lookups bool) error {
+	for _, s := range g.steps {
+		s.forget()
+	}
+	var wg sync.WaitGroup
+	for _, s := range g.steps {
+		if lookups || !s.lookup {
+			wg.Go(func() { s.begin(ctx) })
+		}
+	}
+	wg.Wait()
+	g.looked = time.Now()
+	return ctx.Err()
+}
+
+// inspect compares the last reading of a step with what is wanted.
+func (g *Graph) inspect(s *step) Action {
+	l := s.current()
+	a := Action{Step: s.name, Err: l.err}
+	if a.Err != nil {
+		for _, d := range s.deps {
+			if d.current().err != nil { // said there already
+				a.Err = nil
+				a.Notes = []Note{{Info, "waits for " + d.name}}
+			}
+		}
+		return a
+	}
+	if s.lookup {
+		return a
+	}
+	if s.own == Unwanted {
+		return g.inspectDown(s)
+	}
+	if !l.found {
+		a.Op, a.Changes = Create, s.changes(s.zero)
+		if s.own == Borrow {
+			a.Op, a.Changes = Foreign, nil
+			a.Notes = append(a.Notes, Note{Error, "does not exist, and ownership = \"borrow\" does not make it"})
+		}
+		return g.advised(s, a, s.zero, false)
+	}
+	a.Owner = s.owner(l.have)
+	switch {
+	case s.own == Borrow, s.own == Share && a.Owner.By == "":
+		a.Op = Use
+		if s.lacks != nil {
+			a.Notes = append(a.Notes, s.lacks(l.have)...)
+		}
+		return a
+	case a.Owner.By == "" && s.own != Adopt, a.Owner.By != "" && a.Owner.By != g.Owner && s.own != Share:
+		a.Op = Foreign
+		a.Notes = append(a.Notes, Note{Error, "exists already and " + whose(a.Owner)})
+		return a
+	}
+	if a.Changes = s.changes(l.have); len(a.Changes) > 0 {
+		a.Op = Update
+		if slices.ContainsFunc(a.Changes, func(c Change) bool { return c.Replace }) {
+			a.Op = Replace
+		}
+	}
+	return g.advised(s, a, l.have, true)
+}
+
+func (g *Graph) advised(s *step, a Action, have any, found bool) Action {
+	if s.advise != nil {
+		a.Notes = append(a.Notes, s.advise(have, found)...)
+	}
+	return a
+}
+
+// inspectDown says what a removal means for the last reading of a step.
+func (g *Graph) inspectDown(s *step) Action {
+	l := s.current()
+	a := Action{Step: s.name, Err: l.err}
+	if l.err != nil || !l.found {
+		return a
+	}
+	a.Owner = s.owner(l.have)
+	others := slices.DeleteFunc(slices.Clone(a.Owner.Claims), func(c string) bool { return c == g.Owner })
+	claimed := len(others) < len(a.Owner.Claims)
+	switch {
+	case a.Owner.By == "", s.own == Borrow:
+		a.Op = Foreign
+		a.Notes = []Note{{Info, "left alone: " + whose(a.Owner)}}
+	case s.own != Share && a.Owner.By != g.Owner:
+		a.Op = Foreign
+		a.Notes = []Note{{Info, "left alone: " + whose(a.Owner)}}
+	case len(others) == 0:
+		a.Op = Delete
+	case claimed:
+		a.Op = Release
+		a.Notes = []Note{{Info, "still used by " + strings.Join(others, ", ")}}
+	default:
+		a.Op = Foreign
+		a.Notes = []Note{{Info, "left alone: used by " + strings.Join(others, ", ")}}
+	}
+	return a
+}
+
+func whose(o Owner) string {
+	if o.By == "" {
+		return "flowbed did not make it"
+	}
+	return fmt.Sprintf("belongs to the environment %s", o.By)
+}

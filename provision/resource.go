@@ -1,0 +1,128 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrAbsent is returned by Read, possibly wrapped, if the object does not exist.
+var ErrAbsent = errors.New("does not exist")
+
+// Resource is one object, written as the state that it should have. S is the
+// state in which it is found.
+//
+// The fields of the implementing struct may hold references to earlier steps
+// ([Ref], or a slice of Ref); they are the edges of the graph.
+type Resource[S State] interface {
+	// Read says how the object is, or ErrAbsent. It must not change anything.
+	Read(ctx context.Context) (S, error)
+
+	// Create makes the object exist with its owner recorded in the same call,
+	// and need not do more: what it leaves undone, Changes lists next time.
+	Create(ctx context.Context) error
+
+	// Changes lists the differences between have and the wanted state. It is
+	// pure: it makes no calls. Changes of the zero state describes a creation.
+	Changes(have S) []Change
+
+	// Delete removes the object, or this environment's share in it. It is
+	// called again only when the state that Read finds has changed.
+	Delete(ctx context.Context, have S) error
+}
+
+// State is what a resource is found to be.
+type State interface {
+	Owner() Owner
+}
+
+// Owner says who made an object, and who uses it.
+type Owner struct {
+	By     string   // the environment that made it; empty if this program did not
+	Claims []string // the environments that use it, if it may be shared
+}
+
+// Lookup is something that exists without us and is only read.
+type Lookup[S any] interface {
+	Read(ctx context.Context) (S, error)
+}
+
+// The following interfaces are optional.
+type (
+	// Patient resources say how long a step may go on without any progress
+	// before it fails. The default is Graph.Patience.
+	Patient interface{ Patience() time.Duration }
+
+	// Adviser says what a reader of the plan should know beyond the changes.
+	// It is pure. A note of severity Error stops up before anything is changed.
+	Adviser[S State] interface {
+		Advise(have S, found bool) []Note
+	}
+
+	// Lender says what a borrowed object lacks for our use.
+	Lender[S State] interface{ Lacks(have S) []Note }
+
+	// Obstacle says what stands in the way of a deletion; Error stops down
+	// before anything is changed.
+	Obstacle[S State] interface {
+		Obstacles(ctx context.Context, have S) ([]Note, error)
+	}
+
+	// Predictor says what the state will be as far as names decide it, so that
+	// a plan can show what depends on an object that does not exist yet.
+	Predictor[S State] interface{ Predicted() S }
+
+	// Explainer adds what is known about the cause when a step has run out of
+	// patience or failed; it returns an empty string if nothing is.
+	Explainer[S State] interface {
+		Explain(ctx context.Context, have S) string
+	}
+)
+
+// Change is one difference, and the call that removes it.
+type Change struct {
+	Field    string // what differs, in the words of the service
+	From, To Value
+	Replace  bool   // the object cannot be changed in place: a new one takes over
+	Why      string // the reason, where a reader would ask for one
+
+	// Do removes the difference. If it is nil, the difference settles by itself
+	// and is only awaited.
+	Do func(ctx context.Context) error
+}
+
+// Note is a remark about a step.
+type Note struct {
+	Severity Severity
+	Text     string
+}
+
+// Severity says what a note means for the run.
+type Severity int
+
+// Info and Warn are only shown. Error stops a run before it has changed anything.
+const (
+	Info Severity = iota
+	Warn
+	Error
+)
+
+func (s Severity) String() string { return [...]string{"info", "warning", "error"}[s] }
+
+// Ownership says what a step may do with an object that it did not make.
+type Ownership int
+
+const (
+	// Own refuses an object of another owner.
+	Own Ownership = iota
+	// Adopt takes over an object that nobody owns, and says so in the plan.
+	Adopt
+	// Borrow uses an object that must exist, and never writes to it.
+	Borrow
+	// Share is for names that belong to the whole account: the object is made
+	// if it is absent, joined by a claim if another environment made it, and
+	// borrowed if it is somebody else's.
+	Share
+	// Unwanted objects are removed by up if they are ours.
+	Unwanted
+)

@@ -1,0 +1,301 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// Role is an IAM role with its inline policies and attachments: one step,
+// because none of them is of use without the others.
+//
+// What is attached to a role of ours beyond this is removed: a role must not be
+// able to do more than its plan says. On an account-wide role only the policies
+// named for this environment are ours.
+type Role struct {
+	API         *iam.Client
+	ID          Identity
+	Name        string
+	Description string
+	Trust       string   // the trust policy
+	Managed     []string // ARNs of managed policies
+	Shared      bool     // the name belongs to the whole account
+
+	// Inline returns the inline policies by name. It is given the ARNs of the
+	// roles in Passes.
+	Inline func(passes []string) map[string]string
+	Passes []provision.Ref[RoleState]
+}
+
+// RoleState is a role as it is found.
+type RoleState struct {
+	Name, ARN string
+	Trust     string
+	Managed   []string          // sorted
+	Inline    map[string]string // decoded
+	Tags      Tags
+}
+
+// Owner implements provision.State.
+func (s RoleState) Owner() provision.Owner { return s.Tags.Owner() }
+
+// Predicted implements provision.Predictor.
+func (r Role) Predicted() RoleState {
+	return RoleState{Name: r.Name, ARN: r.ID.ARN("iam", "", "role/"+r.Name)}
+}
+
+// Read implements provision.Resource. Its calls run at the same time.
+func (r Role) Read(ctx context.Context) (RoleState, error) {
+	s := RoleState{Inline: map[string]string{}}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		out, err := r.API.GetRole(ctx, &iam.GetRoleInput{RoleName: &r.Name})
+		if err != nil {
+			return absentRole("read role", err)
+		}
+		s.Name, s.ARN = deref(out.Role.RoleName), deref(out.Role.Arn)
+		if !strings.HasPrefix(s.ARN, "arn:") { // its unique id, for a moment after the creation
+			return fmt.Errorf("read role: %w", provision.ErrAbsent)
+		}
+		s.Trust, err = url.QueryUnescape(deref(out.Role.AssumeRolePolicyDocument))
+		s.Tags = tagsOf(out.Role.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
+		return err
+	})
+	g.Go(func() (err error) {
+		s.Managed, err = r.attached(ctx)
+		return err
+	})
+	g.Go(func() error { return r.readInline(ctx, s.Inline) })
+	if err := g.Wait(); err != nil {
+		return RoleState{}, err
+	}
+	return s, nil
+}
+
+func (r Role) attached(ctx context.Context) (arns []string, err error) {
+	pages := iam.NewListAttachedRolePoliciesPaginator(r.API, &iam.ListAttachedRolePoliciesInput{RoleName: &r.Name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, absentRole("list attached policies", err)
+		}
+		for _, p := range page.AttachedPolicies {
+			arns = append(arns, deref(p.PolicyArn))
+		}
+	}
+	slices.Sort(arns)
+	return arns, nil
+}
+
+// readInline reads the policies that are wanted without waiting for the list of
+// those that exist, and then what else the list names.
+func (r Role) readInline(ctx context.Context, into map[string]string) error {
+	wanted := slices.Sorted(maps.Keys(r.inline()))
+	docs := make([]string, len(wanted))
+	var names []string
+	g, gctx := errgroup.WithContext(ctx)
+	for i, name := range wanted {
+		g.Go(func() (err error) {
+			docs[i], err = r.policy(gctx, name)
+			return err
+		})
+	}
+	g.Go(func() error {
+		pages := iam.NewListRolePoliciesPaginator(r.API, &iam.ListRolePoliciesInput{RoleName: &r.Name})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(gctx)
+			if err != nil {
+				return absentRole("list policies", err)
+			}
+			names = append(names, page.PolicyNames...)
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, doc := range docs {
+		if doc != "" {
+			into[wanted[i]] = doc
+		}
+	}
+	for _, name := range names {
+		if _, ok := into[name]; ok {
+			continue
+		}
+		doc, err := r.policy(ctx, name)
+		if err != nil {
+			return err
+		}
+		if doc != "" {
+			into[name] = doc
+		}
+	}
+	return nil
+}
+
+// policy is one inline policy, or empty if there is none of that name.
+func (r Role) policy(ctx context.Context, name string) (string, error) {
+	out, err := r.API.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &r.Name, PolicyName: &name})
+	if _, ok := errors.AsType[*types.NoSuchEntityException](err); ok {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read policy %s: %w", name, err)
+	}
+	// IAM sends policies URL-encoded, and the SDK for Go leaves them so.
+	return url.QueryUnescape(deref(out.PolicyDocument))
+}
+
+func absentRole(doing string, err error) error {
+	if _, ok := errors.AsType[*types.NoSuchEntityException](err); ok {
+		return fmt.Errorf("%s: %w", doing, provision.ErrAbsent)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func (r Role) tags() Tags {
+	if r.Shared {
+		return r.ID.SharedTags(r.Name)
+	}
+	return r.ID.Tags(r.Name)
+}
+
+// inline is what Inline wants, with the ARNs that are known or can be told.
+func (r Role) inline() map[string]string {
+	if r.Inline == nil {
+		return nil
+	}
+	arns := make([]string, len(r.Passes))
+	for i, p := range r.Passes {
+		s, _ := p.Expect()
+		arns[i] = s.ARN
+	}
+	return r.Inline(arns)
+}
+
+// Create implements provision.Resource.
+func (r Role) Create(ctx context.Context) error {
+	_, err := r.API.CreateRole(ctx, &iam.CreateRoleInput{
+		RoleName: &r.Name, AssumeRolePolicyDocument: &r.Trust, Description: &r.Description,
+		Tags: tagList(r.tags(), iamTag),
+	})
+	if err != nil {
+		return fmt.Errorf("create role: %w", err)
+	}
+	return nil
+}
+
+func iamTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
+
+// Changes implements provision.Resource.
+func (r Role) Changes(have RoleState) []provision.Change {
+	c := tagChange(have.Tags, r.tags(), r.Shared, r.setTags)
+	c = append(c, differsPolicy("trust policy", have.Trust, r.Trust, r.setTrust)...)
+	want := r.inline()
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		c = append(c, differsPolicy("policy "+name, have.Inline[name], want[name], r.putPolicy(name, want[name]))...)
+	}
+	for _, arn := range r.Managed {
+		if !slices.Contains(have.Managed, arn) {
+			c = append(c, provision.Change{Field: "managed policy", To: provision.Text(arn), Do: r.attach(arn)})
+		}
+	}
+	if r.Shared {
+		return c
+	}
+	for _, name := range slices.Sorted(maps.Keys(have.Inline)) {
+		if _, ok := want[name]; !ok {
+			c = append(c, provision.Change{Field: "policy " + name, From: provision.JSON(have.Inline[name]), Do: r.deletePolicy(name)})
+		}
+	}
+	for _, arn := range have.Managed {
+		if !slices.Contains(r.Managed, arn) {
+			c = append(c, provision.Change{Field: "managed policy", From: provision.Text(arn), Do: r.detach(arn)})
+		}
+	}
+	return c
+}
+
+func (r Role) setTags(ctx context.Context, t Tags) error {
+	_, err := r.API.TagRole(ctx, &iam.TagRoleInput{RoleName: &r.Name, Tags: tagList(t, iamTag)})
+	return err
+}
+
+func (r Role) setTrust(ctx context.Context) error {
+	_, err := r.API.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &r.Name, PolicyDocument: &r.Trust})
+	return err
+}
+
+func (r Role) putPolicy(name, doc string) do {
+	return func(ctx context.Context) error {
+		_, err := r.API.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &r.Name, PolicyName: &name, PolicyDocument: &doc})
+		return err
+	}
+}
+
+func (r Role) deletePolicy(name string) do {
+	return func(ctx context.Context) error {
+		_, err := r.API.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &r.Name, PolicyName: &name})
+		return err
+	}
+}
+
+func (r Role) attach(arn string) do {
+	return func(ctx context.Context) error {
+		_, err := r.API.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &r.Name, PolicyArn: &arn})
+		return err
+	}
+}
+
+func (r Role) detach(arn string) do {
+	return func(ctx context.Context) error {
+		_, err := r.API.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &r.Name, PolicyArn: &arn})
+		return err
+	}
+}
+
+// Delete implements provision.Resource. On an account-wide role it first
+// withdraws this environment's policies and claim; the engine looks again, and
+// calls once more if nobody else is left.
+func (r Role) Delete(ctx context.Context, have RoleState) error {
+	if r.Shared && slices.Contains(have.Owner().Claims, r.ID.Owner()) {
+		return r.release(ctx, have)
+	}
+	for _, name := range slices.Sorted(maps.Keys(have.Inline)) {
+		if err := awserr.Gone(r.deletePolicy(name)(ctx)); err != nil {
+			return fmt.Errorf("delete policy %s: %w", name, err)
+		}
+	}
+	for _, arn := range have.Managed {
+		if err := awserr.Gone(r.detach(arn)(ctx)); err != nil {
+			return fmt.Errorf("detach %s: %w", arn, err)
+		}
+	}
+	_, err := r.API.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &r.Name})
+	return awserr.Gone(err)
+}
+
+func (r Role) release(ctx context.Context, have RoleState) error {
+	for name := range r.inline() {
+		if _, ok := have.Inline[name]; !ok {
+			continue
+		}
+		if err := awserr.Gone(r.deletePolicy(name)(ctx)); err != nil {
+			return fmt.Errorf("delete policy %s: %w", name, err)
+		}
+	}
+	_, err := r.API.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &r.Name, TagKeys: []string{r.ID.claim()}})
+	return awserr.Gone(err)
+}

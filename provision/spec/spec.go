@@ -1,0 +1,187 @@
+package spec
+
+// The structs of this file are the language of config.hcl: field tags name the
+// blocks and attributes, and the comments are their reference in docs/spec.md
+// (`make docs` writes it). A default stands in a comment as "Default: …".
+
+// Environment is one place where flows run: everything that one `up` builds and
+// one `down` removes. Its label names it: a lower-case letter, then up to 19
+// lower-case letters, digits or hyphens. A file may hold several environments;
+// `-e` picks one.
+type Environment struct {
+	Name string `hcl:"name,label"`
+
+	// Region is the AWS region, for example "us-east-1". Default: that of the
+	// AWS configuration (AWS_REGION, then the profile). There is no fallback: a
+	// run without a region stops.
+	Region string `hcl:"region,optional"`
+
+	// Account pins the environment to one AWS account, 12 digits. In another
+	// account every command stops before it has looked at anything.
+	Account string `hcl:"account,optional"`
+
+	// Tags are put on every object that can carry tags. Tags that somebody else
+	// adds are left alone.
+	Tags map[string]string `hcl:"tags,optional"`
+
+	Bucket        *Bucket        `hcl:"bucket,block"`
+	TaskRole      *TaskRole      `hcl:"task_role,block"`
+	ExecutionRole *ExecutionRole `hcl:"execution_role,block"`
+	Cluster       *Cluster       `hcl:"cluster,block"`
+	Network       *Network       `hcl:"network,block"`
+	Logs          *Logs          `hcl:"logs,block"`
+	Agent         *Agent         `hcl:"agent,block"`
+}
+
+// Bucket is the flow bucket: private, encrypted, reachable over TLS only.
+type Bucket struct {
+	// Name is the bucket's name. Default: flowbed-<env>-<account>-<region>-an in
+	// the account-regional namespace, flowbed-<env>-<12 hexadecimal digits> in
+	// the global one.
+	Name string `hcl:"name,optional"`
+
+	// Namespace is "account-regional", where nobody else can take the name, or
+	// "global". Default: "account-regional".
+	Namespace string `hcl:"namespace,optional"`
+
+	// Versioning keeps overwritten and deleted objects. Default: true.
+	Versioning *bool `hcl:"versioning,optional"`
+
+	// ExpireDays deletes objects after so many days; 0 keeps them for ever.
+	// Unfinished uploads always end after 7 days. Default: 0.
+	ExpireDays int `hcl:"expire_days,optional"`
+
+	// ForceDestroy lets `down` empty the bucket. Default: false.
+	ForceDestroy bool `hcl:"force_destroy,optional"`
+
+	// Ownership says what to do if the bucket exists and flowbed did not make
+	// it: "own" refuses, "adopt" takes it over, "borrow" uses it and never
+	// writes to it. Default: "own".
+	Ownership string `hcl:"ownership,optional"`
+}
+
+// TaskRole is the IAM role of the flow's container.
+type TaskRole struct {
+	// Name is the role's name. Default: flowbed-<env>-task.
+	Name string `hcl:"name,optional"`
+
+	// S3 is "bucket" (list, get, put and delete in the flow bucket), "full" or
+	// "none". Default: "bucket".
+	S3 string `hcl:"s3,optional"`
+
+	// ECR is "pull" (this account's repositories), "full" or "none". Pulling
+	// the task's own image needs nothing here. Default: "pull".
+	ECR string `hcl:"ecr,optional"`
+
+	// Policies are the ARNs of further managed policies.
+	Policies []string `hcl:"policies,optional"`
+
+	// Statement blocks, any number, are added to the role's policy.
+	Statements []Statement `hcl:"statement,block"`
+
+	// Ownership is as in the bucket block. Default: "own".
+	Ownership string `hcl:"ownership,optional"`
+}
+
+// Statement allows actions on resources.
+type Statement struct {
+	// Actions are IAM actions, for example "sqs:SendMessage".
+	Actions []string `hcl:"actions"`
+
+	// Resources are ARNs; `account`, `region` and `env_name` help to write them.
+	Resources []string `hcl:"resources"`
+}
+
+// ExecutionRole is the IAM role with which ECS pulls the image, writes the log
+// and reads the API key. The name usually belongs to the whole account.
+type ExecutionRole struct {
+	// Name is the role's name. Default: "ecsTaskExecutionRole".
+	Name string `hcl:"name,optional"`
+
+	// Ownership is as in the bucket block. Default: made if it is absent, and
+	// used as it is if flowbed did not make it.
+	Ownership string `hcl:"ownership,optional"`
+}
+
+// Cluster is the ECS cluster.
+type Cluster struct {
+	// Name is the cluster's name. Default: "default".
+	Name string `hcl:"name,optional"`
+
+	// CapacityProviders are those that the cluster offers. Default: "FARGATE"
+	// and "FARGATE_SPOT".
+	CapacityProviders []string `hcl:"capacity_providers,optional"`
+
+	// ContainerInsights turns on CloudWatch Container Insights, which costs
+	// money. Default: false.
+	ContainerInsights bool `hcl:"container_insights,optional"`
+
+	// Ownership is as in the bucket block. Default: made if it is absent, and
+	// used as it is if flowbed did not make it.
+	Ownership string `hcl:"ownership,optional"`
+}
+
+// Network says where tasks and the agent run.
+type Network struct {
+	// VPC is "default" or a VPC's id. Default: "default".
+	VPC string `hcl:"vpc,optional"`
+
+	// Subnets are ids. Default: the VPC's public subnets.
+	Subnets []string `hcl:"subnets,optional"`
+}
+
+// Logs is the CloudWatch log group /flowbed/<env>.
+type Logs struct {
+	// RetentionDays is one of the periods that CloudWatch offers. Default: 30.
+	RetentionDays int `hcl:"retention_days,optional"`
+}
+
+// Agent is the EC2 instance whose worker starts the flows. Without this block
+// there is neither an instance nor anything that only it needs.
+type Agent struct {
+	// InstanceType is the EC2 instance type. Default: "t2.micro".
+	InstanceType string `hcl:"instance_type,optional"`
+
+	// Image is "al2023", "al2" or the id of an AMI. Default: "al2023".
+	Image string `hcl:"image,optional"`
+
+	// VolumeGiB is the size of the encrypted root volume in GiB. Default: 16.
+	VolumeGiB int `hcl:"volume_gib,optional"`
+
+	SSH     *SSH     `hcl:"ssh,block"`
+	Prefect *Prefect `hcl:"prefect,block"`
+}
+
+// SSH opens port 22 to one address range. Without this block no port is open,
+// and Session Manager is the way in.
+type SSH struct {
+	// CIDR is the address range, for example "203.0.113.7/32", or "auto" for
+	// the address from which flowbed runs. Default: "auto".
+	CIDR string `hcl:"cidr,optional"`
+
+	// PublicKey is an OpenSSH public key, which is imported.
+	PublicKey string `hcl:"public_key,optional"`
+
+	// KeyName is an existing EC2 key pair, instead of a public key.
+	KeyName string `hcl:"key_name,optional"`
+
+	// AllowWorld is needed for a range that is open to the world. Default: false.
+	AllowWorld bool `hcl:"allow_world,optional"`
+}
+
+// Prefect says which Prefect the agent runs, and for which API.
+type Prefect struct {
+	// Version is an exact Prefect version. Default: "3.9.1".
+	Version string `hcl:"version,optional"`
+
+	// APIURL is the API of Prefect Cloud (with account and workspace) or of a
+	// server of your own.
+	APIURL string `hcl:"api_url"`
+
+	// APIKey is Prefect Cloud's key. It is kept in an SSM SecureString and
+	// appears nowhere else. Use a sensitive variable.
+	APIKey string `hcl:"api_key,optional"`
+
+	// WorkPool is the work pool's name. Default: flowbed-<env>.
+	WorkPool string `hcl:"work_pool,optional"`
+}

@@ -1,0 +1,71 @@
+package provision
+
+// Value is one side of a difference: a text, a JSON document, a secret, or
+// something that is not known before up has run. The zero Value is "nothing".
+type Value struct {
+	kind valueKind
+	text string
+}
+
+type valueKind int
+
+const (
+	nothing valueKind = iota
+	plain
+	document
+	secret
+	unknown
+)
+
+// Text is a value that may be shown. An empty text is nothing.
+func Text(s string) Value {
+	if s == "" {
+		return Value{}
+	}
+	return Value{plain, s}
+}
+
+// JSON is a document that a view may compare member by member.
+func JSON(s string) Value {
+	if s == "" {
+		return Value{}
+	}
+	return Value{document, s}
+}
+
+// Secret stands for a value that must not be shown; it does not hold it.
+func Secret() Value { return Value{kind: secret} }
+
+// Unknown stands for a value that an earlier step will provide.
+func Unknown() Value { return Value{kind: unknown} }
+
+// Of is the text that f takes from an earlier step's state, or Unknown.
+func Of[S any](r Ref[S], f func(S) string) Value {
+	if s, ok := r.Get(); ok {
+		return Text(f(s))
+	}
+	return Unknown()
+}
+
+// Known reports whether the value is decided.
+func (v Value) Known() bool { return v.kind != unknown }
+
+// IsNothing reports whether there is no value on this side.
+func (v Value) IsNothing() bool { return v.kind == nothing }
+
+// IsSecret reports whether the value must not be shown.
+func (v Value) IsSecret() bool { return v.kind == secret }
+
+// IsJSON reports whether the value is a JSON document.
+func (v Value) IsJSON() bool { return v.kind == document }
+
+// String is what may be shown of the value.
+func (v Value) String() string {
+	switch v.kind {
+	case secret:
+		return "(secret)"
+	case unknown:
+		return "(known after up)"
+	}
+	return v.text
+}
