@@ -1,0 +1,137 @@
+package sandbox
+
+import "time"
+
+// ec2DB is a region's part of EC2.
+type ec2DB struct {
+	VPCs       map[string]*vpc           `json:"vpcs"`
+	Subnets    map[string]*subnet        `json:"subnets"`
+	Routes     map[string]*routeTable    `json:"routes"`
+	Groups     map[string]*securityGroup `json:"groups"`
+	Keys       map[string]*keyPair       `json:"keys"` // by name
+	Images     map[string]*image         `json:"images"`
+	Instances  map[string]*instance      `json:"instances"`
+	Volumes    map[string]*volume        `json:"volumes"`
+	Interfaces map[string]*nic           `json:"interfaces"`
+}
+
+type tags map[string]string
+
+type vpc struct {
+	ID      string `json:"id"`
+	CIDR    string `json:"cidr"`
+	Default bool   `json:"default"`
+	Tags    tags   `json:"tags"`
+}
+
+type subnet struct {
+	ID          string `json:"id"`
+	VPC         string `json:"vpc"`
+	Zone        string `json:"zone"`
+	CIDR        string `json:"cidr"`
+	MapPublicIP bool   `json:"map_public_ip"`
+	Default     bool   `json:"default"`
+	Used        int    `json:"used"` // addresses handed out so far
+	Tags        tags   `json:"tags"`
+}
+
+type routeTable struct {
+	ID      string   `json:"id"`
+	VPC     string   `json:"vpc"`
+	Main    bool     `json:"main"`
+	Subnets []string `json:"subnets"` // associated by name
+	Gateway string   `json:"gateway"` // of the default route; may be empty
+}
+
+type securityGroup struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	VPC         string `json:"vpc"`
+	Ingress     []rule `json:"ingress"`
+	Egress      []rule `json:"egress"`
+	Tags        tags   `json:"tags"`
+}
+
+// rule is one permission: one source, one range of ports.
+type rule struct {
+	Protocol    string `json:"protocol"` // "tcp", "udp", "icmp", "-1", …
+	From        int32  `json:"from"`
+	To          int32  `json:"to"`
+	CIDR        string `json:"cidr"`  // IPv4 or IPv6, or
+	Group       string `json:"group"` // another group
+	Description string `json:"description"`
+}
+
+type keyPair struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	PublicKey   string    `json:"public_key"`
+	Fingerprint string    `json:"fingerprint"`
+	Type        string    `json:"type"`
+	Created     time.Time `json:"created"`
+	Tags        tags      `json:"tags"`
+}
+
+type image struct {
+	ID           string    `json:"id"`
+	Name         string    `json:"name"`
+	Architecture string    `json:"architecture"`
+	RootDevice   string    `json:"root_device"`
+	RootGiB      int32     `json:"root_gib"`
+	Created      time.Time `json:"created"`
+}
+
+type instance struct {
+	ID               string    `json:"id"`
+	Type             string    `json:"type"`
+	Image            string    `json:"image"`
+	Key              string    `json:"key"`
+	Profile          string    `json:"profile"` // ARN; may be empty
+	ProfileID        string    `json:"profile_id"`
+	Association      string    `json:"association"` // id of the profile's association
+	Subnet           string    `json:"subnet"`
+	State            string    `json:"state"` // as it was at Since, see (*instance).settle
+	Since            time.Time `json:"since"`
+	Launched         time.Time `json:"launched"`
+	ShutdownBehavior string    `json:"shutdown_behavior"`
+	NoTerminate      bool      `json:"no_terminate"`
+	NoStop           bool      `json:"no_stop"`
+	Metadata         metadata  `json:"metadata"`
+	UserData         string    `json:"user_data"` // base64
+	Token            string    `json:"token"`
+	Fingerprint      string    `json:"fingerprint"` // of the launch, for the token
+	Tags             tags      `json:"tags"`
+}
+
+type metadata struct {
+	Tokens       string `json:"tokens"`
+	HopLimit     int32  `json:"hop_limit"`
+	Endpoint     string `json:"endpoint"`
+	InstanceTags string `json:"instance_tags"`
+}
+
+type volume struct {
+	ID        string    `json:"id"`
+	Instance  string    `json:"instance"`
+	Device    string    `json:"device"`
+	Zone      string    `json:"zone"`
+	Type      string    `json:"type"`
+	GiB       int32     `json:"gib"`
+	Encrypted bool      `json:"encrypted"`
+	Ends      bool      `json:"ends"` // with its instance
+	Created   time.Time `json:"created"`
+	Tags      tags      `json:"tags"`
+}
+
+// nic is a network interface.
+type nic struct {
+	ID          string   `json:"id"`
+	Instance    string   `json:"instance"` // may be empty
+	Description string   `json:"description"`
+	Subnet      string   `json:"subnet"`
+	PrivateIP   string   `json:"private_ip"`
+	PublicIP    string   `json:"public_ip"`
+	Groups      []string `json:"groups"`
+	Tags        tags     `json:"tags"`
+}
