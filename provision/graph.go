@@ -170,7 +170,9 @@ func (r Ref[S]) Set() bool { return r.step != nil || r.known != nil }
 
 func (r Ref[S]) target() *step { return r.step }
 
-type edge interface{ target() *step }
+// Edge is a Ref of any type. A resource that needs steps to come before it, but
+// nothing of their state, holds a slice of Edge.
+type Edge interface{ target() *step }
 
 // Add appends a resource under a name that is unique in the graph.
 func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
@@ -232,11 +234,11 @@ func edges(name string, r any) (deps []*step) {
 		panic("provision: " + name + " is not a struct")
 	}
 	add := func(v reflect.Value) {
-		if e, ok := v.Interface().(edge); ok && e.target() != nil {
+		if e, ok := v.Interface().(Edge); ok && e.target() != nil {
 			deps = append(deps, e.target())
 		}
 	}
-	isEdge := func(t reflect.Type) bool { return t.Implements(reflect.TypeFor[edge]()) }
+	isEdge := func(t reflect.Type) bool { return t.Implements(reflect.TypeFor[Edge]()) }
 	for i := range v.NumField() {
 		f, t := v.Field(i), v.Type().Field(i)
 		switch {
