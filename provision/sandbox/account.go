@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +28,8 @@ import (
 // DefaultAccount is the account number of a new sandbox.
 const DefaultAccount = "123456789012"
 
-// Account is an AWS account in memory. It is safe for concurrent use.
+// Account is an AWS account in memory. It is safe for concurrent use. Its
+// exported fields are set before the first call.
 type Account struct {
 	// Lag is how long a change stays invisible to reading calls.
 	Lag time.Duration
@@ -35,18 +37,28 @@ type Account struct {
 	// ProfileLag is how long EC2 does not accept a new instance profile.
 	ProfileLag time.Duration
 
-	// Fault, if set, is asked before each call.
+	// ReuseLag is how long the name of a deleted bucket cannot be used again.
+	ReuseLag time.Duration
+
+	// Fault, if set, is asked before each call, one call at a time. It must
+	// not call the account.
 	Fault func(Call) Fault
 
 	// Secrets are values that may stand in SecureString parameters. Save keeps
 	// only their fingerprints; a value given here is recognised after Load.
 	Secrets []string
 
+	// Keep, if set, is the file to which the account is saved after each
+	// writing call, so that a run that is killed leaves behind what it made.
+	Keep string
+
 	mu      sync.Mutex
 	db      *database
+	dirty   bool       // changed since it was loaded or saved
 	past    []snapshot // oldest first; kept only if there is a lag
 	calls   []Call
-	secrets map[string]string // parameter name → value; never saved
+	writes  int
+	secrets map[string]string // see secretKey; never saved
 }
 
 // Call is one call that reached the account.
@@ -64,7 +76,7 @@ func (c Call) String() string { return c.Service + ":" + c.Operation }
 type Fault struct {
 	Refuse error  // returned instead of carrying out the call
 	Lose   bool   // carried out, but the reply is lost: as the SDK does, the call is made again
-	Then   func() // runs after the call was carried out
+	Then   func() // runs after the call was carried out; it may call the account
 }
 
 type snapshot struct {
@@ -113,7 +125,7 @@ func (a *Account) Config(region string) aws.Config {
 func (a *Account) Calls() []Call {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return append([]Call(nil), a.calls...)
+	return slices.Clone(a.calls)
 }
 
 // Writes returns the writing calls that reached the account so far.
@@ -138,6 +150,28 @@ type request struct {
 func (r *request) id(prefix string) string {
 	r.Serial++
 	return fmt.Sprintf("%s-%017x", prefix, r.Serial)
+}
+
+// uniqueID is a new id of IAM's form.
+func (r *request) uniqueID(prefix string) string {
+	r.Serial++
+	return fmt.Sprintf("%s%017d", prefix, r.Serial)
+}
+
+// partition is that of the caller's region.
+func (r *request) partition() string {
+	switch {
+	case strings.HasPrefix(r.region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(r.region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}
+
+// arn names an object of the account; region is empty for global services.
+func (r *request) arn(service, region, object string) string {
+	return strings.Join([]string{"arn", r.partition(), service, region, r.Account, object}, ":")
 }
 
 type operation func(r *request, in any) (any, error)
@@ -172,52 +206,63 @@ func (a *Account) answer(ctx context.Context, region string, in any) (any, error
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	out, then, err := a.exchange(region, in)
+	if then != nil {
+		then()
+	}
+	return out, err
+}
+
+// exchange is one call: what comes back, and what is to happen after it.
+func (a *Account) exchange(region string, in any) (any, func(), error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := describe(in)
 	c.Number = len(a.calls) + 1
 	if c.Write {
-		c.WriteNo = 1
-		for _, o := range a.calls {
-			if o.Write {
-				c.WriteNo++
-			}
-		}
+		a.writes++
+		c.WriteNo = a.writes
 	}
 	a.calls = append(a.calls, c)
 	op, ok := operations[reflect.TypeOf(in)]
 	if !ok {
-		return nil, fail("NotImplemented", "the sandbox does not know the operation %s", c)
+		return nil, nil, fail("NotImplemented", "the sandbox does not know the operation %s", c)
 	}
 	var fault Fault
 	if a.Fault != nil {
 		fault = a.Fault(c)
 	}
 	if fault.Refuse != nil {
-		return nil, fault.Refuse
+		return nil, fault.Then, fault.Refuse
 	}
 	out, err := a.carryOut(op, c, region, in)
 	if fault.Lose {
 		out, err = a.carryOut(op, c, region, in)
 	}
-	if fault.Then != nil {
-		fault.Then()
+	if c.Write && a.Keep != "" {
+		if kept := a.save(a.Keep); kept != nil {
+			return nil, fault.Then, kept
+		}
 	}
-	return out, err
+	return out, fault.Then, err
 }
 
 func (a *Account) carryOut(op operation, c Call, region string, in any) (any, error) {
 	r := &request{database: a.db, a: a, region: region, now: time.Now()}
-	if a.Lag == 0 {
-		return op(r, in)
-	}
 	if !c.Write {
 		r.database = a.visible(r.now.Add(-a.Lag))
 		return op(r, in)
 	}
+	a.dirty = true
+	if a.Lag == 0 {
+		return op(r, in)
+	}
 	before := a.db.clone()
 	out, err := op(r, in)
-	a.past = append(a.past, snapshot{until: r.now, db: before})
+	a.past = slices.DeleteFunc(a.past, func(s snapshot) bool { return s.until.Before(r.now.Add(-a.Lag)) })
+	if err == nil {
+		a.past = append(a.past, snapshot{until: r.now, db: before})
+	}
 	return out, err
 }
 
@@ -225,7 +270,7 @@ func (a *Account) carryOut(op operation, c Call, region string, in any) (any, er
 func (a *Account) visible(at time.Time) *database {
 	for _, s := range a.past {
 		if at.Before(s.until) {
-			return s.db.clone()
+			return s.db
 		}
 	}
 	return a.db
@@ -248,7 +293,9 @@ func fail(code, format string, args ...any) error {
 	return &smithy.GenericAPIError{Code: code, Message: fmt.Sprintf(format, args...), Fault: smithy.FaultClient}
 }
 
-// regional is a region's part of a service, made when it is first used.
+// regional is a region's part of a service, made when it is first used. Reading
+// calls make it too, perhaps in a view of the past: what is in a fresh part must
+// not depend on when it is made, so its ids cannot come from the serial number.
 func regional[T any](m *map[string]*T, region string, fresh func() *T) *T {
 	if *m == nil {
 		*m = map[string]*T{}

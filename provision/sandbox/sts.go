@@ -9,7 +9,7 @@ func init() {
 	on(func(r *request, _ *sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
 		return &sts.GetCallerIdentityOutput{
 			Account: aws.String(r.Account),
-			Arn:     aws.String("arn:aws:iam::" + r.Account + ":user/sandbox"),
+			Arn:     aws.String(r.arn("iam", "", "user/sandbox")),
 			UserId:  aws.String("AIDASANDBOX"),
 		}, nil
 	})

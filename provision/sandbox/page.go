@@ -1,0 +1,26 @@
+package sandbox
+
+import (
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// page cuts one page out of a list. The token is the place where it begins; the
+// next one is nil on the last page.
+func page[T any](all []T, token *string, size *int32, most int) (list []T, next *string, err error) {
+	from := 0
+	if token != nil {
+		if from, err = strconv.Atoi(*token); err != nil || from < 0 || from > len(all) {
+			return nil, nil, fail("ValidationError", "the page token %q is not valid", *token)
+		}
+	}
+	n := most
+	if size != nil && int(*size) > 0 {
+		n = min(int(*size), most)
+	}
+	if all = all[from:]; len(all) > n {
+		return all[:n], aws.String(strconv.Itoa(from + n)), nil
+	}
+	return all, nil, nil
+}
