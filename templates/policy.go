@@ -1,0 +1,118 @@
+package templates
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// Place is where an environment is.
+type Place struct {
+	Partition string // "aws", "aws-cn" or "aws-us-gov"
+	Region    string
+	Account   string
+	Env       string // the environment's name
+}
+
+func (p Place) arn(service, region, object string) string {
+	return strings.Join([]string{"arn", p.Partition, service, region, p.Account, object}, ":")
+}
+
+// logGroup is the ARN of the streams of a log group, given its name.
+func (p Place) logGroup(name string) string {
+	return p.arn("logs", p.Region, "log-group:"+name+":*")
+}
+
+// parameter is the ARN of an SSM parameter, given its name or its ARN. The
+// slash with which a name begins is not doubled.
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
+func (p Place) parameter(name string) string {
+	if strings.HasPrefix(name, "arn:") {
+		return name
+	}
+	return p.arn("ssm", p.Region, "parameter/"+strings.TrimPrefix(name, "/"))
+}
+
+// policy is an IAM policy. Its statements keep their order.
+type policy struct {
+	Version   string
+	Statement []statement
+}
+
+type statement struct {
+	Sid       string
+	Effect    string
+	Principal map[string]string `json:",omitempty"`
+	Action    list
+	Resource  list                       `json:",omitempty"`
+	Condition map[string]map[string]list `json:",omitempty"`
+}
+
+// list is written as IAM writes it: one element stands without brackets.
+type list []string
+
+// MarshalJSON implements json.Marshaler.
+func (l list) MarshalJSON() ([]byte, error) {
+	if len(l) == 1 {
+		return json.Marshal(l[0])
+	}
+	return json.Marshal([]string(l))
+}
+
+func allow(sid string, actions list, resources ...string) statement {
+	return statement{Sid: sid, Effect: "Allow", Action: actions, Resource: resources}
+}
+
+// when adds a condition.
+func (s statement) when(operator, key string, values ...string) statement {
+	c := map[string]map[string]list{}
+	for op, keys := range s.Condition {
+		c[op] = keys
+	}
+	if c[operator] == nil {
+		c[operator] = map[string]list{}
+	}
+	c[operator][key] = values
+	s.Condition = c
+	return s
+}
+
+// document is the policy as compact JSON, or empty without statements: IAM
+// knows no policy that allows nothing.
+func document(s ...statement) string {
+	if len(s) == 0 {
+		return ""
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(policy{"2012-10-17", s}); err != nil {
+		panic("templates: policy: " + err.Error()) // strings always encode
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func trust(service string) statement {
+	return statement{
+		Sid: "Assume", Effect: "Allow", Principal: map[string]string{"Service": service},
+		Action: list{"sts:AssumeRole"},
+	}
+}
+
+// TasksTrust lets ECS tasks of this account and region assume a role.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+func TasksTrust(p Place) string {
+	return document(trust("ecs-tasks.amazonaws.com").
+		when("StringEquals", "aws:SourceAccount", p.Account).
+		when("ArnLike", "aws:SourceArn", p.arn("ecs", p.Region, "*")))
+}
+
+// InstanceTrust lets EC2 instances assume a role. It has no condition on the
+// source: EC2 sends none, and the instance would get no credentials.
+func InstanceTrust(p Place) string {
+	service := "ec2.amazonaws.com"
+	if p.Partition == "aws-cn" {
+		service = "ec2.amazonaws.com.cn"
+	}
+	return document(trust(service))
+}

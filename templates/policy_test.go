@@ -1,0 +1,197 @@
+package templates
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares a text with testdata/name, or writes it there.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+// tool is the path of a program of the test environment.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	dir := os.Getenv("FLOWBED_TEST_VENV")
+	if dir == "" {
+		dir = filepath.Join("..", ".venv")
+	}
+	path := filepath.Join(dir, "bin", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%s is missing: `make test` installs it (or set FLOWBED_TEST_VENV): %v", name, err)
+	}
+	return path
+}
+
+var (
+	dev   = Place{"aws", "eu-central-1", "123456789012", "dev"}
+	roles = []string{"arn:aws:iam::123456789012:role/flowbed-dev-task", "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"}
+)
+
+const cluster = "arn:aws:ecs:eu-central-1:123456789012:cluster/default"
+
+func agentRights(g Generation) AgentRights {
+	r := AgentRights{ClusterARN: cluster, Roles: roles, Parameter: "/flowbed/dev/prefect-api-key", Prefect: g}
+	if g == Prefect3 || g == Prefect2 {
+		r.WorkPool = "flowbed-dev"
+	}
+	return r
+}
+
+// ECS has an entry for it, but no word on the revision that a family not yet
+// registered has; what can be registered is limited by PassRole.
+var register = []string{"RESOURCE_STAR [ecs:RegisterTaskDefinition]"}
+
+// policies are the documents under test. Findings of the linter that are meant
+// are listed with them.
+var policies = []struct {
+	name  string
+	text  string
+	trust bool
+	meant []string
+}{
+	{name: "trust-tasks", text: TasksTrust(dev), trust: true},
+	{name: "trust-instance", text: InstanceTrust(dev), trust: true},
+	{name: "trust-instance-cn", text: InstanceTrust(Place{"aws-cn", "cn-north-1", "123456789012", "dev"}), trust: true},
+	{name: "task", text: TaskPolicy(dev, TaskRights{Bucket: "flows", S3: "bucket", ECR: "pull"})},
+	{
+		name: "task-full",
+		text: TaskPolicy(dev, TaskRights{Bucket: "flows", S3: "full", ECR: "full"}),
+	},
+	{name: "task-statements", text: TaskPolicy(dev, TaskRights{S3: "none", ECR: "none", Statements: []Statement{
+		{Actions: []string{"sqs:SendMessage"}, Resources: []string{"arn:aws:sqs:eu-central-1:123456789012:events"}},
+		{Actions: []string{"sns:Publish"}, Resources: []string{"arn:aws:sns:eu-central-1:123456789012:a", "arn:aws:sns:eu-central-1:123456789012:b"}},
+	}})},
+	{name: "task-dask", text: TaskPolicy(dev, TaskRights{S3: "none", ECR: "none", Dask: &DaskRights{
+		ClusterARN: cluster, Roles: roles, LogGroup: "/flowbed/dev",
+	}}), meant: register},
+	{name: "execution", text: ExecutionPolicy(dev, "/flowbed/dev", "/flowbed/dev/prefect-api-key")},
+	{name: "agent-3", text: AgentPolicy(dev, agentRights(Prefect3)), meant: register},
+	{name: "agent-2", text: AgentPolicy(dev, agentRights(Prefect2)), meant: register},
+	{name: "agent-1", text: AgentPolicy(dev, agentRights(Prefect1)), meant: register},
+	{name: "agent-014", text: AgentPolicy(dev, agentRights(Prefect014)), meant: register},
+}
+
+func TestPolicies(t *testing.T) {
+	for _, p := range policies {
+		t.Run(p.name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := json.Indent(&b, []byte(p.text), "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, p.name+".json", b.String()+"\n")
+		})
+	}
+}
+
+// TestPoliciesLint has a linter of others judge the policies. It knows no trust
+// policies: these have no resource.
+func TestPoliciesLint(t *testing.T) {
+	parliament := tool(t, "parliament")
+	for _, p := range policies {
+		if p.trust {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(parliament, "--json")
+			cmd.Stdin = strings.NewReader(p.text)
+			out, err := cmd.Output()
+			if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+				t.Fatal(err)
+			}
+			if err != nil && len(out) == 0 {
+				t.Fatalf("parliament found nothing and failed: %v", err)
+			}
+			for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
+				var found struct {
+					Issue  string
+					Detail any
+				}
+				if err := d.Decode(&found); err != nil {
+					t.Fatalf("%v in %s", err, out)
+				}
+				if finding := fmt.Sprint(found.Issue, " ", found.Detail); !meant(p.meant, finding) {
+					t.Errorf("parliament: %s", finding)
+				}
+			}
+		})
+	}
+}
+
+// meant reports whether a finding begins as one that was expected.
+func meant(list []string, finding string) bool {
+	return slices.ContainsFunc(list, func(m string) bool { return strings.HasPrefix(finding, m) })
+}
+
+func TestPolicyOfNothing(t *testing.T) {
+	if got := TaskPolicy(dev, TaskRights{S3: "none", ECR: "none"}); got != "" {
+		t.Errorf("task policy: %s", got)
+	}
+	if got := ExecutionPolicy(dev, "", ""); got != "" {
+		t.Errorf("execution policy: %s", got)
+	}
+	if got := ExecutionPolicy(dev, "/flowbed/dev", ""); strings.Contains(got, "ssm:") {
+		t.Errorf("execution policy without a secret: %s", got)
+	}
+	r := agentRights(Prefect3)
+	r.Parameter = ""
+	if got := AgentPolicy(dev, r); strings.Contains(got, "ssm:") {
+		t.Errorf("agent policy without a secret: %s", got)
+	}
+}
+
+// TestPassRole keeps the rule that PassRole names roles, and ECS tasks as the
+// only ones to get them.
+func TestPassRole(t *testing.T) {
+	for _, p := range policies {
+		var doc struct {
+			Statement []struct {
+				Action, Resource any
+				Condition        map[string]map[string]any
+			}
+		}
+		if err := json.Unmarshal([]byte(p.text), &doc); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range doc.Statement {
+			if !strings.Contains(fmt.Sprint(s.Action), "iam:PassRole") {
+				continue
+			}
+			if s.Condition["StringEquals"]["iam:PassedToService"] != "ecs-tasks.amazonaws.com" {
+				t.Errorf("%s: PassRole to any service", p.name)
+			}
+			if got := fmt.Sprint(s.Resource); got != fmt.Sprint(roles) {
+				t.Errorf("%s: PassRole on %v", p.name, got)
+			}
+		}
+	}
+}

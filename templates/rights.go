@@ -1,0 +1,184 @@
+package templates
+
+import (
+	"fmt"
+	"strings"
+)
+
+// TaskRights is what a flow's container may do.
+type TaskRights struct {
+	Bucket     string // the flow bucket's name
+	S3         string // "bucket", "full" or "none"
+	ECR        string // "pull", "full" or "none"
+	Dask       *DaskRights
+	Statements []Statement
+}
+
+// Statement allows actions on resources, in the words of the spec.
+type Statement struct {
+	Actions, Resources []string
+}
+
+// DaskRights is what dask-cloudprovider's FargateCluster needs in a task whose
+// cluster, roles, security group and log group exist already.
+type DaskRights struct {
+	ClusterARN string
+	Roles      []string // ARNs of the roles that its tasks get
+	LogGroup   string   // name
+}
+
+// TaskPolicy is the inline policy of the task role, or empty if it allows
+// nothing.
+func TaskPolicy(p Place, r TaskRights) string {
+	var s []statement
+	bucket := "arn:" + p.Partition + ":s3:::" + r.Bucket
+	switch r.S3 {
+	case "bucket":
+		s = append(s,
+			// Without ListBucket S3 answers 403 for an absent key, which Prefect takes for a failure.
+			allow("FlowBucket", list{"s3:ListBucket", "s3:GetBucketLocation"}, bucket),
+			allow("FlowObjects", list{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}, bucket+"/*"))
+	case "full":
+		s = append(s, allow("S3", list{"s3:*"}, "*"))
+	}
+	switch r.ECR {
+	case "pull":
+		s = append(s,
+			allow("EcrLogin", list{"ecr:GetAuthorizationToken"}, "*"),
+			allow("EcrPull", list{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+				p.arn("ecr", p.Region, "repository/*")))
+	case "full":
+		s = append(s, allow("Ecr", list{"ecr:*"}, "*"))
+	}
+	if r.Dask != nil {
+		s = append(s, dask(p, *r.Dask)...)
+	}
+	for i, e := range r.Statements {
+		s = append(s, allow(fmt.Sprintf("Statement%d", i+1), e.Actions, e.Resources...))
+	}
+	return document(s...)
+}
+
+func dask(p Place, r DaskRights) []statement {
+	return []statement{
+		// None of these can be limited to a resource.
+		allow("DaskLook", list{
+			"ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs",
+			"ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListAccountSettings", "ecs:ListClusters",
+			"ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "iam:ListRoles", "logs:DescribeLogGroups",
+		}, "*"),
+		allow("DaskCluster", list{"ecs:DescribeClusters"}, r.ClusterARN),
+		allow("DaskRun", list{"ecs:RunTask"}, p.arn("ecs", p.Region, "task-definition/*")).
+			when("ArnEquals", "ecs:cluster", r.ClusterARN),
+		allow("DaskTasks", list{"ecs:DescribeTasks", "ecs:StopTask"}, tasksOf(r.ClusterARN)),
+		allow("DaskTag", list{"ecs:TagResource"}, p.arn("ecs", p.Region, "task-definition/*"), tasksOf(r.ClusterARN)).
+			when("StringEquals", "ecs:CreateAction", "RegisterTaskDefinition", "RunTask"),
+		allow("DaskRoles", list{"iam:ListRoleTags"}, r.Roles...),
+		pass("DaskPass", r.Roles),
+		allow("DaskLogs", list{"logs:GetLogEvents"}, p.logGroup(r.LogGroup)),
+	}
+}
+
+// ExecutionPolicy is what this environment adds to the execution role: writing
+// to its log group and reading its secret, given by their names. It is empty if
+// neither is given.
+func ExecutionPolicy(p Place, logGroup, parameter string) string {
+	var s []statement
+	if logGroup != "" {
+		s = append(s, allow("Log", list{"logs:CreateLogStream", "logs:PutLogEvents"}, p.logGroup(logGroup)))
+	}
+	if parameter != "" {
+		s = append(s, allow("Secret", list{"ssm:GetParameters"}, p.parameter(parameter)))
+	}
+	return document(s...)
+}
+
+// Generation is what differs between Prefect's versions in the calls that an
+// agent makes.
+type Generation int
+
+const (
+	Prefect3   Generation = iota // the worker since prefect-aws 0.6, which follows no task
+	Prefect2                     // the worker before, which polls its tasks
+	Prefect1                     // the agent since 0.14.12, which deregisters each definition
+	Prefect014                   // the agent up to 0.14.11, which finds definitions by tags
+)
+
+// AgentRights is what the agent's instance may do.
+type AgentRights struct {
+	ClusterARN string
+	Roles      []string // ARNs of the task and the execution role
+	Parameter  string   // name of the secret's parameter; empty if there is none
+	WorkPool   string   // limits the task definitions to those that a worker of the pool registers
+	Prefect    Generation
+}
+
+// AgentPolicy allows exactly what Prefect's agent calls.
+//
+// A worker names the families of its task definitions prefect_<pool>_<id of the
+// deployment or flow>, and may run no others: a pool whose template sets
+// `family` to something that begins differently needs a policy of its own.
+func AgentPolicy(p Place, r AgentRights) string {
+	definitions := p.arn("ecs", p.Region, "task-definition/*:*")
+	if r.WorkPool != "" {
+		definitions = p.arn("ecs", p.Region, "task-definition/prefect_"+r.WorkPool+"_*:*")
+	}
+	s := []statement{
+		// The description cannot be limited to a family, and a family that is not
+		// registered yet has no ARN. What can be run with what is registered is
+		// limited below, by family, cluster and roles.
+		allow("Definitions", definitionActions(r.Prefect), "*"),
+		allow("Run", list{"ecs:RunTask"}, definitions).when("ArnEquals", "ecs:cluster", r.ClusterARN),
+		pass("Pass", r.Roles),
+	}
+	tasks := tasksOf(r.ClusterARN)
+	// EC2 has no resource-level permissions for its descriptions.
+	network := allow("Network", list{"ec2:DescribeSubnets", "ec2:DescribeVpcs"}, "*")
+	switch r.Prefect {
+	case Prefect3, Prefect2:
+		control := list{"ecs:StopTask"}
+		if r.Prefect == Prefect2 {
+			control = append(control, "ecs:DescribeTasks")
+		}
+		s = append(s,
+			allow("Tag", list{"ecs:TagResource"}, tasks).when("StringEquals", "ecs:CreateAction", "RunTask"),
+			allow("Control", control, tasks), network)
+	default:
+		// The network stands in a file, so the agent does not look for one.
+		s = append(s, allow("Tag", list{"ecs:TagResource"}, p.arn("ecs", p.Region, "task-definition/*"), tasks).
+			when("StringEquals", "ecs:CreateAction", "RegisterTaskDefinition", "RunTask"))
+	}
+	if r.Prefect == Prefect014 {
+		s = append(s, allow("Find", list{"tag:GetResources"}, "*"))
+	}
+	if r.Prefect == Prefect3 {
+		// The worker looks for its event queue at each start, and restarts its
+		// observer in vain if it may not.
+		s = append(s, allow("Events", list{"sqs:GetQueueUrl"}, p.arn("sqs", p.Region, "prefect-ecs-tasks-events")))
+	}
+	if r.Parameter != "" {
+		s = append(s, allow("Secret", list{"ssm:GetParameter"}, p.parameter(r.Parameter)))
+	}
+	return document(s...)
+}
+
+func definitionActions(g Generation) list {
+	switch g {
+	case Prefect1:
+		return list{"ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition"}
+	case Prefect014:
+		return list{"ecs:RegisterTaskDefinition"}
+	}
+	return list{"ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"}
+}
+
+// pass lets roles be given to ECS tasks and to nothing else.
+func pass(sid string, roles []string) statement {
+	return allow(sid, list{"iam:PassRole"}, roles...).
+		when("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")
+}
+
+// tasksOf is the ARN of a cluster's tasks.
+func tasksOf(clusterARN string) string {
+	return strings.Replace(clusterARN, ":cluster/", ":task/", 1) + "/*"
+}
