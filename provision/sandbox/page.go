@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,4 +25,16 @@ func page[T any](all []T, token *string, size *int32, most int) (list []T, next 
 		return all[:n], aws.String(strconv.Itoa(from + n)), nil
 	}
 	return all, nil, nil
+}
+
+// sortedKeys are a map's keys in order.
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
+// sorted are a map's values in the order of their keys.
+func sorted[T any](m map[string]T) []T {
+	list := make([]T, 0, len(m))
+	for _, k := range sortedKeys(m) {
+		list = append(list, m[k])
+	}
+	return list
 }

@@ -1,0 +1,219 @@
+package sandbox
+
+import (
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+)
+
+func init() {
+	on(createRole)
+	on(createServiceLinkedRole)
+	on(getRole)
+	on(listRoles)
+	on(updateAssumeRolePolicy)
+	on(deleteRole)
+	on(tagRole)
+	on(untagRole)
+	on(listRoleTags)
+}
+
+func (r *request) checkTrust(document *string) error {
+	text := aws.ToString(document)
+	if _, wrong := r.parsePolicy(text, trustPolicy); wrong != "" {
+		return &types.MalformedPolicyDocumentException{Message: &wrong}
+	}
+	if sizeWithoutSpace(text) > iamTrustSize {
+		return iamLimit("Cannot exceed quota for ACLSizePerRole: %d", iamTrustSize)
+	}
+	return nil
+}
+
+func createRole(r *request, in *iam.CreateRoleInput) (*iam.CreateRoleOutput, error) {
+	name := aws.ToString(in.RoleName)
+	if err := checkIAMName("roleName", in.RoleName, iamRoleName); err != nil {
+		return nil, err
+	}
+	path, err := checkIAMPath(in.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.checkTrust(in.AssumeRolePolicyDocument); err != nil {
+		return nil, err
+	}
+	if len(aws.ToString(in.Description)) > 1000 {
+		return nil, fail("ValidationError", "The description must have at most 1000 characters")
+	}
+	t, err := iamTags(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	if r.IAM.role(name) != nil {
+		return nil, entityExists("Role with name %s already exists.", name)
+	}
+	role := r.newRole(name, path, aws.ToString(in.AssumeRolePolicyDocument))
+	role.Description, role.Tags = aws.ToString(in.Description), t
+	if in.MaxSessionDuration != nil {
+		role.MaxSession = *in.MaxSessionDuration
+	}
+	return &iam.CreateRoleOutput{Role: role.out(true)}, nil
+}
+
+func (r *request) newRole(name, path, trust string) *iamRole {
+	if r.IAM.Roles == nil {
+		r.IAM.Roles = map[string]*iamRole{}
+	}
+	role := &iamRole{
+		Name: name, Path: path, ARN: r.arn("iam", "", "role"+path+name), ID: r.uniqueID("AROA"),
+		Trust: trust, MaxSession: iamSessionHours, Created: r.now.UTC(),
+	}
+	r.IAM.Roles[strings.ToLower(name)] = role
+	return role
+}
+
+// out is the role as IAM shows it; lists leave out the tags.
+func (o *iamRole) out(withTags bool) *types.Role {
+	role := &types.Role{
+		RoleName: aws.String(o.Name), Path: aws.String(o.Path), Arn: aws.String(o.ARN), RoleId: aws.String(o.ID),
+		CreateDate: aws.Time(o.Created), AssumeRolePolicyDocument: encoded(o.Trust),
+		MaxSessionDuration: aws.Int32(o.MaxSession),
+	}
+	if o.Description != "" {
+		role.Description = aws.String(o.Description)
+	}
+	if withTags {
+		role.Tags = iamTagList(o.Tags)
+	}
+	return role
+}
+
+// The roles that services make for themselves.
+var linkedRoles = map[string]string{
+	"ecs.amazonaws.com":         "AWSServiceRoleForECS",
+	"spot.amazonaws.com":        "AWSServiceRoleForEC2Spot",
+	"autoscaling.amazonaws.com": "AWSServiceRoleForAutoScaling",
+}
+
+func createServiceLinkedRole(r *request, in *iam.CreateServiceLinkedRoleInput) (*iam.CreateServiceLinkedRoleOutput, error) {
+	service := aws.ToString(in.AWSServiceName)
+	name, ok := linkedRoles[service]
+	if !ok {
+		return nil, fail("InvalidInput", "Service role creation is not supported for %s", service)
+	}
+	if r.IAM.role(name) != nil {
+		return nil, fail("InvalidInput", "Service role name %s has been taken in this account, please try a different suffix.", name)
+	}
+	return &iam.CreateServiceLinkedRoleOutput{Role: r.linkRole(service).out(false)}, nil
+}
+
+// linkRole makes the service-linked role of a service, unless there is one.
+func (r *request) linkRole(service string) *iamRole {
+	name := linkedRoles[service]
+	if role := r.IAM.role(name); role != nil {
+		return role
+	}
+	return r.newRole(name, "/aws-service-role/"+service+"/",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"`+service+`"},"Action":"sts:AssumeRole"}]}`)
+}
+
+// linked reports whether the role belongs to an AWS service.
+func (o *iamRole) linked() bool { return strings.HasPrefix(o.Path, "/aws-service-role/") }
+
+func getRole(r *request, in *iam.GetRoleInput) (*iam.GetRoleOutput, error) {
+	role, err := r.IAM.mustRole(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	return &iam.GetRoleOutput{Role: role.out(true)}, nil
+}
+
+func listRoles(r *request, in *iam.ListRolesInput) (*iam.ListRolesOutput, error) {
+	var all []types.Role
+	for _, role := range sorted(r.IAM.Roles) {
+		if strings.HasPrefix(role.Path, aws.ToString(in.PathPrefix)) {
+			all = append(all, *role.out(false))
+		}
+	}
+	list, next, err := page(all, in.Marker, in.MaxItems, 1000)
+	if err != nil {
+		return nil, err
+	}
+	return &iam.ListRolesOutput{Roles: list, Marker: next, IsTruncated: next != nil}, nil
+}
+
+func updateAssumeRolePolicy(r *request, in *iam.UpdateAssumeRolePolicyInput) (*iam.UpdateAssumeRolePolicyOutput, error) {
+	role, err := r.ownRole(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.checkTrust(in.PolicyDocument); err != nil {
+		return nil, err
+	}
+	role.Trust = *in.PolicyDocument
+	return &iam.UpdateAssumeRolePolicyOutput{}, nil
+}
+
+// ownRole is a role that the account itself may change.
+func (r *request) ownRole(name *string) (*iamRole, error) {
+	role, err := r.IAM.mustRole(name)
+	if err == nil && role.linked() {
+		return nil, &types.UnmodifiableEntityException{Message: aws.String("Cannot perform the operation on the protected role '" + role.Name + "' - this role is only modifiable by AWS")}
+	}
+	return role, err
+}
+
+func deleteRole(r *request, in *iam.DeleteRoleInput) (*iam.DeleteRoleOutput, error) {
+	role, err := r.ownRole(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range r.IAM.Profiles {
+		if strings.EqualFold(p.Role, role.Name) {
+			return nil, deleteConflict("Cannot delete entity, must remove roles from instance profile first.")
+		}
+	}
+	if len(role.Inline) > 0 {
+		return nil, deleteConflict("Cannot delete entity, must delete policies first.")
+	}
+	if len(role.Attached) > 0 {
+		return nil, deleteConflict("Cannot delete entity, must detach all policies first.")
+	}
+	delete(r.IAM.Roles, strings.ToLower(role.Name))
+	return &iam.DeleteRoleOutput{}, nil
+}
+
+func tagRole(r *request, in *iam.TagRoleInput) (*iam.TagRoleOutput, error) {
+	role, err := r.ownRole(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	t, err := iamTags(role.Tags, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	role.Tags = t
+	return &iam.TagRoleOutput{}, nil
+}
+
+func untagRole(r *request, in *iam.UntagRoleInput) (*iam.UntagRoleOutput, error) {
+	role, err := r.ownRole(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	role.Tags = role.Tags.without(in.TagKeys)
+	return &iam.UntagRoleOutput{}, nil
+}
+
+func listRoleTags(r *request, in *iam.ListRoleTagsInput) (*iam.ListRoleTagsOutput, error) {
+	role, err := r.IAM.mustRole(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := page(iamTagList(role.Tags), in.Marker, in.MaxItems, 1000)
+	if err != nil {
+		return nil, err
+	}
+	return &iam.ListRoleTagsOutput{Tags: list, Marker: next, IsTruncated: next != nil}, nil
+}
