@@ -1,0 +1,73 @@
+# Only Go and Python 3 (3.10 or newer, with venv) are assumed; everything else is
+# fetched at the versions that go.mod, tools/go.mod and requirements-dev.txt pin.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PYTHON  ?= python3
+
+# The race detector needs a C compiler. Where there is none, Go turns cgo off and
+# the tests run without it; .ci/run insists.
+RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+export FLOWBED_TEST_VENV := $(CURDIR)/.venv
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/flowbed
+	@mkdir -p bin
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/flowbed ./cmd/flowbed
+
+.PHONY: demo
+demo: build ## plan, build, look again and remove an environment in the embedded sandbox
+	@docs/demo/run bin/flowbed
+
+.PHONY: test
+test: .venv/ready ## run every test, with the race detector
+	go test $(RACE) -timeout 25m ./...
+
+.PHONY: lint
+lint: bin/golangci-lint ## check the format and lint
+	@unformatted=$$(gofmt -l cmd provision templates); \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w is due for:"; echo "$$unformatted"; exit 1; fi
+	bin/golangci-lint run ./...
+
+.PHONY: bench
+bench: build .venv/ready ## measure the binary against moto, 50 ms away
+	go run ./provision/e2e/bench -binary bin/flowbed
+
+.PHONY: docs
+docs: ## write docs/spec.md from the comments of the language's structs
+	go run ./provision/spec/gendoc
+
+.PHONY: golden
+golden: .venv/ready ## rewrite the golden files from what the code does now
+	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -update
+
+.PHONY: clean
+clean: ## remove what these targets made
+	rm -rf bin .venv .venv-*
+
+# The linter has a module file of its own, so that its dependencies are not ours.
+bin/golangci-lint: tools/go.mod tools/go.sum
+	@mkdir -p bin
+	cd tools && go build -trimpath -ldflags "-s -w" -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+# A virtual environment is made anew when its pins change: a half-updated one
+# would test something that nobody wrote down.
+define venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
+		{ echo "The tests need Python 3.10 or newer; name one with PYTHON=..." >&2; exit 1; }
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+endef
+
+.venv/ready: requirements-dev.txt
+	$(venv)
+
+# Virtual environments of single tests, which would not agree with the one above.
+.venv-%/ready: provision/e2e/requirements-%.txt
+	$(venv)

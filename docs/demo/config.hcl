@@ -1,0 +1,20 @@
+# The spec that `make demo` shows in the embedded sandbox.
+
+environment "demo" {
+  region = "us-east-1"
+  tags   = { team = "data" }
+
+  task_role {
+    statement {
+      actions   = ["sqs:SendMessage"]
+      resources = ["arn:aws:sqs:us-east-1:${account}:events"]
+    }
+  }
+
+  agent {
+    prefect {
+      api_url = "https://api.prefect.cloud/api/accounts/00000000-0000-0000-0000-000000000000/workspaces/11111111-1111-1111-1111-111111111111"
+      api_key = "pnu_only_a_demonstration"
+    }
+  }
+}
