@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
@@ -41,6 +40,7 @@ type Role struct {
 // RoleState is a role as it is found.
 type RoleState struct {
 	Name, ARN string
+	ID        string // IAM's own: a role that is deleted and made again gets another
 	Trust     string
 	Managed   []string          // sorted
 	Inline    map[string]string // decoded
@@ -58,37 +58,44 @@ func (r Role) Predicted() RoleState {
 // Read implements provision.Resource. Its calls run at the same time.
 func (r Role) Read(ctx context.Context) (RoleState, error) {
 	s := RoleState{Inline: map[string]string{}}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		out, err := r.API.GetRole(ctx, &iam.GetRoleInput{RoleName: &r.Name})
-		if err != nil {
-			return absentRole("read role", err)
-		}
-		s.Name, s.ARN = deref(out.Role.RoleName), deref(out.Role.Arn)
-		if !strings.HasPrefix(s.ARN, "arn:") { // its unique id, for a moment after the creation
-			return fmt.Errorf("read role: %w", provision.ErrAbsent)
-		}
-		s.Trust, err = url.QueryUnescape(deref(out.Role.AssumeRolePolicyDocument))
-		s.Tags = tagsOf(out.Role.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
-		return err
-	})
-	g.Go(func() (err error) {
-		s.Managed, err = r.attached(ctx)
-		return err
-	})
-	g.Go(func() error { return r.readInline(ctx, s.Inline) })
-	if err := g.Wait(); err != nil {
+	err := atOnce(ctx,
+		func(ctx context.Context) error { return r.readRole(ctx, &s) },
+		func(ctx context.Context) (err error) {
+			s.Managed, err = r.attached(ctx)
+			return err
+		},
+		func(ctx context.Context) error { return r.readInline(ctx, s.Inline) },
+	)
+	if err != nil {
 		return RoleState{}, err
 	}
 	return s, nil
 }
+
+func (r Role) readRole(ctx context.Context, s *RoleState) error {
+	out, err := r.API.GetRole(ctx, &iam.GetRoleInput{RoleName: &r.Name})
+	if err != nil {
+		return absentEntity("read role", err)
+	}
+	s.Name, s.ARN, s.ID = deref(out.Role.RoleName), deref(out.Role.Arn), deref(out.Role.RoleId)
+	if !strings.HasPrefix(s.ARN, "arn:") { // its unique id, for a moment after the creation
+		return fmt.Errorf("read role: %w", provision.ErrAbsent)
+	}
+	s.Tags = tagsOf(out.Role.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
+	s.Trust, err = decoded(out.Role.AssumeRolePolicyDocument)
+	return err
+}
+
+// decoded is a policy as it was written. IAM sends policies percent-encoded, and
+// the SDK for Go leaves them so; a plus sign stands for itself.
+func decoded(document *string) (string, error) { return url.PathUnescape(deref(document)) }
 
 func (r Role) attached(ctx context.Context) (arns []string, err error) {
 	pages := iam.NewListAttachedRolePoliciesPaginator(r.API, &iam.ListAttachedRolePoliciesInput{RoleName: &r.Name})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, absentRole("list attached policies", err)
+			return nil, absentEntity("list attached policies", err)
 		}
 		for _, p := range page.AttachedPolicies {
 			arns = append(arns, deref(p.PolicyArn))
@@ -104,25 +111,17 @@ func (r Role) readInline(ctx context.Context, into map[string]string) error {
 	wanted := slices.Sorted(maps.Keys(r.inline()))
 	docs := make([]string, len(wanted))
 	var names []string
-	g, gctx := errgroup.WithContext(ctx)
+	calls := []func(context.Context) error{func(ctx context.Context) (err error) {
+		names, err = r.inlineNames(ctx)
+		return err
+	}}
 	for i, name := range wanted {
-		g.Go(func() (err error) {
-			docs[i], err = r.policy(gctx, name)
+		calls = append(calls, func(ctx context.Context) (err error) {
+			docs[i], err = r.policy(ctx, name)
 			return err
 		})
 	}
-	g.Go(func() error {
-		pages := iam.NewListRolePoliciesPaginator(r.API, &iam.ListRolePoliciesInput{RoleName: &r.Name})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(gctx)
-			if err != nil {
-				return absentRole("list policies", err)
-			}
-			names = append(names, page.PolicyNames...)
-		}
-		return nil
-	})
-	if err := g.Wait(); err != nil {
+	if err := atOnce(ctx, calls...); err != nil {
 		return err
 	}
 	for i, doc := range docs {
@@ -145,6 +144,18 @@ func (r Role) readInline(ctx context.Context, into map[string]string) error {
 	return nil
 }
 
+func (r Role) inlineNames(ctx context.Context) (names []string, err error) {
+	pages := iam.NewListRolePoliciesPaginator(r.API, &iam.ListRolePoliciesInput{RoleName: &r.Name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, absentEntity("list policies", err)
+		}
+		names = append(names, page.PolicyNames...)
+	}
+	return names, nil
+}
+
 // policy is one inline policy, or empty if there is none of that name.
 func (r Role) policy(ctx context.Context, name string) (string, error) {
 	out, err := r.API.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &r.Name, PolicyName: &name})
@@ -154,11 +165,10 @@ func (r Role) policy(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read policy %s: %w", name, err)
 	}
-	// IAM sends policies URL-encoded, and the SDK for Go leaves them so.
-	return url.QueryUnescape(deref(out.PolicyDocument))
+	return decoded(out.PolicyDocument)
 }
 
-func absentRole(doing string, err error) error {
+func absentEntity(doing string, err error) error {
 	if _, ok := errors.AsType[*types.NoSuchEntityException](err); ok {
 		return fmt.Errorf("%s: %w", doing, provision.ErrAbsent)
 	}
@@ -284,7 +294,24 @@ func (r Role) Delete(ctx context.Context, have RoleState) error {
 		}
 	}
 	_, err := r.API.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &r.Name})
-	return awserr.Gone(err)
+	if err := awserr.Gone(err); err != nil {
+		return fmt.Errorf("delete role: %w", err)
+	}
+	return nil
+}
+
+// Explain implements provision.Explainer: it names the instance profiles that
+// hold the role, which cannot be deleted as long as there are any.
+func (r Role) Explain(ctx context.Context, _ RoleState) string {
+	out, err := r.API.ListInstanceProfilesForRole(ctx, &iam.ListInstanceProfilesForRoleInput{RoleName: &r.Name})
+	if err != nil || len(out.InstanceProfiles) == 0 {
+		return ""
+	}
+	names := make([]string, len(out.InstanceProfiles))
+	for i, p := range out.InstanceProfiles {
+		names[i] = deref(p.InstanceProfileName)
+	}
+	return "the role is in the instance profile " + setText(names)
 }
 
 func (r Role) release(ctx context.Context, have RoleState) error {

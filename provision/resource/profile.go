@@ -1,0 +1,141 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// Profile is an instance profile with the one role that it holds: one step,
+// because an instance profile without a role gives an instance nothing.
+type Profile struct {
+	API  *iam.Client
+	ID   Identity
+	Name string
+	Role provision.Ref[RoleState]
+}
+
+// ProfileState is an instance profile as it is found.
+type ProfileState struct {
+	Name, ARN string
+	Role      string // the name of its role; empty if it has none
+	RoleID    string // IAM's own id of the role
+	Tags      Tags
+}
+
+// Owner implements provision.State.
+func (s ProfileState) Owner() provision.Owner { return s.Tags.Owner() }
+
+// Predicted implements provision.Predictor.
+func (p Profile) Predicted() ProfileState {
+	return ProfileState{Name: p.Name, ARN: p.ID.ARN("iam", "", "instance-profile/"+p.Name)}
+}
+
+// Read implements provision.Resource.
+func (p Profile) Read(ctx context.Context) (s ProfileState, err error) {
+	out, err := p.API.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: &p.Name})
+	if err != nil {
+		return s, absentEntity("read instance profile", err)
+	}
+	s.Name, s.ARN = deref(out.InstanceProfile.InstanceProfileName), deref(out.InstanceProfile.Arn)
+	if !strings.HasPrefix(s.ARN, "arn:") { // its unique id, for a moment after the creation
+		return ProfileState{}, fmt.Errorf("read instance profile: %w", provision.ErrAbsent)
+	}
+	for _, r := range out.InstanceProfile.Roles { // one at most
+		s.Role, s.RoleID = deref(r.RoleName), deref(r.RoleId)
+	}
+	s.Tags = tagsOf(out.InstanceProfile.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
+	return s, nil
+}
+
+// Create implements provision.Resource.
+func (p Profile) Create(ctx context.Context) error {
+	_, err := p.API.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{
+		InstanceProfileName: &p.Name, Tags: tagList(p.ID.Tags(p.Name), iamTag),
+	})
+	if err != nil {
+		return fmt.Errorf("create instance profile: %w", err)
+	}
+	return nil
+}
+
+// Changes implements provision.Resource.
+func (p Profile) Changes(have ProfileState) []provision.Change {
+	c := tagChange(have.Tags, p.ID.Tags(p.Name), false, p.setTags)
+	role, ok := p.Role.Expect()
+	same := ok && strings.EqualFold(have.Role, role.Name) // IAM's names are unique whatever their case
+	// A role that was deleted and made again has the same name, but the profile
+	// still holds the one that is gone, which gives no credentials.
+	gone := same && have.RoleID != "" && role.ID != "" && have.RoleID != role.ID
+	if same && !gone {
+		return c
+	}
+	change := provision.Change{
+		Field: "role", From: provision.Text(have.Role), To: provision.Unknown(), Do: p.setRole(have.Role, role.Name),
+	}
+	if ok {
+		change.To = provision.Text(role.Name)
+	}
+	if gone {
+		change.From, change.Why = provision.Text(have.RoleID), "the role was deleted and made again"
+	}
+	return append(c, change)
+}
+
+func (p Profile) setTags(ctx context.Context, t Tags) error {
+	_, err := p.API.TagInstanceProfile(ctx, &iam.TagInstanceProfileInput{
+		InstanceProfileName: &p.Name, Tags: tagList(t, iamTag),
+	})
+	return err
+}
+
+// setRole puts the role in the place of another, if there is one: a profile
+// holds one role, and AWS has no call that swaps it. If the profile has a role
+// already after all (ours, when the reply to an earlier call was lost), AWS says
+// LimitExceeded, which means: look again.
+func (p Profile) setRole(have, want string) do {
+	return func(ctx context.Context) error {
+		if have != "" {
+			if err := p.removeRole(ctx, have); err != nil {
+				return err
+			}
+		}
+		_, err := p.API.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{
+			InstanceProfileName: &p.Name, RoleName: &want,
+		})
+		if err != nil {
+			return fmt.Errorf("add role %s: %w", want, err)
+		}
+		return nil
+	}
+}
+
+func (p Profile) removeRole(ctx context.Context, role string) error {
+	_, err := p.API.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{
+		InstanceProfileName: &p.Name, RoleName: &role,
+	})
+	if err := awserr.Gone(err); err != nil {
+		return fmt.Errorf("remove role %s: %w", role, err)
+	}
+	return nil
+}
+
+// Delete implements provision.Resource.
+func (p Profile) Delete(ctx context.Context, have ProfileState) error {
+	if have.Role != "" {
+		if err := p.removeRole(ctx, have.Role); err != nil {
+			return err
+		}
+	}
+	_, err := p.API.DeleteInstanceProfile(ctx, &iam.DeleteInstanceProfileInput{InstanceProfileName: &p.Name})
+	if err := awserr.Gone(err); err != nil {
+		return fmt.Errorf("delete instance profile: %w", err)
+	}
+	return nil
+}
