@@ -1,0 +1,170 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+func (r Role) tags() Tags {
+	if r.Shared {
+		return r.ID.SharedTags(r.Name)
+	}
+	return r.ID.Tags(r.Name)
+}
+
+// inline is what Inline wants, with the ARNs that are known or can be told.
+func (r Role) inline() map[string]string {
+	if r.Inline == nil {
+		return nil
+	}
+	arns := make([]string, len(r.Passes))
+	for i, p := range r.Passes {
+		s, _ := p.Expect()
+		arns[i] = s.ARN
+	}
+	return r.Inline(arns)
+}
+
+// Create implements provision.Resource.
+func (r Role) Create(ctx context.Context) error {
+	_, err := r.API.CreateRole(ctx, &iam.CreateRoleInput{
+		RoleName: &r.Name, AssumeRolePolicyDocument: &r.Trust, Description: &r.Description,
+		Tags: tagList(r.tags(), iamTag),
+	})
+	if err != nil {
+		return fmt.Errorf("create role: %w", err)
+	}
+	return nil
+}
+
+func iamTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
+
+// Changes implements provision.Resource.
+func (r Role) Changes(have RoleState) []provision.Change {
+	c := tagChange(have.Tags, r.tags(), r.Shared, r.setTags)
+	c = append(c, differsPolicy("trust policy", have.Trust, r.Trust, r.setTrust)...)
+	want := r.inline()
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		c = append(c, differsPolicy("policy "+name, have.Inline[name], want[name], r.putPolicy(name, want[name]))...)
+	}
+	for _, arn := range r.Managed {
+		if !slices.Contains(have.Managed, arn) {
+			c = append(c, provision.Change{Field: "managed policy", To: provision.Text(arn), Do: r.attach(arn)})
+		}
+	}
+	if r.Shared {
+		return c
+	}
+	for _, name := range slices.Sorted(maps.Keys(have.Inline)) {
+		if _, ok := want[name]; !ok {
+			c = append(c, provision.Change{Field: "policy " + name, From: provision.JSON(have.Inline[name]), Do: r.deletePolicy(name)})
+		}
+	}
+	for _, arn := range have.Managed {
+		if !slices.Contains(r.Managed, arn) {
+			c = append(c, provision.Change{Field: "managed policy", From: provision.Text(arn), Do: r.detach(arn)})
+		}
+	}
+	return c
+}
+
+func (r Role) setTags(ctx context.Context, t Tags) error {
+	_, err := r.API.TagRole(ctx, &iam.TagRoleInput{RoleName: &r.Name, Tags: tagList(t, iamTag)})
+	return err
+}
+
+func (r Role) setTrust(ctx context.Context) error {
+	_, err := r.API.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &r.Name, PolicyDocument: &r.Trust})
+	return err
+}
+
+func (r Role) putPolicy(name, doc string) do {
+	return func(ctx context.Context) error {
+		_, err := r.API.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &r.Name, PolicyName: &name, PolicyDocument: &doc})
+		return err
+	}
+}
+
+func (r Role) deletePolicy(name string) do {
+	return func(ctx context.Context) error {
+		_, err := r.API.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &r.Name, PolicyName: &name})
+		return err
+	}
+}
+
+func (r Role) attach(arn string) do {
+	return func(ctx context.Context) error {
+		_, err := r.API.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &r.Name, PolicyArn: &arn})
+		return err
+	}
+}
+
+func (r Role) detach(arn string) do {
+	return func(ctx context.Context) error {
+		_, err := r.API.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &r.Name, PolicyArn: &arn})
+		return err
+	}
+}
+
+// Delete implements provision.Resource. On an account-wide role it first
+// withdraws this environment's policies and claim; the engine looks again, and
+// calls once more if nobody else is left.
+func (r Role) Delete(ctx context.Context, have RoleState) error {
+	if r.Shared && slices.Contains(have.Owner().Claims, r.ID.Owner()) {
+		return r.release(ctx, have)
+	}
+	for _, name := range slices.Sorted(maps.Keys(have.Inline)) {
+		if err := awserr.Gone(r.deletePolicy(name)(ctx)); err != nil {
+			return fmt.Errorf("delete policy %s: %w", name, err)
+		}
+	}
+	for _, arn := range have.Managed {
+		if err := awserr.Gone(r.detach(arn)(ctx)); err != nil {
+			return fmt.Errorf("detach %s: %w", arn, err)
+		}
+	}
+	_, err := r.API.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &r.Name})
+	if _, ok := errors.AsType[*types.DeleteConflictException](err); ok {
+		return fmt.Errorf("delete role%s: %w", r.holders(ctx), err)
+	}
+	if err := awserr.Gone(err); err != nil {
+		return fmt.Errorf("delete role: %w", err)
+	}
+	return nil
+}
+
+// holders names the instance profiles that hold the role: it cannot be deleted
+// as long as there are any, and AWS does not say which.
+func (r Role) holders(ctx context.Context) string {
+	out, err := r.API.ListInstanceProfilesForRole(ctx, &iam.ListInstanceProfilesForRoleInput{RoleName: &r.Name})
+	if err != nil || len(out.InstanceProfiles) == 0 {
+		return ""
+	}
+	names := make([]string, len(out.InstanceProfiles))
+	for i, p := range out.InstanceProfiles {
+		names[i] = deref(p.InstanceProfileName)
+	}
+	return ", which is in the instance profile " + setText(names)
+}
+
+func (r Role) release(ctx context.Context, have RoleState) error {
+	for name := range r.inline() {
+		if _, ok := have.Inline[name]; !ok {
+			continue
+		}
+		if err := awserr.Gone(r.deletePolicy(name)(ctx)); err != nil {
+			return fmt.Errorf("delete policy %s: %w", name, err)
+		}
+	}
+	_, err := r.API.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &r.Name, TagKeys: []string{r.ID.claim()}})
+	return awserr.Gone(err)
+}
