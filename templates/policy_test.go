@@ -83,8 +83,9 @@ var policies = []struct {
 	{name: "trust-instance-cn", text: InstanceTrust(Place{"aws-cn", "cn-north-1", "123456789012", "dev"}), trust: true},
 	{name: "task", text: TaskPolicy(dev, TaskRights{Bucket: "flows", S3: "bucket", ECR: "pull"})},
 	{
-		name: "task-full",
-		text: TaskPolicy(dev, TaskRights{Bucket: "flows", S3: "full", ECR: "full"}),
+		name:  "task-full",
+		text:  TaskPolicy(dev, TaskRights{Bucket: "flows", S3: "full", ECR: "full"}),
+		meant: []string{"RESOURCE_STAR [s3:", "RESOURCE_STAR [ecr:"},
 	},
 	{name: "task-statements", text: TaskPolicy(dev, TaskRights{S3: "none", ECR: "none", Statements: []Statement{
 		{Actions: []string{"sqs:SendMessage"}, Resources: []string{"arn:aws:sqs:eu-central-1:123456789012:events"}},

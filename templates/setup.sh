@@ -1,0 +1,67 @@
+#!/bin/bash
+# Makes this instance the agent of the flowbed environment {{env}}.
+set -euo pipefail
+umask 022
+export HOME=/root TMPDIR=/var/tmp # /tmp is memory here, and there is little of it
+
+step=begin reason=
+log=/var/log/flowbed-setup.log
+console=/dev/console
+
+# Lines so marked are what a person gets to see from outside.
+say() { printf 'FLOWBED: %s\n' "$*" | tee -a "$console" 2>/dev/null || true; }
+begin() { step=$1; say "step: $step"; }
+fail() { reason=$1; exit 1; }
+ended() {
+  [ "$1" = 0 ] && return
+  say "FAILED: $step: ${reason:-exit status $1}"
+  tail -n 8 "$log" | cut -c1-300 | while IFS= read -r l; do say "| $l"; done
+}
+trap 'ended $?' EXIT
+exec 2>>"$log"
+
+# try runs a command, which a mirror's hiccup may fail, up to five times.
+try() {
+  local n
+  for n in 1 2 3 4 5; do
+    if "$@" >>"$log"; then return 0; fi
+    if [ "$n" -lt 5 ]; then
+      say "again: $step: ${1##*/} failed $n of 5 times"
+      sleep $((n * 5))
+    fi
+  done
+  fail "${1##*/} failed 5 times"
+}
+
+begin 'swap'
+memory=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
+if [ "$memory" -le 1024 ] && [ ! -e /swapfile ]; then
+  if dd if=/dev/zero of=/swapfile bs=1M count=1024 status=none && chmod 600 /swapfile &&
+    mkswap /swapfile >>"$log" && swapon /swapfile >>"$log"; then
+    echo '/swapfile none swap defaults 0 0' >>/etc/fstab
+  else
+    rm -f /swapfile
+    say "no swap, with $memory MiB of memory"
+  fi
+fi
+
+begin 'name'
+metadata=http://169.254.169.254/latest
+token=$(curl -fsS --retry 5 --retry-connrefused -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' "$metadata/api/token")
+instance=$(curl -fsS --retry 5 --retry-connrefused -H "X-aws-ec2-metadata-token: $token" "$metadata/meta-data/instance-id")
+name={{env_quoted}}-$instance
+
+begin 'python'
+{{python}}
+begin 'prefect'
+install -d -m 0755 /opt/flowbed /opt/flowbed/bin /etc/flowbed
+id prefect >/dev/null 2>&1 || useradd --system --user-group --create-home --home-dir /var/lib/flowbed --shell /sbin/nologin prefect
+try "$python" -m venv --clear /opt/flowbed/venv
+{{install}}
+begin 'files'
+{{files}}
+begin 'start'
+systemctl daemon-reload
+systemctl enable flowbed-agent.service >>"$log"
+systemctl restart --no-block flowbed-agent.service
+say "done: $name starts"
