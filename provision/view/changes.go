@@ -1,0 +1,131 @@
+package view
+
+import (
+	"strings"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// changes writes an action's differences. A creation is one line for each field,
+// and a document in it is one line too, unless everything is asked for.
+func (o Options) changes(b *strings.Builder, a provision.Action) {
+	width := 0
+	for _, c := range a.Changes {
+		width = max(width, cells(clean(c.Field, false)))
+	}
+	width = min(width, 28)
+	for _, c := range a.Changes {
+		if a.Op == provision.Create {
+			o.created(b, c, width)
+		} else {
+			o.changed(b, c, width)
+		}
+	}
+}
+
+func (o Options) created(b *strings.Builder, c provision.Change, width int) {
+	if c.To.IsNothing() {
+		return
+	}
+	name := "    " + pad(clean(c.Field, false), width) + "  "
+	switch {
+	case c.To.IsJSON() && o.Full:
+		b.WriteString(strings.TrimRight(name, " ") + "\n")
+		for _, l := range pretty(c.To.String()) {
+			b.WriteString("      " + clean(l, false) + "\n")
+		}
+	case c.To.IsJSON():
+		room := 0
+		if o.Width > 0 {
+			room = max(o.Width-cells(name), 24)
+		}
+		b.WriteString(name + cut(clean(outline(c.To.String()), false), room) + "\n")
+	default:
+		o.fit(b, name, clean(c.To.String(), true))
+	}
+}
+
+func (o Options) changed(b *strings.Builder, c provision.Change, width int) {
+	name := "    " + pad(clean(c.Field, false), width) + "  "
+	if c.Replace {
+		name = "    " + pad(clean(c.Field, false), width) + "  "
+	}
+	from, to := c.From, c.To
+	switch {
+	case from.IsJSON() && to.IsJSON():
+		o.line(b, name)
+		o.diff(b, documentDiff(from.String(), to.String()))
+	case from.IsJSON(), to.IsJSON():
+		o.line(b, name)
+		o.whole(b, "- ", from, red)
+		o.whole(b, "+ ", to, green)
+	default:
+		o.sides(b, name, from, to)
+	}
+	if c.Why != "" {
+		o.fit(b, "      because ", clean(c.Why, false), dim)
+	} else if c.Replace {
+		o.fit(b, "      ", "cannot be changed in place", dim)
+	}
+}
+
+func (o Options) line(b *strings.Builder, s string) {
+	b.WriteString(strings.TrimRight(s, " ") + "\n")
+}
+
+// sides writes both sides of a difference on one line, or on two if they do not fit.
+func (o Options) sides(b *strings.Builder, name string, from, to provision.Value) {
+	f, t := clean(show(from), true), clean(show(to), true)
+	if !strings.Contains(f+t, "\n") && (o.Width <= 0 || cells(name)+cells(f)+4+cells(t) <= o.Width) {
+		b.WriteString(name + o.paint(f, red) + " → " + o.paint(t, green) + "\n")
+		return
+	}
+	o.line(b, name)
+	o.fit(b, "      - ", f, red)
+	o.fit(b, "      + ", t, green)
+}
+
+// whole writes a document that stands on one side only.
+func (o Options) whole(b *strings.Builder, sign string, v provision.Value, st style) {
+	switch {
+	case v.IsNothing():
+	case v.IsJSON() && o.Full:
+		for _, l := range pretty(v.String()) {
+			b.WriteString("      " + o.paint(sign+clean(l, false), st) + "\n")
+		}
+	case v.IsJSON():
+		room := 0
+		if o.Width > 0 {
+			room = max(o.Width-8, 24)
+		}
+		b.WriteString("      " + o.paint(sign+cut(clean(outline(v.String()), false), room), st) + "\n")
+	default:
+		o.fit(b, "      "+sign, clean(v.String(), true), st)
+	}
+}
+
+func (o Options) diff(b *strings.Builder, lines []diffLine) {
+	for _, l := range lines {
+		st := style("")
+		switch l.sign {
+		case '-':
+			st = red
+		case '+':
+			st = green
+		case '…':
+			st = dim
+		}
+		sign := string(l.sign)
+		if l.sign == '…' {
+			sign = " "
+		}
+		b.WriteString("      " + o.paint(sign+" "+clean(l.text, false), st) + "\n")
+	}
+}
+
+func show(v provision.Value) string {
+	if v.IsNothing() {
+		return "(none)"
+	}
+	return v.String()
+}

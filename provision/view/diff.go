@@ -1,0 +1,169 @@
+package view
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// diffLine is a line of a difference between documents. The sign is '-' or '+'
+// for what differs, ' ' for what leads to it, '…' for what is left out.
+type diffLine struct {
+	sign rune
+	text string
+}
+
+// documentDiff compares two JSON documents member by member. Only what differs
+// is shown, inside the members that lead to it; of an object that differs in
+// one member, the others that are plain values stay visible, so that a reader
+// sees which one it is.
+func documentDiff(from, to string) []diffLine {
+	f, ok1 := parse(from)
+	t, ok2 := parse(to)
+	if !ok1 || !ok2 {
+		return append(signed('-', strings.Split(from, "\n")), signed('+', strings.Split(to, "\n"))...)
+	}
+	if encode(f) == encode(t) {
+		return []diffLine{{'…', "the same in another form"}}
+	}
+	var d differ
+	d.value("", "", f, t)
+	return d.lines
+}
+
+func signed(sign rune, texts []string) (lines []diffLine) {
+	for _, t := range texts {
+		lines = append(lines, diffLine{sign, t})
+	}
+	return lines
+}
+
+type differ struct{ lines []diffLine }
+
+func (d *differ) add(sign rune, format string, args ...any) {
+	d.lines = append(d.lines, diffLine{sign, fmt.Sprintf(format, args...)})
+}
+
+// value compares two values that stand under a label, such as `"Action": `.
+func (d *differ) value(indent, label string, f, t any) {
+	fo, ok1 := f.(map[string]any)
+	to, ok2 := t.(map[string]any)
+	if ok1 && ok2 {
+		d.add(' ', "%s%s{", indent, label)
+		d.object(indent+"  ", fo, to)
+		d.add(' ', "%s}", indent)
+		return
+	}
+	_, ok1 = f.([]any)
+	_, ok2 = t.([]any)
+	if ok1 || ok2 {
+		d.add(' ', "%s%s[", indent, label)
+		d.list(indent+"  ", list(f), list(t))
+		d.add(' ', "%s]", indent)
+		return
+	}
+	d.whole('-', indent, label, f)
+	d.whole('+', indent, label, t)
+}
+
+// whole is a value that stands on one side only, on lines of its own.
+func (d *differ) whole(sign rune, indent, label string, v any) {
+	for i, l := range pretty(encode(v)) {
+		if i == 0 {
+			l = label + l
+		}
+		d.add(sign, "%s%s", indent, l)
+	}
+}
+
+func (d *differ) object(indent string, f, t map[string]any) {
+	all := maps.Clone(f)
+	maps.Copy(all, t)
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		label := encode(k) + ": "
+		fv, inF := f[k]
+		tv, inT := t[k]
+		switch {
+		case !inT:
+			d.whole('-', indent, label, fv)
+		case !inF:
+			d.whole('+', indent, label, tv)
+		case encode(fv) != encode(tv):
+			d.value(indent, label, fv, tv)
+		default:
+			d.add(' ', "%s%s%s", indent, label, brief(fv))
+		}
+	}
+}
+
+// brief is an unchanged value: plain values as they are, others by their shape.
+func brief(v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		if len(v) > 0 {
+			return "{…}"
+		}
+	case []any:
+		if len(v) == 1 && brief(v[0]) == encode(v[0]) {
+			return encode(v)
+		}
+		if len(v) > 0 {
+			return "[…]"
+		}
+	}
+	return encode(v)
+}
+
+// list compares lists as sets where their elements differ: most lists in the
+// documents of AWS are sets. Objects that are left over on both sides are taken
+// for changed ones, by their Sid or else in their order.
+func (d *differ) list(indent string, f, t []any) {
+	gone, came := without(f, t), without(t, f)
+	if len(gone)+len(came) == 0 {
+		d.add('-', "%sorder: %s", indent, encode(f))
+		d.add('+', "%sorder: %s", indent, encode(t))
+		return
+	}
+	if same := len(f) - len(gone); same > 0 {
+		d.add('…', "%s… %d unchanged", indent, same)
+	}
+	for _, g := range gone {
+		i := partner(g, came)
+		if i < 0 {
+			d.whole('-', indent, "", g)
+			continue
+		}
+		d.value(indent, "", g, came[i])
+		came = slices.Delete(came, i, i+1)
+	}
+	for _, c := range came {
+		d.whole('+', indent, "", c)
+	}
+}
+
+// without is what of a list is not in the other, each as often as it is there.
+func without(a, b []any) (rest []any) {
+	count := map[string]int{}
+	for _, v := range b {
+		count[encode(v)]++
+	}
+	for _, v := range a {
+		if count[encode(v)]--; count[encode(v)] < 0 {
+			rest = append(rest, v)
+		}
+	}
+	return rest
+}
+
+// partner is which of the objects an object has become, or -1.
+func partner(g any, came []any) int {
+	o, ok := g.(map[string]any)
+	if !ok {
+		return -1
+	}
+	return slices.IndexFunc(came, func(c any) bool {
+		p, ok := c.(map[string]any)
+		return ok && encode(o["Sid"]) == encode(p["Sid"])
+	})
+}

@@ -1,0 +1,195 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// Plan writes a plan: whose account it is about, what would be done, and one
+// line that sums it up. Steps that stay as they are appear only if they have a
+// note, or with Options.Full.
+func Plan(w io.Writer, p provision.Plan, o Options) error {
+	var b strings.Builder
+	o.header(&b)
+	width := 0
+	for _, a := range p.Actions {
+		if o.shows(a) {
+			width = max(width, cells(clean(a.Step, false)))
+		}
+	}
+	shown := 0
+	for _, a := range p.Actions {
+		if o.shows(a) {
+			o.action(&b, a, width)
+			shown++
+		}
+	}
+	if shown > 0 {
+		b.WriteString("\n")
+	}
+	o.fit(&b, "", o.summary(p), bold)
+	return write(w, b.String())
+}
+
+func (o Options) header(b *strings.Builder) {
+	h := o.Header
+	if h == (Header{}) {
+		return
+	}
+	endpoint := "AWS"
+	switch {
+	case h.Sandbox:
+		endpoint = "the embedded sandbox"
+		b.WriteString(o.paint("SANDBOX: nothing here is real.", shout) + "\n\n")
+	case h.Endpoint != "":
+		endpoint = clean(h.Endpoint, false)
+		b.WriteString(o.paint("ENDPOINT "+endpoint+": this is not AWS.", shout) + "\n\n")
+	}
+	for _, l := range [][2]string{
+		{"environment", h.Environment}, {"account", h.Account}, {"caller", h.Caller},
+		{"region", h.Region}, {"endpoint", endpoint},
+	} {
+		b.WriteString(o.paint(pad(l[0], 13), dim) + clean(l[1], false) + "\n")
+	}
+	b.WriteString("\n")
+}
+
+func (o Options) shows(a provision.Action) bool {
+	return o.Full || a.Op != provision.None || a.Err != nil || len(a.Notes) > 0
+}
+
+func (o Options) action(b *strings.Builder, a provision.Action, width int) {
+	m := marks[a.Op]
+	if a.Err != nil {
+		m = mark{"?", "unknown", "", red}
+	}
+	if a.Op == provision.None && a.Err == nil && len(a.Notes) > 0 {
+		m.style = ""
+	}
+	b.WriteString(o.paint(m.symbol+" "+pad(m.word, 9), m.style) + " " + o.paint(clean(a.Step, false), bold))
+	if why := o.about(a); why != "" {
+		b.WriteString(strings.Repeat(" ", width-cells(clean(a.Step, false))) + "  " + o.paint(why, dim))
+	}
+	b.WriteString("\n")
+	o.changes(b, a)
+	if a.Err != nil {
+		o.fit(b, "    ", "could not be read: "+o.message(a.Err), red)
+	}
+	for _, n := range a.Notes {
+		o.note(b, n)
+	}
+}
+
+// about says whose an object is, where that is not plain.
+func (o Options) about(a provision.Action) string {
+	if (a.Op == provision.Use || a.Op == provision.Update) && a.Owner.By == "" {
+		return "flowbed did not make it"
+	}
+	return ""
+}
+
+func (o Options) note(b *strings.Builder, n provision.Note) {
+	first, st := "    ", dim
+	switch n.Severity {
+	case provision.Warn:
+		first, st = "    warning: ", yellow
+	case provision.Error:
+		first, st = "    error: ", red
+	}
+	o.fit(b, first, clean(n.Text, true), st)
+}
+
+// summary is the one line at the end of a plan.
+func (o Options) summary(p provision.Plan) string {
+	n := tally(p)
+	if n.unread == 0 && p.Err() == nil && p.Empty() {
+		return o.nothing(n)
+	}
+	var s string
+	if o.Verb == "down" {
+		s = fmt.Sprintf("Plan: %d to delete", n.Delete)
+	} else {
+		s = fmt.Sprintf("Plan: %d to create, %d to change, %d to replace, %d to delete",
+			n.Create, n.Change, n.Replace, n.Delete)
+	}
+	if n.Release > 0 {
+		s += fmt.Sprintf(", %d to release", n.Release)
+	}
+	var rest []string
+	if o.Verb != "down" {
+		rest = append(rest, fmt.Sprintf("%d unchanged", n.Unchanged))
+	}
+	if n.Use > 0 {
+		rest = append(rest, fmt.Sprintf("%d used as found", n.Use))
+	}
+	if n.Foreign > 0 {
+		word := "in the way"
+		if o.Verb == "down" {
+			word = "left alone"
+		}
+		rest = append(rest, fmt.Sprintf("%d %s", n.Foreign, word))
+	}
+	if n.unread > 0 {
+		rest = append(rest, fmt.Sprintf("%d unknown", n.unread))
+	}
+	if len(rest) > 0 {
+		s += "; " + strings.Join(rest, ", ")
+	}
+	s += "."
+	if k := n.problems; k > 0 {
+		s += " " + plural(k, "problem stops", "problems stop") + " it: nothing would be changed."
+	}
+	return s
+}
+
+func (o Options) nothing(n Tally) string {
+	if o.Verb == "down" {
+		s := "Nothing to do: nothing of this environment is there."
+		if n.Foreign > 0 {
+			s += fmt.Sprintf(" %d left alone.", n.Foreign)
+		}
+		return s
+	}
+	s := fmt.Sprintf("Nothing to do: %d unchanged", n.Unchanged)
+	if n.Use > 0 {
+		s += fmt.Sprintf(", %d used as found", n.Use)
+	}
+	return s + "."
+}
+
+// Tally counts a plan's steps by what would be done to them.
+type Tally struct {
+	Create    int `json:"create"`
+	Change    int `json:"change"`
+	Replace   int `json:"replace"`
+	Delete    int `json:"delete"`
+	Release   int `json:"release"`
+	Use       int `json:"use"`
+	Foreign   int `json:"foreign"`
+	Unchanged int `json:"unchanged"`
+
+	unread   int // steps that could not be looked at
+	problems int
+}
+
+func tally(p provision.Plan) Tally {
+	t := Tally{
+		Create: p.Count(provision.Create), Change: p.Count(provision.Update),
+		Replace: p.Count(provision.Replace), Delete: p.Count(provision.Delete),
+		Release: p.Count(provision.Release), Use: p.Count(provision.Use),
+		Foreign: p.Count(provision.Foreign),
+	}
+	for _, a := range p.Actions {
+		switch {
+		case a.Err != nil:
+			t.unread++
+		case a.Op == provision.None:
+			t.Unchanged++
+		}
+	}
+	t.problems = len(split(p.Err()))
+	return t
+}

@@ -1,0 +1,170 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// style is an SGR sequence of a terminal.
+type style string
+
+const (
+	bold   style = "1"
+	dim    style = "2"
+	red    style = "31"
+	green  style = "32"
+	yellow style = "33"
+	purple style = "35"
+	cyan   style = "36"
+	shout  style = "1;37;41"
+)
+
+func (o Options) paint(s string, in ...style) string {
+	if !o.Color || s == "" {
+		return s
+	}
+	for _, st := range in {
+		s = "\x1b[" + string(st) + "m" + s + "\x1b[0m"
+	}
+	return s
+}
+
+// mark is how an op is shown: the symbol never without the word.
+type mark struct {
+	symbol, word string
+	past         string // for a step that is done
+	style        style
+}
+
+var marks = map[provision.Op]mark{
+	provision.None:    {"·", "unchanged", "unchanged", dim},
+	provision.Create:  {"+", "create", "created", green},
+	provision.Update:  {"~", "change", "changed", yellow},
+	provision.Replace: {"±", "replace", "replaced", purple},
+	provision.Delete:  {"-", "delete", "deleted", red},
+	provision.Release: {"-", "release", "released", red},
+	provision.Use:     {"·", "use", "used", cyan},
+	provision.Foreign: {"!", "foreign", "left alone", cyan},
+}
+
+// clean makes text from outside harmless: a tag's value must not be able to
+// move the cursor. Line ends and tabs stay where lines is true.
+func clean(s string, lines bool) string {
+	bad := func(r rune) bool {
+		if r == '\n' || r == '\t' {
+			return !lines
+		}
+		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
+	}
+	if strings.IndexFunc(s, bad) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if bad(r) {
+			q := fmt.Sprintf("%+q", r)
+			b.WriteString(q[1 : len(q)-1])
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// cells is how many columns a text takes; it has no colour and no line ends.
+func cells(s string) (n int) {
+	for _, r := range s {
+		n += runeCells(r)
+	}
+	return n
+}
+
+func runeCells(r rune) int {
+	switch {
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	case unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana),
+		r >= 0xFF01 && r <= 0xFF60, r >= 0x1F300 && r <= 0x1FAFF:
+		return 2
+	}
+	return 1
+}
+
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-cells(s)))
+}
+
+// cut shortens a text to a number of columns; 0 leaves it whole.
+func cut(s string, width int) string {
+	if width <= 0 || cells(s) <= width {
+		return s
+	}
+	n := 1 // the ellipsis
+	for i, r := range s {
+		if n += runeCells(r); n > width {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+// wrap breaks a text into lines at spaces. A word that is longer than a line
+// stays whole, so that it can be copied.
+func wrap(s string, width int) (lines []string) {
+	for _, l := range strings.Split(s, "\n") {
+		if width <= 0 || cells(l) <= width {
+			lines = append(lines, l)
+			continue
+		}
+		line := ""
+		for _, word := range strings.Fields(l) {
+			if line != "" && cells(line)+1+cells(word) > width {
+				lines, line = append(lines, line), ""
+			}
+			if line != "" {
+				line += " "
+			}
+			line += word
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// fit writes a first prefix and a text after it, wrapped under itself.
+func (o Options) fit(b *strings.Builder, first, text string, in ...style) {
+	indent := cells(first)
+	width := 0
+	if o.Width > 0 {
+		width = max(o.Width-indent, 16)
+	}
+	for i, l := range wrap(text, width) {
+		if i > 0 {
+			first = strings.Repeat(" ", indent)
+		}
+		b.WriteString(first + o.paint(l, in...) + "\n")
+	}
+}
+
+// seconds is an elapsed time as a person says it.
+func seconds(d time.Duration) string {
+	switch d = d.Round(100 * time.Millisecond); {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Round(time.Second).Seconds()))
+	}
+	d = d.Round(time.Second)
+	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
