@@ -1,0 +1,139 @@
+package moto
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+// Front is the door to one account of a server.
+type Front struct {
+	URL     string
+	Account string
+
+	server   *Server
+	delay    time.Duration
+	listener *httptest.Server
+	client   *http.Client
+
+	mu    sync.Mutex
+	calls []Call
+	memory
+}
+
+// Call is one call that came through a front.
+type Call struct {
+	Service, Operation string
+	Begin, End         time.Time     // as the caller sees it
+	Upstream           time.Duration // of which moto took
+	Status             int
+}
+
+// Account opens a front to an account, whose number has 12 digits. What is made
+// in one account is not seen in another, but for the names of buckets. Each
+// call's answer is held back by the delay.
+func (s *Server) Account(number string, delay time.Duration) *Front {
+	f := &Front{
+		Account: number, server: s, delay: delay,
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+	}
+	f.listener = httptest.NewServer(f)
+	f.URL = f.listener.URL
+	return f
+}
+
+// Close ends the front. The account stays.
+func (f *Front) Close() {
+	f.listener.Close()
+	f.client.CloseIdleConnections()
+}
+
+// Config is a configuration with which the SDK's clients talk to the account.
+func (f *Front) Config(region string) aws.Config {
+	return aws.Config{
+		Region: region, BaseEndpoint: &f.URL,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "secret", ""),
+	}
+}
+
+// Calls returns the calls so far, in the order in which they ended.
+func (f *Front) Calls() []Call {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]Call(nil), f.calls...)
+}
+
+// Reset forgets the calls so far.
+func (f *Front) Reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = nil
+}
+
+// ServeHTTP passes a call on to moto.
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := Call{Begin: time.Now()}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	c.Service, c.Operation = name(r, body)
+	a, err := f.correct(request{Request: r, body: body, service: c.Service, operation: c.Operation})
+	c.Upstream = time.Since(c.Begin)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	if f.delay > 0 {
+		time.Sleep(f.delay)
+	}
+	c.End, c.Status = time.Now(), a.status
+	f.mu.Lock()
+	f.calls = append(f.calls, c)
+	f.mu.Unlock()
+	for k, v := range a.header {
+		if k != "Content-Length" && k != "Connection" && k != "Transfer-Encoding" {
+			w.Header()[k] = v
+		}
+	}
+	w.Header().Set("Content-Length", fmt.Sprint(len(a.body)))
+	if r.Method == http.MethodHead {
+		w.Header()["Content-Length"] = a.header["Content-Length"]
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body) // the caller may have gone
+}
+
+// answer is a reply in full.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// send has moto carry out a request in the front's account.
+func (f *Front) send(r *http.Request, method, uri string, header http.Header, body []byte) (answer, error) {
+	up, err := http.NewRequestWithContext(r.Context(), method, f.server.URL+uri, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	up.Header = header.Clone()
+	// moto finds the service in the signature, and the account here.
+	up.Header.Set("X-Moto-Account-Id", f.Account)
+	resp, err := f.client.Do(up)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	a := answer{status: resp.StatusCode, header: resp.Header}
+	a.body, err = io.ReadAll(resp.Body)
+	return a, err
+}

@@ -1,0 +1,200 @@
+package resourcetest
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// Case is one kind of resource.
+type Case struct {
+	Name string
+	Step string // the step that the case is about
+
+	// Add builds the graph: the step, and those that it refers to.
+	Add func(*World, *provision.Graph)
+
+	// Fields are what may differ, and how another hand makes it differ.
+	Fields []Field
+
+	// Foreign makes an object of the same name as another hand would.
+	Foreign func(context.Context, *World) error
+
+	// Lent is for names that belong to the whole account: somebody else's
+	// object is used as it is, instead of being refused.
+	Lent bool
+}
+
+// Field is a field of a resource in the words of its changes.
+type Field struct {
+	Name   string
+	Tamper func(context.Context, *World) error
+}
+
+func (c Case) patience() time.Duration { return 20 * time.Second }
+
+// Live takes the case through the life of its resource.
+func Live(t *testing.T, w *World, c Case) {
+	ctx := t.Context()
+	l := life{t, w, c}
+
+	if a := l.plan(ctx); a.Op != provision.Create || len(a.Changes) == 0 {
+		t.Errorf("absent: the plan says %v with %d changes, want a creation and what it consists of", a.Op, len(a.Changes))
+	}
+	l.wantNoWrites("plan of a creation")
+
+	l.up(ctx)
+	if len(w.writes()) == 0 {
+		t.Error("up made no writing call")
+	}
+	l.wantUnchanged(ctx, "after up")
+	l.up(ctx)
+	l.wantNoWrites("up of what is there")
+
+	for _, f := range c.Fields {
+		l.tamper(ctx, f)
+	}
+
+	l.down(ctx)
+	if len(w.writes()) == 0 {
+		t.Error("down made no writing call")
+	}
+	l.wantGone(ctx)
+	l.down(ctx)
+	l.wantNoWrites("down of nothing")
+
+	l.foreign(ctx)
+}
+
+type life struct {
+	t *testing.T
+	w *World
+	c Case
+}
+
+// plan is what the plan says of the case's step.
+func (l life) plan(ctx context.Context) provision.Action {
+	l.t.Helper()
+	p, err := l.w.graph(l.c).Plan(ctx)
+	return l.action(p, err)
+}
+
+func (l life) action(p provision.Plan, err error) provision.Action {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatalf("plan: %v", err)
+	}
+	for _, a := range p.Actions {
+		if a.Err != nil {
+			l.t.Fatalf("plan: %s: %v", a.Step, a.Err)
+		}
+	}
+	i := slices.IndexFunc(p.Actions, func(a provision.Action) bool { return a.Step == l.c.Step })
+	if i < 0 {
+		l.t.Fatalf("the plan has no step %s", l.c.Step)
+	}
+	return p.Actions[i]
+}
+
+func (l life) up(ctx context.Context) {
+	l.t.Helper()
+	if err := l.w.graph(l.c).Up(ctx); err != nil {
+		l.t.Fatalf("up: %v", err)
+	}
+}
+
+func (l life) down(ctx context.Context) {
+	l.t.Helper()
+	left, err := l.w.graph(l.c).Down(ctx)
+	if err != nil {
+		l.t.Fatalf("down: %v", err)
+	}
+	if !left.Empty() {
+		l.t.Fatalf("down left %+v", left)
+	}
+}
+
+func (l life) wantNoWrites(doing string) {
+	l.t.Helper()
+	if made := l.w.writes(); len(made) > 0 {
+		l.t.Errorf("%s made the writing calls %v, want none", doing, made)
+	}
+}
+
+func (l life) wantUnchanged(ctx context.Context, when string) {
+	l.t.Helper()
+	p, err := l.w.graph(l.c).Plan(ctx)
+	l.action(p, err)
+	for _, a := range p.Actions {
+		for _, c := range a.Changes {
+			l.t.Errorf("%s: the plan has %s: %s: %s → %s, want nothing", when, a.Step, c.Field, c.From, c.To)
+		}
+	}
+	if !p.Empty() {
+		l.t.Fatalf("%s: the plan is not empty", when)
+	}
+	l.wantNoWrites("plan")
+}
+
+func (l life) wantGone(ctx context.Context) {
+	l.t.Helper()
+	p, err := l.w.graph(l.c).PlanDown(ctx)
+	l.action(p, err)
+	if !p.Empty() {
+		l.t.Errorf("after down: the plan of another down is not empty: %+v", p)
+	}
+	if a := l.plan(ctx); a.Op != provision.Create {
+		l.t.Errorf("after down: the plan says %v, want a creation", a.Op)
+	}
+	l.wantNoWrites("plan of a removal")
+}
+
+// tamper changes one field behind the resource's back, and has it repaired.
+func (l life) tamper(ctx context.Context, f Field) {
+	l.t.Helper()
+	if err := f.Tamper(ctx, l.w); err != nil {
+		l.t.Fatalf("%s: cannot tamper: %v", f.Name, err)
+	}
+	l.w.writes()
+	a := l.plan(ctx)
+	l.wantNoWrites("plan")
+	var named []string
+	for _, c := range a.Changes {
+		named = append(named, c.Field)
+	}
+	if !slices.Equal(named, []string{f.Name}) {
+		l.t.Errorf("%s was changed: the plan names %q", f.Name, named)
+	}
+	l.up(ctx)
+	l.w.writes()
+	l.wantUnchanged(ctx, "repaired "+f.Name)
+}
+
+// foreign has another hand make an object of the name.
+func (l life) foreign(ctx context.Context) {
+	if err := l.c.Foreign(ctx, l.w); err != nil {
+		l.t.Fatalf("cannot make a foreign object: %v", err)
+	}
+	l.w.writes()
+	want := provision.Foreign
+	if l.c.Lent {
+		want = provision.Use
+	}
+	if a := l.plan(ctx); a.Op != want {
+		l.t.Errorf("another hand's object: the plan says %v, want %v", a.Op, want)
+	}
+	err := l.w.graph(l.c).Up(ctx)
+	if refused := err != nil; refused == l.c.Lent {
+		l.t.Errorf("another hand's object: up says %v", err)
+	}
+	l.down(ctx)
+	if !l.c.Lent {
+		l.wantNoWrites("up and down beside another hand's object")
+	}
+	if a := l.plan(ctx); a.Op != want {
+		l.t.Errorf("another hand's object after up and down: the plan says %v, want %v", a.Op, want)
+	}
+}

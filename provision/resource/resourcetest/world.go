@@ -1,0 +1,81 @@
+// Package resourcetest takes each kind of resource through its whole life: it is
+// planned, made, found unchanged, changed behind its back field by field,
+// repaired, refused where it belongs to somebody else, and removed. The same
+// table runs on the sandbox and, over HTTP, on a server that we did not write,
+// so that neither can drift into a toy.
+package resourcetest
+
+import (
+	"context"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/resource"
+)
+
+// World is an empty account, and the environment that a case builds in it.
+type World struct {
+	Config aws.Config // of clients whose calls are counted
+	ID     resource.Identity
+
+	mu    sync.Mutex
+	calls []string
+}
+
+// NewWorld is a world in the account that cfg leads to.
+func NewWorld(cfg aws.Config, account string) *World {
+	w := &World{ID: resource.Identity{
+		Env: "dev", Account: account, Region: cfg.Region, Partition: "aws", Version: "1.0.0",
+		Extra: resource.Tags{"team": "data"},
+	}}
+	cfg.APIOptions = append([]func(*middleware.Stack) error{w.count}, cfg.APIOptions...)
+	w.Config = cfg
+	return w
+}
+
+// count is a middleware that notes each call before it is made.
+func (w *World) count(s *middleware.Stack) error {
+	return s.Initialize.Add(middleware.InitializeMiddlewareFunc("flowbed:count",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+			middleware.InitializeOutput, middleware.Metadata, error) {
+			t := reflect.TypeOf(in.Parameters).Elem()
+			w.mu.Lock()
+			w.calls = append(w.calls, path.Base(t.PkgPath())+"."+strings.TrimSuffix(t.Name(), "Input"))
+			w.mu.Unlock()
+			return next.HandleInitialize(ctx, in)
+		}), middleware.Before)
+}
+
+// writes returns the writing calls since it was last asked.
+func (w *World) writes() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := slices.DeleteFunc(w.calls, reads)
+	w.calls = nil
+	return list
+}
+
+func reads(call string) bool {
+	_, op, _ := strings.Cut(call, ".")
+	for _, p := range []string{"Get", "List", "Describe", "Head"} {
+		if strings.HasPrefix(op, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// graph is the case's graph for one command.
+func (w *World) graph(c Case) *provision.Graph {
+	g := &provision.Graph{Owner: w.ID.Owner(), Retry: awserr.Retry, Patience: c.patience()}
+	c.Add(w, g)
+	return g
+}
