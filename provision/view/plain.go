@@ -34,17 +34,19 @@ func NewPlain(w io.Writer, o Options) Progress {
 }
 
 func (p *plain) Notify(e provision.Event) {
-	if e.Kind == provision.Done || e.Kind == provision.Failed || e.Kind == provision.Skipped {
-		m := p.count[e.Kind]
-		if m == nil {
-			m = map[provision.Op]int{}
-			p.count[e.Kind] = m
-		}
-		m[e.Op]++
-	}
+	p.counted(e)
 	if l := p.line(e); l != "" {
 		p.write(l + "\n")
 	}
+}
+
+func (p *plain) counted(e provision.Event) {
+	m := p.count[e.Kind]
+	if m == nil {
+		m = map[provision.Op]int{}
+		p.count[e.Kind] = m
+	}
+	m[e.Op]++
 }
 
 func (p *plain) write(s string) {

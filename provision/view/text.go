@@ -94,6 +94,18 @@ func runeCells(r rune) int {
 	return 1
 }
 
+// strip takes the colours out of a line of ours.
+func strip(s string) string {
+	for {
+		before, rest, ok := strings.Cut(s, "\x1b[")
+		if !ok {
+			return s
+		}
+		_, after, _ := strings.Cut(rest, "m")
+		s = before + after
+	}
+}
+
 func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-cells(s)))
 }

@@ -1,0 +1,122 @@
+package view
+
+import (
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// Lines shows a run as JSON lines: one object per line, each with a type and a
+// time. The first line says the version of the format, the last sums up.
+type Lines struct {
+	o     Options
+	mu    sync.Mutex
+	e     *json.Encoder
+	done  map[string]int // by op
+	kinds map[provision.EventKind]int
+	err   error // of the writer
+}
+
+type jsonEvent struct {
+	Type    string     `json:"type"`
+	Time    string     `json:"time"`
+	Step    string     `json:"step"`
+	Action  string     `json:"action"`
+	Detail  string     `json:"detail,omitempty"`
+	Elapsed float64    `json:"elapsed_seconds"`
+	Error   *jsonError `json:"error,omitempty"`
+}
+
+// NewLines writes the first line. It uses the options' header, verb and hints.
+func NewLines(w io.Writer, o Options) *Lines {
+	l := &Lines{o: o, e: json.NewEncoder(w), done: map[string]int{}, kinds: map[provision.EventKind]int{}}
+	l.e.SetEscapeHTML(false)
+	l.line(struct {
+		Type          string     `json:"type"`
+		Time          string     `json:"time"`
+		FormatVersion string     `json:"format_version"`
+		Verb          string     `json:"verb"`
+		Header        jsonHeader `json:"header"`
+	}{"version", stamp(time.Now()), FormatVersion, o.Verb, jsonHeader(o.Header)})
+	return l
+}
+
+// Plan writes the plan on one line.
+func (l *Lines) Plan(p provision.Plan) {
+	d := planJSON(l.o.Verb, p)
+	d.Time = stamp(time.Now())
+	l.line(d)
+}
+
+// Outputs writes what the environment's user wants to know on one line.
+func (l *Lines) Outputs(list []Output) {
+	l.line(struct {
+		Type    string         `json:"type"`
+		Time    string         `json:"time"`
+		Outputs map[string]any `json:"outputs"`
+	}{"outputs", stamp(time.Now()), outputsJSON(list)})
+}
+
+// Notify implements Progress.
+func (l *Lines) Notify(e provision.Event) {
+	j := jsonEvent{
+		Type: e.Kind.String(), Time: stamp(e.Time), Step: e.Step, Action: e.Op.String(),
+		Detail: e.Detail, Elapsed: inSeconds(e.Elapsed),
+	}
+	if e.Err != nil {
+		j.Error = &errorsJSON(e.Err, l.o)[0]
+		j.Error.Step = ""
+	}
+	l.line(j)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kinds[e.Kind]++
+	if e.Kind == provision.Done {
+		l.done[e.Op.String()]++
+	}
+}
+
+// Done implements Progress: the last line, with the errors of the run.
+func (l *Lines) Done(o Outcome) error {
+	s := struct {
+		Type    string         `json:"type"`
+		Time    string         `json:"time"`
+		OK      bool           `json:"ok"`
+		Elapsed float64        `json:"elapsed_seconds"`
+		Done    map[string]int `json:"done"`
+		Failed  int            `json:"failed"`
+		Skipped int            `json:"skipped"`
+		Errors  []jsonError    `json:"errors"`
+		Left    *[]jsonStep    `json:"left,omitempty"`
+	}{
+		Type: "summary", Time: stamp(time.Now()), OK: o.Err == nil, Elapsed: inSeconds(o.Elapsed),
+		Done: l.done, Failed: l.kinds[provision.Failed], Skipped: l.kinds[provision.Skipped],
+		Errors: errorsJSON(o.Err, l.o),
+	}
+	if o.Left != nil {
+		s.Left = &[]jsonStep{}
+		for _, a := range o.Left.Actions {
+			if a.Err != nil || a.Op == provision.Delete || a.Op == provision.Release {
+				*s.Left = append(*s.Left, stepJSON(a))
+			}
+		}
+		s.OK = s.OK && len(*s.Left) == 0
+	}
+	l.line(s)
+	return l.err
+}
+
+func (l *Lines) line(v any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.e.Encode(v); l.err == nil {
+		l.err = err
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func inSeconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
