@@ -35,7 +35,7 @@ lint: bin/golangci-lint ## check the format and lint
 
 .PHONY: bench
 bench: build .venv/ready ## measure the binary against moto, 50 ms away
-	go run ./provision/e2e/bench -binary bin/flowbed
+	go run ./provision/e2e/bench -binary bin/flowbed $(BENCH)
 
 .PHONY: docs
 docs: ## write docs/spec.md from the comments of the language's structs

@@ -31,14 +31,14 @@ type Front struct {
 // Call is one call that came through a front.
 type Call struct {
 	Service, Operation string
-	Begin, End         time.Time     // as the caller sees it
-	Upstream           time.Duration // of which moto took
+	Begin, End         time.Time // as the caller sees it
+	Sent, Answered     time.Time // as moto sees it
 	Status             int
 }
 
 // Account opens a front to an account, whose number has 12 digits. What is made
-// in one account is not seen in another, but for the names of buckets. Each
-// call's answer is held back by the delay.
+// in one account is not seen in another, but for the names of buckets. Each call
+// is under way for as long as the delay, half of it in each direction.
 func (s *Server) Account(number string, delay time.Duration) *Front {
 	f := &Front{
 		Account: number, server: s, delay: delay,
@@ -86,15 +86,15 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Service, c.Operation = name(r, body)
+	time.Sleep(f.delay / 2)
+	c.Sent = time.Now()
 	a, err := f.correct(request{Request: r, body: body, service: c.Service, operation: c.Operation})
-	c.Upstream = time.Since(c.Begin)
+	c.Answered = time.Now()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	if f.delay > 0 {
-		time.Sleep(f.delay)
-	}
+	time.Sleep(f.delay - f.delay/2)
 	c.End, c.Status = time.Now(), a.status
 	f.mu.Lock()
 	f.calls = append(f.calls, c)

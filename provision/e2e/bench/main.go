@@ -1,0 +1,88 @@
+// Command bench measures the flowbed binary against moto behind a door that adds
+// a delay to each call, and prints what it found beside what is aimed for. It
+// judges nothing: machines differ.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/flowbed/flowbed/provision/e2e/moto"
+)
+
+func main() {
+	log.SetFlags(0)
+	binary := flag.String("binary", "bin/flowbed", "the binary to measure")
+	delay := flag.Duration("delay", 50*time.Millisecond, "what each call is under way")
+	runs := flag.Int("runs", 3, "how often to measure; the run of median length is shown")
+	markdown := flag.String("markdown", "", "also write the tables to this file")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := bench(ctx, *binary, *delay, *runs, *markdown); err != nil {
+		stop()
+		log.Fatal(err)
+	}
+}
+
+func bench(ctx context.Context, binary string, delay time.Duration, runs int, markdown string) error {
+	binary, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "flowbed-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.WriteFile(filepath.Join(dir, "config.hcl"), []byte(config), 0o600); err != nil {
+		return err
+	}
+	server, err := moto.Start(ctx)
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+
+	// moto loads a service when it is first used; that is not what is measured.
+	warm := &subject{binary: binary, dir: dir, front: server.Account(number, 0)}
+	for _, c := range commands {
+		if _, err := warm.measure(ctx, c); err != nil {
+			return err
+		}
+	}
+	warm.front.Close()
+
+	s := &subject{binary: binary, dir: dir, front: server.Account(number, delay)}
+	defer s.front.Close()
+	found := make([][]result, len(commands))
+	for range runs {
+		for i, c := range commands {
+			r, err := s.measure(ctx, c)
+			if err != nil {
+				return err
+			}
+			found[i] = append(found[i], r)
+		}
+	}
+	start, err := s.startUp(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(binary)
+	if err != nil {
+		return err
+	}
+	report := tables(found, delay, start, info.Size())
+	fmt.Print(report)
+	if markdown == "" {
+		return nil
+	}
+	return os.WriteFile(markdown, []byte(preface(delay, runs)+report), 0o644)
+}
