@@ -83,7 +83,7 @@ func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 	}
 	var p Plan
 	for _, s := range g.steps {
-		if a := g.inspect(s); !s.lookup || a.Err != nil || len(a.Notes) > 0 {
+		if a := g.obstructed(ctx, s, g.inspect(s)); !s.lookup || a.Err != nil || len(a.Notes) > 0 {
 			p.Actions = append(p.Actions, a)
 		}
 	}
@@ -101,14 +101,18 @@ func (g *Graph) PlanDown(ctx context.Context) (Plan, error) {
 		if s.lookup {
 			continue
 		}
-		a := g.inspectDown(s)
-		if have, found := s.state(); found && a.Op == Delete && s.obstacles != nil {
-			notes, err := s.obstacles(ctx, have)
-			a.Notes, a.Err = append(a.Notes, notes...), err
-		}
-		p.Actions = append(p.Actions, a)
+		p.Actions = append(p.Actions, g.obstructed(ctx, s, g.inspectDown(s)))
 	}
 	return p, nil
+}
+
+// obstructed adds to a deletion what stands in its way.
+func (g *Graph) obstructed(ctx context.Context, s *step, a Action) Action {
+	if have, found := s.state(); found && a.Op == Delete && s.obstacles != nil {
+		notes, err := s.obstacles(ctx, have)
+		a.Notes, a.Err = append(a.Notes, notes...), err
+	}
+	return a
 }
 
 // lookAll reads all steps. Lookups that no step asks for are left out of a

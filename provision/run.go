@@ -62,7 +62,11 @@ func (g *Graph) Up(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	// What is no longer wanted goes last: until now something may have used it.
+	return g.removeAll(ctx, func(s *step) bool { return s.own == Unwanted })
 }
 
 // Down removes what is ours, dependents first, and looks again at the end. The
@@ -78,7 +82,7 @@ func (g *Graph) Down(ctx context.Context) (left Plan, err error) {
 		return left, left.Err()
 	}
 	for range rounds {
-		if err = g.removeAll(ctx); err != nil {
+		if err = g.removeAll(ctx, func(*step) bool { return true }); err != nil {
 			return g.planned(), err
 		}
 		if err = g.lookAll(ctx, false); err != nil {
@@ -101,7 +105,8 @@ func (g *Graph) planned() (p Plan) {
 	return p
 }
 
-func (g *Graph) removeAll(ctx context.Context) error {
+// removeAll removes the steps that go, each after those that use it.
+func (g *Graph) removeAll(ctx context.Context, goes func(*step) bool) error {
 	errs := make([]error, len(g.steps))
 	freed := make(map[*step]func(), len(g.steps)) // s no longer needs what it refers to
 	isFree := make(map[*step]chan struct{}, len(g.steps))
@@ -128,7 +133,7 @@ func (g *Graph) removeAll(ctx context.Context) error {
 					return
 				}
 			}
-			if s.lookup {
+			if s.lookup || !goes(s) {
 				return
 			}
 			if errs[i] = g.dismantle(ctx, s, freed[s]); errs[i] != nil {
@@ -143,11 +148,8 @@ func (g *Graph) removeAll(ctx context.Context) error {
 
 // converge brings one step to its wanted state.
 func (g *Graph) converge(ctx context.Context, s *step) error {
-	if s.lookup {
+	if s.lookup || s.own == Unwanted {
 		return nil
-	}
-	if s.own == Unwanted {
-		return g.dismantle(ctx, s, func() {})
 	}
 	r := g.run(s)
 	did := map[string]bool{}
