@@ -9,7 +9,6 @@ type ec2DB struct {
 	Routes     map[string]*routeTable    `json:"routes"`
 	Groups     map[string]*securityGroup `json:"groups"`
 	Keys       map[string]*keyPair       `json:"keys"` // by name
-	Images     map[string]*image         `json:"images"`
 	Instances  map[string]*instance      `json:"instances"`
 	Volumes    map[string]*volume        `json:"volumes"`
 	Interfaces map[string]*nic           `json:"interfaces"`
@@ -73,13 +72,14 @@ type keyPair struct {
 	Tags        tags      `json:"tags"`
 }
 
+// image is one of AWS's images; nobody can make others here.
 type image struct {
-	ID           string    `json:"id"`
-	Name         string    `json:"name"`
-	Architecture string    `json:"architecture"`
-	RootDevice   string    `json:"root_device"`
-	RootGiB      int32     `json:"root_gib"`
-	Created      time.Time `json:"created"`
+	ID           string
+	Name         string
+	Architecture string
+	RootDevice   string
+	RootGiB      int32
+	Created      time.Time
 }
 
 type instance struct {
@@ -91,8 +91,11 @@ type instance struct {
 	ProfileID        string    `json:"profile_id"`
 	Association      string    `json:"association"` // id of the profile's association
 	Subnet           string    `json:"subnet"`
-	State            string    `json:"state"` // as it was at Since, see (*instance).settle
+	VPC              string    `json:"vpc"`
+	Zone             string    `json:"zone"`
+	State            string    `json:"state"` // as it was at Since, see (*request).state
 	Since            time.Time `json:"since"`
+	Reason           string    `json:"reason"` // of the state
 	Launched         time.Time `json:"launched"`
 	ShutdownBehavior string    `json:"shutdown_behavior"`
 	NoTerminate      bool      `json:"no_terminate"`
@@ -130,6 +133,8 @@ type nic struct {
 	Instance    string   `json:"instance"` // may be empty
 	Description string   `json:"description"`
 	Subnet      string   `json:"subnet"`
+	VPC         string   `json:"vpc"`
+	Zone        string   `json:"zone"`
 	PrivateIP   string   `json:"private_ip"`
 	PublicIP    string   `json:"public_ip"`
 	Groups      []string `json:"groups"`

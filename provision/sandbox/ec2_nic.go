@@ -1,0 +1,141 @@
+package sandbox
+
+import (
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+func init() {
+	on(describeNetworkInterfaces)
+	on(modifyNetworkInterfaceAttribute)
+	on(describeVolumes)
+}
+
+func noInterface(id string) error {
+	return fail("InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '%s' does not exist", id)
+}
+
+func describeNetworkInterfaces(r *request, in *ec2.DescribeNetworkInterfacesInput) (*ec2.DescribeNetworkInterfacesOutput, error) {
+	d := r.ec2()
+	list, err := chosen(d.Interfaces, in.NetworkInterfaceIds, noInterface)
+	if err != nil {
+		return nil, err
+	}
+	var all []types.NetworkInterface
+	for _, n := range list {
+		if !r.attached(n) {
+			if len(in.NetworkInterfaceIds) > 0 {
+				return nil, noInterface(n.ID)
+			}
+			continue
+		}
+		ok, err := matches(in.Filters, n.Tags, func(f string) []string {
+			switch f {
+			case "group-id":
+				return slices.Clone(n.Groups)
+			case "network-interface-id":
+				return []string{n.ID}
+			case "attachment.instance-id":
+				return []string{n.Instance}
+			case "subnet-id":
+				return []string{n.Subnet}
+			case "vpc-id":
+				return []string{n.VPC}
+			case "description":
+				return []string{n.Description}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, types.NetworkInterface{
+				NetworkInterfaceId: &n.ID, Description: &n.Description, SubnetId: &n.Subnet, VpcId: &n.VPC,
+				AvailabilityZone: &n.Zone, OwnerId: &r.Account, Groups: d.identifiers(n.Groups),
+				PrivateIpAddress: &n.PrivateIP, InterfaceType: types.NetworkInterfaceTypeInterface,
+				Status: types.NetworkInterfaceStatusInUse, TagSet: ec2TagList(n.Tags),
+				Attachment: &types.NetworkInterfaceAttachment{
+					InstanceId: &n.Instance, InstanceOwnerId: &r.Account, DeviceIndex: aws.Int32(0),
+					DeleteOnTermination: aws.Bool(true), Status: types.AttachmentStatusAttached,
+				},
+			})
+		}
+	}
+	some, next, err := page(all, in.NextToken, in.MaxResults, 1000)
+	return &ec2.DescribeNetworkInterfacesOutput{NetworkInterfaces: some, NextToken: next}, err
+}
+
+func modifyNetworkInterfaceAttribute(r *request, in *ec2.ModifyNetworkInterfaceAttributeInput) (*ec2.ModifyNetworkInterfaceAttributeOutput, error) {
+	n := r.ec2().Interfaces[aws.ToString(in.NetworkInterfaceId)]
+	if n == nil || !r.attached(n) {
+		return nil, noInterface(aws.ToString(in.NetworkInterfaceId))
+	}
+	if len(in.Groups) == 0 {
+		return nil, fail("InvalidParameterCombination", "the sandbox only changes the groups of an interface")
+	}
+	return &ec2.ModifyNetworkInterfaceAttributeOutput{}, r.join(n, in.Groups)
+}
+
+// join puts an interface into groups, and out of all others.
+func (r *request) join(n *nic, groups []string) error {
+	d := r.ec2()
+	if n == nil {
+		return fail("IncorrectInstanceState", "The instance has no network interface.")
+	}
+	for _, id := range groups {
+		switch g := d.Groups[id]; {
+		case g == nil:
+			return noGroup(id)
+		case g.VPC != n.VPC:
+			return fail("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
+		}
+	}
+	n.Groups = slices.Clone(groups)
+	return nil
+}
+
+func describeVolumes(r *request, in *ec2.DescribeVolumesInput) (*ec2.DescribeVolumesOutput, error) {
+	list, err := chosen(r.ec2().Volumes, in.VolumeIds, func(id string) error {
+		return fail("InvalidVolume.NotFound", "The volume '%s' does not exist.", id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &ec2.DescribeVolumesOutput{}
+	for _, v := range list {
+		ok, err := matches(in.Filters, v.Tags, func(f string) []string {
+			switch f {
+			case "attachment.instance-id":
+				return []string{v.Instance}
+			case "volume-id":
+				return []string{v.ID}
+			case "encrypted":
+				return []string{truth(v.Encrypted)}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		o := types.Volume{
+			VolumeId: &v.ID, AvailabilityZone: &v.Zone, Size: &v.GiB, VolumeType: types.VolumeType(v.Type),
+			Encrypted: &v.Encrypted, CreateTime: &v.Created, State: types.VolumeStateAvailable, Tags: ec2TagList(v.Tags),
+		}
+		if v.Instance != "" {
+			o.State = types.VolumeStateInUse
+			o.Attachments = []types.VolumeAttachment{{
+				InstanceId: aws.String(v.Instance), VolumeId: &v.ID, Device: &v.Device,
+				DeleteOnTermination: aws.Bool(v.Ends), State: types.VolumeAttachmentStateAttached,
+			}}
+		}
+		out.Volumes = append(out.Volumes, o)
+	}
+	return out, nil
+}

@@ -1,0 +1,206 @@
+package sandbox
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+func init() {
+	on(func(r *request, in *ec2.AuthorizeSecurityGroupIngressInput) (*ec2.AuthorizeSecurityGroupIngressOutput, error) {
+		err := r.authorize(in.GroupId, in.IpPermissions, func(g *securityGroup) *[]rule { return &g.Ingress })
+		return &ec2.AuthorizeSecurityGroupIngressOutput{Return: aws.Bool(true)}, err
+	})
+	on(func(r *request, in *ec2.AuthorizeSecurityGroupEgressInput) (*ec2.AuthorizeSecurityGroupEgressOutput, error) {
+		err := r.authorize(in.GroupId, in.IpPermissions, func(g *securityGroup) *[]rule { return &g.Egress })
+		return &ec2.AuthorizeSecurityGroupEgressOutput{Return: aws.Bool(true)}, err
+	})
+	on(func(r *request, in *ec2.RevokeSecurityGroupIngressInput) (*ec2.RevokeSecurityGroupIngressOutput, error) {
+		err := r.revoke(in.GroupId, in.IpPermissions, func(g *securityGroup) *[]rule { return &g.Ingress })
+		return &ec2.RevokeSecurityGroupIngressOutput{Return: aws.Bool(true)}, err
+	})
+	on(func(r *request, in *ec2.RevokeSecurityGroupEgressInput) (*ec2.RevokeSecurityGroupEgressOutput, error) {
+		err := r.revoke(in.GroupId, in.IpPermissions, func(g *securityGroup) *[]rule { return &g.Egress })
+		return &ec2.RevokeSecurityGroupEgressOutput{Return: aws.Bool(true)}, err
+	})
+	on(describeRules)
+}
+
+// same reports whether two rules are one to EC2: the description is no part of
+// a rule's identity.
+func (u rule) same(o rule) bool {
+	u.Description, o.Description = "", ""
+	return u == o
+}
+
+// rules takes permissions apart, checks them, and writes addresses as EC2 does:
+// without host bits, IPv6 in its short form.
+func (d *ec2DB) rules(list []types.IpPermission) (rules []rule, err error) {
+	for _, p := range list {
+		u := rule{Protocol: aws.ToString(p.IpProtocol), From: aws.ToInt32(p.FromPort), To: aws.ToInt32(p.ToPort)}
+		switch u.Protocol {
+		case "6":
+			u.Protocol = "tcp"
+		case "17":
+			u.Protocol = "udp"
+		case "-1":
+			u.From, u.To = 0, 0
+		case "tcp", "udp", "icmp", "icmpv6":
+		default:
+			return nil, fail("InvalidParameterValue", "Invalid value '%s' for IP protocol. Unknown protocol.", u.Protocol)
+		}
+		if (u.Protocol == "tcp" || u.Protocol == "udp") && (u.From < 0 || u.To > 65535 || u.From > u.To) {
+			return nil, fail("InvalidParameterValue", "Invalid TCP/UDP port range (%d:%d)", u.From, u.To)
+		}
+		add := func(cidr, group, about string) error {
+			if about != "" && (len(about) > 255 || !groupChars.MatchString(about)) {
+				return fail("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
+			}
+			u := u
+			u.CIDR, u.Group, u.Description = cidr, group, about
+			rules = append(rules, u)
+			return nil
+		}
+		for _, i := range p.IpRanges {
+			c, err := netip.ParsePrefix(aws.ToString(i.CidrIp))
+			if err != nil || !c.Addr().Is4() {
+				return nil, fail("InvalidParameterValue", "CIDR block %s is malformed", aws.ToString(i.CidrIp))
+			}
+			if err := add(c.Masked().String(), "", aws.ToString(i.Description)); err != nil {
+				return nil, err
+			}
+		}
+		for _, i := range p.Ipv6Ranges {
+			c, err := netip.ParsePrefix(aws.ToString(i.CidrIpv6))
+			if err != nil || !c.Addr().Is6() {
+				return nil, fail("InvalidParameterValue", "CIDR block %s is malformed", aws.ToString(i.CidrIpv6))
+			}
+			if err := add(c.Masked().String(), "", aws.ToString(i.Description)); err != nil {
+				return nil, err
+			}
+		}
+		for _, i := range p.UserIdGroupPairs {
+			if d.Groups[aws.ToString(i.GroupId)] == nil {
+				return nil, noGroup(aws.ToString(i.GroupId))
+			}
+			if err := add("", aws.ToString(i.GroupId), aws.ToString(i.Description)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(rules) == 0 {
+		return nil, fail("MissingParameter", "Either 'ipPermissions' or 'securityGroupRuleIds' should be provided.")
+	}
+	return rules, nil
+}
+
+const mostRules = 60
+
+// authorize adds all of the rules, or none.
+func (r *request) authorize(id *string, list []types.IpPermission, side func(*securityGroup) *[]rule) error {
+	d := r.ec2()
+	g := d.Groups[aws.ToString(id)]
+	if g == nil {
+		return noGroup(aws.ToString(id))
+	}
+	add, err := d.rules(list)
+	if err != nil {
+		return err
+	}
+	next := slices.Clone(*side(g))
+	for _, u := range add {
+		if slices.ContainsFunc(next, u.same) {
+			return fail("InvalidPermission.Duplicate", "the specified rule \"peer: %s%s, %s, from port: %d, to port: %d, ALLOW\" already exists",
+				u.CIDR, u.Group, u.Protocol, u.From, u.To)
+		}
+		next = append(next, u)
+	}
+	if len(next) > mostRules {
+		return fail("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.")
+	}
+	*side(g) = next
+	return nil
+}
+
+// revoke removes all of the rules, or none.
+func (r *request) revoke(id *string, list []types.IpPermission, side func(*securityGroup) *[]rule) error {
+	d := r.ec2()
+	g := d.Groups[aws.ToString(id)]
+	if g == nil {
+		return noGroup(aws.ToString(id))
+	}
+	gone, err := d.rules(list)
+	if err != nil {
+		return err
+	}
+	next := slices.Clone(*side(g))
+	for _, u := range gone {
+		i := slices.IndexFunc(next, u.same)
+		if i < 0 {
+			return fail("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+		}
+		next = slices.Delete(next, i, i+1)
+	}
+	*side(g) = next
+	return nil
+}
+
+func describeRules(r *request, in *ec2.UpdateSecurityGroupRuleDescriptionsIngressInput) (*ec2.UpdateSecurityGroupRuleDescriptionsIngressOutput, error) {
+	d := r.ec2()
+	g := d.Groups[aws.ToString(in.GroupId)]
+	if g == nil {
+		return nil, noGroup(aws.ToString(in.GroupId))
+	}
+	list, err := d.rules(in.IpPermissions)
+	if err != nil {
+		return nil, err
+	}
+	next := slices.Clone(g.Ingress)
+	for _, u := range list {
+		i := slices.IndexFunc(next, u.same)
+		if i < 0 {
+			return nil, fail("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+		}
+		next[i] = u
+	}
+	g.Ingress = next
+	return &ec2.UpdateSecurityGroupRuleDescriptionsIngressOutput{Return: aws.Bool(true)}, nil
+}
+
+// permissions puts rules together as EC2 shows them: one permission for each
+// protocol and range of ports.
+func permissions(account string, rules []rule) (list []types.IpPermission) {
+	at := map[rule]int{}
+	for _, u := range rules {
+		key := rule{Protocol: u.Protocol, From: u.From, To: u.To}
+		i, ok := at[key]
+		if !ok {
+			i = len(list)
+			at[key] = i
+			p := types.IpPermission{IpProtocol: aws.String(u.Protocol)}
+			if u.Protocol != "-1" {
+				p.FromPort, p.ToPort = aws.Int32(u.From), aws.Int32(u.To)
+			}
+			list = append(list, p)
+		}
+		var about *string
+		if u.Description != "" {
+			about = aws.String(u.Description)
+		}
+		p := &list[i]
+		switch c, err := netip.ParsePrefix(u.CIDR); {
+		case u.Group != "":
+			p.UserIdGroupPairs = append(p.UserIdGroupPairs, types.UserIdGroupPair{
+				GroupId: aws.String(u.Group), UserId: aws.String(account), Description: about,
+			})
+		case err == nil && c.Addr().Is6():
+			p.Ipv6Ranges = append(p.Ipv6Ranges, types.Ipv6Range{CidrIpv6: aws.String(u.CIDR), Description: about})
+		default:
+			p.IpRanges = append(p.IpRanges, types.IpRange{CidrIp: aws.String(u.CIDR), Description: about})
+		}
+	}
+	return list
+}

@@ -1,0 +1,150 @@
+package sandbox
+
+import (
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+func init() {
+	on(describeOfferings)
+	on(describeInstanceTypes)
+	on(describeImages)
+	on(describeZones)
+}
+
+func describeOfferings(r *request, in *ec2.DescribeInstanceTypeOfferingsInput) (*ec2.DescribeInstanceTypeOfferingsOutput, error) {
+	places := []string{r.region}
+	switch in.LocationType {
+	case "", types.LocationTypeRegion:
+	case types.LocationTypeAvailabilityZone:
+		places = zones(r.region)
+	default:
+		return nil, fail("InvalidParameterValue", "the sandbox knows no location type %s", in.LocationType)
+	}
+	out := &ec2.DescribeInstanceTypeOfferingsOutput{}
+	for _, t := range instanceTypes {
+		for _, place := range places {
+			if !offered(t.name, r.region, place) {
+				continue
+			}
+			ok, err := matches(in.Filters, nil, func(f string) []string {
+				switch f {
+				case "instance-type":
+					return []string{t.name}
+				case "location":
+					return []string{place}
+				}
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				out.InstanceTypeOfferings = append(out.InstanceTypeOfferings, types.InstanceTypeOffering{
+					InstanceType: types.InstanceType(t.name), Location: aws.String(place), LocationType: in.LocationType,
+				})
+			}
+		}
+	}
+	return out, nil
+}
+
+// describeInstanceTypes knows the types that are sold in the region.
+func describeInstanceTypes(r *request, in *ec2.DescribeInstanceTypesInput) (*ec2.DescribeInstanceTypesOutput, error) {
+	for _, name := range in.InstanceTypes {
+		if _, ok := findType(string(name)); !ok || !offered(string(name), r.region, r.region) {
+			return nil, fail("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", name)
+		}
+	}
+	out := &ec2.DescribeInstanceTypesOutput{}
+	for _, t := range instanceTypes {
+		if !offered(t.name, r.region, r.region) || len(in.InstanceTypes) > 0 && !slices.Contains(in.InstanceTypes, types.InstanceType(t.name)) {
+			continue
+		}
+		ok, err := matches(in.Filters, nil, func(f string) []string {
+			switch f {
+			case "instance-type":
+				return []string{t.name}
+			case "free-tier-eligible":
+				return []string{truth(t.free)}
+			case "current-generation":
+				return []string{truth(t.hypervisor == "nitro")}
+			case "processor-info.supported-architecture":
+				return []string{t.architecture}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out.InstanceTypes = append(out.InstanceTypes, types.InstanceTypeInfo{
+				InstanceType: types.InstanceType(t.name), FreeTierEligible: aws.Bool(t.free),
+				Hypervisor: types.InstanceTypeHypervisor(t.hypervisor), VCpuInfo: &types.VCpuInfo{DefaultVCpus: aws.Int32(t.cpus)},
+				MemoryInfo:    &types.MemoryInfo{SizeInMiB: aws.Int64(t.mib)},
+				ProcessorInfo: &types.ProcessorInfo{SupportedArchitectures: []types.ArchitectureType{types.ArchitectureType(t.architecture)}},
+			})
+		}
+	}
+	return out, nil
+}
+
+func describeImages(r *request, in *ec2.DescribeImagesInput) (*ec2.DescribeImagesOutput, error) {
+	var list []*image
+	for _, id := range in.ImageIds {
+		i := r.image(id)
+		if i == nil {
+			return nil, fail("InvalidAMIID.NotFound", "The image id '[%s]' does not exist", id)
+		}
+		list = append(list, i)
+	}
+	if len(in.ImageIds) == 0 {
+		list = publicImages(r.region, r.a.ImageRelease)
+	}
+	out := &ec2.DescribeImagesOutput{}
+	for _, i := range list {
+		ok, err := matches(in.Filters, nil, func(f string) []string {
+			switch f {
+			case "architecture":
+				return []string{i.Architecture}
+			case "name":
+				return []string{i.Name}
+			case "image-id":
+				return []string{i.ID}
+			case "root-device-type":
+				return []string{"ebs"}
+			case "state":
+				return []string{"available"}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out.Images = append(out.Images, types.Image{
+				ImageId: &i.ID, Name: &i.Name, Architecture: types.ArchitectureValues(i.Architecture),
+				RootDeviceName: &i.RootDevice, RootDeviceType: types.DeviceTypeEbs, State: types.ImageStateAvailable,
+				CreationDate: aws.String(i.Created.Format("2006-01-02T15:04:05.000Z")), OwnerId: aws.String("137112412989"),
+				BlockDeviceMappings: []types.BlockDeviceMapping{{
+					DeviceName: &i.RootDevice, Ebs: &types.EbsBlockDevice{VolumeSize: &i.RootGiB, VolumeType: types.VolumeTypeGp3, DeleteOnTermination: aws.Bool(true)},
+				}},
+			})
+		}
+	}
+	return out, nil
+}
+
+func describeZones(r *request, in *ec2.DescribeAvailabilityZonesInput) (*ec2.DescribeAvailabilityZonesOutput, error) {
+	out := &ec2.DescribeAvailabilityZonesOutput{}
+	for _, z := range zones(r.region) {
+		out.AvailabilityZones = append(out.AvailabilityZones, types.AvailabilityZone{
+			ZoneName: aws.String(z), RegionName: aws.String(r.region), State: types.AvailabilityZoneStateAvailable,
+			OptInStatus: types.AvailabilityZoneOptInStatusOptInNotRequired,
+		})
+	}
+	return out, nil
+}
