@@ -12,6 +12,7 @@ package sandbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"reflect"
@@ -36,6 +37,16 @@ type Account struct {
 
 	// ProfileLag is how long EC2 does not accept a new instance profile.
 	ProfileLag time.Duration
+
+	// BootTime is how long an instance takes to start, to stop and to end.
+	BootTime time.Duration
+
+	// ImageRelease counts how often AWS has published newer public images.
+	ImageRelease int
+
+	// FirstCluster makes the first cluster of a region fail once, as the first
+	// one of an AWS account does while its service-linked role is being made.
+	FirstCluster bool
 
 	// ReuseLag is how long the name of a deleted bucket cannot be used again.
 	ReuseLag time.Duration
@@ -291,6 +302,14 @@ func (d *database) clone() *database {
 // fail is an error of AWS for which the SDK has no type, as all of EC2's are.
 func fail(code, format string, args ...any) error {
 	return &smithy.GenericAPIError{Code: code, Message: fmt.Sprintf(format, args...), Fault: smithy.FaultClient}
+}
+
+// codeOf is AWS's code of an error, empty if there is none.
+func codeOf(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
 }
 
 // regional is a region's part of a service, made when it is first used. Reading
