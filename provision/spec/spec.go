@@ -1,8 +1,28 @@
 package spec
 
+import "github.com/zclconf/go-cty/cty"
+
 // The structs of this file are the language of config.hcl: field tags name the
 // blocks and attributes, and the comments are their reference in docs/spec.md
 // (`make docs` writes it). A default stands in a comment as "Default: …".
+
+// Variable is a value that comes from outside the file: from --var name=value,
+// else from the environment variable FLOWBED_VAR_name, else from its default.
+type Variable struct {
+	Name string `hcl:"name,label"`
+
+	// Default is the value if none is given. Values from outside are converted
+	// to its type; for a list or a map they are written as in this file, for
+	// example --var 'subnets=["subnet-0a1b2c3d"]'.
+	Default cty.Value `hcl:"default,optional"`
+
+	// Sensitive keeps the value out of everything that flowbed shows or stores.
+	// It can then only be used for a secret. Default: false.
+	Sensitive bool `hcl:"sensitive,optional"`
+
+	// Description says what the variable is for.
+	Description string `hcl:"description,optional"`
+}
 
 // Environment is one place where flows run: everything that one `up` builds and
 // one `down` removes. Its label names it: a lower-case letter, then up to 19
@@ -14,11 +34,11 @@ type Environment struct {
 	// Region is the AWS region, for example "us-east-1". Default: that of the
 	// AWS configuration (AWS_REGION, then the profile). There is no fallback: a
 	// run without a region stops.
-	Region string `hcl:"region,optional"`
+	Region string `hcl:"region,optional" spec:"names"`
 
 	// Account pins the environment to one AWS account, 12 digits. In another
 	// account every command stops before it has looked at anything.
-	Account string `hcl:"account,optional"`
+	Account string `hcl:"account,optional" spec:"names"`
 
 	// Tags are put on every object that can carry tags. Tags that somebody else
 	// adds are left alone.
@@ -38,11 +58,11 @@ type Bucket struct {
 	// Name is the bucket's name. Default: flowbed-<env>-<account>-<region>-an in
 	// the account-regional namespace, flowbed-<env>-<12 hexadecimal digits> in
 	// the global one.
-	Name string `hcl:"name,optional"`
+	Name string `hcl:"name,optional" spec:"names"`
 
 	// Namespace is "account-regional", where nobody else can take the name, or
 	// "global". Default: "account-regional".
-	Namespace string `hcl:"namespace,optional"`
+	Namespace string `hcl:"namespace,optional" spec:"names"`
 
 	// Versioning keeps overwritten and deleted objects. Default: true.
 	Versioning *bool `hcl:"versioning,optional"`
@@ -63,7 +83,7 @@ type Bucket struct {
 // TaskRole is the IAM role of the flow's container.
 type TaskRole struct {
 	// Name is the role's name. Default: flowbed-<env>-task.
-	Name string `hcl:"name,optional"`
+	Name string `hcl:"name,optional" spec:"names"`
 
 	// S3 is "bucket" (list, get, put and delete in the flow bucket), "full" or
 	// "none". Default: "bucket".
@@ -96,7 +116,7 @@ type Statement struct {
 // and reads the API key. The name usually belongs to the whole account.
 type ExecutionRole struct {
 	// Name is the role's name. Default: "ecsTaskExecutionRole".
-	Name string `hcl:"name,optional"`
+	Name string `hcl:"name,optional" spec:"names"`
 
 	// Ownership is as in the bucket block. Default: made if it is absent, and
 	// used as it is if flowbed did not make it.
@@ -106,7 +126,7 @@ type ExecutionRole struct {
 // Cluster is the ECS cluster.
 type Cluster struct {
 	// Name is the cluster's name. Default: "default".
-	Name string `hcl:"name,optional"`
+	Name string `hcl:"name,optional" spec:"names"`
 
 	// CapacityProviders are those that the cluster offers. Default: "FARGATE"
 	// and "FARGATE_SPOT".
@@ -180,7 +200,7 @@ type Prefect struct {
 
 	// APIKey is Prefect Cloud's key. It is kept in an SSM SecureString and
 	// appears nowhere else. Use a sensitive variable.
-	APIKey string `hcl:"api_key,optional"`
+	APIKey string `hcl:"api_key,optional" spec:"secret"`
 
 	// WorkPool is the work pool's name. Default: flowbed-<env>.
 	WorkPool string `hcl:"work_pool,optional"`

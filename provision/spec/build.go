@@ -1,0 +1,100 @@
+package spec
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// Place is where an environment is.
+type Place struct {
+	Account string // 12 digits
+	Region  string // for example "us-east-1"
+}
+
+func (p Place) orExample() Place {
+	if p.Account == "" {
+		p.Account = exampleAccount
+	}
+	if p.Region == "" {
+		p.Region = exampleRegion
+	}
+	return p
+}
+
+// Environment evaluates the chosen environment for a place, with all defaults
+// filled in: every block is there except those whose absence means something,
+// which are Agent, Agent.SSH and (for a removal) Agent.Prefect. An error is an
+// [*Error].
+func (f *File) Environment(p Place) (*Environment, error) {
+	if !accountID.MatchString(p.Account) || !regionName.MatchString(p.Region) {
+		return nil, f.fail(hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "No place",
+			Detail: fmt.Sprintf("An environment needs an account and a region, and these are none: %q and %q. Set region in the file, or use --region.", p.Account, p.Region),
+		}})
+	}
+	e, diags := f.build(p)
+	f.hideKey(e)
+	if diags.HasErrors() {
+		return nil, f.fail(diags)
+	}
+	return e, nil
+}
+
+// build decodes, completes and checks the environment. A place that is not known
+// yet has empty fields.
+func (f *File) build(p Place) (*Environment, hcl.Diagnostics) {
+	e := &Environment{Name: f.name}
+	d := &decoder{file: f, given: map[any]given{}, blocks: map[any]hcl.Range{}, told: map[string]bool{}}
+	if f.body != nil {
+		d.scope = f.newScope(p)
+		d.block(f.block, reflect.ValueOf(e).Elem())
+	} else {
+		e.Agent = &Agent{SSH: &SSH{}, Prefect: &Prefect{}}
+	}
+	d.checkNames(e)
+	if !f.o.Removal {
+		d.check(e)
+	}
+	p = p.orExample()
+	e.Region, e.Account = p.Region, p.Account
+	e.complete(p)
+	d.checkTogether(e)
+	return e, d.diags
+}
+
+// whereabouts evaluates the region and the account of the chosen environment,
+// which all else may depend on.
+func (d *decoder) whereabouts(b *hclsyntax.Block) {
+	f := d.file
+	d.scope = scope{facts: f.context(Place{})}
+	d.given, d.told = map[any]given{}, map[string]bool{}
+	var e Environment
+	for _, m := range members(reflect.TypeFor[Environment]()) {
+		attr := b.Body.Attributes[m.name]
+		if m.name != "region" && m.name != "account" || attr == nil || m.name == "region" && f.o.Region != "" {
+			continue
+		}
+		before := len(d.diags)
+		d.attribute(b, m, reflect.ValueOf(&e).Elem().Field(m.index))
+		d.diags = d.diags[:before] // build says it
+	}
+	if accountID.MatchString(e.Account) { // else build complains, and goes on with the example
+		f.account = e.Account
+	}
+	if regionName.MatchString(e.Region) {
+		f.region = e.Region
+	}
+	if f.o.Region != "" {
+		f.region = f.o.Region
+	}
+}
+
+// hideKey remembers the API key as a secret, wherever it comes from.
+func (f *File) hideKey(e *Environment) {
+	if e.Agent != nil && e.Agent.Prefect != nil {
+		f.hidden.add(e.Agent.Prefect.APIKey)
+	}
+}

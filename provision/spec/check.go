@@ -1,0 +1,159 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// bad reports the value of a field. The text is a format whose first %s is the
+// value, or words for it if the value must not be shown.
+func (d *decoder) bad(field any, summary, format string, args ...any) {
+	g := d.given[field]
+	d.errorAt(g.attr.Expr.Range(), summary, fmt.Sprintf(format, append([]any{d.shown(field)}, args...)...))
+}
+
+// badElement is bad for one element of a list.
+func (d *decoder) badElement(field any, i int, value, summary, format string, args ...any) {
+	g := d.given[field]
+	shown := "The value"
+	if g.open {
+		shown = quote(value)
+	}
+	d.errorAt(elementRange(g.attr.Expr, i), summary, fmt.Sprintf(format, append([]any{shown}, args...)...))
+}
+
+// elementRange is the place of a list's element if the list is written out.
+func elementRange(expr hclsyntax.Expression, i int) hcl.Range {
+	if t, ok := expr.(*hclsyntax.TupleConsExpr); ok && i < len(t.Exprs) {
+		return t.Exprs[i].Range()
+	}
+	return expr.Range()
+}
+
+// shown is a field's value in quotes, or words for it.
+func (d *decoder) shown(field any) string {
+	switch p := field.(type) {
+	case *string:
+		if d.given[field].open {
+			return quote(*p)
+		}
+	case *int:
+		if d.given[field].open {
+			return fmt.Sprint(*p)
+		}
+	}
+	return "The value"
+}
+
+// has reports whether a field was given a value that can be checked now.
+func (d *decoder) has(field any) bool {
+	return d.given[field].set
+}
+
+// written reports whether a field stands in the file, whatever its value.
+func (d *decoder) written(field any) bool {
+	_, ok := d.given[field]
+	return ok
+}
+
+// oneOf checks a field that has a few words to choose from.
+func (d *decoder) oneOf(field *string, what string, words ...string) {
+	if d.has(field) && !slices.Contains(words, *field) {
+		hint := ""
+		if d.given[field].open {
+			hint = didYouMean(*field, words)
+		}
+		d.bad(field, "Unknown "+what, "%s is no %s.%s Use %s.", what, hint, list(words, "or"))
+	}
+}
+
+var ownerships = []string{"own", "adopt", "borrow"}
+
+// check checks what a removal does not need.
+func (d *decoder) check(e *Environment) {
+	d.checkTags(e)
+	if b := e.Bucket; b != nil {
+		d.oneOf(&b.Ownership, "ownership", ownerships...)
+		if d.has(&b.ExpireDays) && (b.ExpireDays < 0 || b.ExpireDays > 1<<31-1) {
+			d.bad(&b.ExpireDays, "Impossible number of days", "%s days cannot be. Use 0 to keep objects for ever, or the days after which they are deleted.")
+		}
+	}
+	if r := e.TaskRole; r != nil {
+		d.oneOf(&r.Ownership, "ownership", ownerships...)
+		d.oneOf(&r.S3, "right", "bucket", "full", "none")
+		d.oneOf(&r.ECR, "right", "pull", "full", "none")
+		d.checkPolicies(r)
+	}
+	if r := e.ExecutionRole; r != nil {
+		d.oneOf(&r.Ownership, "ownership", ownerships...)
+	}
+	if c := e.Cluster; c != nil {
+		d.oneOf(&c.Ownership, "ownership", ownerships...)
+		d.checkProviders(c)
+	}
+	if n := e.Network; n != nil {
+		d.checkNetwork(n)
+	}
+	if l := e.Logs; l != nil && d.has(&l.RetentionDays) && !slices.Contains(retentions, l.RetentionDays) {
+		d.bad(&l.RetentionDays, "Impossible retention", "CloudWatch does not keep logs for %s days. %s", nearestRetentions(l.RetentionDays))
+	}
+	if a := e.Agent; a != nil {
+		d.checkAgent(a)
+	}
+}
+
+// retentions are the periods that CloudWatch Logs offers, in days.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+func nearestRetentions(days int) string {
+	i, _ := slices.BinarySearch(retentions, days)
+	switch {
+	case i == 0:
+		return fmt.Sprintf("The shortest time is %d.", retentions[0])
+	case i == len(retentions):
+		return fmt.Sprintf("The longest time is %d.", retentions[i-1])
+	}
+	return fmt.Sprintf("The nearest times are %d and %d.", retentions[i-1], retentions[i])
+}
+
+func (d *decoder) checkProviders(c *Cluster) {
+	if d.has(&c.CapacityProviders) && len(c.CapacityProviders) == 0 {
+		d.errorAt(d.given[&c.CapacityProviders].attr.Expr.Range(), "No capacity provider",
+			`A cluster needs one to run flows. Use "FARGATE", "FARGATE_SPOT" or both.`)
+	}
+	for i, p := range c.CapacityProviders {
+		known := []string{"FARGATE", "FARGATE_SPOT"}
+		switch {
+		case !slices.Contains(known, p):
+			d.badElement(&c.CapacityProviders, i, p, "Unknown capacity provider", "%s is not one of Fargate's. Use %s.", list(known, "or"))
+		case slices.Contains(c.CapacityProviders[:i], p):
+			d.badElement(&c.CapacityProviders, i, p, "Duplicate", "%s is listed twice. Remove one.")
+		}
+	}
+}
+
+func (d *decoder) checkNetwork(n *Network) {
+	if d.has(&n.VPC) && n.VPC != "default" && !objectID("vpc", n.VPC) {
+		d.bad(&n.VPC, "Bad VPC", `%s is no VPC. Use "default", or an id such as "vpc-0a1b2c3d4e5f67890".`)
+	}
+	for i, s := range n.Subnets {
+		switch {
+		case !objectID("subnet", s):
+			d.badElement(&n.Subnets, i, s, "Bad subnet", `%s is no subnet. Use an id such as "subnet-0a1b2c3d4e5f67890".`)
+		case slices.Contains(n.Subnets[:i], s):
+			d.badElement(&n.Subnets, i, s, "Duplicate", "%s is listed twice. Remove one.")
+		}
+	}
+}
+
+// objectID reports whether id is an id of EC2: a prefix and 8 (old) or 17
+// hexadecimal digits.
+func objectID(prefix, id string) bool {
+	digits, ok := strings.CutPrefix(id, prefix+"-")
+	return ok && (len(digits) == 8 || len(digits) == 17) && strings.Trim(digits, "0123456789abcdef") == ""
+}

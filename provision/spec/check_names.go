@@ -1,0 +1,143 @@
+package spec
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+var (
+	environmentName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
+	accountID       = regexp.MustCompile(`^[0-9]{12}$`)
+	regionName      = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
+	bucketName      = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	roleName        = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`) // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+	clusterName     = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+)
+
+func badEnvironment(name string) string {
+	return fmt.Sprintf("%q is no name for an environment. Use a lower-case letter, then up to 19 lower-case letters, digits or hyphens: the name becomes a part of all names in AWS.", name)
+}
+
+// checkNames checks what says how objects are called and where they are.
+func (d *decoder) checkNames(e *Environment) {
+	if d.has(&e.Account) && !accountID.MatchString(e.Account) {
+		d.bad(&e.Account, "Bad account", `%s is no AWS account. Use its 12 digits, in quotes, for example: account = "123456789012"`)
+	}
+	if d.has(&e.Region) && !regionName.MatchString(e.Region) {
+		d.bad(&e.Region, "Bad region", `%s is no AWS region. Use its code, for example "us-east-1" or "eu-central-1".`)
+	}
+	if b := e.Bucket; b != nil {
+		d.oneOf(&b.Namespace, "namespace", "account-regional", "global")
+		if d.has(&b.Name) {
+			d.checkBucketName(b)
+		}
+	}
+	if r := e.TaskRole; r != nil {
+		d.checkRoleName(&r.Name)
+	}
+	if r := e.ExecutionRole; r != nil {
+		d.checkRoleName(&r.Name)
+	}
+	if c := e.Cluster; c != nil && d.has(&c.Name) && !clusterName.MatchString(c.Name) {
+		d.bad(&c.Name, "Bad cluster name", "%s is no name for an ECS cluster. Use up to 255 letters, digits, hyphens and underscores.")
+	}
+}
+
+func (d *decoder) checkRoleName(name *string) {
+	if d.has(name) && !roleName.MatchString(*name) {
+		d.bad(name, "Bad role name", "%s is no name for an IAM role. Use up to 64 letters, digits and _+=,.@-, without a path.")
+	}
+}
+
+// What S3 keeps for itself.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+var (
+	reservedPrefixes = []string{"xn--", "sthree-", "amzn-s3-demo-"}
+	reservedSuffixes = []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}
+	regionalName     = regexp.MustCompile(`-[0-9]{12}-[a-z0-9-]+-an$`)
+)
+
+func (d *decoder) checkBucketName(b *Bucket) {
+	why := ""
+	_, notIP := netip.ParseAddr(b.Name)
+	switch {
+	case !bucketName.MatchString(b.Name):
+		why = "Use 3 to 63 lower-case letters, digits, hyphens and dots, with a letter or digit at both ends."
+	case strings.Contains(b.Name, ".."):
+		why = "It must not have two dots in a row."
+	case notIP == nil:
+		why = "It must not look like an IP address."
+	}
+	for _, p := range reservedPrefixes {
+		if strings.HasPrefix(b.Name, p) {
+			why = fmt.Sprintf("S3 reserves names that begin with %q.", p)
+		}
+	}
+	for _, s := range reservedSuffixes {
+		if strings.HasSuffix(b.Name, s) {
+			why = fmt.Sprintf("S3 reserves names that end with %q.", s)
+		}
+	}
+	if why != "" {
+		d.bad(&b.Name, "Bad bucket name", "%s is no name for an S3 bucket. %s", why)
+	}
+}
+
+// checkTogether checks what only shows when the defaults are there and the place
+// is known, or taken as an example.
+func (d *decoder) checkTogether(e *Environment) {
+	d.checkNamespace(e)
+	if d.file.o.Removal {
+		return
+	}
+	agent := "flowbed-" + e.Name + "-agent"
+	for _, name := range []*string{&e.TaskRole.Name, &e.ExecutionRole.Name} {
+		if strings.EqualFold(*name, agent) && d.has(name) { // IAM's names differ in more than case
+			d.bad(name, "Duplicate role name", "%s is the name of the agent's role. Choose another.")
+		}
+	}
+	if task, execution := &e.TaskRole.Name, &e.ExecutionRole.Name; strings.EqualFold(*task, *execution) {
+		second := execution
+		if !d.has(execution) {
+			second = task
+		}
+		if d.has(second) {
+			d.bad(second, "Duplicate role name", "%s is the name of both the task role and the execution role. They have different rights: choose another name for one of them.")
+		}
+	}
+}
+
+// noRegionalNamespace are the regions without the account-regional namespace.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
+var noRegionalNamespace = map[string]bool{"me-south-1": true, "me-central-1": true}
+
+func (d *decoder) checkNamespace(e *Environment) {
+	b, p := e.Bucket, Place{Account: e.Account, Region: e.Region}
+	named := d.has(&b.Name) && bucketName.MatchString(b.Name)
+	switch {
+	case b.Namespace == "global":
+		if named && regionalName.MatchString(b.Name) {
+			d.bad(&b.Name, "Bad bucket name", `%s ends like a name of the account-regional namespace. Choose another name, or namespace = "account-regional".`)
+		}
+	case noRegionalNamespace[e.Region] && d.file.body != nil:
+		d.errorAt(d.bucketPlace(e), "No account-regional namespace", fmt.Sprintf(
+			`%s has none. Choose the global one: bucket { namespace = "global" }`, e.Region))
+	case named && !strings.HasSuffix(b.Name, "-"+regionalSuffix(p)):
+		d.bad(&b.Name, "Bad bucket name", "%s is no name in the account-regional namespace, where names end with the account and the region. "+
+			`Use for example "data-${account}-${region}-an", or namespace = "global".`)
+	}
+}
+
+func (d *decoder) bucketPlace(e *Environment) hcl.Range {
+	if d.written(&e.Bucket.Namespace) {
+		return d.given[&e.Bucket.Namespace].attr.Expr.Range()
+	}
+	if at, ok := d.blocks[e.Bucket]; ok {
+		return at
+	}
+	return d.file.block.DefRange()
+}

@@ -1,0 +1,112 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+var (
+	policyARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/[A-Za-z0-9_+=,.@/-]+$`)
+	action    = regexp.MustCompile(`^([a-z0-9-]+:[A-Za-z0-9*?]+|\*)$`)
+	resource  = regexp.MustCompile(`^(arn:[^:]+:[^:]+:[^:]*:[^:]*:.+|\*)$`)
+)
+
+func (d *decoder) checkPolicies(r *TaskRole) {
+	for i, p := range r.Policies {
+		switch {
+		case !policyARN.MatchString(p):
+			d.badElement(&r.Policies, i, p, "Bad policy", `%s is no ARN of a managed policy. Use for example "arn:aws:iam::aws:policy/AmazonSQSFullAccess".`)
+		case slices.Contains(r.Policies[:i], p):
+			d.badElement(&r.Policies, i, p, "Duplicate", "%s is listed twice. Remove one.")
+		}
+	}
+	for i := range r.Statements {
+		s := &r.Statements[i]
+		d.checkList(&s.Actions, "action", action, `%s is no IAM action. Use for example "sqs:SendMessage" or "sqs:*".`)
+		d.checkList(&s.Resources, "resource", resource, `%s is no ARN. Use for example "arn:aws:sqs:${region}:${account}:events", or "*".`)
+	}
+}
+
+// checkList checks a list that must not be empty.
+func (d *decoder) checkList(field *[]string, what string, shape *regexp.Regexp, format string) {
+	if !d.has(field) {
+		return
+	}
+	if len(*field) == 0 {
+		d.errorAt(d.given[field].attr.Expr.Range(), "Empty list", fmt.Sprintf(
+			"A statement needs at least one %s. Add one, or remove the statement.", what))
+	}
+	for i, v := range *field {
+		if !shape.MatchString(v) {
+			d.badElement(field, i, v, "Bad "+what, format)
+		}
+	}
+}
+
+// AWS allows 50 tags on an object. Some are ours, and on an object of the whole
+// account there is one more for each environment that uses it.
+const maxTags = 40
+
+// tagText are the characters that all services take.
+var tagText = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+
+func (d *decoder) checkTags(e *Environment) {
+	if !d.has(&e.Tags) {
+		return
+	}
+	g := d.given[&e.Tags]
+	if len(e.Tags) > maxTags {
+		d.errorAt(g.attr.Expr.Range(), "Too many tags", fmt.Sprintf(
+			"There can be %d tags, and these are %d. AWS allows 50, and flowbed needs the others.", maxTags, len(e.Tags)))
+	}
+	for _, k := range slices.Sorted(maps.Keys(e.Tags)) {
+		if why := badTag(k, e.Tags[k]); why != "" {
+			shown := "A tag"
+			if g.open {
+				shown = "The tag " + quote(k)
+			}
+			d.errorAt(tagRange(g.attr, k), "Bad tag", shown+" "+why)
+		}
+	}
+}
+
+func badTag(key, value string) string {
+	low := strings.ToLower(key)
+	switch {
+	case key == "":
+		return "has no key. Give it one."
+	case strings.HasPrefix(low, "aws:"):
+		return `begins with "aws:", which AWS keeps for itself. Choose another key.`
+	case strings.HasPrefix(low, "flowbed:"):
+		return `begins with "flowbed:", which says whose an object is. Choose another key.`
+	case utf8.RuneCountInString(key) > 128:
+		return "has a key of more than 128 characters. Shorten it."
+	case utf8.RuneCountInString(value) > 256:
+		return "has a value of more than 256 characters. Shorten it."
+	case !tagText.MatchString(key):
+		return "has characters in its key that AWS does not take. Use letters, digits, spaces and _.:/=+-@"
+	case !tagText.MatchString(value):
+		return "has characters in its value that AWS does not take. Use letters, digits, spaces and _.:/=+-@"
+	}
+	return ""
+}
+
+// tagRange is the place of a tag if the tags are written out.
+func tagRange(attr *hclsyntax.Attribute, key string) hcl.Range {
+	if o, ok := attr.Expr.(*hclsyntax.ObjectConsExpr); ok {
+		for _, item := range o.Items {
+			if k, diags := item.KeyExpr.Value(nil); !diags.HasErrors() && k.Type() == cty.String && k.IsWhollyKnown() && !k.IsMarked() && !k.IsNull() && k.AsString() == key {
+				return hcl.RangeBetween(item.KeyExpr.Range(), item.ValueExpr.Range())
+			}
+		}
+	}
+	return attr.Expr.Range()
+}

@@ -1,0 +1,221 @@
+package spec
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// decoder fills the structs from the blocks, and remembers where each value was
+// written, so that a check of a field can point at its line.
+//
+// It goes by the structs' hcl tags itself instead of using gohcl, because that
+// knows neither secret values nor values that are left for later.
+type decoder struct {
+	file   *File
+	scope  scope
+	diags  hcl.Diagnostics
+	given  map[any]given     // by pointer to field
+	blocks map[any]hcl.Range // by pointer to struct
+	told   map[string]bool   // variables whose absence has been reported
+}
+
+// given is an attribute as it was written.
+type given struct {
+	attr *hclsyntax.Attribute
+	set  bool // the field has its value
+	null bool // it is as if the attribute were not there
+	open bool // it may be shown: it comes neither from a sensitive variable nor from outside
+}
+
+// member is a field of a struct and its tags.
+type member struct {
+	index    int
+	name     string
+	block    bool
+	label    bool
+	optional bool
+	names    bool // it says how an object is called or where it is
+	secret   bool // it may hold a secret
+}
+
+func members(t reflect.Type) []member {
+	var list []member
+	for i := range t.NumField() {
+		tag := t.Field(i).Tag
+		name, kind, _ := strings.Cut(tag.Get("hcl"), ",")
+		if name == "" {
+			continue
+		}
+		list = append(list, member{
+			index: i, name: name, block: kind == "block", label: kind == "label", optional: kind == "optional",
+			names: tag.Get("spec") == "names", secret: tag.Get("spec") == "secret",
+		})
+	}
+	return list
+}
+
+// block decodes b into the struct into; what names the block in messages.
+func (d *decoder) block(b *hclsyntax.Block, into reflect.Value) {
+	d.blocks[into.Addr().Interface()] = b.DefRange()
+	mm := members(into.Type())
+	attributes, blocks := split(mm)
+	d.unknownNames(b.Body, attributes, blocks, article(b.Type)+" block")
+	for _, m := range mm {
+		field := into.Field(m.index)
+		switch {
+		case m.label:
+			field.SetString(b.Labels[0])
+		case m.block:
+			d.nested(b.Body, m, field)
+		default:
+			d.attribute(b, m, field)
+		}
+	}
+}
+
+func split(mm []member) (attributes, blocks []string) {
+	for _, m := range mm {
+		switch {
+		case m.block:
+			blocks = append(blocks, m.name)
+		case !m.label:
+			attributes = append(attributes, m.name)
+		}
+	}
+	return attributes, blocks
+}
+
+// nested decodes the blocks of one type into a pointer or a slice.
+func (d *decoder) nested(body *hclsyntax.Body, m member, field reflect.Value) {
+	found := d.blocksOf(body, m.name, field.Kind() == reflect.Slice)
+	if len(found) == 0 {
+		return
+	}
+	if field.Kind() == reflect.Slice {
+		field.Set(reflect.MakeSlice(field.Type(), len(found), len(found)))
+		for i, b := range found {
+			d.block(b, field.Index(i))
+		}
+		return
+	}
+	field.Set(reflect.New(field.Type().Elem()))
+	d.block(found[0], field.Elem())
+}
+
+func (d *decoder) blocksOf(body *hclsyntax.Body, name string, many bool) []*hclsyntax.Block {
+	var found []*hclsyntax.Block
+	for _, b := range body.Blocks {
+		switch {
+		case b.Type != name:
+		case len(b.Labels) > 0:
+			d.errorAt(b.LabelRanges[0], "Unexpected label", fmt.Sprintf(
+				"A %s block has no label. Remove %q.", name, b.Labels[0]))
+		case !many && len(found) > 0:
+			d.errorAt(b.DefRange(), "Duplicate block", fmt.Sprintf(
+				"There can be one %s block here, and one stands on line %d. Put their attributes into one block.",
+				name, found[0].DefRange().Start.Line))
+		default:
+			found = append(found, b)
+		}
+	}
+	return found
+}
+
+// structure checks the names in an environment that has not been chosen.
+func (d *decoder) structure(b *hclsyntax.Block) {
+	if !environmentName.MatchString(b.Labels[0]) {
+		d.errorAt(b.LabelRanges[0], "Bad environment name", badEnvironment(b.Labels[0]))
+	}
+	d.walk(b, reflect.TypeFor[Environment]())
+}
+
+func (d *decoder) walk(b *hclsyntax.Block, t reflect.Type) {
+	mm := members(t)
+	attributes, blocks := split(mm)
+	d.unknownNames(b.Body, attributes, blocks, article(b.Type)+" block")
+	for _, m := range mm {
+		if !m.block {
+			d.hideLiteral(b, m)
+			continue
+		}
+		ft := t.Field(m.index).Type
+		for _, inner := range d.blocksOf(b.Body, m.name, ft.Kind() == reflect.Slice) {
+			d.walk(inner, ft.Elem())
+		}
+	}
+}
+
+// unknownNames reports the attributes and blocks that body should not have.
+func (d *decoder) unknownNames(body *hclsyntax.Body, attributes, blocks []string, where string) {
+	var lines []string
+	if len(attributes) > 0 {
+		lines = append(lines, "the attributes "+list(attributes, "and"))
+	}
+	if len(blocks) > 0 {
+		lines = append(lines, "the blocks "+list(blocks, "and"))
+	}
+	known := " " + title(where) + " has " + strings.Join(lines, ", and ") + "."
+	for _, a := range body.Attributes {
+		if slices.Contains(attributes, a.Name) {
+			continue
+		}
+		hint := didYouMean(a.Name, attributes)
+		switch {
+		case slices.Contains(blocks, a.Name):
+			hint = fmt.Sprintf(" It is a block: write %s { … } without the equals sign.", a.Name)
+		case hint == "" && nearest(a.Name, blocks) != "":
+			hint = didYouMean(a.Name, blocks) + " It is a block, without the equals sign."
+		case hint == "":
+			hint = known
+		}
+		d.errorAt(a.NameRange, "Unknown attribute", fmt.Sprintf("%s has no attribute %q.%s", title(where), a.Name, hint))
+	}
+	for _, b := range body.Blocks {
+		if slices.Contains(blocks, b.Type) {
+			continue
+		}
+		hint := didYouMean(b.Type, blocks)
+		switch {
+		case slices.Contains(attributes, b.Type):
+			hint = fmt.Sprintf(" It is an attribute: write %s = …", b.Type)
+		case hint == "" && nearest(b.Type, attributes) != "":
+			hint = didYouMean(b.Type, attributes) + " It is an attribute, with an equals sign."
+		case hint == "":
+			hint = known
+		}
+		d.errorAt(b.TypeRange, "Unknown block", fmt.Sprintf("%s has no block %q.%s", title(where), b.Type, hint))
+	}
+}
+
+// oneLabel reports whether a block has exactly the label that it needs.
+func (d *decoder) oneLabel(b *hclsyntax.Block) bool {
+	switch len(b.Labels) {
+	case 0:
+		d.errorAt(b.DefRange(), "Missing name", fmt.Sprintf(`%s block needs a name: %s "…" {`, title(article(b.Type)), b.Type))
+	case 1:
+		return true
+	default:
+		d.errorAt(b.LabelRanges[1], "Unexpected label", fmt.Sprintf("%s block has one name. Remove %q.", title(article(b.Type)), b.Labels[1]))
+	}
+	return false
+}
+
+func (d *decoder) errorAt(at hcl.Range, summary, detail string) {
+	d.diags = append(d.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at})
+}
+
+func (d *decoder) warnAt(at hcl.Range, summary, detail string) {
+	d.diags = append(d.diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: summary, Detail: detail, Subject: &at})
+}
+
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) || noun == "ssh" {
+		return "an " + noun
+	}
+	return "a " + noun
+}

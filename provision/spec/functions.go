@@ -1,0 +1,165 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2/ext/tryfunc"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
+)
+
+// Marks on values: they travel through all functions, so that the place where a
+// value ends up knows where it came from.
+type mark string
+
+const (
+	sensitive mark = "sensitive" // a sensitive variable
+	foreign   mark = "foreign"   // an environment variable or a file: perhaps a secret
+)
+
+// missing is the error of env and file when there is no such thing.
+type missing struct{ summary, detail string }
+
+func (m missing) Error() string { return m.detail }
+
+// functions makes the table of functions when it is first needed: most commands
+// that never read a spec should not pay for it.
+type functions func() map[string]function.Function
+
+func newFunctions(o Options, dir string) functions {
+	return sync.OnceValue(func() map[string]function.Function {
+		t := standard()
+		t["env"] = envFunction(o)
+		t["file"] = fileFunction(o, dir)
+		return t
+	})
+}
+
+func envFunction(o Options) function.Function {
+	return oneText("name", func(name string) (string, error) {
+		v, ok := o.Environ(name)
+		if !ok {
+			return "", missing{"Environment variable not set", fmt.Sprintf(
+				"env(%q): the environment variable %s is not set. Set it, for example: export %s=…", name, name, name)}
+		}
+		return v, nil
+	}, o.Removal)
+}
+
+// maxFile keeps a mistaken path (/dev/zero, a disk image) from filling the memory.
+const maxFile = 1 << 20
+
+func fileFunction(o Options, dir string) function.Function {
+	return oneText("path", func(path string) (string, error) {
+		full, err := expand(path, dir, o.Home)
+		if err != nil {
+			return "", missing{"Missing file", err.Error()}
+		}
+		b, err := readFile(full)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return "", missing{"Missing file", fmt.Sprintf("file(%q): there is no file %s. "+
+				"Create it or correct the path; paths are relative to the spec's directory.", path, full)}
+		case err != nil:
+			return "", missing{"Unreadable file", fmt.Sprintf("file(%q): %v.", path, err)}
+		case !utf8.Valid(b):
+			return "", missing{"Unreadable file", fmt.Sprintf("file(%q): %s is no UTF-8 text.", path, full)}
+		}
+		return string(b), nil
+	}, o.Removal)
+}
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s is larger than 1 MiB", path)
+	}
+	return os.ReadFile(path)
+}
+
+func expand(path, dir, home string) (string, error) {
+	if rest, ok := strings.CutPrefix(path, "~"); ok && (rest == "" || rest[0] == '/') {
+		if home == "" {
+			return "", fmt.Errorf("file(%q): there is no home directory to put in place of ~. Set HOME, or write the whole path", path)
+		}
+		return filepath.Join(home, rest), nil
+	}
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	return filepath.Join(dir, path), nil
+}
+
+// oneText is a function from a text to a text from outside. For a removal, what
+// is missing is not known instead of an error.
+func oneText(param string, f func(string) (string, error), removal bool) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: param, Type: cty.String}},
+		Type:   function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			s, err := f(args[0].AsString())
+			if err != nil && removal {
+				return cty.UnknownVal(cty.String), nil
+			}
+			if err != nil {
+				return cty.NilVal, err
+			}
+			return cty.StringVal(s).Mark(foreign), nil
+		},
+	})
+}
+
+// standard are cty's functions under the names that Terraform gave them.
+func standard() map[string]function.Function {
+	return map[string]function.Function{
+		"abs": stdlib.AbsoluteFunc, "can": tryfunc.CanFunc, "ceil": stdlib.CeilFunc,
+		"chomp": stdlib.ChompFunc, "chunklist": stdlib.ChunklistFunc, "coalesce": stdlib.CoalesceFunc,
+		"coalescelist": stdlib.CoalesceListFunc, "compact": stdlib.CompactFunc, "concat": stdlib.ConcatFunc,
+		"contains": stdlib.ContainsFunc, "csvdecode": stdlib.CSVDecodeFunc, "distinct": stdlib.DistinctFunc,
+		"element": stdlib.ElementFunc, "flatten": stdlib.FlattenFunc, "floor": stdlib.FloorFunc,
+		"format": stdlib.FormatFunc, "formatlist": stdlib.FormatListFunc, "indent": stdlib.IndentFunc,
+		"join": stdlib.JoinFunc, "jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc,
+		"keys": stdlib.KeysFunc, "length": lengthFunction(), "lookup": stdlib.LookupFunc,
+		"lower": stdlib.LowerFunc, "max": stdlib.MaxFunc, "merge": stdlib.MergeFunc, "min": stdlib.MinFunc,
+		"parseint": stdlib.ParseIntFunc, "regex": stdlib.RegexFunc, "regexall": stdlib.RegexAllFunc,
+		"replace": stdlib.ReplaceFunc, "reverse": stdlib.ReverseListFunc, "setunion": stdlib.SetUnionFunc,
+		"slice": stdlib.SliceFunc, "sort": stdlib.SortFunc, "split": stdlib.SplitFunc,
+		"strrev": stdlib.ReverseFunc, "substr": stdlib.SubstrFunc, "title": stdlib.TitleFunc,
+		"tobool": stdlib.MakeToFunc(cty.Bool), "tonumber": stdlib.MakeToFunc(cty.Number),
+		"tostring": stdlib.MakeToFunc(cty.String), "trim": stdlib.TrimFunc, "trimprefix": stdlib.TrimPrefixFunc,
+		"trimspace": stdlib.TrimSpaceFunc, "trimsuffix": stdlib.TrimSuffixFunc, "try": tryfunc.TryFunc,
+		"upper": stdlib.UpperFunc, "values": stdlib.ValuesFunc, "zipmap": stdlib.ZipmapFunc,
+	}
+}
+
+// lengthFunction counts the elements of a collection or, as Terraform's does and
+// cty's does not, the characters of a text.
+func lengthFunction() function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowDynamicType: true, AllowUnknown: true}},
+		Type:   function.StaticReturnType(cty.Number),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			switch ty := args[0].Type(); {
+			case ty == cty.DynamicPseudoType:
+				return cty.UnknownVal(cty.Number), nil
+			case ty == cty.String:
+				return stdlib.Strlen(args[0])
+			}
+			return stdlib.Length(args[0])
+		},
+	})
+}

@@ -1,0 +1,90 @@
+package spec
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// hidden is what no message may show.
+type hidden struct {
+	values   []string
+	places   []hcl.Range // where the file itself holds a secret
+	unparsed bool        // the places could not be found
+}
+
+// add remembers a secret.
+func (h *hidden) add(value string) {
+	if value != "" && !slices.Contains(h.values, value) {
+		h.values = append(h.values, value)
+	}
+}
+
+// forms are the ways in which a secret may be written, the longest first: as it
+// is, with escapes, and line by line. What is too short to be a secret is left
+// out, because overwriting each "a" would make every message unreadable.
+func (h *hidden) forms() []string {
+	const short = 4
+	var forms []string
+	for _, v := range h.values {
+		quoted := strconv.Quote(v)
+		for _, s := range append(strings.Split(v, "\n"), v, strings.TrimSpace(v), quoted[1:len(quoted)-1]) {
+			if len(s) >= short && strings.TrimSpace(s) != "" && !slices.Contains(forms, s) {
+				forms = append(forms, s)
+			}
+		}
+	}
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	return forms
+}
+
+// scrub takes the secrets out of the texts of diagnostics.
+func (h *hidden) scrub(diags hcl.Diagnostics) hcl.Diagnostics {
+	forms := h.forms()
+	for _, d := range diags {
+		for _, s := range forms {
+			d.Summary = strings.ReplaceAll(d.Summary, s, "(secret)")
+			d.Detail = strings.ReplaceAll(d.Detail, s, "(secret)")
+		}
+	}
+	return diags
+}
+
+// literalSecret finds what looks like a secret in a file that cannot be parsed.
+var literalSecret = regexp.MustCompile(`(?m)\b(?:api_key|default)[ \t]*=[ \t]*(.+)$`)
+
+// overwrite replaces secrets by as many asterisks.
+func (h *hidden) overwrite(src []byte) []byte {
+	src = bytes.Clone(src)
+	for _, r := range h.places {
+		asterisks(src[r.Start.Byte:r.End.Byte])
+	}
+	if h.unparsed {
+		for _, m := range literalSecret.FindAllSubmatchIndex(src, -1) {
+			asterisks(src[m[2]:m[3]])
+		}
+	}
+	for _, s := range h.forms() {
+		for at := 0; ; {
+			i := bytes.Index(src[at:], []byte(s))
+			if i < 0 {
+				break
+			}
+			asterisks(src[at+i : at+i+len(s)])
+			at += i + len(s)
+		}
+	}
+	return src
+}
+
+func asterisks(b []byte) {
+	for i, c := range b {
+		if c != '\n' && c != '"' {
+			b[i] = '*'
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package spec
+
+import (
+	"fmt"
+	"strings"
+)
+
+// nearest is the candidate that was probably meant, or empty.
+func nearest(word string, candidates []string) string {
+	best, least := "", 1+len(word)/3 // one slip in a short word, more in a long one
+	for _, c := range candidates {
+		if d := distance(strings.ToLower(word), c); d <= least && (best == "" || d < least) {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+func didYouMean(word string, candidates []string) string {
+	if c := nearest(word, candidates); c != "" {
+		return fmt.Sprintf(" Did you mean %q?", c)
+	}
+	return ""
+}
+
+// distance counts the bytes to insert, delete, replace or swap with their
+// neighbours on the way from a to b.
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
+
+// list writes words as "a", "b" and "c".
+func list(words []string, and string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = fmt.Sprintf("%q", w)
+	}
+	if n := len(quoted); n > 1 {
+		return strings.Join(quoted[:n-1], ", ") + " " + and + " " + quoted[n-1]
+	}
+	return strings.Join(quoted, "")
+}

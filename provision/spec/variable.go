@@ -1,0 +1,162 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+// variable is a declared variable and its value.
+type variable struct {
+	value     cty.Value // marked; unknown if it is not set
+	set       bool
+	sensitive bool
+	broken    bool // its block is wrong, which has been said
+	block     *hclsyntax.Block
+}
+
+func (f *File) variableNames() []string { return slices.Sorted(maps.Keys(f.vars)) }
+
+// variable reads a variable block.
+func (d *decoder) variable(b *hclsyntax.Block) {
+	name, before := b.Labels[0], len(d.diags)
+	v := &variable{value: cty.DynamicVal, block: b}
+	d.file.vars[name] = v
+	attributes, _ := split(members(reflect.TypeFor[Variable]()))
+	d.unknownNames(b.Body, attributes, nil, "a variable block")
+	if !hclsyntax.ValidIdentifier(name) {
+		d.errorAt(b.LabelRanges[0], "Bad variable name", fmt.Sprintf(
+			"%q is no name for a variable. Use letters, digits and underscores, with a letter first.", name))
+	}
+	v.sensitive = d.sensitive(b)
+	fallback := d.fallback(b, v.sensitive)
+	if text, ok := d.file.outside(name); ok {
+		d.fromOutside(v, text, fallback)
+	} else if fallback != cty.NilVal && fallback.IsKnown() {
+		v.value, v.set = fallback, true
+	}
+	v.broken = len(d.diags) > before
+	if v.set && v.sensitive {
+		d.file.hidden.addAll(v.value)
+		v.value = v.value.Mark(sensitive)
+	}
+}
+
+// outside is a variable's value from the command line or the environment.
+func (f *File) outside(name string) (string, bool) {
+	if s, ok := f.o.Vars[name]; ok {
+		return s, true
+	}
+	return f.o.Environ("FLOWBED_VAR_" + name)
+}
+
+func (d *decoder) sensitive(b *hclsyntax.Block) bool {
+	attr, ok := b.Body.Attributes["sensitive"]
+	if !ok {
+		return false
+	}
+	v, diags := attr.Expr.Value(nil)
+	if diags.HasErrors() || v.Type() != cty.Bool || v.IsNull() || !v.IsKnown() {
+		d.errorAt(attr.Expr.Range(), "Wrong type", `"sensitive" must be true or false.`)
+		return true // to be on the safe side in other messages
+	}
+	return v.True()
+}
+
+// fallback is the default, or cty.NilVal. It can use functions, but no variables.
+func (d *decoder) fallback(b *hclsyntax.Block, secret bool) cty.Value {
+	attr, ok := b.Body.Attributes["default"]
+	if !ok {
+		return cty.NilVal
+	}
+	if secret {
+		d.file.hidden.places = append(d.file.hidden.places, attr.Expr.Range())
+	}
+	if refs := attr.Expr.Variables(); len(refs) > 0 {
+		d.errorAt(refs[0].SourceRange(), "Reference in a default", "A default can use functions, but no variables: it is evaluated before them.")
+		return cty.NilVal
+	}
+	v, diags := attr.Expr.Value(&hcl.EvalContext{Functions: d.file.functions()})
+	if !diags.HasErrors() {
+		return v
+	}
+	if _, outside := d.file.outside(b.Labels[0]); outside || d.file.o.Removal { // nobody needs it
+		return cty.NilVal
+	}
+	for _, diag := range diags {
+		if m, ok := missingFrom(diag); ok {
+			diag.Summary, diag.Detail = m.summary, m.detail
+		} else if secret {
+			diag.Detail = "It is the default of a sensitive variable, so the reason is not shown here."
+		}
+	}
+	d.diags = append(d.diags, diags...)
+	return cty.NilVal
+}
+
+// fromOutside converts a text from outside to the type of the default.
+func (d *decoder) fromOutside(v *variable, text string, fallback cty.Value) {
+	v.value, v.set = cty.StringVal(text), true
+	if v.sensitive {
+		d.file.hidden.add(text)
+	}
+	if fallback == cty.NilVal || fallback.IsNull() || !fallback.IsKnown() {
+		return
+	}
+	fallback, _ = unmark(fallback)
+	want := fallback.Type()
+	if want != cty.String && !want.IsPrimitiveType() {
+		expr, diags := hclsyntax.ParseExpression([]byte(text), "value", hcl.InitialPos)
+		if !diags.HasErrors() {
+			v.value, diags = expr.Value(nil)
+		}
+		if diags.HasErrors() || kind(v.value.Type()) != kind(want) {
+			v.set = false
+			d.errorAt(v.block.DefRange(), "Wrong type", fmt.Sprintf(
+				"The value given for the variable %q is not %s as its default is. Write it as in this file.", v.block.Labels[0], kind(want)))
+		}
+		return
+	}
+	converted, err := convert.Convert(v.value, want)
+	if err != nil {
+		v.set = false
+		d.errorAt(v.block.DefRange(), "Wrong type", fmt.Sprintf(
+			"The value given for the variable %q is not %s as its default is.", v.block.Labels[0], kind(want)))
+		return
+	}
+	v.value = converted
+}
+
+// addAll remembers all texts in a value.
+func (h *hidden) addAll(v cty.Value) {
+	v, _ = unmark(v)
+	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.IsKnown() && !v.IsNull() && v.Type() == cty.String {
+			h.add(v.AsString())
+		}
+		return true, nil
+	})
+}
+
+// unknownVars reports values on the command line for variables that are not
+// declared. It points at the one that was probably meant.
+func (d *decoder) unknownVars(top hcl.Range) {
+	names := d.file.variableNames()
+	for _, name := range slices.Sorted(maps.Keys(d.file.o.Vars)) {
+		if d.file.vars[name] != nil {
+			continue
+		}
+		at := hcl.Range{Filename: top.Filename, Start: hcl.InitialPos, End: hcl.InitialPos}
+		hint := fmt.Sprintf(" Declare it: variable %q {}", name)
+		if s := nearest(name, names); s != "" {
+			at, hint = d.file.vars[s].block.DefRange(), didYouMean(name, names)
+		}
+		d.errorAt(at, "Unknown variable", fmt.Sprintf("--var %s names no variable of this file.%s", name, hint))
+	}
+}

@@ -1,0 +1,120 @@
+package spec
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// write renders diagnostics. HCL's own writer underlines with colour alone,
+// which a log or a terminal without colour loses, and it shows the values of
+// variables.
+func write(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics, width int, color bool) error {
+	var b bytes.Buffer
+	p := painter{&b, color}
+	for _, d := range diags {
+		p.head(d)
+		if file := files[subject(d).Filename]; file != nil && d.Subject != nil {
+			p.snippet(file, *d.Subject)
+		}
+		fmt.Fprintf(&b, "%s\n\n", wrap(d.Detail, width))
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write diagnostics: %w", err)
+	}
+	return nil
+}
+
+func subject(d *hcl.Diagnostic) hcl.Range {
+	if d.Subject == nil {
+		return hcl.Range{}
+	}
+	return *d.Subject
+}
+
+type painter struct {
+	*bytes.Buffer
+	color bool
+}
+
+func (p painter) paint(code, s string) string {
+	if !p.color {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (p painter) head(d *hcl.Diagnostic) {
+	word := p.paint("1;31", "Error")
+	if d.Severity == hcl.DiagWarning {
+		word = p.paint("1;33", "Warning")
+	}
+	fmt.Fprintf(p, "%s: %s\n\n", word, d.Summary)
+}
+
+// snippet shows the first line of the range, underlined as far as the range goes.
+func (p painter) snippet(file *hcl.File, at hcl.Range) {
+	within := ""
+	if nav, ok := file.Nav.(interface{ ContextString(offset int) string }); ok {
+		if s := nav.ContextString(at.Start.Byte); s != "" {
+			within = ", in " + s
+		}
+	}
+	fmt.Fprintf(p, "  on %s line %d%s:\n", at.Filename, at.Start.Line, within)
+	start := min(at.Start.Byte, len(file.Bytes))
+	end := min(max(at.End.Byte, start), len(file.Bytes))
+	first := bytes.LastIndexByte(file.Bytes[:start], '\n') + 1
+	last := len(file.Bytes)
+	if i := bytes.IndexByte(file.Bytes[start:], '\n'); i >= 0 {
+		last = start + i
+	}
+	end = min(end, last)
+	line := strings.TrimRight(string(file.Bytes[first:last]), "\r")
+	fmt.Fprintf(p, "  %4d: %s\n", at.Start.Line, plain(line))
+	indent := strings.Map(func(r rune) rune { // a tab under a tab keeps the columns
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, string(file.Bytes[first:start]))
+	carets := strings.Repeat("^", max(1, utf8.RuneCount(bytes.TrimRight(file.Bytes[start:end], "\r"))))
+	fmt.Fprintf(p, "        %s%s\n\n", indent, p.paint("1;31", carets))
+}
+
+// plain takes out what could move a terminal's cursor.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' || r == 0x7f {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+}
+
+// wrap breaks a text at spaces; a width of 0 leaves it as it is.
+func wrap(s string, width int) string {
+	s = plain(s)
+	if width <= 0 {
+		return s
+	}
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields(s) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i > 0 && column+1+n > width:
+			b.WriteByte('\n')
+			column = 0
+		case i > 0:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String()
+}
