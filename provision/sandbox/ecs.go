@@ -1,6 +1,16 @@
 package sandbox
 
-import "time"
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
 
 // ecsDB is a region's part of ECS.
 type ecsDB struct {
@@ -8,6 +18,7 @@ type ecsDB struct {
 	Tasks       map[string]*task           `json:"tasks"`       // by ARN
 	Services    map[string]*service        `json:"services"`    // by ARN
 	Definitions map[string]*taskDefinition `json:"definitions"` // by family:revision
+	Linked      bool                       `json:"linked"`      // the service-linked role exists
 }
 
 type cluster struct {
@@ -28,8 +39,9 @@ type strategyItem struct {
 type task struct {
 	ARN        string    `json:"arn"`
 	Cluster    string    `json:"cluster"`
-	Definition string    `json:"definition"`
+	Definition string    `json:"definition"` // ARN
 	Status     string    `json:"status"`
+	Provider   string    `json:"provider"`
 	Group      string    `json:"group"`
 	StartedBy  string    `json:"started_by"`
 	Created    time.Time `json:"created"`
@@ -40,16 +52,109 @@ type service struct {
 	ARN        string `json:"arn"`
 	Name       string `json:"name"`
 	Cluster    string `json:"cluster"`
-	Definition string `json:"definition"`
+	Definition string `json:"definition"` // ARN
 	Status     string `json:"status"`
 	Desired    int32  `json:"desired"`
 	Tags       tags   `json:"tags"`
 }
 
 type taskDefinition struct {
-	Family   string `json:"family"`
-	Revision int32  `json:"revision"`
-	Status   string `json:"status"`
-	Image    string `json:"image"`
-	Tags     tags   `json:"tags"`
+	Family        string `json:"family"`
+	Revision      int32  `json:"revision"`
+	Status        string `json:"status"`
+	Image         string `json:"image"`
+	TaskRole      string `json:"task_role"`
+	ExecutionRole string `json:"execution_role"`
+	Tags          tags   `json:"tags"`
+}
+
+func (r *request) ecs() *ecsDB {
+	return regional(&r.ECS, r.region, func() *ecsDB {
+		return &ecsDB{
+			Clusters: map[string]*cluster{}, Tasks: map[string]*task{},
+			Services: map[string]*service{}, Definitions: map[string]*taskDefinition{},
+		}
+	})
+}
+
+func (r *request) ecsARN(object string) string {
+	return fmt.Sprintf("arn:aws:ecs:%s:%s:%s", r.region, r.Account, object)
+}
+
+func invalidECS(format string, args ...any) error {
+	return &types.InvalidParameterException{Message: aws.String(fmt.Sprintf(format, args...))}
+}
+
+func clientECS(format string, args ...any) error {
+	return &types.ClientException{Message: aws.String(fmt.Sprintf(format, args...))}
+}
+
+// clusterName is the name in a short name or ARN; without either it is default.
+func clusterName(s *string) string {
+	if aws.ToString(s) == "" {
+		return "default"
+	}
+	return (*s)[strings.LastIndex(*s, "/")+1:]
+}
+
+// active is a cluster that can be used.
+func (r *request) active(name *string) (*cluster, error) {
+	if c := r.ecs().Clusters[clusterName(name)]; c != nil && c.Status == "ACTIVE" {
+		return c, nil
+	}
+	return nil, &types.ClusterNotFoundException{Message: aws.String("Cluster not found.")}
+}
+
+var clusterChars = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
+
+// checkProviders refuses capacity providers that do not exist here, and a
+// strategy that speaks of others than the cluster has.
+func checkProviders(providers []string, strategy []types.CapacityProviderStrategyItem) ([]strategyItem, error) {
+	for _, p := range providers {
+		if p != "FARGATE" && p != "FARGATE_SPOT" {
+			return nil, invalidECS("The specified capacity provider '%s' was not found. Specify a valid name or ARN and try again.", p)
+		}
+	}
+	var items []strategyItem
+	based := 0
+	for _, s := range strategy {
+		if !slices.Contains(providers, aws.ToString(s.CapacityProvider)) {
+			return nil, invalidECS("The specified capacity provider strategy cannot contain a capacity provider that is not associated with the cluster. Associate the capacity provider with the cluster and try again.")
+		}
+		if s.Base > 0 {
+			based++
+		}
+		items = append(items, strategyItem{aws.ToString(s.CapacityProvider), s.Weight, s.Base})
+	}
+	if based > 1 {
+		return nil, invalidECS("Only one capacity provider in a capacity provider strategy can have a base defined.")
+	}
+	return items, nil
+}
+
+func checkSettings(have map[string]string, list []types.ClusterSetting) (map[string]string, error) {
+	next := maps.Clone(have)
+	for _, s := range list {
+		v := aws.ToString(s.Value)
+		if s.Name != types.ClusterSettingNameContainerInsights || !slices.Contains([]string{"enabled", "disabled", "enhanced"}, v) {
+			return nil, invalidECS("Invalid cluster setting %s=%s", s.Name, v)
+		}
+		next[string(s.Name)] = v
+	}
+	return next, nil
+}
+
+func ecsTags(have tags, list []types.Tag) (tags, error) {
+	add := make([]pair, 0, len(list))
+	for _, t := range list {
+		add = append(add, pair{aws.ToString(t.Key), aws.ToString(t.Value)})
+	}
+	return have.with(add, tagRules{Code: "InvalidParameterException", TooMany: "InvalidParameterException"})
+}
+
+func ecsTagList(t tags) (list []types.Tag) {
+	for _, k := range t.keys() {
+		list = append(list, types.Tag{Key: aws.String(k), Value: aws.String(t[k])})
+	}
+	return list
 }
