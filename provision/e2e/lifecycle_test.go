@@ -10,8 +10,10 @@ func TestLife(t *testing.T) {
 	for _, c := range resourcetest.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			f := account(t)
-			resourcetest.Live(t, resourcetest.NewWorld(f.Config("us-east-1"), f.Account), c)
+			resourcetest.Live(t, func() *resourcetest.World {
+				f := account(t)
+				return resourcetest.NewWorld(f.Config("us-east-1"), f.Account)
+			}, c)
 		})
 	}
 }

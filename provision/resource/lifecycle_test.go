@@ -13,8 +13,9 @@ func TestLife(t *testing.T) {
 	for _, c := range resourcetest.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				cfg := sandbox.New().Config("us-east-1")
-				resourcetest.Live(t, resourcetest.NewWorld(cfg, sandbox.DefaultAccount), c)
+				resourcetest.Live(t, func() *resourcetest.World {
+					return resourcetest.NewWorld(sandbox.New().Config("us-east-1"), sandbox.DefaultAccount)
+				}, c)
 			})
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/resource"
 )
 
 // Case is one kind of resource.
@@ -20,8 +21,8 @@ type Case struct {
 	// Fields are what may differ, and how another hand makes it differ.
 	Fields []Field
 
-	// Foreign makes an object of the same name as another hand would.
-	Foreign func(context.Context, *World) error
+	// Foreign makes an object of the same name, with the tags, as another hand would.
+	Foreign func(ctx context.Context, w *World, tags resource.Tags) error
 
 	// Lent is for names that belong to the whole account: somebody else's
 	// object is used as it is, instead of being refused.
@@ -36,8 +37,20 @@ type Field struct {
 
 func (c Case) patience() time.Duration { return 20 * time.Second }
 
-// Live takes the case through the life of its resource.
-func Live(t *testing.T, w *World, c Case) {
+// Live takes the case through the life of its resource. It is given empty
+// accounts, as many as it asks for.
+func Live(t *testing.T, empty func() *World, c Case) {
+	live(t, empty(), c)
+	life{t, empty(), c}.foreign(t.Context(), resource.Tags{"owner": "somebody else"})
+	if !c.Lent { // what another environment made under an account-wide name is shared
+		other := empty()
+		id := other.ID
+		id.Env = "prod"
+		life{t, other, c}.foreign(t.Context(), id.Tags("another"))
+	}
+}
+
+func live(t *testing.T, w *World, c Case) {
 	ctx := t.Context()
 	l := life{t, w, c}
 
@@ -65,8 +78,6 @@ func Live(t *testing.T, w *World, c Case) {
 	l.wantGone(ctx)
 	l.down(ctx)
 	l.wantNoWrites("down of nothing")
-
-	l.foreign(ctx)
 }
 
 type life struct {
@@ -174,8 +185,9 @@ func (l life) tamper(ctx context.Context, f Field) {
 }
 
 // foreign has another hand make an object of the name.
-func (l life) foreign(ctx context.Context) {
-	if err := l.c.Foreign(ctx, l.w); err != nil {
+func (l life) foreign(ctx context.Context, tags resource.Tags) {
+	l.t.Helper()
+	if err := l.c.Foreign(ctx, l.w, tags); err != nil {
 		l.t.Fatalf("cannot make a foreign object: %v", err)
 	}
 	l.w.writes()
@@ -191,9 +203,7 @@ func (l life) foreign(ctx context.Context) {
 		l.t.Errorf("another hand's object: up says %v", err)
 	}
 	l.down(ctx)
-	if !l.c.Lent {
-		l.wantNoWrites("up and down beside another hand's object")
-	}
+	l.wantNoWrites("up and down beside another hand's object")
 	if a := l.plan(ctx); a.Op != want {
 		l.t.Errorf("another hand's object after up and down: the plan says %v, want %v", a.Op, want)
 	}

@@ -100,12 +100,13 @@ func onRole(f func(context.Context, *iam.Client) error) func(context.Context, *W
 	return func(ctx context.Context, w *World) error { return f(ctx, iam.NewFromConfig(w.Config)) }
 }
 
-func foreignRole(name string) func(context.Context, *World) error {
-	return onRole(func(ctx context.Context, api *iam.Client) error {
-		_, err := api.CreateRole(ctx, &iam.CreateRoleInput{
-			RoleName: &name, AssumeRolePolicyDocument: aws.String(trustEC2),
-			Tags: []iamtypes.Tag{{Key: aws.String("owner"), Value: aws.String("somebody else")}},
+func foreignRole(name string) func(context.Context, *World, resource.Tags) error {
+	return func(ctx context.Context, w *World, tags resource.Tags) error {
+		_, err := iam.NewFromConfig(w.Config).CreateRole(ctx, &iam.CreateRoleInput{
+			RoleName: &name, AssumeRolePolicyDocument: aws.String(trustEC2), Tags: list(tags, iamTag),
 		})
 		return err
-	})
+	}
 }
+
+func iamTag(k, v string) iamtypes.Tag { return iamtypes.Tag{Key: &k, Value: &v} }

@@ -79,3 +79,11 @@ func (w *World) graph(c Case) *provision.Graph {
 	c.Add(w, g)
 	return g
 }
+
+// list converts tags to a service's type.
+func list[T any](tags resource.Tags, one func(k, v string) T) (l []T) {
+	for k, v := range tags {
+		l = append(l, one(k, v))
+	}
+	return l
+}
