@@ -1,3 +1,170 @@
 package sandbox
 
-type ssmDB struct{}
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+)
+
+// ssmDB is a region's part of the Parameter Store.
+type ssmDB struct {
+	Parameters map[string]*parameter `json:"parameters,omitempty"` // by name
+}
+
+type parameter struct {
+	Name        string       `json:"name"`
+	Type        string       `json:"type"`
+	Value       string       `json:"value,omitempty"` // never that of a SecureString
+	Version     int64        `json:"version"`
+	Key         string       `json:"key,omitempty"` // of KMS
+	Description string       `json:"description,omitempty"`
+	Modified    time.Time    `json:"modified"`
+	Tags        tags         `json:"tags,omitempty"`
+	Fingerprint *secretPrint `json:"fingerprint,omitempty"` // of a SecureString's value
+}
+
+func (p *parameter) secure() bool { return p.Type == string(types.ParameterTypeSecureString) }
+
+func (r *request) ssm() *ssmDB {
+	return regional(&r.SSM, r.region, func() *ssmDB { return &ssmDB{Parameters: map[string]*parameter{}} })
+}
+
+func init() {
+	on(putParameter)
+	on(getParameter)
+	on(getParameters)
+	on(describeParameters)
+	on(deleteParameter)
+	on(listParameterTags)
+	on(addParameterTags)
+	on(removeParameterTags)
+}
+
+var parameterChars = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]+$`)
+
+// checkParameterName has the rules of
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
+func checkParameterName(name string) error {
+	bare := strings.ToLower(strings.TrimPrefix(name, "/"))
+	switch {
+	case strings.HasPrefix(bare, "aws"):
+		return fail("AccessDeniedException", "No access to reserved parameter name: %s.", name)
+	case strings.HasPrefix(bare, "ssm"):
+		return invalidParameter("Parameter name: can't be prefixed with \"ssm\" (case-insensitive).")
+	case !parameterChars.MatchString(name) || strings.HasSuffix(name, "/") || len(name) > 1011:
+		return invalidParameter("Parameter name: %s: can have only letters, digits, and the symbols . - _ /, and must not end with a slash.", name)
+	case strings.Contains(name, "/") && !strings.HasPrefix(name, "/"):
+		return invalidParameter("Parameter name must be a fully qualified name.")
+	case strings.Count(name, "/") > 15:
+		return &types.HierarchyLevelLimitExceededException{Message: aws.String("The hierarchy can have a maximum of 15 levels.")}
+	}
+	return nil
+}
+
+func invalidParameter(format string, args ...any) error {
+	return fail("ValidationException", format, args...)
+}
+
+const standardSize = 4096 // bytes of a value in the standard tier
+
+func putParameter(r *request, in *ssm.PutParameterInput) (*ssm.PutParameterOutput, error) {
+	name, value := aws.ToString(in.Name), aws.ToString(in.Value)
+	if err := checkParameterName(name); err != nil {
+		return nil, err
+	}
+	overwrite := aws.ToBool(in.Overwrite)
+	switch {
+	case value == "":
+		return nil, invalidParameter("1 validation error detected: Value at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1")
+	case strings.Contains(value, "{{") && strings.Contains(value, "}}"):
+		return nil, invalidParameter("Parameter value can't nest another parameter: it contains {{ and }}.")
+	case len(value) > standardSize && in.Tier != types.ParameterTierAdvanced && in.Tier != types.ParameterTierIntelligentTiering:
+		return nil, invalidParameter("Standard tier parameters support a maximum parameter value of %d characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.", standardSize)
+	case overwrite && len(in.Tags) > 0:
+		return nil, invalidParameter("Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag.")
+	}
+	t, err := ssmTags(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	d := r.ssm()
+	p := d.Parameters[name]
+	switch {
+	case p != nil && !overwrite:
+		return nil, &types.ParameterAlreadyExists{Message: aws.String("The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")}
+	case p == nil && in.Type == "":
+		return nil, invalidParameter("A parameter type is required when you create a parameter.")
+	case p != nil && in.Type != "" && string(in.Type) != p.Type:
+		return nil, &types.HierarchyTypeMismatchException{Message: aws.String(fmt.Sprintf("The parameter %s is of the type %s; a parameter's type cannot be changed.", name, p.Type))}
+	}
+	if p == nil {
+		p = &parameter{Name: name, Type: string(in.Type), Tags: t}
+		d.Parameters[name] = p
+	}
+	p.Version, p.Modified = p.Version+1, r.now.UTC()
+	p.Description = cmp.Or(aws.ToString(in.Description), p.Description)
+	p.Value, p.Fingerprint = value, nil
+	if p.secure() {
+		p.Key, p.Value = cmp.Or(aws.ToString(in.KeyId), "alias/aws/ssm"), ""
+		r.a.secrets[secretKey(r.region, p)] = value
+	}
+	return &ssm.PutParameterOutput{Version: p.Version, Tier: types.ParameterTierStandard}, nil
+}
+
+// byName finds a parameter by its name or ARN. A public one has a value only.
+func (r *request) byName(name string) *parameter {
+	if _, rest, ok := strings.Cut(name, ":parameter"); ok && strings.HasPrefix(name, "arn:") {
+		name = rest
+	}
+	if id := publicImage(r.region, name, r.a.ImageRelease); id != "" {
+		return &parameter{Name: name, Type: string(types.ParameterTypeString), Value: id, Version: int64(r.a.ImageRelease) + 1}
+	}
+	return r.ssm().Parameters[name]
+}
+
+func (r *request) parameterOut(p *parameter, decrypt *bool) types.Parameter {
+	value := p.Value
+	if p.secure() {
+		if value = "(encrypted by the sandbox)"; aws.ToBool(decrypt) {
+			value = r.a.secret(r.region, p)
+		}
+	}
+	out := types.Parameter{
+		Name: aws.String(p.Name), Type: types.ParameterType(p.Type), Value: aws.String(value), Version: p.Version,
+		ARN: aws.String(r.arn("ssm", r.region, "parameter/"+strings.TrimPrefix(p.Name, "/"))), DataType: aws.String("text"),
+	}
+	if !p.Modified.IsZero() {
+		out.LastModifiedDate = aws.Time(p.Modified)
+	}
+	return out
+}
+
+func getParameter(r *request, in *ssm.GetParameterInput) (*ssm.GetParameterOutput, error) {
+	p := r.byName(aws.ToString(in.Name))
+	if p == nil {
+		return nil, &types.ParameterNotFound{Message: aws.String("Parameter " + aws.ToString(in.Name) + " not found.")}
+	}
+	out := r.parameterOut(p, in.WithDecryption)
+	return &ssm.GetParameterOutput{Parameter: &out}, nil
+}
+
+func getParameters(r *request, in *ssm.GetParametersInput) (*ssm.GetParametersOutput, error) {
+	if n := len(in.Names); n == 0 || n > 10 {
+		return nil, invalidParameter("1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have length less than or equal to 10")
+	}
+	out := &ssm.GetParametersOutput{}
+	for _, name := range in.Names {
+		if p := r.byName(name); p != nil {
+			out.Parameters = append(out.Parameters, r.parameterOut(p, in.WithDecryption))
+		} else {
+			out.InvalidParameters = append(out.InvalidParameters, name)
+		}
+	}
+	return out, nil
+}
