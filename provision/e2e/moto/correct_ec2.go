@@ -1,0 +1,108 @@
+package moto
+
+import (
+	"encoding/xml"
+	"net/http"
+	"net/url"
+	"sync"
+)
+
+type ec2Instances struct {
+	Instances []struct {
+		ID    string `xml:"instanceId"`
+		State string `xml:"instanceState>name"`
+	} `xml:"reservationSet>item>instancesSet>item"`
+}
+
+// instances asks moto for instances.
+func (f *Front) instances(r request, ask url.Values) (found ec2Instances, a answer, err error) {
+	ask.Set("Action", "DescribeInstances")
+	ask.Set("Version", "2016-11-15")
+	if a, err = f.query(r, ask); err != nil {
+		return found, a, err
+	}
+	return found, a, xml.Unmarshal(a.body, &found)
+}
+
+// deleteGroup refuses while an instance is in the group.
+func deleteGroup(f *Front, r request) (answer, error) {
+	in, err := url.ParseQuery(string(r.body))
+	if err != nil {
+		return answer{}, err
+	}
+	ask := url.Values{"Filter.1.Name": {"instance.group-id"}, "Filter.1.Value.1": {in.Get("GroupId")}}
+	found, _, err := f.instances(r, ask)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, i := range found.Instances {
+		if i.State != "terminated" {
+			return ec2Refusal("DependencyViolation", "resource "+in.Get("GroupId")+" has a dependent object")
+		}
+	}
+	return f.pass(r)
+}
+
+// launch is a launch under a client token.
+type launch struct {
+	mu     sync.Mutex // held while the first launch is under way
+	spec   string
+	answer answer
+	id     string
+}
+
+// runInstances launches once for each client token: the same request gets the
+// same instance, another one of the same token IdempotentParameterMismatch, and
+// a token whose instance has been terminated IdempotentInstanceTerminated. See
+// "Ensuring idempotency in Amazon EC2 API requests".
+func runInstances(f *Front, r request) (answer, error) {
+	in, err := url.ParseQuery(string(r.body))
+	if err != nil {
+		return answer{}, err
+	}
+	token := in.Get("ClientToken")
+	if token == "" || in.Get("DryRun") == "true" {
+		return f.pass(r)
+	}
+	known, _ := f.launches.LoadOrStore(token, &launch{})
+	l := known.(*launch)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.id != "" {
+		return f.repeat(r, l, in.Encode())
+	}
+	a, err := f.pass(r)
+	if err != nil || a.status != http.StatusOK {
+		return a, err
+	}
+	var out struct {
+		ID string `xml:"instancesSet>item>instanceId"`
+	}
+	if err := xml.Unmarshal(a.body, &out); err != nil {
+		return answer{}, err
+	}
+	l.spec, l.answer, l.id = in.Encode(), a, out.ID
+	return a, nil
+}
+
+func (f *Front) repeat(r request, l *launch, spec string) (answer, error) {
+	if spec != l.spec {
+		return ec2Refusal("IdempotentParameterMismatch",
+			"The request uses the same client token as a previous, but non-identical request.")
+	}
+	found, _, err := f.instances(r, url.Values{"InstanceId.1": {l.id}})
+	if err != nil {
+		return answer{}, err
+	}
+	for _, i := range found.Instances {
+		if i.State == "terminated" || i.State == "shutting-down" {
+			return ec2Refusal("IdempotentInstanceTerminated", "The instance of this client token has been terminated.")
+		}
+	}
+	return l.answer, nil
+}
+
+func ec2Refusal(code, message string) (answer, error) {
+	return refusal(http.StatusBadRequest, "text/xml", `<Response><Errors><Error><Code>`+code+`</Code><Message>`+message+
+		`</Message></Error></Errors><RequestID>corrected</RequestID></Response>`)
+}

@@ -1,0 +1,42 @@
+package moto
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// createCluster returns a cluster that exists and is active, as AWS does,
+// instead of replacing it and losing its settings and tags.
+func createCluster(f *Front, r request) (answer, error) {
+	var in struct {
+		Name string `json:"clusterName"`
+	}
+	if err := json.Unmarshal(r.body, &in); err != nil {
+		return answer{}, err
+	}
+	if in.Name == "" {
+		in.Name = "default"
+	}
+	ask, err := json.Marshal(map[string][]string{"clusters": {in.Name}, "include": {"TAGS", "SETTINGS", "CONFIGURATIONS"}})
+	if err != nil {
+		return answer{}, err
+	}
+	header := r.Header.Clone()
+	header.Set("X-Amz-Target", "AmazonEC2ContainerServiceV20141113.DescribeClusters")
+	a, err := f.send(r.Request, r.Method, r.URL.RequestURI(), header, ask)
+	if err != nil {
+		return answer{}, err
+	}
+	var found struct {
+		Clusters []map[string]any `json:"clusters"`
+	}
+	if err := json.Unmarshal(a.body, &found); err != nil {
+		return answer{}, err
+	}
+	if len(found.Clusters) != 1 || found.Clusters[0]["status"] != "ACTIVE" {
+		return f.pass(r)
+	}
+	a.body, err = json.Marshal(map[string]any{"cluster": found.Clusters[0]})
+	a.status = http.StatusOK
+	return a, err
+}

@@ -1,0 +1,71 @@
+package moto
+
+import (
+	"encoding/xml"
+	"fmt"
+	"net/http"
+)
+
+type bucketTags struct {
+	Tags []struct{ Key, Value string } `xml:"Tags>Tag"`
+}
+
+// What AWS sets on every new bucket: all public access is blocked, objects are
+// encrypted with S3's key and belong to the bucket's owner (since April 2023).
+var bucketDefaults = map[string]string{
+	"publicAccessBlock": `<PublicAccessBlockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` +
+		`<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>` +
+		`<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>` +
+		`</PublicAccessBlockConfiguration>`,
+	"encryption": `<ServerSideEncryptionConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule>` +
+		`<ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>` +
+		`<BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>`,
+	"ownershipControls": `<OwnershipControls xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule>` +
+		`<ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>`,
+}
+
+// createBucket keeps the tags of the creating call, which moto drops, and gives
+// a new bucket AWS's defaults, which moto's buckets lack.
+func createBucket(f *Front, r request) (answer, error) {
+	head, err := f.send(r.Request, http.MethodHead, r.URL.Path, r.Header, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := f.pass(r)
+	if err != nil || a.status != http.StatusOK || head.status != http.StatusNotFound {
+		return a, err
+	}
+	configs := map[string]string{}
+	for part, config := range bucketDefaults {
+		configs[part] = config
+	}
+	if o := r.Header.Get("X-Amz-Object-Ownership"); o != "" {
+		delete(configs, "ownershipControls")
+	}
+	var wanted bucketTags
+	if len(r.body) > 0 {
+		if err := xml.Unmarshal(r.body, &wanted); err != nil {
+			return answer{}, fmt.Errorf("read the tags of a new bucket: %w", err)
+		}
+	}
+	if len(wanted.Tags) > 0 {
+		text, err := xml.Marshal(struct {
+			XMLName xml.Name                      `xml:"http://s3.amazonaws.com/doc/2006-03-01/ Tagging"`
+			Tags    []struct{ Key, Value string } `xml:"TagSet>Tag"`
+		}{Tags: wanted.Tags})
+		if err != nil {
+			return answer{}, err
+		}
+		configs["tagging"] = string(text)
+	}
+	for part, config := range configs {
+		set, err := f.send(r.Request, http.MethodPut, r.URL.Path+"?"+part, r.Header, []byte(config))
+		if err != nil {
+			return answer{}, err
+		}
+		if set.status >= 300 {
+			return answer{}, fmt.Errorf("correct %s of a new bucket: moto says %d: %s", part, set.status, set.body)
+		}
+	}
+	return a, nil
+}

@@ -1,0 +1,131 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// These tests hold the front to AWS's rules that moto lacks.
+
+func TestNewBucket(t *testing.T) {
+	f := account(t)
+	api := s3.NewFromConfig(f.Config("us-east-1"))
+	name := aws.String("flowbed-front-" + f.Account)
+	if _, err := api.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket: name,
+		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{
+			Tags: []s3types.Tag{{Key: aws.String("a"), Value: aws.String("b & c")}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tags, err := api.GetBucketTagging(t.Context(), &s3.GetBucketTaggingInput{Bucket: name})
+	if err != nil || len(tags.TagSet) != 1 || *tags.TagSet[0].Key != "a" || *tags.TagSet[0].Value != "b & c" {
+		t.Errorf("the tags are %v, %v; want those of the creating call", tags, err)
+	}
+	block, err := api.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: name})
+	if err != nil || !*block.PublicAccessBlockConfiguration.BlockPublicPolicy {
+		t.Errorf("public access is not blocked: %v, %v", block, err)
+	}
+	if _, err := api.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: name}); err != nil {
+		t.Errorf("the bucket is not encrypted: %v", err)
+	}
+	if _, err := api.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{Bucket: name}); err != nil {
+		t.Errorf("the objects' ownership is open: %v", err)
+	}
+}
+
+func TestClusterTwice(t *testing.T) {
+	api := ecs.NewFromConfig(account(t).Config("us-east-1"))
+	first := &ecs.CreateClusterInput{ClusterName: aws.String("one"), CapacityProviders: []string{"FARGATE"},
+		Tags: []ecstypes.Tag{{Key: aws.String("a"), Value: aws.String("b")}}}
+	for _, in := range []*ecs.CreateClusterInput{first, {ClusterName: aws.String("one")}} {
+		out, err := api.CreateCluster(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Cluster.Tags) != 1 || len(out.Cluster.CapacityProviders) != 1 {
+			t.Errorf("the cluster has %v and %v, want those of its creation", out.Cluster.Tags, out.Cluster.CapacityProviders)
+		}
+	}
+}
+
+func TestRemoveRoleThatIsNotThere(t *testing.T) {
+	api := iam.NewFromConfig(account(t).Config("us-east-1"))
+	name := aws.String("empty")
+	if _, err := api.CreateInstanceProfile(t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: name}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := api.RemoveRoleFromInstanceProfile(t.Context(), &iam.RemoveRoleFromInstanceProfileInput{
+		InstanceProfileName: name, RoleName: aws.String("nobody")})
+	if awserr.Code(err) != "NoSuchEntity" {
+		t.Errorf("removing an absent role: %v, want NoSuchEntity", err)
+	}
+}
+
+func TestGroupInUseAndClientToken(t *testing.T) {
+	api := ec2.NewFromConfig(account(t).Config("us-east-1"))
+	group, err := api.CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{
+		GroupName: aws.String("used"), Description: aws.String("used"), VpcId: defaultVPC(t, api)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	launch := ec2.RunInstancesInput{
+		ImageId: image(t, api), InstanceType: ec2types.InstanceTypeT2Micro, MinCount: aws.Int32(1), MaxCount: aws.Int32(1),
+		SecurityGroupIds: []string{*group.GroupId}, ClientToken: aws.String("token-1"),
+	}
+	first, err := api.RunInstances(t.Context(), &launch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := api.RunInstances(t.Context(), &launch)
+	if err != nil || *again.Instances[0].InstanceId != *first.Instances[0].InstanceId {
+		t.Errorf("the same token launched another instance: %v", err)
+	}
+	other := launch
+	other.InstanceType = ec2types.InstanceTypeT3Micro
+	if _, err := api.RunInstances(t.Context(), &other); awserr.Code(err) != "IdempotentParameterMismatch" {
+		t.Errorf("the token for another type: %v, want IdempotentParameterMismatch", err)
+	}
+	if _, err := api.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: group.GroupId}); awserr.Code(err) != "DependencyViolation" {
+		t.Errorf("deleting a group in use: %v, want DependencyViolation", err)
+	}
+	if _, err := api.TerminateInstances(t.Context(), &ec2.TerminateInstancesInput{
+		InstanceIds: []string{*first.Instances[0].InstanceId}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.RunInstances(t.Context(), &launch); awserr.Code(err) != "IdempotentInstanceTerminated" {
+		t.Errorf("the token of a terminated instance: %v, want IdempotentInstanceTerminated", err)
+	}
+	if _, err := api.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: group.GroupId}); err != nil {
+		t.Errorf("deleting a group that is free: %v", err)
+	}
+}
+
+func defaultVPC(t *testing.T, api *ec2.Client) *string {
+	t.Helper()
+	out, err := api.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{
+		Filters: []ec2types.Filter{{Name: aws.String("is-default"), Values: []string{"true"}}}})
+	if err != nil || len(out.Vpcs) != 1 {
+		t.Fatalf("the default VPC: %v, %v", out, err)
+	}
+	return out.Vpcs[0].VpcId
+}
+
+func image(t *testing.T, api *ec2.Client) *string {
+	t.Helper()
+	out, err := api.DescribeImages(t.Context(), &ec2.DescribeImagesInput{Owners: []string{"amazon"}})
+	if err != nil || len(out.Images) == 0 {
+		t.Fatalf("no image: %v", err)
+	}
+	return out.Images[0].ImageId
+}
