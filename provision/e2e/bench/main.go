@@ -12,8 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"time"
-
-	"github.com/flowbed/flowbed/provision/e2e/moto"
 )
 
 func main() {
@@ -32,50 +30,27 @@ func main() {
 }
 
 func bench(ctx context.Context, binary string, delay time.Duration, runs int, markdown string) error {
-	binary, err := filepath.Abs(binary)
-	if err != nil {
-		return err
-	}
 	dir, err := os.MkdirTemp("", "flowbed-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	s := &subject{dir: dir}
+	if s.binary, err = filepath.Abs(binary); err != nil {
+		return err
+	}
 	if err := os.WriteFile(filepath.Join(dir, "config.hcl"), []byte(config), 0o600); err != nil {
 		return err
 	}
-	server, err := moto.Start(ctx)
+	found, err := s.lives(ctx, delay, runs)
 	if err != nil {
 		return err
-	}
-	defer server.Stop()
-
-	// moto loads a service when it is first used; that is not what is measured.
-	warm := &subject{binary: binary, dir: dir, front: server.Account(number, 0)}
-	for _, c := range commands {
-		if _, err := warm.measure(ctx, c); err != nil {
-			return err
-		}
-	}
-	warm.front.Close()
-
-	s := &subject{binary: binary, dir: dir, front: server.Account(number, delay)}
-	defer s.front.Close()
-	found := make([][]result, len(commands))
-	for range runs {
-		for i, c := range commands {
-			r, err := s.measure(ctx, c)
-			if err != nil {
-				return err
-			}
-			found[i] = append(found[i], r)
-		}
 	}
 	start, err := s.startUp(ctx)
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(binary)
+	info, err := os.Stat(s.binary)
 	if err != nil {
 		return err
 	}

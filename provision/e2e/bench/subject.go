@@ -60,6 +60,41 @@ type subject struct {
 	front       *moto.Front
 }
 
+// lives measures each command as often as there are runs.
+func (s *subject) lives(ctx context.Context, delay time.Duration, runs int) ([][]result, error) {
+	server, err := moto.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Stop()
+	// moto loads a service when it is first used; that is not what is measured.
+	if err := s.life(ctx, server.Account(number, 0), func(int, result) {}); err != nil {
+		return nil, err
+	}
+	found := make([][]result, len(commands))
+	for range runs {
+		err := s.life(ctx, server.Account(number, delay), func(i int, r result) { found[i] = append(found[i], r) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// life runs each command once, through a door that it closes.
+func (s *subject) life(ctx context.Context, front *moto.Front, note func(int, result)) error {
+	s.front = front
+	defer front.Close()
+	for i, c := range commands {
+		r, err := s.measure(ctx, c)
+		if err != nil {
+			return err
+		}
+		note(i, r)
+	}
+	return nil
+}
+
 func (s *subject) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.binary, args...)
 	cmd.Dir = s.dir

@@ -15,13 +15,14 @@ type ec2Instances struct {
 }
 
 // instances asks moto for instances.
-func (f *Front) instances(r request, ask url.Values) (found ec2Instances, a answer, err error) {
+func (f *Front) instances(r request, ask url.Values) (found ec2Instances, err error) {
 	ask.Set("Action", "DescribeInstances")
 	ask.Set("Version", "2016-11-15")
-	if a, err = f.query(r, ask); err != nil {
-		return found, a, err
+	a, err := f.query(r, ask)
+	if err != nil {
+		return found, err
 	}
-	return found, a, xml.Unmarshal(a.body, &found)
+	return found, xml.Unmarshal(a.body, &found)
 }
 
 // deleteGroup refuses while an instance is in the group.
@@ -31,7 +32,7 @@ func deleteGroup(f *Front, r request) (answer, error) {
 		return answer{}, err
 	}
 	ask := url.Values{"Filter.1.Name": {"instance.group-id"}, "Filter.1.Value.1": {in.Get("GroupId")}}
-	found, _, err := f.instances(r, ask)
+	found, err := f.instances(r, ask)
 	if err != nil {
 		return answer{}, err
 	}
@@ -90,7 +91,7 @@ func (f *Front) repeat(r request, l *launch, spec string) (answer, error) {
 		return ec2Refusal("IdempotentParameterMismatch",
 			"The request uses the same client token as a previous, but non-identical request.")
 	}
-	found, _, err := f.instances(r, url.Values{"InstanceId.1": {l.id}})
+	found, err := f.instances(r, url.Values{"InstanceId.1": {l.id}})
 	if err != nil {
 		return answer{}, err
 	}

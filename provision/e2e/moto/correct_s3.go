@@ -3,6 +3,7 @@ package moto
 import (
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"net/http"
 )
 
@@ -35,37 +36,45 @@ func createBucket(f *Front, r request) (answer, error) {
 	if err != nil || a.status != http.StatusOK || head.status != http.StatusNotFound {
 		return a, err
 	}
-	configs := map[string]string{}
-	for part, config := range bucketDefaults {
-		configs[part] = config
-	}
-	if o := r.Header.Get("X-Amz-Object-Ownership"); o != "" {
+	configs := maps.Clone(bucketDefaults)
+	if r.Header.Get("X-Amz-Object-Ownership") != "" {
 		delete(configs, "ownershipControls")
 	}
+	tags, err := taggingOf(r.body)
+	if err != nil {
+		return answer{}, fmt.Errorf("read the tags of a new bucket: %w", err)
+	}
+	if tags != "" {
+		configs["tagging"] = tags
+	}
+	return a, f.configure(r, configs)
+}
+
+// taggingOf turns the tags of a creating call into the document that sets them.
+func taggingOf(body []byte) (string, error) {
 	var wanted bucketTags
-	if len(r.body) > 0 {
-		if err := xml.Unmarshal(r.body, &wanted); err != nil {
-			return answer{}, fmt.Errorf("read the tags of a new bucket: %w", err)
-		}
+	if len(body) == 0 {
+		return "", nil
 	}
-	if len(wanted.Tags) > 0 {
-		text, err := xml.Marshal(struct {
-			XMLName xml.Name                      `xml:"http://s3.amazonaws.com/doc/2006-03-01/ Tagging"`
-			Tags    []struct{ Key, Value string } `xml:"TagSet>Tag"`
-		}{Tags: wanted.Tags})
-		if err != nil {
-			return answer{}, err
-		}
-		configs["tagging"] = string(text)
+	if err := xml.Unmarshal(body, &wanted); err != nil || len(wanted.Tags) == 0 {
+		return "", err
 	}
+	text, err := xml.Marshal(struct {
+		XMLName xml.Name                      `xml:"http://s3.amazonaws.com/doc/2006-03-01/ Tagging"`
+		Tags    []struct{ Key, Value string } `xml:"TagSet>Tag"`
+	}{Tags: wanted.Tags})
+	return string(text), err
+}
+
+func (f *Front) configure(r request, configs map[string]string) error {
 	for part, config := range configs {
 		set, err := f.send(r.Request, http.MethodPut, r.URL.Path+"?"+part, r.Header, []byte(config))
 		if err != nil {
-			return answer{}, err
+			return err
 		}
 		if set.status >= 300 {
-			return answer{}, fmt.Errorf("correct %s of a new bucket: moto says %d: %s", part, set.status, set.body)
+			return fmt.Errorf("correct %s of a new bucket: moto says %d: %s", part, set.status, set.body)
 		}
 	}
-	return a, nil
+	return nil
 }

@@ -47,7 +47,30 @@ func Live(t *testing.T, empty func() *World, c Case) {
 		id := other.ID
 		id.Env = "prod"
 		life{t, other, c}.foreign(t.Context(), id.Tags("another"))
+	} else {
+		shared(t, empty(), c)
 	}
+}
+
+// shared has two environments use an object together: the last one to leave
+// takes it away.
+func shared(t *testing.T, w *World, c Case) {
+	ctx := t.Context()
+	first, second := life{t, w, c}, life{t, w.As("prod"), c}
+	first.up(ctx)
+	if a := second.plan(ctx); a.Op != provision.Update {
+		t.Errorf("joining another environment's object: the plan says %v, want a change", a.Op)
+	}
+	second.up(ctx)
+	first.wantUnchanged(ctx, "after another environment has joined")
+	second.wantUnchanged(ctx, "after joining")
+	first.down(ctx)
+	second.wantUnchanged(ctx, "after the maker has left")
+	first.down(ctx)
+	first.wantNoWrites("down after having left")
+	second.down(ctx)
+	first.wantGone(ctx)
+	second.wantGone(ctx)
 }
 
 func live(t *testing.T, w *World, c Case) {
@@ -137,6 +160,7 @@ func (l life) wantNoWrites(doing string) {
 
 func (l life) wantUnchanged(ctx context.Context, when string) {
 	l.t.Helper()
+	l.w.writes()
 	p, err := l.w.graph(l.c).Plan(ctx)
 	l.action(p, err)
 	for _, a := range p.Actions {
@@ -152,6 +176,7 @@ func (l life) wantUnchanged(ctx context.Context, when string) {
 
 func (l life) wantGone(ctx context.Context) {
 	l.t.Helper()
+	l.w.writes()
 	p, err := l.w.graph(l.c).PlanDown(ctx)
 	l.action(p, err)
 	if !p.Empty() {
@@ -180,7 +205,6 @@ func (l life) tamper(ctx context.Context, f Field) {
 		l.t.Errorf("%s was changed: the plan names %q", f.Name, named)
 	}
 	l.up(ctx)
-	l.w.writes()
 	l.wantUnchanged(ctx, "repaired "+f.Name)
 }
 

@@ -39,7 +39,7 @@ var Role = Case{
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "task role", provision.Own, roleOf(w, "flowbed-dev-task"))
 	},
-	Fields: append(roleFields("flowbed-dev-task", "team"),
+	Fields: append(roleFields("flowbed-dev-task", "flow", "team"),
 		// A role of ours must not be able to do more than its plan says.
 		Field{"managed policy", onRole(func(ctx context.Context, api *iam.Client) error {
 			_, err := api.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{
@@ -60,16 +60,16 @@ var SharedRole = Case{
 	Name: "shared role", Step: "execution role", Lent: true,
 	Add: func(w *World, g *provision.Graph) {
 		r := roleOf(w, "ecsTaskExecutionRole")
-		r.Shared = true
+		r.Shared, r.Inline = true, inline("flow-"+w.ID.Env, mayList) // one for each environment
 		provision.Add(g, "execution role", provision.Share, r)
 	},
-	Fields:  roleFields("ecsTaskExecutionRole", "flowbed:claim:dev@us-east-1"),
+	Fields:  roleFields("ecsTaskExecutionRole", "flow-dev", "flowbed:claim:dev@us-east-1"),
 	Foreign: foreignRole("ecsTaskExecutionRole"),
 }
 
 // roleFields is what both kinds of roles repair. Of an account-wide role's tags
 // only the claim is the business of each environment.
-func roleFields(name, tag string) []Field {
+func roleFields(name, policy, tag string) []Field {
 	return []Field{
 		{"trust policy", onRole(func(ctx context.Context, api *iam.Client) error {
 			_, err := api.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{
@@ -80,13 +80,13 @@ func roleFields(name, tag string) []Field {
 			_, err := api.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &name, PolicyArn: aws.String(execution)})
 			return err
 		})},
-		{"policy flow", onRole(func(ctx context.Context, api *iam.Client) error {
+		{"policy " + policy, onRole(func(ctx context.Context, api *iam.Client) error {
 			_, err := api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
-				RoleName: &name, PolicyName: aws.String("flow"), PolicyDocument: aws.String(mayAll)})
+				RoleName: &name, PolicyName: &policy, PolicyDocument: aws.String(mayAll)})
 			return err
 		})},
-		{"policy flow", onRole(func(ctx context.Context, api *iam.Client) error {
-			_, err := api.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: aws.String("flow")})
+		{"policy " + policy, onRole(func(ctx context.Context, api *iam.Client) error {
+			_, err := api.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: &policy})
 			return err
 		})},
 		{"tags", onRole(func(ctx context.Context, api *iam.Client) error {

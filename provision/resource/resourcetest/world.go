@@ -26,13 +26,18 @@ type World struct {
 	Config aws.Config // of clients whose calls are counted
 	ID     resource.Identity
 
+	*counter
+}
+
+// counter counts the calls of an account.
+type counter struct {
 	mu    sync.Mutex
 	calls []string
 }
 
 // NewWorld is a world in the account that cfg leads to.
 func NewWorld(cfg aws.Config, account string) *World {
-	w := &World{ID: resource.Identity{
+	w := &World{counter: &counter{}, ID: resource.Identity{
 		Env: "dev", Account: account, Region: cfg.Region, Partition: "aws", Version: "1.0.0",
 		Extra: resource.Tags{"team": "data"},
 	}}
@@ -41,25 +46,32 @@ func NewWorld(cfg aws.Config, account string) *World {
 	return w
 }
 
+// As is another environment in the same account.
+func (w *World) As(env string) *World {
+	o := &World{Config: w.Config, ID: w.ID, counter: w.counter}
+	o.ID.Env = env
+	return o
+}
+
 // count is a middleware that notes each call before it is made.
-func (w *World) count(s *middleware.Stack) error {
+func (c *counter) count(s *middleware.Stack) error {
 	return s.Initialize.Add(middleware.InitializeMiddlewareFunc("flowbed:count",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 			middleware.InitializeOutput, middleware.Metadata, error) {
 			t := reflect.TypeOf(in.Parameters).Elem()
-			w.mu.Lock()
-			w.calls = append(w.calls, path.Base(t.PkgPath())+"."+strings.TrimSuffix(t.Name(), "Input"))
-			w.mu.Unlock()
+			c.mu.Lock()
+			c.calls = append(c.calls, path.Base(t.PkgPath())+"."+strings.TrimSuffix(t.Name(), "Input"))
+			c.mu.Unlock()
 			return next.HandleInitialize(ctx, in)
 		}), middleware.Before)
 }
 
 // writes returns the writing calls since it was last asked.
-func (w *World) writes() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	list := slices.DeleteFunc(w.calls, reads)
-	w.calls = nil
+func (c *counter) writes() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := slices.DeleteFunc(c.calls, reads)
+	c.calls = nil
 	return list
 }
 
