@@ -12,9 +12,9 @@ type Event struct {
 	Step    string
 	Kind    EventKind
 	Op      Op
-	Detail  string        // what is being done, or what is being waited for
+	Detail  string        // what is being done or waited for; for Skipped, because of what
 	Elapsed time.Duration // since the step started
-	Err     error         // for Failed
+	Err     error         // for Failed; for Waiting, why the last try was refused, or nil
 }
 
 // EventKind is the kind of an event.
@@ -38,7 +38,7 @@ func (k EventKind) String() string {
 // StepError is the failure of one step.
 type StepError struct {
 	Step  string
-	Doing string // "create", or "change" and the field, "delete", "read"
+	Doing string // "create", "change" and the field, "delete", "release", "read", "wait"
 	Err   error
 	Cause string // what the resource found out about the cause; may be empty
 }
@@ -50,8 +50,8 @@ func (g *Graph) notify(e Event) {
 	if g.Notify == nil {
 		return
 	}
-	e.Time = time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	e.Time = time.Now() // under the lock, so that times are in order
 	g.Notify(e)
 }

@@ -3,11 +3,8 @@ package provision
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 )
 
 // Plan is what a run would do, in the order of the steps.
@@ -21,8 +18,9 @@ type Action struct {
 	Op      Op
 	Changes []Change
 	Notes   []Note
-	Owner   Owner // whose the object is, if it exists
-	Err     error // why the step could not be looked at
+	Owner   Owner  // whose the object is, if it exists
+	Err     error  // why the step could not be looked at
+	Awaits  string // the earlier step that is to blame for Err, if one is
 }
 
 // Op is the kind of an action.
@@ -62,7 +60,7 @@ func (p Plan) Empty() bool {
 func (p Plan) Err() error {
 	var errs []error
 	for _, a := range p.Actions {
-		if a.Err != nil {
+		if a.Err != nil && a.Awaits == "" {
 			errs = append(errs, &StepError{Step: a.Step, Doing: "read", Err: a.Err})
 		}
 		for _, n := range a.Notes {
@@ -81,9 +79,12 @@ func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 	if err := g.lookAll(ctx, true); err != nil {
 		return Plan{}, err
 	}
+	if err := g.askAll(ctx, false); err != nil {
+		return Plan{}, err
+	}
 	var p Plan
 	for _, s := range g.steps {
-		if a := g.obstructed(ctx, s, g.inspect(s)); !s.lookup || a.Err != nil || len(a.Notes) > 0 {
+		if a := g.inspect(s); !s.lookup || a.Err != nil {
 			p.Actions = append(p.Actions, a)
 		}
 	}
@@ -96,55 +97,40 @@ func (g *Graph) PlanDown(ctx context.Context) (Plan, error) {
 	if err := g.lookAll(ctx, false); err != nil {
 		return Plan{}, err
 	}
-	var p Plan
-	for _, s := range slices.Backward(g.steps) {
-		if s.lookup {
-			continue
-		}
-		p.Actions = append(p.Actions, g.obstructed(ctx, s, g.inspectDown(s)))
+	if err := g.askAll(ctx, true); err != nil {
+		return Plan{}, err
 	}
-	return p, nil
+	return g.left(), nil
 }
 
-// obstructed adds to a deletion what stands in its way.
-func (g *Graph) obstructed(ctx context.Context, s *step, a Action) Action {
-	if have, found := s.state(); found && a.Op == Delete && s.obstacles != nil {
-		notes, err := s.obstacles(ctx, have)
-		a.Notes, a.Err = append(a.Notes, notes...), err
+// left is what PlanDown says of the last readings, without new calls.
+func (g *Graph) left() (p Plan) {
+	for _, s := range slices.Backward(g.steps) {
+		if !s.lookup || s.last().err != nil {
+			p.Actions = append(p.Actions, g.inspectDown(s))
+		}
+	}
+	return p
+}
+
+// unread is the action of a step that could not be read.
+func unread(s *step, l *look) Action {
+	a := Action{Step: s.name, Err: l.err}
+	for _, d := range s.deps {
+		if cause := d.last().err; cause != nil && errors.Is(l.err, cause) {
+			a.Awaits = d.name
+		}
 	}
 	return a
 }
 
-// lookAll reads all steps. Lookups that no step asks for are left out of a
-// removal: it must work where they would fail.
-func (g *Graph) lookAll(ctx context.Context, lookups bool) error {
-	for _, s := range g.steps {
-		s.forget()
-	}
-	var wg sync.WaitGroup
-	for _, s := range g.steps {
-		if lookups || !s.lookup {
-			wg.Go(func() { s.begin(ctx) })
-		}
-	}
-	wg.Wait()
-	g.looked = time.Now()
-	return ctx.Err()
-}
-
 // inspect compares the last reading of a step with what is wanted.
 func (g *Graph) inspect(s *step) Action {
-	l := s.current()
-	a := Action{Step: s.name, Err: l.err}
-	if a.Err != nil {
-		for _, d := range s.deps {
-			if d.current().err != nil { // said there already
-				a.Err = nil
-				a.Notes = []Note{{Info, "waits for " + d.name}}
-			}
-		}
-		return a
+	l := s.last()
+	if l.err != nil {
+		return unread(s, l)
 	}
+	a := Action{Step: s.name}
 	if s.lookup {
 		return a
 	}
@@ -160,17 +146,21 @@ func (g *Graph) inspect(s *step) Action {
 		return g.advised(s, a, s.zero, false)
 	}
 	a.Owner = s.owner(l.have)
-	switch {
-	case s.own == Borrow, s.own == Share && a.Owner.By == "":
+	switch ours := a.Owner.By == g.Owner; {
+	case s.own == Borrow, s.own == Share && !ours && (a.Owner.By == "" || len(a.Owner.Claims) == 0):
+		// Whoever made it without a claim shares it with nobody: it would be
+		// deleted under us, and we would be wrong to delete it.
 		a.Op = Use
 		if s.lacks != nil {
 			a.Notes = append(a.Notes, s.lacks(l.have)...)
 		}
 		return a
-	case a.Owner.By == "" && s.own != Adopt, a.Owner.By != "" && a.Owner.By != g.Owner && s.own != Share:
+	case !ours && s.own != Share && !(s.own == Adopt && a.Owner.By == ""):
 		a.Op = Foreign
 		a.Notes = append(a.Notes, Note{Error, "exists already and " + whose(a.Owner)})
 		return a
+	case !ours && s.own == Adopt:
+		a.Notes = append(a.Notes, Note{Warn, "is taken over: flowbed did not make it, and down will delete it"})
 	}
 	if a.Changes = s.changes(l.have); len(a.Changes) > 0 {
 		a.Op = Update
@@ -190,23 +180,25 @@ func (g *Graph) advised(s *step, a Action, have any, found bool) Action {
 
 // inspectDown says what a removal means for the last reading of a step.
 func (g *Graph) inspectDown(s *step) Action {
-	l := s.current()
-	a := Action{Step: s.name, Err: l.err}
-	if l.err != nil || !l.found {
+	l := s.last()
+	if l.err != nil {
+		return unread(s, l)
+	}
+	a := Action{Step: s.name}
+	if !l.found {
 		return a
 	}
 	a.Owner = s.owner(l.have)
 	others := slices.DeleteFunc(slices.Clone(a.Owner.Claims), func(c string) bool { return c == g.Owner })
 	claimed := len(others) < len(a.Owner.Claims)
+	ours := a.Owner.By == g.Owner || s.own == Share && a.Owner.By != "" && (claimed || s.held)
 	switch {
-	case a.Owner.By == "", s.own == Borrow:
-		a.Op = Foreign
-		a.Notes = []Note{{Info, "left alone: " + whose(a.Owner)}}
-	case s.own != Share && a.Owner.By != g.Owner:
+	case !ours, s.own == Borrow:
 		a.Op = Foreign
 		a.Notes = []Note{{Info, "left alone: " + whose(a.Owner)}}
 	case len(others) == 0:
-		a.Op = Delete
+		a.Op, a.Err = Delete, l.obstacle
+		a.Notes = slices.Clone(l.obstacles)
 	case claimed:
 		a.Op = Release
 		a.Notes = []Note{{Info, "still used by " + strings.Join(others, ", ")}}
@@ -221,5 +213,5 @@ func whose(o Owner) string {
 	if o.By == "" {
 		return "flowbed did not make it"
 	}
-	return fmt.Sprintf("belongs to the environment %s", o.By)
+	return "belongs to the environment " + o.By
 }

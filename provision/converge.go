@@ -1,0 +1,168 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// converge brings one step to its wanted state.
+func (g *Graph) converge(ctx context.Context, s *step) error {
+	r := g.run(s)
+	r.renew(ctx)
+	for {
+		a := g.inspect(s)
+		if a.Err != nil {
+			if err := r.unreadable(ctx, a.Err); err != nil {
+				return err
+			}
+			continue
+		}
+		if r.did[created] && a.Owner.By == "" && (a.Op == Foreign || a.Op == Use) {
+			// We have made it; its tags are only not visible yet. If it is
+			// another's after all, it stays so until our patience ends.
+			if err := r.wait(ctx, "marked as ours"); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := stops(a); err != nil {
+			return r.fail(ctx, a.Op.String(), err)
+		}
+		if a.Op == None || a.Op == Use {
+			r.done()
+			return nil
+		}
+		if !r.start(ctx, a) {
+			return errIdle
+		}
+		todo := due(s, a, r.did)
+		var err error
+		if len(todo) == 0 || r.refused {
+			err = r.wait(ctx, pending(a))
+		} else {
+			err = r.act(ctx, todo)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// dismantle removes one step. It lets the steps after it go on as soon as its
+// deletion was accepted: what it still holds, they find out by being refused.
+func (g *Graph) dismantle(ctx context.Context, s *step, c *course) error {
+	r := g.run(s)
+	r.busy = c.busy
+	if r.renew(ctx) {
+		g.ask(calm(ctx), s)
+	}
+	var deleted []any // the states on which Delete has succeeded
+	for {
+		a := g.inspectDown(s)
+		if a.Err != nil {
+			if err := r.unreadable(ctx, a.Err); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := stops(a); err != nil {
+			return r.fail(ctx, a.Op.String(), err)
+		}
+		if a.Op != Delete && a.Op != Release {
+			r.done()
+			return nil
+		}
+		if !r.start(ctx, a) {
+			return errIdle
+		}
+		have, _ := s.state()
+		var err error
+		if r.refused || slices.ContainsFunc(deleted, func(d any) bool { return reflect.DeepEqual(d, have) }) {
+			err = r.wait(ctx, "gone")
+		} else {
+			s.held = true
+			err = r.act(ctx, []todo{{name: a.Op.String(), do: func(ctx context.Context) error {
+				if err := s.remove(ctx, have); err != nil {
+					return err
+				}
+				deleted = append(deleted, have)
+				c.free()
+				return nil
+			}}})
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// stops is what keeps an action from being carried out.
+func stops(a Action) error {
+	var errs []error
+	for _, n := range a.Notes {
+		if n.Severity == Error {
+			errs = append(errs, errors.New(n.Text))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// created is the key of a creation among what a run did.
+const created = "create"
+
+// todo is one call of a resource that is due.
+type todo struct {
+	name    string
+	key     string
+	unknown string // the field whose value is not known yet
+	do      func(context.Context) error
+}
+
+// due lists the calls of an action, leaving out what was done already and is
+// only not visible yet.
+func due(s *step, a Action, did map[string]bool) (list []todo) {
+	if a.Op == Create {
+		if did[created] {
+			return nil
+		}
+		t := todo{name: "create", key: created, do: s.create}
+		for _, c := range a.Changes {
+			if !c.To.Known() {
+				t.unknown = c.Field
+			}
+		}
+		return []todo{t}
+	}
+	for _, c := range a.Changes {
+		key := c.Field + "\x00" + c.From.String() + "\x00" + c.To.String()
+		if c.Do == nil || did[key] {
+			continue
+		}
+		t := todo{name: "change " + c.Field, key: key, do: c.Do}
+		if !c.To.Known() {
+			t.unknown = c.Field
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// pending says what an action still waits for.
+func pending(a Action) string {
+	if a.Op == Create {
+		return "visible"
+	}
+	fields := make([]string, 0, len(a.Changes))
+	for _, c := range a.Changes {
+		f := c.Field
+		if !c.To.IsNothing() && !c.To.IsJSON() {
+			f = fmt.Sprintf("%s %s", f, c.To)
+		}
+		fields = append(fields, f)
+	}
+	return strings.Join(fields, ", ")
+}
