@@ -1,0 +1,215 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// Bucket is a private S3 bucket: no public access, no ACLs, encrypted with S3's
+// keys, reachable over TLS only. On a bucket of ours these settings are ours
+// alone: what another hand adds to the policy or to the lifecycle is shown as a
+// difference and removed. Tags of others stay.
+//
+// Every call says which account the bucket must belong to, so that nothing is
+// ever written to a bucket of the same name that somebody else took.
+type Bucket struct {
+	API          *s3.Client
+	ID           Identity
+	Name         string
+	Regional     bool // the name is in the account's own namespace, where nobody else can take it
+	Versioning   bool
+	ExpireDays   int  // 0 keeps objects for ever; see rules for versions
+	ForceDestroy bool // Delete empties the bucket
+}
+
+// BucketState is a bucket as it is found, in the words in which a plan shows it.
+type BucketState struct {
+	Name       string
+	Ownership  string // "BucketOwnerEnforced": no ACLs
+	Public     string // "blocked", "not blocked" or what is blocked of it
+	Encryption string // "AES256": with S3's keys
+	Policy     string // JSON; empty if there is none
+	Versioning string // "Enabled" or "Suspended"; empty if it never was enabled
+	Lifecycle  string // JSON of the rules; empty if there are none
+	Tags       Tags
+}
+
+// Owner implements provision.State.
+func (s BucketState) Owner() provision.Owner { return s.Tags.Owner() }
+
+// Predicted implements provision.Predictor.
+func (b Bucket) Predicted() BucketState { return BucketState{Name: b.Name} }
+
+// Create implements provision.Resource. It is called for a bucket that is not
+// there: in us-east-1, S3 answers the creation of a bucket that we have already
+// as if it had been made.
+func (b Bucket) Create(ctx context.Context) error {
+	in := &s3.CreateBucketInput{
+		Bucket: &b.Name, ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced,
+		CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: tagList(b.ID.Tags(b.Name), s3Tag)},
+	}
+	if b.ID.Region != "us-east-1" { // which must not be named, as all others must
+		in.CreateBucketConfiguration.LocationConstraint = types.BucketLocationConstraint(b.ID.Region)
+	}
+	if b.Regional {
+		in.BucketNamespace = types.BucketNamespaceAccountRegional
+	}
+	if _, err := b.API.CreateBucket(ctx, in); err != nil {
+		return b.notCreated(err)
+	}
+	// Not all that speak S3 know tags in CreateBucket; AWS does.
+	have, err := b.readTags(ctx)
+	if err != nil {
+		return err
+	}
+	if len(have) > 0 {
+		return nil
+	}
+	return b.putTags(ctx, b.ID.Tags(b.Name))
+}
+
+// notCreated says what stands behind two errors that puzzle people.
+func (b Bucket) notCreated(err error) error {
+	switch awserr.Code(err) {
+	case "BucketAlreadyExists":
+		return fmt.Errorf("create bucket: another account has the name %s: choose another bucket name: %w", b.Name, err)
+	case "OperationAborted":
+		return fmt.Errorf("create bucket: a bucket named %s was deleted a short while ago, and AWS frees the name within the hour: %w", b.Name, err)
+	}
+	return fmt.Errorf("create bucket: %w", err)
+}
+
+func s3Tag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
+
+// Changes implements provision.Resource. The order is that in which the settings
+// are made: first what shuts the bucket.
+func (b Bucket) Changes(have BucketState) []provision.Change {
+	c := tagChange(have.Tags, b.ID.Tags(b.Name), false, b.addTags)
+	c = append(c, differs("public access", have.Public, publicBlocked, b.blockPublic)...)
+	c = append(c, differs("object ownership", have.Ownership, string(types.ObjectOwnershipBucketOwnerEnforced), b.putOwnership)...)
+	c = append(c, differs("encryption", have.Encryption, string(types.ServerSideEncryptionAes256), b.encrypt)...)
+	c = append(c, differsPolicy("policy", have.Policy, b.policy(), b.putPolicy)...)
+	c = append(c, b.versioningChange(have.Versioning)...)
+	if want := rulesText(b.rules()); have.Lifecycle != want {
+		c = append(c, provision.Change{
+			Field: "lifecycle", From: provision.JSON(have.Lifecycle), To: provision.JSON(want), Do: b.putLifecycle,
+		})
+	}
+	return c
+}
+
+func (b Bucket) versioningChange(have string) []provision.Change {
+	want := string(types.BucketVersioningStatusEnabled)
+	if !b.Versioning {
+		if have == "" { // never enabled is as good as suspended
+			return nil
+		}
+		want = string(types.BucketVersioningStatusSuspended)
+	}
+	return differs("versioning", have, want, func(ctx context.Context) error {
+		_, err := b.API.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
+			Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account,
+			VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatus(want)},
+		})
+		return err
+	})
+}
+
+// addTags reads again before it writes: S3 replaces all tags at once, and those
+// of others must stay.
+func (b Bucket) addTags(ctx context.Context, add Tags) error {
+	all, err := b.readTags(ctx)
+	if err != nil {
+		return err
+	}
+	for k, v := range add {
+		all[k] = v
+	}
+	return b.putTags(ctx, all)
+}
+
+func (b Bucket) putTags(ctx context.Context, all Tags) error {
+	_, err := b.API.PutBucketTagging(ctx, &s3.PutBucketTaggingInput{
+		Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account, Tagging: &types.Tagging{TagSet: tagList(all, s3Tag)},
+	})
+	return err
+}
+
+func (b Bucket) blockPublic(ctx context.Context) error {
+	_, err := b.API.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{
+		Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account,
+		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
+			BlockPublicAcls: new(true), IgnorePublicAcls: new(true), BlockPublicPolicy: new(true), RestrictPublicBuckets: new(true),
+		},
+	})
+	return err
+}
+
+func (b Bucket) putOwnership(ctx context.Context) error {
+	_, err := b.API.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{
+		Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account,
+		OwnershipControls: &types.OwnershipControls{
+			Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}},
+		},
+	})
+	return err
+}
+
+func (b Bucket) encrypt(ctx context.Context) error {
+	_, err := b.API.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{
+		Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account,
+		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
+			Rules: []types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{
+				SSEAlgorithm: types.ServerSideEncryptionAes256,
+			}}},
+		},
+	})
+	return err
+}
+
+func (b Bucket) putPolicy(ctx context.Context) error {
+	_, err := b.API.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{
+		Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account, Policy: new(b.policy()),
+	})
+	return err
+}
+
+func (b Bucket) putLifecycle(ctx context.Context) error {
+	_, err := b.API.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
+		Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account,
+		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: b.rules()},
+	})
+	return err
+}
+
+// explainDenied tells apart what S3 does not.
+func (b Bucket) explainDenied(permission string, err error) error {
+	if b.Regional {
+		return fmt.Errorf("the permission %s is missing: %w", permission, err)
+	}
+	return fmt.Errorf("the bucket %s belongs to another account, or the permission %s is missing: %w", b.Name, permission, err)
+}
+
+// readError says what an error of a reading call means. S3 gives the same answer
+// for a bucket of somebody else and for a missing permission.
+func (b Bucket) readError(doing, permission string, err error) error {
+	if errors.Is(err, provision.ErrAbsent) {
+		return err
+	}
+	switch awserr.Code(err) {
+	case "NoSuchBucket":
+		return fmt.Errorf("%s: %w", doing, provision.ErrAbsent)
+	case "PermanentRedirect", "MovedPermanently", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
+		return fmt.Errorf("%s: a bucket named %s exists in another region: choose another bucket name, or its region: %w", doing, b.Name, err)
+	case "AccessDenied", "Forbidden":
+		return fmt.Errorf("%s: %w", doing, b.explainDenied(permission, err))
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

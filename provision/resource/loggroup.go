@@ -1,0 +1,132 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// LogGroup is a CloudWatch log group whose entries do not stay for ever.
+type LogGroup struct {
+	API  *cloudwatchlogs.Client
+	ID   Identity
+	Name string
+	Days int // how long entries stay: one of CloudWatch's periods, or 0 for ever
+}
+
+// LogGroupState is a log group as it is found.
+type LogGroupState struct {
+	Name string
+	ARN  string // without the ":*" that policies need
+	Days int    // 0: for ever
+	Tags Tags
+}
+
+// Owner implements provision.State.
+func (s LogGroupState) Owner() provision.Owner { return s.Tags.Owner() }
+
+// Predicted implements provision.Predictor.
+func (l LogGroup) Predicted() LogGroupState { return LogGroupState{Name: l.Name, ARN: l.arn()} }
+
+func (l LogGroup) arn() string { return l.ID.ARN("logs", l.ID.Region, "log-group:"+l.Name) }
+
+// Read implements provision.Resource. Its calls run at the same time: the ARN,
+// by which tags are asked for, follows from the name.
+func (l LogGroup) Read(ctx context.Context) (LogGroupState, error) {
+	s := LogGroupState{Name: l.Name, ARN: l.arn()}
+	err := atOnce(ctx,
+		func(ctx context.Context) error { return l.find(ctx, &s) },
+		func(ctx context.Context) error {
+			out, err := l.API.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: &s.ARN})
+			if err == nil {
+				s.Tags = Tags(out.Tags)
+				return nil
+			}
+			if awserr.Classify(err) == awserr.Absent {
+				err = provision.ErrAbsent
+			}
+			return fmt.Errorf("read tags: %w", err)
+		},
+	)
+	if err != nil {
+		return LogGroupState{}, err
+	}
+	return s, nil
+}
+
+// find looks for the group in the list of those whose names begin like its own:
+// there is no call for one.
+func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
+	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(l.API, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &l.Name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("read log group: %w", err)
+		}
+		for _, g := range page.LogGroups {
+			if deref(g.LogGroupName) == l.Name {
+				s.Days = int(deref(g.RetentionInDays))
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("read log group: %w", provision.ErrAbsent)
+}
+
+// Create implements provision.Resource.
+func (l LogGroup) Create(ctx context.Context) error {
+	_, err := l.API.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &l.Name, Tags: l.ID.Tags(l.Name)})
+	if err != nil {
+		return fmt.Errorf("create log group: %w", err)
+	}
+	return nil
+}
+
+// Changes implements provision.Resource.
+func (l LogGroup) Changes(have LogGroupState) []provision.Change {
+	c := tagChange(have.Tags, l.ID.Tags(l.Name), false, l.setTags)
+	from := retentionText(have.Days)
+	if have.Name == "" { // it does not exist yet
+		from = ""
+	}
+	return append(c, differs("retention", from, retentionText(l.Days), l.setRetention)...)
+}
+
+func retentionText(days int) string {
+	switch days {
+	case 0:
+		return "for ever"
+	case 1:
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", days)
+}
+
+func (l LogGroup) setTags(ctx context.Context, t Tags) error {
+	_, err := l.API.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: new(l.arn()), Tags: t})
+	return err
+}
+
+func (l LogGroup) setRetention(ctx context.Context) error {
+	if l.Days == 0 {
+		_, err := l.API.DeleteRetentionPolicy(ctx, &cloudwatchlogs.DeleteRetentionPolicyInput{LogGroupName: &l.Name})
+		return err
+	}
+	_, err := l.API.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{
+		LogGroupName: &l.Name, RetentionInDays: new(int32(l.Days)),
+	})
+	return err
+}
+
+// Delete implements provision.Resource.
+func (l LogGroup) Delete(ctx context.Context, _ LogGroupState) error {
+	_, err := l.API.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: &l.Name})
+	if err := awserr.Gone(err); err != nil {
+		return fmt.Errorf("delete log group: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// Parameter is a secret in the Parameter Store. Its value is compared when it is
+// read, and appears in no state, change or error.
+type Parameter struct {
+	API  *ssm.Client
+	ID   Identity
+	Name string
+
+	// Value is the secret. Without one, as for a removal, the value is not
+	// read, which would need the permission to decrypt it.
+	Value string
+}
+
+// ParameterState is a parameter as it is found, but for its value.
+type ParameterState struct {
+	Name    string
+	Type    string
+	Version int64
+	Current bool // the value is the wanted one
+	Tags    Tags
+}
+
+// Owner implements provision.State.
+func (s ParameterState) Owner() provision.Owner { return s.Tags.Owner() }
+
+// Predicted implements provision.Predictor.
+func (p Parameter) Predicted() ParameterState { return ParameterState{Name: p.Name} }
+
+// Read implements provision.Resource. Its calls run at the same time.
+func (p Parameter) Read(ctx context.Context) (ParameterState, error) {
+	s := ParameterState{Name: p.Name}
+	err := atOnce(ctx,
+		func(ctx context.Context) error {
+			out, err := p.API.GetParameter(ctx, &ssm.GetParameterInput{Name: &p.Name, WithDecryption: new(p.Value != "")})
+			if err != nil {
+				return p.failed("read parameter", err)
+			}
+			s.Type, s.Version = string(out.Parameter.Type), out.Parameter.Version
+			s.Current = p.Value != "" && deref(out.Parameter.Value) == p.Value
+			return nil
+		},
+		func(ctx context.Context) error {
+			out, err := p.API.ListTagsForResource(ctx, &ssm.ListTagsForResourceInput{
+				ResourceType: types.ResourceTypeForTaggingParameter, ResourceId: &p.Name,
+			})
+			if err != nil {
+				return p.failed("read tags", err)
+			}
+			s.Tags = tagsOf(out.TagList, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
+			return nil
+		},
+	)
+	if err != nil {
+		return ParameterState{}, err
+	}
+	return s, nil
+}
+
+// Create implements provision.Resource. It fails if there is a parameter: only
+// a call that does not overwrite can carry tags.
+func (p Parameter) Create(ctx context.Context) error {
+	_, err := p.API.PutParameter(ctx, &ssm.PutParameterInput{
+		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, Tags: tagList(p.ID.Tags(p.Name), ssmTag),
+	})
+	return p.failed("create parameter", err)
+}
+
+func ssmTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
+
+// Changes implements provision.Resource.
+func (p Parameter) Changes(have ParameterState) []provision.Change {
+	const secure = string(types.ParameterTypeSecureString)
+	c := tagChange(have.Tags, p.ID.Tags(p.Name), false, p.setTags)
+	if have.Type != "" && have.Type != secure { // the new one gets the value, too
+		return append(c, provision.Change{
+			Field: "type", From: provision.Text(have.Type), To: provision.Text(secure), Do: p.remove,
+			Replace: true, Why: "AWS does not change the type of a parameter",
+		})
+	}
+	c = append(c, differs("type", have.Type, secure, nil)...)
+	if p.Value == "" || have.Current {
+		return c
+	}
+	change := provision.Change{Field: "value", To: provision.Secret(), Do: p.setValue}
+	if have.Type != "" {
+		change.From = provision.Secret()
+	}
+	return append(c, change)
+}
+
+func (p Parameter) setTags(ctx context.Context, t Tags) error {
+	_, err := p.API.AddTagsToResource(ctx, &ssm.AddTagsToResourceInput{
+		ResourceType: types.ResourceTypeForTaggingParameter, ResourceId: &p.Name, Tags: tagList(t, ssmTag),
+	})
+	return p.failed("add tags", err)
+}
+
+func (p Parameter) setValue(ctx context.Context) error {
+	_, err := p.API.PutParameter(ctx, &ssm.PutParameterInput{
+		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, Overwrite: new(true),
+	})
+	return p.failed("write parameter", err)
+}
+
+func (p Parameter) remove(ctx context.Context) error {
+	_, err := p.API.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: &p.Name})
+	return p.failed("delete parameter", awserr.Gone(err))
+}
+
+// Delete implements provision.Resource.
+func (p Parameter) Delete(ctx context.Context, _ ParameterState) error { return p.remove(ctx) }
+
+// failed wraps an error of a call. AWS's messages may repeat what they refuse,
+// which must not be shown: then the error is built anew around its code.
+func (p Parameter) failed(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case awserr.Code(err) == "ParameterNotFound" && strings.HasPrefix(doing, "read"), awserr.Code(err) == "InvalidResourceId":
+		return fmt.Errorf("%s: %w", doing, provision.ErrAbsent)
+	case p.Value == "" || !strings.Contains(err.Error(), p.Value):
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	text := strings.ReplaceAll(err.Error(), p.Value, "(secret)")
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
+		return fmt.Errorf("%s: %s", doing, text)
+	}
+	return fmt.Errorf("%s: %w", doing, &smithy.OperationError{
+		ServiceID: awserr.Service(err), OperationName: awserr.Operation(err),
+		Err: &smithy.GenericAPIError{
+			Code: api.ErrorCode(), Message: strings.ReplaceAll(api.ErrorMessage(), p.Value, "(secret)"), Fault: api.ErrorFault(),
+		},
+	})
+}
