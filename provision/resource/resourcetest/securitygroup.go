@@ -57,7 +57,7 @@ var SecurityGroup = Case{
 			return err
 		}
 		_, err = api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
-			GroupName: aws.String(agentName), Description: aws.String("another's"), VpcId: vpcs.Vpcs[0].VpcId,
+			GroupName: aws.String(agentName), Description: aws.String("another one"), VpcId: vpcs.Vpcs[0].VpcId,
 			TagSpecifications: ec2TagsFor(tags, types.ResourceTypeSecurityGroup)})
 		return err
 	},
