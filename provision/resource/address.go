@@ -1,0 +1,97 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+)
+
+// PublicIP is the environment variable with the caller's public address, an
+// address or a range; it spares the question to the outside.
+const PublicIP = "FLOWBED_PUBLIC_IP"
+
+// Address finds the public address from which the program runs, as a range of
+// that one address. A client behind several addresses should set PublicIP.
+type Address struct {
+	URL    string       // answers with the caller's address; empty means AWS's service
+	Client *http.Client // nil means one with a short timeout
+}
+
+const (
+	checkIP        = "https://checkip.amazonaws.com/"
+	addressTimeout = 5 * time.Second
+)
+
+// Read implements provision.Lookup.
+func (a Address) Read(ctx context.Context) (netip.Prefix, error) {
+	if v := os.Getenv(PublicIP); v != "" {
+		p, err := parseAddress(v)
+		if err != nil {
+			return p, fmt.Errorf("%s: %w", PublicIP, err)
+		}
+		return p, nil
+	}
+	text, err := a.ask(ctx)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("look up this machine's public address: %w; set %s, or ssh.cidr in the spec", err, PublicIP)
+	}
+	p, err := parseAddress(text)
+	if err != nil || p.Addr().IsPrivate() || !p.Addr().IsGlobalUnicast() {
+		return netip.Prefix{}, fmt.Errorf("look up this machine's public address: %s answered %q; set %s, or ssh.cidr in the spec", a.url(), text, PublicIP)
+	}
+	return p, nil
+}
+
+func (a Address) url() string {
+	if a.URL != "" {
+		return a.URL
+	}
+	return checkIP
+}
+
+// ask refuses to follow a redirect away from HTTPS: whoever can forge the answer
+// chooses who may reach port 22.
+func (a Address) ask(ctx context.Context) (string, error) {
+	if !strings.HasPrefix(a.url(), "https://") {
+		return "", fmt.Errorf("%s is not HTTPS", a.url())
+	}
+	c := a.Client
+	if c == nil {
+		c = &http.Client{Timeout: addressTimeout}
+	}
+	strict := *c
+	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url(), nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := strict.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s", a.url(), res.Status)
+	}
+	b, err := io.ReadAll(io.LimitReader(res.Body, 64))
+	return strings.TrimSpace(string(b)), err
+}
+
+// parseAddress takes an address or a range, which it returns without host bits.
+func parseAddress(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		p, err := netip.ParsePrefix(s)
+		return p.Masked(), err
+	}
+	ip, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	ip = ip.Unmap().WithZone("")
+	return netip.PrefixFrom(ip, ip.BitLen()), nil
+}

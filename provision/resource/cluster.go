@@ -1,0 +1,269 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// Cluster is an ECS cluster whose tasks run on Fargate.
+//
+// A cluster of ours has exactly the capacity providers of the spec. Under a name
+// that belongs to the whole account they are only ever added: another user of
+// the cluster may need the rest.
+type Cluster struct {
+	API       *ecs.Client
+	ID        Identity
+	Name      string
+	Providers []string // capacity providers
+	Insights  bool     // Container Insights
+	Shared    bool     // the name belongs to the whole account
+}
+
+// ClusterState is a cluster as it is found.
+type ClusterState struct {
+	Name, ARN string
+	Status    string   // "ACTIVE", or "PROVISIONING" for a moment
+	Providers []string // sorted
+	Insights  bool     // Container Insights, plain or enhanced
+	Tags      Tags
+
+	strategy []types.CapacityProviderStrategyItem // the default one, kept as it is
+}
+
+// Owner implements provision.State.
+func (s ClusterState) Owner() provision.Owner { return s.Tags.Owner() }
+
+// Predicted implements provision.Predictor.
+func (c Cluster) Predicted() ClusterState { return ClusterState{Name: c.Name, ARN: c.arn()} }
+
+func (c Cluster) arn() string { return c.ID.ARN("ecs", c.ID.Region, "cluster/"+c.Name) }
+
+// Read implements provision.Resource. ECS does not fail for a cluster that does
+// not exist, but names it; a deleted one it shows for a while as INACTIVE.
+func (c Cluster) Read(ctx context.Context) (s ClusterState, err error) {
+	out, err := c.API.DescribeClusters(ctx, &ecs.DescribeClustersInput{
+		Clusters: []string{c.Name}, Include: []types.ClusterField{types.ClusterFieldTags, types.ClusterFieldSettings},
+	})
+	if err != nil {
+		return s, fmt.Errorf("read cluster: %w", err)
+	}
+	for _, f := range out.Failures {
+		if r := deref(f.Reason); r != "MISSING" {
+			return s, fmt.Errorf("read cluster: %s %s", r, deref(f.Detail))
+		}
+	}
+	if len(out.Clusters) == 0 {
+		return s, fmt.Errorf("read cluster: %w", provision.ErrAbsent)
+	}
+	o := out.Clusters[0]
+	s = ClusterState{
+		Name: deref(o.ClusterName), ARN: deref(o.ClusterArn), Status: deref(o.Status),
+		Providers: slices.Sorted(slices.Values(o.CapacityProviders)), strategy: o.DefaultCapacityProviderStrategy,
+		Tags: tagsOf(o.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value }),
+	}
+	if s.Status == "INACTIVE" {
+		return ClusterState{}, fmt.Errorf("read cluster: it is INACTIVE: %w", provision.ErrAbsent)
+	}
+	for _, set := range o.Settings {
+		if set.Name == types.ClusterSettingNameContainerInsights {
+			s.Insights = deref(set.Value) != "disabled"
+		}
+	}
+	return s, nil
+}
+
+func (c Cluster) tags() Tags {
+	if c.Shared {
+		return c.ID.SharedTags(c.Name)
+	}
+	return c.ID.Tags(c.Name)
+}
+
+func (c Cluster) settings() []types.ClusterSetting {
+	v := "disabled"
+	if c.Insights {
+		v = "enabled"
+	}
+	return []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: &v}}
+}
+
+// Create implements provision.Resource. If the cluster exists already, ECS
+// answers with it and ignores the rest; the next look finds what differs.
+func (c Cluster) Create(ctx context.Context) error {
+	_, err := c.API.CreateCluster(ctx, &ecs.CreateClusterInput{
+		ClusterName: &c.Name, CapacityProviders: c.Providers, Settings: c.settings(),
+		Tags: tagList(c.tags(), func(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }),
+	})
+	if err != nil {
+		return fmt.Errorf("create cluster: %w", err)
+	}
+	return nil
+}
+
+// Changes implements provision.Resource.
+func (c Cluster) Changes(have ClusterState) []provision.Change {
+	list := tagChange(have.Tags, c.tags(), c.Shared, c.setTags)
+	if have.Status != "" && have.Status != "ACTIVE" {
+		list = append(list, provision.Change{Field: "status", From: provision.Text(have.Status), To: provision.Text("ACTIVE")})
+	}
+	want := c.providers(have)
+	list = append(list, differs("capacity providers", setText(have.Providers), setText(want), c.setProviders(want, have.strategy))...)
+	if c.Shared && have.Owner().By != "" && have.Owner().By != c.ID.Owner() {
+		return list // it is as its maker wants it
+	}
+	if have.Name == "" || have.Insights != c.Insights {
+		change := provision.Change{Field: "container insights", To: provision.Text(onOff(c.Insights)), Do: c.setInsights}
+		if have.Name != "" {
+			change.From = provision.Text(onOff(have.Insights))
+		}
+		list = append(list, change)
+	}
+	return list
+}
+
+// providers are the capacity providers that the cluster should have.
+func (c Cluster) providers(have ClusterState) []string {
+	want := slices.Clone(c.Providers)
+	if c.Shared {
+		want = append(want, have.Providers...)
+	}
+	slices.Sort(want)
+	return slices.Compact(want)
+}
+
+func (c Cluster) setTags(ctx context.Context, t Tags) error {
+	_, err := c.API.TagResource(ctx, &ecs.TagResourceInput{
+		ResourceArn: new(c.arn()), Tags: tagList(t, func(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }),
+	})
+	return err
+}
+
+// setProviders replaces the whole list, and has to repeat the default strategy.
+func (c Cluster) setProviders(want []string, strategy []types.CapacityProviderStrategyItem) do {
+	keep := []types.CapacityProviderStrategyItem{} // required, even if it is empty
+	for _, s := range strategy {
+		if slices.Contains(want, deref(s.CapacityProvider)) {
+			keep = append(keep, s)
+		}
+	}
+	return func(ctx context.Context) error {
+		_, err := c.API.PutClusterCapacityProviders(ctx, &ecs.PutClusterCapacityProvidersInput{
+			Cluster: &c.Name, CapacityProviders: want, DefaultCapacityProviderStrategy: keep,
+		})
+		return err
+	}
+}
+
+func (c Cluster) setInsights(ctx context.Context) error {
+	_, err := c.API.UpdateCluster(ctx, &ecs.UpdateClusterInput{Cluster: &c.Name, Settings: c.settings()})
+	return err
+}
+
+// Lacks implements provision.Lender.
+func (c Cluster) Lacks(have ClusterState) (notes []provision.Note) {
+	for _, p := range c.Providers {
+		if !slices.Contains(have.Providers, p) {
+			// Tasks that ask for the launch type FARGATE run without it.
+			notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
+				"has no capacity provider %s: flows that ask for it will not start", p)})
+		}
+	}
+	return notes
+}
+
+// Obstacles implements provision.Obstacle: a cluster cannot go while something
+// runs in it, and what runs is not ours to stop.
+func (c Cluster) Obstacles(ctx context.Context, _ ClusterState) ([]provision.Note, error) {
+	tasks, services, err := c.running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var notes []provision.Note
+	for _, o := range []struct {
+		kind string
+		arns []string
+	}{{"task", tasks}, {"service", services}} {
+		if len(o.arns) > 0 {
+			notes = append(notes, provision.Note{Severity: provision.Error, Text: fmt.Sprintf(
+				"%s: wait for it to end, or stop it", inUse(c.Name, o.kind, o.arns))})
+		}
+	}
+	return notes, nil
+}
+
+// Explain implements provision.Explainer.
+func (c Cluster) Explain(ctx context.Context, _ ClusterState) string {
+	tasks, services, err := c.running(ctx)
+	switch {
+	case err != nil:
+		return ""
+	case len(services) > 0:
+		return inUse(c.Name, "service", services)
+	case len(tasks) > 0:
+		return inUse(c.Name, "task", tasks)
+	}
+	return ""
+}
+
+func inUse(cluster, kind string, arns []string) string {
+	const shown = 3
+	names := make([]string, 0, shown)
+	for _, a := range arns[:min(len(arns), shown)] {
+		names = append(names, a[strings.LastIndex(a, "/")+1:])
+	}
+	s := fmt.Sprintf("the cluster %s runs the %s %s", cluster, kind, strings.Join(names, ", "))
+	if n := len(arns) - len(names); n > 0 {
+		s += fmt.Sprintf(" and %d more", n)
+	}
+	return s
+}
+
+// running are the ARNs of what runs in the cluster.
+func (c Cluster) running(ctx context.Context) (tasks, services []string, err error) {
+	err = atOnce(ctx, func(ctx context.Context) error {
+		pages := ecs.NewListTasksPaginator(c.API, &ecs.ListTasksInput{Cluster: &c.Name})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return fmt.Errorf("list tasks: %w", err)
+			}
+			tasks = append(tasks, page.TaskArns...)
+		}
+		return nil
+	}, func(ctx context.Context) error {
+		pages := ecs.NewListServicesPaginator(c.API, &ecs.ListServicesInput{Cluster: &c.Name})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return fmt.Errorf("list services: %w", err)
+			}
+			services = append(services, page.ServiceArns...)
+		}
+		return nil
+	})
+	if _, gone := errors.AsType[*types.ClusterNotFoundException](err); gone {
+		return nil, nil, nil
+	}
+	return tasks, services, err
+}
+
+// Delete implements provision.Resource. On an account-wide cluster it first
+// withdraws this environment's claim; the engine looks again, and calls once
+// more if nobody else is left.
+func (c Cluster) Delete(ctx context.Context, have ClusterState) error {
+	if c.Shared && slices.Contains(have.Owner().Claims, c.ID.Owner()) {
+		_, err := c.API.UntagResource(ctx, &ecs.UntagResourceInput{ResourceArn: new(c.arn()), TagKeys: []string{c.ID.claim()}})
+		return awserr.Gone(err)
+	}
+	_, err := c.API.DeleteCluster(ctx, &ecs.DeleteClusterInput{Cluster: &c.Name})
+	return awserr.Gone(err)
+}

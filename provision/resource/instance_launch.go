@@ -1,0 +1,229 @@
+package resource
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// Create implements provision.Resource.
+func (i Instance) Create(ctx context.Context) error { return i.launch(ctx) }
+
+// launch starts an instance, in the first zone that has one to give.
+func (i Instance) launch(ctx context.Context) error {
+	n, ok := i.Network.Get()
+	if !ok {
+		return errors.New("launch: the subnets are not known")
+	}
+	var o offer
+	var device string
+	err := atOnce(ctx, func(ctx context.Context) error {
+		o = i.readOffer(ctx)
+		return nil
+	}, func(ctx context.Context) (err error) {
+		device, err = i.rootDevice(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if text := i.unsold(o); text != "" {
+		return errors.New(text)
+	}
+	var full error
+	for _, s := range n.Subnets {
+		if !o.sells(s.Zone) {
+			continue
+		}
+		if stopped := provision.Stopped(ctx); stopped != nil {
+			return stopped
+		}
+		in, err := i.request(s, device)
+		if err != nil {
+			return err
+		}
+		if err = i.run(ctx, in); err == nil {
+			return nil
+		}
+		if awserr.Classify(err) != awserr.Capacity {
+			return i.launchError(ctx, err)
+		}
+		full = fmt.Errorf("launch in %s: %w", s.Zone, err)
+	}
+	return full
+}
+
+func (i Instance) rootDevice(ctx context.Context) (string, error) {
+	image, ok := i.Image.Get()
+	if !ok {
+		return "", errors.New("launch: the image is not known")
+	}
+	out, err := i.API.DescribeImages(ctx, &ec2.DescribeImagesInput{ImageIds: []string{image.ID}})
+	if err != nil {
+		return "", fmt.Errorf("read image: %w", err)
+	}
+	if len(out.Images) == 0 || deref(out.Images[0].RootDeviceName) == "" {
+		return "", fmt.Errorf("the image %s does not exist in %s, or has no root device", image.ID, i.ID.Region)
+	}
+	// A mapping under any other name would be a second volume, which nobody ends.
+	return *out.Images[0].RootDeviceName, nil
+}
+
+// request is the whole launch, but for its token.
+func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, error) {
+	image, _ := i.Image.Get()
+	profile, ok := i.Profile.Get()
+	groups, known := i.groups()
+	if !ok || !known {
+		return nil, errors.New("launch: the instance profile or a security group is not known")
+	}
+	tags := i.ID.Tags(i.Name)
+	ofInstance := i.ID.Tags(i.Name)
+	ofInstance[KeyLaunch] = i.launchTag()
+	in := &ec2.RunInstancesInput{
+		MinCount: new(int32(1)), MaxCount: new(int32(1)), InstanceType: types.InstanceType(i.Type), ImageId: &image.ID,
+		IamInstanceProfile: &types.IamInstanceProfileSpecification{Name: &profile.Name},
+		// In the interface, because only there a public address can be asked for;
+		// the groups then have to stand there, too.
+		NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{
+			DeviceIndex: new(int32(0)), SubnetId: &s.ID, Groups: groups, AssociatePublicIpAddress: &s.Public,
+			DeleteOnTermination: new(true), Description: &i.Name,
+		}},
+		BlockDeviceMappings: []types.BlockDeviceMapping{{DeviceName: &device, Ebs: &types.EbsBlockDevice{
+			VolumeSize: new(int32(i.VolumeGiB)), VolumeType: types.VolumeTypeGp3, Encrypted: new(true), DeleteOnTermination: new(true),
+		}}},
+		MetadataOptions: &types.InstanceMetadataOptionsRequest{
+			HttpEndpoint: types.InstanceMetadataEndpointStateEnabled, HttpTokens: types.HttpTokensStateRequired,
+			HttpPutResponseHopLimit: new(int32(1)),
+		},
+		InstanceInitiatedShutdownBehavior: types.ShutdownBehaviorStop,
+		TagSpecifications: append(ec2TagsFor(ofInstance, types.ResourceTypeInstance),
+			ec2TagsFor(tags, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface)...),
+	}
+	if k, ok := i.Key.Get(); ok {
+		in.KeyName = &k.Name
+	}
+	if u := i.userData(); u != "" {
+		in.UserData = new(base64.StdEncoding.EncodeToString([]byte(u)))
+	}
+	return in, nil
+}
+
+// mostGenerations bounds the search for a token; EC2 forgets used ones after a day.
+const mostGenerations = 1000
+
+// run starts one instance, or finds the one that an earlier run has started
+// with the same request: RunInstances is the one call that can double without
+// an error, and a new instance may be invisible for many seconds.
+//
+// So the token is no random number but a function of the request, and a run
+// that was killed and started anew sends the same one. EC2 refuses the token of
+// an instance that is terminated: then the next generation's is tried. Because
+// each run begins at generation 0, each finds the same first one that is free.
+func (i Instance) run(ctx context.Context, in *ec2.RunInstancesInput) error {
+	for generation := range mostGenerations {
+		if stopped := provision.Stopped(ctx); stopped != nil {
+			return stopped
+		}
+		in.ClientToken = new(i.token(in, generation))
+		out, err := i.API.RunInstances(ctx, in)
+		switch awserr.Code(err) {
+		case "IdempotentInstanceTerminated":
+			continue
+		case "IdempotentParameterMismatch":
+			// EC2 sees a difference in what we think is the same request.
+			if found, err := i.launchedWith(ctx, *in.ClientToken); err != nil || found {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("launch: %w", err)
+		}
+		if len(out.Instances) == 0 {
+			return errors.New("launch: EC2 has answered without an instance")
+		}
+		if used, err := i.usable(ctx, machineOf(out.Instances[0])); err != nil || used {
+			return err
+		}
+	}
+	return fmt.Errorf("launch: %d earlier instances with this specification are remembered", mostGenerations)
+}
+
+// token is at most 64 ASCII characters, as EC2 demands.
+func (i Instance) token(in *ec2.RunInstancesInput, generation int) string {
+	c := *in
+	c.ClientToken = nil
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // the SDK's inputs are plain data
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%s\n%d\n%s", i.ID.Account, i.ID.Region, i.ID.Env, generation, b)
+	return "flowbed-" + hex.EncodeToString(h.Sum(nil))[:48]
+}
+
+// launchedWith reports whether the instance of a token is there to stay.
+func (i Instance) launchedWith(ctx context.Context, token string) (bool, error) {
+	out, err := i.API.DescribeInstances(ctx, &ec2.DescribeInstancesInput{Filters: []types.Filter{filter("client-token", token)}})
+	if err != nil {
+		return false, fmt.Errorf("read the instance of an earlier launch: %w", err)
+	}
+	for _, r := range out.Reservations {
+		for _, o := range r.Instances {
+			if m := machineOf(o); !m.ends() && m.Tags.Owner().By == i.ID.Owner() {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// usable reports whether the answer to a launch is the agent: not an instance of
+// an earlier launch that is ending, or that somebody has taken over since. An
+// answer without our tags alone does not say that: it is verified, because to
+// start another one by mistake would be worse.
+func (i Instance) usable(ctx context.Context, m Machine) (bool, error) {
+	if m.ends() {
+		return false, nil
+	}
+	if m.Tags.Owner().By == i.ID.Owner() {
+		return true, nil
+	}
+	out, err := i.API.DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{m.ID}})
+	if awserr.Code(err) == "InvalidInstanceID.NotFound" {
+		return true, nil // not visible yet: it is new
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the instance of an earlier launch: %w", err)
+	}
+	return slices.ContainsFunc(out.Reservations, func(r types.Reservation) bool {
+		return slices.ContainsFunc(r.Instances, func(o types.Instance) bool {
+			m := machineOf(o)
+			return !m.ends() && m.Tags.Owner().By == i.ID.Owner()
+		})
+	}), nil
+}
+
+// launchError adds what to do where AWS's message leaves it to a search.
+func (i Instance) launchError(ctx context.Context, err error) error {
+	if awserr.Code(err) != "InvalidParameterCombination" || !strings.Contains(err.Error(), "Free Tier") {
+		return err
+	}
+	if free := i.freeTypes(ctx); len(free) > 0 {
+		return fmt.Errorf("%w; this account may use %s: set agent.instance_type", err, strings.Join(free, ", "))
+	}
+	return err
+}

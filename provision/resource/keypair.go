@@ -1,0 +1,154 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// KeyPair is an imported public key. The private key never leaves its owner.
+type KeyPair struct {
+	API       *ec2.Client
+	ID        Identity
+	Name      string
+	PublicKey string // in OpenSSH's form
+}
+
+// KeyPairState is a key pair as it is found.
+type KeyPairState struct {
+	Name      string
+	PublicKey string // type and base64, without a comment
+	Tags      Tags
+}
+
+// Owner implements provision.State.
+func (s KeyPairState) Owner() provision.Owner { return s.Tags.Owner() }
+
+// Predicted implements provision.Predictor.
+func (k KeyPair) Predicted() KeyPairState {
+	return KeyPairState{Name: k.Name, PublicKey: bareKey(k.PublicKey)}
+}
+
+// Read implements provision.Resource.
+func (k KeyPair) Read(ctx context.Context) (KeyPairState, error) {
+	return readKey(ctx, k.API, k.Name)
+}
+
+func readKey(ctx context.Context, api *ec2.Client, name string) (KeyPairState, error) {
+	out, err := api.DescribeKeyPairs(ctx, &ec2.DescribeKeyPairsInput{KeyNames: []string{name}, IncludePublicKey: new(true)})
+	if awserr.Code(err) == "InvalidKeyPair.NotFound" || err == nil && len(out.KeyPairs) == 0 {
+		return KeyPairState{}, fmt.Errorf("read key pair: %w", provision.ErrAbsent)
+	}
+	if err != nil {
+		return KeyPairState{}, fmt.Errorf("read key pair: %w", err)
+	}
+	p := out.KeyPairs[0]
+	return KeyPairState{Name: deref(p.KeyName), PublicKey: bareKey(deref(p.PublicKey)), Tags: ec2Tags(p.Tags)}, nil
+}
+
+// Create implements provision.Resource.
+func (k KeyPair) Create(ctx context.Context) error {
+	_, err := k.API.ImportKeyPair(ctx, &ec2.ImportKeyPairInput{
+		KeyName: &k.Name, PublicKeyMaterial: []byte(bareKey(k.PublicKey)),
+		TagSpecifications: ec2TagsFor(k.ID.Tags(k.Name), types.ResourceTypeKeyPair),
+	})
+	if err != nil {
+		return fmt.Errorf("import key pair: %w", err)
+	}
+	return nil
+}
+
+// Changes implements provision.Resource. EC2 cannot change a pair's key: the
+// pair is deleted and imported again; a run that ends in between finds no pair.
+func (k KeyPair) Changes(have KeyPairState) []provision.Change {
+	c := tagChange(have.Tags, k.ID.Tags(k.Name), false, k.setTags)
+	if want := bareKey(k.PublicKey); have.PublicKey != want {
+		c = append(c, provision.Change{
+			Field: "public key", From: provision.Text(keyPrint(have.PublicKey)), To: provision.Text(keyPrint(want)),
+			Replace: have.Name != "", Do: k.reimport,
+		})
+	}
+	return c
+}
+
+func (k KeyPair) reimport(ctx context.Context) error {
+	if err := k.Delete(ctx, KeyPairState{}); err != nil {
+		return fmt.Errorf("delete key pair: %w", err)
+	}
+	return k.Create(ctx)
+}
+
+func (k KeyPair) setTags(ctx context.Context, t Tags) error {
+	out, err := k.API.DescribeKeyPairs(ctx, &ec2.DescribeKeyPairsInput{KeyNames: []string{k.Name}})
+	if err != nil {
+		return err
+	}
+	ids := make([]string, len(out.KeyPairs))
+	for i, p := range out.KeyPairs {
+		ids[i] = deref(p.KeyPairId)
+	}
+	_, err = k.API.CreateTags(ctx, &ec2.CreateTagsInput{Resources: ids, Tags: tagList(t, ec2Tag)})
+	return err
+}
+
+// Delete implements provision.Resource.
+func (k KeyPair) Delete(ctx context.Context, _ KeyPairState) error {
+	_, err := k.API.DeleteKeyPair(ctx, &ec2.DeleteKeyPairInput{KeyName: &k.Name})
+	return awserr.Gone(err)
+}
+
+// ExistingKey is a key pair that somebody else has made.
+type ExistingKey struct {
+	API  *ec2.Client
+	Name string
+}
+
+// Read implements provision.Lookup.
+func (k ExistingKey) Read(ctx context.Context) (KeyPairState, error) {
+	s, err := readKey(ctx, k.API, k.Name)
+	if err != nil {
+		return s, fmt.Errorf("key pair %q of ssh.key_name: %w", k.Name, err)
+	}
+	return s, nil
+}
+
+// bareKey is an OpenSSH public key without its comment.
+func bareKey(s string) string {
+	if f := strings.Fields(s); len(f) > 1 {
+		return f[0] + " " + f[1]
+	}
+	return ""
+}
+
+// keyPrint is a key in the form in which ssh-keygen shows it.
+func keyPrint(bare string) string {
+	if bare == "" {
+		return ""
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(bare))
+	if err != nil {
+		return bare
+	}
+	return key.Type() + " " + ssh.FingerprintSHA256(key)
+}
+
+func ec2Tag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
+
+func ec2Tags(list []types.Tag) Tags {
+	return tagsOf(list, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
+}
+
+// ec2TagsFor are tags for the objects of a creating call.
+func ec2TagsFor(t Tags, kinds ...types.ResourceType) (specs []types.TagSpecification) {
+	for _, k := range kinds {
+		specs = append(specs, types.TagSpecification{ResourceType: k, Tags: tagList(t, ec2Tag)})
+	}
+	return specs
+}

@@ -1,0 +1,168 @@
+package resource
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// Network is the VPC and the subnets in which tasks and the agent run. They
+// exist without us.
+type Network struct {
+	API     *ec2.Client
+	VPC     string   // an id, or "default"
+	Subnets []string // ids; none means the VPC's public subnets
+}
+
+// NetworkState is where tasks and the agent run.
+type NetworkState struct {
+	VPC     string
+	Subnets []Subnet // in the order of their zones; at least one
+}
+
+// Subnet is a part of a VPC in one zone.
+type Subnet struct {
+	ID, Zone, CIDR string
+	Public         bool // what runs in it can have a public address
+}
+
+// IDs are the ids of the subnets.
+func (s NetworkState) IDs() []string {
+	ids := make([]string, len(s.Subnets))
+	for i, n := range s.Subnets {
+		ids[i] = n.ID
+	}
+	return ids
+}
+
+// Read implements provision.Lookup.
+func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
+	if s.VPC, err = n.vpc(ctx); err != nil {
+		return s, err
+	}
+	all, err := n.subnets(ctx, s.VPC)
+	if err != nil {
+		return s, err
+	}
+	if len(n.Subnets) > 0 {
+		s.Subnets, err = n.named(s.VPC, all)
+		return s, err
+	}
+	for _, sub := range all {
+		if sub.Public {
+			s.Subnets = append(s.Subnets, sub)
+		}
+	}
+	if len(s.Subnets) == 0 {
+		return s, fmt.Errorf("%s has no public subnet: name the subnets to use in network.subnets (a private one needs a NAT gateway)", s.VPC)
+	}
+	return s, nil
+}
+
+func (n Network) vpc(ctx context.Context) (string, error) {
+	want := filter("vpc-id", n.VPC)
+	if n.VPC == "default" {
+		want = filter("is-default", "true")
+	}
+	out, err := n.API.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: []types.Filter{want}})
+	if err != nil {
+		return "", fmt.Errorf("read VPC: %w", err)
+	}
+	if len(out.Vpcs) > 0 {
+		return deref(out.Vpcs[0].VpcId), nil
+	}
+	if n.VPC == "default" {
+		return "", fmt.Errorf("the region has no default VPC: name one in network.vpc, or make it with `aws ec2 create-default-vpc` (%w)", provision.ErrAbsent)
+	}
+	return "", fmt.Errorf("VPC %s: %w", n.VPC, provision.ErrAbsent)
+}
+
+// subnets are all subnets of a VPC. A subnet is public if it hands out public
+// addresses. Only if that leaves nothing to choose, or one of the spec in doubt,
+// the routes are read and decide: where the way out is an internet gateway, an
+// address can be asked for.
+func (n Network) subnets(ctx context.Context, vpc string) (list []Subnet, err error) {
+	public, doubt := false, false
+	pages := ec2.NewDescribeSubnetsPaginator(n.API, &ec2.DescribeSubnetsInput{Filters: []types.Filter{filter("vpc-id", vpc)}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read subnets: %w", err)
+		}
+		for _, s := range page.Subnets {
+			sub := Subnet{ID: deref(s.SubnetId), Zone: deref(s.AvailabilityZone), CIDR: deref(s.CidrBlock), Public: deref(s.MapPublicIpOnLaunch)}
+			public = public || sub.Public
+			doubt = doubt || !sub.Public && slices.Contains(n.Subnets, sub.ID)
+			list = append(list, sub)
+		}
+	}
+	slices.SortFunc(list, func(a, b Subnet) int { return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.ID, b.ID)) })
+	if public && !doubt || len(list) == 0 {
+		return list, nil
+	}
+	routed, err := n.routed(ctx, vpc)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		list[i].Public = routed(list[i].ID)
+	}
+	return list, nil
+}
+
+// routed tells of a subnet whether its route table leads to an internet gateway.
+// A subnet without a table of its own uses the VPC's main one.
+func (n Network) routed(ctx context.Context, vpc string) (func(subnet string) bool, error) {
+	own, main := map[string]bool{}, false
+	pages := ec2.NewDescribeRouteTablesPaginator(n.API, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{filter("vpc-id", vpc)}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read route tables: %w", err)
+		}
+		for _, t := range page.RouteTables {
+			out := slices.ContainsFunc(t.Routes, func(r types.Route) bool {
+				return strings.HasPrefix(deref(r.GatewayId), "igw-") && deref(r.DestinationCidrBlock) == "0.0.0.0/0"
+			})
+			for _, a := range t.Associations {
+				if deref(a.Main) {
+					main = out
+				} else {
+					own[deref(a.SubnetId)] = out
+				}
+			}
+		}
+	}
+	return func(subnet string) bool {
+		if out, ok := own[subnet]; ok {
+			return out
+		}
+		return main
+	}, nil
+}
+
+// named are the subnets of the spec, all of which must be in the VPC.
+func (n Network) named(vpc string, all []Subnet) (list []Subnet, err error) {
+	missing := slices.Clone(n.Subnets)
+	for _, s := range all {
+		if i := slices.Index(missing, s.ID); i >= 0 {
+			missing = slices.Delete(missing, i, i+1)
+			list = append(list, s)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("%s has no subnet %s", vpc, strings.Join(missing, ", "))
+	}
+	return list, nil
+}
+
+func filter(name string, values ...string) types.Filter {
+	return types.Filter{Name: &name, Values: values}
+}
