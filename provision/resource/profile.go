@@ -24,6 +24,7 @@ type Profile struct {
 // ProfileState is an instance profile as it is found.
 type ProfileState struct {
 	Name, ARN string
+	ID        string // IAM's own id, another one if it is made again under the name
 	Role      string // the name of its role; empty if it has none
 	RoleID    string // IAM's own id of the role
 	Tags      Tags
@@ -47,6 +48,7 @@ func (p Profile) Read(ctx context.Context) (s ProfileState, err error) {
 	if !strings.HasPrefix(s.ARN, "arn:") { // its unique id, for a moment after the creation
 		return ProfileState{}, fmt.Errorf("read instance profile: %w", provision.ErrAbsent)
 	}
+	s.ID = deref(out.InstanceProfile.InstanceProfileId)
 	for _, r := range out.InstanceProfile.Roles { // one at most
 		s.Role, s.RoleID = deref(r.RoleName), deref(r.RoleId)
 	}
