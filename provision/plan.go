@@ -143,7 +143,7 @@ func (g *Graph) inspect(s *step) Action {
 			a.Op, a.Changes = Foreign, nil
 			a.Notes = append(a.Notes, Note{Error, "does not exist, and ownership = \"borrow\" does not make it"})
 		}
-		return g.advised(s, a, s.zero, false)
+		return g.advised(s, a, l.have, false)
 	}
 	a.Owner = s.owner(l.have)
 	switch ours := a.Owner.By == g.Owner; {
@@ -193,7 +193,10 @@ func (g *Graph) inspectDown(s *step) Action {
 	claimed := len(others) < len(a.Owner.Claims)
 	ours := a.Owner.By == g.Owner || s.own == Share && a.Owner.By != "" && (claimed || s.held)
 	switch {
-	case !ours, s.own == Borrow:
+	case s.own == Borrow:
+		a.Op = Foreign
+		a.Notes = []Note{{Info, "left alone: it is only borrowed"}}
+	case !ours:
 		a.Op = Foreign
 		a.Notes = []Note{{Info, "left alone: " + whose(a.Owner)}}
 	case len(others) == 0:

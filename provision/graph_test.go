@@ -1,0 +1,281 @@
+package provision_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// lookup is something that is only read.
+type lookup struct {
+	Name  string
+	Text  string
+	Err   error
+	After []provision.Edge
+	reads *int
+}
+
+func (l lookup) Read(context.Context) (string, error) {
+	if l.reads != nil {
+		*l.reads++
+	}
+	return l.Text, l.Err
+}
+
+func TestReferences(t *testing.T) {
+	w := newWorld()
+	g, _ := graph("a")
+	base := provision.Add(g, "base", provision.Own, thing{w: w, Name: "base", Me: "a"})
+	if _, ok := base.Get(); ok || !base.Set() {
+		t.Error("a reference is known before anything was read")
+	}
+	var none provision.Ref[state]
+	if _, err := none.Await(t.Context()); !errors.Is(err, provision.ErrAbsent) || none.Set() {
+		t.Error("the zero reference:", err)
+	}
+	if _, err := base.Await(t.Context()); !errors.Is(err, provision.ErrAbsent) || err.Error() != "base: does not exist" {
+		t.Error("a reference to nothing:", err)
+	}
+	known := provision.Known(state{object{ID: "k"}})
+	if s, err := known.Await(t.Context()); err != nil || s.ID != "k" || !known.Set() {
+		t.Error("a known reference:", s, err)
+	}
+	if s, ok := known.Get(); !ok || s.ID != "k" {
+		t.Error("a known reference:", s)
+	}
+	id := func(s state) string { return s.ID }
+	if v := provision.Of(known, id); v != provision.Text("k") {
+		t.Error(v)
+	}
+	if v := provision.Of(base, id); v.Known() {
+		t.Error(v)
+	}
+	if _, ok := base.Expect(); ok {
+		t.Error("a state was predicted by nobody")
+	}
+	told := provision.Add(g, "told", provision.Own, prophet{thing{w: w, Name: "told", Me: "a"}})
+	if s, ok := told.Expect(); !ok || s.ID != "soon" {
+		t.Error("predicted:", s)
+	}
+}
+
+type prophet struct{ thing }
+
+func (prophet) Predicted() state { return state{object{ID: "soon"}} }
+
+// nest holds references within structs and slices.
+type nest struct {
+	thing
+	Rules []rule
+	Edge  provision.Edge
+	Last  [1]provision.Ref[state]
+	Self  []nest
+	when  time.Time
+}
+
+type rule struct {
+	Port int
+	From provision.Ref[state]
+}
+
+func TestEdgesAreFoundWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.delay = time.Second
+		g, j := graph("a")
+		add := func(name string) provision.Ref[state] {
+			return provision.Add(g, name, provision.Own, thing{w: w, Name: name, Me: "a", Value: "v"})
+		}
+		a, b, c := add("a"), add("b"), add("c")
+		provision.Add(g, "n", provision.Own, nest{thing: thing{w: w, Name: "n", Me: "a"},
+			Rules: []rule{{1, a}}, Edge: b, Last: [1]provision.Ref[state]{c}, Self: []nest{{}}, when: time.Now()})
+		w.fault = refuse("create b")
+		if err := g.Up(t.Context()); !errors.Is(err, errFatal) {
+			t.Error(err)
+		}
+		if d := cmp.Diff([]string{"n"}, j.steps(provision.Skipped)); d != "" {
+			t.Error(d)
+		}
+		g, j = graph("a")
+		a, _, c = add("a"), add("b"), add("c")
+		provision.Add(g, "n", provision.Own, nest{thing: thing{w: w, Name: "n", Me: "a"},
+			Rules: []rule{{1, a}}, Last: [1]provision.Ref[state]{c}})
+		if err := g.Up(t.Context()); !errors.Is(err, errFatal) || j.steps(provision.Skipped) != nil {
+			t.Error("n does not depend on b any more:", err)
+		}
+	})
+}
+
+func TestGraphsThatCannotBe(t *testing.T) {
+	type hidden struct {
+		thing
+		ref provision.Ref[state]
+	}
+	type mapped struct {
+		thing
+		Refs map[string]provision.Ref[state]
+	}
+	type pointed struct {
+		thing
+		Ref *provision.Ref[state]
+	}
+	for want, add := range map[string]func(*provision.Graph){
+		"x.ref hides a reference": func(g *provision.Graph) {
+			provision.Add(g, "x", provision.Own, hidden{ref: provision.Ref[state]{}})
+		},
+		"x.Refs hides references in a map": func(g *provision.Graph) { provision.Add(g, "x", provision.Own, mapped{}) },
+		"x.Ref hides references in a ptr":  func(g *provision.Graph) { provision.Add(g, "x", provision.Own, pointed{}) },
+		"x is not a struct":                func(g *provision.Graph) { provision.Look(g, "x", fn(nil)) },
+		"two steps are named x": func(g *provision.Graph) {
+			provision.Look(g, "x", lookup{})
+			provision.Look(g, "x", lookup{})
+		},
+	} {
+		t.Run(want, func(t *testing.T) {
+			defer func() {
+				if have := fmt.Sprint(recover()); !strings.Contains(have, want) {
+					t.Errorf("%s; want %s", have, want)
+				}
+			}()
+			g, _ := graph("a")
+			add(g)
+		})
+	}
+}
+
+type fn func()
+
+func (fn) Read(context.Context) (string, error) { return "", nil }
+
+// hasty gives up its own reading while another's is under way.
+type hasty struct {
+	thing
+	Base provision.Ref[state]
+}
+
+func (h hasty) Read(ctx context.Context) (state, error) {
+	inner, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := h.Base.Await(inner); err != nil && !errors.Is(err, provision.ErrAbsent) {
+		return state{}, err
+	}
+	return h.thing.Read(ctx)
+}
+
+// A reader that gives up does not spoil the answer for the others.
+func TestReadingOutlivesItsReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 {
+			w := newWorld()
+			g, _ := graph("a")
+			base := provision.Add(g, "base", provision.Own, thing{w: w, Name: "base", Me: "a", Value: "v"})
+			for i := range 5 {
+				name := fmt.Sprint(i)
+				provision.Add(g, name, provision.Own, hasty{thing{w: w, Name: name, Me: "a"}, base})
+			}
+			if p := mustPlan(t, g.Plan); p.Err() != nil {
+				t.Fatal(p.Err())
+			}
+			if w.reads != 6 {
+				t.Errorf("%d reads of 6 objects", w.reads)
+			}
+		}
+	})
+}
+
+// awaiting is a thing whose Read needs an answer.
+type awaiting struct {
+	thing
+	Text provision.Ref[string]
+}
+
+func (a awaiting) Read(ctx context.Context) (state, error) {
+	if _, err := a.Text.Await(ctx); err != nil {
+		return state{}, err
+	}
+	return a.thing.Read(ctx)
+}
+
+// An error of a lookup is told once, where it belongs, and stops a run; a
+// removal that does not ask for the lookup does not see it.
+func TestLookups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		reads := 0
+		build := func(err error) *provision.Graph {
+			g, _ := graph("a")
+			text := provision.Look(g, "address", lookup{Text: "x", Err: err, reads: &reads})
+			provision.Look(g, "unasked", lookup{Err: errFatal, reads: &reads})
+			provision.Add(g, "it", provision.Own, awaiting{thing{w: w, Name: "it", Me: "a"}, text})
+			provision.Add(g, "broken", provision.Own, broken{thing{w: w, Name: "it", Me: "a"}, text})
+			return g
+		}
+		g := build(fmt.Errorf("no way: %w", errFatal))
+		p := mustPlan(t, g.Plan)
+		want := "address: read: no way: out of the question\nunasked: read: out of the question\nbroken: read: a fault of its own"
+		if err := p.Err(); err == nil || err.Error() != want {
+			t.Errorf("the plan's error:\n%v\nwant:\n%s", err, want)
+		}
+		awaits := map[string]string{}
+		for _, a := range p.Actions {
+			awaits[a.Step] = a.Awaits
+		}
+		if d := cmp.Diff(map[string]string{"address": "", "unasked": "", "it": "address", "broken": ""}, awaits); d != "" {
+			t.Error(d)
+		}
+		if err := g.Up(t.Context()); err == nil || err.Error() != want {
+			t.Error("up:", err)
+		}
+
+		reads = 0
+		g = build(fmt.Errorf("no way: %w", errFatal))
+		if err := mustPlan(t, g.PlanDown).Err(); err == nil ||
+			err.Error() != "broken: read: a fault of its own\naddress: read: no way: out of the question" {
+			t.Error("down:", err)
+		}
+		if reads != 1 {
+			t.Errorf("down read %d lookups", reads)
+		}
+		if _, err := g.Down(t.Context()); !errors.Is(err, errFatal) {
+			t.Error(err)
+		}
+	})
+}
+
+type broken awaiting
+
+func (b broken) Read(context.Context) (state, error) {
+	return state{}, errors.New("a fault of its own")
+}
+func (b broken) Create(ctx context.Context) error             { return b.thing.Create(ctx) }
+func (b broken) Changes(have state) []provision.Change        { return b.thing.Changes(have) }
+func (b broken) Delete(ctx context.Context, have state) error { return b.thing.Delete(ctx, have) }
+
+func TestValues(t *testing.T) {
+	for _, c := range []struct {
+		v                              provision.Value
+		text                           string
+		known, nothing, secret, asJSON bool
+	}{
+		{provision.Text("x"), "x", true, false, false, false},
+		{provision.Text(""), "", true, true, false, false},
+		{provision.JSON(`{}`), "{}", true, false, false, true},
+		{provision.JSON(""), "", true, true, false, false},
+		{provision.Secret(), "(secret)", true, false, true, false},
+		{provision.Unknown(), "(known after up)", false, false, false, false},
+	} {
+		have := []bool{c.v.Known(), c.v.IsNothing(), c.v.IsSecret(), c.v.IsJSON()}
+		if want := []bool{c.known, c.nothing, c.secret, c.asJSON}; !slices.Equal(have, want) || c.v.String() != c.text {
+			t.Errorf("%q: %v, want %v", c.v.String(), have, want)
+		}
+	}
+}

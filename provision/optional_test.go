@@ -1,0 +1,255 @@
+package provision_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// opinionated is a thing with everything that is optional.
+type opinionated struct {
+	thing
+	Says    []provision.Note // of Advise and Lacks
+	Blocks  []provision.Note // of Obstacles
+	Blocked error
+	asked   *int
+}
+
+func (o opinionated) Advise(state, bool) []provision.Note { return o.Says }
+func (o opinionated) Lacks(state) []provision.Note        { return o.Says }
+func (o opinionated) Obstacles(context.Context, state) ([]provision.Note, error) {
+	if o.asked != nil {
+		*o.asked++
+	}
+	return o.Blocks, o.Blocked
+}
+func (o opinionated) Explain(_ context.Context, have state) string {
+	return "it is made of " + have.Value
+}
+
+func TestNotesThatStop(t *testing.T) {
+	bad := []provision.Note{{Severity: provision.Error, Text: "not here"}}
+	warn := []provision.Note{{Severity: provision.Warn, Text: "not nice"}}
+	for _, c := range []struct {
+		name string
+		own  provision.Ownership
+		says []provision.Note
+		want string
+	}{
+		{"advice", provision.Own, bad, "it: change: not here"},
+		{"a warning", provision.Own, warn, ""},
+		{"a lack", provision.Borrow, bad, "it: use: not here"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.objects["it"] = object{By: "a"}
+				g, _ := graph("a")
+				provision.Add(g, "it", c.own, opinionated{thing: thing{w: w, Name: "it", Me: "a", Value: "v"}, Says: c.says})
+				p := mustPlan(t, g.Plan)
+				if d := cmp.Diff(c.says, p.Actions[0].Notes); d != "" {
+					t.Error(d)
+				}
+				err := g.Up(t.Context())
+				if c.want == "" != (err == nil) || err != nil && err.Error() != c.want {
+					t.Errorf("%v, want %q", err, c.want)
+				}
+				if err != nil && len(w.writes) > 0 {
+					t.Error(w.writes)
+				}
+			})
+		})
+	}
+}
+
+// What stands in the way of a deletion stops a run before anything is changed,
+// whether it is down's or up's of something unwanted.
+func TestObstacles(t *testing.T) {
+	for _, own := range []provision.Ownership{provision.Own, provision.Unwanted} {
+		for name, c := range map[string]struct {
+			blocks  []provision.Note
+			blocked error
+			want    string
+		}{
+			"none":         {nil, nil, ""},
+			"it is full":   {[]provision.Note{{Severity: provision.Error, Text: "it is full"}}, nil, "it: delete: it is full"},
+			"cannot say":   {nil, errFatal, "it: read: out of the question"},
+			"only a worry": {[]provision.Note{{Severity: provision.Warn, Text: "hm"}}, nil, ""},
+		} {
+			t.Run(fmt.Sprint(own, name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld()
+					w.objects["it"] = object{By: "a"}
+					asked := 0
+					g, _ := graph("a")
+					provision.Add(g, "it", own, opinionated{thing: thing{w: w, Name: "it", Me: "a"},
+						Blocks: c.blocks, Blocked: c.blocked, asked: &asked})
+					var p provision.Plan
+					var err error
+					if own == provision.Unwanted {
+						p = mustPlan(t, g.Plan)
+						err = g.Up(t.Context())
+					} else {
+						p = mustPlan(t, g.PlanDown)
+						_, err = g.Down(t.Context())
+					}
+					if c.want == "" != (err == nil) || err != nil && err.Error() != c.want || (err == nil) != (p.Err() == nil) {
+						t.Errorf("%v, the plan: %v, want %q", err, p.Err(), c.want)
+					}
+					if (err == nil) != (len(w.snapshot()) == 0) || asked != 1 {
+						t.Errorf("%d left, asked %d times", len(w.snapshot()), asked)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.objects["it"] = object{By: "a", Value: "sand"}
+		w.fault = refuse("set it value")
+		g, _ := graph("a")
+		provision.Add(g, "it", provision.Own, opinionated{thing: thing{w: w, Name: "it", Me: "a", Value: "v"}})
+		e, ok := errors.AsType[*provision.StepError](g.Up(t.Context()))
+		if !ok || e.Cause != "it is made of sand" || e.Doing != "change value" {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+// An unknown value never reaches an action: neither a creation nor a change.
+func TestUnknownIsRefused(t *testing.T) {
+	for name, have := range map[string]*object{"creation": nil, "change": {By: "a", Value: "v"}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				if have != nil {
+					w.objects["it"] = *have
+				}
+				g, _ := graph("a")
+				provision.Add(g, "it", provision.Own, thing{w: w, Name: "it", Me: "a", Value: "v", Uses: refs(provision.Ref[state]{})})
+				err := g.Up(t.Context())
+				doing := "change uses"
+				if have == nil {
+					doing = "create"
+				}
+				if err == nil || err.Error() != "it: "+doing+": the value of uses is not known yet" || len(w.writes) > 0 {
+					t.Error(err, w.writes)
+				}
+			})
+		})
+	}
+}
+
+// What is unwanted goes in reverse order, after those that are changed to do
+// without it.
+func TestUnwanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		g, _ := house(w, "a")
+		mustUp(t, g)
+		g, j := graph("a")
+		own, unwanted := provision.Own, provision.Unwanted
+		base := provision.Add(g, "base", own, thing{w: w, Name: "a-base", Me: "a", Value: "stone"})
+		left := provision.Add(g, "left", unwanted, thing{w: w, Name: "a-left", Me: "a", Uses: refs(base)})
+		right := provision.Add(g, "right", unwanted, thing{w: w, Name: "a-right", Me: "a", Uses: refs(base)})
+		provision.Add(g, "roof", own, roof{thing{w: w, Name: "a-roof", Me: "a", Value: "straw"}, []provision.Edge{left, right}})
+		mustUp(t, g)
+		if d := cmp.Diff([]string{"left", "right", "roof"}, j.steps(provision.Done)); d != "" {
+			t.Error(d)
+		}
+		if len(j.steps(provision.Waiting)) > 0 {
+			t.Error("something waited:", j.steps(provision.Waiting))
+		}
+		if _, ok := w.objects["a-left"]; ok {
+			t.Error("left is still there")
+		}
+	})
+}
+
+// roof only has to come after what it was once built on.
+type roof struct {
+	thing
+	After []provision.Edge
+}
+
+// many is a thing whose deletion takes many calls.
+type many struct {
+	thing
+	Batches int
+}
+
+func (m many) Delete(ctx context.Context, have state) error {
+	for i := range m.Batches {
+		if err := provision.Stopped(ctx); err != nil {
+			return fmt.Errorf("empty: %w", err)
+		}
+		if err := m.set(fmt.Sprint("batch ", i), func(*object) {})(ctx); err != nil {
+			return err
+		}
+	}
+	return m.thing.Delete(ctx, have)
+}
+
+func TestStoppedBetweenBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.objects["it"] = object{By: "a"}
+		w.delay = time.Second
+		g, _ := graph("a")
+		provision.Add(g, "it", provision.Own, many{thing{w: w, Name: "it", Me: "a"}, 60})
+		stop := errors.New("enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(10500*time.Millisecond, func() { cancel(stop) })
+		_, err := g.Down(ctx)
+		if !errors.Is(err, stop) || len(w.writes) != 10 {
+			t.Errorf("%v after %d calls", err, len(w.writes))
+		}
+		if err := provision.Stopped(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Whoever had to wait long looks again before it acts: meanwhile another may
+// have begun to use the object.
+func TestStaleLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		build := func() *provision.Graph {
+			g, _ := graph("a")
+			well := provision.Add(g, "well", provision.Share, thing{w: w, Name: "well", Me: "a", Shared: true})
+			provision.Add(g, "pump", provision.Own, thing{w: w, Name: "pump", Me: "a", Uses: refs(well)})
+			return g
+		}
+		mustUp(t, build())
+		w.fault = func(_ int, call string) (before, after error) {
+			if call == "delete pump" && w.carriedOut(call) < 12 {
+				before = errAgain
+			}
+			if call == "delete pump" && w.carriedOut(call) == 8 {
+				o := w.objects["well"]
+				o.Claims = append(o.Claims, "b")
+				w.objects["well"] = o
+			}
+			return before, nil
+		}
+		g := build()
+		mustDown(t, g)
+		if d := cmp.Diff(map[string]object{"well": {By: "a", Claims: []string{"b"}}}, w.snapshot()); d != "" {
+			t.Error(d)
+		}
+		if n := w.carriedOut("delete well"); n > 0 {
+			t.Error("the well was deleted on an old reading")
+		}
+	})
+}

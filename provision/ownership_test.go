@@ -1,0 +1,153 @@
+package provision_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// The table of ownership: what up and down plan for an object in each state, and
+// what of it is there afterwards.
+func TestOwnership(t *testing.T) {
+	const (
+		own, adopt, borrow = provision.Own, provision.Adopt, provision.Borrow
+		share, unwanted    = provision.Share, provision.Unwanted
+	)
+	absent := (*object)(nil)
+	nobody := &object{ID: "x", Value: "old"}
+	ours := &object{ID: "x", By: "a", Value: "old"}
+	other := &object{ID: "x", By: "b", Value: "old"}
+	oursShared := &object{ID: "x", By: "a", Value: "old", Claims: []string{"a"}}
+	oursBoth := &object{ID: "x", By: "a", Value: "old", Claims: []string{"a", "b"}}
+	oursTheirs := &object{ID: "x", By: "a", Value: "old", Claims: []string{"b"}}
+	otherShared := &object{ID: "x", By: "b", Value: "old", Claims: []string{"b"}}
+	otherBoth := &object{ID: "x", By: "b", Value: "old", Claims: []string{"a", "b"}}
+	otherOurs := &object{ID: "x", By: "b", Value: "old", Claims: []string{"a"}} // b has left
+
+	made := &object{By: "a", Value: "new"}
+	as := func(o *object, by string, claims ...string) *object {
+		c := *o
+		c.By, c.Value, c.Claims = by, "new", claims
+		return &c
+	}
+	for _, c := range []struct {
+		name     string
+		own      provision.Ownership
+		have     *object
+		up       string // the op that up plans
+		problem  string // in the plan's error
+		after    *object
+		down     string
+		afterwds *object
+	}{
+		{"own, absent", own, absent, "create", "", made, "none", absent},
+		{"own, ours", own, ours, "change", "", made, "delete", absent},
+		{"own, another's", own, other, "foreign", "exists already and belongs to the environment b", other, "foreign", other},
+		{"own, nobody's", own, nobody, "foreign", "flowbed did not make it", nobody, "foreign", nobody},
+		{"own, ours but claimed by another", own, oursTheirs, "change", "", as(ours, "a", "b"), "foreign", oursTheirs},
+
+		{"adopt, absent", adopt, absent, "create", "", made, "none", absent},
+		{"adopt, ours", adopt, ours, "change", "", made, "delete", absent},
+		{"adopt, another's", adopt, other, "foreign", "belongs to the environment b", other, "foreign", other},
+		{"adopt, nobody's", adopt, nobody, "change", "", made, "foreign", nobody},
+
+		{"borrow, absent", borrow, absent, "foreign", "does not exist", absent, "none", absent},
+		{"borrow, ours", borrow, ours, "use", "", ours, "foreign", ours},
+		{"borrow, another's", borrow, other, "use", "", other, "foreign", other},
+		{"borrow, nobody's", borrow, nobody, "use", "", nobody, "foreign", nobody},
+
+		{"share, absent", share, absent, "create", "", as(made, "a", "a"), "none", absent},
+		{"share, ours", share, oursShared, "change", "", as(ours, "a", "a"), "delete", absent},
+		{"share, ours without a claim", share, ours, "change", "", as(ours, "a", "a"), "delete", absent},
+		{"share, ours and another's", share, oursBoth, "change", "", as(ours, "a", "a", "b"), "release", oursTheirs},
+		{"share, ours, used by another only", share, oursTheirs, "change", "", as(ours, "a", "b", "a"), "foreign", oursTheirs},
+		{"share, another's", share, otherShared, "change", "", as(other, "b", "b", "a"), "foreign", otherShared},
+		{"share, another's and ours", share, otherBoth, "change", "", as(other, "b", "a", "b"), "release", otherShared},
+		{"share, another's who has left", share, otherOurs, "change", "", as(other, "b", "a"), "delete", absent},
+		{"share, another's who shares it with nobody", share, other, "use", "", other, "foreign", other},
+		{"share, nobody's", share, nobody, "use", "", nobody, "foreign", nobody},
+
+		{"unwanted, absent", unwanted, absent, "none", "", absent, "none", absent},
+		{"unwanted, ours", unwanted, ours, "delete", "", absent, "delete", absent},
+		{"unwanted, another's", unwanted, other, "foreign", "", other, "foreign", other},
+		{"unwanted, nobody's", unwanted, nobody, "foreign", "", nobody, "foreign", nobody},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := func() (*world, *provision.Graph) {
+					w := newWorld()
+					if c.have != nil {
+						w.objects["it"] = *c.have
+					}
+					g, _ := graph("a")
+					provision.Add(g, "it", c.own, thing{w: w, Name: "it", Me: "a", Value: "new", Shared: c.own == share})
+					return w, g
+				}
+				check := func(w *world, want *object) {
+					t.Helper()
+					have := w.snapshot()
+					m := map[string]object{}
+					if want != nil {
+						o := *want
+						o.ID = ""
+						m["it"] = o
+					}
+					if d := cmp.Diff(m, have); d != "" {
+						t.Error(d)
+					}
+				}
+				w, g := start()
+				p := mustPlan(t, g.Plan)
+				if have := p.Actions[0].Op.String(); have != c.up {
+					t.Errorf("up plans %s, want %s", have, c.up)
+				}
+				err := g.Up(t.Context())
+				switch {
+				case c.problem == "" && err != nil:
+					t.Error(err)
+				case c.problem != "" && (err == nil || p.Err() == nil || !strings.Contains(err.Error(), c.problem)):
+					t.Errorf("up: %v; the plan: %v; want: %s", err, p.Err(), c.problem)
+				}
+				check(w, c.after)
+
+				w, g = start()
+				if have := mustPlan(t, g.PlanDown).Actions[0].Op.String(); have != c.down {
+					t.Errorf("down plans %s, want %s", have, c.down)
+				}
+				mustDown(t, g)
+				check(w, c.afterwds)
+			})
+		})
+	}
+}
+
+// The last one who leaves an object that another made may be cut off between
+// giving up its claim and deleting: the object's maker finds it.
+func TestLastClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.objects["it"] = object{ID: "x", By: "b", Claims: []string{"a"}}
+		w.fault = refuse("delete it")
+		down := func(me string) (string, error) {
+			g, _ := graph(me)
+			provision.Add(g, "it", provision.Share, thing{w: w, Name: "it", Me: me, Shared: true})
+			p := mustPlan(t, g.PlanDown)
+			_, err := g.Down(t.Context())
+			return p.Actions[0].Op.String(), err
+		}
+		if op, err := down("a"); op != "delete" || err == nil {
+			t.Error(op, err)
+		}
+		w.fault = nil
+		if op, err := down("a"); op != "foreign" || err != nil {
+			t.Error(op, err)
+		}
+		if op, err := down("b"); op != "delete" || err != nil || len(w.snapshot()) > 0 {
+			t.Error(op, err, w.snapshot())
+		}
+	})
+}
