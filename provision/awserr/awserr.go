@@ -46,7 +46,7 @@ func init() {
 		Absent: `NoSuchEntity NoSuchBucket NoSuchKey NoSuchTagSet NoSuchBucketPolicy NoSuchLifecycleConfiguration
 			NoSuchPublicAccessBlockConfiguration ServerSideEncryptionConfigurationNotFoundError NoSuchUpload
 			OwnershipControlsNotFoundError NotFound ClusterNotFoundException ParameterNotFound
-			ResourceNotFoundException InvalidInstanceID.NotFound InvalidGroup.NotFound InvalidGroupId.NotFound
+			ResourceNotFoundException InvalidResourceId InvalidInstanceID.NotFound InvalidGroup.NotFound InvalidGroupId.NotFound
 			InvalidKeyPair.NotFound InvalidPermission.NotFound InvalidAMIID.NotFound InvalidSubnetID.NotFound
 			InvalidVpcID.NotFound InvalidNetworkInterfaceID.NotFound`,
 		Conflict: `EntityAlreadyExists BucketAlreadyOwnedByYou InvalidGroup.Duplicate InvalidPermission.Duplicate

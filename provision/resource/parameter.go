@@ -131,7 +131,7 @@ func (p Parameter) failed(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case awserr.Code(err) == "ParameterNotFound" && strings.HasPrefix(doing, "read"), awserr.Code(err) == "InvalidResourceId":
+	case strings.HasPrefix(doing, "read") && awserr.Classify(err) == awserr.Absent:
 		return fmt.Errorf("%s: %w", doing, provision.ErrAbsent)
 	case p.Value == "" || !strings.Contains(err.Error(), p.Value):
 		return fmt.Errorf("%s: %w", doing, err)

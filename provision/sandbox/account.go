@@ -51,6 +51,10 @@ type Account struct {
 	// ReuseLag is how long the name of a deleted bucket cannot be used again.
 	ReuseLag time.Duration
 
+	// ParameterRest is how long the name of a deleted parameter cannot be used
+	// again.
+	ParameterRest time.Duration
+
 	// Fault, if set, is asked before each call, one call at a time. It must
 	// not call the account.
 	Fault func(Call) Fault
@@ -261,7 +265,9 @@ func (a *Account) exchange(region string, in any) (any, func(), error) {
 func (a *Account) carryOut(op operation, c Call, region string, in any) (any, error) {
 	r := &request{database: a.db, a: a, region: region, now: time.Now()}
 	if !c.Write {
-		r.database = a.visible(r.now.Add(-a.Lag))
+		if !consistent(c) {
+			r.database = a.visible(r.now.Add(-a.Lag))
+		}
 		return op(r, in)
 	}
 	a.dirty = true
@@ -275,6 +281,13 @@ func (a *Account) carryOut(op operation, c Call, region string, in any) (any, er
 		a.past = append(a.past, snapshot{until: r.now, db: before})
 	}
 	return out, err
+}
+
+// consistent reports whether a reading call always sees the last write. S3
+// promises that for objects and their lists, though not for buckets:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel
+func consistent(c Call) bool {
+	return c.Service == "s3" && !strings.Contains(c.Operation, "Bucket") && c.Operation != "GetPublicAccessBlock"
 }
 
 // visible is the account as it was at a moment.
