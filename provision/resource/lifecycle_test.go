@@ -9,14 +9,17 @@ import (
 )
 
 // Time is virtual here: the sandbox's instances take a while to start and stop.
-func TestLife(t *testing.T) {
+func inSandbox(t *testing.T, f func(*testing.T, func() *resourcetest.World, resourcetest.Case)) {
 	for _, c := range resourcetest.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				resourcetest.Live(t, func() *resourcetest.World {
+				f(t, func() *resourcetest.World {
 					return resourcetest.NewWorld(sandbox.New().Config("us-east-1"), sandbox.DefaultAccount)
 				}, c)
 			})
 		})
 	}
 }
+
+func TestLife(t *testing.T)        { inSandbox(t, resourcetest.Live) }
+func TestInterrupted(t *testing.T) { inSandbox(t, resourcetest.Interrupted) }

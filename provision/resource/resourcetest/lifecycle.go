@@ -101,6 +101,12 @@ func live(t *testing.T, w *World, c Case) {
 	l.wantGone(ctx)
 	l.down(ctx)
 	l.wantNoWrites("down of nothing")
+
+	// What is left of the first life must not be in the way of a second.
+	l.up(ctx)
+	l.wantUnchanged(ctx, "after up, down and up")
+	l.down(ctx)
+	l.wantGone(ctx)
 }
 
 type life struct {

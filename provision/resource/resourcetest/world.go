@@ -33,6 +33,7 @@ type World struct {
 type counter struct {
 	mu    sync.Mutex
 	calls []string
+	after func(call string) // is told of each call that has been answered
 }
 
 // NewWorld is a world in the account that cfg leads to.
@@ -60,9 +61,17 @@ func (c *counter) count(s *middleware.Stack) error {
 			middleware.InitializeOutput, middleware.Metadata, error) {
 			t := reflect.TypeOf(in.Parameters).Elem()
 			c.mu.Lock()
-			c.calls = append(c.calls, path.Base(t.PkgPath())+"."+strings.TrimSuffix(t.Name(), "Input"))
+			call := path.Base(t.PkgPath()) + "." + strings.TrimSuffix(t.Name(), "Input")
+			c.calls = append(c.calls, call)
+			after := c.after
 			c.mu.Unlock()
-			return next.HandleInitialize(ctx, in)
+			out, md, err := next.HandleInitialize(ctx, in)
+			if after != nil {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				after(call)
+			}
+			return out, md, err
 		}), middleware.Before)
 }
 
@@ -73,6 +82,13 @@ func (c *counter) writes() []string {
 	list := slices.DeleteFunc(c.calls, reads)
 	c.calls = nil
 	return list
+}
+
+// tell has f told of each call from now on, one at a time.
+func (c *counter) tell(f func(call string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.after = f
 }
 
 func reads(call string) bool {
