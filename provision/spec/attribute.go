@@ -24,7 +24,9 @@ func (d *decoder) attribute(b *hclsyntax.Block, m member, field reflect.Value) {
 		}
 		return
 	}
-	d.hideLiteral(b, m)
+	if m.secret {
+		d.hideLiterals(attr.Expr)
+	}
 	g := given{attr: attr}
 	defer func() { d.given[field.Addr().Interface()] = g }()
 	if where && d.circular(attr) {
@@ -69,6 +71,9 @@ func (d *decoder) attribute(b *hclsyntax.Block, m member, field reflect.Value) {
 }
 
 func (d *decoder) missing(b *hclsyntax.Block, name string) {
+	if d.meant[meant{b.Body, name}] {
+		return
+	}
 	d.errorAt(b.DefRange(), "Missing attribute", fmt.Sprintf(
 		"%s block needs %q.%s", title(article(b.Type)), name, examples[b.Type+"."+name]))
 }
@@ -156,15 +161,4 @@ func (d *decoder) circular(attr *hclsyntax.Attribute) bool {
 		}
 	}
 	return false
-}
-
-// hideLiteral hides a secret that stands in the file itself.
-func (d *decoder) hideLiteral(b *hclsyntax.Block, m member) {
-	attr := b.Body.Attributes[m.name]
-	if !m.secret || attr == nil {
-		return
-	}
-	if _, diags := attr.Expr.Value(nil); !diags.HasErrors() {
-		d.file.hidden.places = append(d.file.hidden.places, attr.Expr.Range())
-	}
 }

@@ -40,6 +40,7 @@ func (f *File) Environment(p Place) (*Environment, error) {
 	if diags.HasErrors() {
 		return nil, f.fail(diags)
 	}
+	f.Warnings = f.hidden.scrub(diags)
 	return e, nil
 }
 
@@ -47,7 +48,7 @@ func (f *File) Environment(p Place) (*Environment, error) {
 // yet has empty fields.
 func (f *File) build(p Place) (*Environment, hcl.Diagnostics) {
 	e := &Environment{Name: f.name}
-	d := &decoder{file: f, given: map[any]given{}, blocks: map[any]hcl.Range{}, told: map[string]bool{}}
+	d := &decoder{file: f, given: map[any]given{}, blocks: map[any]*hclsyntax.Block{}, told: map[string]bool{}}
 	if f.body != nil {
 		d.scope = f.newScope(p)
 		d.block(f.block, reflect.ValueOf(e).Elem())

@@ -30,19 +30,25 @@ func (d *decoder) checkAgent(a *Agent) {
 		d.checkSSH(a.SSH)
 	}
 	if a.Prefect == nil {
-		d.errorAt(d.blocks[a], "Missing block", `The agent needs to know its Prefect API. Add to the agent block: prefect { api_url = "…" }`)
+		b := d.blocks[a]
+		if d.meant[meant{b.Body, "prefect"}] {
+			return
+		}
+		d.errorAt(b.DefRange(), "Missing block", `The agent needs to know its Prefect API. Add to the agent block: prefect { api_url = "…" }`)
 		return
 	}
 	d.checkPrefect(a.Prefect)
 }
 
 func (d *decoder) checkSSH(s *SSH) {
+	b := d.blocks[s]
 	key, name := d.written(&s.PublicKey) && !d.isNull(&s.PublicKey), d.written(&s.KeyName) && !d.isNull(&s.KeyName)
 	switch {
 	case key && name:
 		d.errorAt(d.given[&s.KeyName].attr.NameRange, "Two keys", "An ssh block has either public_key, which is imported, or key_name, which exists already. Remove one of them.")
-	case !key && !name:
-		d.errorAt(d.blocks[s], "No key", `An open port without a key lets nobody in. Add public_key = file("~/.ssh/id_ed25519.pub"), or key_name = "…" of an existing EC2 key pair.`)
+	case key || name || d.meant[meant{b.Body, "public_key"}] || d.meant[meant{b.Body, "key_name"}]:
+	default:
+		d.errorAt(b.DefRange(), "No key", `An open port without a key lets nobody in. Add public_key = file("~/.ssh/id_ed25519.pub"), or key_name = "…" of an existing EC2 key pair.`)
 	}
 	if d.has(&s.PublicKey) {
 		if why := badKey(s.PublicKey); why != "" { // never shown: it may be the private one

@@ -33,7 +33,9 @@ func (d *decoder) checkNames(e *Environment) {
 	if b := e.Bucket; b != nil {
 		d.oneOf(&b.Namespace, "namespace", "account-regional", "global")
 		if d.has(&b.Name) {
-			d.checkBucketName(b)
+			if why := badBucketName(b.Name); why != "" {
+				d.bad(&b.Name, "Bad bucket name", "%s is no name for an S3 bucket. %s", why)
+			}
 		}
 	}
 	if r := e.TaskRole; r != nil {
@@ -61,39 +63,37 @@ var (
 	regionalName     = regexp.MustCompile(`-[0-9]{12}-[a-z0-9-]+-an$`)
 )
 
-func (d *decoder) checkBucketName(b *Bucket) {
-	why := ""
-	_, notIP := netip.ParseAddr(b.Name)
-	switch {
-	case !bucketName.MatchString(b.Name):
-		why = "Use 3 to 63 lower-case letters, digits, hyphens and dots, with a letter or digit at both ends."
-	case strings.Contains(b.Name, ".."):
-		why = "It must not have two dots in a row."
-	case notIP == nil:
-		why = "It must not look like an IP address."
-	}
+// badBucketName says why S3 takes no bucket of this name, or nothing.
+func badBucketName(name string) string {
 	for _, p := range reservedPrefixes {
-		if strings.HasPrefix(b.Name, p) {
-			why = fmt.Sprintf("S3 reserves names that begin with %q.", p)
+		if strings.HasPrefix(name, p) {
+			return fmt.Sprintf("S3 reserves names that begin with %q.", p)
 		}
 	}
 	for _, s := range reservedSuffixes {
-		if strings.HasSuffix(b.Name, s) {
-			why = fmt.Sprintf("S3 reserves names that end with %q.", s)
+		if strings.HasSuffix(name, s) {
+			return fmt.Sprintf("S3 reserves names that end with %q.", s)
 		}
 	}
-	if why != "" {
-		d.bad(&b.Name, "Bad bucket name", "%s is no name for an S3 bucket. %s", why)
+	_, notIP := netip.ParseAddr(name)
+	switch {
+	case !bucketName.MatchString(name):
+		return "Use 3 to 63 lower-case letters, digits, hyphens and dots, with a letter or digit at both ends."
+	case strings.Contains(name, ".."):
+		return "It must not have two dots in a row."
+	case notIP == nil:
+		return "It must not look like an IP address."
 	}
+	return ""
 }
 
 // checkTogether checks what only shows when the defaults are there and the place
 // is known, or taken as an example.
 func (d *decoder) checkTogether(e *Environment) {
-	d.checkNamespace(e)
 	if d.file.o.Removal {
 		return
 	}
+	d.checkNamespace(e)
 	agent := "flowbed-" + e.Name + "-agent"
 	for _, name := range []*string{&e.TaskRole.Name, &e.ExecutionRole.Name} {
 		if strings.EqualFold(*name, agent) && d.has(name) { // IAM's names differ in more than case
@@ -117,13 +117,13 @@ var noRegionalNamespace = map[string]bool{"me-south-1": true, "me-central-1": tr
 
 func (d *decoder) checkNamespace(e *Environment) {
 	b, p := e.Bucket, Place{Account: e.Account, Region: e.Region}
-	named := d.has(&b.Name) && bucketName.MatchString(b.Name)
+	named := d.has(&b.Name) && badBucketName(b.Name) == ""
 	switch {
 	case b.Namespace == "global":
 		if named && regionalName.MatchString(b.Name) {
 			d.bad(&b.Name, "Bad bucket name", `%s ends like a name of the account-regional namespace. Choose another name, or namespace = "account-regional".`)
 		}
-	case noRegionalNamespace[e.Region] && d.file.body != nil:
+	case noRegionalNamespace[e.Region]:
 		d.errorAt(d.bucketPlace(e), "No account-regional namespace", fmt.Sprintf(
 			`%s has none. Choose the global one: bucket { namespace = "global" }`, e.Region))
 	case named && !strings.HasSuffix(b.Name, "-"+regionalSuffix(p)):
@@ -136,8 +136,8 @@ func (d *decoder) bucketPlace(e *Environment) hcl.Range {
 	if d.written(&e.Bucket.Namespace) {
 		return d.given[&e.Bucket.Namespace].attr.Expr.Range()
 	}
-	if at, ok := d.blocks[e.Bucket]; ok {
-		return at
+	if b, ok := d.blocks[e.Bucket]; ok {
+		return b.DefRange()
 	}
 	return d.file.block.DefRange()
 }

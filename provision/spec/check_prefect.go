@@ -109,8 +109,8 @@ func local(host string) bool {
 // checkKey checks the API key without ever showing it.
 func (d *decoder) checkKey(p *Prefect, cloud bool) {
 	if !d.written(&p.APIKey) || d.isNull(&p.APIKey) {
-		if cloud {
-			d.errorAt(d.blocks[p], "Missing attribute", "Prefect Cloud needs an API key. Add api_key = var.api_key to the prefect block, and to the file: variable \"api_key\" { sensitive = true }")
+		if b := d.blocks[p]; cloud && !d.meant[meant{b.Body, "api_key"}] {
+			d.errorAt(b.DefRange(), "Missing attribute", "Prefect Cloud needs an API key. Add api_key = var.api_key to the prefect block, and to the file: variable \"api_key\" { sensitive = true }")
 		}
 		return
 	}

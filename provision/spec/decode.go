@@ -19,9 +19,17 @@ type decoder struct {
 	file   *File
 	scope  scope
 	diags  hcl.Diagnostics
-	given  map[any]given     // by pointer to field
-	blocks map[any]hcl.Range // by pointer to struct
-	told   map[string]bool   // variables whose absence has been reported
+	given  map[any]given            // by pointer to field
+	blocks map[any]*hclsyntax.Block // by pointer to struct
+	told   map[string]bool          // variables whose absence has been reported
+	meant  map[meant]bool           // names that are there, but misspelt
+}
+
+// meant is a name that somebody probably meant to write in a block. That it is
+// missing is not worth a second message.
+type meant struct {
+	body *hclsyntax.Body
+	name string
 }
 
 // given is an attribute as it was written.
@@ -61,7 +69,7 @@ func members(t reflect.Type) []member {
 
 // block decodes b into the struct into; what names the block in messages.
 func (d *decoder) block(b *hclsyntax.Block, into reflect.Value) {
-	d.blocks[into.Addr().Interface()] = b.DefRange()
+	d.blocks[into.Addr().Interface()] = b
 	mm := members(into.Type())
 	attributes, blocks := split(mm)
 	d.unknownNames(b.Body, attributes, blocks, article(b.Type)+" block")
@@ -114,7 +122,7 @@ func (d *decoder) blocksOf(body *hclsyntax.Body, name string, many bool) []*hcls
 		case b.Type != name:
 		case len(b.Labels) > 0:
 			d.errorAt(b.LabelRanges[0], "Unexpected label", fmt.Sprintf(
-				"A %s block has no label. Remove %q.", name, b.Labels[0]))
+				"%s block has no label. Remove %q.", title(article(name)), b.Labels[0]))
 		case !many && len(found) > 0:
 			d.errorAt(b.DefRange(), "Duplicate block", fmt.Sprintf(
 				"There can be one %s block here, and one stands on line %d. Put their attributes into one block.",
@@ -140,7 +148,9 @@ func (d *decoder) walk(b *hclsyntax.Block, t reflect.Type) {
 	d.unknownNames(b.Body, attributes, blocks, article(b.Type)+" block")
 	for _, m := range mm {
 		if !m.block {
-			d.hideLiteral(b, m)
+			if attr := b.Body.Attributes[m.name]; m.secret && attr != nil {
+				d.hideLiterals(attr.Expr)
+			}
 			continue
 		}
 		ft := t.Field(m.index).Type
@@ -165,6 +175,7 @@ func (d *decoder) unknownNames(body *hclsyntax.Body, attributes, blocks []string
 			continue
 		}
 		hint := didYouMean(a.Name, attributes)
+		d.means(body, nearest(a.Name, attributes))
 		switch {
 		case slices.Contains(blocks, a.Name):
 			hint = fmt.Sprintf(" It is a block: write %s { … } without the equals sign.", a.Name)
@@ -180,6 +191,7 @@ func (d *decoder) unknownNames(body *hclsyntax.Body, attributes, blocks []string
 			continue
 		}
 		hint := didYouMean(b.Type, blocks)
+		d.means(body, nearest(b.Type, blocks))
 		switch {
 		case slices.Contains(attributes, b.Type):
 			hint = fmt.Sprintf(" It is an attribute: write %s = …", b.Type)
@@ -190,6 +202,13 @@ func (d *decoder) unknownNames(body *hclsyntax.Body, attributes, blocks []string
 		}
 		d.errorAt(b.TypeRange, "Unknown block", fmt.Sprintf("%s has no block %q.%s", title(where), b.Type, hint))
 	}
+}
+
+func (d *decoder) means(body *hclsyntax.Body, name string) {
+	if d.meant == nil {
+		d.meant = map[meant]bool{}
+	}
+	d.meant[meant{body, name}] = true
 }
 
 // oneLabel reports whether a block has exactly the label that it needs.

@@ -7,8 +7,8 @@
 //
 // What the package promises about secrets: a value that comes from a sensitive
 // variable can be used for an attribute that holds a secret and for nothing
-// else, and no diagnostic shows it. Values from environment variables and files
-// are not shown either, since they may be secrets by mistake.
+// else, and no diagnostic shows it. The checks do not quote values from
+// environment variables and files either, since they may be secrets by mistake.
 //
 // The structs in spec.go are the language. A new attribute is a new field there,
 // a line in complete if it has a default, and a check.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // hidden is what no message may show.
@@ -87,4 +88,36 @@ func asterisks(b []byte) {
 			b[i] = '*'
 		}
 	}
+}
+
+// hideLiterals hides the texts that are written out in an expression, but for
+// those that name an environment variable or a file.
+func (d *decoder) hideLiterals(expr hclsyntax.Expression) {
+	_ = hclsyntax.Walk(expr, &literals{hide: &d.file.hidden})
+}
+
+type literals struct {
+	hide    *hidden
+	outside int // depth of calls to env and file
+}
+
+func (l *literals) Enter(n hclsyntax.Node) hcl.Diagnostics {
+	switch n := n.(type) {
+	case *hclsyntax.FunctionCallExpr:
+		if n.Name == "env" || n.Name == "file" {
+			l.outside++
+		}
+	case *hclsyntax.LiteralValueExpr:
+		if l.outside == 0 {
+			l.hide.places = append(l.hide.places, n.SrcRange)
+		}
+	}
+	return nil
+}
+
+func (l *literals) Exit(n hclsyntax.Node) hcl.Diagnostics {
+	if call, ok := n.(*hclsyntax.FunctionCallExpr); ok && (call.Name == "env" || call.Name == "file") {
+		l.outside--
+	}
+	return nil
 }

@@ -44,7 +44,8 @@ func (o Options) withDefaults() Options {
 // File is a spec with one environment chosen from it. What depends on the
 // account or the region waits for [File.Environment].
 type File struct {
-	// Warnings are about things that work and should be otherwise.
+	// Warnings are about things that work and should be otherwise. Environment
+	// replaces them, because then more is known.
 	Warnings hcl.Diagnostics
 
 	o         Options
@@ -70,14 +71,19 @@ func Load(path string, o Options) (*File, error) {
 	if err != nil {
 		return nil, f.fail(hcl.Diagnostics{unreadable(path, err)})
 	}
+	return f.load(path, src)
+}
+
+// load reads a file whose text is at hand.
+func (f *File) load(path string, src []byte) (*File, error) {
 	parser := hclparse.NewParser()
 	parsed, diags := parser.ParseHCL(src, path)
 	f.files = parser.Files()
 	if diags.HasErrors() { // half a syntax tree would only add misleading messages
 		f.hidden.unparsed = true
-		return nil, f.fail(diags)
+		return nil, f.fail(first(diags))
 	}
-	f.functions = newFunctions(o, filepath.Dir(path))
+	f.functions = newFunctions(f.o, filepath.Dir(path))
 	diags = append(diags, f.open(parsed.Body.(*hclsyntax.Body))...)
 	if f.body != nil {
 		e, more := f.build(Place{Region: f.region, Account: f.account})
@@ -119,6 +125,23 @@ func unreadable(path string, err error) *hcl.Diagnostic {
 		d.Detail = fmt.Sprintf("Reading %q: %v. Name another file with --config.", path, cause)
 	}
 	return d
+}
+
+// first keeps one syntax error of each line, and none after a string without an
+// end: what follows it only makes no sense because of it.
+func first(diags hcl.Diagnostics) hcl.Diagnostics {
+	var kept hcl.Diagnostics
+	lines := map[int]bool{}
+	for _, d := range diags {
+		if line := subject(d).Start.Line; !lines[line] {
+			lines[line] = true
+			kept = append(kept, d)
+		}
+		if d.Summary == "Invalid multi-line string" {
+			break
+		}
+	}
+	return kept
 }
 
 // open finds the variables and the environments, and chooses one of these.

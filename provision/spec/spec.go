@@ -5,15 +5,21 @@ import "github.com/zclconf/go-cty/cty"
 // The structs of this file are the language of config.hcl: field tags name the
 // blocks and attributes, and the comments are their reference in docs/spec.md
 // (`make docs` writes it). A default stands in a comment as "Default: …".
+//
+// A tag spec:"names" is on what says how an object is called or where it is: it
+// must be known even for a removal. A tag spec:"secret" is on what may come from
+// a sensitive variable.
 
-// Variable is a value that comes from outside the file: from --var name=value,
-// else from the environment variable FLOWBED_VAR_name, else from its default.
+// Variable is a value that comes from outside the file: from `--var name=value`,
+// else from the environment variable `FLOWBED_VAR_name`, else from its default.
+// Its label is its name. It is used as `var.name`.
 type Variable struct {
 	Name string `hcl:"name,label"`
 
 	// Default is the value if none is given. Values from outside are converted
 	// to its type; for a list or a map they are written as in this file, for
-	// example --var 'subnets=["subnet-0a1b2c3d"]'.
+	// example `--var 'subnets=["subnet-0a1b2c3d"]'`. It can use functions, but no
+	// other variable.
 	Default cty.Value `hcl:"default,optional"`
 
 	// Sensitive keeps the value out of everything that flowbed shows or stores.
@@ -27,7 +33,8 @@ type Variable struct {
 // Environment is one place where flows run: everything that one `up` builds and
 // one `down` removes. Its label names it: a lower-case letter, then up to 19
 // lower-case letters, digits or hyphens. A file may hold several environments;
-// `-e` picks one.
+// `-e` picks one. Every block in it may be left out: all but `agent` are then
+// there with their defaults.
 type Environment struct {
 	Name string `hcl:"name,label"`
 
@@ -36,12 +43,14 @@ type Environment struct {
 	// run without a region stops.
 	Region string `hcl:"region,optional" spec:"names"`
 
-	// Account pins the environment to one AWS account, 12 digits. In another
-	// account every command stops before it has looked at anything.
+	// Account pins the environment to one AWS account, 12 digits in quotes. In
+	// another account every command stops before it has looked at anything.
+	// Default: none, which takes the account of the credentials.
 	Account string `hcl:"account,optional" spec:"names"`
 
-	// Tags are put on every object that can carry tags. Tags that somebody else
-	// adds are left alone.
+	// Tags are put on every object that can carry tags, 40 at most. Keys that
+	// begin with "aws:" or "flowbed:" are reserved. Tags that somebody else adds
+	// are left alone. Default: none.
 	Tags map[string]string `hcl:"tags,optional"`
 
 	Bucket        *Bucket        `hcl:"bucket,block"`
@@ -55,13 +64,15 @@ type Environment struct {
 
 // Bucket is the flow bucket: private, encrypted, reachable over TLS only.
 type Bucket struct {
-	// Name is the bucket's name. Default: flowbed-<env>-<account>-<region>-an in
-	// the account-regional namespace, flowbed-<env>-<12 hexadecimal digits> in
-	// the global one.
+	// Name is the bucket's name. In the account-regional namespace it must end
+	// with -<account>-<region>-an. Default: `flowbed-<env>-<account>-<region>-an`
+	// in the account-regional namespace, `flowbed-<env>-<12 hexadecimal digits>`
+	// in the global one.
 	Name string `hcl:"name,optional" spec:"names"`
 
-	// Namespace is "account-regional", where nobody else can take the name, or
-	// "global". Default: "account-regional".
+	// Namespace is "account-regional", where nobody else can ever take the name,
+	// or "global". me-south-1 and me-central-1 have only the global one.
+	// Default: "account-regional".
 	Namespace string `hcl:"namespace,optional" spec:"names"`
 
 	// Versioning keeps overwritten and deleted objects. Default: true.
@@ -71,7 +82,8 @@ type Bucket struct {
 	// Unfinished uploads always end after 7 days. Default: 0.
 	ExpireDays int `hcl:"expire_days,optional"`
 
-	// ForceDestroy lets `down` empty the bucket. Default: false.
+	// ForceDestroy lets `down` empty the bucket. Otherwise it stops at a bucket
+	// that holds anything. Default: false.
 	ForceDestroy bool `hcl:"force_destroy,optional"`
 
 	// Ownership says what to do if the bucket exists and flowbed did not make
@@ -82,7 +94,7 @@ type Bucket struct {
 
 // TaskRole is the IAM role of the flow's container.
 type TaskRole struct {
-	// Name is the role's name. Default: flowbed-<env>-task.
+	// Name is the role's name. Default: `flowbed-<env>-task`.
 	Name string `hcl:"name,optional" spec:"names"`
 
 	// S3 is "bucket" (list, get, put and delete in the flow bucket), "full" or
@@ -93,7 +105,7 @@ type TaskRole struct {
 	// the task's own image needs nothing here. Default: "pull".
 	ECR string `hcl:"ecr,optional"`
 
-	// Policies are the ARNs of further managed policies.
+	// Policies are the ARNs of further managed policies. Default: none.
 	Policies []string `hcl:"policies,optional"`
 
 	// Statement blocks, any number, are added to the role's policy.
@@ -105,10 +117,11 @@ type TaskRole struct {
 
 // Statement allows actions on resources.
 type Statement struct {
-	// Actions are IAM actions, for example "sqs:SendMessage".
+	// Actions are IAM actions, for example "sqs:SendMessage"; at least one.
 	Actions []string `hcl:"actions"`
 
-	// Resources are ARNs; `account`, `region` and `env_name` help to write them.
+	// Resources are ARNs, at least one; `account`, `region` and `env_name` help to
+	// write them.
 	Resources []string `hcl:"resources"`
 }
 
@@ -118,8 +131,9 @@ type ExecutionRole struct {
 	// Name is the role's name. Default: "ecsTaskExecutionRole".
 	Name string `hcl:"name,optional" spec:"names"`
 
-	// Ownership is as in the bucket block. Default: made if it is absent, and
-	// used as it is if flowbed did not make it.
+	// Ownership is as in the bucket block. Default: for "ecsTaskExecutionRole",
+	// made if it is absent and used as it is if flowbed did not make it; for
+	// another name, "own".
 	Ownership string `hcl:"ownership,optional"`
 }
 
@@ -128,31 +142,35 @@ type Cluster struct {
 	// Name is the cluster's name. Default: "default".
 	Name string `hcl:"name,optional" spec:"names"`
 
-	// CapacityProviders are those that the cluster offers. Default: "FARGATE"
-	// and "FARGATE_SPOT".
+	// CapacityProviders are those that the cluster offers: "FARGATE",
+	// "FARGATE_SPOT" or both. Default: both.
 	CapacityProviders []string `hcl:"capacity_providers,optional"`
 
 	// ContainerInsights turns on CloudWatch Container Insights, which costs
 	// money. Default: false.
 	ContainerInsights bool `hcl:"container_insights,optional"`
 
-	// Ownership is as in the bucket block. Default: made if it is absent, and
-	// used as it is if flowbed did not make it.
+	// Ownership is as in the bucket block. Default: for the cluster "default",
+	// made if it is absent and used as it is if flowbed did not make it; for
+	// another name, "own".
 	Ownership string `hcl:"ownership,optional"`
 }
 
 // Network says where tasks and the agent run.
 type Network struct {
-	// VPC is "default" or a VPC's id. Default: "default".
+	// VPC is "default", for the account's default VPC in the region, or a VPC's
+	// id. Default: "default".
 	VPC string `hcl:"vpc,optional"`
 
-	// Subnets are ids. Default: the VPC's public subnets.
+	// Subnets are the ids of the subnets. Default: the VPC's public subnets.
 	Subnets []string `hcl:"subnets,optional"`
 }
 
-// Logs is the CloudWatch log group /flowbed/<env>.
+// Logs is the CloudWatch log group `/flowbed/<env>`.
 type Logs struct {
-	// RetentionDays is one of the periods that CloudWatch offers. Default: 30.
+	// RetentionDays is how long logs are kept. CloudWatch offers 1, 3, 5, 7, 14,
+	// 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+	// 3288 and 3653 days. Default: 30.
 	RetentionDays int `hcl:"retention_days,optional"`
 }
 
@@ -165,7 +183,8 @@ type Agent struct {
 	// Image is "al2023", "al2" or the id of an AMI. Default: "al2023".
 	Image string `hcl:"image,optional"`
 
-	// VolumeGiB is the size of the encrypted root volume in GiB. Default: 16.
+	// VolumeGiB is the size of the encrypted root volume in GiB, from 8 to 16384.
+	// Default: 16.
 	VolumeGiB int `hcl:"volume_gib,optional"`
 
 	SSH     *SSH     `hcl:"ssh,block"`
@@ -173,35 +192,42 @@ type Agent struct {
 }
 
 // SSH opens port 22 to one address range. Without this block no port is open,
-// and Session Manager is the way in.
+// and Session Manager is the way in. It needs either `public_key` or `key_name`.
 type SSH struct {
 	// CIDR is the address range, for example "203.0.113.7/32", or "auto" for
-	// the address from which flowbed runs. Default: "auto".
+	// the address from which flowbed runs (FLOWBED_PUBLIC_IP overrides it).
+	// Default: "auto".
 	CIDR string `hcl:"cidr,optional"`
 
-	// PublicKey is an OpenSSH public key, which is imported.
+	// PublicKey is an OpenSSH public key of the type ed25519 or rsa, which is
+	// imported.
 	PublicKey string `hcl:"public_key,optional"`
 
 	// KeyName is an existing EC2 key pair, instead of a public key.
 	KeyName string `hcl:"key_name,optional"`
 
-	// AllowWorld is needed for a range that is open to the world. Default: false.
+	// AllowWorld is needed for a range that is open to the world or a large part
+	// of it: shorter than /8, or than /12 in IPv6. Default: false.
 	AllowWorld bool `hcl:"allow_world,optional"`
 }
 
-// Prefect says which Prefect the agent runs, and for which API.
+// Prefect says which Prefect the agent runs, and for which API. An agent needs
+// this block.
 type Prefect struct {
-	// Version is an exact Prefect version. Default: "3.9.1".
+	// Version is an exact Prefect version: 3.0.0 or later, or 2.19.0 and later of
+	// Prefect 2. Default: "3.9.1".
 	Version string `hcl:"version,optional"`
 
-	// APIURL is the API of Prefect Cloud (with account and workspace) or of a
-	// server of your own.
+	// APIURL is the API of Prefect Cloud,
+	// https://api.prefect.cloud/api/accounts/<id>/workspaces/<id>, or of a server
+	// of your own.
 	APIURL string `hcl:"api_url"`
 
-	// APIKey is Prefect Cloud's key. It is kept in an SSM SecureString and
-	// appears nowhere else. Use a sensitive variable.
+	// APIKey is the API's key; Prefect Cloud needs one. It is kept in an SSM
+	// SecureString and appears nowhere else. Use a sensitive variable.
 	APIKey string `hcl:"api_key,optional" spec:"secret"`
 
-	// WorkPool is the work pool's name. Default: flowbed-<env>.
+	// WorkPool is the work pool's name: letters, digits, hyphens and underscores.
+	// Default: `flowbed-<env>`.
 	WorkPool string `hcl:"work_pool,optional"`
 }

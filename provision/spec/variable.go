@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -11,6 +12,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 )
+
+// variableIdentifier is what can also be the name of an environment variable.
+var variableIdentifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // variable is a declared variable and its value.
 type variable struct {
@@ -30,7 +34,7 @@ func (d *decoder) variable(b *hclsyntax.Block) {
 	d.file.vars[name] = v
 	attributes, _ := split(members(reflect.TypeFor[Variable]()))
 	d.unknownNames(b.Body, attributes, nil, "a variable block")
-	if !hclsyntax.ValidIdentifier(name) {
+	if !variableIdentifier.MatchString(name) {
 		d.errorAt(b.LabelRanges[0], "Bad variable name", fmt.Sprintf(
 			"%q is no name for a variable. Use letters, digits and underscores, with a letter first.", name))
 	}
@@ -76,7 +80,7 @@ func (d *decoder) fallback(b *hclsyntax.Block, secret bool) cty.Value {
 		return cty.NilVal
 	}
 	if secret {
-		d.file.hidden.places = append(d.file.hidden.places, attr.Expr.Range())
+		d.hideLiterals(attr.Expr)
 	}
 	if refs := attr.Expr.Variables(); len(refs) > 0 {
 		d.errorAt(refs[0].SourceRange(), "Reference in a default", "A default can use functions, but no variables: it is evaluated before them.")

@@ -1,0 +1,224 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// in wraps lines in the block of the path.
+func in(path, text string) string {
+	for i := strings.Count(path, " "); i >= 0; i-- {
+		name := strings.Fields(path)[i]
+		if name == "agent" && !strings.Contains(text, "prefect {") {
+			text += "\n prefect { api_url = \"https://prefect.example.com/api\" }"
+		}
+		text = fmt.Sprintf("%s {\n%s\n}", name, text)
+	}
+	return fmt.Sprintf("environment \"dev\" {\n%s\n}", text)
+}
+
+func load(src string, o Options) (*File, error) {
+	if o.Environ == nil {
+		o.Environ = noEnviron
+	}
+	o.Home = "testdata/home"
+	return (&File{o: o}).load("config.hcl", []byte(src))
+}
+
+const (
+	key   = `public_key = file("~/.ssh/id_ed25519.pub")`
+	cloud = "https://api.prefect.cloud/api/accounts/0f8fad5b-d9cb-469f-a165-70867728950e/workspaces/7c9e6679-7425-40de-944b-e07fc1f90ae7"
+)
+
+// TestOne gives each line to its block. It is right if want is empty, and else
+// wrong in one way, at that line, which want is a part of.
+func TestOne(t *testing.T) {
+	for _, c := range []struct{ path, line, want string }{
+		{"bucket", `name = "a-${account}-${region}-an"`, ""},
+		{"bucket", `name = "ab"`, "3 to 63"},
+		{"bucket", `name = "` + strings.Repeat("a", 38) + `-${account}-${region}-an"`, "3 to 63"},
+		{"bucket", `name = "a..b"`, "two dots"},
+		{"bucket", `name = "192.168.5.4"`, "IP address"},
+		{"bucket", `name = "xn--a"`, "xn--"},
+		{"bucket", `name = "sthree-a"`, "sthree-"},
+		{"bucket", `name = "amzn-s3-demo-a"`, "amzn-s3-demo-"},
+		{"bucket", `name = "a-s3alias"`, "-s3alias"},
+		{"bucket", `name = "a--ol-s3"`, "--ol-s3"},
+		{"bucket", `name = "a.mrap"`, ".mrap"},
+		{"bucket", `name = "a--x-s3"`, "--x-s3"},
+		{"bucket", `name = "a--table-s3"`, "--table-s3"},
+		{"bucket", `name = "-a"`, "both ends"},
+		{"bucket", `name = ""`, "3 to 63"},
+		{"bucket", `name = null`, ""},
+		{"bucket", `expire_days = -1`, "cannot be"},
+		{"bucket", `expire_days = 3000000000`, "cannot be"},
+		{"bucket", `expire_days = 1e30`, "whole number"},
+		{"bucket", `expire_days = "7"`, ""},
+		{"bucket", `namespace = "Global"`, `Did you mean "global"?`},
+		{"bucket", `ownership = "adapt"`, `Did you mean "adopt"?`},
+		{"task_role", `name = "` + strings.Repeat("r", 64) + `"`, ""},
+		{"task_role", `name = "` + strings.Repeat("r", 65) + `"`, "64"},
+		{"task_role", `name = ""`, "64"},
+		{"task_role", `name = "ecstaskexecutionrole"`, "both the task role and the execution role"},
+		{"execution_role", `name = "flowbed-dev-task"`, "both the task role and the execution role"},
+		{"execution_role", `name = "flowbed-dev-AGENT"`, "agent's role"},
+		{"execution_role", `ownership = "adopt"`, ""},
+		{"task_role", `policies = ["arn:aws-us-gov:iam::123456789012:policy/team/x"]`, ""},
+		{"task_role", `policies = ["arn:aws:iam::12345:policy/x"]`, "no ARN of a managed policy"},
+		{"task_role", `policies = ["arn:aws:iam::aws:role/x"]`, "no ARN of a managed policy"},
+		{"task_role", `statement { resources = ["*"] }`, `needs "actions"`},
+		{"cluster", `name = "` + strings.Repeat("c", 256) + `"`, "255"},
+		{"cluster", `capacity_providers = []`, "needs one"},
+		{"cluster", `capacity_providers = ["fargate"]`, "not one of Fargate's"},
+		{"network", `vpc = "vpc-0a1b2c3d4e5f67890"`, ""},
+		{"network", `vpc = "vpc-0A1B2C3D"`, "no VPC"},
+		{"network", `vpc = ""`, "no VPC"},
+		{"network", `subnets = ["subnet-0a1b2c3d4e5f6789"]`, "no subnet"},
+		{"logs", `retention_days = 0`, "shortest time is 1"},
+		{"logs", `retention_days = 5000`, "longest time is 3653"},
+		{"logs", `retention_days = 365`, ""},
+		{"logs", `retention_days = 364`, "180 and 365"},
+		{"agent", `instance_type = "m7i-flex.large"`, ""},
+		{"agent", `instance_type = "u-6tb1.56xlarge"`, ""},
+		{"agent", `instance_type = "T2.micro"`, "no EC2 instance type"},
+		{"agent", `image = "ami-0a1b2c3d4e5f67890"`, ""},
+		{"agent", `image = "ami-0a1b"`, "no image"},
+		{"agent", `image = "ubuntu"`, "no image"},
+		{"agent", `volume_gib = 7`, "8 to 16384"},
+		{"agent", `volume_gib = 16385`, "8 to 16384"},
+		{"agent", `volume_gib = 16384`, ""},
+		{"agent ssh", key, ""},
+		{"agent ssh", `public_key = file("~/.ssh/id_rsa.pub")`, ""},
+		{"agent ssh", `public_key = file("~/.ssh/id_ecdsa.pub")`, "ecdsa-sha2-nistp256"},
+		{"agent ssh", `public_key = file("~/.ssh/two.pub")`, "more than one key"},
+		{"agent ssh", `public_key = "command=\"ls\" ${file("~/.ssh/id_ed25519.pub")}"`, "options"},
+		{"agent ssh", `public_key = ""`, "no OpenSSH public key"},
+		{"agent ssh", `key_name = "laptop"`, ""},
+		{"agent ssh", `key_name = ""`, "1 to 255"},
+		{"agent ssh", `key_name = null`, "lets nobody in"},
+		{"agent ssh", ``, "lets nobody in"},
+		{"agent prefect", `version = "3.0.0"`, ""},
+		{"agent prefect", `version = "2.19.0"`, ""},
+		{"agent prefect", `version = "2.18.3"`, "too old"},
+		{"agent prefect", `version = "1.4.1"`, "Prefect 1"},
+		{"agent prefect", `version = "0.14.22"`, "Prefect 1"},
+		{"agent prefect", `version = "1.4.2"`, "no version of Prefect"},
+		{"agent prefect", `version = "0.13.0"`, "no version of Prefect"},
+		{"agent prefect", `version = "4.0.0"`, "newer"},
+		{"agent prefect", `version = "3"`, "no exact version"},
+		{"agent prefect", `version = ">=3.9.1"`, "no exact version"},
+		{"agent prefect", `version = "3.9.x"`, "no exact version"},
+		{"agent prefect", `version = "latest"`, "no exact version"},
+		{"agent prefect", `version = "3.9.1rc1"`, "no exact version"},
+		{"agent prefect", `version = "3.09.1"`, "no exact version"},
+		{"agent prefect", `version = ""`, "no exact version"},
+		{"agent prefect", `work_pool = "` + strings.Repeat("p", 211) + `"`, "210"},
+		{"agent prefect", `work_pool = "a.b"`, "work pool"},
+		{"agent prefect", `work_pool = "Prefect-pool"`, "of its own"},
+		{"agent prefect", `api_key = env("KEY")`, ""},
+		{"agent prefect", `api_key = trimspace(env("BROKEN"))`, ""},
+		{"agent prefect", `api_key = env("BROKEN")`, "trimspace"},
+		{"agent prefect", `api_key = "${env("KEY")} x"`, "has characters that no key has"},
+		{"agent prefect", `api_key = "${env("KEY")}}}"`, "cannot be stored"},
+		{"agent prefect", `api_key = env("")`, "is not set"},
+		{"agent prefect", `api_url = ""`, "no absolute URL"},
+		{"agent prefect", `api_url = "ftp://prefect.example.com/api"`, "no absolute URL"},
+		{"agent prefect", `api_url = "https:///api"`, "no absolute URL"},
+		{"agent prefect", `api_url = "https://a:b@prefect.example.com/api"`, "user name or a password"},
+		{"agent prefect", `api_url = "https://prefect.example.com/api?x=1"`, "after its path"},
+		{"agent prefect", "api_key = env(\"KEY\")\n api_url = \"" + cloud + `"`, ""},
+		{"agent prefect", "api_key = \"\"\n api_url = \"" + cloud + `"`, "Prefect Cloud needs one"},
+		{"agent prefect", `api_url = "` + cloud + `"`, "needs an API key"},
+		{"agent prefect", "api_key = env(\"KEY\")\n api_url = \"https://api.prefect.cloud/api\"", "account and a workspace"},
+	} {
+		t.Run(c.path+" "+c.line, func(t *testing.T) {
+			line := c.line
+			if c.path == "agent prefect" && !strings.Contains(line, "api_url") {
+				line += "\n api_url = \"https://prefect.example.com/api\""
+			}
+			environ := map[string]string{"KEY": "pnu_0123456789abcdef", "BROKEN": "pnu_0123456789abcdef\n"}
+			o := Options{Environ: func(n string) (string, bool) { v, ok := environ[n]; return v, ok }}
+			_, err := load(in(c.path, line), o)
+			expect(t, err, c.want)
+		})
+	}
+}
+
+func expect(t *testing.T, err error, want string) {
+	t.Helper()
+	if want == "" {
+		if err != nil {
+			t.Fatalf("have an error: %v", err)
+		}
+		return
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		t.Fatalf("have no error, want %q", want)
+	}
+	if len(e.Diags) != 1 || !strings.Contains(e.Diags[0].Detail, want) || e.Diags[0].Subject == nil {
+		t.Errorf("have %v, want one error with %q", err, want)
+	}
+}
+
+func TestCIDR(t *testing.T) {
+	for cidr, want := range map[string]string{
+		"auto": "auto", "203.0.113.7/32": "203.0.113.7/32", "203.0.113.9/24": "203.0.113.0/24", "10.0.0.0/8": "10.0.0.0/8",
+		"2001:DB8:0:0::1/64": "2001:db8::/64", "2001:db8::/12": "2000::/12",
+		"0.0.0.0/0": "!world", "203.0.113.7/3": "!world", "1.0.0.0/7": "!world", "::/0": "!world", "2000::/3": "!world",
+		"203.0.113.7": "!203.0.113.7/32", "2001:db8::1": "!2001:db8::1/128", "fe80::1%eth0": "!no address range",
+		"203.0.113.7/33": "!no address range", "": "!no address range", "here": "!no address range", "::ffff:203.0.113.7/128": "!as IPv4",
+	} {
+		t.Run(cidr, func(t *testing.T) {
+			f, err := load(in("agent ssh", fmt.Sprintf("cidr = %q\n%s", cidr, key)), Options{})
+			if problem, bad := strings.CutPrefix(want, "!"); bad {
+				expect(t, err, problem)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := f.Environment(Place{"123456789012", "us-east-1"})
+			if err != nil || e.Agent.SSH.CIDR != want {
+				t.Errorf("have %v, %v; want %s", e.Agent.SSH.CIDR, err, want)
+			}
+		})
+	}
+	t.Run("allowed", func(t *testing.T) {
+		_, err := load(in("agent ssh", "cidr = \"0.0.0.0/0\"\nallow_world = true\n"+key), Options{})
+		expect(t, err, "")
+	})
+}
+
+func TestTags(t *testing.T) {
+	for n, want := range map[int]string{maxTags: "", maxTags + 1: "40"} {
+		_, err := load(fmt.Sprintf(`environment "dev" { tags = { for i in range(%d) : "tag${i}" => i } }`, n), Options{})
+		expect(t, err, want)
+	}
+	for tag, want := range map[string]string{
+		`"Größe" = "1 µm"`: "", `a = ""`: "", `"Flowbed:x" = "y"`: "flowbed:",
+		fmt.Sprintf("%q = 1", strings.Repeat("k", 129)): "more than 128",
+		fmt.Sprintf("k = %q", strings.Repeat("ä", 256)): "",
+		fmt.Sprintf("k = %q", strings.Repeat("v", 257)): "more than 256",
+	} {
+		_, err := load("environment \"dev\" { tags = { "+tag+" } }", Options{})
+		expect(t, err, want)
+	}
+}
+
+func TestEnvironmentNames(t *testing.T) {
+	for name, good := range map[string]bool{
+		"a": true, "dev-2": true, strings.Repeat("a", 20): true, strings.Repeat("a", 21): false,
+		"2dev": false, "Dev": false, "a_b": false, "": false, "ä": false, "a\n": false,
+	} {
+		_, err := load(fmt.Sprintf("environment %q {}", name), Options{})
+		if (err == nil) != good {
+			t.Errorf("%q: have %v", name, err)
+		}
+		if _, bare := Bare(name, Options{}); (bare == nil) != good {
+			t.Errorf("Bare(%q): have %v", name, bare)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package spec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// sentinel must not be seen anywhere.
+const sentinel = "Sentinel-7f3a-Secret"
+
+// said is all that an error or the warnings of a file say, in every form.
+func said(t *testing.T, f *File, err error) string {
+	t.Helper()
+	var b bytes.Buffer
+	if e, ok := errors.AsType[*Error](err); ok {
+		b.WriteString(e.Error())
+		for _, file := range e.Files {
+			b.Write(file.Bytes)
+		}
+		if err := errors.Join(e.WriteTo(&b, 0, false), e.WriteTo(&b, 20, true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f != nil {
+		if err := f.WriteWarnings(&b, 0, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+func silent(t *testing.T, said string) {
+	t.Helper()
+	if strings.Contains(strings.ToLower(said), strings.ToLower(sentinel)) {
+		t.Errorf("shows the secret:\n%s", said)
+	}
+}
+
+// TestSecretEverywhere puts a secret into each attribute in many ways: it is
+// accepted nowhere but where a secret belongs, and never shown.
+func TestSecretEverywhere(t *testing.T) {
+	expressions := []string{
+		`var.s`, `"${var.s}"`, `"x-${upper(var.s)}"`, `[var.s]`, `{ (var.s) = "x" }`, `{ x = var.s }`, `jsondecode(var.s)`,
+		`tonumber(var.s)`, `tobool(var.s)`, `file(var.s)`, `env(var.s)`, `parseint(var.s, 10)`, `regex(var.s, "a")`,
+		`format(var.s, 1)`, `format("%d", var.s)`, `{ a = 1 }[var.s]`, `var.s.x`, `var.s[0]`, `var[var.s]`, `var.s + 1`,
+		`var.s ? 1 : 2`, `element([], var.s)`, `try(file(var.s))`, `can(var.s)`, `[for x in [var.s] : file(x)]`, `-var.s`,
+		`lookup({}, var.s)`, `zipmap([var.s], [])`, `merge(var.s)`, `var`, `var.l[0]`, `csvdecode(var.s)`, `join(var.s, 1)`,
+	}
+	options := Options{Vars: map[string]string{"s": sentinel, "l": fmt.Sprintf("[%q]", sentinel)}}
+	const head = "variable \"s\" { sensitive = true }\nvariable \"l\" {\nsensitive = true\ndefault = []\n}\n"
+	eachName(reflect.TypeFor[Environment](), "", func(path, last string) {
+		block := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(path, "."), last), ".", " ")
+		for _, x := range expressions {
+			text := fmt.Sprintf("%s = %s\n", last, x)
+			if block != "" {
+				text = in(strings.TrimSpace(block), text)
+			} else {
+				text = "environment \"dev\" {\n" + text + "}"
+			}
+			for _, removal := range []bool{false, true} {
+				options.Removal = removal
+				f, err := load(head+text, options)
+				silent(t, said(t, f, err))
+				if err == nil && !removal && path != ".agent.prefect.api_key" && x != "can(var.s)" {
+					t.Errorf("%s = %s: accepted", path, x)
+				}
+			}
+		}
+	})
+}
+
+// TestSecretInBadFiles gives a secret to every test file through a variable, and
+// through everything that comes from outside.
+func TestSecretInBadFiles(t *testing.T) {
+	for _, pattern := range []string{"testdata/bad/*.hcl", "testdata/good/*.hcl"} {
+		each(t, pattern, func(t *testing.T, path string, o Options) {
+			for _, removal := range []bool{false, true} {
+				o := o
+				o.Removal = removal
+				o.Environ = func(name string) (string, bool) {
+					public, isVar := strings.CutPrefix(name, "FLOWBED_VAR_")
+					return sentinel, !isVar || public == "api_key" || public == "secret"
+				}
+				f, err := Load(path, o)
+				silent(t, said(t, f, err))
+			}
+		})
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	src := `
+variable "a" { sensitive = true }
+variable "b" {
+  sensitive = true
+  default   = { token = "second secret", list = ["third secret"] }
+}
+variable "c" { default = "public" }
+` + in("agent prefect", "api_url = \"https://prefect.example.com/api\"\napi_key = env(\"KEY\")")
+	f, err := load(src, Options{Vars: map[string]string{"a": "first secret"}, Environ: func(name string) (string, bool) {
+		return "the-key", name == "KEY"
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := strings.Join(f.Secrets(), ",")
+	for _, want := range []string{"first secret", "second secret", "third secret", "the-key"} {
+		if !strings.Contains(have, want) {
+			t.Errorf("no %q in %q", want, have)
+		}
+	}
+	if strings.Contains(have, "public") {
+		t.Errorf("have %q", have)
+	}
+}
+
+// TestSecretLines hides a secret of several lines that stands in the file.
+func TestSecretLines(t *testing.T) {
+	src := "variable \"a\" {\nsensitive = true\ndefault = <<EOT\n" + sentinel + " one\n" + sentinel + " two\nEOT\n}\n" +
+		"environment \"dev\" {\nregion = \"" + sentinel + " two\"\n}"
+	f, err := load(src, Options{})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	silent(t, said(t, f, err))
+}

@@ -1,0 +1,3 @@
+environment "dev" {
+  task_role { name = "flowbed-dev-agent" }
+}

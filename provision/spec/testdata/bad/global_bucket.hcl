@@ -1,0 +1,6 @@
+environment "dev" {
+  bucket {
+    namespace = "global"
+    name      = "data-${account}-${region}-an"
+  }
+}

@@ -1,0 +1,3 @@
+environment "dev" {
+  region = "me-south-1"
+}

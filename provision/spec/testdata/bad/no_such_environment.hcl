@@ -1,0 +1,3 @@
+# --env prd
+environment "dev" {}
+environment "prod" {}

@@ -1,0 +1,3 @@
+environment "dev" {
+  bucket { name = "data" }
+}

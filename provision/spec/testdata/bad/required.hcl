@@ -1,0 +1,10 @@
+environment "dev" {
+  task_role {
+    statement {}
+  }
+  agent {
+    prefect {}
+  }
+}
+
+environment {}

@@ -1,0 +1,4 @@
+environment "dev" {
+  task_role { name = "flows" }
+  execution_role { name = "Flows" }
+}

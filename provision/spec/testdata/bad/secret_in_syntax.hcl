@@ -1,0 +1,11 @@
+variable "token" {
+  sensitive = true
+  default   = "pnu_0123456789abcdef" 7
+}
+environment "dev" {
+  agent {
+    prefect {
+      api_key = pnu_0123456789abcdef"
+    }
+  }
+}

@@ -1,0 +1,5 @@
+environment "dev" {}
+environment "staging" {}
+environment "prod" {
+  regoin = "us-east-1"
+}

@@ -1,0 +1,23 @@
+varable "key" {}
+environments = ["dev"]
+something {}
+
+environment "dev" {
+  regoin = "us-east-1"
+  bukcet {}
+  logs = { retention_days = 30 }
+  tags {
+    a = "b"
+  }
+  colour = "green"
+
+  agent {
+    type = "t2.micro"
+    prefect {
+      url = "https://prefect.example.com/api"
+    }
+    ssh {
+      publik_key = "x"
+    }
+  }
+}

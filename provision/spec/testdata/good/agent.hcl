@@ -1,0 +1,49 @@
+# --env prod
+# --var api_key=pnu_0123456789abcdef
+# --var subnets=["subnet-0a1b2c3d", "subnet-0a1b2c3e"]
+# FLOWBED_VAR_days=90
+# STAGE=live
+variable "api_key" { sensitive = true }
+variable "days" { default = 30 }
+variable "subnets" { default = [] }
+variable "big" { default = false }
+
+environment "dev" {
+  region = var.not_evaluated
+}
+
+environment "prod" {
+  tags = { stage = env("STAGE"), place = "${region}/${account}/${env_name}" }
+  bucket {
+    namespace  = "global"
+    versioning = false
+  }
+  task_role {
+    statement {
+      actions   = ["sqs:SendMessage"]
+      resources = ["arn:aws:sqs:${region}:${account}:events"]
+    }
+    statement {
+      actions   = ["sqs:*"]
+      resources = [{ "123456789012" = "*" }[account]] # no error while the account is unknown
+    }
+  }
+  execution_role { name = "flows-execution" }
+  cluster {
+    name               = "flows"
+    capacity_providers = ["FARGATE_SPOT"]
+  }
+  network { subnets = [for s in var.subnets : trimspace(s)] }
+  logs { retention_days = var.days }
+  agent {
+    instance_type = var.big ? "t3.large" : null
+    ssh {
+      cidr       = "2001:DB8:0::7/64"
+      public_key = file("~/.ssh/id_rsa.pub")
+    }
+    prefect {
+      api_url = "https://prefect.example.com/api/"
+      api_key = var.api_key
+    }
+  }
+}

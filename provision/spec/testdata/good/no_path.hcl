@@ -1,0 +1,5 @@
+environment "dev" {
+  agent {
+    prefect { api_url = "http://10.0.0.7:4200" }
+  }
+}
