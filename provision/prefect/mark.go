@@ -1,0 +1,62 @@
+package prefect
+
+import (
+	"regexp"
+)
+
+// Mark says which environment made a pool. It stands in the template and in the
+// description: an edit of either leaves the other.
+type Mark struct {
+	Environment, Region, Account string
+}
+
+// markKey is where the mark stands in a template. The variables are a JSON
+// schema, in which unknown words have no meaning, and which Prefect keeps as it
+// is.
+const markKey = "x-flowbed"
+
+var marked = regexp.MustCompile(`\[flowbed:environment=([a-z0-9-]+) flowbed:region=([a-z0-9-]+) flowbed:account=([0-9]{12})\]`)
+
+// String is the mark as it stands in a description.
+func (m Mark) String() string {
+	return "[flowbed:environment=" + m.Environment + " flowbed:region=" + m.Region + " flowbed:account=" + m.Account + "]"
+}
+
+// Entry is the mark as it stands in a template.
+func (m Mark) Entry() Entry {
+	return Entry{Name: "mark", Path: []any{"variables", markKey}, Value: map[string]any{
+		"environment": m.Environment, "region": m.Region, "account": m.Account,
+	}}
+}
+
+// Mark is who made the pool; ok is false if it carries no mark.
+func (p Pool) Mark() (m Mark, ok bool) {
+	if v, found := lookup(map[string]any(p.Template), []any{"variables", markKey}); found {
+		if tags, is := v.(map[string]any); is {
+			m.Environment, _ = tags["environment"].(string)
+			m.Region, _ = tags["region"].(string)
+			m.Account, _ = tags["account"].(string)
+			if m.Environment != "" && m.Region != "" && m.Account != "" {
+				return m, true
+			}
+		}
+	}
+	if f := marked.FindStringSubmatch(p.Description); f != nil {
+		return Mark{f[1], f[2], f[3]}, true
+	}
+	return Mark{}, false
+}
+
+// Describe is the description with the mark in it: what somebody wrote stays.
+func (m Mark) Describe(have string) string {
+	if f := marked.FindString(have); f != "" {
+		if f == m.String() {
+			return have
+		}
+		return marked.ReplaceAllLiteralString(have, m.String())
+	}
+	if have == "" {
+		have = "Runs flows on AWS Fargate."
+	}
+	return have + " " + m.String()
+}
