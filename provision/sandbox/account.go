@@ -161,6 +161,10 @@ type request struct {
 	now    time.Time
 }
 
+func (a *Account) request(region string) *request {
+	return &request{database: a.db, a: a, region: region, now: time.Now()}
+}
+
 // id is a new id of EC2's form.
 func (r *request) id(prefix string) string {
 	r.Serial++
@@ -263,7 +267,7 @@ func (a *Account) exchange(region string, in any) (any, func(), error) {
 }
 
 func (a *Account) carryOut(op operation, c Call, region string, in any) (any, error) {
-	r := &request{database: a.db, a: a, region: region, now: time.Now()}
+	r := a.request(region)
 	if !c.Write {
 		if !consistent(c) {
 			r.database = a.visible(r.now.Add(-a.Lag))
@@ -276,7 +280,7 @@ func (a *Account) carryOut(op operation, c Call, region string, in any) (any, er
 	}
 	before := a.db.clone()
 	out, err := op(r, in)
-	a.past = slices.DeleteFunc(a.past, func(s snapshot) bool { return s.until.Before(r.now.Add(-a.Lag)) })
+	a.past = slices.DeleteFunc(a.past, func(s snapshot) bool { return !s.until.After(r.now.Add(-a.Lag)) })
 	if err == nil {
 		a.past = append(a.past, snapshot{until: r.now, db: before})
 	}

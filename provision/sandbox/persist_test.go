@@ -1,0 +1,145 @@
+package sandbox
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/google/go-cmp/cmp"
+)
+
+const secret = "pnu_0123456789abcdef"
+
+func putSecret(t *testing.T, a *Account, value string) {
+	t.Helper()
+	must(ssm.NewFromConfig(a.Config("us-east-1")).PutParameter(t.Context(), &ssm.PutParameterInput{
+		Name: aws.String("/key"), Value: &value, Type: "SecureString", Overwrite: aws.Bool(true),
+	}))
+}
+
+func getSecret(t *testing.T, a *Account) string {
+	t.Helper()
+	out := must(ssm.NewFromConfig(a.Config("us-east-1")).GetParameter(t.Context(), &ssm.GetParameterInput{
+		Name: aws.String("/key"), WithDecryption: aws.Bool(true),
+	}))
+	return *out.Parameter.Value
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "dir", "sandbox.json")
+	a := must(Load(path))
+	if err := a.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("an account that nothing was written to was saved")
+	}
+	h := handOf(a, "us-east-1")
+	h.role("one")
+	h.bucket("one", "")
+	h.put("k")
+	putSecret(t, a, secret)
+	if err := a.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if mode := must(os.Stat(path)).Mode().Perm(); mode != 0o600 {
+		t.Errorf("the file has the mode %o, want 600", mode)
+	}
+	if n := len(must(os.ReadDir(filepath.Dir(path)))); n != 1 {
+		t.Errorf("%d files are left, want 1", n)
+	}
+	b := must(Load(path))
+	if d := cmp.Diff(a.Inventory(), b.Inventory()); d != "" {
+		t.Error("not the same after loading (-before +after):\n" + d)
+	}
+	wantCode(t, handOf(b, "us-east-1").role("one"), "EntityAlreadyExists")
+}
+
+func TestSecretsAreNotSaved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.json")
+	a := New()
+	putSecret(t, a, "an older one")
+	putSecret(t, a, secret)
+	if have := getSecret(t, a); have != secret {
+		t.Errorf("before saving: have %q", have)
+	}
+	if err := a.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if text := string(must(os.ReadFile(path))); strings.Contains(text, secret) || strings.Contains(text, "an older one") {
+		t.Error("the file holds the secret")
+	}
+	for _, c := range []struct {
+		known []string
+		want  string
+	}{{nil, NotKept}, {[]string{"wrong", ""}, NotKept}, {[]string{"wrong", secret}, secret}} {
+		b := must(Load(path))
+		b.Secrets = c.known
+		if have := getSecret(t, b); have != c.want {
+			t.Errorf("with %q known: have %q, want %q", c.known, have, c.want)
+		}
+	}
+	c := must(Load(path)) // what is not known stays recognisable
+	handOf(c, "us-east-1").role("one")
+	if err := c.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	d := must(Load(path))
+	if d.Secrets = []string{secret}; getSecret(t, d) != secret {
+		t.Error("the secret was forgotten by saving again")
+	}
+}
+
+func TestDamagedFile(t *testing.T) {
+	for name, text := range map[string]string{
+		"cut off": `{"format": 1, "account": {`, "empty": "", "another version": `{"format": 99, "account": {}}`, "something else": `{"a": 1}`,
+		"no account": `{"format": 1, "account": null}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "sandbox.json")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Load(path)
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete the file") {
+				t.Errorf("have the error %v, want one that names the file and says what to do", err)
+			}
+		})
+	}
+}
+
+func TestKeepSurvivesAKill(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.json")
+	h := newHand("us-east-1")
+	h.Keep = path
+	h.role("one") // and no Save
+	if !handOf(must(Load(path)), "us-east-1").hasRole("one") {
+		t.Error("the role is not in the file")
+	}
+	h.Keep = filepath.Join(path, "not a directory")
+	if err := h.role("two"); err == nil {
+		t.Error("a write that could not be kept succeeded")
+	}
+}
+
+func TestInventoryLeavesOutWhatIsAWSs(t *testing.T) {
+	h, ctx := newHand("us-east-1"), t.Context()
+	empty := h.Inventory()
+	must(ec2.NewFromConfig(h.Config("us-east-1")).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{}))
+	wantCode(t, h.linked("ecs.amazonaws.com"), "")
+	h.role("one")
+	h.bucket("one", "")
+	if d := cmp.Diff(empty, h.Inventory()); !strings.Contains(d, `"one"`) {
+		t.Errorf("what was made is not listed:\n%s", d)
+	}
+	h.dropBucket("one")
+	must(h.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String("one")}))
+	if d := cmp.Diff(empty, h.Inventory()); d != "" {
+		t.Error("something is left (-before +after):\n" + d)
+	}
+}

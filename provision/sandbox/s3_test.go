@@ -1,0 +1,338 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+func (h hand) bucket(name, constraint string) error {
+	in := &s3.CreateBucketInput{Bucket: &name}
+	if constraint != "" {
+		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(constraint)}
+	}
+	_, err := h.s3.CreateBucket(context.Background(), in)
+	return err
+}
+
+func (h hand) dropBucket(name string) error {
+	_, err := h.s3.DeleteBucket(context.Background(), &s3.DeleteBucketInput{Bucket: &name})
+	return err
+}
+
+func (h hand) put(key string) error {
+	_, err := h.s3.PutObject(context.Background(), &s3.PutObjectInput{Bucket: aws.String("one"), Key: &key, Body: strings.NewReader(key)})
+	return err
+}
+
+func (h hand) drop(key string) error {
+	_, err := h.s3.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: aws.String("one"), Key: &key})
+	return err
+}
+
+func (h hand) versioning(status types.BucketVersioningStatus) error {
+	_, err := h.s3.PutBucketVersioning(context.Background(), &s3.PutBucketVersioningInput{
+		Bucket: aws.String("one"), VersioningConfiguration: &types.VersioningConfiguration{Status: status},
+	})
+	return err
+}
+
+func (h hand) bucketPolicy(parts string) error {
+	_, err := h.s3.PutBucketPolicy(context.Background(), &s3.PutBucketPolicyInput{Bucket: aws.String("one"), Policy: aws.String(statementOf(parts))})
+	return err
+}
+
+func (h hand) lifecycle(rules ...types.LifecycleRule) error {
+	_, err := h.s3.PutBucketLifecycleConfiguration(context.Background(), &s3.PutBucketLifecycleConfigurationInput{
+		Bucket: aws.String("one"), LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
+	})
+	return err
+}
+
+func TestBucketNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"abc": "", strings.Repeat("a", 63): "", "a.b-c.9": "", "my-plan": "",
+		"ab": "InvalidBucketName", strings.Repeat("a", 64): "InvalidBucketName", "Abc": "InvalidBucketName",
+		"a_b": "InvalidBucketName", "a..b": "InvalidBucketName", "-abc": "InvalidBucketName", "abc-": "InvalidBucketName",
+		"192.168.5.4": "InvalidBucketName", "xn--abc": "InvalidBucketName", "sthree-abc": "InvalidBucketName",
+		"abc-s3alias": "InvalidBucketName", "abc--ol-s3": "InvalidBucketName", "abc.mrap": "InvalidBucketName",
+		"abc--x-s3": "InvalidBucketName", "abc-123456789012-us-east-1-an": "InvalidBucketName",
+	} {
+		t.Run(name, func(t *testing.T) { wantCode(t, newHand("us-east-1").bucket(name, ""), want) })
+	}
+}
+
+func TestAccountRegionalNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"abc-123456789012-eu-north-1-an": "",
+		"abc-123456789012-us-east-1-an":  "InvalidNamespaceHeader",
+		"abc-210987654321-eu-north-1-an": "InvalidNamespaceHeader",
+		"abc":                            "InvalidNamespaceHeader",
+	} {
+		_, err := newHand("eu-north-1").s3.CreateBucket(t.Context(), &s3.CreateBucketInput{
+			Bucket: &name, BucketNamespace: types.BucketNamespaceAccountRegional,
+			CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-north-1"},
+		})
+		t.Run(name, func(t *testing.T) { wantCode(t, err, want) })
+	}
+}
+
+func TestBucketCreation(t *testing.T) {
+	for _, c := range []struct{ region, constraint, code, again string }{
+		{"us-east-1", "", "", ""},
+		{"us-east-1", "us-east-1", "InvalidLocationConstraint", ""},
+		{"us-east-1", "eu-north-1", "IllegalLocationConstraintException", ""},
+		{"eu-north-1", "eu-north-1", "", "BucketAlreadyOwnedByYou"},
+		{"eu-north-1", "", "IllegalLocationConstraintException", ""},
+		{"eu-north-1", "eu-west-1", "IllegalLocationConstraintException", ""},
+	} {
+		t.Run(c.region+" "+c.constraint, func(t *testing.T) {
+			h := newHand(c.region)
+			wantCode(t, h.bucket("one", c.constraint), c.code)
+			if c.code == "" {
+				wantCode(t, h.bucket("one", c.constraint), c.again)
+			}
+			h.TakeBucket("taken", "210987654321", c.region)
+			if c.code == "" {
+				wantCode(t, h.bucket("taken", c.constraint), "BucketAlreadyExists")
+			}
+		})
+	}
+}
+
+func TestNewBucketIsShut(t *testing.T) {
+	h, ctx, name := newHand("us-east-1"), t.Context(), aws.String("one")
+	must(h.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: name, CreateBucketConfiguration: &types.CreateBucketConfiguration{
+		Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
+	}}))
+	block := must(h.s3.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: name})).PublicAccessBlockConfiguration
+	if !*block.BlockPublicAcls || !*block.BlockPublicPolicy || !*block.IgnorePublicAcls || !*block.RestrictPublicBuckets {
+		t.Errorf("public access is not blocked: %+v", block)
+	}
+	own := must(h.s3.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: name})).OwnershipControls
+	if own.Rules[0].ObjectOwnership != types.ObjectOwnershipBucketOwnerEnforced {
+		t.Errorf("ACLs are on: %s", own.Rules[0].ObjectOwnership)
+	}
+	enc := must(h.s3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: name})).ServerSideEncryptionConfiguration
+	if enc.Rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm != types.ServerSideEncryptionAes256 {
+		t.Error("not encrypted with S3's keys")
+	}
+	if set := must(h.s3.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: name})).TagSet; len(set) != 1 || *set[0].Key != "k" {
+		t.Errorf("the tags of the creation are lost: %v", set)
+	}
+}
+
+func TestS3Rules(t *testing.T) {
+	ctx, one, me, other := context.Background(), aws.String("one"), aws.String(DefaultAccount), aws.String("210987654321")
+	world := `"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::one/*"`
+	rule := func(change func(*types.LifecycleRule)) types.LifecycleRule {
+		r := types.LifecycleRule{
+			ID: aws.String("a"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("")},
+			Expiration: &types.LifecycleExpiration{Days: aws.Int32(1)},
+		}
+		change(&r)
+		return r
+	}
+	same := func(*types.LifecycleRule) {}
+	for _, c := range []struct {
+		name string
+		do   func(h hand) error
+		want string
+	}{
+		{"no bucket", func(h hand) error {
+			_, err := h.s3.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: aws.String("two")})
+			return err
+		}, "NoSuchBucket"},
+		{"head of no bucket", func(h hand) error {
+			_, err := h.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String("two")})
+			return err
+		}, "NotFound"},
+		{"expected owner", func(h hand) error {
+			_, err := h.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: one, ExpectedBucketOwner: me})
+			return err
+		}, ""},
+		{"another owner expected", func(h hand) error {
+			_, err := h.s3.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: one, ExpectedBucketOwner: other})
+			return err
+		}, "AccessDenied"},
+		{"somebody else's", func(h hand) error { h.TakeBucket("taken", *other, "us-east-1"); return h.dropBucket("taken") }, "AccessDenied"},
+		{"another region", func(h hand) error { return handOf(h.Account, "eu-north-1").dropBucket("one") }, "PermanentRedirect"},
+		{"no tags", func(h hand) error {
+			_, err := h.s3.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: one})
+			return err
+		}, "NoSuchTagSet"},
+		{"no policy", func(h hand) error {
+			_, err := h.s3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: one})
+			return err
+		}, "NoSuchBucketPolicy"},
+		{"no lifecycle", func(h hand) error {
+			_, err := h.s3.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: one})
+			return err
+		}, "NoSuchLifecycleConfiguration"},
+		{"block deleted", func(h hand) error {
+			must(h.s3.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: one}))
+			_, err := h.s3.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: one})
+			return err
+		}, "NoSuchPublicAccessBlockConfiguration"},
+		{"ownership deleted", func(h hand) error {
+			must(h.s3.DeleteBucketOwnershipControls(ctx, &s3.DeleteBucketOwnershipControlsInput{Bucket: one}))
+			_, err := h.s3.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: one})
+			return err
+		}, "OwnershipControlsNotFoundError"},
+
+		{"public policy", func(h hand) error { return h.bucketPolicy(world) }, "AccessDenied"},
+		{"public policy without block", func(h hand) error {
+			must(h.s3.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: one}))
+			return h.bucketPolicy(world)
+		}, ""},
+		{"fixed to an organization", func(h hand) error {
+			return h.bucketPolicy(world + `,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`)
+		}, ""},
+		{"fixed to TLS is public", func(h hand) error {
+			return h.bucketPolicy(world + `,"Condition":{"Bool":{"aws:SecureTransport":"true"}}`)
+		}, "AccessDenied"},
+		{"denial to all", func(h hand) error { return h.bucketPolicy(strings.Replace(world, "Allow", "Deny", 1)) }, ""},
+		{"another bucket's policy", func(h hand) error { return h.bucketPolicy(strings.Replace(world, "one/*", "two/*", 1)) }, "MalformedPolicy"},
+		{"policy without principal", func(h hand) error {
+			return h.bucketPolicy(`"Effect":"Deny","Action":"s3:*","Resource":"arn:aws:s3:::one"`)
+		}, "MalformedPolicy"},
+		{"policy for an unknown role", func(h hand) error {
+			return h.bucketPolicy(strings.Replace(world, `"*"`, `{"AWS":"arn:aws:iam::123456789012:role/nobody"}`, 1))
+		}, "MalformedPolicy"},
+
+		{"lifecycle", func(h hand) error { return h.lifecycle(rule(same)) }, ""},
+		{"same rule twice", func(h hand) error { return h.lifecycle(rule(same), rule(same)) }, "InvalidArgument"},
+		{"rule without action", func(h hand) error { return h.lifecycle(rule(func(r *types.LifecycleRule) { r.Expiration = nil })) }, "InvalidRequest"},
+		{"rule without filter", func(h hand) error { return h.lifecycle(rule(func(r *types.LifecycleRule) { r.Filter = nil })) }, "MalformedXML"},
+		{"no days", func(h hand) error {
+			return h.lifecycle(rule(func(r *types.LifecycleRule) { r.Expiration.Days = aws.Int32(0) }))
+		}, "InvalidArgument"},
+		{"days and markers", func(h hand) error {
+			return h.lifecycle(rule(func(r *types.LifecycleRule) { r.Expiration.ExpiredObjectDeleteMarker = aws.Bool(true) }))
+		}, "MalformedXML"},
+
+		{"delete with object", func(h hand) error { h.put("k"); return h.dropBucket("one") }, "BucketNotEmpty"},
+		{"delete with old version", func(h hand) error {
+			h.versioning("Enabled")
+			h.put("k")
+			h.drop("k")
+			return h.dropBucket("one")
+		}, "BucketNotEmpty"},
+		{"delete with marker alone", func(h hand) error { h.versioning("Enabled"); h.drop("k"); return h.dropBucket("one") }, "BucketNotEmpty"},
+		{"delete with upload", func(h hand) error {
+			must(h.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: one, Key: aws.String("k")}))
+			return h.dropBucket("one")
+		}, ""},
+		{"delete emptied", func(h hand) error { h.put("k"); h.drop("k"); return h.dropBucket("one") }, ""},
+		{"too many keys at once", func(h hand) error {
+			_, err := h.s3.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: one, Delete: &types.Delete{Objects: slices.Repeat([]types.ObjectIdentifier{{Key: one}}, 1001)}})
+			return err
+		}, "MalformedXML"},
+		{"hold without lock", func(h hand) error {
+			h.put("k")
+			_, err := h.s3.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{Bucket: one, Key: aws.String("k")})
+			return err
+		}, "InvalidRequest"},
+		{"abort twice", func(h hand) error {
+			id := must(h.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: one, Key: aws.String("k")})).UploadId
+			must(h.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: one, Key: aws.String("k"), UploadId: id}))
+			_, err := h.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: one, Key: aws.String("k"), UploadId: id})
+			return err
+		}, "NoSuchUpload"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHand("us-east-1")
+			wantCode(t, h.bucket("one", ""), "")
+			wantCode(t, c.do(h), c.want)
+		})
+	}
+}
+
+// The lease of one writer among many: made once, renewed and released only by
+// who holds it.
+func TestConditionalWrites(t *testing.T) {
+	h, ctx, one, key := newHand("us-east-1"), t.Context(), aws.String("one"), aws.String("lease")
+	wantCode(t, h.bucket("one", ""), "")
+	put := func(none, match *string) (*s3.PutObjectOutput, error) {
+		return h.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: one, Key: key, Body: strings.NewReader("me"), IfNoneMatch: none, IfMatch: match})
+	}
+	drop := func(etag string) error {
+		_, err := h.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: one, Key: key, IfMatch: &etag})
+		return err
+	}
+	_, err := put(nil, aws.String(`"x"`))
+	wantCode(t, err, "NoSuchKey")
+	made := must(put(aws.String("*"), nil))
+	_, err = put(aws.String("*"), nil)
+	wantCode(t, err, "PreconditionFailed")
+	_, err = put(nil, aws.String(`"x"`))
+	wantCode(t, err, "PreconditionFailed")
+	_, err = put(nil, made.ETag)
+	wantCode(t, err, "")
+	wantCode(t, drop(`"x"`), "PreconditionFailed")
+	wantCode(t, drop(*made.ETag), "")
+	wantCode(t, drop(*made.ETag), "NoSuchKey")
+
+	h.Fault = func(c Call) Fault { return Fault{Lose: c.Operation == "PutObject"} }
+	_, err = put(aws.String("*"), nil)
+	wantCode(t, err, "PreconditionFailed") // against itself
+	got := must(h.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: one, Key: key}))
+	if body := must(io.ReadAll(got.Body)); string(body) != "me" {
+		t.Errorf("the object is %q, want what was sent", body)
+	}
+}
+
+func TestVersions(t *testing.T) {
+	h, ctx, one := newHand("us-east-1"), t.Context(), aws.String("one")
+	h.bucket("one", "")
+	h.put("k") // null
+	h.versioning("Enabled")
+	h.put("k")
+	h.drop("k") // a marker on top
+	h.versioning("Suspended")
+	h.put("k") // takes the place of null
+	list := func(size int32) (text string, pages int) {
+		p := s3.NewListObjectVersionsPaginator(h.s3, &s3.ListObjectVersionsInput{Bucket: one, MaxKeys: &size})
+		for ; p.HasMorePages(); pages++ {
+			page := must(p.NextPage(ctx))
+			for _, v := range page.Versions {
+				text += fmt.Sprintf("%s latest=%v null=%v; ", *v.Key, *v.IsLatest, *v.VersionId == "null")
+			}
+			for range page.DeleteMarkers {
+				text += "marker; "
+			}
+		}
+		return text, pages
+	}
+	want := "k latest=true null=true; k latest=false null=false; marker; "
+	if have, _ := list(1000); have != want {
+		t.Errorf("have %s\nwant %s", have, want)
+	}
+	if _, pages := list(1); pages != 3 {
+		t.Errorf("have %d pages of one, want 3", pages)
+	}
+	if n := *must(h.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: one})).KeyCount; n != 1 {
+		t.Errorf("have %d current objects, want 1", n)
+	}
+}
+
+func TestFreedNameIsNotAtOnceFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHand("us-east-1")
+		h.ReuseLag = time.Minute
+		h.bucket("one", "")
+		wantCode(t, h.dropBucket("one"), "")
+		wantCode(t, h.bucket("one", ""), "OperationAborted")
+		time.Sleep(time.Minute)
+		wantCode(t, h.bucket("one", ""), "")
+	})
+}
