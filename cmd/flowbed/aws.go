@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+const (
+	attempts     = 8                // of a call that is throttled or finds no answer
+	connections  = 64               // kept open to one host: reads run in parallel
+	dialTimeout  = 5 * time.Second  // a machine without network is told so soon
+	replyTimeout = 60 * time.Second // CreateCluster and RunInstances may be slow
+)
+
+// awsConfig is the SDK's default configuration with our patience.
+func awsConfig(ctx context.Context, profile, region string, trace []func(*middleware.Stack) error) (aws.Config, error) {
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConnsPerHost = connections
+		t.ResponseHeaderTimeout = replyTimeout
+	})
+	client = client.WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })
+	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithSharedConfigProfile(profile), config.WithRegion(region),
+		config.WithHTTPClient(client), config.WithAPIOptions(trace),
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
+		}))
+	if err != nil {
+		return cfg, coded{exitDenied, fmt.Errorf("read the AWS configuration: %w", err)}
+	}
+	if cfg.Region == "" {
+		return cfg, errNoRegion()
+	}
+	return cfg, nil
+}
+
+// trace prints each attempt of a call to AWS, with -v: the operation, the
+// outcome and the time, but nothing of what was sent or received.
+func (a *app) trace() []func(*middleware.Stack) error {
+	if !a.verbose {
+		return nil
+	}
+	return []func(*middleware.Stack) error{func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("flowbed:trace",
+			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+				middleware.InitializeOutput, middleware.Metadata, error) {
+				begun := time.Now()
+				out, meta, err := next.HandleInitialize(ctx, in)
+				outcome := "ok"
+				if err != nil {
+					outcome = firstOf(awserr.Code(err), "failed")
+				}
+				fmt.Fprintf(a.err, "  call %s %s: %s (%s)\n", middleware.GetServiceID(ctx),
+					middleware.GetOperationName(ctx), outcome, time.Since(begun).Round(time.Millisecond))
+				return out, meta, err
+			}), middleware.Before)
+	}}
+}

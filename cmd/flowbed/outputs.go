@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/provision/view"
+)
+
+func (a *app) outputsCommand() *cobra.Command {
+	var format string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "outputs", Short: "Names, ARNs and commands of what is there",
+		Long: `Outputs reads the account and prints what a user of the environment needs to
+know. What does not exist is left out.`,
+		Example: `  flowbed outputs
+  eval "$(flowbed outputs --format env)"      FLOWBED_BUCKET and so on
+  flowbed outputs --json | jq -r .outputs.bucket`,
+		Args: noArgs,
+	}
+	c.Flags().StringVar(&format, "format", "text", "text, json or env")
+	c.Flags().BoolVar(&asJSON, "json", false, "the same as --format json")
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		if asJSON {
+			format = "json"
+		}
+		if !slices.Contains([]string{"text", "json", "env"}, format) {
+			return usageOf(c, fmt.Errorf("--format %s: not text, json or env", format))
+		}
+		s, err := a.open(c.Context(), stack.Options{})
+		if err != nil {
+			return err
+		}
+		defer s.keep(&err)
+		p, err := s.Graph.Plan(c.Context())
+		if err != nil {
+			return err
+		}
+		for _, step := range p.Actions {
+			if step.Err != nil {
+				return fmt.Errorf("read %s: %w", step.Step, step.Err)
+			}
+		}
+		switch list := s.outputs(); format {
+		case "json":
+			return view.OutputsJSON(a.out, s.header, list)
+		case "env":
+			return outputEnv(a.out, list)
+		default:
+			return outputText(a.out, list)
+		}
+	}
+	return c
+}
+
+func (s *session) outputs() (list []view.Output) {
+	for _, o := range s.Outputs() {
+		list = append(list, view.Output(o))
+	}
+	return list
+}
+
+func text(o view.Output) string {
+	if o.List != nil {
+		return strings.Join(o.List, ",")
+	}
+	return o.Value
+}
+
+func outputText(w io.Writer, list []view.Output) error {
+	width := 0
+	for _, o := range list {
+		width = max(width, len(o.Name))
+	}
+	var b strings.Builder
+	for _, o := range list {
+		fmt.Fprintf(&b, "%-*s  %s\n", width, o.Name, text(o))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// outputEnv is for a shell to evaluate, and for --env-file of other programs:
+// values are quoted only where a shell needs it.
+func outputEnv(w io.Writer, list []view.Output) error {
+	var b strings.Builder
+	for _, o := range list {
+		fmt.Fprintf(&b, "export FLOWBED_%s=%s\n", strings.ToUpper(o.Name), shellQuote(text(o)))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func shellQuote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@,+=", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

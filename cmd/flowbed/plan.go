@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/provision/view"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var detailed, asJSON, down bool
+	c := &cobra.Command{
+		Use: "plan", Short: "Show what up would do, and change nothing",
+		Long: `Plan reads the account and shows what up would do: what it would create,
+change, replace or remove, and what belongs to somebody else. It changes
+nothing. With --down it shows what down would remove.`,
+		Example: `  flowbed plan
+  flowbed plan --detailed-exitcode    exit code 2 if there is something to do
+  flowbed plan --json | jq .summary`,
+		Args: noArgs,
+	}
+	f := c.Flags()
+	f.BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 if there is something to do")
+	f.BoolVar(&asJSON, "json", false, "one JSON document on stdout (docs/json.md)")
+	f.BoolVar(&down, "down", false, "show what down would do")
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		s, err := a.open(c.Context(), stack.Options{Removal: down})
+		if err != nil {
+			return err
+		}
+		defer s.keep(&err)
+		plan, verb := s.Graph.Plan, "up"
+		if down {
+			plan, verb = s.Graph.PlanDown, "down"
+		}
+		p, err := plan(c.Context())
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			err = view.PlanJSON(a.out, s.header, verb, p)
+		} else {
+			err = a.showPlan(os.Stdout, s, verb, p)
+		}
+		switch {
+		case err != nil:
+			return err
+		case p.Err() != nil:
+			return shown(p.Err())
+		case detailed && !p.Empty():
+			return coded{code: exitChanges}
+		}
+		return nil
+	}
+	return c
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/provision/view"
+)
+
+// session is an environment of the spec in an account: all that a command needs.
+type session struct {
+	*stack.Stack
+	env    *spec.Environment
+	header view.Header
+	save   func() error // keeps the sandbox
+}
+
+// keep saves the sandbox at the end of a command.
+func (s *session) keep(err *error) { *err = errors.Join(*err, s.save()) }
+
+// load reads the file; nothing is called.
+func (a *app) load(removal bool) (*spec.File, error) {
+	vars := map[string]string{}
+	for _, v := range a.vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok {
+			return nil, usage(fmt.Errorf("--var %s: not of the form name=value", v))
+		}
+		vars[name] = value
+		a.secrets = append(a.secrets, value) // until the file says which are not
+	}
+	f, err := spec.Load(a.config, spec.Options{
+		Env: a.env, Vars: vars, Region: a.region, Removal: removal,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.secrets = f.Secrets()
+	return f, nil
+}
+
+// open finds out where the run acts, and wires the environment's resources.
+func (a *app) open(ctx context.Context, o stack.Options) (*session, error) {
+	f, err := a.load(o.Removal)
+	if err != nil {
+		return nil, err
+	}
+	cfg, save, err := a.configuration(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	id, caller, err := a.identity(ctx, f, cfg)
+	if err != nil {
+		return nil, err
+	}
+	env, err := f.Environment(spec.Place{Account: id.Account, Region: id.Region})
+	if err != nil {
+		return nil, err
+	}
+	id.Extra = env.Tags
+	if a.sandbox {
+		o.Address, o.NoPrefect = sandboxAddress, true
+	}
+	built, err := stack.Build(env, id, stack.NewClients(cfg), o)
+	if err != nil {
+		return nil, usage(err)
+	}
+	s := &session{Stack: built, env: env, save: save}
+	s.header = view.Header{
+		Environment: env.Name, Account: id.Account, Caller: caller, Region: id.Region,
+		Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,
+	}
+	return s, nil
+}
+
+// sandboxAddress stands for the caller's address where there is no network: it
+// is of the range that is kept for documentation (RFC 5737).
+var sandboxAddress = netip.MustParsePrefix("203.0.113.7/32")
+
+// configuration is that of AWS, or of the sandbox beside the file.
+func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func() error, error) {
+	region := f.Region()
+	if !a.sandbox {
+		cfg, err := awsConfig(ctx, a.profile, region, a.trace())
+		return cfg, func() error { return nil }, err
+	}
+	region = firstOf(region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
+	if region == "" {
+		return aws.Config{}, nil, errNoRegion()
+	}
+	path := filepath.Join(".flowbed", "sandbox.json")
+	account, err := sandbox.Load(path)
+	if err != nil {
+		return aws.Config{}, nil, err
+	}
+	account.Secrets = f.Secrets()
+	cfg := account.Config(region)
+	cfg.APIOptions = append(cfg.APIOptions, a.trace()...)
+	return cfg, func() error { return account.Save(path) }, nil
+}
+
+func errNoRegion() error {
+	return usage(&hinted{errors.New("no region is given"),
+		"set region in the environment block, AWS_REGION, or a region in the AWS profile"})
+}
+
+// identity asks who is calling, and stops in an account that is not the one the
+// file names.
+func (a *app) identity(ctx context.Context, f *spec.File, cfg aws.Config) (resource.Identity, string, error) {
+	id := resource.Identity{Env: f.EnvName(), Region: cfg.Region, Version: version}
+	who, err := sts.NewFromConfig(cfg, func(o *sts.Options) { o.RetryMaxAttempts = 3 }).
+		GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return id, "", fmt.Errorf("ask AWS who is calling: %w", err)
+	}
+	id.Account = aws.ToString(who.Account)
+	caller, err := arn.Parse(aws.ToString(who.Arn))
+	if err != nil {
+		return id, "", fmt.Errorf("ask AWS who is calling: %w", err)
+	}
+	id.Partition = caller.Partition
+	if pin := f.Account(); pin != "" && pin != id.Account {
+		return id, "", coded{exitDenied, &hinted{
+			fmt.Errorf("the credentials are for account %s, but the environment %s is pinned to %s", id.Account, id.Env, pin),
+			"use another profile (--profile, AWS_PROFILE), or correct `account` in " + a.config}}
+	}
+	return id, caller.String(), nil
+}
+
+func firstOf(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}

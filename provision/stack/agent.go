@@ -1,0 +1,87 @@
+package stack
+
+import (
+	"net/netip"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/templates"
+)
+
+// addAgent adds the instance and what only it needs. If the spec has no agent,
+// the steps are there all the same, so that an agent of earlier is found.
+func (s *Stack) addAgent() {
+	a := s.env.Agent
+	own := wanted(s.o.Removal || a != nil)
+	if a == nil {
+		a = &spec.Agent{}
+	}
+	s.network = provision.Look(s.Graph, "network", resource.Network{
+		API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
+	})
+	s.tasks = provision.Add(s.Graph, "tasks group", provision.Own, resource.SecurityGroup{
+		API: s.c.EC2, ID: s.id, Name: s.name("tasks"),
+		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network,
+	})
+	group := resource.SecurityGroup{
+		API: s.c.EC2, ID: s.id, Name: s.name("agent"),
+		Description: "The agent of the flowbed environment " + s.id.Env, Network: s.network,
+	}
+	key := s.addKey(a.SSH)
+	s.openSSH(&group, a.SSH)
+	s.group = provision.Add(s.Graph, "ssh group", own, group)
+
+	role := provision.Add(s.Graph, "agent role", own, resource.Role{
+		API: s.c.IAM, ID: s.id, Name: s.name("agent"),
+		Description: "What the agent of the flowbed environment " + s.id.Env + " may do",
+		Trust:       templates.InstanceTrust(s.place()),
+		Managed:     []string{"arn:" + s.id.Partition + ":iam::aws:policy/AmazonSSMManagedInstanceCore"},
+		Passes:      []provision.Ref[resource.RoleState]{s.task, s.execution},
+		Inline:      s.agentPolicy,
+	})
+	profile := provision.Add(s.Graph, "agent profile", own, resource.Profile{
+		API: s.c.IAM, ID: s.id, Name: s.name("agent"), Role: role,
+	})
+	image := provision.Look(s.Graph, "image", resource.Image{SSM: s.c.SSM, Image: a.Image})
+	s.agent = provision.Add(s.Graph, "agent", own, resource.Instance{
+		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: a.InstanceType,
+		ImageName: a.Image, Image: image, VolumeGiB: a.VolumeGiB,
+		Key: key, Profile: profile, Network: s.network,
+		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
+		After:    []provision.Edge{s.bucket, s.logs, s.parameter, s.cluster},
+		UserData: s.userData,
+	})
+}
+
+// addKey adds the key pair, or looks up the one that exists already.
+func (s *Stack) addKey(ssh *spec.SSH) provision.Ref[resource.KeyPairState] {
+	public := ""
+	if ssh != nil {
+		public = ssh.PublicKey
+	}
+	imported := provision.Add(s.Graph, "key pair", wanted(s.o.Removal || public != ""), resource.KeyPair{
+		API: s.c.EC2, ID: s.id, Name: s.name("agent"), PublicKey: public,
+	})
+	switch {
+	case ssh != nil && ssh.KeyName != "" && !s.o.Removal:
+		return provision.Look(s.Graph, "existing key pair", resource.ExistingKey{API: s.c.EC2, Name: ssh.KeyName})
+	case public != "" || s.o.Removal:
+		return imported
+	}
+	return provision.Ref[resource.KeyPairState]{}
+}
+
+func (s *Stack) openSSH(group *resource.SecurityGroup, ssh *spec.SSH) {
+	switch {
+	case ssh == nil || s.o.Removal:
+	case ssh.CIDR != "auto":
+		if cidr, err := netip.ParsePrefix(ssh.CIDR); err == nil { // the spec has checked it
+			group.Caller = provision.Known(cidr)
+		}
+	case s.o.Address.IsValid():
+		group.Caller = provision.Known(s.o.Address)
+	default:
+		group.Caller = provision.Look(s.Graph, "caller's address", resource.Address{})
+	}
+}

@@ -1,0 +1,237 @@
+// Package stack turns an environment of the spec into the graph of its
+// resources. It is the only place that knows which resource needs which, and
+// the names that the spec does not give.
+package stack
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/templates"
+)
+
+// The names that belong to a whole account: other tools make and use them too.
+const (
+	accountExecutionRole = "ecsTaskExecutionRole"
+	accountCluster       = "default"
+)
+
+// Clients are the clients of the AWS services.
+type Clients struct {
+	IAM  *iam.Client
+	EC2  *ec2.Client
+	ECS  *ecs.Client
+	S3   *s3.Client
+	SSM  *ssm.Client
+	Logs *cloudwatchlogs.Client
+}
+
+// NewClients makes the clients for one configuration.
+func NewClients(cfg aws.Config) Clients {
+	return Clients{
+		IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg),
+		S3: s3.NewFromConfig(cfg, pathStyle(cfg)), SSM: ssm.NewFromConfig(cfg), Logs: cloudwatchlogs.NewFromConfig(cfg),
+	}
+}
+
+// pathStyle addresses buckets by path at an endpoint that is not AWS's: its
+// name server does not know the buckets.
+func pathStyle(cfg aws.Config) func(*s3.Options) {
+	return func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil || o.BaseEndpoint != nil }
+}
+
+// Options are what a command decides, and the spec does not.
+type Options struct {
+	// Removal builds the graph of everything that the environment may have,
+	// without what only building needs.
+	Removal bool
+
+	// ForceDestroy lets Down empty the bucket, whatever the spec says.
+	ForceDestroy bool
+
+	// NoPrefect leaves the work pool and the worker out: there is no API.
+	NoPrefect bool
+
+	// NoWait ends up when the instance runs, and Wait is how long it waits for
+	// the worker otherwise.
+	NoWait bool
+	Wait   time.Duration
+
+	// Address is the caller's public address. If it is not valid, it is looked
+	// up when it is needed.
+	Address netip.Prefix
+}
+
+// Stack is the graph of an environment.
+type Stack struct {
+	Graph *provision.Graph
+
+	env *spec.Environment
+	id  resource.Identity
+	c   Clients
+	o   Options
+
+	bucket    provision.Ref[resource.BucketState]
+	logs      provision.Ref[resource.LogGroupState]
+	parameter provision.Ref[resource.ParameterState]
+	task      provision.Ref[resource.RoleState]
+	execution provision.Ref[resource.RoleState]
+	cluster   provision.Ref[resource.ClusterState]
+	network   provision.Ref[resource.NetworkState]
+	group     provision.Ref[resource.SecurityGroupState] // of the agent
+	tasks     provision.Ref[resource.SecurityGroupState]
+	agent     provision.Ref[resource.InstanceState]
+}
+
+// Build wires the resources of an environment. It fails if the agent's user
+// data cannot be written.
+func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*Stack, error) {
+	s := &Stack{
+		Graph: &provision.Graph{Owner: id.Owner(), Retry: awserr.Retry},
+		env:   env, id: id, c: c, o: o,
+	}
+	if env.Agent != nil && !o.Removal {
+		if _, err := UserData(env, s.place()); err != nil {
+			return nil, fmt.Errorf("write the user data: %w", err)
+		}
+	}
+	s.addStorage()
+	s.addRoles()
+	s.addCluster()
+	s.addAgent()
+	return s, s.addPrefect()
+}
+
+// ownership translates the spec's word; without one the step is shared if its
+// name belongs to the whole account.
+func ownership(word string, accountWide bool) provision.Ownership {
+	switch word {
+	case "adopt":
+		return provision.Adopt
+	case "borrow":
+		return provision.Borrow
+	case "":
+		if accountWide {
+			return provision.Share
+		}
+	}
+	return provision.Own
+}
+
+func (s *Stack) place() templates.Place {
+	return templates.Place{Partition: s.id.Partition, Region: s.id.Region, Account: s.id.Account, Env: s.id.Env}
+}
+
+func (s *Stack) name(part string) string { return "flowbed-" + s.id.Env + "-" + part }
+
+func (s *Stack) logGroupName() string { return "/flowbed/" + s.id.Env }
+
+func (s *Stack) parameterName() string { return parameterName(s.id.Env) }
+
+func parameterName(env string) string { return "/flowbed/" + env + "/prefect-api-key" }
+
+// wanted is Own for what the spec asks for, and Unwanted for what it does not:
+// up takes away what an earlier spec has left.
+func wanted(yes bool) provision.Ownership {
+	if yes {
+		return provision.Own
+	}
+	return provision.Unwanted
+}
+
+func (s *Stack) addStorage() {
+	e := s.env
+	s.bucket = provision.Add(s.Graph, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
+		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",
+		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays,
+		ForceDestroy: e.Bucket.ForceDestroy || s.o.ForceDestroy,
+	})
+	s.logs = provision.Add(s.Graph, "log group", provision.Own, resource.LogGroup{
+		API: s.c.Logs, ID: s.id, Name: s.logGroupName(), Days: e.Logs.RetentionDays,
+	})
+	s.parameter = provision.Add(s.Graph, "token", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
+		API: s.c.SSM, ID: s.id, Name: s.parameterName(), Value: s.secret(),
+	})
+}
+
+// secret is the key with which the agent talks to Prefect; empty if there is none.
+func (s *Stack) secret() string {
+	if s.env.Agent == nil || s.env.Agent.Prefect == nil {
+		return ""
+	}
+	return s.env.Agent.Prefect.APIKey
+}
+
+func (s *Stack) addRoles() {
+	e, p := s.env, s.place()
+	statements := make([]templates.Statement, len(e.TaskRole.Statements))
+	for i, st := range e.TaskRole.Statements {
+		statements[i] = templates.Statement{Actions: st.Actions, Resources: st.Resources}
+	}
+	s.task = provision.Add(s.Graph, "task role", ownership(e.TaskRole.Ownership, false), resource.Role{
+		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name,
+		Description: "What the flows of the flowbed environment " + s.id.Env + " may do",
+		Trust:       templates.TasksTrust(p), Managed: e.TaskRole.Policies,
+		Inline: policy("flowbed", templates.TaskPolicy(p, templates.TaskRights{
+			Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Statements: statements,
+		})),
+	})
+	parameter := ""
+	if s.o.Removal || s.secret() != "" {
+		parameter = s.parameterName()
+	}
+	shared := e.ExecutionRole.Name == accountExecutionRole && e.ExecutionRole.Ownership == ""
+	inline := "flowbed"
+	if shared { // one policy for each environment that uses the role
+		inline = "flowbed-" + s.id.Env + "-" + s.id.Region
+	}
+	s.execution = provision.Add(s.Graph, "execution role", ownership(e.ExecutionRole.Ownership, shared), resource.Role{
+		API: s.c.IAM, ID: s.id, Name: e.ExecutionRole.Name, Shared: shared,
+		Description: "Lets ECS pull images, write logs and read the Prefect key for tasks",
+		Trust:       s.executionTrust(shared),
+		Managed:     []string{"arn:" + s.id.Partition + ":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"},
+		Inline:      policy(inline, templates.ExecutionPolicy(p, s.logGroupName(), parameter)),
+	})
+}
+
+// executionTrust leaves the region open if environments of several regions may
+// share the role.
+func (s *Stack) executionTrust(shared bool) string {
+	p := s.place()
+	if shared {
+		p.Region = "*"
+	}
+	return templates.TasksTrust(p)
+}
+
+// policy is a single inline policy, or none if the document is empty.
+func policy(name, doc string) func([]string) map[string]string {
+	return func([]string) map[string]string {
+		if doc == "" {
+			return nil
+		}
+		return map[string]string{name: doc}
+	}
+}
+
+func (s *Stack) addCluster() {
+	e := s.env.Cluster
+	shared := e.Name == accountCluster && e.Ownership == ""
+	s.cluster = provision.Add(s.Graph, "cluster", ownership(e.Ownership, shared), resource.Cluster{
+		API: s.c.ECS, ID: s.id, Name: e.Name, Shared: shared,
+		Providers: e.CapacityProviders, Insights: e.ContainerInsights,
+	})
+}
