@@ -122,9 +122,11 @@ func (i Instance) Read(ctx context.Context) (s InstanceState, err error) {
 			break
 		}
 	}
-	s.Machine, s.Others = list[at], slices.Delete(list, at, at+1)
-	if len(s.Others) == 0 {
-		s.Others = nil
+	s.Machine = list[at]
+	for n, m := range list {
+		if n != at {
+			s.Others = append(s.Others, m)
+		}
 	}
 	return s, nil
 }

@@ -23,8 +23,8 @@ const KeyLaunch = "flowbed:launch"
 // same specification. It must not exceed a tag's 256 characters.
 func (i Instance) launchTag() string {
 	parts := []string{"image=" + i.ImageName, "volume=" + strconv.Itoa(i.VolumeGiB)}
-	if k, _ := i.Key.Expect(); k.PublicKey != "" {
-		parts = append(parts, "key="+digest(k.PublicKey))
+	if k, _ := i.Key.Expect(); k.Wanted != "" {
+		parts = append(parts, "key="+digest(k.Wanted))
 	}
 	if u := i.userData(); u != "" {
 		parts = append(parts, "user-data="+digest(u))

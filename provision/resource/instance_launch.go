@@ -121,8 +121,10 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 	return in, nil
 }
 
-// mostGenerations bounds the search for a token; EC2 forgets used ones after a day.
-const mostGenerations = 1000
+const (
+	mostGenerations = 1000 // bounds the search for a token; EC2 forgets used ones after a day
+	mostStrangers   = 5    // live instances of earlier launches that are not the agent any more
+)
 
 // run starts one instance, or finds the one that an earlier run has started
 // with the same request: RunInstances is the one call that can double without
@@ -133,6 +135,7 @@ const mostGenerations = 1000
 // an instance that is terminated: then the next generation's is tried. Because
 // each run begins at generation 0, each finds the same first one that is free.
 func (i Instance) run(ctx context.Context, in *ec2.RunInstancesInput) error {
+	strangers := 0
 	for generation := range mostGenerations {
 		if stopped := provision.Stopped(ctx); stopped != nil {
 			return stopped
@@ -155,8 +158,16 @@ func (i Instance) run(ctx context.Context, in *ec2.RunInstancesInput) error {
 		if len(out.Instances) == 0 {
 			return errors.New("launch: EC2 has answered without an instance")
 		}
-		if used, err := i.usable(ctx, machineOf(out.Instances[0])); err != nil || used {
+		m := machineOf(out.Instances[0])
+		if used, err := i.usable(ctx, m); err != nil || used {
 			return err
+		}
+		if !m.ends() {
+			strangers++
+		}
+		if strangers > mostStrangers {
+			return fmt.Errorf("launch: %d instances that were started for %s, the last one %s, have been changed by somebody: terminate or retag them",
+				strangers, i.Name, m.ID)
 		}
 	}
 	return fmt.Errorf("launch: %d earlier instances with this specification are remembered", mostGenerations)
@@ -177,44 +188,41 @@ func (i Instance) token(in *ec2.RunInstancesInput, generation int) string {
 
 // launchedWith reports whether the instance of a token is there to stay.
 func (i Instance) launchedWith(ctx context.Context, token string) (bool, error) {
-	out, err := i.API.DescribeInstances(ctx, &ec2.DescribeInstancesInput{Filters: []types.Filter{filter("client-token", token)}})
-	if err != nil {
-		return false, fmt.Errorf("read the instance of an earlier launch: %w", err)
-	}
-	for _, r := range out.Reservations {
-		for _, o := range r.Instances {
-			if m := machineOf(o); !m.ends() && m.Tags.Owner().By == i.ID.Owner() {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
+	list, err := i.find(ctx, &ec2.DescribeInstancesInput{Filters: []types.Filter{filter("client-token", token)}})
+	return slices.ContainsFunc(list, i.isAgent), err
 }
 
-// usable reports whether the answer to a launch is the agent: not an instance of
-// an earlier launch that is ending, or that somebody has taken over since. An
-// answer without our tags alone does not say that: it is verified, because to
-// start another one by mistake would be worse.
+// usable reports whether the answer to a launch is the agent, and not what has
+// become of an earlier launch: an instance that is ending, that somebody has
+// changed, or has taken over. An answer that looks so is not believed before
+// EC2 shows the same, and not of an instance that is still starting: to start
+// another one by mistake would be worse.
 func (i Instance) usable(ctx context.Context, m Machine) (bool, error) {
-	if m.ends() {
-		return false, nil
+	if m.ends() || i.isAgent(m) {
+		return !m.ends(), nil
 	}
-	if m.Tags.Owner().By == i.ID.Owner() {
-		return true, nil
-	}
-	out, err := i.API.DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{m.ID}})
+	list, err := i.find(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{m.ID}})
 	if awserr.Code(err) == "InvalidInstanceID.NotFound" {
 		return true, nil // not visible yet: it is new
 	}
+	return slices.ContainsFunc(list, func(m Machine) bool { return m.State == "pending" || i.isAgent(m) }), err
+}
+
+func (i Instance) isAgent(m Machine) bool {
+	return !m.ends() && m.Tags.Owner().By == i.ID.Owner() && len(i.outdated(m)) == 0
+}
+
+func (i Instance) find(ctx context.Context, in *ec2.DescribeInstancesInput) (list []Machine, err error) {
+	out, err := i.API.DescribeInstances(ctx, in)
 	if err != nil {
-		return false, fmt.Errorf("read the instance of an earlier launch: %w", err)
+		return nil, fmt.Errorf("read the instance of an earlier launch: %w", err)
 	}
-	return slices.ContainsFunc(out.Reservations, func(r types.Reservation) bool {
-		return slices.ContainsFunc(r.Instances, func(o types.Instance) bool {
-			m := machineOf(o)
-			return !m.ends() && m.Tags.Owner().By == i.ID.Owner()
-		})
-	}), nil
+	for _, r := range out.Reservations {
+		for _, o := range r.Instances {
+			list = append(list, machineOf(o))
+		}
+	}
+	return list, nil
 }
 
 // launchError adds what to do where AWS's message leaves it to a search.

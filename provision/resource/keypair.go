@@ -25,6 +25,7 @@ type KeyPair struct {
 type KeyPairState struct {
 	Name      string
 	PublicKey string // type and base64, without a comment
+	Wanted    string // the same, as it will be after up
 	Tags      Tags
 }
 
@@ -33,12 +34,15 @@ func (s KeyPairState) Owner() provision.Owner { return s.Tags.Owner() }
 
 // Predicted implements provision.Predictor.
 func (k KeyPair) Predicted() KeyPairState {
-	return KeyPairState{Name: k.Name, PublicKey: bareKey(k.PublicKey)}
+	want := bareKey(k.PublicKey)
+	return KeyPairState{Name: k.Name, PublicKey: want, Wanted: want}
 }
 
 // Read implements provision.Resource.
 func (k KeyPair) Read(ctx context.Context) (KeyPairState, error) {
-	return readKey(ctx, k.API, k.Name)
+	s, err := readKey(ctx, k.API, k.Name)
+	s.Wanted = bareKey(k.PublicKey)
+	return s, err
 }
 
 func readKey(ctx context.Context, api *ec2.Client, name string) (KeyPairState, error) {
@@ -50,7 +54,8 @@ func readKey(ctx context.Context, api *ec2.Client, name string) (KeyPairState, e
 		return KeyPairState{}, fmt.Errorf("read key pair: %w", err)
 	}
 	p := out.KeyPairs[0]
-	return KeyPairState{Name: deref(p.KeyName), PublicKey: bareKey(deref(p.PublicKey)), Tags: ec2Tags(p.Tags)}, nil
+	key := bareKey(deref(p.PublicKey))
+	return KeyPairState{Name: deref(p.KeyName), PublicKey: key, Wanted: key, Tags: ec2Tags(p.Tags)}, nil
 }
 
 // Create implements provision.Resource.
