@@ -15,6 +15,7 @@ import (
 // ssmDB is a region's part of the Parameter Store.
 type ssmDB struct {
 	Parameters map[string]*parameter `json:"parameters,omitempty"` // by name
+	Freed      map[string]time.Time  `json:"freed,omitempty"`      // names, and when they were
 }
 
 type parameter struct {
@@ -27,6 +28,8 @@ type parameter struct {
 	Modified    time.Time    `json:"modified"`
 	Tags        tags         `json:"tags,omitempty"`
 	Fingerprint *secretPrint `json:"fingerprint,omitempty"` // of a SecureString's value
+
+	Past []parameterVersion `json:"past,omitempty"` // of a String: oldest first, this version too
 }
 
 func (p *parameter) secure() bool { return p.Type == string(types.ParameterTypeSecureString) }
@@ -104,6 +107,9 @@ func putParameter(r *request, in *ssm.PutParameterInput) (*ssm.PutParameterOutpu
 		return nil, &types.HierarchyTypeMismatchException{Message: aws.String(fmt.Sprintf("The parameter %s is of the type %s; a parameter's type cannot be changed.", name, p.Type))}
 	}
 	if p == nil {
+		if err := r.rested(name); err != nil {
+			return nil, err
+		}
 		p = &parameter{Name: name, Type: string(in.Type), Tags: t}
 		d.Parameters[name] = p
 	}
@@ -114,6 +120,7 @@ func putParameter(r *request, in *ssm.PutParameterInput) (*ssm.PutParameterOutpu
 		p.Key, p.Value = cmp.Or(aws.ToString(in.KeyId), "alias/aws/ssm"), ""
 		r.a.secrets[secretKey(r.region, p)] = value
 	}
+	p.remember()
 	return &ssm.PutParameterOutput{Version: p.Version, Tier: types.ParameterTierStandard}, nil
 }
 

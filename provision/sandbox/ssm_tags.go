@@ -52,6 +52,7 @@ func deleteParameter(r *request, in *ssm.DeleteParameterInput) (*ssm.DeleteParam
 		return nil, &types.ParameterNotFound{Message: aws.String("Parameter " + name + " not found.")}
 	}
 	delete(d.Parameters, name)
+	r.free(name)
 	return &ssm.DeleteParameterOutput{}, nil
 }
 
