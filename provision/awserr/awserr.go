@@ -59,7 +59,7 @@ func init() {
 			TooManyRequestsException TooManyUpdates EC2ThrottledException
 			ClusterContainsTasksException ClusterContainsContainerInstancesException ResourceInUseException`,
 		Denied: `AccessDenied AccessDeniedException UnauthorizedOperation Client.UnauthorizedOperation
-			AllAccessDisabled`,
+			AllAccessDisabled UnknownOperationException`,
 		Credentials: `ExpiredToken ExpiredTokenException RequestExpired InvalidClientTokenId
 			UnrecognizedClientException AuthFailure SignatureDoesNotMatch InvalidAccessKeyId
 			IncompleteSignature MissingAuthenticationToken MissingAuthenticationTokenException OptInRequired`,
