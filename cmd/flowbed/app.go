@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -48,7 +49,8 @@ func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use: "flowbed", Short: "A place where data flows run on AWS, from one file",
 		Long: rootText, Example: rootExample, Version: version,
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, Args: knownCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.err)
@@ -65,6 +67,19 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(),
 		a.outputsCommand(), a.versionCommand(), exitCodesHelp())
 	return root
+}
+
+// knownCommand refuses what is no command as wrong usage.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see `flowbed --help`"
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean `flowbed " + near[0] + "`?"
+	}
+	return usage(&hinted{fmt.Errorf("there is no command %q", args[0]), hint})
 }
 
 // usageOf adds to a usage error where help is to be found.

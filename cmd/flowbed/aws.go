@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/flowbed/flowbed/provision/awserr"
@@ -33,6 +34,7 @@ func awsConfig(ctx context.Context, profile, region string, trace []func(*middle
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithSharedConfigProfile(profile), config.WithRegion(region),
 		config.WithHTTPClient(client), config.WithAPIOptions(trace),
+		config.WithLogger(logging.Nop{}), // what matters of its warnings is in the errors
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
 		}))
