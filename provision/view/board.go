@@ -89,10 +89,7 @@ func (b *board) row(r *row, now time.Time, step, width int) string {
 	text, st := m.word, m.style
 	switch e.Kind {
 	case provision.Acting:
-		text = m.word
-		if e.Detail != m.word {
-			text += ": " + clean(e.Detail, false)
-		}
+		text = clean(e.Detail, false)
 	case provision.Waiting:
 		text = "waiting: " + reason(e)
 	case provision.Done:

@@ -47,9 +47,6 @@ func (o Options) created(b *strings.Builder, c provision.Change, width int) {
 
 func (o Options) changed(b *strings.Builder, c provision.Change, width int) {
 	name := "    " + pad(clean(c.Field, false), width) + "  "
-	if c.Replace {
-		name = "    " + pad(clean(c.Field, false), width) + "  "
-	}
 	from, to := c.From, c.To
 	switch {
 	case from.IsJSON() && to.IsJSON():

@@ -24,8 +24,8 @@ func documentDiff(from, to string) []diffLine {
 	if !ok1 || !ok2 {
 		return append(signed('-', strings.Split(from, "\n")), signed('+', strings.Split(to, "\n"))...)
 	}
-	if encode(f) == encode(t) {
-		return []diffLine{{'…', "the same in another form"}}
+	if same(f, t) {
+		return []diffLine{{'…', "the same in another order or form"}}
 	}
 	var d differ
 	d.value("", "", f, t)
@@ -89,7 +89,7 @@ func (d *differ) object(indent string, f, t map[string]any) {
 			d.whole('-', indent, label, fv)
 		case !inF:
 			d.whole('+', indent, label, tv)
-		case encode(fv) != encode(tv):
+		case !same(fv, tv):
 			d.value(indent, label, fv, tv)
 		default:
 			d.add(' ', "%s%s%s", indent, label, brief(fv))
@@ -115,18 +115,13 @@ func brief(v any) string {
 	return encode(v)
 }
 
-// list compares lists as sets where their elements differ: most lists in the
-// documents of AWS are sets. Objects that are left over on both sides are taken
-// for changed ones, by their Sid or else in their order.
+// list compares lists as sets, which most lists in the documents of AWS are.
+// Objects that are left over on both sides are taken for changed ones, by their
+// Sid or else in their order.
 func (d *differ) list(indent string, f, t []any) {
 	gone, came := without(f, t), without(t, f)
-	if len(gone)+len(came) == 0 {
-		d.add('-', "%sorder: %s", indent, encode(f))
-		d.add('+', "%sorder: %s", indent, encode(t))
-		return
-	}
-	if same := len(f) - len(gone); same > 0 {
-		d.add('…', "%s… %d unchanged", indent, same)
+	if n := len(f) - len(gone); n > 0 {
+		d.add('…', "%s… %d unchanged", indent, n)
 	}
 	for _, g := range gone {
 		i := partner(g, came)
@@ -146,14 +141,41 @@ func (d *differ) list(indent string, f, t []any) {
 func without(a, b []any) (rest []any) {
 	count := map[string]int{}
 	for _, v := range b {
-		count[encode(v)]++
+		count[encode(normal(v))]++
 	}
 	for _, v := range a {
-		if count[encode(v)]--; count[encode(v)] < 0 {
+		key := encode(normal(v))
+		if count[key]--; count[key] < 0 {
 			rest = append(rest, v)
 		}
 	}
 	return rest
+}
+
+func same(a, b any) bool { return encode(normal(a)) == encode(normal(b)) }
+
+// normal is a value in one of the forms that mean the same: a list of one is
+// its element, and a list is in the order of its elements' texts.
+func normal(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for k, e := range v {
+			m[k] = normal(e)
+		}
+		return m
+	case []any:
+		if len(v) == 1 {
+			return normal(v[0])
+		}
+		l := make([]any, len(v))
+		for i, e := range v {
+			l[i] = normal(e)
+		}
+		slices.SortFunc(l, func(a, b any) int { return strings.Compare(encode(a), encode(b)) })
+		return l
+	}
+	return v
 }
 
 // partner is which of the objects an object has become, or -1.

@@ -45,6 +45,7 @@ type (
 		Changes []jsonChange `json:"changes,omitempty"`
 		Notes   []jsonNote   `json:"notes,omitempty"`
 		Error   string       `json:"error,omitempty"`
+		Awaits  string       `json:"awaits,omitempty"`
 	}
 	jsonChange struct {
 		Field   string     `json:"field"`
@@ -91,7 +92,7 @@ func planJSON(verb string, p provision.Plan) jsonPlan {
 }
 
 func stepJSON(a provision.Action) jsonStep {
-	s := jsonStep{Step: a.Step, Action: a.Op.String(), Owner: a.Owner.By, Claims: a.Owner.Claims}
+	s := jsonStep{Step: a.Step, Action: a.Op.String(), Owner: a.Owner.By, Claims: a.Owner.Claims, Awaits: a.Awaits}
 	if a.Err != nil {
 		s.Action, s.Error = "unknown", a.Err.Error()
 	}

@@ -107,7 +107,7 @@ func reason(e provision.Event) string {
 	if e.Err != nil {
 		return clean(strings.Join(strings.Fields(plainly(e.Err)), " "), false)
 	}
-	return "not " + clean(e.Detail, false) + " yet"
+	return "not yet " + clean(e.Detail, false)
 }
 
 // why is the error of a failed step without the step's name, which stands
@@ -146,9 +146,7 @@ func ending(o Options, count map[provision.EventKind]map[provision.Op]int, end O
 	if o.Verb == "down" {
 		verb = "Down"
 	}
-	var b strings.Builder
-	o.fit(&b, "", verb+": "+strings.Join(parts, ", ")+" in "+seconds(end.Elapsed)+"."+left(end.Left), bold)
-	return b.String()
+	return o.paint(verb+": "+strings.Join(parts, ", ")+" in "+seconds(end.Elapsed)+"."+left(end.Left), bold) + "\n"
 }
 
 // left says what a removal left behind.

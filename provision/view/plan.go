@@ -30,7 +30,7 @@ func Plan(w io.Writer, p provision.Plan, o Options) error {
 	if shown > 0 {
 		b.WriteString("\n")
 	}
-	o.fit(&b, "", o.summary(p), bold)
+	b.WriteString(o.paint(o.summary(p), bold) + "\n") // one line, also where it is too long
 	return write(w, b.String())
 }
 
@@ -66,16 +66,16 @@ func (o Options) action(b *strings.Builder, a provision.Action, width int) {
 	if a.Err != nil {
 		m = mark{"?", "unknown", "", red}
 	}
-	if a.Op == provision.None && a.Err == nil && len(a.Notes) > 0 {
-		m.style = ""
-	}
 	b.WriteString(o.paint(m.symbol+" "+pad(m.word, 9), m.style) + " " + o.paint(clean(a.Step, false), bold))
 	if why := o.about(a); why != "" {
 		b.WriteString(strings.Repeat(" ", width-cells(clean(a.Step, false))) + "  " + o.paint(why, dim))
 	}
 	b.WriteString("\n")
 	o.changes(b, a)
-	if a.Err != nil {
+	switch {
+	case a.Awaits != "":
+		o.fit(b, "    ", "could not be read without "+clean(a.Awaits, false), dim)
+	case a.Err != nil:
 		o.fit(b, "    ", "could not be read: "+o.message(a.Err), red)
 	}
 	for _, n := range a.Notes {
@@ -85,8 +85,13 @@ func (o Options) action(b *strings.Builder, a provision.Action, width int) {
 
 // about says whose an object is, where that is not plain.
 func (o Options) about(a provision.Action) string {
-	if (a.Op == provision.Use || a.Op == provision.Update) && a.Owner.By == "" {
+	switch {
+	case a.Op != provision.Use && a.Op != provision.Update:
+		return ""
+	case a.Owner.By == "":
 		return "flowbed did not make it"
+	case a.Op == provision.Use:
+		return "made by " + clean(a.Owner.By, false)
 	}
 	return ""
 }
