@@ -1,0 +1,263 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/prefect"
+)
+
+// Pool is a work pool in Prefect, whose job template gives the runs their place
+// in the environment. In the template only the values that Want names are ours;
+// whatever else somebody puts there stays.
+type Pool struct {
+	API   *prefect.Client // nil if the API cannot be asked; then Removing must be set
+	ID    Identity
+	Name  string
+	Limit *int // of runs at a time; nil leaves it to others
+	After []provision.Edge
+
+	// Want is our part of the template, as far as it is known: a text or a list
+	// that is empty is known after up.
+	Want func() prefect.Defaults
+
+	// Removing makes Read look for deployments too, whose pool must stay, and
+	// makes an API that does not answer no error: the pool is left.
+	Removing bool
+}
+
+// PoolState is a work pool as it is found.
+type PoolState struct {
+	Name, Type  string
+	Description string
+	Template    prefect.Template
+	Limit       *int
+	Paused      bool
+
+	owner provision.Owner
+}
+
+// Owner implements provision.State. Deployments have a claim on the pool.
+func (s PoolState) Owner() provision.Owner { return s.owner }
+
+func (p Pool) mark() prefect.Mark {
+	return prefect.Mark{Environment: p.ID.Env, Region: p.ID.Region, Account: p.ID.Account}
+}
+
+// Read implements provision.Resource.
+func (p Pool) Read(ctx context.Context) (PoolState, error) {
+	if p.API == nil {
+		return p.unasked("there is no key for the Prefect API"), nil
+	}
+	have, err := p.API.ReadPool(ctx, p.Name)
+	switch {
+	case errors.Is(err, prefect.ErrNotFound):
+		return PoolState{}, fmt.Errorf("read work pool: %w", provision.ErrAbsent)
+	case err != nil && p.Removing && unanswered(err):
+		return p.unasked(err.Error()), nil
+	case err != nil:
+		return PoolState{}, err
+	}
+	s := PoolState{
+		Name: have.Name, Type: have.Type, Description: have.Description, Template: have.Template,
+		Limit: have.Limit, Paused: have.Paused,
+	}
+	if m, ok := have.Mark(); ok {
+		s.owner.By = m.Environment + "@" + m.Region
+		if m.Account != p.ID.Account {
+			s.owner.By += " of the account " + m.Account
+		}
+	}
+	if !p.Removing {
+		return s, p.fits(have)
+	}
+	n, err := p.API.Deployments(ctx, p.Name)
+	if err != nil {
+		return PoolState{}, err
+	}
+	if n > 0 {
+		s.owner.Claims = []string{counted(n, "deployment")}
+	}
+	return s, nil
+}
+
+// fits refuses a pool that no worker can serve.
+func (p Pool) fits(have prefect.Pool) error {
+	if have.Type == "ecs" {
+		return nil
+	}
+	kind := fmt.Sprintf("of type %q", have.Type)
+	if push, ok := strings.CutSuffix(have.Type, ":push"); ok {
+		kind = "a push pool (" + push + "), which has no workers"
+	} else if strings.HasSuffix(have.Type, ":managed") {
+		kind = "a managed pool, which has no workers"
+	}
+	return fmt.Errorf("the work pool %s is %s, and the agent needs one of type \"ecs\": delete it, or set another work_pool", p.Name, kind)
+}
+
+// unasked is the state of a pool of which nothing is known: a removal leaves it,
+// and says why.
+func (p Pool) unasked(why string) PoolState {
+	return PoolState{Name: p.Name, owner: provision.Owner{
+		By: p.ID.Owner(), Claims: []string{"whoever still needs it, which could not be asked: " + why},
+	}}
+}
+
+func unanswered(err error) bool {
+	return errors.Is(err, prefect.ErrUnreachable) || errors.Is(err, prefect.ErrUnauthorized)
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+// Create implements provision.Resource. A pool that is there meanwhile is no
+// error: the engine looks again, and sees whose it is.
+func (p Pool) Create(ctx context.Context) error {
+	d := p.Want()
+	err := p.API.CreatePool(ctx, prefect.NewPool{
+		Name: p.Name, Type: "ecs", Description: p.mark().Describe(""), Limit: p.Limit,
+		Template: prefect.Merge(nil, prefect.Base(d.Kind), p.entries(d)),
+	})
+	if errors.Is(err, prefect.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+func (p Pool) entries(d prefect.Defaults) []prefect.Entry {
+	return append([]prefect.Entry{p.mark().Entry()}, d.Entries()...)
+}
+
+// Changes implements provision.Resource. All differences of the template go with
+// one call, whichever comes first.
+func (p Pool) Changes(have PoolState) (c []provision.Change) {
+	if have.Name == "" {
+		c = append(c, provision.Change{Field: "type", To: provision.Text("ecs")})
+	}
+	c = append(c, differs("description", have.Description, p.mark().Describe(have.Description), p.describe)...)
+	if p.Limit != nil && (have.Limit == nil || *have.Limit != *p.Limit) {
+		c = append(c, differs("concurrency limit", limitText(have.Limit), strconv.Itoa(*p.Limit), p.limit)...)
+	}
+	d := p.Want()
+	entries := p.entries(d)
+	repair := p.repair(d.Kind, entries)
+	for _, name := range prefect.Missing(have.Template, prefect.Base(d.Kind), entries) {
+		c = append(c, provision.Change{
+			Field: "template " + name, To: provision.Text("declared"), Do: repair,
+			Why: "without it the worker does not read the value",
+		})
+	}
+	for _, e := range entries {
+		if was, differs := e.Differs(have.Template); differs {
+			c = append(c, provision.Change{
+				Field: e.Name, From: provision.Text(prefect.Text(was)), To: entryValue(e), Do: repair,
+			})
+		}
+	}
+	return c
+}
+
+// entryValue is what an entry sets. No entry of ours is meant to be empty, so
+// an empty one waits for an earlier step.
+func entryValue(e prefect.Entry) provision.Value {
+	switch text := prefect.Text(e.Value); {
+	case e.Unset:
+		return provision.Value{}
+	case e.Value == nil:
+		return provision.Text("null")
+	case text == "":
+		return provision.Unknown()
+	default:
+		return provision.Text(text)
+	}
+}
+
+func limitText(n *int) string {
+	if n == nil {
+		return "none"
+	}
+	return strconv.Itoa(*n)
+}
+
+func (p Pool) describe(ctx context.Context) error {
+	have, err := p.API.ReadPool(ctx, p.Name)
+	if err != nil {
+		return err
+	}
+	return p.API.EditPool(ctx, p.Name, prefect.PoolEdit{Description: new(p.mark().Describe(have.Description))})
+}
+
+func (p Pool) limit(ctx context.Context) error {
+	return p.API.EditPool(ctx, p.Name, prefect.PoolEdit{Limit: p.Limit})
+}
+
+// repair writes our values into the template as it is now, once for all the
+// changes of one list.
+func (p Pool) repair(kind prefect.Kind, entries []prefect.Entry) do {
+	var once sync.Once
+	var err error
+	return func(ctx context.Context) error {
+		once.Do(func() { err = p.write(ctx, kind, entries) })
+		return err
+	}
+}
+
+func (p Pool) write(ctx context.Context, kind prefect.Kind, entries []prefect.Entry) error {
+	for _, e := range entries {
+		if !entryValue(e).Known() {
+			return fmt.Errorf("%s is not known yet", e.Name)
+		}
+	}
+	have, err := p.API.ReadPool(ctx, p.Name)
+	if err != nil {
+		return err
+	}
+	want := prefect.Merge(have.Template, prefect.Base(kind), entries)
+	if reflect.DeepEqual(have.Template, want) {
+		return nil
+	}
+	return p.API.EditPool(ctx, p.Name, prefect.PoolEdit{Template: want})
+}
+
+// Advise implements provision.Adviser.
+func (p Pool) Advise(have PoolState, found bool) (notes []provision.Note) {
+	if !found {
+		return nil
+	}
+	warn := func(format string, args ...any) {
+		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(format, args...)})
+	}
+	if have.Paused {
+		warn("the pool is paused: no flow starts until it is resumed (prefect work-pool resume %s)", p.Name)
+	}
+	if family := prefect.Text(have.Template.Default("family")); family != "" && !strings.HasPrefix(family, "prefect_"+p.Name+"_") {
+		warn("the template sets the family %s, and the agent may only run task definitions prefect_%s_*", family, p.Name)
+	}
+	if arn := prefect.Text(have.Template.Default("task_definition_arn")); arn != "" {
+		warn("the template sets the task definition %s: its image, logs and secrets replace those of the environment", arn)
+	}
+	return notes
+}
+
+// Delete implements provision.Resource. It counts the deployments once more: on
+// the way here an instance had to end, and that takes a while.
+func (p Pool) Delete(ctx context.Context, _ PoolState) error {
+	n, err := p.API.Deployments(ctx, p.Name)
+	switch {
+	case err != nil:
+		return err
+	case n > 0:
+		return fmt.Errorf("meanwhile %s it", map[bool]string{true: "a deployment uses", false: counted(n, "deployment") + " use"}[n == 1])
+	}
+	return p.API.DeletePool(ctx, p.Name)
+}

@@ -1,0 +1,179 @@
+package resource_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/resource"
+)
+
+// nowhere is a network in which nobody answers.
+type nowhere struct{}
+
+func (nowhere) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+}
+
+const row = "dev-i-0123456789abcdef0"
+
+// workerGraph is the pool's and the worker's graph: the agent is known.
+func (f *flows) workerGraph(t *testing.T) *provision.Graph {
+	t.Helper()
+	g := f.graph(t)
+	api, err := prefect.New(f.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	provision.Add(g, "worker", provision.Own, resource.Worker{
+		API: api, ID: f.id, Pool: poolName, Agent: provision.Known(f.agent), Wait: 10 * time.Minute, Removing: f.removing,
+	})
+	return g
+}
+
+// TestWorkerArrives lets the instance start its worker after 3 minutes: up ends
+// then, and neither before nor much later.
+func TestWorkerArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlows()
+		begun := time.Now()
+		go func() {
+			time.Sleep(3 * time.Minute)
+			f.server.Heartbeat(poolName, row, time.Now(), true)
+		}()
+		if err := f.workerGraph(t).Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took < 3*time.Minute || took > 3*time.Minute+10*time.Second {
+			t.Errorf("up took %s", took)
+		}
+		p, err := f.workerGraph(t).Plan(t.Context())
+		if err != nil || !p.Empty() {
+			t.Errorf("plan after up: %v %+v", err, p)
+		}
+	})
+}
+
+// TestWorkerDoesNotArrive takes for the worker neither the row of another
+// environment, nor one of before the launch, nor an offline one.
+func TestWorkerDoesNotArrive(t *testing.T) {
+	for name, beat := range map[string]func(*flows){
+		"nobody":  func(*flows) {},
+		"another": func(f *flows) { f.server.Heartbeat(poolName, "prod-i-0123456789abcdef0", time.Now(), true) },
+		"before":  func(f *flows) { f.server.Heartbeat(poolName, row, f.agent.Launched.Add(-time.Hour), true) },
+		"offline": func(f *flows) { f.server.Heartbeat(poolName, row, time.Now(), false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFlows()
+				f.agent.Launched = time.Now()
+				f.up(t)
+				beat(f)
+				begun := time.Now()
+				err := f.workerGraph(t).Up(t.Context())
+				if err == nil || !strings.Contains(err.Error(), "worker "+row+" online after 10m") {
+					t.Errorf("%v", err)
+				}
+				if took := time.Since(begun); took < 10*time.Minute || took > 11*time.Minute {
+					t.Errorf("up took %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestWorkerWithoutInstance(t *testing.T) {
+	f := newFlows()
+	f.up(t)
+	api, err := prefect.New(f.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := resource.Worker{API: api, ID: f.id, Pool: poolName}
+	if _, err := w.Read(t.Context()); !errors.Is(err, provision.ErrAbsent) {
+		t.Errorf("%v", err)
+	}
+	if c := w.Changes(resource.WorkerState{}); len(c) != 1 || c[0].To.Known() {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestWorkerStale removes the rows of instances that are gone, and no others.
+func TestWorkerStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlows()
+		f.up(t)
+		now := time.Now()
+		f.server.Heartbeat(poolName, "dev-i-0000000000000000a", now.Add(-time.Hour), false)
+		f.server.Heartbeat(poolName, "dev-i-0000000000000000b", now, true) // has just ended
+		f.server.Heartbeat(poolName, "dev-i-i-0000000000000000c", now.Add(-time.Hour), false)
+		f.server.Heartbeat(poolName, "somebody", now.Add(-time.Hour), false)
+		f.server.Heartbeat(poolName, row, now, true)
+		if err := f.workerGraph(t).Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := "dev-i-0000000000000000b dev-i-i-0000000000000000c somebody " + row
+		if got := strings.Join(f.server.Workers(poolName), " "); got != want {
+			t.Errorf("left: %s", got)
+		}
+	})
+}
+
+func TestWorkerDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlows()
+		f.up(t)
+		f.server.Heartbeat(poolName, row, time.Now(), true)
+		f.server.Heartbeat(poolName, "dev-i-0000000000000000a", time.Now(), false)
+		f.server.Heartbeat(poolName, "somebody", time.Now(), true)
+		f.server.Deploy(poolName, 1) // the pool stays
+		f.removing = true
+		if _, err := f.workerGraph(t).Down(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.server.Workers(poolName); len(got) != 1 || got[0] != "somebody" {
+			t.Errorf("left: %v", got)
+		}
+		f.config.Transport = nowhere{}
+		if left, err := f.workerGraph(t).Down(t.Context()); err != nil || !left.Empty() {
+			t.Errorf("down without an API: %v %+v", err, left)
+		}
+	})
+}
+
+// console answers EC2's GetConsoleOutput; latest reports whether it knows it.
+func console(t *testing.T, latest bool, text string) resource.Worker {
+	t.Helper()
+	e := newConsole(latest, text)
+	return resource.Worker{EC2: e, ID: newFlows().id}
+}
+
+func TestWorkerExplains(t *testing.T) {
+	const text = "[    0.0] Linux version\r\n[   20.1] cloud-init[9]: FLOWBED: step: python\r\nFLOWBED: step: python\r\n" +
+		"FLOWBED: FAILED: the agent ended (exit-code 1)\r\nFLOWBED: | \x1b[31m401 Unauthorized\x1b[0m\r\n[  99.9] login:\r\n"
+	for _, latest := range []bool{true, false} {
+		got := console(t, latest, text).Explain(context.Background(), resource.WorkerState{Instance: "i-1"})
+		want := "the console of i-1 says:\nstep: python\nFAILED: the agent ended (exit-code 1)\n| 401 Unauthorized"
+		if got != want {
+			t.Errorf("got %q", got)
+		}
+	}
+	got := console(t, true, "one\ntwo\n").Explain(context.Background(), resource.WorkerState{Instance: "i-1"})
+	if got != "the console of i-1 says:\none\ntwo" {
+		t.Errorf("got %q", got)
+	}
+	got = console(t, true, "").Explain(context.Background(), resource.WorkerState{Instance: "i-1"})
+	if !strings.Contains(got, "is empty") {
+		t.Errorf("got %q", got)
+	}
+	if got := (resource.Worker{}).Explain(context.Background(), resource.WorkerState{}); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
