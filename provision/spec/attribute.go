@@ -12,16 +12,12 @@ import (
 
 // attribute decodes one attribute of b.
 func (d *decoder) attribute(b *hclsyntax.Block, m member, field reflect.Value) {
-	removal := d.file.o.Removal
-	where := b.Type == "environment" && (m.name == "region" || m.name == "account")
-	if where && m.name == "region" && d.file.o.Region != "" {
+	if b.Type == "environment" && m.name == "region" && d.file.o.Region != "" {
 		return
 	}
 	attr, ok := b.Body.Attributes[m.name]
 	if !ok {
-		if !m.optional && !removal {
-			d.missing(b, m.name)
-		}
+		d.missing(b, m)
 		return
 	}
 	if m.secret {
@@ -29,53 +25,63 @@ func (d *decoder) attribute(b *hclsyntax.Block, m member, field reflect.Value) {
 	}
 	g := given{attr: attr}
 	defer func() { d.given[field.Addr().Interface()] = g }()
-	if where && d.circular(attr) {
-		return
-	}
-	v, ok := d.evaluate(attr.Expr, removal && !m.names)
+	v, ok := d.known(b, m, attr)
 	if !ok {
-		return
-	}
-	if !v.IsWhollyKnown() {
-		switch {
-		case removal && m.names:
-			d.errorAt(attr.Expr.Range(), "Name not known", fmt.Sprintf(
-				"%q says which object is to be removed, but a variable, environment variable or file that it needs is missing.%s",
-				m.name, d.remedy(attr.Expr)))
-		case !removal:
-			d.errorAt(attr.Expr.Range(), "Value not known", fmt.Sprintf("%q depends on a variable that has no value.", m.name))
-		}
 		return
 	}
 	plain, marks := unmark(v)
 	g.open = !marks[sensitive] && !marks[foreign]
-	if marks[sensitive] && !m.secret {
+	switch {
+	case marks[sensitive] && !m.secret:
 		d.errorAt(attr.Expr.Range(), "Secret in the wrong place", fmt.Sprintf(
 			"%q is shown in plans and stored in the clear, so it must not come from a sensitive variable. Use another variable.", m.name))
-		return
-	}
-	if plain.IsNull() { // as if it were not there, so that a conditional can leave it out
+	case plain.IsNull(): // as if it were not there, so that a conditional can leave it out
 		g.null = true
-		if !m.optional && !removal {
-			d.missing(b, m.name)
-		}
-		return
+		d.missing(b, m)
+	default:
+		g.set = d.store(plain, m, attr, field)
 	}
-	if err := assign(plain, field); err != nil {
-		if !removal || m.names {
-			d.errorAt(attr.Expr.Range(), "Wrong type", fmt.Sprintf("%q must be %s%s.", m.name, wanted(field.Type()), wrongness(plain, field.Type(), err)))
-		}
-		return
-	}
-	g.set = true
 }
 
-func (d *decoder) missing(b *hclsyntax.Block, name string) {
-	if d.meant[meant{b.Body, name}] {
+// known evaluates an attribute. It reports false if the value cannot be told,
+// and has then said why, unless it will be told later or is not needed.
+func (d *decoder) known(b *hclsyntax.Block, m member, attr *hclsyntax.Attribute) (cty.Value, bool) {
+	if b.Type == "environment" && (m.name == "region" || m.name == "account") && d.circular(attr) {
+		return cty.NilVal, false
+	}
+	removal := d.file.o.Removal
+	v, ok := d.evaluate(attr.Expr, removal && !m.names)
+	if !ok || v.IsWhollyKnown() {
+		return v, ok
+	}
+	switch {
+	case removal && m.names:
+		d.errorAt(attr.Expr.Range(), "Name not known", fmt.Sprintf(
+			"%q says which object is to be removed, but a variable, environment variable or file that it needs is missing.%s",
+			m.name, d.remedy(attr.Expr)))
+	case !removal:
+		d.errorAt(attr.Expr.Range(), "Value not known", fmt.Sprintf("%q depends on a variable that has no value.", m.name))
+	}
+	return cty.NilVal, false
+}
+
+// store puts a value into its field if it has the right type.
+func (d *decoder) store(v cty.Value, m member, attr *hclsyntax.Attribute, field reflect.Value) bool {
+	err := assign(v, field)
+	if err != nil && (!d.file.o.Removal || m.names) {
+		d.errorAt(attr.Expr.Range(), "Wrong type", fmt.Sprintf(
+			"%q must be %s%s.", m.name, wanted(field.Type()), wrongness(v, field.Type(), err)))
+	}
+	return err == nil
+}
+
+// missing reports an attribute that is not there, if it is needed.
+func (d *decoder) missing(b *hclsyntax.Block, m member) {
+	if m.optional || d.file.o.Removal || d.meant[meant{b.Body, m.name}] {
 		return
 	}
 	d.errorAt(b.DefRange(), "Missing attribute", fmt.Sprintf(
-		"%s block needs %q.%s", title(article(b.Type)), name, examples[b.Type+"."+name]))
+		"%s block needs %q.%s", title(article(b.Type)), m.name, examples[b.Type+"."+m.name]))
 }
 
 // examples say what a required attribute looks like.

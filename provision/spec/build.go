@@ -29,7 +29,7 @@ func (p Place) orExample() Place {
 // which are Agent, Agent.SSH and (for a removal) Agent.Prefect. An error is an
 // [*Error].
 func (f *File) Environment(p Place) (*Environment, error) {
-	if !accountID.MatchString(p.Account) || !regionName.MatchString(p.Region) {
+	if !accountID.matches(p.Account) || !regionName.matches(p.Region) {
 		return nil, f.fail(hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "No place",
 			Detail: fmt.Sprintf("An environment needs an account and a region, and these are none: %q and %q. Set region in the file, or use --region.", p.Account, p.Region),
@@ -82,10 +82,10 @@ func (d *decoder) whereabouts(b *hclsyntax.Block) {
 		d.attribute(b, m, reflect.ValueOf(&e).Elem().Field(m.index))
 		d.diags = d.diags[:before] // build says it
 	}
-	if accountID.MatchString(e.Account) { // else build complains, and goes on with the example
+	if accountID.matches(e.Account) { // else build complains, and goes on with the example
 		f.account = e.Account
 	}
-	if regionName.MatchString(e.Region) {
+	if regionName.matches(e.Region) {
 		f.region = e.Region
 	}
 	if f.o.Region != "" {

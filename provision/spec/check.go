@@ -54,11 +54,14 @@ func (d *decoder) has(field any) bool {
 	return d.given[field].set
 }
 
-// written reports whether a field stands in the file, whatever its value.
+// written reports whether a field stands in the file with any value but null.
 func (d *decoder) written(field any) bool {
-	_, ok := d.given[field]
-	return ok
+	g, ok := d.given[field]
+	return ok && !g.null
 }
+
+// undecided reports whether a field stands in the file and has no value yet.
+func (d *decoder) undecided(field any) bool { return d.written(field) && !d.has(field) }
 
 // oneOf checks a field that has a few words to choose from.
 func (d *decoder) oneOf(field *string, what string, words ...string) {
@@ -77,10 +80,7 @@ var ownerships = []string{"own", "adopt", "borrow"}
 func (d *decoder) check(e *Environment) {
 	d.checkTags(e)
 	if b := e.Bucket; b != nil {
-		d.oneOf(&b.Ownership, "ownership", ownerships...)
-		if d.has(&b.ExpireDays) && (b.ExpireDays < 0 || b.ExpireDays > 1<<31-1) {
-			d.bad(&b.ExpireDays, "Impossible number of days", "%s days cannot be. Use 0 to keep objects for ever, or the days after which they are deleted.")
-		}
+		d.checkBucket(b)
 	}
 	if r := e.TaskRole; r != nil {
 		d.oneOf(&r.Ownership, "ownership", ownerships...)
@@ -98,11 +98,24 @@ func (d *decoder) check(e *Environment) {
 	if n := e.Network; n != nil {
 		d.checkNetwork(n)
 	}
-	if l := e.Logs; l != nil && d.has(&l.RetentionDays) && !slices.Contains(retentions, l.RetentionDays) {
-		d.bad(&l.RetentionDays, "Impossible retention", "CloudWatch does not keep logs for %s days. %s", nearestRetentions(l.RetentionDays))
+	if l := e.Logs; l != nil {
+		d.checkLogs(l)
 	}
 	if a := e.Agent; a != nil {
 		d.checkAgent(a)
+	}
+}
+
+func (d *decoder) checkBucket(b *Bucket) {
+	d.oneOf(&b.Ownership, "ownership", ownerships...)
+	if d.has(&b.ExpireDays) && (b.ExpireDays < 0 || b.ExpireDays > 1<<31-1) {
+		d.bad(&b.ExpireDays, "Impossible number of days", "%s days cannot be. Use 0 to keep objects for ever, or the days after which they are deleted.")
+	}
+}
+
+func (d *decoder) checkLogs(l *Logs) {
+	if d.has(&l.RetentionDays) && !slices.Contains(retentions, l.RetentionDays) {
+		d.bad(&l.RetentionDays, "Impossible retention", "CloudWatch does not keep logs for %s days. %s", nearestRetentions(l.RetentionDays))
 	}
 }
 

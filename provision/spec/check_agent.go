@@ -3,25 +3,20 @@ package spec
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
+	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/crypto/ssh"
 )
 
-var instanceType = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
+var instanceType = compile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
 
 func (d *decoder) checkAgent(a *Agent) {
-	if d.has(&a.InstanceType) && !instanceType.MatchString(a.InstanceType) {
+	if d.has(&a.InstanceType) && !instanceType.matches(a.InstanceType) {
 		d.bad(&a.InstanceType, "Bad instance type", `%s is no EC2 instance type. Use for example "t2.micro" or "t3.small".`)
 	}
-	if d.has(&a.Image) && a.Image != "al2023" && a.Image != "al2" && !objectID("ami", a.Image) {
-		hint := ""
-		if d.given[&a.Image].open {
-			hint = didYouMean(a.Image, []string{"al2023", "al2"})
-		}
-		d.bad(&a.Image, "Unknown image", `%s is no image.%s Use "al2023", "al2", or the id of an AMI such as "ami-0a1b2c3d4e5f67890".`, hint)
+	if d.has(&a.Image) {
+		d.checkImage(a)
 	}
 	if d.has(&a.VolumeGiB) && (a.VolumeGiB < 8 || a.VolumeGiB > 16384) {
 		d.bad(&a.VolumeGiB, "Bad volume size", "A volume of %s GiB cannot be. Use 8 to 16384: the image needs 8, and gp3 ends at 16384.")
@@ -29,27 +24,28 @@ func (d *decoder) checkAgent(a *Agent) {
 	if a.SSH != nil {
 		d.checkSSH(a.SSH)
 	}
-	if a.Prefect == nil {
-		b := d.blocks[a]
-		if d.meant[meant{b.Body, "prefect"}] {
-			return
-		}
+	if a.Prefect != nil {
+		d.checkPrefect(a.Prefect)
+	} else if b := d.blocks[a]; !d.meant[meant{b.Body, "prefect"}] {
 		d.errorAt(b.DefRange(), "Missing block", `The agent needs to know its Prefect API. Add to the agent block: prefect { api_url = "…" }`)
+	}
+}
+
+var images = []string{"al2023", "al2"}
+
+func (d *decoder) checkImage(a *Agent) {
+	if slices.Contains(images, a.Image) || objectID("ami", a.Image) {
 		return
 	}
-	d.checkPrefect(a.Prefect)
+	hint := ""
+	if d.given[&a.Image].open {
+		hint = didYouMean(a.Image, images)
+	}
+	d.bad(&a.Image, "Unknown image", `%s is no image.%s Use "al2023", "al2", or the id of an AMI such as "ami-0a1b2c3d4e5f67890".`, hint)
 }
 
 func (d *decoder) checkSSH(s *SSH) {
-	b := d.blocks[s]
-	key, name := d.written(&s.PublicKey) && !d.isNull(&s.PublicKey), d.written(&s.KeyName) && !d.isNull(&s.KeyName)
-	switch {
-	case key && name:
-		d.errorAt(d.given[&s.KeyName].attr.NameRange, "Two keys", "An ssh block has either public_key, which is imported, or key_name, which exists already. Remove one of them.")
-	case key || name || d.meant[meant{b.Body, "public_key"}] || d.meant[meant{b.Body, "key_name"}]:
-	default:
-		d.errorAt(b.DefRange(), "No key", `An open port without a key lets nobody in. Add public_key = file("~/.ssh/id_ed25519.pub"), or key_name = "…" of an existing EC2 key pair.`)
-	}
+	d.checkKeys(s)
 	if d.has(&s.PublicKey) {
 		if why := badKey(s.PublicKey); why != "" { // never shown: it may be the private one
 			d.errorAt(d.given[&s.PublicKey].attr.Expr.Range(), "Bad public key", why)
@@ -63,9 +59,16 @@ func (d *decoder) checkSSH(s *SSH) {
 	}
 }
 
-func (d *decoder) isNull(field any) bool {
-	g := d.given[field]
-	return g.null
+// checkKeys checks that there is one key.
+func (d *decoder) checkKeys(s *SSH) {
+	b, key, name := d.blocks[s], d.written(&s.PublicKey), d.written(&s.KeyName)
+	misspelt := d.meant[meant{b.Body, "public_key"}] || d.meant[meant{b.Body, "key_name"}]
+	switch {
+	case key && name:
+		d.errorAt(d.given[&s.KeyName].attr.NameRange, "Two keys", "An ssh block has either public_key, which is imported, or key_name, which exists already. Remove one of them.")
+	case !key && !name && !misspelt:
+		d.errorAt(b.DefRange(), "No key", `An open port without a key lets nobody in. Add public_key = file("~/.ssh/id_ed25519.pub"), or key_name = "…" of an existing EC2 key pair.`)
+	}
 }
 
 func (d *decoder) checkCIDR(s *SSH) {
@@ -111,10 +114,3 @@ func badKey(text string) string {
 	}
 	return ""
 }
-
-// undecided reports whether a field stands in the file and has no value yet.
-func (d *decoder) undecided(field any) bool {
-	return d.written(field) && !d.has(field) && !d.isNull(field)
-}
-
-func (d *decoder) keyRange(p *Prefect) hcl.Range { return d.given[&p.APIKey].attr.Expr.Range() }

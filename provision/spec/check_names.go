@@ -3,19 +3,18 @@ package spec
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
 
 var (
-	environmentName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
-	accountID       = regexp.MustCompile(`^[0-9]{12}$`)
-	regionName      = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
-	bucketName      = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	roleName        = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`) // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-	clusterName     = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+	environmentName = compile(`^[a-z][a-z0-9-]{0,19}$`)
+	accountID       = compile(`^[0-9]{12}$`)
+	regionName      = compile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
+	bucketName      = compile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	roleName        = compile(`^[A-Za-z0-9_+=,.@-]{1,64}$`) // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+	clusterName     = compile(`^[A-Za-z0-9_-]{1,255}$`)
 )
 
 func badEnvironment(name string) string {
@@ -24,18 +23,16 @@ func badEnvironment(name string) string {
 
 // checkNames checks what says how objects are called and where they are.
 func (d *decoder) checkNames(e *Environment) {
-	if d.has(&e.Account) && !accountID.MatchString(e.Account) {
+	if d.has(&e.Account) && !accountID.matches(e.Account) {
 		d.bad(&e.Account, "Bad account", `%s is no AWS account. Use its 12 digits, in quotes, for example: account = "123456789012"`)
 	}
-	if d.has(&e.Region) && !regionName.MatchString(e.Region) {
+	if d.has(&e.Region) && !regionName.matches(e.Region) {
 		d.bad(&e.Region, "Bad region", `%s is no AWS region. Use its code, for example "us-east-1" or "eu-central-1".`)
 	}
 	if b := e.Bucket; b != nil {
 		d.oneOf(&b.Namespace, "namespace", "account-regional", "global")
-		if d.has(&b.Name) {
-			if why := badBucketName(b.Name); why != "" {
-				d.bad(&b.Name, "Bad bucket name", "%s is no name for an S3 bucket. %s", why)
-			}
+		if why := badBucketName(b.Name); d.has(&b.Name) && why != "" {
+			d.bad(&b.Name, "Bad bucket name", "%s is no name for an S3 bucket. %s", why)
 		}
 	}
 	if r := e.TaskRole; r != nil {
@@ -44,13 +41,19 @@ func (d *decoder) checkNames(e *Environment) {
 	if r := e.ExecutionRole; r != nil {
 		d.checkRoleName(&r.Name)
 	}
-	if c := e.Cluster; c != nil && d.has(&c.Name) && !clusterName.MatchString(c.Name) {
-		d.bad(&c.Name, "Bad cluster name", "%s is no name for an ECS cluster. Use up to 255 letters, digits, hyphens and underscores.")
+	if c := e.Cluster; c != nil {
+		d.checkClusterName(&c.Name)
+	}
+}
+
+func (d *decoder) checkClusterName(name *string) {
+	if d.has(name) && !clusterName.matches(*name) {
+		d.bad(name, "Bad cluster name", "%s is no name for an ECS cluster. Use up to 255 letters, digits, hyphens and underscores.")
 	}
 }
 
 func (d *decoder) checkRoleName(name *string) {
-	if d.has(name) && !roleName.MatchString(*name) {
+	if d.has(name) && !roleName.matches(*name) {
 		d.bad(name, "Bad role name", "%s is no name for an IAM role. Use up to 64 letters, digits and _+=,.@-, without a path.")
 	}
 }
@@ -60,7 +63,7 @@ func (d *decoder) checkRoleName(name *string) {
 var (
 	reservedPrefixes = []string{"xn--", "sthree-", "amzn-s3-demo-"}
 	reservedSuffixes = []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}
-	regionalName     = regexp.MustCompile(`-[0-9]{12}-[a-z0-9-]+-an$`)
+	regionalName     = compile(`-[0-9]{12}-[a-z0-9-]+-an$`)
 )
 
 // badBucketName says why S3 takes no bucket of this name, or nothing.
@@ -77,7 +80,7 @@ func badBucketName(name string) string {
 	}
 	_, notIP := netip.ParseAddr(name)
 	switch {
-	case !bucketName.MatchString(name):
+	case !bucketName.matches(name):
 		return "Use 3 to 63 lower-case letters, digits, hyphens and dots, with a letter or digit at both ends."
 	case strings.Contains(name, ".."):
 		return "It must not have two dots in a row."
@@ -120,7 +123,7 @@ func (d *decoder) checkNamespace(e *Environment) {
 	named := d.has(&b.Name) && badBucketName(b.Name) == ""
 	switch {
 	case b.Namespace == "global":
-		if named && regionalName.MatchString(b.Name) {
+		if named && regionalName.matches(b.Name) {
 			d.bad(&b.Name, "Bad bucket name", `%s ends like a name of the account-regional namespace. Choose another name, or namespace = "account-regional".`)
 		}
 	case noRegionalNamespace[e.Region]:

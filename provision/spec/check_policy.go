@@ -3,7 +3,6 @@ package spec
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,15 +13,15 @@ import (
 )
 
 var (
-	policyARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/[A-Za-z0-9_+=,.@/-]+$`)
-	action    = regexp.MustCompile(`^([a-z0-9-]+:[A-Za-z0-9*?]+|\*)$`)
-	resource  = regexp.MustCompile(`^(arn:[^:]+:[^:]+:[^:]*:[^:]*:.+|\*)$`)
+	policyARN = compile(`^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/[A-Za-z0-9_+=,.@/-]+$`)
+	action    = compile(`^([a-z0-9-]+:[A-Za-z0-9*?]+|\*)$`)
+	resource  = compile(`^(arn:[^:]+:[^:]+:[^:]*:[^:]*:.+|\*)$`)
 )
 
 func (d *decoder) checkPolicies(r *TaskRole) {
 	for i, p := range r.Policies {
 		switch {
-		case !policyARN.MatchString(p):
+		case !policyARN.matches(p):
 			d.badElement(&r.Policies, i, p, "Bad policy", `%s is no ARN of a managed policy. Use for example "arn:aws:iam::aws:policy/AmazonSQSFullAccess".`)
 		case slices.Contains(r.Policies[:i], p):
 			d.badElement(&r.Policies, i, p, "Duplicate", "%s is listed twice. Remove one.")
@@ -36,7 +35,7 @@ func (d *decoder) checkPolicies(r *TaskRole) {
 }
 
 // checkList checks a list that must not be empty.
-func (d *decoder) checkList(field *[]string, what string, shape *regexp.Regexp, format string) {
+func (d *decoder) checkList(field *[]string, what string, shape pattern, format string) {
 	if !d.has(field) {
 		return
 	}
@@ -45,7 +44,7 @@ func (d *decoder) checkList(field *[]string, what string, shape *regexp.Regexp, 
 			"A statement needs at least one %s. Add one, or remove the statement.", what))
 	}
 	for i, v := range *field {
-		if !shape.MatchString(v) {
+		if !shape.matches(v) {
 			d.badElement(field, i, v, "Bad "+what, format)
 		}
 	}
@@ -56,7 +55,7 @@ func (d *decoder) checkList(field *[]string, what string, shape *regexp.Regexp, 
 const maxTags = 40
 
 // tagText are the characters that all services take.
-var tagText = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+var tagText = compile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
 func (d *decoder) checkTags(e *Environment) {
 	if !d.has(&e.Tags) {
@@ -91,9 +90,9 @@ func badTag(key, value string) string {
 		return "has a key of more than 128 characters. Shorten it."
 	case utf8.RuneCountInString(value) > 256:
 		return "has a value of more than 256 characters. Shorten it."
-	case !tagText.MatchString(key):
+	case !tagText.matches(key):
 		return "has characters in its key that AWS does not take. Use letters, digits, spaces and _.:/=+-@"
-	case !tagText.MatchString(value):
+	case !tagText.matches(value):
 		return "has characters in its value that AWS does not take. Use letters, digits, spaces and _.:/=+-@"
 	}
 	return ""

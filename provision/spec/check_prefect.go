@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -12,13 +11,13 @@ import (
 const uuid = `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`
 
 var (
-	cloudPath   = regexp.MustCompile(`^/api/accounts/` + uuid + `/workspaces/` + uuid + `/?$`)
-	browserPath = regexp.MustCompile(`^/account/(` + uuid + `)/workspace/(` + uuid + `)(/|$)`)
-	version     = regexp.MustCompile(`^(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})$`)
+	cloudPath   = compile(`^/api/accounts/` + uuid + `/workspaces/` + uuid + `/?$`)
+	browserPath = compile(`^/account/(` + uuid + `)/workspace/(` + uuid + `)(/|$)`)
+	version     = compile(`^(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})$`)
 
 	// The pool's name goes into the task definition's family, prefect_<pool>_<uuid>,
 	// for which ECS has 255 of these characters.
-	poolName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,210}$`)
+	poolName = compile(`^[A-Za-z0-9_-]{1,210}$`)
 )
 
 func (d *decoder) checkPrefect(p *Prefect) {
@@ -29,7 +28,7 @@ func (d *decoder) checkPrefect(p *Prefect) {
 	}
 	if d.has(&p.WorkPool) {
 		switch {
-		case !poolName.MatchString(p.WorkPool):
+		case !poolName.matches(p.WorkPool):
 			d.bad(&p.WorkPool, "Bad work pool name", "%s is no name for a work pool. Use up to 210 letters, digits, hyphens and underscores: ECS takes no others in the names of the pool's tasks.")
 		case strings.HasPrefix(strings.ToLower(p.WorkPool), "prefect"):
 			d.bad(&p.WorkPool, "Bad work pool name", `%s begins with "prefect", which Prefect keeps for pools of its own. Choose another name.`)
@@ -41,7 +40,7 @@ func (d *decoder) checkPrefect(p *Prefect) {
 
 // badVersion says why an agent cannot run a version, or nothing.
 func badVersion(v string) string {
-	m := version.FindStringSubmatch(v)
+	m := version().FindStringSubmatch(v)
 	if m == nil {
 		return "is no exact version. Write all three numbers, for example \"" + DefaultPrefectVersion + "\": an agent that is replaced must come back the same."
 	}
@@ -80,6 +79,12 @@ func (d *decoder) checkURL(p *Prefect) (cloud bool) {
 		d.checkCloud(p, u)
 		return true
 	}
+	d.warnURL(p, u)
+	return false
+}
+
+// warnURL warns of addresses that a server can have, but an agent cannot reach.
+func (d *decoder) warnURL(p *Prefect, u *url.URL) {
 	at := d.given[&p.APIURL].attr.Expr.Range()
 	switch {
 	case local(u.Hostname()):
@@ -87,15 +92,14 @@ func (d *decoder) checkURL(p *Prefect) (cloud bool) {
 	case u.Path == "" || u.Path == "/":
 		d.warnAt(at, "API URL without a path", "A Prefect server answers below /api. The URL probably ends with it.")
 	}
-	return false
 }
 
 func (d *decoder) checkCloud(p *Prefect, u *url.URL) {
-	if u.Scheme == "https" && strings.EqualFold(u.Host, "api.prefect.cloud") && cloudPath.MatchString(u.Path) {
+	if u.Scheme == "https" && strings.EqualFold(u.Host, "api.prefect.cloud") && cloudPath.matches(u.Path) {
 		return
 	}
 	want := "https://api.prefect.cloud/api/accounts/<account id>/workspaces/<workspace id>"
-	if m := browserPath.FindStringSubmatch(u.Path); m != nil && d.given[&p.APIURL].open { // copied from the browser
+	if m := browserPath().FindStringSubmatch(u.Path); m != nil && d.given[&p.APIURL].open { // copied from the browser
 		want = "https://api.prefect.cloud/api/accounts/" + m[1] + "/workspaces/" + m[2]
 	}
 	d.bad(&p.APIURL, "Bad API URL", "%s does not name an account and a workspace of Prefect Cloud. Use: %s", want)
@@ -108,7 +112,7 @@ func local(host string) bool {
 
 // checkKey checks the API key without ever showing it.
 func (d *decoder) checkKey(p *Prefect, cloud bool) {
-	if !d.written(&p.APIKey) || d.isNull(&p.APIKey) {
+	if !d.written(&p.APIKey) {
 		if b := d.blocks[p]; cloud && !d.meant[meant{b.Body, "api_key"}] {
 			d.errorAt(b.DefRange(), "Missing attribute", "Prefect Cloud needs an API key. Add api_key = var.api_key to the prefect block, and to the file: variable \"api_key\" { sensitive = true }")
 		}
@@ -117,7 +121,7 @@ func (d *decoder) checkKey(p *Prefect, cloud bool) {
 	if !d.has(&p.APIKey) {
 		return
 	}
-	at := d.keyRange(p)
+	at := d.given[&p.APIKey].attr.Expr.Range()
 	if why := badSecret(p.APIKey, cloud); why != "" {
 		d.errorAt(at, "Bad API key", why)
 		return

@@ -136,7 +136,7 @@ func (d *decoder) blocksOf(body *hclsyntax.Body, name string, many bool) []*hcls
 
 // structure checks the names in an environment that has not been chosen.
 func (d *decoder) structure(b *hclsyntax.Block) {
-	if !environmentName.MatchString(b.Labels[0]) {
+	if !environmentName.matches(b.Labels[0]) {
 		d.errorAt(b.LabelRanges[0], "Bad environment name", badEnvironment(b.Labels[0]))
 	}
 	d.walk(b, reflect.TypeFor[Environment]())
@@ -162,46 +162,44 @@ func (d *decoder) walk(b *hclsyntax.Block, t reflect.Type) {
 
 // unknownNames reports the attributes and blocks that body should not have.
 func (d *decoder) unknownNames(body *hclsyntax.Body, attributes, blocks []string, where string) {
-	var lines []string
+	where = title(where)
+	var kinds []string
 	if len(attributes) > 0 {
-		lines = append(lines, "the attributes "+list(attributes, "and"))
+		kinds = append(kinds, "the attributes "+list(attributes, "and"))
 	}
 	if len(blocks) > 0 {
-		lines = append(lines, "the blocks "+list(blocks, "and"))
+		kinds = append(kinds, "the blocks "+list(blocks, "and"))
 	}
-	known := " " + title(where) + " has " + strings.Join(lines, ", and ") + "."
+	all := " " + where + " has " + strings.Join(kinds, ", and ") + "."
 	for _, a := range body.Attributes {
-		if slices.Contains(attributes, a.Name) {
-			continue
+		if !slices.Contains(attributes, a.Name) {
+			d.means(body, nearest(a.Name, attributes))
+			d.errorAt(a.NameRange, "Unknown attribute", fmt.Sprintf("%s has no attribute %q.%s", where, a.Name,
+				hint(a.Name, attributes, blocks, " It is a block, without the equals sign: %s { … }", all)))
 		}
-		hint := didYouMean(a.Name, attributes)
-		d.means(body, nearest(a.Name, attributes))
-		switch {
-		case slices.Contains(blocks, a.Name):
-			hint = fmt.Sprintf(" It is a block: write %s { … } without the equals sign.", a.Name)
-		case hint == "" && nearest(a.Name, blocks) != "":
-			hint = didYouMean(a.Name, blocks) + " It is a block, without the equals sign."
-		case hint == "":
-			hint = known
-		}
-		d.errorAt(a.NameRange, "Unknown attribute", fmt.Sprintf("%s has no attribute %q.%s", title(where), a.Name, hint))
 	}
 	for _, b := range body.Blocks {
-		if slices.Contains(blocks, b.Type) {
-			continue
+		if !slices.Contains(blocks, b.Type) {
+			d.means(body, nearest(b.Type, blocks))
+			d.errorAt(b.TypeRange, "Unknown block", fmt.Sprintf("%s has no block %q.%s", where, b.Type,
+				hint(b.Type, blocks, attributes, " It is an attribute, with an equals sign: %s = …", all)))
 		}
-		hint := didYouMean(b.Type, blocks)
-		d.means(body, nearest(b.Type, blocks))
-		switch {
-		case slices.Contains(attributes, b.Type):
-			hint = fmt.Sprintf(" It is an attribute: write %s = …", b.Type)
-		case hint == "" && nearest(b.Type, attributes) != "":
-			hint = didYouMean(b.Type, attributes) + " It is an attribute, with an equals sign."
-		case hint == "":
-			hint = known
-		}
-		d.errorAt(b.TypeRange, "Unknown block", fmt.Sprintf("%s has no block %q.%s", title(where), b.Type, hint))
 	}
+}
+
+// hint says what was probably meant by a name: one of its own kind, one of the
+// other kind, or else all that there is.
+func hint(name string, same, others []string, other, all string) string {
+	if slices.Contains(others, name) {
+		return fmt.Sprintf(other, name)
+	}
+	if s := didYouMean(name, same); s != "" {
+		return s
+	}
+	if s := nearest(name, others); s != "" {
+		return didYouMean(name, others) + fmt.Sprintf(other, s)
+	}
+	return all
 }
 
 func (d *decoder) means(body *hclsyntax.Body, name string) {

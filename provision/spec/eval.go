@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -162,8 +163,7 @@ func missingFrom(diag *hcl.Diagnostic) (missing, bool) {
 	if !ok {
 		return missing{}, false
 	}
-	m, ok := call.FunctionCallError().(missing)
-	return m, ok
+	return errors.AsType[missing](call.FunctionCallError())
 }
 
 func (d *decoder) usesSensitive(expr hclsyntax.Expression) bool {

@@ -153,10 +153,10 @@ func lengthFunction() function.Function {
 		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowDynamicType: true, AllowUnknown: true}},
 		Type:   function.StaticReturnType(cty.Number),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			switch ty := args[0].Type(); {
-			case ty == cty.DynamicPseudoType:
+			switch args[0].Type() {
+			case cty.DynamicPseudoType:
 				return cty.UnknownVal(cty.Number), nil
-			case ty == cty.String:
+			case cty.String:
 				return stdlib.Strlen(args[0])
 			}
 			return stdlib.Length(args[0])

@@ -75,11 +75,11 @@ func checkEnvironment(t *testing.T, e *Environment) {
 		t.Errorf("bucket %q: %s", e.Bucket.Name, why)
 	}
 	for _, name := range []string{e.TaskRole.Name, e.ExecutionRole.Name, "flowbed-" + e.Name + "-agent"} {
-		if !roleName.MatchString(name) {
+		if !roleName.matches(name) {
 			t.Errorf("role %q", name)
 		}
 	}
-	if !clusterName.MatchString(e.Cluster.Name) {
+	if !clusterName.matches(e.Cluster.Name) {
 		t.Errorf("cluster %q", e.Cluster.Name)
 	}
 	if e.Network == nil || e.Logs == nil || e.Bucket.Versioning == nil {
@@ -114,7 +114,7 @@ func FuzzNames(f *testing.F) {
 		if why := badBucketName(global.Name); why != "" {
 			t.Errorf("bucket %q: %s", global.Name, why)
 		}
-		if !poolName.MatchString(e.Agent.Prefect.WorkPool) || !logGroup.MatchString("/flowbed/"+name) {
+		if !poolName.matches(e.Agent.Prefect.WorkPool) || !logGroup.MatchString("/flowbed/"+name) {
 			t.Errorf("pool %q, log group %q", e.Agent.Prefect.WorkPool, "/flowbed/"+name)
 		}
 	})

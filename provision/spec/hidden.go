@@ -2,7 +2,6 @@ package spec
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +55,7 @@ func (h *hidden) scrub(diags hcl.Diagnostics) hcl.Diagnostics {
 }
 
 // literalSecret finds what looks like a secret in a file that cannot be parsed.
-var literalSecret = regexp.MustCompile(`(?m)\b(?:api_key|default)[ \t]*=[ \t]*(.+)$`)
+var literalSecret = compile(`(?m)\b(?:api_key|default)[ \t]*=[ \t]*(.+)$`)
 
 // overwrite replaces secrets by as many asterisks.
 func (h *hidden) overwrite(src []byte) []byte {
@@ -65,7 +64,7 @@ func (h *hidden) overwrite(src []byte) []byte {
 		asterisks(src[r.Start.Byte:r.End.Byte])
 	}
 	if h.unparsed {
-		for _, m := range literalSecret.FindAllSubmatchIndex(src, -1) {
+		for _, m := range literalSecret().FindAllSubmatchIndex(src, -1) {
 			asterisks(src[m[2]:m[3]])
 		}
 	}

@@ -103,7 +103,7 @@ func (f *File) load(path string, src []byte) (*File, error) {
 func Bare(name string, o Options) (*File, error) {
 	f := &File{o: o.withDefaults(), name: name, names: []string{name}, region: o.Region}
 	f.o.Removal = true
-	if !environmentName.MatchString(name) {
+	if !environmentName.matches(name) {
 		return nil, f.fail(hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Bad environment name", Detail: badEnvironment(name),
 		}})
@@ -205,7 +205,7 @@ func (f *File) choose(d *decoder, environments []*hclsyntax.Block, body *hclsynt
 		return
 	}
 	f.block, f.body, f.name = environments[i], environments[i].Body, f.names[i]
-	if !environmentName.MatchString(f.name) {
+	if !environmentName.matches(f.name) {
 		d.errorAt(f.block.LabelRanges[0], "Bad environment name", badEnvironment(f.name))
 	}
 	d.whereabouts(f.block)

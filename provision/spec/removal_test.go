@@ -45,7 +45,7 @@ func TestRemovalRegion(t *testing.T) {
 // TestRemovalStillFindsTypos: a name that is not understood could be the one
 // under which the object is found.
 func TestRemovalStillFindsTypos(t *testing.T) {
-	_, err := load(in("bucket", `nmae = "a"`), Options{Removal: true})
+	_, err := load(in("bucket", `nam = "a"`), Options{Removal: true})
 	expect(t, err, `Did you mean "name"?`)
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -14,7 +13,7 @@ import (
 )
 
 // variableIdentifier is what can also be the name of an environment variable.
-var variableIdentifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableIdentifier = compile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // variable is a declared variable and its value.
 type variable struct {
@@ -34,7 +33,7 @@ func (d *decoder) variable(b *hclsyntax.Block) {
 	d.file.vars[name] = v
 	attributes, _ := split(members(reflect.TypeFor[Variable]()))
 	d.unknownNames(b.Body, attributes, nil, "a variable block")
-	if !variableIdentifier.MatchString(name) {
+	if !variableIdentifier.matches(name) {
 		d.errorAt(b.LabelRanges[0], "Bad variable name", fmt.Sprintf(
 			"%q is no name for a variable. Use letters, digits and underscores, with a letter first.", name))
 	}

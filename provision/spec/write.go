@@ -37,7 +37,7 @@ func subject(d *hcl.Diagnostic) hcl.Range {
 }
 
 type painter struct {
-	*bytes.Buffer
+	out   *bytes.Buffer
 	color bool
 }
 
@@ -53,7 +53,7 @@ func (p painter) head(d *hcl.Diagnostic) {
 	if d.Severity == hcl.DiagWarning {
 		word = p.paint("1;33", "Warning")
 	}
-	fmt.Fprintf(p, "%s: %s\n\n", word, d.Summary)
+	fmt.Fprintf(p.out, "%s: %s\n\n", word, d.Summary)
 }
 
 // snippet shows the first line of the range, underlined as far as the range goes.
@@ -64,7 +64,7 @@ func (p painter) snippet(file *hcl.File, at hcl.Range) {
 			within = ", in " + s
 		}
 	}
-	fmt.Fprintf(p, "  on %s line %d%s:\n", at.Filename, at.Start.Line, within)
+	fmt.Fprintf(p.out, "  on %s line %d%s:\n", at.Filename, at.Start.Line, within)
 	start := min(at.Start.Byte, len(file.Bytes))
 	end := min(max(at.End.Byte, start), len(file.Bytes))
 	first := bytes.LastIndexByte(file.Bytes[:start], '\n') + 1
@@ -74,7 +74,7 @@ func (p painter) snippet(file *hcl.File, at hcl.Range) {
 	}
 	end = min(end, last)
 	line := strings.TrimRight(string(file.Bytes[first:last]), "\r")
-	fmt.Fprintf(p, "  %4d: %s\n", at.Start.Line, plain(line))
+	fmt.Fprintf(p.out, "  %4d: %s\n", at.Start.Line, plain(line))
 	indent := strings.Map(func(r rune) rune { // a tab under a tab keeps the columns
 		if r == '\t' {
 			return r
@@ -82,7 +82,7 @@ func (p painter) snippet(file *hcl.File, at hcl.Range) {
 		return ' '
 	}, string(file.Bytes[first:start]))
 	carets := strings.Repeat("^", max(1, utf8.RuneCount(bytes.TrimRight(file.Bytes[start:end], "\r"))))
-	fmt.Fprintf(p, "        %s%s\n\n", indent, p.paint("1;31", carets))
+	fmt.Fprintf(p.out, "        %s%s\n\n", indent, p.paint("1;31", carets))
 }
 
 // plain takes out what could move a terminal's cursor.
