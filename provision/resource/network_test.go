@@ -1,0 +1,169 @@
+package resource_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+)
+
+func TestNetwork(t *testing.T) {
+	a := sandbox.New()
+	api := ec2.NewFromConfig(a.Config("us-east-1"))
+	s, err := resource.Network{API: api, VPC: "default"}.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Subnets) != 6 || s.Subnets[0].Zone != "us-east-1a" || s.Subnets[5].Zone != "us-east-1f" || !s.Subnets[0].Public {
+		t.Errorf("the default VPC has %+v", s.Subnets)
+	}
+	if n := len(a.Calls()); n != 2 {
+		t.Errorf("it took %d calls, want 2", n)
+	}
+	one, err := resource.Network{API: api, VPC: s.VPC, Subnets: []string{s.Subnets[3].ID}}.Read(t.Context())
+	if err != nil || len(one.Subnets) != 1 || one.Subnets[0] != s.Subnets[3] {
+		t.Errorf("one subnet by its id: %+v, %v", one, err)
+	}
+	// Without the attribute, the route to an internet gateway decides.
+	for _, sub := range s.Subnets {
+		if _, err := api.ModifySubnetAttribute(t.Context(), &ec2.ModifySubnetAttributeInput{
+			SubnetId: &sub.ID, MapPublicIpOnLaunch: &types.AttributeBooleanValue{Value: aws.Bool(false)},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if routed, err := (resource.Network{API: api, VPC: "default"}).Read(t.Context()); err != nil || len(routed.Subnets) != 6 {
+		t.Errorf("by their routes: %+v, %v", routed, err)
+	}
+}
+
+func TestNetworkErrors(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		setup func(*testing.T, *ec2.Client, *resource.Network)
+		want  string
+	}{
+		{"unknown VPC", func(_ *testing.T, _ *ec2.Client, n *resource.Network) { n.VPC = "vpc-1" }, "VPC vpc-1: does not exist"},
+		{"unknown subnet", func(_ *testing.T, _ *ec2.Client, n *resource.Network) { n.Subnets = []string{"subnet-1"} }, "has no subnet subnet-1"},
+		{"no default VPC", func(t *testing.T, api *ec2.Client, _ *resource.Network) { deleteDefaultVPC(t, api) }, "the region has no default VPC"},
+		{"no public subnet", func(t *testing.T, api *ec2.Client, n *resource.Network) {
+			v, err := api.CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.VPC = *v.Vpc.VpcId
+			if _, err := api.CreateSubnet(t.Context(), &ec2.CreateSubnetInput{VpcId: &n.VPC, CidrBlock: aws.String("10.0.1.0/24")}); err != nil {
+				t.Fatal(err)
+			}
+		}, "has no public subnet"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			api := ec2.NewFromConfig(sandbox.New().Config("us-east-1"))
+			n := resource.Network{API: api, VPC: "default"}
+			c.setup(t, api, &n)
+			if s, err := n.Read(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%+v, %v; want an error with %q", s, err, c.want)
+			}
+		})
+	}
+}
+
+func deleteDefaultVPC(t *testing.T, api *ec2.Client) {
+	t.Helper()
+	out, err := api.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range out.Subnets {
+		if _, err := api.DeleteSubnet(t.Context(), &ec2.DeleteSubnetInput{SubnetId: s.SubnetId}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := api.DeleteVpc(t.Context(), &ec2.DeleteVpcInput{VpcId: out.Subnets[0].VpcId}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Each image has the architecture of the type that is to run it.
+func TestImage(t *testing.T) {
+	a := sandbox.New()
+	api := ec2.NewFromConfig(a.Config("us-east-1"))
+	for _, c := range []struct{ image, kind, want string }{
+		{"al2023", "t2.micro", "al2023-ami-kernel-default-x86_64"},
+		{"al2023", "t4g.micro", "al2023-ami-kernel-default-arm64"},
+		{"al2", "g4dn.xlarge", "amzn2-ami-kernel-5.10-hvm-x86_64-gp2"},
+		{"al2", "c7gn.medium", "amzn2-ami-kernel-5.10-hvm-arm64-gp2"},
+		{"al2023", "a1.medium", "al2023-ami-kernel-default-arm64"},
+		{"al2023", "m7i-flex.large", "al2023-ami-kernel-default-x86_64"},
+	} {
+		s, err := resource.Image{SSM: ssm.NewFromConfig(a.Config("us-east-1")), Image: c.image, Type: c.kind}.Read(t.Context())
+		if err != nil {
+			t.Errorf("%s for %s: %v", c.image, c.kind, err)
+			continue
+		}
+		out, err := api.DescribeImages(t.Context(), &ec2.DescribeImagesInput{ImageIds: []string{s.ID}})
+		if err != nil || *out.Images[0].Name != c.want {
+			t.Errorf("%s for %s is %s, %v; want %s", c.image, c.kind, aws.ToString(out.Images[0].Name), err, c.want)
+		}
+	}
+	before := len(a.Calls())
+	if s, err := (resource.Image{Image: "ami-0123"}).Read(t.Context()); err != nil || s.ID != "ami-0123" || len(a.Calls()) > before {
+		t.Errorf("an image by its id: %+v, %v, %d calls", s, err, len(a.Calls())-before)
+	}
+}
+
+func TestAddress(t *testing.T) {
+	for _, c := range []struct{ env, answer, want, fails string }{
+		{"", "203.0.113.9\n", "203.0.113.9/32", ""},
+		{"", "2001:db8::7", "2001:db8::7/128", ""},
+		{"", "::ffff:203.0.113.9", "203.0.113.9/32", ""},
+		{"", "10.0.0.1", "", "answered"},
+		{"", "<html>", "", "answered"},
+		{"198.51.100.7", "unused", "198.51.100.7/32", ""},
+		{"198.51.100.7/24", "unused", "198.51.100.0/24", ""},
+		{"nonsense", "unused", "", "FLOWBED_PUBLIC_IP"},
+	} {
+		t.Run(c.env+c.answer, func(t *testing.T) {
+			t.Setenv(resource.PublicIP, c.env)
+			srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(c.answer)) }))
+			defer srv.Close()
+			got, err := resource.Address{URL: srv.URL, Client: srv.Client()}.Read(t.Context())
+			if c.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fails) {
+					t.Errorf("%v, %v; want an error with %q", got, err, c.fails)
+				}
+				return
+			}
+			if err != nil || got != netip.MustParsePrefix(c.want) {
+				t.Errorf("%v, %v; want %s", got, err, c.want)
+			}
+		})
+	}
+}
+
+// Whoever can forge the answer chooses who may reach port 22.
+func TestAddressInsistsOnHTTPS(t *testing.T) {
+	t.Setenv(resource.PublicIP, "")
+	asked := false
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked = true
+		w.Write([]byte("203.0.113.9"))
+	}))
+	defer plain.Close()
+	redirect := httptest.NewTLSServer(http.RedirectHandler(plain.URL, http.StatusFound))
+	defer redirect.Close()
+	for _, url := range []string{plain.URL, redirect.URL} {
+		if p, err := (resource.Address{URL: url, Client: redirect.Client()}).Read(t.Context()); err == nil || asked {
+			t.Errorf("%s: %v, asked without TLS: %v", url, p, asked)
+		}
+	}
+}
