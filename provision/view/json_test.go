@@ -1,0 +1,162 @@
+package view
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+var outputs = []Output{
+	{Name: "bucket", Value: "flowbed-dev-123456789012-eu-central-1-an"},
+	{Name: "subnets", List: []string{"subnet-0a1", "subnet-0b2"}},
+	{Name: "public_ip", Value: "203.0.113.20"},
+}
+
+// upLines is a run that fails in one step.
+func upLines(w io.Writer) error {
+	l := NewLines(w, Options{Header: testHeader, Verb: "up", Hint: func(error) string { return "ask for the permission" }})
+	l.Plan(provision.Plan{Actions: []provision.Action{
+		{Step: "bucket", Op: provision.Create, Changes: []provision.Change{{Field: "versioning", To: text("on")}}},
+		{Step: "token", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
+		{Step: "agent", Op: provision.Create, Changes: []provision.Change{{Field: "profile", To: provision.Unknown()}}},
+	}})
+	event := func(wait time.Duration, step string, k provision.EventKind, detail string, elapsed time.Duration, err error) {
+		time.Sleep(wait)
+		l.Notify(provision.Event{Time: time.Now(), Step: step, Kind: k, Op: provision.Create, Detail: detail, Elapsed: elapsed, Err: err})
+	}
+	ms := time.Millisecond
+	event(0, "bucket", provision.Started, "", 0, nil)
+	event(0, "bucket", provision.Acting, "create", 0, nil)
+	event(80*ms, "bucket", provision.Waiting, "visible", 80*ms, nil)
+	event(200*ms, "bucket", provision.Done, "", 280*ms, nil)
+	event(0, "token", provision.Started, "", 0, nil)
+	event(20*ms, "token", provision.Waiting, "visible", 20*ms, errors.New("TooManyUpdates: try again"))
+	denied := &provision.StepError{Step: "token", Doing: "create", Err: errors.New("AccessDenied: not authorized to perform ssm:PutParameter")}
+	event(200*ms, "token", provision.Failed, "create", 220*ms, denied)
+	event(0, "agent", provision.Skipped, "token", 0, nil)
+	l.Outputs(outputs)
+	return l.Done(Outcome{Elapsed: 502 * ms, Err: errors.Join(denied)})
+}
+
+func downLines(w io.Writer) error {
+	l := NewLines(w, Options{Header: testHeader, Verb: "down"})
+	l.Notify(provision.Event{Time: time.Now(), Step: "agent", Op: provision.Delete, Kind: provision.Done, Elapsed: time.Minute})
+	return l.Done(Outcome{Elapsed: time.Minute, Left: &provision.Plan{Actions: []provision.Action{
+		{Step: "agent"}, {Step: "cluster", Op: provision.Foreign}, {Step: "ssh group", Op: provision.Delete, Owner: ours},
+	}}})
+}
+
+var examplePlan = provision.Plan{Actions: []provision.Action{
+	{Step: "bucket", Owner: ours},
+	{Step: "task role", Op: provision.Update, Owner: ours, Changes: []provision.Change{
+		{Field: "policy flows", From: doc(`{"Statement":[]}`), To: doc(`{"Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)},
+	}},
+	{Step: "token", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
+	{Step: "cluster", Op: provision.Use, Notes: []provision.Note{{Severity: provision.Warn, Text: "has no FARGATE_SPOT"}}},
+	{Step: "agent", Op: provision.Replace, Owner: ours, Changes: []provision.Change{
+		{Field: "type", From: text("t2.micro"), To: text("t3.small"), Replace: true, Why: "EC2 changes it only while stopped"},
+	}},
+}}
+
+// TestDocumentation keeps the examples of docs/json.md true.
+func TestDocumentation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const path = "../../docs/json.md"
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := string(b)
+		for _, example := range []struct {
+			name  string
+			write func(io.Writer) error
+		}{ // in this order, because the clock of the last one moves
+			{"plan", func(w io.Writer) error { return PlanJSON(w, testHeader, "up", examplePlan) }},
+			{"down", downLines},
+			{"outputs", func(w io.Writer) error { return OutputsJSON(w, testHeader, outputs) }},
+			{"up", upLines},
+		} {
+			var text bytes.Buffer
+			if err := example.write(&text); err != nil {
+				t.Fatal(err)
+			}
+			mark := fmt.Sprintf("<!-- example: %s -->\n```json\n", example.name)
+			before, rest, ok := strings.Cut(have, mark)
+			_, after, ok2 := strings.Cut(rest, "```\n")
+			if !ok || !ok2 {
+				t.Fatalf("%s has no example %s", path, example.name)
+			}
+			have = before + mark + text.String() + "```\n" + after
+		}
+		if *update {
+			if err := os.WriteFile(path, []byte(have), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		if d := cmp.Diff(string(b), have); d != "" {
+			t.Errorf("%s (-is +should be):\n%s", path, d)
+		}
+	})
+}
+
+// Every line is one object with a type and a time in UTC; the first says the
+// version, the last sums up.
+func TestLines(t *testing.T) {
+	for name, write := range map[string]func(io.Writer) error{"up": upLines, "down": downLines} {
+		synctest.Test(t, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := write(&b); err != nil {
+				t.Fatal(err)
+			}
+			var types []string
+			for line := range strings.Lines(b.String()) {
+				var l struct {
+					Type string
+					Time time.Time
+				}
+				if err := json.Unmarshal([]byte(line), &l); err != nil {
+					t.Fatal(err)
+				}
+				if l.Time.IsZero() || l.Time.Location() != time.UTC {
+					t.Errorf("%s: time %s", l.Type, l.Time)
+				}
+				types = append(types, l.Type)
+			}
+			want := map[string][]string{
+				"up":   {"version", "plan", "start", "act", "wait", "done", "start", "wait", "fail", "skip", "outputs", "summary"},
+				"down": {"version", "done", "summary"},
+			}
+			if d := cmp.Diff(want[name], types); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// All plans, in all forms, are valid JSON, and a broken document is a text.
+func TestPlanJSON(t *testing.T) {
+	for name, p := range map[string]provision.Plan{
+		"creation": creation, "drift": drift, "trouble": trouble, "down": removal, "hostile": hostile, "empty": {},
+	} {
+		var b bytes.Buffer
+		if err := PlanJSON(&b, testHeader, "up", p); err != nil {
+			t.Fatal(err)
+		}
+		if !json.Valid(b.Bytes()) {
+			t.Errorf("%s is no JSON", name)
+		}
+		golden(t, "json/"+name, b.String())
+	}
+}
