@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -66,11 +67,11 @@ func (b Bucket) Create(ctx context.Context) error {
 	}
 	// Not all that speak S3 know tags in CreateBucket; AWS does.
 	have, err := b.readTags(ctx)
-	if err != nil {
-		return err
-	}
-	if len(have) > 0 {
+	switch {
+	case errors.Is(err, provision.ErrAbsent): // not visible yet
 		return nil
+	case err != nil || len(have) > 0:
+		return err
 	}
 	return b.putTags(ctx, b.ID.Tags(b.Name))
 }
@@ -91,7 +92,7 @@ func s3Tag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 // Changes implements provision.Resource. The order is that in which the settings
 // are made: first what shuts the bucket.
 func (b Bucket) Changes(have BucketState) []provision.Change {
-	c := tagChange(have.Tags, b.ID.Tags(b.Name), false, b.addTags)
+	c := tagChange(have.Tags, b.ID.Tags(b.Name), false, b.addTags(have.Tags))
 	c = append(c, differs("public access", have.Public, publicBlocked, b.blockPublic)...)
 	c = append(c, differs("object ownership", have.Ownership, string(types.ObjectOwnershipBucketOwnerEnforced), b.putOwnership)...)
 	c = append(c, differs("encryption", have.Encryption, string(types.ServerSideEncryptionAes256), b.encrypt)...)
@@ -124,15 +125,18 @@ func (b Bucket) versioningChange(have string) []provision.Change {
 
 // addTags reads again before it writes: S3 replaces all tags at once, and those
 // of others must stay.
-func (b Bucket) addTags(ctx context.Context, add Tags) error {
-	all, err := b.readTags(ctx)
-	if err != nil {
-		return err
+func (b Bucket) addTags(have Tags) func(context.Context, Tags) error {
+	return func(ctx context.Context, add Tags) error {
+		all, err := b.readTags(ctx)
+		if errors.Is(err, provision.ErrAbsent) { // visible a moment ago
+			all, err = maps.Clone(have), nil
+		}
+		if err != nil {
+			return err
+		}
+		maps.Copy(all, add)
+		return b.putTags(ctx, all)
 	}
-	for k, v := range add {
-		all[k] = v
-	}
-	return b.putTags(ctx, all)
 }
 
 func (b Bucket) putTags(ctx context.Context, all Tags) error {

@@ -135,6 +135,10 @@ func prune(v any) any {
 		if v == "" {
 			return nil
 		}
+	case bool:
+		if !v {
+			return nil
+		}
 	}
 	return v
 }
