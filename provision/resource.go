@@ -120,8 +120,9 @@ const (
 	// Borrow uses an object that must exist, and never writes to it.
 	Borrow
 	// Share is for names that belong to the whole account: the object is made
-	// if it is absent, joined by a claim if another environment made it, and
-	// borrowed if it is somebody else's.
+	// if it is absent, joined by a claim if another environment made it and
+	// shares it (it has a claim from its creation), and borrowed otherwise. The
+	// last one to leave deletes it.
 	Share
 	// Unwanted objects are removed by up if they are ours.
 	Unwanted
