@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/flowbed/flowbed/provision"
@@ -48,76 +47,6 @@ func (s PoolState) Owner() provision.Owner { return s.owner }
 
 func (p Pool) mark() prefect.Mark {
 	return prefect.Mark{Environment: p.ID.Env, Region: p.ID.Region, Account: p.ID.Account}
-}
-
-// Read implements provision.Resource.
-func (p Pool) Read(ctx context.Context) (PoolState, error) {
-	if p.API == nil {
-		return p.unasked("there is no key for the Prefect API"), nil
-	}
-	have, err := p.API.ReadPool(ctx, p.Name)
-	switch {
-	case errors.Is(err, prefect.ErrNotFound):
-		return PoolState{}, fmt.Errorf("read work pool: %w", provision.ErrAbsent)
-	case err != nil && p.Removing && unanswered(err):
-		return p.unasked(err.Error()), nil
-	case err != nil:
-		return PoolState{}, err
-	}
-	s := PoolState{
-		Name: have.Name, Type: have.Type, Description: have.Description, Template: have.Template,
-		Limit: have.Limit, Paused: have.Paused,
-	}
-	if m, ok := have.Mark(); ok {
-		s.owner.By = m.Environment + "@" + m.Region
-		if m.Account != p.ID.Account {
-			s.owner.By += " of the account " + m.Account
-		}
-	}
-	if !p.Removing {
-		return s, p.fits(have)
-	}
-	n, err := p.API.Deployments(ctx, p.Name)
-	if err != nil {
-		return PoolState{}, err
-	}
-	if n > 0 {
-		s.owner.Claims = []string{counted(n, "deployment")}
-	}
-	return s, nil
-}
-
-// fits refuses a pool that no worker can serve.
-func (p Pool) fits(have prefect.Pool) error {
-	if have.Type == "ecs" {
-		return nil
-	}
-	kind := fmt.Sprintf("of type %q", have.Type)
-	if push, ok := strings.CutSuffix(have.Type, ":push"); ok {
-		kind = "a push pool (" + push + "), which has no workers"
-	} else if strings.HasSuffix(have.Type, ":managed") {
-		kind = "a managed pool, which has no workers"
-	}
-	return fmt.Errorf("the work pool %s is %s, and the agent needs one of type \"ecs\": delete it, or set another work_pool", p.Name, kind)
-}
-
-// unasked is the state of a pool of which nothing is known: a removal leaves it,
-// and says why.
-func (p Pool) unasked(why string) PoolState {
-	return PoolState{Name: p.Name, owner: provision.Owner{
-		By: p.ID.Owner(), Claims: []string{"whoever still needs it, which could not be asked: " + why},
-	}}
-}
-
-func unanswered(err error) bool {
-	return errors.Is(err, prefect.ErrUnreachable) || errors.Is(err, prefect.ErrUnauthorized)
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
 }
 
 // Create implements provision.Resource. A pool that is there meanwhile is no
@@ -227,26 +156,6 @@ func (p Pool) write(ctx context.Context, kind prefect.Kind, entries []prefect.En
 		return nil
 	}
 	return p.API.EditPool(ctx, p.Name, prefect.PoolEdit{Template: want})
-}
-
-// Advise implements provision.Adviser.
-func (p Pool) Advise(have PoolState, found bool) (notes []provision.Note) {
-	if !found {
-		return nil
-	}
-	warn := func(format string, args ...any) {
-		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(format, args...)})
-	}
-	if have.Paused {
-		warn("the pool is paused: no flow starts until it is resumed (prefect work-pool resume %s)", p.Name)
-	}
-	if family := prefect.Text(have.Template.Default("family")); family != "" && !strings.HasPrefix(family, "prefect_"+p.Name+"_") {
-		warn("the template sets the family %s, and the agent may only run task definitions prefect_%s_*", family, p.Name)
-	}
-	if arn := prefect.Text(have.Template.Default("task_definition_arn")); arn != "" {
-		warn("the template sets the task definition %s: its image, logs and secrets replace those of the environment", arn)
-	}
-	return notes
 }
 
 // Delete implements provision.Resource. It counts the deployments once more: on
