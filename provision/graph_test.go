@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,12 +22,12 @@ type lookup struct {
 	Text  string
 	Err   error
 	After []provision.Edge
-	reads *int
+	reads *atomic.Int64
 }
 
 func (l lookup) Read(context.Context) (string, error) {
 	if l.reads != nil {
-		*l.reads++
+		l.reads.Add(1)
 	}
 	return l.Text, l.Err
 }
@@ -210,7 +211,7 @@ func (a awaiting) Read(ctx context.Context) (state, error) {
 func TestLookups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		reads := 0
+		var reads atomic.Int64
 		build := func(err error) *provision.Graph {
 			g, _ := graph("a")
 			text := provision.Look(g, "address", lookup{Text: "x", Err: err, reads: &reads})
@@ -236,14 +237,14 @@ func TestLookups(t *testing.T) {
 			t.Error("up:", err)
 		}
 
-		reads = 0
+		reads.Store(0)
 		g = build(fmt.Errorf("no way: %w", errFatal))
 		if err := mustPlan(t, g.PlanDown).Err(); err == nil ||
 			err.Error() != "broken: read: a fault of its own\naddress: read: no way: out of the question" {
 			t.Error("down:", err)
 		}
-		if reads != 1 {
-			t.Errorf("down read %d lookups", reads)
+		if n := reads.Load(); n != 1 {
+			t.Errorf("down read %d lookups", n)
 		}
 		if _, err := g.Down(t.Context()); !errors.Is(err, errFatal) {
 			t.Error(err)

@@ -3,7 +3,10 @@ package view
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,26 +124,27 @@ func TestFrames(t *testing.T) {
 func TestBoardErasesItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s screen
-		width := 80
-		b := NewBoard(&s, func() (int, int) { return width, 10 }, Options{Color: true})
+		var width atomic.Int64
+		width.Store(80)
+		b := NewBoard(&s, func() (int, int) { return int(width.Load()), 10 }, Options{Color: true})
 		begun := time.Now()
 		for i, e := range story() {
 			time.Sleep(time.Until(begun.Add(e.Time.Sub(start))))
 			e.Time = time.Now()
 			b.Notify(e)
 			time.Sleep(150 * time.Millisecond)
-			if len(s.lines) == 0 {
+			if len(s.shown()) == 0 {
 				t.Error("nothing is shown")
 			}
 			if i == 8 {
-				width = 100
+				width.Store(100)
 			}
 		}
 		if err := b.Done(outcome); err != nil {
 			t.Fatal(err)
 		}
 		var plain []string
-		for _, l := range s.lines {
+		for _, l := range s.shown() {
 			plain = append(plain, strip(l))
 		}
 		golden(t, "run/board-final", strings.Join(plain, "\n")+"\n")
@@ -148,9 +152,20 @@ func TestBoardErasesItself(t *testing.T) {
 }
 
 // screen is a terminal that knows what the board uses.
-type screen struct{ lines []string }
+type screen struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (s *screen) shown() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lines)
+}
 
 func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	text := string(p)
 	if rest, ok := strings.CutPrefix(text, "\x1b["); ok {
 		if n, after, ok := strings.Cut(rest, "A\r\x1b[J"); ok && len(n) < 4 {
