@@ -59,10 +59,10 @@ func (f *File) build(p Place) (*Environment, hcl.Diagnostics) {
 	if !f.o.Removal {
 		d.check(e)
 	}
-	p = p.orExample()
-	e.Region, e.Account = p.Region, p.Account
-	e.complete(p)
-	d.checkTogether(e)
+	full := p.orExample()
+	e.Region, e.Account = full.Region, full.Account
+	e.complete(full)
+	d.checkTogether(e, p)
 	return e, d.diags
 }
 

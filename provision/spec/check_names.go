@@ -90,16 +90,15 @@ func badBucketName(name string) string {
 	return ""
 }
 
-// checkTogether checks what only shows when the defaults are there and the place
-// is known, or taken as an example.
-func (d *decoder) checkTogether(e *Environment) {
+// checkTogether checks what only shows when the defaults are there.
+func (d *decoder) checkTogether(e *Environment, p Place) {
 	if d.file.o.Removal {
 		return
 	}
-	d.checkNamespace(e)
+	d.checkNamespace(e, p)
 	agent := "flowbed-" + e.Name + "-agent"
 	for _, name := range []*string{&e.TaskRole.Name, &e.ExecutionRole.Name} {
-		if strings.EqualFold(*name, agent) && d.has(name) { // IAM's names differ in more than case
+		if strings.EqualFold(*name, agent) && d.has(name) { // to IAM, upper and lower case are the same
 			d.bad(name, "Duplicate role name", "%s is the name of the agent's role. Choose another.")
 		}
 	}
@@ -118,21 +117,30 @@ func (d *decoder) checkTogether(e *Environment) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
 var noRegionalNamespace = map[string]bool{"me-south-1": true, "me-central-1": true}
 
-func (d *decoder) checkNamespace(e *Environment) {
-	b, p := e.Bucket, Place{Account: e.Account, Region: e.Region}
+func (d *decoder) checkNamespace(e *Environment, p Place) {
+	b := e.Bucket
 	named := d.has(&b.Name) && badBucketName(b.Name) == ""
 	switch {
 	case b.Namespace == "global":
 		if named && regionalName.matches(b.Name) {
 			d.bad(&b.Name, "Bad bucket name", `%s ends like a name of the account-regional namespace. Choose another name, or namespace = "account-regional".`)
 		}
-	case noRegionalNamespace[e.Region]:
+	case noRegionalNamespace[p.Region]:
 		d.errorAt(d.bucketPlace(e), "No account-regional namespace", fmt.Sprintf(
-			`%s has none. Choose the global one: bucket { namespace = "global" }`, e.Region))
-	case named && !strings.HasSuffix(b.Name, "-"+regionalSuffix(p)):
+			`%s has none. Choose the global one: bucket { namespace = "global" }`, p.Region))
+	case named && !regional(b.Name, p):
 		d.bad(&b.Name, "Bad bucket name", "%s is no name in the account-regional namespace, where names end with the account and the region. "+
 			`Use for example "data-${account}-${region}-an", or namespace = "global".`)
 	}
+}
+
+// regional reports whether a name can be in the account-regional namespace of a
+// place. If not all of the place is known, the form of the name must do.
+func regional(name string, p Place) bool {
+	if p.Account == "" || p.Region == "" {
+		return regionalName.matches(name)
+	}
+	return strings.HasSuffix(name, "-"+regionalSuffix(p))
 }
 
 func (d *decoder) bucketPlace(e *Environment) hcl.Range {

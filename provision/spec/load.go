@@ -65,8 +65,10 @@ type File struct {
 // Where the account or the region matters and is not written in the file, it
 // takes an example of each. An error is an [*Error].
 func Load(path string, o Options) (*File, error) {
-	o = o.withDefaults()
-	f := &File{o: o}
+	f := &File{o: o.withDefaults()}
+	if bad := f.badRegion(); bad != nil {
+		return nil, f.fail(bad)
+	}
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, f.fail(hcl.Diagnostics{unreadable(path, err)})
@@ -103,12 +105,26 @@ func (f *File) load(path string, src []byte) (*File, error) {
 func Bare(name string, o Options) (*File, error) {
 	f := &File{o: o.withDefaults(), name: name, names: []string{name}, region: o.Region}
 	f.o.Removal = true
+	if bad := f.badRegion(); bad != nil {
+		return nil, f.fail(bad)
+	}
 	if !environmentName.matches(name) {
 		return nil, f.fail(hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Bad environment name", Detail: badEnvironment(name),
 		}})
 	}
 	return f, nil
+}
+
+// badRegion checks the region that is given from outside.
+func (f *File) badRegion() hcl.Diagnostics {
+	if r := f.o.Region; r != "" && !regionName.matches(r) {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Bad region",
+			Detail: fmt.Sprintf(`--region %q is no AWS region. Use its code, for example "us-east-1" or "eu-central-1".`, r),
+		}}
+	}
+	return nil
 }
 
 func unreadable(path string, err error) *hcl.Diagnostic {

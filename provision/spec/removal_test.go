@@ -75,6 +75,20 @@ func TestBare(t *testing.T) {
 	}
 }
 
+// TestBucketOfAnotherAccount: a name that is written out can be right or wrong
+// only for a known account.
+func TestBucketOfAnotherAccount(t *testing.T) {
+	f, err := load(in("bucket", `name = "data-123456789012-us-east-1-an"`), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Environment(place); err != nil {
+		t.Error(err)
+	}
+	_, err = f.Environment(Place{Account: "210987654321", Region: "us-east-1"})
+	expect(t, err, "end with the account and the region")
+}
+
 // TestEnvironmentNeedsAPlace also checks what only the real place shows.
 func TestEnvironmentNeedsAPlace(t *testing.T) {
 	f, err := load(in("bucket", `name = { "us-east-1" = "data-${account}-us-east-1-an" }[region]`), Options{})
