@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,55 +175,6 @@ func refuse(call string) func(int, string) (before, after error) {
 			before = errFatal
 		}
 		return before, nil
-	}
-}
-
-// An interrupted run lets the calls under way finish, begins nothing new, and
-// says so once; the next run goes on. It is tried at every moment of a run.
-func TestInterrupt(t *testing.T) {
-	stop := errors.New("interrupted")
-	for at := 5 * time.Millisecond; at < 400*time.Millisecond; at += 10 * time.Millisecond {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld()
-			w.delay = 20 * time.Millisecond
-			cut := func(f func(context.Context, *provision.Graph) error) *journal {
-				t.Helper()
-				ctx, cancel := context.WithCancelCause(t.Context())
-				defer cancel(nil)
-				g, j := house(w, "a")
-				w.writes = nil
-				time.AfterFunc(at, func() { cancel(stop) })
-				begun := time.Now()
-				err := f(ctx, g)
-				if over := time.Since(begun) - at; over > 2*w.delay {
-					t.Errorf("ended %s after the interruption", over)
-				}
-				if err != nil && !errors.Is(err, stop) {
-					t.Errorf("at %s: %v", at, err)
-				}
-				if err == nil && time.Since(begun) > at {
-					t.Errorf("at %s: no error", at)
-				}
-				return j
-			}
-			j := cut(func(ctx context.Context, g *provision.Graph) error { return g.Up(ctx) })
-			for _, s := range j.steps(provision.Skipped) {
-				if slices.Contains(j.steps(provision.Started), s) {
-					t.Errorf("at %s: %s was started and skipped", at, s)
-				}
-			}
-			g, _ := house(w, "a")
-			mustUp(t, g)
-			if d := cmp.Diff(built("a"), w.snapshot()); d != "" {
-				t.Errorf("at %s: %s", at, d)
-			}
-			cut(func(ctx context.Context, g *provision.Graph) error { _, err := g.Down(ctx); return err })
-			g, _ = house(w, "a")
-			mustDown(t, g)
-			if d := cmp.Diff(map[string]object{}, w.snapshot()); d != "" {
-				t.Errorf("at %s: %s", at, d)
-			}
-		})
 	}
 }
 

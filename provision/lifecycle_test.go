@@ -1,7 +1,6 @@
 package provision_test
 
 import (
-	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -201,58 +200,5 @@ func TestTwoAtOnce(t *testing.T) {
 		if d := cmp.Diff(map[string]object{}, w.snapshot()); d != "" {
 			t.Error(d)
 		}
-	})
-}
-
-// Environments that share an object converge, and the last one removes it.
-func TestShared(t *testing.T) {
-	for first := range 2 {
-		t.Run(fmt.Sprint(first), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld()
-				w.delay = 10 * time.Millisecond
-				for _, me := range []string{"a", "b"} {
-					g, _ := house(w, me)
-					mustUp(t, g)
-				}
-				if d := cmp.Diff([]string{"a", "b"}, w.objects["well"].Claims); d != "" {
-					t.Error(d)
-				}
-				order := []string{"a", "b"}
-				g, _ := house(w, order[first])
-				mustDown(t, g)
-				if _, ok := w.snapshot()["well"]; !ok {
-					t.Fatal("the well is gone while another uses it")
-				}
-				g, _ = house(w, order[1-first])
-				mustDown(t, g)
-				if d := cmp.Diff(map[string]object{}, w.snapshot()); d != "" {
-					t.Error(d)
-				}
-			})
-		})
-	}
-	t.Run("both leave at once", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld()
-			w.delay = 10 * time.Millisecond
-			var wg sync.WaitGroup
-			for _, me := range []string{"a", "b"} {
-				g, _ := house(w, me)
-				mustUp(t, g)
-			}
-			for _, me := range []string{"a", "b"} {
-				wg.Go(func() {
-					g, _ := house(w, me)
-					if _, err := g.Down(t.Context()); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			wg.Wait()
-			if d := cmp.Diff(map[string]object{}, w.snapshot()); d != "" {
-				t.Error(d)
-			}
-		})
 	})
 }

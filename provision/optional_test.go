@@ -183,44 +183,6 @@ type roof struct {
 	After []provision.Edge
 }
 
-// many is a thing whose deletion takes many calls.
-type many struct {
-	thing
-	Batches int
-}
-
-func (m many) Delete(ctx context.Context, have state) error {
-	for i := range m.Batches {
-		if err := provision.Stopped(ctx); err != nil {
-			return fmt.Errorf("empty: %w", err)
-		}
-		if err := m.set(fmt.Sprint("batch ", i), func(*object) {})(ctx); err != nil {
-			return err
-		}
-	}
-	return m.thing.Delete(ctx, have)
-}
-
-func TestStoppedBetweenBatches(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		w.objects["it"] = object{By: "a"}
-		w.delay = time.Second
-		g, _ := graph("a")
-		provision.Add(g, "it", provision.Own, many{thing{w: w, Name: "it", Me: "a"}, 60})
-		stop := errors.New("enough")
-		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(10500*time.Millisecond, func() { cancel(stop) })
-		_, err := g.Down(ctx)
-		if !errors.Is(err, stop) || len(w.writes) != 10 {
-			t.Errorf("%v after %d calls", err, len(w.writes))
-		}
-		if err := provision.Stopped(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // Whoever had to wait long looks again before it acts: meanwhile the object may
 // have become another's.
 func TestStaleLook(t *testing.T) {

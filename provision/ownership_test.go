@@ -124,30 +124,3 @@ func TestOwnership(t *testing.T) {
 		})
 	}
 }
-
-// The last one who leaves an object that another made may be cut off between
-// giving up its claim and deleting: the object's maker finds it.
-func TestLastClaim(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		w.objects["it"] = object{ID: "x", By: "b", Claims: []string{"a"}}
-		w.fault = refuse("delete it")
-		down := func(me string) (string, error) {
-			g, _ := graph(me)
-			provision.Add(g, "it", provision.Share, thing{w: w, Name: "it", Me: me, Shared: true})
-			p := mustPlan(t, g.PlanDown)
-			_, err := g.Down(t.Context())
-			return p.Actions[0].Op.String(), err
-		}
-		if op, err := down("a"); op != "delete" || err == nil {
-			t.Error(op, err)
-		}
-		w.fault = nil
-		if op, err := down("a"); op != "foreign" || err != nil {
-			t.Error(op, err)
-		}
-		if op, err := down("b"); op != "delete" || err != nil || len(w.snapshot()) > 0 {
-			t.Error(op, err, w.snapshot())
-		}
-	})
-}

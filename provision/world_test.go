@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -137,129 +136,6 @@ func (w *world) snapshot() map[string]object {
 		m[name] = o
 	}
 	return m
-}
-
-// state is an object as a resource finds it.
-type state struct{ object }
-
-func (s state) Owner() provision.Owner { return provision.Owner{By: s.By, Claims: s.Claims} }
-
-// thing is a resource in the world.
-type thing struct {
-	w      *world
-	Name   string
-	Me     string // the environment
-	Value  string
-	Shared bool
-	Uses   []provision.Ref[state]
-}
-
-// Patience is how long the thing may take to go, and then some.
-func (t thing) Patience() time.Duration {
-	if slow := t.w.slow[t.Name]; slow > 0 {
-		return slow + time.Minute
-	}
-	return 0
-}
-
-func (t thing) Read(ctx context.Context) (state, error) {
-	o, err := t.w.read(ctx, t.Name)
-	return state{o}, err
-}
-
-func (t thing) uses() (ids string, known bool) {
-	var list []string
-	for _, u := range t.Uses {
-		s, ok := u.Get()
-		if !ok {
-			return "", false
-		}
-		list = append(list, s.ID)
-	}
-	return strings.Join(list, " "), true
-}
-
-func (t thing) Create(ctx context.Context) error {
-	return t.w.write(ctx, "create "+t.Name, func(m map[string]object) error {
-		if _, ok := m[t.Name]; ok {
-			return errExists
-		}
-		t.w.serial++
-		o := object{ID: fmt.Sprintf("id-%d", t.w.serial), By: t.Me}
-		if t.Shared {
-			o.Claims = []string{t.Me}
-		}
-		m[t.Name] = o
-		return nil
-	})
-}
-
-// set is a change to an object that must be there.
-func (t thing) set(field string, f func(*object)) func(context.Context) error {
-	return func(ctx context.Context) error {
-		return t.w.write(ctx, "set "+t.Name+" "+field, func(m map[string]object) error {
-			o, ok := m[t.Name]
-			if !ok {
-				return errNone
-			}
-			f(&o)
-			m[t.Name] = o
-			return nil
-		})
-	}
-}
-
-func (t thing) Changes(have state) (list []provision.Change) {
-	if have.By == "" {
-		list = append(list, provision.Change{Field: "owner", To: provision.Text(t.Me), Do: t.set("owner", func(o *object) { o.By = t.Me })})
-	}
-	if t.Shared && !slices.Contains(have.Claims, t.Me) {
-		list = append(list, provision.Change{Field: "claim", To: provision.Text(t.Me), Do: t.set("claim", func(o *object) {
-			o.Claims = append(slices.Clone(o.Claims), t.Me)
-		})})
-	}
-	if have.Value != t.Value {
-		list = append(list, provision.Change{Field: "value", From: provision.Text(have.Value), To: provision.Text(t.Value),
-			Do: t.set("value", func(o *object) { o.Value = t.Value })})
-	}
-	ids, known := t.uses()
-	if !known || have.Uses != ids {
-		to := provision.Unknown()
-		if known {
-			to = provision.Text(ids)
-		}
-		list = append(list, provision.Change{Field: "uses", From: provision.Text(have.Uses), To: to,
-			Do: t.set("uses", func(o *object) { o.Uses = ids })})
-	}
-	return list
-}
-
-func (t thing) Delete(ctx context.Context, have state) error {
-	if i := slices.Index(have.Claims, t.Me); i >= 0 && t.Shared {
-		return t.set("claim", func(o *object) {
-			o.Claims = slices.DeleteFunc(slices.Clone(o.Claims), func(c string) bool { return c == t.Me })
-		})(ctx)
-	}
-	return t.w.write(ctx, "delete "+t.Name, func(m map[string]object) error {
-		o, ok := m[t.Name]
-		if !ok {
-			return nil
-		}
-		for name, other := range m {
-			if slices.Contains(strings.Fields(other.Uses), o.ID) {
-				return fmt.Errorf("%s by %s: %w", t.Name, name, errInUse)
-			}
-		}
-		if slow := t.w.slow[t.Name]; slow > 0 {
-			if o.Dying.IsZero() {
-				o.Dying = time.Now().Add(slow)
-			}
-			m[t.Name] = o
-			return nil
-		}
-		delete(m, t.Name)
-		return nil
-	})
 }
 
 // journal keeps a run's events.
