@@ -1,16 +1,23 @@
 package e2e
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/flowbed/flowbed/provision/resource/resourcetest"
 )
+
+// Here time is real, and a step that waits in vain would wait for minutes.
+const limit = 3 * time.Minute
 
 func TestLife(t *testing.T) {
 	for _, c := range resourcetest.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			resourcetest.Live(t, func() *resourcetest.World {
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			resourcetest.Live(ctx, t, func() *resourcetest.World {
 				f := account(t)
 				return resourcetest.NewWorld(f.Config("us-east-1"), f.Account)
 			}, c)

@@ -1,6 +1,7 @@
 package resource_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 
@@ -9,11 +10,11 @@ import (
 )
 
 // Time is virtual here: the sandbox's instances take a while to start and stop.
-func inSandbox(t *testing.T, f func(*testing.T, func() *resourcetest.World, resourcetest.Case)) {
+func inSandbox(t *testing.T, f func(context.Context, *testing.T, func() *resourcetest.World, resourcetest.Case)) {
 	for _, c := range resourcetest.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f(t, func() *resourcetest.World {
+				f(t.Context(), t, func() *resourcetest.World {
 					return resourcetest.NewWorld(sandbox.New().Config("us-east-1"), sandbox.DefaultAccount)
 				}, c)
 			})

@@ -1,12 +1,14 @@
 package resourcetest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
@@ -27,6 +29,14 @@ type Case struct {
 	// Lent is for names that belong to the whole account: somebody else's
 	// object is used as it is, instead of being refused.
 	Lent bool
+
+	// Beside is for objects whose names are not unique: somebody else's stands
+	// beside ours, which lives its life without touching it.
+	Beside bool
+	Others func(context.Context, *World) (string, error) // what is not ours, as a text
+
+	// Patience is for how long a step may go without progress; 20 s by default.
+	Patience time.Duration
 }
 
 // Field is a field of a resource in the words of its changes.
@@ -35,27 +45,26 @@ type Field struct {
 	Tamper func(context.Context, *World) error
 }
 
-func (c Case) patience() time.Duration { return 20 * time.Second }
+func (c Case) patience() time.Duration { return cmp.Or(c.Patience, 20*time.Second) }
 
 // Live takes the case through the life of its resource. It is given empty
 // accounts, as many as it asks for.
-func Live(t *testing.T, empty func() *World, c Case) {
-	live(t, empty(), c)
-	life{t, empty(), c}.foreign(t.Context(), resource.Tags{"owner": "somebody else"})
+func Live(ctx context.Context, t *testing.T, empty func() *World, c Case) {
+	live(ctx, t, empty(), c)
+	life{t, empty(), c}.foreign(ctx, resource.Tags{"owner": "somebody else"})
 	if !c.Lent { // what another environment made under an account-wide name is shared
 		other := empty()
 		id := other.ID
 		id.Env = "prod"
-		life{t, other, c}.foreign(t.Context(), id.Tags("another"))
+		life{t, other, c}.foreign(ctx, id.Tags("another"))
 	} else {
-		shared(t, empty(), c)
+		shared(ctx, t, empty(), c)
 	}
 }
 
 // shared has two environments use an object together: the last one to leave
 // takes it away.
-func shared(t *testing.T, w *World, c Case) {
-	ctx := t.Context()
+func shared(ctx context.Context, t *testing.T, w *World, c Case) {
 	first, second := life{t, w, c}, life{t, w.As("prod"), c}
 	first.up(ctx)
 	if a := second.plan(ctx); a.Op != provision.Update {
@@ -73,8 +82,7 @@ func shared(t *testing.T, w *World, c Case) {
 	second.wantGone(ctx)
 }
 
-func live(t *testing.T, w *World, c Case) {
-	ctx := t.Context()
+func live(ctx context.Context, t *testing.T, w *World, c Case) {
 	l := life{t, w, c}
 
 	if a := l.plan(ctx); a.Op != provision.Create || len(a.Changes) == 0 {
@@ -115,10 +123,22 @@ type life struct {
 	c Case
 }
 
+// graph is the case's graph for one command.
+func (l life) graph() *provision.Graph {
+	g := &provision.Graph{Owner: l.w.ID.Owner(), Retry: awserr.Retry, Patience: l.c.patience()}
+	g.Notify = func(e provision.Event) {
+		if e.Kind == provision.Waiting {
+			l.t.Logf("%s waits: %s %v", e.Step, e.Detail, e.Err)
+		}
+	}
+	l.c.Add(l.w, g)
+	return g
+}
+
 // plan is what the plan says of the case's step.
 func (l life) plan(ctx context.Context) provision.Action {
 	l.t.Helper()
-	p, err := l.w.graph(l.c).Plan(ctx)
+	p, err := l.graph().Plan(ctx)
 	return l.action(p, err)
 }
 
@@ -141,14 +161,14 @@ func (l life) action(p provision.Plan, err error) provision.Action {
 
 func (l life) up(ctx context.Context) {
 	l.t.Helper()
-	if err := l.w.graph(l.c).Up(ctx); err != nil {
+	if err := l.graph().Up(ctx); err != nil {
 		l.t.Fatalf("up: %v", err)
 	}
 }
 
 func (l life) down(ctx context.Context) {
 	l.t.Helper()
-	left, err := l.w.graph(l.c).Down(ctx)
+	left, err := l.graph().Down(ctx)
 	if err != nil {
 		l.t.Fatalf("down: %v", err)
 	}
@@ -167,7 +187,7 @@ func (l life) wantNoWrites(doing string) {
 func (l life) wantUnchanged(ctx context.Context, when string) {
 	l.t.Helper()
 	l.w.writes()
-	p, err := l.w.graph(l.c).Plan(ctx)
+	p, err := l.graph().Plan(ctx)
 	l.action(p, err)
 	for _, a := range p.Actions {
 		for _, c := range a.Changes {
@@ -183,7 +203,7 @@ func (l life) wantUnchanged(ctx context.Context, when string) {
 func (l life) wantGone(ctx context.Context) {
 	l.t.Helper()
 	l.w.writes()
-	p, err := l.w.graph(l.c).PlanDown(ctx)
+	p, err := l.graph().PlanDown(ctx)
 	l.action(p, err)
 	if !p.Empty() {
 		l.t.Errorf("after down: the plan of another down is not empty: %+v", p)
@@ -220,6 +240,10 @@ func (l life) foreign(ctx context.Context, tags resource.Tags) {
 	if err := l.c.Foreign(ctx, l.w, tags); err != nil {
 		l.t.Fatalf("cannot make a foreign object: %v", err)
 	}
+	if l.c.Beside {
+		l.beside(ctx)
+		return
+	}
 	l.w.writes()
 	want := provision.Foreign
 	if l.c.Lent {
@@ -228,7 +252,7 @@ func (l life) foreign(ctx context.Context, tags resource.Tags) {
 	if a := l.plan(ctx); a.Op != want {
 		l.t.Errorf("another hand's object: the plan says %v, want %v", a.Op, want)
 	}
-	err := l.w.graph(l.c).Up(ctx)
+	err := l.graph().Up(ctx)
 	if refused := err != nil; refused == l.c.Lent {
 		l.t.Errorf("another hand's object: up says %v", err)
 	}
@@ -236,5 +260,23 @@ func (l life) foreign(ctx context.Context, tags resource.Tags) {
 	l.wantNoWrites("up and down beside another hand's object")
 	if a := l.plan(ctx); a.Op != want {
 		l.t.Errorf("another hand's object after up and down: the plan says %v, want %v", a.Op, want)
+	}
+}
+
+// beside lives beside another hand's object.
+func (l life) beside(ctx context.Context) {
+	if a := l.plan(ctx); a.Op != provision.Create {
+		l.t.Errorf("beside another hand's object: the plan says %v, want a creation", a.Op)
+	}
+	before, err := l.c.Others(ctx, l.w)
+	if err != nil || before == "" {
+		l.t.Fatalf("another hand's object: %q, %v", before, err)
+	}
+	l.up(ctx)
+	l.wantUnchanged(ctx, "beside another hand's object")
+	l.down(ctx)
+	l.wantGone(ctx)
+	if after, err := l.c.Others(ctx, l.w); err != nil || after != before {
+		l.t.Errorf("another hand's object was %s and is %s, %v", before, after, err)
 	}
 }

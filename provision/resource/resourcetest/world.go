@@ -16,8 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go/middleware"
 
-	"github.com/flowbed/flowbed/provision"
-	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
@@ -99,13 +97,6 @@ func reads(call string) bool {
 		}
 	}
 	return false
-}
-
-// graph is the case's graph for one command.
-func (w *World) graph(c Case) *provision.Graph {
-	g := &provision.Graph{Owner: w.ID.Owner(), Retry: awserr.Retry, Patience: c.patience()}
-	c.Add(w, g)
-	return g
 }
 
 // list converts tags to a service's type.
