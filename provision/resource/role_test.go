@@ -1,0 +1,154 @@
+package resource_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+)
+
+func devRole(a *sandbox.Account, doc string) resource.Role {
+	return resource.Role{
+		API: iam.NewFromConfig(a.Config("us-east-1")), Name: "flowbed-dev-agent", Trust: trustOfEC2,
+		ID:     resource.Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws", Version: "1.0.0"},
+		Inline: func([]string) map[string]string { return map[string]string{"agent": doc} },
+	}
+}
+
+func graphOf[S provision.State](r provision.Resource[S]) *provision.Graph {
+	g := &provision.Graph{Owner: "dev@us-east-1", Retry: awserr.Retry}
+	provision.Add(g, "it", provision.Own, r)
+	return g
+}
+
+// IAM sends policies percent-encoded; what stands in them must survive that.
+func TestPolicyText(t *testing.T) {
+	for _, name := range []string{"a+b", "a b", "a%2Bb", "ä", `a\"b`, "a&b=c"} {
+		doc := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + name + `/*"}]}`
+		r := devRole(sandbox.New(), doc)
+		if err := graphOf(r).Up(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if have, err := r.Read(t.Context()); err != nil || have.Inline["agent"] != doc {
+			t.Errorf("have %s (%v), want %s", have.Inline["agent"], err, doc)
+		}
+	}
+}
+
+func TestRoleInSomebodysProfile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := devRole(sandbox.New(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`)
+		if err := graphOf(r).Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.API.CreateInstanceProfile(t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("by-hand")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.API.AddRoleToInstanceProfile(t.Context(), &iam.AddRoleToInstanceProfileInput{
+			InstanceProfileName: aws.String("by-hand"), RoleName: &r.Name,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := graphOf(r).Down(t.Context())
+		wantError(t, err, "delete role, which is in the instance profile by-hand", "DeleteConflict")
+	})
+}
+
+// A role that was deleted and made again has the same name as the one that the
+// profile holds, but is another.
+func TestProfileHoldsARoleThatIsGone(t *testing.T) {
+	role := resource.RoleState{Name: "flowbed-dev-agent", ID: "AROANEW"}
+	p := resource.Profile{Name: "flowbed-dev-agent", Role: provision.Known(role)}
+	tags := p.ID.Tags(p.Name)
+	for _, c := range []struct {
+		name, role, id string
+		want           string
+	}{
+		{"the same", "flowbed-dev-agent", "AROANEW", ""},
+		{"in another case", "Flowbed-Dev-Agent", "AROANEW", ""},
+		{"made again", "flowbed-dev-agent", "AROAOLD", "AROAOLD → flowbed-dev-agent, the role was deleted and made again"},
+		{"another", "other", "AROAOTHER", "other → flowbed-dev-agent, "},
+		{"none", "", "", " → flowbed-dev-agent, "},
+	} {
+		have := ""
+		for _, ch := range p.Changes(resource.ProfileState{Role: c.role, RoleID: c.id, Tags: tags}) {
+			if ch.Field == "role" {
+				have += fmt.Sprintf("%s → %s, %s", ch.From, ch.To, ch.Why)
+			}
+		}
+		if have != c.want {
+			t.Errorf("%s: have the change %q, want %q", c.name, have, c.want)
+		}
+	}
+	unknown := resource.Profile{Name: "p"}.Changes(resource.ProfileState{Tags: resource.Identity{}.Tags("p")})
+	if len(unknown) != 1 || unknown[0].To.Known() {
+		t.Errorf("without a role the changes are %v, want an unknown role", unknown)
+	}
+}
+
+// There is no call for one log group, only for those whose names begin alike.
+func TestLogGroupAmongMany(t *testing.T) {
+	a := sandbox.New()
+	l := resource.LogGroup{
+		API: cloudwatchlogs.NewFromConfig(a.Config("us-east-1")), Name: "/flowbed/dev", Days: 30,
+		ID: resource.Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws", Version: "1.0.0"},
+	}
+	for i := range 120 { // three pages; most of them come before it
+		name := fmt.Sprintf("/flowbed/dev#%d", i)
+		if i%2 == 0 {
+			name = fmt.Sprintf("/flowbed/dev-%d", i)
+		}
+		if _, err := l.API.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.Read(t.Context()); err == nil {
+		t.Error("another group was taken for ours")
+	}
+	if err := graphOf(l).Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	have, err := l.Read(t.Context())
+	if err != nil || have.Days != 30 || have.ARN != "arn:aws:logs:us-east-1:123456789012:log-group:/flowbed/dev" || len(l.Changes(have)) > 0 {
+		t.Errorf("have %+v (%v)", have, err)
+	}
+}
+
+func TestRetention(t *testing.T) {
+	a := sandbox.New()
+	l := resource.LogGroup{
+		API: cloudwatchlogs.NewFromConfig(a.Config("us-east-1")), Name: "/flowbed/dev",
+		ID: resource.Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws", Version: "1.0.0"},
+	}
+	for _, c := range []struct {
+		days int
+		want string
+	}{{1, " → 1 day"}, {30, "1 day → 30 days"}, {0, "30 days → for ever"}, {0, ""}} {
+		l.Days = c.days
+		p, err := graphOf(l).Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := ""
+		for _, ch := range p.Actions[0].Changes {
+			if ch.Field == "retention" {
+				have = ch.From.String() + " → " + ch.To.String()
+			}
+		}
+		if have != c.want {
+			t.Errorf("to %d days: have %q, want %q", c.days, have, c.want)
+		}
+		if err := graphOf(l).Up(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
