@@ -77,9 +77,7 @@ func (r *request) ecs() *ecsDB {
 	})
 }
 
-func (r *request) ecsARN(object string) string {
-	return fmt.Sprintf("arn:aws:ecs:%s:%s:%s", r.region, r.Account, object)
-}
+func (r *request) ecsARN(object string) string { return r.arn("ecs", r.region, object) }
 
 func invalidECS(format string, args ...any) error {
 	return &types.InvalidParameterException{Message: aws.String(fmt.Sprintf(format, args...))}
