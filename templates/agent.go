@@ -22,6 +22,10 @@ type Agent struct {
 	APIURL     string
 	WorkPool   string
 
+	// PoolExists keeps the worker from making a pool of its own if ours is gone;
+	// workers before 3.6.23 cannot be told so.
+	PoolExists bool
+
 	// Parameter is the name of the SSM parameter that holds the API's secret,
 	// and Variable the setting that gets it: PREFECT_API_KEY or
 	// PREFECT_API_AUTH_STRING. Both are empty for an API without authentication.
@@ -50,8 +54,12 @@ func UserData(a Agent) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	more := ""
+	if a.PoolExists {
+		more = " --no-create-pool-if-not-found"
+	}
 	unit, err := text("worker.service", map[string]string{
-		"env": unitText(a.Env), "pool": unitQuote(a.WorkPool), "secret": secretLines(a.Parameter),
+		"env": unitText(a.Env), "pool": unitQuote(a.WorkPool), "more": more, "secret": secretLines(a.Parameter),
 	})
 	if err != nil {
 		return "", err
