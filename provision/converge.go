@@ -57,11 +57,12 @@ func (g *Graph) converge(ctx context.Context, s *step) error {
 func (g *Graph) dismantle(ctx context.Context, s *step, c *course) error {
 	r := g.run(s)
 	r.busy = c.busy
-	if r.renew(ctx) {
-		g.ask(calm(ctx), s)
-	}
+	r.renew(ctx)
 	var deleted []any // the states on which Delete has succeeded
-	for {
+	for tried := false; ; {
+		if !tried {
+			g.ask(ctx, s) // unless it was asked with this reading
+		}
 		a := g.inspectDown(s)
 		if a.Err != nil {
 			if err := r.unreadable(ctx, a.Err); err != nil {
@@ -82,9 +83,9 @@ func (g *Graph) dismantle(ctx context.Context, s *step, c *course) error {
 		have, _ := s.state()
 		var err error
 		if r.refused || slices.ContainsFunc(deleted, func(d any) bool { return reflect.DeepEqual(d, have) }) {
-			err = r.wait(ctx, "gone")
+			err = r.wait(ctx, awaited[a.Op])
 		} else {
-			s.held = true
+			tried, s.held = true, true
 			err = r.act(ctx, []todo{{name: a.Op.String(), do: func(ctx context.Context) error {
 				if err := s.remove(ctx, have); err != nil {
 					return err
@@ -99,6 +100,9 @@ func (g *Graph) dismantle(ctx context.Context, s *step, c *course) error {
 		}
 	}
 }
+
+// awaited is what a removal waits for.
+var awaited = map[Op]string{Delete: "gone", Release: "released"}
 
 // stops is what keeps an action from being carried out.
 func stops(a Action) error {

@@ -112,6 +112,29 @@ func TestObstacles(t *testing.T) {
 	}
 }
 
+// What appears late is asked as well, before it is deleted.
+func TestObstacleOfALatecomer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.objects["other"] = object{By: "a"}
+		w.fault = func(int, string) (before, after error) {
+			w.objects["it"] = object{By: "a"}
+			return nil, nil
+		}
+		g, _ := graph("a")
+		provision.Add(g, "it", provision.Own, opinionated{thing: thing{w: w, Name: "it", Me: "a"},
+			Blocks: []provision.Note{{Severity: provision.Error, Text: "it is full"}}})
+		provision.Add(g, "other", provision.Own, thing{w: w, Name: "other", Me: "a"})
+		left, err := g.Down(t.Context())
+		if err == nil || err.Error() != "it: delete: it is full" || left.Count(provision.Delete) != 1 {
+			t.Errorf("%v; left: %v", err, ops(left))
+		}
+		if d := cmp.Diff(map[string]object{"it": {By: "a"}}, w.snapshot()); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
 func TestCause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
