@@ -1,9 +1,6 @@
 package stack
 
 import (
-	"context"
-	"time"
-
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
@@ -72,7 +69,7 @@ func (s *Stack) addPrefect() error {
 	}
 	provision.Add(s.Graph, "worker", provision.Own, resource.Worker{
 		API: api, EC2: s.c.EC2, ID: s.id, Pool: a.Prefect.WorkPool, Removing: s.o.Removal,
-		Wait: s.o.Wait, Launched: s.launched, After: []provision.Edge{pool, s.agent},
+		Agent: s.agent, Wait: s.o.Wait, After: []provision.Edge{pool},
 	})
 	return nil
 }
@@ -83,11 +80,6 @@ func (s *Stack) prefectAPI(p *spec.Prefect) (*prefect.Client, error) {
 		return nil, nil
 	}
 	return prefect.New(prefect.Config{URL: p.APIURL, APIKey: p.APIKey, UserAgent: "flowbed/" + s.id.Version})
-}
-
-func (s *Stack) launched(ctx context.Context) (string, time.Time, error) {
-	agent, err := s.agent.Await(ctx)
-	return agent.ID, agent.Launched, err
 }
 
 // poolDefaults are what the work pool gives to each run.

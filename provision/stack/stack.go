@@ -23,12 +23,6 @@ import (
 	"github.com/flowbed/flowbed/templates"
 )
 
-// The names that belong to a whole account: other tools make and use them too.
-const (
-	accountExecutionRole = "ecsTaskExecutionRole"
-	accountCluster       = "default"
-)
-
 // Clients are the clients of the AWS services.
 type Clients struct {
 	IAM  *iam.Client
@@ -193,7 +187,7 @@ func (s *Stack) addRoles() {
 	if s.o.Removal || s.secret() != "" {
 		parameter = s.parameterName()
 	}
-	shared := e.ExecutionRole.Name == accountExecutionRole && e.ExecutionRole.Ownership == ""
+	shared := e.ExecutionRole.Name == spec.AccountExecutionRole && e.ExecutionRole.Ownership == ""
 	inline := "flowbed"
 	if shared { // one policy for each environment that uses the role
 		inline = "flowbed-" + s.id.Env + "-" + s.id.Region
@@ -229,7 +223,7 @@ func policy(name, doc string) func([]string) map[string]string {
 
 func (s *Stack) addCluster() {
 	e := s.env.Cluster
-	shared := e.Name == accountCluster && e.Ownership == ""
+	shared := e.Name == spec.AccountCluster && e.Ownership == ""
 	s.cluster = provision.Add(s.Graph, "cluster", ownership(e.Ownership, shared), resource.Cluster{
 		API: s.c.ECS, ID: s.id, Name: e.Name, Shared: shared,
 		Providers: e.CapacityProviders, Insights: e.ContainerInsights,
