@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -25,9 +24,6 @@ func init() {
 	on(getBucketPolicy)
 	on(putBucketPolicy)
 	on(deleteBucketPolicy)
-	on(getBucketLifecycle)
-	on(putBucketLifecycle)
-	on(deleteBucketLifecycle)
 }
 
 func getPublicAccessBlock(r *request, in *s3.GetPublicAccessBlockInput) (*s3.GetPublicAccessBlockOutput, error) {
@@ -219,101 +215,4 @@ func deleteBucketPolicy(r *request, in *s3.DeleteBucketPolicyInput) (*s3.DeleteB
 	}
 	b.Policy = ""
 	return &s3.DeleteBucketPolicyOutput{}, nil
-}
-
-// copyRules copies rules, so that the caller's and the account's share nothing.
-func copyRules(rules []types.LifecycleRule) (list []types.LifecycleRule) {
-	b, err := json.Marshal(rules)
-	if err == nil {
-		err = json.Unmarshal(b, &list)
-	}
-	if err != nil {
-		panic(err) // rules are plain data
-	}
-	return list
-}
-
-func getBucketLifecycle(r *request, in *s3.GetBucketLifecycleConfigurationInput) (*s3.GetBucketLifecycleConfigurationOutput, error) {
-	b, err := r.bucket(in.Bucket, in.ExpectedBucketOwner)
-	if err != nil {
-		return nil, err
-	}
-	if len(b.Lifecycle) == 0 {
-		return nil, fail("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
-	}
-	return &s3.GetBucketLifecycleConfigurationOutput{Rules: copyRules(b.Lifecycle)}, nil
-}
-
-func putBucketLifecycle(r *request, in *s3.PutBucketLifecycleConfigurationInput) (*s3.PutBucketLifecycleConfigurationOutput, error) {
-	b, err := r.bucket(in.Bucket, in.ExpectedBucketOwner)
-	if err != nil {
-		return nil, err
-	}
-	if in.LifecycleConfiguration == nil || len(in.LifecycleConfiguration.Rules) == 0 || len(in.LifecycleConfiguration.Rules) > 1000 {
-		return nil, malformedXML()
-	}
-	rules := copyRules(in.LifecycleConfiguration.Rules)
-	ids := map[string]bool{}
-	for i := range rules {
-		if rules[i].ID == nil {
-			rules[i].ID = aws.String(r.uniqueID("rule"))
-		}
-		if ids[*rules[i].ID] {
-			return nil, fail("InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule")
-		}
-		ids[*rules[i].ID] = true
-		if err := checkRule(rules[i]); err != nil {
-			return nil, err
-		}
-	}
-	b.Lifecycle = rules
-	return &s3.PutBucketLifecycleConfigurationOutput{}, nil
-}
-
-func checkRule(rule types.LifecycleRule) error {
-	positive := func(n *int32) bool { return n == nil || *n > 0 }
-	switch {
-	case len(*rule.ID) > 255:
-		return fail("InvalidArgument", "ID length should not exceed allowed limit of 255")
-	case !slices.Contains(rule.Status.Values(), rule.Status), (rule.Filter == nil) == (rule.Prefix == nil): //nolint:staticcheck // Prefix is what old clients send
-		return malformedXML()
-	case rule.Expiration == nil && rule.NoncurrentVersionExpiration == nil && rule.AbortIncompleteMultipartUpload == nil &&
-		len(rule.Transitions) == 0 && len(rule.NoncurrentVersionTransitions) == 0:
-		return fail("InvalidRequest", "At least one action needs to be specified in a rule.")
-	}
-	if e := rule.Expiration; e != nil {
-		set := 0
-		for _, given := range []bool{e.Days != nil, e.Date != nil, e.ExpiredObjectDeleteMarker != nil} {
-			if given {
-				set++
-			}
-		}
-		if set != 1 {
-			return malformedXML()
-		}
-		if !positive(e.Days) {
-			return fail("InvalidArgument", "'Days' for Expiration action must be a positive integer")
-		}
-	}
-	if n := rule.NoncurrentVersionExpiration; n != nil && (n.NoncurrentDays == nil || !positive(n.NoncurrentDays)) {
-		return fail("InvalidArgument", "'NoncurrentDays' for NoncurrentVersionExpiration action must be a positive integer")
-	}
-	if a := rule.AbortIncompleteMultipartUpload; a != nil {
-		if a.DaysAfterInitiation == nil || !positive(a.DaysAfterInitiation) {
-			return fail("InvalidArgument", "'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer")
-		}
-		if f := rule.Filter; f != nil && (f.Tag != nil || f.And != nil && len(f.And.Tags) > 0) {
-			return fail("InvalidRequest", "AbortIncompleteMultipartUpload cannot be specified with Tags.")
-		}
-	}
-	return nil
-}
-
-func deleteBucketLifecycle(r *request, in *s3.DeleteBucketLifecycleInput) (*s3.DeleteBucketLifecycleOutput, error) {
-	b, err := r.bucket(in.Bucket, in.ExpectedBucketOwner)
-	if err != nil {
-		return nil, err
-	}
-	b.Lifecycle = nil
-	return &s3.DeleteBucketLifecycleOutput{}, nil
 }
