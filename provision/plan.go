@@ -84,9 +84,11 @@ func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 	}
 	var p Plan
 	for _, s := range g.steps {
-		if a := g.inspect(s); !s.lookup || a.Err != nil {
-			p.Actions = append(p.Actions, a)
+		a := g.inspect(s)
+		if absent := s.lookup || s.own == Unwanted && a.Op == None; absent && a.Err == nil {
+			continue // nothing of it is, or will be, in the environment
 		}
+		p.Actions = append(p.Actions, a)
 	}
 	return p, nil
 }

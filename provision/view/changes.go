@@ -35,11 +35,7 @@ func (o Options) created(b *strings.Builder, c provision.Change, width int) {
 			b.WriteString("      " + clean(l, false) + "\n")
 		}
 	case c.To.IsJSON():
-		room := 0
-		if o.Width > 0 {
-			room = max(o.Width-cells(name), 24)
-		}
-		b.WriteString(name + cut(clean(outline(c.To.String()), false), room) + "\n")
+		b.WriteString(name + o.outline(c.To, cells(name)) + "\n")
 	default:
 		o.fit(b, name, clean(c.To.String(), true))
 	}
@@ -91,14 +87,20 @@ func (o Options) whole(b *strings.Builder, sign string, v provision.Value, st st
 			b.WriteString("      " + o.paint(sign+clean(l, false), st) + "\n")
 		}
 	case v.IsJSON():
-		room := 0
-		if o.Width > 0 {
-			room = max(o.Width-8, 24)
-		}
-		b.WriteString("      " + o.paint(sign+cut(clean(outline(v.String()), false), room), st) + "\n")
+		b.WriteString("      " + o.paint(sign+o.outline(v, 8), st) + "\n")
 	default:
 		o.fit(b, "      "+sign, clean(v.String(), true), st)
 	}
+}
+
+// outline is a document on what is left of a line; where nothing need fit, the
+// line is as long as one can take in.
+func (o Options) outline(v provision.Value, taken int) string {
+	width := 120
+	if o.Width > 0 {
+		width = o.Width
+	}
+	return cut(clean(outline(v.String()), false), max(width-taken, 24))
 }
 
 func (o Options) diff(b *strings.Builder, lines []diffLine) {
