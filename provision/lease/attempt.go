@@ -19,6 +19,8 @@ type attempt struct {
 	number int64     // the version of its last claim, if known
 	told   string    // the nonce of the holder that Notify knows of
 	other  *Held     // holds it
+
+	trouble time.Time // since when nobody holds it, and yet we do not get it
 }
 
 // errUnseen says that what has been written cannot be read yet.
@@ -31,7 +33,7 @@ func (a *attempt) got(h history) bool {
 }
 
 // next does what is to be done about a log that does not show us as the holder.
-// Without an error there is something new to see.
+// Without an error a claim has been written, and the log is to be read again.
 func (a *attempt) next(ctx context.Context, h history) error {
 	held := h.current()
 	if held == nil {
@@ -79,19 +81,24 @@ func (a *attempt) claim(ctx context.Context, h history) (err error) {
 	return err
 }
 
-// judge turns an error that is a reason to wait into nil. Nothing but a living
-// holder uses up Wait.
+// judge turns an error that is a reason to wait into nil. Only a living holder
+// uses up Wait; what else keeps us from the lease has some time of its own.
 func (a *attempt) judge(err error) error {
 	waited := time.Since(a.begun)
 	if held, ok := errors.AsType[*HeldError](err); ok {
+		a.trouble = time.Time{}
 		if waited < a.l.Wait {
 			return nil
 		}
 		return held
 	}
-	passing := errors.Is(err, errUnseen) || errors.Is(err, errVanished) || awserr.Retry(err)
-	if passing && waited < max(a.l.Wait, rest) {
-		return nil
+	if errors.Is(err, errUnseen) || errors.Is(err, errVanished) || awserr.Retry(err) {
+		if a.trouble.IsZero() {
+			a.trouble = time.Now()
+		}
+		if waited < a.l.Wait || time.Since(a.trouble) < rest {
+			return nil
+		}
 	}
 	return fmt.Errorf("take the lease on environment %s: %w", a.l.ID.Env, err)
 }

@@ -134,6 +134,16 @@ func TestBeginningUnknown(t *testing.T) {
 	}
 }
 
+// What a writer says it saw is believed within reason.
+func TestBeginningBounded(t *testing.T) {
+	sn := &seen{Version: 6, State: state{Now: start.Add(time.Hour), Held: &Held{Nonce: "a\x1b", Expires: start.AddDate(1, 0, 0)}}}
+	log := []version{at(7, 0, body(t, claim, "b", sn))}
+	s := fold(log)
+	if s.Held == nil || s.Held.Nonce != "a_" || s.Held.Expires.After(start.Add(MaxTTL)) {
+		t.Errorf("have %v, want a_ for %v", s.Held, MaxTTL)
+	}
+}
+
 func TestEncode(t *testing.T) {
 	h := &Held{Nonce: "n", Holder: plain("{{evil}}\x1b[31m@" + strings.Repeat("h", 300)), Command: "up"}
 	e := entry{Format: format, Kind: claim, Nonce: newNonce(), Holder: h.Holder, TTLSeconds: 120,

@@ -99,14 +99,17 @@ func (l *Lease) Acquire(ctx context.Context) (*Handle, context.Context, error) {
 	for pause := firstPause; ; pause = min(pause*3/2, mostPause) {
 		a.other = nil
 		h, err := l.read(ctx)
-		if err == nil {
-			if a.got(h) {
-				handle, run := l.hold(ctx, a.nonce, a.sent, h)
-				return handle, run, nil
-			}
+		if err == nil && !a.got(h) {
 			if err = a.next(ctx, h); err == nil {
-				continue // to see whether it has worked
+				h, err = l.read(ctx)
 			}
+		}
+		if err == nil && a.got(h) {
+			handle, run := l.hold(ctx, a.nonce, a.sent, h)
+			return handle, run, nil
+		}
+		if err == nil {
+			err = errUnseen // or another was quicker: the next look will tell
 		}
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

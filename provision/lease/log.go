@@ -81,6 +81,9 @@ func (l *Lease) read(ctx context.Context) (history, error) {
 		h.Newest = log[len(log)-1].Number
 	}
 	h.state = fold(log)
+	if h.now.Before(h.Now) {
+		h.now = h.Now // our clock is slow, or AWS's reply says seconds only
+	}
 	return h, nil
 }
 
