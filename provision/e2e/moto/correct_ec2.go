@@ -4,14 +4,30 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 )
 
 type ec2Instances struct {
-	Instances []struct {
-		ID    string `xml:"instanceId"`
-		State string `xml:"instanceState>name"`
-	} `xml:"reservationSet>item>instancesSet>item"`
+	Reservations []struct {
+		XML       string `xml:",innerxml"`
+		Instances []struct {
+			ID    string `xml:"instanceId"`
+			State string `xml:"instanceState>name"`
+		} `xml:"instancesSet>item"`
+	} `xml:"reservationSet>item"`
+}
+
+// alive reports whether an instance is in another state than those.
+func (e ec2Instances) alive(but ...string) bool {
+	for _, r := range e.Reservations {
+		for _, i := range r.Instances {
+			if !slices.Contains(but, i.State) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // instances asks moto for instances.
@@ -36,24 +52,21 @@ func deleteGroup(f *Front, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	for _, i := range found.Instances {
-		if i.State != "terminated" {
-			return ec2Refusal("DependencyViolation", "resource "+in.Get("GroupId")+" has a dependent object")
-		}
+	if found.alive("terminated") {
+		return ec2Refusal("DependencyViolation", "resource "+in.Get("GroupId")+" has a dependent object")
 	}
 	return f.pass(r)
 }
 
 // launch is a launch under a client token.
 type launch struct {
-	mu     sync.Mutex // held while the first launch is under way
-	spec   string
-	answer answer
-	id     string
+	mu   sync.Mutex // held while the first launch is under way
+	spec string
+	id   string
 }
 
 // runInstances launches once for each client token: the same request gets the
-// same instance, another one of the same token IdempotentParameterMismatch, and
+// same instance, as it is by now; another one of the same token IdempotentParameterMismatch, and
 // a token whose instance has been terminated IdempotentInstanceTerminated. See
 // "Ensuring idempotency in Amazon EC2 API requests".
 func runInstances(f *Front, r request) (answer, error) {
@@ -82,7 +95,7 @@ func runInstances(f *Front, r request) (answer, error) {
 	if err := xml.Unmarshal(a.body, &out); err != nil {
 		return answer{}, err
 	}
-	l.spec, l.answer, l.id = in.Encode(), a, out.ID
+	l.spec, l.id = in.Encode(), out.ID
 	return a, nil
 }
 
@@ -95,12 +108,12 @@ func (f *Front) repeat(r request, l *launch, spec string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	for _, i := range found.Instances {
-		if i.State == "terminated" || i.State == "shutting-down" {
-			return ec2Refusal("IdempotentInstanceTerminated", "The instance of this client token has been terminated.")
-		}
+	if !found.alive("terminated", "shutting-down") {
+		return ec2Refusal("IdempotentInstanceTerminated", "The instance of this client token has been terminated.")
 	}
-	return l.answer, nil
+	return answer{status: http.StatusOK, header: http.Header{"Content-Type": {"text/xml"}}, body: []byte(
+		`<RunInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>corrected</requestId>` +
+			found.Reservations[0].XML + `</RunInstancesResponse>`)}, nil
 }
 
 func ec2Refusal(code, message string) (answer, error) {

@@ -7,6 +7,7 @@ package moto
 import (
 	"bufio"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -18,17 +19,8 @@ import (
 	"time"
 )
 
-// The server ends as soon as its standard input does, so that it never outlives
-// the process that started it, however that one ends.
-const program = `
-import os, sys, threading
-def guard():
-    sys.stdin.read()
-    os._exit(0)
-threading.Thread(target=guard, daemon=True).start()
-from moto.server import main
-main(["-H", "127.0.0.1", "-p", "0"])
-`
+//go:embed server.py
+var program string
 
 // What moto checks only if it is told to, as AWS always does.
 var strict = []string{

@@ -1,0 +1,64 @@
+"""Runs moto on a free port until its standard input ends, so that it never
+outlives the process that started it, however that one ends.
+
+What moto's answers lack is supplied by the front, over HTTP; here stand the few
+rules of AWS that only the objects themselves can keep."""
+
+import os
+import sys
+import threading
+
+from moto.ec2.models.iam_instance_profile import (
+    IamInstanceProfileAssociation,
+    IamInstanceProfileAssociationBackend,
+)
+from moto.ec2.models.instances import Instance
+from moto.server import main
+
+
+def guard():
+    sys.stdin.read()
+    os._exit(0)
+
+
+def groups(instance):
+    """An instance is in the groups of its first interface; moto keeps two lists."""
+    nic = getattr(instance, "nics", {}).get(0)
+    return nic._group_set if nic else instance.__dict__.get("groups", [])
+
+
+def set_groups(instance, wanted):
+    nic = getattr(instance, "nics", {}).get(0)
+    if nic:
+        nic._group_set = wanted
+    instance.__dict__["groups"] = wanted
+
+
+Instance.security_groups = property(groups, set_groups)
+
+
+def show_profile(association):
+    """An instance shows its profile's own id; moto shows the association's, and
+    shows nothing of a replacement."""
+    profile = association.iam_instance_profile
+    association.ec2_backend.modify_instance_attribute(
+        association.instance_id, "iam_instance_profile", {"Arn": profile.arn, "Id": profile.id}
+    )
+
+
+def shown(f):
+    def g(self, *args, **kwargs):
+        result = f(self, *args, **kwargs)
+        show_profile(result or self)
+        return result
+
+    return g
+
+
+IamInstanceProfileAssociation.__init__ = shown(IamInstanceProfileAssociation.__init__)
+IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association = shown(
+    IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association
+)
+
+threading.Thread(target=guard, daemon=True).start()
+main(["-H", "127.0.0.1", "-p", "0"])
