@@ -148,15 +148,18 @@ func machineOf(o types.Instance) Machine {
 		m.Zone = deref(o.Placement.AvailabilityZone)
 	}
 	if p := o.IamInstanceProfile; p != nil {
-		m.Profile, m.ProfileID = deref(p.Arn), deref(p.Id)
+		m.Profile = deref(p.Arn)
+		if id := deref(p.Id); !strings.HasPrefix(id, "iip-assoc-") { // moto has the association's id here
+			m.ProfileID = id
+		}
 	}
 	for _, n := range o.NetworkInterfaces {
 		if n.Attachment == nil || deref(n.Attachment.DeviceIndex) == 0 {
 			m.Interface = deref(n.NetworkInterfaceId)
+			for _, g := range n.Groups {
+				m.Groups = append(m.Groups, deref(g.GroupId))
+			}
 		}
-	}
-	for _, g := range o.SecurityGroups {
-		m.Groups = append(m.Groups, deref(g.GroupId))
 	}
 	for _, b := range o.BlockDeviceMappings {
 		if b.Ebs != nil {
