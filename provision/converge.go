@@ -85,7 +85,7 @@ func (g *Graph) dismantle(ctx context.Context, s *step, c *course) error {
 		if r.refused || slices.ContainsFunc(deleted, func(d any) bool { return reflect.DeepEqual(d, have) }) {
 			err = r.wait(ctx, awaited[a.Op])
 		} else {
-			tried, s.held = true, true
+			tried = true
 			err = r.act(ctx, []todo{{name: a.Op.String(), do: func(ctx context.Context) error {
 				if err := s.remove(ctx, have); err != nil {
 					return err

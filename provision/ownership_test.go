@@ -68,7 +68,7 @@ func TestOwnership(t *testing.T) {
 		{"share, another's", share, otherShared, "change", "", as(other, "b", "b", "a"), "foreign", otherShared},
 		{"share, another's and ours", share, otherBoth, "change", "", as(other, "b", "a", "b"), "release", otherShared},
 		{"share, another's who has left", share, otherOurs, "change", "", as(other, "b", "a"), "delete", absent},
-		{"share, another's who shares it with nobody", share, other, "use", "", other, "foreign", other},
+		{"share, abandoned by another", share, other, "change", "", as(other, "b", "a"), "delete", absent},
 		{"share, nobody's", share, nobody, "use", "", nobody, "foreign", nobody},
 
 		{"unwanted, absent", unwanted, absent, "left out", "", absent, "none", absent},

@@ -149,9 +149,7 @@ func (g *Graph) inspect(s *step) Action {
 	}
 	a.Owner = s.owner(l.have)
 	switch ours := a.Owner.By == g.Owner; {
-	case s.own == Borrow, s.own == Share && !ours && (a.Owner.By == "" || len(a.Owner.Claims) == 0):
-		// Whoever made it without a claim shares it with nobody: it would be
-		// deleted under us, and we would be wrong to delete it.
+	case s.own == Borrow, s.own == Share && a.Owner.By == "":
 		a.Op = Use
 		if s.lacks != nil {
 			a.Notes = append(a.Notes, s.lacks(l.have)...)
@@ -193,7 +191,10 @@ func (g *Graph) inspectDown(s *step) Action {
 	a.Owner = s.owner(l.have)
 	others := slices.DeleteFunc(slices.Clone(a.Owner.Claims), func(c string) bool { return c == g.Owner })
 	claimed := len(others) < len(a.Owner.Claims)
-	ours := a.Owner.By == g.Owner || s.own == Share && a.Owner.By != "" && (claimed || s.held)
+	// A shared object without any claim was left by somebody who was cut off
+	// between withdrawing the last one and deleting: it is whoever's comes by.
+	abandoned := len(a.Owner.Claims) == 0
+	ours := a.Owner.By == g.Owner || s.own == Share && a.Owner.By != "" && (claimed || abandoned)
 	switch {
 	case s.own == Borrow:
 		a.Op = Foreign

@@ -29,7 +29,6 @@ type step struct {
 
 	mu   sync.Mutex
 	look *look
-	held bool // this run has begun to give up a share in the object
 }
 
 // look is one reading of a step; done is closed when it has ended.

@@ -187,7 +187,7 @@ func (s *Stack) addRoles() {
 	if s.o.Removal || s.secret() != "" {
 		parameter = s.parameterName()
 	}
-	shared := e.ExecutionRole.Name == spec.AccountExecutionRole && e.ExecutionRole.Ownership == ""
+	shared := e.ExecutionRole.Name == spec.AccountExecutionRole
 	inline := "flowbed"
 	if shared { // one policy for each environment that uses the role
 		inline = "flowbed-" + s.id.Env + "-" + s.id.Region
@@ -223,7 +223,7 @@ func policy(name, doc string) func([]string) map[string]string {
 
 func (s *Stack) addCluster() {
 	e := s.env.Cluster
-	shared := e.Name == spec.AccountCluster && e.Ownership == ""
+	shared := e.Name == spec.AccountCluster
 	s.cluster = provision.Add(s.Graph, "cluster", ownership(e.Ownership, shared), resource.Cluster{
 		API: s.c.ECS, ID: s.id, Name: e.Name, Shared: shared,
 		Providers: e.CapacityProviders, Insights: e.ContainerInsights,
