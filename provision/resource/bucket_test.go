@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -252,5 +254,29 @@ func TestVersioningOff(t *testing.T) {
 		if c.Field == "versioning" {
 			t.Errorf("what was never enabled is to become %s", c.To)
 		}
+	}
+}
+
+// A name is not free at once when its bucket is deleted: S3 says so for minutes,
+// at times for an hour.
+func TestNameOfADeletedBucket(t *testing.T) {
+	for rest, want := range map[time.Duration]string{
+		time.Minute: "", time.Hour: "a bucket named flows was deleted a short while ago, and AWS frees the name within the hour",
+	} {
+		t.Run(rest.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPail("us-east-1")
+				p.account.ReuseLag = rest
+				p.up(t)
+				if _, err := p.graph().Down(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				err := p.graph().Up(t.Context())
+				if want == "" && err == nil {
+					return
+				}
+				wantError(t, err, want)
+			})
+		})
 	}
 }

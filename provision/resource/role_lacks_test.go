@@ -1,0 +1,65 @@
+package resource_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/resource"
+)
+
+func TestWhatABorrowedRoleLacks(t *testing.T) {
+	const (
+		managed = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+		group   = "arn:aws:logs:us-east-1:123456789012:log-group:/flowbed/dev:*"
+		param   = "arn:aws:ssm:us-east-1:123456789012:parameter/flowbed/dev/prefect-api-key"
+		tasks   = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":["ecs-tasks.amazonaws.com"]},"Action":"sts:AssumeRole"}}`
+	)
+	doc := func(statements ...string) string {
+		return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`
+	}
+	r := resource.Role{
+		Name: "ecsTaskExecutionRole", Trust: tasks, Managed: []string{managed},
+		Inline: func([]string) map[string]string {
+			return map[string]string{"flowbed": doc(
+				`{"Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"`+group+`"}`,
+				`{"Effect":"Allow","Action":["ssm:GetParameters"],"Resource":["`+param+`"]}`)}
+		},
+	}
+	secret := `{"Effect":"Allow","Action":"SSM:Get*","Resource":"arn:aws:ssm:*:123456789012:parameter/flowbed/*"}`
+	with := func(docs ...string) map[string]string { return map[string]string{"own": doc(docs...)} }
+	for _, c := range []struct {
+		name string
+		have resource.RoleState
+		want []string
+	}{
+		{"nothing", resource.RoleState{Trust: tasks, Managed: []string{managed}, Inline: with(secret)}, nil},
+		{"trust", resource.RoleState{Trust: trustOfEC2, Managed: []string{managed}, Inline: with(secret)},
+			[]string{"does not let ecs-tasks.amazonaws.com assume it"}},
+		{"managed policy, and what it allows", resource.RoleState{Trust: tasks, Inline: with(secret)},
+			[]string{"lacks the managed policy " + managed, "does not allow logs:CreateLogStream on " + group, "does not allow logs:PutLogEvents on " + group}},
+		{"the secret", resource.RoleState{Trust: tasks, Managed: []string{managed}},
+			[]string{"does not allow ssm:GetParameters on " + param}},
+		{"perhaps the secret", resource.RoleState{Trust: tasks, Managed: []string{managed, "arn:aws:iam::aws:policy/AmazonSSMReadOnlyAccess"}},
+			[]string{"ssm:GetParameters on " + param + ", unless one of its other managed policies does"}},
+		{"another secret only", resource.RoleState{Trust: tasks, Managed: []string{managed}, Inline: with(strings.Replace(secret, "flowbed/*", "other/?", 1))},
+			[]string{"does not allow ssm:GetParameters"}},
+		{"denied", resource.RoleState{Trust: tasks, Managed: []string{managed},
+			Inline: with(secret, `{"Effect":"Deny","Action":"*","Resource":"`+param+`"}`)},
+			[]string{"does not allow ssm:GetParameters"}},
+		{"unreadable", resource.RoleState{Trust: "{", Managed: []string{managed}, Inline: map[string]string{"own": `{"Statement":"x"}`}},
+			[]string{"does not let ecs-tasks", "does not allow ssm:GetParameters"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			notes := r.Lacks(c.have)
+			if len(notes) != len(c.want) {
+				t.Fatalf("have %d notes, want %d: %v", len(notes), len(c.want), notes)
+			}
+			for i, w := range c.want {
+				if n := notes[i]; n.Severity != provision.Warn || !strings.Contains(n.Text, r.Name) || !strings.Contains(n.Text, w) {
+					t.Errorf("have %v, want a warning with %q", n, w)
+				}
+			}
+		})
+	}
+}
