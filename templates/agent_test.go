@@ -46,7 +46,28 @@ func agents(t *testing.T) map[string]string {
 		a.APIURL = `http://h/api?a="b"&c=$HOME'%n` + "`id`" + `\`
 		a.WorkPool, a.Env = `p'o"o%l $x`, "it's"
 	})
+	for name, version := range map[string]string{"agent-server": "0.14.22", "agent-key": "1.4.1"} {
+		s, err := UserData1(agent1(version))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all[name] = s
+	}
 	return all
+}
+
+// agent1 is an agent of Prefect 1; from 1.0 on it has a key.
+func agent1(version string) Agent1 {
+	a := Agent1{
+		Place: dev, Prefect: version, APIURL: "http://10.0.0.5:4200", Labels: []string{"fargate-dev", "s3-flow-storage"},
+		ClusterARN: cluster, TaskRole: roles[0], ExecutionRole: roles[1], LaunchType: "FARGATE",
+		Subnets: []string{"subnet-1", "subnet-2"}, Groups: []string{"sg-1"}, PublicIP: true,
+	}
+	if strings.HasPrefix(version, "1.") {
+		a.Labels = append(a.Labels, `it's 100% "odd"`)
+		a.Parameter, a.Variable, a.CA = "/flowbed/dev/prefect-api-key", "PREFECT__CLOUD__API_KEY", ca
+	}
+	return a
 }
 
 func TestUserData(t *testing.T) {
@@ -142,6 +163,39 @@ func TestUserDataKeepsOddValues(t *testing.T) {
 	}
 	if got, want := string(out), `http://h/api?a="b"&c=$HOME'%n`+"`id`\\\ndev-i-0abc\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestRunTask reads the agent's file as YAML.
+func TestRunTask(t *testing.T) {
+	root := written(t, agents(t)["agent-server"])
+	program := "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1])), sort_keys=True))"
+	out, err := exec.Command(tool(t, "python"), "-c", program, root+runTaskFile).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := `{"networkConfiguration": {"awsvpcConfiguration": {"assignPublicIp": "ENABLED", "securityGroups": ["sg-1"], "subnets": ["subnet-1", "subnet-2"]}}}`
+	if got := strings.TrimSpace(string(out)); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestUserData1Refuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit func(*Agent1)
+		want string
+	}{
+		"a line break":    {func(a *Agent1) { a.Labels = []string{"a\nb"} }, "label: "},
+		"another version": {func(a *Agent1) { a.Prefect = "3.9.1" }, "no version of Prefect 1"},
+		"no version":      {func(a *Agent1) { a.Prefect = "" }, "no version of Prefect 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := agent1("1.4.1")
+			c.edit(&a)
+			if _, err := UserData1(a); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
 	}
 }
 

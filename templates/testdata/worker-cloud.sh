@@ -95,7 +95,7 @@ FLOWBED_END
 chmod 0755 /opt/flowbed/bin/report
 cat >/etc/systemd/system/flowbed-agent.service <<'FLOWBED_END'
 [Unit]
-Description=Prefect worker of the flowbed environment dev
+Description=Prefect agent of the flowbed environment dev
 Wants=network-online.target
 After=network-online.target
 StartLimitIntervalSec=0

@@ -1,0 +1,192 @@
+#!/bin/bash
+# Makes this instance the agent of the flowbed environment dev.
+set -euo pipefail
+umask 022
+export HOME=/root TMPDIR=/var/tmp # /tmp is memory here, and there is little of it
+
+step=begin reason=
+log=/var/log/flowbed-setup.log
+console=/dev/console
+
+# Lines so marked are what a person gets to see from outside.
+say() { printf 'FLOWBED: %s\n' "$*" | tee -a "$console" 2>/dev/null || true; }
+begin() { step=$1; say "step: $step"; }
+fail() { reason=$1; exit 1; }
+ended() {
+  [ "$1" = 0 ] && return
+  say "FAILED: $step: ${reason:-exit status $1}"
+  tail -n 8 "$log" | cut -c1-300 | while IFS= read -r l; do say "| $l"; done
+}
+trap 'ended $?' EXIT
+exec 2>>"$log"
+
+# try runs a command, which a mirror's hiccup may fail, up to five times.
+try() {
+  local n
+  for n in 1 2 3 4 5; do
+    if "$@" >>"$log"; then return 0; fi
+    if [ "$n" -lt 5 ]; then
+      say "again: $step: ${1##*/} failed $n of 5 times"
+      sleep $((n * 5))
+    fi
+  done
+  fail "${1##*/} failed 5 times"
+}
+
+begin 'swap'
+memory=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
+if [ "$memory" -le 1024 ] && [ ! -e /swapfile ]; then
+  if dd if=/dev/zero of=/swapfile bs=1M count=1024 status=none && chmod 600 /swapfile &&
+    mkswap /swapfile >>"$log" && swapon /swapfile >>"$log"; then
+    echo '/swapfile none swap defaults 0 0' >>/etc/fstab
+  else
+    rm -f /swapfile
+    say "no swap, with $memory MiB of memory"
+  fi
+fi
+
+begin 'name'
+metadata=http://169.254.169.254/latest
+token=$(curl -fsS --retry 5 --retry-connrefused -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' "$metadata/api/token")
+instance=$(curl -fsS --retry 5 --retry-connrefused -H "X-aws-ec2-metadata-token: $token" "$metadata/meta-data/instance-id")
+name='dev'-$instance
+
+begin 'python'
+# Prefect 1 ends with Python 3.10, and its packages have wheels for 3.9.
+if ! command -v python3.9 >/dev/null; then
+  command -v dnf >/dev/null || fail 'there is no Python 3.9, and no dnf'
+  try dnf -y -q install python3
+fi
+python=$(command -v python3.9) || fail 'Python 3.9 is not there after its installation'
+
+begin 'prefect'
+install -d -m 0755 /opt/flowbed /opt/flowbed/bin /etc/flowbed
+id prefect >/dev/null 2>&1 || useradd --system --user-group --create-home --home-dir /var/lib/flowbed --shell /sbin/nologin prefect
+try "$python" -m venv --clear /opt/flowbed/venv
+cat >/opt/flowbed/constraints.txt <<'FLOWBED_END'
+boto3==1.40.61
+botocore==1.40.61
+certifi==2025.10.5
+chardet==4.0.0
+click==7.1.2
+cloudpickle==1.6.0
+croniter==0.3.37
+dask==2021.6.2
+distributed==2021.6.2
+docker==5.0.0
+fsspec==2021.6.1
+heapdict==1.0.1
+idna==2.10
+jmespath==0.10.0
+locket==0.2.1
+marshmallow-oneofschema==2.1.0
+marshmallow==3.12.1
+msgpack==1.0.2
+mypy-extensions==0.4.3
+natsort==7.1.1
+partd==1.2.0
+pendulum==2.1.2
+psutil==5.8.0
+python-box==5.3.0
+python-dateutil==2.8.1
+python-slugify==5.0.2
+pytz==2021.1
+pytzdata==2020.1
+pyyaml==5.4.1
+requests==2.25.1
+s3transfer==0.14.0
+setuptools==57.0.0
+six==1.16.0
+sortedcontainers==2.4.0
+tabulate==0.8.9
+tblib==1.7.0
+text-unidecode==1.3
+toml==0.10.2
+toolz==0.11.1
+tornado==6.1
+urllib3==1.26.20
+websocket-client==1.1.0
+zict==2.0.0
+FLOWBED_END
+try /opt/flowbed/venv/bin/python -m pip install -q --no-cache-dir --disable-pip-version-check --retries 5 --only-binary :all: --constraint /opt/flowbed/constraints.txt 'prefect[aws]==0.14.22'
+
+begin 'files'
+cat >/etc/flowbed/agent.env <<'FLOWBED_END'
+AWS_DEFAULT_REGION="eu-central-1"
+AWS_RETRY_MODE="adaptive"
+AWS_MAX_ATTEMPTS="10"
+AWS_METADATA_SERVICE_NUM_ATTEMPTS="5"
+PREFECT__BACKEND="server"
+FLOWBED_END
+chmod 0644 /etc/flowbed/agent.env
+cat >/opt/flowbed/bin/report <<'FLOWBED_END'
+#!/bin/bash
+# Shows the last words of an agent that ended badly on the console.
+[ "${SERVICE_RESULT:-success}" = success ] && exit 0
+{
+  echo "FLOWBED: FAILED: the agent ended (${SERVICE_RESULT:-unknown} ${EXIT_STATUS:-})"
+  journalctl --unit flowbed-agent.service --lines 12 --no-pager --output cat 2>/dev/null | cut -c1-300 | sed 's/^/FLOWBED: | /'
+} >>/dev/console 2>/dev/null
+exit 0
+FLOWBED_END
+chmod 0755 /opt/flowbed/bin/report
+cat >/etc/systemd/system/flowbed-agent.service <<'FLOWBED_END'
+[Unit]
+Description=Prefect agent of the flowbed environment dev
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+User=prefect
+Group=prefect
+StateDirectory=flowbed
+StateDirectoryMode=0700
+WorkingDirectory=/var/lib/flowbed
+EnvironmentFile=/etc/flowbed/agent.env
+# The API asks for no secret.
+ExecStart=/opt/flowbed/venv/bin/prefect agent ecs start --name ${FLOWBED_NAME} --api "http://10.0.0.5:4200" --agent-address http://127.0.0.1:8080 --cluster "arn:aws:ecs:eu-central-1:123456789012:cluster/default" --launch-type "FARGATE" --task-role-arn "arn:aws:iam::123456789012:role/flowbed-dev-task" --execution-role-arn "arn:aws:iam::123456789012:role/ecsTaskExecutionRole" --run-task-kwargs /etc/flowbed/run-task.yaml --label "fargate-dev" --label "s3-flow-storage"
+ExecStopPost=+/opt/flowbed/bin/report
+Restart=always
+RestartSec=10
+TimeoutStartSec=180
+TimeoutStopSec=60
+KillMode=mixed
+UMask=0077
+MemoryMax=85%
+CapabilityBoundingSet=
+LockPersonality=yes
+NoNewPrivileges=yes
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectSystem=strict
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+FLOWBED_END
+chmod 0644 /etc/systemd/system/flowbed-agent.service
+cat >/etc/flowbed/run-task.yaml <<'FLOWBED_END'
+# What the agent hands to RunTask beyond its own flags, in the spelling of the API.
+networkConfiguration:
+  awsvpcConfiguration:
+    subnets: ["subnet-1", "subnet-2"]
+    securityGroups: ["sg-1"]
+    assignPublicIp: ENABLED
+FLOWBED_END
+chmod 0644 /etc/flowbed/run-task.yaml
+printf 'FLOWBED_NAME=%s\n' "$name" >>/etc/flowbed/agent.env
+
+begin 'start'
+systemctl daemon-reload
+systemctl enable flowbed-agent.service >>"$log"
+systemctl restart --no-block flowbed-agent.service
+say "done: $name starts"
