@@ -76,13 +76,13 @@ func (d *iamDB) mustProfile(name *string) (*iamProfile, error) {
 // The quotas of a new account:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const (
-	iamTrustSize    = 2048
-	iamInlineSize   = 10240 // of a role's inline policies together, without white space
-	iamManagedSize  = 6144
-	iamAttachments  = 10
-	iamProfileName  = 128
-	iamRoleName     = 64
-	iamSessionHours = 3600
+	iamTrustSize     = 2048
+	iamInlineSize    = 10240 // of a role's inline policies together, without white space
+	iamManagedSize   = 6144
+	iamAttachments   = 10
+	iamProfileName   = 128
+	iamRoleName      = 64
+	iamSessionLength = 3600 // seconds
 )
 
 var iamNameChars = regexp.MustCompile(`^[\w+=,.@-]+$`)

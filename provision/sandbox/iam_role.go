@@ -67,7 +67,7 @@ func (r *request) newRole(name, path, trust string) *iamRole {
 	}
 	role := &iamRole{
 		Name: name, Path: path, ARN: r.arn("iam", "", "role"+path+name), ID: r.uniqueID("AROA"),
-		Trust: trust, MaxSession: iamSessionHours, Created: r.now.UTC(),
+		Trust: trust, MaxSession: iamSessionLength, Created: r.now.UTC(),
 	}
 	r.IAM.Roles[strings.ToLower(name)] = role
 	return role

@@ -13,8 +13,7 @@ import (
 const NotKept = "(not kept by the sandbox)"
 
 // secretPrint is a fingerprint: it recognises a secret without telling it. It is
-// slow to compute, so
-// that a short secret cannot be guessed from the file in passing.
+// slow to compute, so that a short secret cannot be guessed from the file in passing.
 type secretPrint struct {
 	Salt   []byte `json:"salt"`
 	Rounds int    `json:"rounds"`
