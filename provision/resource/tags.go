@@ -84,6 +84,16 @@ func (t Tags) text() string {
 	return strings.Join(b, ", ")
 }
 
+// given are the tags without those that every object of ours carries, and that
+// would fill the plan of a creation.
+func (t Tags) given() Tags {
+	g := maps.Clone(t)
+	for _, k := range []string{KeyEnvironment, KeyRegion, KeyManagedBy, KeyVersion} {
+		delete(g, k)
+	}
+	return g
+}
+
 // missing is what of want is not so in t. An account-wide object keeps the tags
 // of the environment that made it; to those who join it only the claim matters.
 func (t Tags) missing(want Tags, shared bool) Tags {
@@ -113,8 +123,12 @@ func tagChange(have, want Tags, shared bool, set func(context.Context, Tags) err
 			was[k] = v
 		}
 	}
+	to := m
+	if len(have) == 0 {
+		to = m.given()
+	}
 	return []provision.Change{{
-		Field: "tags", From: provision.Text(was.text()), To: provision.Text(m.text()),
+		Field: "tags", From: provision.Text(was.text()), To: provision.Text(to.text()),
 		Do: func(ctx context.Context) error { return set(ctx, m) },
 	}}
 }
