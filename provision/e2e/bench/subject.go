@@ -14,7 +14,8 @@ import (
 
 const number = "123456789012"
 
-// config is an environment with everything that an environment can have.
+// config is an environment with everything that an environment can have; %s is
+// where the Prefect API is.
 const config = `
 environment "bench" {
   region = "us-east-1"
@@ -24,7 +25,7 @@ environment "bench" {
       public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3dM8zQ2n8gk1d6zB1mG7p9v8kO2T0c4l5aYxJr6q7S bench"
     }
     prefect {
-      api_url = "https://api.prefect.cloud/api/accounts/00000000-0000-0000-0000-000000000000/workspaces/11111111-1111-1111-1111-111111111111"
+      api_url = "%s/api"
       api_key = "pnu_only_a_benchmark"
     }
   }
@@ -42,7 +43,7 @@ type command struct {
 // In this order each finds what the one before has left.
 var commands = []command{
 	{"plan, nothing there", []string{"plan"}, 0, 0},
-	{"up", []string{"up", "--yes"}, 1800 * time.Millisecond, 0},
+	{"up", []string{"up", "--yes", "--no-wait"}, 1800 * time.Millisecond, 0},
 	{"plan, unchanged", []string{"plan"}, 500 * time.Millisecond, 36},
 	{"down", []string{"down", "--yes"}, 1800 * time.Millisecond, 0},
 }
