@@ -1,8 +1,6 @@
 package sandbox
 
 import (
-	"slices"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -14,10 +12,6 @@ func init() {
 	on(startInstances)
 	on(modifyInstanceAttribute)
 	on(modifyInstanceMetadataOptions)
-	on(associateProfile)
-	on(replaceProfile)
-	on(disassociateProfile)
-	on(describeProfiles)
 }
 
 // several finds all of the instances, or none.
@@ -124,40 +118,31 @@ func modifyInstanceAttribute(r *request, in *ec2.ModifyInstanceAttributeInput) (
 	if err != nil {
 		return nil, err
 	}
-	given := 0
-	for _, set := range []bool{
-		in.DisableApiTermination != nil, in.DisableApiStop != nil, in.InstanceType != nil, in.UserData != nil,
-		in.InstanceInitiatedShutdownBehavior != nil, len(in.Groups) > 0,
-	} {
-		if set {
-			given++
+	changes := map[bool][]func() error{}
+	add := func(given bool, f func() error) { changes[given] = append(changes[given], f) }
+	add(in.DisableApiTermination != nil, func() error { i.NoTerminate = aws.ToBool(in.DisableApiTermination.Value); return nil })
+	add(in.DisableApiStop != nil, func() error { i.NoStop = aws.ToBool(in.DisableApiStop.Value); return nil })
+	add(in.InstanceInitiatedShutdownBehavior != nil, func() error {
+		i.ShutdownBehavior = aws.ToString(in.InstanceInitiatedShutdownBehavior.Value)
+		return nil
+	})
+	add(len(in.Groups) > 0, func() error { return r.join(r.interfaceOf(i), in.Groups) })
+	add(in.UserData != nil, func() error { i.UserData = string(in.UserData.Value); return nil })
+	add(in.InstanceType != nil, func() error {
+		name := aws.ToString(in.InstanceType.Value)
+		if _, ok := findType(name); !ok {
+			return fail("InvalidParameterValue", "Invalid value '%s' for InstanceType.", name)
 		}
-	}
-	if given != 1 {
+		i.Type = name
+		return nil
+	})
+	if len(changes[true]) != 1 {
 		return nil, fail("InvalidParameterCombination", "Fields for multiple attribute types specified, or none")
 	}
 	if (in.InstanceType != nil || in.UserData != nil) && r.state(i) != "stopped" {
 		return nil, fail("IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.", i.ID)
 	}
-	switch {
-	case in.DisableApiTermination != nil:
-		i.NoTerminate = aws.ToBool(in.DisableApiTermination.Value)
-	case in.DisableApiStop != nil:
-		i.NoStop = aws.ToBool(in.DisableApiStop.Value)
-	case in.InstanceType != nil:
-		name := aws.ToString(in.InstanceType.Value)
-		if _, ok := findType(name); !ok {
-			return nil, fail("InvalidParameterValue", "Invalid value '%s' for InstanceType.", name)
-		}
-		i.Type = name
-	case in.UserData != nil:
-		i.UserData = string(in.UserData.Value)
-	case in.InstanceInitiatedShutdownBehavior != nil:
-		i.ShutdownBehavior = aws.ToString(in.InstanceInitiatedShutdownBehavior.Value)
-	default:
-		return &ec2.ModifyInstanceAttributeOutput{}, r.join(r.interfaceOf(i), in.Groups)
-	}
-	return &ec2.ModifyInstanceAttributeOutput{}, nil
+	return &ec2.ModifyInstanceAttributeOutput{}, changes[true][0]()
 }
 
 func modifyInstanceMetadataOptions(r *request, in *ec2.ModifyInstanceMetadataOptionsInput) (*ec2.ModifyInstanceMetadataOptionsOutput, error) {
@@ -170,97 +155,4 @@ func modifyInstanceMetadataOptions(r *request, in *ec2.ModifyInstanceMetadataOpt
 	}
 	err = i.Metadata.set(in.HttpTokens, in.HttpPutResponseHopLimit, in.HttpEndpoint, in.InstanceMetadataTags)
 	return &ec2.ModifyInstanceMetadataOptionsOutput{InstanceId: &i.ID}, err
-}
-
-func (r *request) association(i *instance) *types.IamInstanceProfileAssociation {
-	return &types.IamInstanceProfileAssociation{
-		AssociationId: aws.String(i.Association), InstanceId: &i.ID,
-		State:              types.IamInstanceProfileAssociationStateAssociated,
-		IamInstanceProfile: &types.IamInstanceProfile{Arn: aws.String(i.Profile), Id: aws.String(i.ProfileID)},
-	}
-}
-
-func (r *request) associate(i *instance, spec *types.IamInstanceProfileSpecification) error {
-	p, err := r.usableProfile(spec)
-	if err != nil {
-		return err
-	}
-	i.Profile, i.ProfileID, i.Association = p.ARN, p.ID, r.id("iip-assoc")
-	return nil
-}
-
-func associateProfile(r *request, in *ec2.AssociateIamInstanceProfileInput) (*ec2.AssociateIamInstanceProfileOutput, error) {
-	i, err := r.find(aws.ToString(in.InstanceId))
-	if err != nil {
-		return nil, err
-	}
-	if s := r.state(i); s != "running" && s != "stopped" {
-		return nil, fail("IncorrectInstanceState", "The instance %s is not in the 'running' or 'stopped' states.", i.ID)
-	}
-	if i.Association != "" {
-		return nil, fail("IncorrectState", "There is an existing association for instance %s", i.ID)
-	}
-	if err := r.associate(i, in.IamInstanceProfile); err != nil {
-		return nil, err
-	}
-	return &ec2.AssociateIamInstanceProfileOutput{IamInstanceProfileAssociation: r.association(i)}, nil
-}
-
-func (r *request) associated(id *string) (*instance, error) {
-	for _, i := range r.ec2().Instances {
-		if i.Association != "" && i.Association == aws.ToString(id) && r.state(i) != "terminated" {
-			return i, nil
-		}
-	}
-	return nil, fail("InvalidAssociationID.NotFound", "An invalid association-id of '%s' was given", aws.ToString(id))
-}
-
-func replaceProfile(r *request, in *ec2.ReplaceIamInstanceProfileAssociationInput) (*ec2.ReplaceIamInstanceProfileAssociationOutput, error) {
-	i, err := r.associated(in.AssociationId)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.associate(i, in.IamInstanceProfile); err != nil {
-		return nil, err
-	}
-	return &ec2.ReplaceIamInstanceProfileAssociationOutput{IamInstanceProfileAssociation: r.association(i)}, nil
-}
-
-func disassociateProfile(r *request, in *ec2.DisassociateIamInstanceProfileInput) (*ec2.DisassociateIamInstanceProfileOutput, error) {
-	i, err := r.associated(in.AssociationId)
-	if err != nil {
-		return nil, err
-	}
-	out := &ec2.DisassociateIamInstanceProfileOutput{IamInstanceProfileAssociation: r.association(i)}
-	i.Profile, i.ProfileID, i.Association = "", "", ""
-	return out, nil
-}
-
-func describeProfiles(r *request, in *ec2.DescribeIamInstanceProfileAssociationsInput) (*ec2.DescribeIamInstanceProfileAssociationsOutput, error) {
-	out := &ec2.DescribeIamInstanceProfileAssociationsOutput{}
-	all, _ := chosen(r.ec2().Instances, nil, nil)
-	for _, i := range all {
-		if i.Association == "" || r.state(i) == "terminated" {
-			continue
-		}
-		if len(in.AssociationIds) > 0 && !slices.Contains(in.AssociationIds, i.Association) {
-			continue
-		}
-		ok, err := matches(in.Filters, nil, func(f string) []string {
-			switch f {
-			case "instance-id":
-				return []string{i.ID}
-			case "state":
-				return []string{"associated"}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			out.IamInstanceProfileAssociations = append(out.IamInstanceProfileAssociations, *r.association(i))
-		}
-	}
-	return out, nil
 }

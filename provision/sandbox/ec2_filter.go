@@ -9,24 +9,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
-// values are what an object has under the name of a filter; nil if it does not
-// know the filter.
-type values func(filter string) []string
-
-// matches reports whether an object passes all filters. A filter that EC2 does
-// not know for this kind of object is an error, as it is there.
-func matches(filters []types.Filter, t tags, of values) (bool, error) {
+// matches reports whether an object passes all filters, given what it has under
+// the name of each. A filter that is not known for this kind of object is an
+// error, as it is to EC2.
+func matches(filters []types.Filter, t tags, values map[string][]string) (bool, error) {
 	all := true
 	for _, f := range filters {
 		name := aws.ToString(f.Name)
-		var have []string
+		have, known := values[name]
 		if key, ok := strings.CutPrefix(name, "tag:"); ok {
 			if v, ok := t[key]; ok {
 				have = []string{v}
 			}
 		} else if name == "tag-key" {
 			have = t.keys()
-		} else if have = of(name); have == nil {
+		} else if !known {
 			return false, fail("InvalidParameterValue", "The filter '%s' is invalid", name)
 		}
 		all = all && slices.ContainsFunc(have, func(h string) bool {
@@ -92,25 +89,17 @@ func (d *ec2DB) tagged(id string) (*tags, error) {
 	prefix, _, _ := strings.Cut(id, "-")
 	switch prefix {
 	case "i":
-		if i := d.Instances[id]; i != nil {
-			return &i.Tags, nil
-		}
-		return nil, fail("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", id)
+		return tagsIn(d.Instances, id, noInstance, func(o *instance) *tags { return &o.Tags })
 	case "sg":
-		if g := d.Groups[id]; g != nil {
-			return &g.Tags, nil
-		}
-		return nil, noGroup(id)
+		return tagsIn(d.Groups, id, noGroup, func(o *securityGroup) *tags { return &o.Tags })
 	case "vol":
-		if v := d.Volumes[id]; v != nil {
-			return &v.Tags, nil
-		}
-		return nil, fail("InvalidVolume.NotFound", "The volume '%s' does not exist.", id)
+		return tagsIn(d.Volumes, id, noVolume, func(o *volume) *tags { return &o.Tags })
 	case "eni":
-		if n := d.Interfaces[id]; n != nil {
-			return &n.Tags, nil
-		}
-		return nil, noInterface(id)
+		return tagsIn(d.Interfaces, id, noInterface, func(o *nic) *tags { return &o.Tags })
+	case "vpc":
+		return tagsIn(d.VPCs, id, noVPC, func(o *vpc) *tags { return &o.Tags })
+	case "subnet":
+		return tagsIn(d.Subnets, id, noSubnet, func(o *subnet) *tags { return &o.Tags })
 	case "key":
 		for _, k := range d.Keys {
 			if k.ID == id {
@@ -118,16 +107,13 @@ func (d *ec2DB) tagged(id string) (*tags, error) {
 			}
 		}
 		return nil, fail("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", id)
-	case "vpc":
-		if v := d.VPCs[id]; v != nil {
-			return &v.Tags, nil
-		}
-		return nil, fail("InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", id)
-	case "subnet":
-		if s := d.Subnets[id]; s != nil {
-			return &s.Tags, nil
-		}
-		return nil, noSubnet(id)
 	}
 	return nil, fail("InvalidID", "The ID '%s' is not valid", id)
+}
+
+func tagsIn[T any](all map[string]*T, id string, missing func(string) error, of func(*T) *tags) (*tags, error) {
+	if o := all[id]; o != nil {
+		return of(o), nil
+	}
+	return nil, missing(id)
 }

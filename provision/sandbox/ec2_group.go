@@ -58,7 +58,7 @@ func (d *ec2DB) vpcOrDefault(id *string) (*vpc, error) {
 		if v := d.VPCs[*id]; v != nil {
 			return v, nil
 		}
-		return nil, fail("InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", *id)
+		return nil, noVPC(*id)
 	}
 	for _, v := range d.VPCs {
 		if v.Default {
@@ -75,20 +75,12 @@ func describeSecurityGroups(r *request, in *ec2.DescribeSecurityGroupsInput) (*e
 	}
 	var out []types.SecurityGroup
 	for _, g := range list {
-		ok, err := matches(in.Filters, g.Tags, func(f string) []string {
-			switch f {
-			case "group-id":
-				return []string{g.ID}
-			case "group-name":
-				return []string{g.Name}
-			case "vpc-id":
-				return []string{g.VPC}
-			case "ip-permission.group-id":
-				return referenced(g.Ingress)
-			case "egress.ip-permission.group-id":
-				return referenced(g.Egress)
-			}
-			return nil
+		ok, err := matches(in.Filters, g.Tags, map[string][]string{
+			"group-id":                      {g.ID},
+			"group-name":                    {g.Name},
+			"vpc-id":                        {g.VPC},
+			"ip-permission.group-id":        referenced(g.Ingress),
+			"egress.ip-permission.group-id": referenced(g.Egress),
 		})
 		if err != nil {
 			return nil, err

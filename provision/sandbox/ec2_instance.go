@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -177,38 +176,17 @@ func describeInstances(r *request, in *ec2.DescribeInstancesInput) (*ec2.Describ
 	return &ec2.DescribeInstancesOutput{Reservations: some, NextToken: next}, err
 }
 
-func (r *request) instanceFilter(i *instance) values {
-	return func(f string) []string {
-		switch f {
-		case "instance-id":
-			return []string{i.ID}
-		case "instance-state-name":
-			return []string{r.state(i)}
-		case "instance-type":
-			return []string{i.Type}
-		case "image-id":
-			return []string{i.Image}
-		case "client-token":
-			return []string{i.Token}
-		case "key-name":
-			return []string{i.Key}
-		case "availability-zone":
-			return []string{i.Zone}
-		case "subnet-id", "network-interface.subnet-id":
-			return []string{i.Subnet}
-		case "vpc-id":
-			return []string{i.VPC}
-		case "iam-instance-profile.arn":
-			return []string{i.Profile}
-		case "iam-instance-profile.id":
-			return []string{i.ProfileID}
-		case "instance.group-id", "network-interface.group-id":
-			if n := r.interfaceOf(i); n != nil {
-				return slices.Clone(n.Groups)
-			}
-			return []string{}
-		}
-		return nil
+func (r *request) instanceFilter(i *instance) map[string][]string {
+	groups := []string{}
+	if n := r.interfaceOf(i); n != nil {
+		groups = n.Groups
+	}
+	return map[string][]string{
+		"instance-id": {i.ID}, "instance-state-name": {r.state(i)}, "instance-type": {i.Type}, "image-id": {i.Image},
+		"client-token": {i.Token}, "key-name": {i.Key}, "availability-zone": {i.Zone},
+		"subnet-id": {i.Subnet}, "network-interface.subnet-id": {i.Subnet}, "vpc-id": {i.VPC},
+		"iam-instance-profile.arn": {i.Profile}, "iam-instance-profile.id": {i.ProfileID},
+		"instance.group-id": groups, "network-interface.group-id": groups,
 	}
 }
 

@@ -88,16 +88,10 @@ func describeKeyPairs(r *request, in *ec2.DescribeKeyPairsInput) (*ec2.DescribeK
 		if len(in.KeyPairIds) > 0 && !slices.Contains(in.KeyPairIds, k.ID) {
 			continue
 		}
-		ok, err := matches(in.Filters, k.Tags, func(f string) []string {
-			switch f {
-			case "key-name":
-				return []string{k.Name}
-			case "key-pair-id":
-				return []string{k.ID}
-			case "fingerprint":
-				return []string{k.Fingerprint}
-			}
-			return nil
+		ok, err := matches(in.Filters, k.Tags, map[string][]string{
+			"key-name":    {k.Name},
+			"key-pair-id": {k.ID},
+			"fingerprint": {k.Fingerprint},
 		})
 		if err != nil {
 			return nil, err

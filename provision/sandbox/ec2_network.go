@@ -25,6 +25,10 @@ func noSubnet(id string) error {
 	return fail("InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist", id)
 }
 
+func noVPC(id string) error {
+	return fail("InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", id)
+}
+
 // chosen are the objects of the given ids, or all of them in a stable order.
 func chosen[T any](all map[string]*T, ids []string, missing func(id string) error) (list []*T, err error) {
 	if len(ids) == 0 {
@@ -41,24 +45,17 @@ func chosen[T any](all map[string]*T, ids []string, missing func(id string) erro
 }
 
 func describeVpcs(r *request, in *ec2.DescribeVpcsInput) (*ec2.DescribeVpcsOutput, error) {
-	list, err := chosen(r.ec2().VPCs, in.VpcIds, func(id string) error {
-		return fail("InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", id)
-	})
+	list, err := chosen(r.ec2().VPCs, in.VpcIds, noVPC)
 	if err != nil {
 		return nil, err
 	}
 	var out []types.Vpc
 	for _, v := range list {
-		ok, err := matches(in.Filters, v.Tags, func(f string) []string {
-			switch f {
-			case "vpc-id":
-				return []string{v.ID}
-			case "is-default", "isDefault":
-				return []string{truth(v.Default)}
-			case "state":
-				return []string{"available"}
-			}
-			return nil
+		ok, err := matches(in.Filters, v.Tags, map[string][]string{
+			"vpc-id":     {v.ID},
+			"is-default": {truth(v.Default)},
+			"isDefault":  {truth(v.Default)},
+			"state":      {"available"},
 		})
 		if err != nil {
 			return nil, err
@@ -80,22 +77,13 @@ func describeSubnets(r *request, in *ec2.DescribeSubnetsInput) (*ec2.DescribeSub
 	}
 	var out []types.Subnet
 	for _, s := range list {
-		ok, err := matches(in.Filters, s.Tags, func(f string) []string {
-			switch f {
-			case "subnet-id":
-				return []string{s.ID}
-			case "vpc-id":
-				return []string{s.VPC}
-			case "availability-zone":
-				return []string{s.Zone}
-			case "default-for-az":
-				return []string{truth(s.Default)}
-			case "map-public-ip-on-launch":
-				return []string{truth(s.MapPublicIP)}
-			case "state":
-				return []string{"available"}
-			}
-			return nil
+		ok, err := matches(in.Filters, s.Tags, map[string][]string{
+			"subnet-id":               {s.ID},
+			"vpc-id":                  {s.VPC},
+			"availability-zone":       {s.Zone},
+			"default-for-az":          {truth(s.Default)},
+			"map-public-ip-on-launch": {truth(s.MapPublicIP)},
+			"state":                   {"available"},
 		})
 		if err != nil {
 			return nil, err
@@ -120,14 +108,9 @@ func describeRouteTables(r *request, in *ec2.DescribeRouteTablesInput) (*ec2.Des
 	}
 	var out []types.RouteTable
 	for _, t := range list {
-		ok, err := matches(in.Filters, nil, func(f string) []string {
-			switch f {
-			case "vpc-id":
-				return []string{t.VPC}
-			case "association.subnet-id":
-				return append([]string{}, t.Subnets...)
-			}
-			return nil
+		ok, err := matches(in.Filters, nil, map[string][]string{
+			"vpc-id":                {t.VPC},
+			"association.subnet-id": append([]string{}, t.Subnets...),
 		})
 		if err != nil {
 			return nil, err
@@ -176,7 +159,7 @@ func createVpc(r *request, in *ec2.CreateVpcInput) (*ec2.CreateVpcOutput, error)
 func deleteVpc(r *request, in *ec2.DeleteVpcInput) (*ec2.DeleteVpcOutput, error) {
 	d, id := r.ec2(), aws.ToString(in.VpcId)
 	if d.VPCs[id] == nil {
-		return nil, fail("InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", id)
+		return nil, noVPC(id)
 	}
 	for _, s := range d.Subnets {
 		if s.VPC == id {
@@ -198,7 +181,7 @@ func createSubnet(r *request, in *ec2.CreateSubnetInput) (*ec2.CreateSubnetOutpu
 	d, id := r.ec2(), aws.ToString(in.VpcId)
 	v := d.VPCs[id]
 	if v == nil {
-		return nil, fail("InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", id)
+		return nil, noVPC(id)
 	}
 	p, err := netip.ParsePrefix(aws.ToString(in.CidrBlock))
 	if err != nil || !netip.MustParsePrefix(v.CIDR).Contains(p.Addr()) {

@@ -18,6 +18,10 @@ func noInterface(id string) error {
 	return fail("InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '%s' does not exist", id)
 }
 
+func noVolume(id string) error {
+	return fail("InvalidVolume.NotFound", "The volume '%s' does not exist.", id)
+}
+
 func describeNetworkInterfaces(r *request, in *ec2.DescribeNetworkInterfacesInput) (*ec2.DescribeNetworkInterfacesOutput, error) {
 	d := r.ec2()
 	list, err := chosen(d.Interfaces, in.NetworkInterfaceIds, noInterface)
@@ -32,22 +36,13 @@ func describeNetworkInterfaces(r *request, in *ec2.DescribeNetworkInterfacesInpu
 			}
 			continue
 		}
-		ok, err := matches(in.Filters, n.Tags, func(f string) []string {
-			switch f {
-			case "group-id":
-				return slices.Clone(n.Groups)
-			case "network-interface-id":
-				return []string{n.ID}
-			case "attachment.instance-id":
-				return []string{n.Instance}
-			case "subnet-id":
-				return []string{n.Subnet}
-			case "vpc-id":
-				return []string{n.VPC}
-			case "description":
-				return []string{n.Description}
-			}
-			return nil
+		ok, err := matches(in.Filters, n.Tags, map[string][]string{
+			"group-id":               slices.Clone(n.Groups),
+			"network-interface-id":   {n.ID},
+			"attachment.instance-id": {n.Instance},
+			"subnet-id":              {n.Subnet},
+			"vpc-id":                 {n.VPC},
+			"description":            {n.Description},
 		})
 		if err != nil {
 			return nil, err
@@ -99,24 +94,16 @@ func (r *request) join(n *nic, groups []string) error {
 }
 
 func describeVolumes(r *request, in *ec2.DescribeVolumesInput) (*ec2.DescribeVolumesOutput, error) {
-	list, err := chosen(r.ec2().Volumes, in.VolumeIds, func(id string) error {
-		return fail("InvalidVolume.NotFound", "The volume '%s' does not exist.", id)
-	})
+	list, err := chosen(r.ec2().Volumes, in.VolumeIds, noVolume)
 	if err != nil {
 		return nil, err
 	}
 	out := &ec2.DescribeVolumesOutput{}
 	for _, v := range list {
-		ok, err := matches(in.Filters, v.Tags, func(f string) []string {
-			switch f {
-			case "attachment.instance-id":
-				return []string{v.Instance}
-			case "volume-id":
-				return []string{v.ID}
-			case "encrypted":
-				return []string{truth(v.Encrypted)}
-			}
-			return nil
+		ok, err := matches(in.Filters, v.Tags, map[string][]string{
+			"attachment.instance-id": {v.Instance},
+			"volume-id":              {v.ID},
+			"encrypted":              {truth(v.Encrypted)},
 		})
 		if err != nil {
 			return nil, err

@@ -40,61 +40,78 @@ func (u rule) same(o rule) bool {
 // without host bits, IPv6 in its short form.
 func (d *ec2DB) rules(list []types.IpPermission) (rules []rule, err error) {
 	for _, p := range list {
-		u := rule{Protocol: aws.ToString(p.IpProtocol), From: aws.ToInt32(p.FromPort), To: aws.ToInt32(p.ToPort)}
-		switch u.Protocol {
-		case "6":
-			u.Protocol = "tcp"
-		case "17":
-			u.Protocol = "udp"
-		case "-1":
-			u.From, u.To = 0, 0
-		case "tcp", "udp", "icmp", "icmpv6":
-		default:
-			return nil, fail("InvalidParameterValue", "Invalid value '%s' for IP protocol. Unknown protocol.", u.Protocol)
+		u, err := portsOf(p)
+		if err != nil {
+			return nil, err
 		}
-		if (u.Protocol == "tcp" || u.Protocol == "udp") && (u.From < 0 || u.To > 65535 || u.From > u.To) {
-			return nil, fail("InvalidParameterValue", "Invalid TCP/UDP port range (%d:%d)", u.From, u.To)
+		peers, err := d.peers(p)
+		if err != nil {
+			return nil, err
 		}
-		add := func(cidr, group, about string) error {
-			if about != "" && (len(about) > 255 || !groupChars.MatchString(about)) {
-				return fail("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
+		for _, peer := range peers {
+			if t := peer.Description; t != "" && (len(t) > 255 || !groupChars.MatchString(t)) {
+				return nil, fail("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
 			}
-			u := u
-			u.CIDR, u.Group, u.Description = cidr, group, about
-			rules = append(rules, u)
-			return nil
-		}
-		for _, i := range p.IpRanges {
-			c, err := netip.ParsePrefix(aws.ToString(i.CidrIp))
-			if err != nil || !c.Addr().Is4() {
-				return nil, fail("InvalidParameterValue", "CIDR block %s is malformed", aws.ToString(i.CidrIp))
-			}
-			if err := add(c.Masked().String(), "", aws.ToString(i.Description)); err != nil {
-				return nil, err
-			}
-		}
-		for _, i := range p.Ipv6Ranges {
-			c, err := netip.ParsePrefix(aws.ToString(i.CidrIpv6))
-			if err != nil || !c.Addr().Is6() {
-				return nil, fail("InvalidParameterValue", "CIDR block %s is malformed", aws.ToString(i.CidrIpv6))
-			}
-			if err := add(c.Masked().String(), "", aws.ToString(i.Description)); err != nil {
-				return nil, err
-			}
-		}
-		for _, i := range p.UserIdGroupPairs {
-			if d.Groups[aws.ToString(i.GroupId)] == nil {
-				return nil, noGroup(aws.ToString(i.GroupId))
-			}
-			if err := add("", aws.ToString(i.GroupId), aws.ToString(i.Description)); err != nil {
-				return nil, err
-			}
+			peer.Protocol, peer.From, peer.To = u.Protocol, u.From, u.To
+			rules = append(rules, peer)
 		}
 	}
 	if len(rules) == 0 {
 		return nil, fail("MissingParameter", "Either 'ipPermissions' or 'securityGroupRuleIds' should be provided.")
 	}
 	return rules, nil
+}
+
+// portsOf is the protocol and the ports of a permission.
+func portsOf(p types.IpPermission) (rule, error) {
+	u := rule{Protocol: aws.ToString(p.IpProtocol), From: aws.ToInt32(p.FromPort), To: aws.ToInt32(p.ToPort)}
+	switch u.Protocol {
+	case "6":
+		u.Protocol = "tcp"
+	case "17":
+		u.Protocol = "udp"
+	case "-1":
+		return rule{Protocol: u.Protocol}, nil
+	case "tcp", "udp":
+	case "icmp", "icmpv6":
+		return u, nil
+	default:
+		return u, fail("InvalidParameterValue", "Invalid value '%s' for IP protocol. Unknown protocol.", u.Protocol)
+	}
+	if u.From < 0 || u.To > 65535 || u.From > u.To {
+		return u, fail("InvalidParameterValue", "Invalid TCP/UDP port range (%d:%d)", u.From, u.To)
+	}
+	return u, nil
+}
+
+// peers are the sources or destinations of a permission.
+func (d *ec2DB) peers(p types.IpPermission) (peers []rule, err error) {
+	add := func(cidr *string, ok func(netip.Addr) bool, about *string) error {
+		c, err := netip.ParsePrefix(aws.ToString(cidr))
+		if err != nil || !ok(c.Addr()) {
+			return fail("InvalidParameterValue", "CIDR block %s is malformed", aws.ToString(cidr))
+		}
+		peers = append(peers, rule{CIDR: c.Masked().String(), Description: aws.ToString(about)})
+		return nil
+	}
+	for _, i := range p.IpRanges {
+		if err := add(i.CidrIp, netip.Addr.Is4, i.Description); err != nil {
+			return nil, err
+		}
+	}
+	for _, i := range p.Ipv6Ranges {
+		if err := add(i.CidrIpv6, netip.Addr.Is6, i.Description); err != nil {
+			return nil, err
+		}
+	}
+	for _, i := range p.UserIdGroupPairs {
+		id := aws.ToString(i.GroupId)
+		if d.Groups[id] == nil {
+			return nil, noGroup(id)
+		}
+		peers = append(peers, rule{Group: id, Description: aws.ToString(i.Description)})
+	}
+	return peers, nil
 }
 
 const mostRules = 60

@@ -2,13 +2,11 @@ package sandbox
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,8 +15,6 @@ import (
 )
 
 func init() { on(runInstances) }
-
-const mostUserData = 16384 // bytes, before base64
 
 // runInstances starts one instance. The token is looked at first, as on AWS: a
 // repeated request is answered with the instance that it has made, even if the
@@ -101,6 +97,11 @@ func (l *launch) place() error {
 	if iface != nil && iface.AssociatePublicIpAddress != nil {
 		l.public = *iface.AssociatePublicIpAddress
 	}
+	return l.enter(groups)
+}
+
+// enter puts the interface into its groups, or into the VPC's default group.
+func (l *launch) enter(groups []string) error {
 	l.groups = slices.Clone(groups)
 	for _, g := range groups {
 		switch o := l.d.Groups[g]; {
@@ -160,139 +161,6 @@ func (l *launch) token() error {
 			return fail("IdempotentInstanceTerminated", "The client token you have provided is associated with a terminated instance. Please use a different client token.")
 		}
 		l.earlier = i
-	}
-	return nil
-}
-
-func (l *launch) sold() error {
-	name := string(l.in.InstanceType)
-	if _, ok := findType(name); !ok {
-		return fail("InvalidParameterValue", "Invalid value '%s' for InstanceType.", name)
-	}
-	if !offered(name, l.region, l.subnet.Zone) {
-		return fail("Unsupported", "Your requested instance type (%s) is not supported in your requested Availability Zone (%s).", name, l.subnet.Zone)
-	}
-	return nil
-}
-
-func (l *launch) software() error {
-	id := aws.ToString(l.in.ImageId)
-	if l.image = l.request.image(id); l.image == nil {
-		return fail("InvalidAMIID.NotFound", "The image id '[%s]' does not exist", id)
-	}
-	t, _ := findType(string(l.in.InstanceType))
-	if t.architecture != l.image.Architecture {
-		return fail("InvalidParameterValue", "The architecture '%s' of the specified instance type does not match the architecture '%s' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again.",
-			t.architecture, l.image.Architecture)
-	}
-	return nil
-}
-
-func (l *launch) access() error {
-	if k := l.in.KeyName; k != nil && l.d.Keys[*k] == nil {
-		return fail("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", *k)
-	}
-	l.metadata = metadata{Tokens: "optional", HopLimit: 1, Endpoint: "enabled", InstanceTags: "disabled"}
-	if strings.HasPrefix(l.image.Name, "al2023") { // its images ask for version 2
-		l.metadata.Tokens, l.metadata.HopLimit = "required", 2
-	}
-	if m := l.in.MetadataOptions; m != nil {
-		return l.metadata.set(m.HttpTokens, m.HttpPutResponseHopLimit, m.HttpEndpoint, m.InstanceMetadataTags)
-	}
-	return nil
-}
-
-func (m *metadata) set(tokens types.HttpTokensState, hops *int32, endpoint types.InstanceMetadataEndpointState, inTags types.InstanceMetadataTagsState) error {
-	if h := aws.ToInt32(hops); hops != nil && (h < 1 || h > 64) {
-		return fail("InvalidParameterValue", "The HttpPutResponseHopLimit must be between 1 and 64")
-	}
-	if tokens != "" {
-		m.Tokens = string(tokens)
-	}
-	if hops != nil {
-		m.HopLimit = *hops
-	}
-	if endpoint != "" {
-		m.Endpoint = string(endpoint)
-	}
-	if inTags != "" {
-		m.InstanceTags = string(inTags)
-	}
-	return nil
-}
-
-func (l *launch) identity() (err error) {
-	if l.in.IamInstanceProfile != nil {
-		l.profile, err = l.usableProfile(l.in.IamInstanceProfile)
-	}
-	return err
-}
-
-// usableProfile finds an instance profile as EC2 sees it, which is some time
-// after IAM.
-func (r *request) usableProfile(p *types.IamInstanceProfileSpecification) (*iamProfile, error) {
-	name, field := aws.ToString(p.Name), "name"
-	if p.Arn != nil {
-		name, field = (*p.Arn)[strings.LastIndex(*p.Arn, "/")+1:], "arn"
-	}
-	have := r.IAM.profile(name)
-	if have == nil || p.Arn != nil && have.ARN != *p.Arn || r.now.Before(have.Created.Add(r.a.ProfileLag)) {
-		return nil, fail("InvalidParameterValue", "Value (%s) for parameter iamInstanceProfile.%s is invalid. Invalid IAM Instance Profile %s", name, field, field)
-	}
-	if have.Role == "" || r.now.Before(have.Changed.Add(r.a.ProfileLag)) {
-		return nil, fail("InvalidParameterValue", "IAM Instance Profile \"%s\" has no associated IAM Roles", have.ARN)
-	}
-	return have, nil
-}
-
-func (l *launch) userData() error {
-	raw, err := base64.StdEncoding.DecodeString(aws.ToString(l.in.UserData))
-	if err != nil {
-		return fail("InvalidParameterValue", "Invalid BASE64 encoding of user data")
-	}
-	if len(raw) > mostUserData {
-		return fail("InvalidUserData.Malformed", "User data is limited to %d bytes", mostUserData)
-	}
-	return nil
-}
-
-// disks adds the image's root volume to what the request maps. A mapping under
-// another name is a second volume.
-func (l *launch) disks() error {
-	root := &volume{Device: l.image.RootDevice, Type: "gp3", GiB: l.image.RootGiB, Ends: true}
-	l.volumes = []*volume{root}
-	for _, m := range l.in.BlockDeviceMappings {
-		v := root
-		if name := aws.ToString(m.DeviceName); name != root.Device {
-			v = &volume{Device: name, Type: "gp3"}
-			l.volumes = append(l.volumes, v)
-		}
-		if m.Ebs == nil {
-			continue
-		}
-		if m.Ebs.VolumeSize != nil {
-			v.GiB = *m.Ebs.VolumeSize
-		}
-		if m.Ebs.VolumeType != "" {
-			v.Type = string(m.Ebs.VolumeType)
-		}
-		if m.Ebs.DeleteOnTermination != nil {
-			v.Ends = *m.Ebs.DeleteOnTermination
-		}
-		v.Encrypted = aws.ToBool(m.Ebs.Encrypted)
-	}
-	if root.GiB < l.image.RootGiB {
-		return fail("InvalidBlockDeviceMapping", "Volume of size %dGB is smaller than snapshot, expect size >= %dGB", root.GiB, l.image.RootGiB)
-	}
-	return nil
-}
-
-func (l *launch) labels() (err error) {
-	kinds := []types.ResourceType{types.ResourceTypeInstance, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface}
-	for i, t := range []*tags{&l.own, &l.ofDisk, &l.ofIface} {
-		if *t, err = specified(l.in.TagSpecifications, kinds[i], kinds...); err != nil {
-			return err
-		}
 	}
 	return nil
 }

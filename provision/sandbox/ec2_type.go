@@ -30,14 +30,9 @@ func describeOfferings(r *request, in *ec2.DescribeInstanceTypeOfferingsInput) (
 			if !offered(t.name, r.region, place) {
 				continue
 			}
-			ok, err := matches(in.Filters, nil, func(f string) []string {
-				switch f {
-				case "instance-type":
-					return []string{t.name}
-				case "location":
-					return []string{place}
-				}
-				return nil
+			ok, err := matches(in.Filters, nil, map[string][]string{
+				"instance-type": {t.name},
+				"location":      {place},
 			})
 			if err != nil {
 				return nil, err
@@ -64,18 +59,11 @@ func describeInstanceTypes(r *request, in *ec2.DescribeInstanceTypesInput) (*ec2
 		if !offered(t.name, r.region, r.region) || len(in.InstanceTypes) > 0 && !slices.Contains(in.InstanceTypes, types.InstanceType(t.name)) {
 			continue
 		}
-		ok, err := matches(in.Filters, nil, func(f string) []string {
-			switch f {
-			case "instance-type":
-				return []string{t.name}
-			case "free-tier-eligible":
-				return []string{truth(t.free)}
-			case "current-generation":
-				return []string{truth(t.hypervisor == "nitro")}
-			case "processor-info.supported-architecture":
-				return []string{t.architecture}
-			}
-			return nil
+		ok, err := matches(in.Filters, nil, map[string][]string{
+			"instance-type":                         {t.name},
+			"free-tier-eligible":                    {truth(t.free)},
+			"current-generation":                    {truth(t.hypervisor == "nitro")},
+			"processor-info.supported-architecture": {t.architecture},
 		})
 		if err != nil {
 			return nil, err
@@ -106,20 +94,12 @@ func describeImages(r *request, in *ec2.DescribeImagesInput) (*ec2.DescribeImage
 	}
 	out := &ec2.DescribeImagesOutput{}
 	for _, i := range list {
-		ok, err := matches(in.Filters, nil, func(f string) []string {
-			switch f {
-			case "architecture":
-				return []string{i.Architecture}
-			case "name":
-				return []string{i.Name}
-			case "image-id":
-				return []string{i.ID}
-			case "root-device-type":
-				return []string{"ebs"}
-			case "state":
-				return []string{"available"}
-			}
-			return nil
+		ok, err := matches(in.Filters, nil, map[string][]string{
+			"architecture":     {i.Architecture},
+			"name":             {i.Name},
+			"image-id":         {i.ID},
+			"root-device-type": {"ebs"},
+			"state":            {"available"},
 		})
 		if err != nil {
 			return nil, err

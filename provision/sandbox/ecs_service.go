@@ -110,7 +110,7 @@ func describeServices(r *request, in *ecs.DescribeServicesInput) (*ecs.DescribeS
 	out := &ecs.DescribeServicesOutput{}
 	for _, name := range in.Services {
 		s, err := r.findService(in.Cluster, &name)
-		if _, missing := err.(*types.ServiceNotFoundException); missing {
+		if codeOf(err) == "ServiceNotFoundException" {
 			out.Failures = append(out.Failures, types.Failure{Arn: aws.String(name), Reason: aws.String("MISSING")})
 			continue
 		}
