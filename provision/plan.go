@@ -15,6 +15,7 @@ type Plan struct {
 // Action is what a run would do in one step.
 type Action struct {
 	Step    string
+	Object  string // how the service calls what was found; empty if nothing was
 	Op      Op
 	Changes []Change
 	Notes   []Note
@@ -147,7 +148,7 @@ func (g *Graph) inspect(s *step) Action {
 		}
 		return g.advised(s, a, l.have, false)
 	}
-	a.Owner = s.owner(l.have)
+	a.Owner, a.Object = s.owner(l.have), label(l.have)
 	switch ours := a.Owner.By == g.Owner; {
 	case s.own == Borrow, s.own == Share && a.Owner.By == "":
 		a.Op = Use
@@ -188,7 +189,7 @@ func (g *Graph) inspectDown(s *step) Action {
 	if !l.found {
 		return a
 	}
-	a.Owner = s.owner(l.have)
+	a.Owner, a.Object = s.owner(l.have), label(l.have)
 	others := slices.DeleteFunc(slices.Clone(a.Owner.Claims), func(c string) bool { return c == g.Owner })
 	claimed := len(others) < len(a.Owner.Claims)
 	// A shared object without any claim was left by somebody who was cut off
@@ -213,6 +214,13 @@ func (g *Graph) inspectDown(s *step) Action {
 		a.Notes = []Note{{Info, "left alone: used by " + strings.Join(others, ", ")}}
 	}
 	return a
+}
+
+func label(have any) string {
+	if l, ok := have.(Labelled); ok {
+		return l.Label()
+	}
+	return ""
 }
 
 func whose(o Owner) string {

@@ -49,6 +49,9 @@ type Lookup[S any] interface {
 
 // The following interfaces are optional.
 type (
+	// Labelled states say how the service calls the object: a name or an id.
+	Labelled interface{ Label() string }
+
 	// Patient resources say how long a step may go on without any progress
 	// before it fails. The default is Graph.Patience.
 	Patient interface{ Patience() time.Duration }

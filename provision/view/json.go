@@ -39,6 +39,7 @@ type (
 	}
 	jsonStep struct {
 		Step    string       `json:"step"`
+		Object  string       `json:"object,omitempty"`
 		Action  string       `json:"action"`
 		Owner   string       `json:"owner,omitempty"`
 		Claims  []string     `json:"claims,omitempty"`
@@ -92,7 +93,7 @@ func planJSON(verb string, p provision.Plan) jsonPlan {
 }
 
 func stepJSON(a provision.Action) jsonStep {
-	s := jsonStep{Step: a.Step, Action: a.Op.String(), Owner: a.Owner.By, Claims: a.Owner.Claims, Awaits: a.Awaits}
+	s := jsonStep{Step: a.Step, Object: a.Object, Action: a.Op.String(), Owner: a.Owner.By, Claims: a.Owner.Claims, Awaits: a.Awaits}
 	if a.Err != nil {
 		s.Action, s.Error = "unknown", a.Err.Error()
 	}

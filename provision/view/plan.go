@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/flowbed/flowbed/provision"
@@ -83,8 +84,13 @@ func (o Options) action(b *strings.Builder, a provision.Action, width int) {
 	}
 }
 
-// about says whose an object is, where that is not plain.
+// about says which object it is, and whose, where that is not plain.
 func (o Options) about(a provision.Action) string {
+	return strings.Join(slices.DeleteFunc([]string{clean(a.Object, false), whose(a)},
+		func(s string) bool { return s == "" }), ", ")
+}
+
+func whose(a provision.Action) string {
 	switch {
 	case a.Op != provision.Use && a.Op != provision.Update:
 		return ""
