@@ -37,7 +37,8 @@ func newApp(in, out, errs *os.File) *app {
 
 const rootText = `Flowbed turns one HCL file into a place where data flows run on AWS: roles,
 bucket, log group, Fargate cluster, and an agent that starts flows in it.
-There is no state file: every run looks at the account afresh.`
+There is no state file: every run looks at the account afresh.
+"flowbed help exit-codes" says how it ends.`
 
 const rootExample = `  flowbed plan                 show what up would do
   flowbed up                   build it, or repair it
@@ -66,6 +67,8 @@ func (a *app) command() *cobra.Command {
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies, and each call to AWS")
 	root.AddCommand(a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(),
 		a.outputsCommand(), a.versionCommand(), exitCodesHelp())
+	root.SetHelpCommand(helpCommand())
+	strictCompletion(root)
 	return root
 }
 
@@ -74,10 +77,10 @@ func knownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "see `flowbed --help`"
+	hint := "see `" + c.CommandPath() + " --help`"
 	c.SuggestionsMinimumDistance = 2
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean `flowbed " + near[0] + "`?"
+		hint = "did you mean `" + c.CommandPath() + " " + near[0] + "`?"
 	}
 	return usage(&hinted{fmt.Errorf("there is no command %q", args[0]), hint})
 }

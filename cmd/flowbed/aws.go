@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,6 +40,10 @@ func awsConfig(ctx context.Context, profile, region string, trace []func(*middle
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
 		}))
+	if _, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
+		return cfg, coded{exitDenied, &hinted{fmt.Errorf("there is no AWS profile %q", firstOf(profile, os.Getenv("AWS_PROFILE"), "default")),
+			"`aws configure list-profiles` lists those there are; `aws configure sso` makes one"}}
+	}
 	if err != nil {
 		return cfg, coded{exitDenied, fmt.Errorf("read the AWS configuration: %w", err)}
 	}

@@ -37,7 +37,7 @@ func (a *app) load(removal bool) (*spec.File, error) {
 	for _, v := range a.vars {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok {
-			return nil, usage(fmt.Errorf("--var %s: not of the form name=value", v))
+			return nil, usage(errNoValue()) // v may be a secret
 		}
 		vars[name] = value
 		a.secrets = append(a.secrets, value) // until the file says which are not
@@ -50,6 +50,18 @@ func (a *app) load(removal bool) (*spec.File, error) {
 	}
 	a.secrets = f.Secrets()
 	return f, nil
+}
+
+func errNoValue() error {
+	return &hinted{errors.New("--var: there is no = in it"), "write --var name=value"}
+}
+
+// warn prints what works in the file and should be otherwise.
+func (a *app) warn(f *spec.File) error {
+	if len(f.Warnings) == 0 {
+		return nil
+	}
+	return f.WriteWarnings(a.err, width(os.Stderr), a.colour(os.Stderr))
 }
 
 // open finds out where the run acts, and wires the environment's resources.
@@ -71,6 +83,10 @@ func (a *app) open(ctx context.Context, o stack.Options) (*session, error) {
 		return nil, err
 	}
 	id.Extra = env.Tags
+	a.secrets = f.Secrets()
+	if err := a.warn(f); err != nil {
+		return nil, err
+	}
 	if a.sandbox {
 		o.Address, o.NoPrefect = sandboxAddress, true
 	}
@@ -106,7 +122,7 @@ func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func
 	if err != nil {
 		return aws.Config{}, nil, err
 	}
-	account.Secrets = f.Secrets()
+	account.Secrets, account.Keep = f.Secrets(), path
 	cfg := account.Config(region)
 	cfg.APIOptions = append(cfg.APIOptions, a.trace()...)
 	return cfg, func() error { return account.Save(path) }, nil

@@ -17,6 +17,9 @@ neither credentials nor a network.`,
 			if err != nil {
 				return err
 			}
+			if err := a.warn(f); err != nil {
+				return err
+			}
 			fmt.Fprintf(a.out, "%s is valid: environment %s.\n", a.config, f.EnvName())
 			return nil
 		},
@@ -38,5 +41,5 @@ func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageOf(c, fmt.Errorf("%s takes no argument, but there is %q", c.CommandPath(), args[0]))
+	return usageOf(c, fmt.Errorf("%s takes no argument, but there is one", c.CommandPath())) // it may be a secret
 }

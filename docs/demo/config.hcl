@@ -1,5 +1,7 @@
 # The spec that `make demo` shows in the embedded sandbox.
 
+variable "api_key" { sensitive = true }
+
 environment "demo" {
   region = "us-east-1"
   tags   = { team = "data" }
@@ -14,7 +16,7 @@ environment "demo" {
   agent {
     prefect {
       api_url = "https://api.prefect.cloud/api/accounts/00000000-0000-0000-0000-000000000000/workspaces/11111111-1111-1111-1111-111111111111"
-      api_key = "pnu_only_a_demonstration"
+      api_key = var.api_key
     }
   }
 }

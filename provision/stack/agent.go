@@ -43,7 +43,10 @@ func (s *Stack) addAgent() {
 	profile := provision.Add(s.Graph, "agent profile", own, resource.Profile{
 		API: s.c.IAM, ID: s.id, Name: s.name("agent"), Role: role,
 	})
-	image := provision.Look(s.Graph, "image", resource.Image{SSM: s.c.SSM, Image: a.Image})
+	var image provision.Ref[resource.ImageState]
+	if s.env.Agent != nil {
+		image = provision.Look(s.Graph, "image", resource.Image{SSM: s.c.SSM, Image: a.Image})
+	}
 	s.agent = provision.Add(s.Graph, "agent", own, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: a.InstanceType,
 		ImageName: a.Image, Image: image, VolumeGiB: a.VolumeGiB,

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/flowbed/flowbed/provision"
@@ -36,9 +37,18 @@ func (o Options) created(b *strings.Builder, c provision.Change, width int) {
 		}
 	case c.To.IsJSON():
 		b.WriteString(name + o.outline(c.To, cells(name)) + "\n")
+	case c.Field == "tags" && !o.Full:
+		o.fit(b, name, clean(ownTags(c.To.String()), true))
 	default:
 		o.fit(b, name, clean(c.To.String(), true))
 	}
+}
+
+// ownTags leaves out those tags that are on whatever flowbed makes, and say
+// nothing new about any of it.
+func ownTags(list string) string {
+	rest := slices.DeleteFunc(strings.Split(list, ", "), func(t string) bool { return strings.HasPrefix(t, "flowbed:") })
+	return strings.Join(rest, ", ")
 }
 
 func (o Options) changed(b *strings.Builder, c provision.Change, width int) {

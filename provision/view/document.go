@@ -93,7 +93,12 @@ func statement(t map[string]any) string {
 func conditions(c map[string]any) (keys []string) {
 	for _, op := range slices.Sorted(maps.Keys(c)) {
 		if m, ok := c[op].(map[string]any); ok {
-			keys = append(keys, slices.Sorted(maps.Keys(m))...)
+			for _, k := range slices.Sorted(maps.Keys(m)) {
+				if op == "Bool" { // the key alone would say the opposite of "false"
+					k += " is " + few(words(m[k]))
+				}
+				keys = append(keys, k)
+			}
 		}
 	}
 	return keys

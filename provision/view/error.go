@@ -2,7 +2,9 @@ package view
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net/url"
 	"strings"
 
 	"github.com/flowbed/flowbed/provision"
@@ -96,12 +98,36 @@ func (o Options) message(err error) string {
 	return clean(text, true)
 }
 
+// unanswered is why a call got no reply: there were no credentials to sign it
+// with, or nobody was there. The client says it behind the history of its tries.
+func unanswered(op operation) string {
+	text := op.Error()
+	if _, why, ok := strings.Cut(text, "get credentials: "); ok {
+		why = strings.TrimPrefix(why, "failed to refresh cached credentials, ")
+		if strings.HasPrefix(why, "no EC2 IMDS role found") { // the last place where the client looks
+			why = "there are none in the environment, in the profile, or on this machine"
+		}
+		return "no AWS credentials: " + why
+	}
+	if u, ok := errors.AsType[*url.Error](error(op)); ok {
+		host := u.URL
+		if p, err := url.Parse(u.URL); err == nil {
+			host = p.Host
+		}
+		return fmt.Sprintf("no answer from %s: %v", host, u.Err)
+	}
+	return text
+}
+
 func plainly(err error) string {
 	text := err.Error()
 	op, ok1 := errors.AsType[operation](err)
 	api, ok2 := errors.AsType[coded](err)
-	if !ok1 || !ok2 {
+	if !ok1 {
 		return text
+	}
+	if !ok2 {
+		return strings.Replace(text, op.Error(), unanswered(op), 1)
 	}
 	said := api.ErrorCode()
 	if m := api.ErrorMessage(); m != "" {
