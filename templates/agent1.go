@@ -65,8 +65,12 @@ func UserData1(a Agent1) (string, error) {
 		backend = "cloud"
 	}
 	env := []setting{{"PREFECT__BACKEND", backend}}
+	finish := ""
 	if a.CA != "" {
-		env = append(env, setting{"REQUESTS_CA_BUNDLE", caFile})
+		// The variable holds for the calls to AWS too, so the file must have the
+		// public authorities besides.
+		env = append(env, setting{"REQUESTS_CA_BUNDLE", bundleFile})
+		finish = `cat "$(/opt/flowbed/venv/bin/python -m certifi)" ` + caFile + " >" + bundleFile + "\n"
 	}
 	values := []named{
 		{"environment", a.Env}, {"version", a.Prefect}, {"API", a.APIURL}, {"cluster", a.ClusterARN},
@@ -81,11 +85,14 @@ func UserData1(a Agent1) (string, error) {
 	return setup(a.Place, script{
 		python: python, install: install, command: a.command(), env: env, values: values,
 		parameter: a.Parameter, variable: a.Variable, ca: a.CA,
-		files: []file{{runTaskFile, "0644", run}},
+		files: []file{{runTaskFile, "0644", run}}, finish: finish,
 	})
 }
 
-const runTaskFile = "/etc/flowbed/run-task.yaml"
+const (
+	runTaskFile = "/etc/flowbed/run-task.yaml"
+	bundleFile  = "/etc/flowbed/ca-bundle.pem"
+)
 
 // command is prefect's command line. The agent has no flag for the network.
 func (a Agent1) command() string {

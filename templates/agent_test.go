@@ -107,15 +107,15 @@ func written(t *testing.T, s string) string {
 			t.Fatal(err)
 		}
 	}
+	for _, program := range []string{"prefect", "python"} {
+		if err := os.WriteFile(root+"/opt/flowbed/venv/bin/"+program, []byte("#!/bin/sh\necho /dev/null\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s = strings.NewReplacer("/etc/", root+"/etc/", "/opt/", root+"/opt/").Replace(s)
 	cmd := exec.Command("bash", "-euc", "name=dev-i-0abc\n"+s)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("write files: %v\n%s", err, out)
-	}
-	for _, program := range []string{"prefect", "python"} {
-		if err := os.WriteFile(root+"/opt/flowbed/venv/bin/"+program, []byte("#!/bin/sh\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
 	}
 	return root
 }

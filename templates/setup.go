@@ -33,6 +33,7 @@ type script struct {
 	parameter, variable string
 	ca                  string
 	files               []file
+	finish              string  // lines of the script after the files
 	values              []named // from outside, to be checked
 }
 
@@ -56,7 +57,7 @@ func setup(p Place, s script) (string, error) {
 		return "", fmt.Errorf("write user data: %w", err)
 	}
 	out, err := text("setup.sh", map[string]string{
-		"env": p.Env, "env_quoted": shellQuote(p.Env), "python": s.python, "install": s.install, "files": written,
+		"env": p.Env, "env_quoted": shellQuote(p.Env), "python": s.python, "install": s.install, "files": written + s.finish,
 	})
 	if err != nil {
 		return "", err

@@ -28,6 +28,10 @@ type Worker struct {
 	Wait  time.Duration                // how long up waits
 	After []provision.Edge
 
+	// Version1 says that the API is a Server of Prefect 1, whose agents are in no
+	// pool.
+	Version1 bool
+
 	// Removing looks for what workers of this environment have left, without
 	// asking for an instance.
 	Removing bool
@@ -65,7 +69,7 @@ func (w Worker) Read(ctx context.Context) (WorkerState, error) {
 	if err != nil {
 		return WorkerState{}, err
 	}
-	rows, err := w.API.Workers(ctx, w.Pool)
+	rows, err := w.rows(ctx)
 	if err != nil && !errors.Is(err, prefect.ErrNotFound) { // without a pool nobody can be in it
 		return WorkerState{}, err
 	}
@@ -73,13 +77,13 @@ func (w Worker) Read(ctx context.Context) (WorkerState, error) {
 	for _, row := range rows {
 		switch {
 		case row.Name != s.Name:
-			if w.ours(row.Name) && row.Status != "ONLINE" {
+			if w.ours(row.Name) && row.Status != "ONLINE" && !slices.Contains(s.Stale, row.Name) {
 				s.Stale = append(s.Stale, row.Name)
 			}
 		case row.Heartbeat.Before(agent.Launched.Add(-skew)): // of this instance before it was stopped
 		case row.Status == "ONLINE":
 			s.Status = "online"
-		default:
+		case s.Status != "online":
 			s.Status = "offline"
 		}
 	}
@@ -93,7 +97,7 @@ func (w Worker) readLeft(ctx context.Context) (WorkerState, error) {
 	if w.API == nil {
 		return WorkerState{}, absent
 	}
-	rows, err := w.API.Workers(ctx, w.Pool)
+	rows, err := w.rows(ctx)
 	switch {
 	case errors.Is(err, prefect.ErrNotFound), unanswered(err): // the pool says so
 		return WorkerState{}, absent
@@ -102,7 +106,7 @@ func (w Worker) readLeft(ctx context.Context) (WorkerState, error) {
 	}
 	s := WorkerState{owner: w.ID.Owner()}
 	for _, row := range rows {
-		if w.ours(row.Name) {
+		if w.ours(row.Name) && !slices.Contains(s.Stale, row.Name) {
 			s.Stale = append(s.Stale, row.Name)
 		}
 	}
@@ -134,7 +138,7 @@ func (w Worker) Changes(have WorkerState) (c []provision.Change) {
 }
 
 func (w Worker) drop(name string) do {
-	return func(ctx context.Context) error { return w.API.DeleteWorker(ctx, w.Pool, name) }
+	return func(ctx context.Context) error { return w.deleteRow(ctx, name) }
 }
 
 // Delete implements provision.Resource.
@@ -143,7 +147,7 @@ func (w Worker) Delete(ctx context.Context, have WorkerState) error {
 		if err := provision.Stopped(ctx); err != nil {
 			return err
 		}
-		if err := w.API.DeleteWorker(ctx, w.Pool, name); err != nil {
+		if err := w.deleteRow(ctx, name); err != nil {
 			return err
 		}
 	}

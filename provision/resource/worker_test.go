@@ -1,10 +1,15 @@
 package resource_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -144,6 +149,65 @@ func TestWorkerDown(t *testing.T) {
 		f.config.Transport = nowhere{}
 		if left, err := f.workerGraph(t).Down(t.Context()); err != nil || !left.Empty() {
 			t.Errorf("down without an API: %v %+v", err, left)
+		}
+	})
+}
+
+// server1 is a Server of Prefect 1 with agents by their ids.
+type server1 map[string]prefect.Agent
+
+func (s server1) RoundTrip(r *http.Request) (*http.Response, error) {
+	var in struct {
+		Query     string
+		Variables struct {
+			Input struct {
+				AgentID string `json:"agent_id"`
+			}
+		}
+	}
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return nil, err
+	}
+	var data any = map[string]any{"delete_agent": map[string]any{"success": true}}
+	if strings.HasPrefix(in.Query, "query") {
+		data = map[string]any{"agent": slices.Collect(maps.Values(s))}
+	} else {
+		delete(s, in.Variables.Input.AgentID)
+	}
+	raw, err := json.Marshal(map[string]any{"data": data})
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(raw)), Request: r}, err
+}
+
+// TestWorkerVersion1 waits for an agent of Prefect 1, which has one row for each
+// version that it ever had, and removes the rows.
+func TestWorkerVersion1(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlows()
+		f.agent.Launched = time.Now()
+		server := server1{
+			"a-0": {ID: "a-0", Name: "theirs", Queried: time.Now()},
+			"a-1": {ID: "a-1", Name: row, Version: "1.4.0", Queried: time.Now().Add(-time.Hour)},
+			"a-2": {ID: "a-2", Name: row, Version: "1.4.1", Queried: time.Now().Add(2 * time.Minute)}, // as if it came then
+		}
+		api, err := prefect.New(prefect.Config{URL: "http://server.test:4200", Transport: server})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := resource.Worker{API: api, ID: f.id, Agent: provision.Known(f.agent), Version1: true}
+		s, err := w.Read(t.Context())
+		if err != nil || s.Status != "online" || len(w.Changes(s)) != 0 {
+			t.Errorf("%+v, %v", s, err)
+		}
+		time.Sleep(10 * time.Minute)
+		if s, err = w.Read(t.Context()); err != nil || s.Status != "offline" {
+			t.Errorf("%+v, %v", s, err)
+		}
+		w.Removing = true
+		if s, err = w.Read(t.Context()); err != nil || len(s.Stale) != 1 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		if err := w.Delete(t.Context(), s); err != nil || len(server) != 1 {
+			t.Errorf("%v, %v", err, server)
 		}
 	})
 }

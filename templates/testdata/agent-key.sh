@@ -120,7 +120,7 @@ AWS_RETRY_MODE="adaptive"
 AWS_MAX_ATTEMPTS="10"
 AWS_METADATA_SERVICE_NUM_ATTEMPTS="5"
 PREFECT__BACKEND="cloud"
-REQUESTS_CA_BUNDLE="/etc/flowbed/ca.pem"
+REQUESTS_CA_BUNDLE="/etc/flowbed/ca-bundle.pem"
 FLOWBED_END
 chmod 0644 /etc/flowbed/agent.env
 cat >/opt/flowbed/bin/report <<'FLOWBED_END'
@@ -236,6 +236,7 @@ MIIBszCCAVmgAwIBAgIUQ0E
 FLOWBED_END
 chmod 0644 /etc/flowbed/ca.pem
 printf 'FLOWBED_NAME=%s\n' "$name" >>/etc/flowbed/agent.env
+cat "$(/opt/flowbed/venv/bin/python -m certifi)" /etc/flowbed/ca.pem >/etc/flowbed/ca-bundle.pem
 
 begin 'start'
 systemctl daemon-reload
