@@ -9,6 +9,7 @@ PYTHON  ?= python3
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 export FLOWBED_TEST_VENV := $(CURDIR)/.venv
+export FLOWBED_TEST_PREFECT := $(CURDIR)/.venv-prefect
 
 .PHONY: help
 help: ## list these targets
@@ -24,7 +25,7 @@ demo: build ## plan, build, look again and remove an environment in the embedded
 	@docs/demo/run bin/flowbed
 
 .PHONY: test
-test: .venv/ready ## run every test, with the race detector
+test: .venv/ready .venv-prefect/wheels ## run every test, with the race detector
 	go test $(RACE) -timeout 25m ./...
 
 .PHONY: lint
@@ -71,3 +72,11 @@ endef
 # Virtual environments of single tests, which would not agree with the one above.
 .venv-%/ready: provision/e2e/requirements-%.txt
 	$(venv)
+
+# The same pins as wheels: the agents of the tests install them, without a network.
+.venv-prefect/wheels: .venv-prefect/ready
+	rm -rf $@ $@.new
+	$(@D)/bin/python -m pip download --quiet --disable-pip-version-check --only-binary :all: \
+		--requirement provision/e2e/requirements-prefect.txt --dest $@.new
+	mv $@.new $@
+	@touch $@

@@ -1,0 +1,179 @@
+// Package prefectserver runs a real Prefect server for tests: one that we did
+// not write, from the pins of requirements-prefect.txt, with its database in a
+// directory of its own.
+package prefectserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// The server ends as soon as its standard input does, so that it never outlives
+// the process that started it, however that one ends.
+const program = `
+import os, runpy, sys, threading
+def guard():
+    sys.stdin.read()
+    os._exit(0)
+threading.Thread(target=guard, daemon=True).start()
+sys.argv = ["prefect", "server", "start", *sys.argv[1:]]
+runpy.run_module("prefect", run_name="__main__")
+`
+
+// The first start writes the database's tables, on a machine that is busy with
+// other tests.
+const startLimit = 3 * time.Minute
+
+// Options are how a server guards its API.
+type Options struct {
+	Auth string // user:password, asked for with every request; empty for none
+	CSRF bool   // ask for a CSRF token with every change
+}
+
+// Server is a running Prefect server.
+type Server struct {
+	API  string // http://127.0.0.1:port/api
+	Port int
+	Options
+
+	stdin io.Closer
+	said  *log
+	ended chan struct{}
+}
+
+// Start starts a server on a free port of the loopback interface and returns
+// when it answers. The directory keeps its database.
+func Start(ctx context.Context, dir string, o Options) (*Server, error) {
+	venv, err := Venv()
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, fmt.Errorf("start the Prefect server: %w", err)
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(venv, "bin", "python"), "-c", program,
+		"--host", "127.0.0.1", "--port", fmt.Sprint(port), "--no-ui")
+	cmd.Dir = dir
+	cmd.Env = append(Environ(dir),
+		"PREFECT_SERVER_ANALYTICS_ENABLED=false",
+		"PREFECT_API_DATABASE_CONNECTION_URL=sqlite+aiosqlite:///"+filepath.Join(dir, "prefect.db"),
+		"PREFECT_SERVER_API_AUTH_STRING="+o.Auth,
+		fmt.Sprintf("PREFECT_SERVER_CSRF_PROTECTION_ENABLED=%t", o.CSRF),
+	)
+	// A Ctrl-C on the terminal ends the tests, and they end the server.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s := &Server{
+		API: fmt.Sprintf("http://127.0.0.1:%d/api", port), Port: port, Options: o,
+		said: &log{}, ended: make(chan struct{}),
+	}
+	cmd.Stdout, cmd.Stderr = s.said, s.said
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the Prefect server: %w", err)
+	}
+	s.stdin = stdin
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the Prefect server: %w", err)
+	}
+	go func() {
+		defer close(s.ended)
+		_ = cmd.Wait() // it ends as its input does; how does not matter
+	}()
+	if err := s.await(ctx); err != nil {
+		s.Stop()
+		return nil, fmt.Errorf("start the Prefect server: %w:\n%s", err, s.said)
+	}
+	return s, nil
+}
+
+// await waits until the server answers.
+func (s *Server) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, _, err := s.Call(ctx, http.MethodGet, "/health", nil)
+		if err == nil && status == http.StatusOK {
+			return nil
+		}
+		select {
+		case <-s.ended:
+			return errors.New("it ended at once")
+		case <-ctx.Done():
+			return fmt.Errorf("no answer: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// Stop ends the server and waits until it has ended.
+func (s *Server) Stop() {
+	_ = s.stdin.Close()
+	<-s.ended
+}
+
+// Venv is the virtual environment with Prefect in it.
+func Venv() (string, error) {
+	venv := os.Getenv("FLOWBED_TEST_PREFECT")
+	if venv == "" {
+		return "", errors.New("these tests need Prefect: run `make test`, which installs it, or set FLOWBED_TEST_PREFECT to a virtual environment with requirements-prefect.txt and its wheels")
+	}
+	if _, err := os.Stat(filepath.Join(venv, "bin", "prefect")); err != nil {
+		return "", fmt.Errorf("FLOWBED_TEST_PREFECT names no virtual environment with Prefect: %w", err)
+	}
+	return venv, nil
+}
+
+// Environ is the environment for a program of Prefect's: the one of the tests
+// without the settings of whoever runs them.
+func Environ(home string) []string {
+	var env []string
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "PREFECT_") && !strings.HasPrefix(e, "HOME=") && !strings.HasPrefix(e, "AWS_") {
+			env = append(env, e)
+		}
+	}
+	return append(env, "HOME="+home, "PREFECT_HOME="+home, "DO_NOT_TRACK=1", "NO_COLOR=1")
+}
+
+// freePort is a port that was free a moment ago.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	return port, l.Close()
+}
+
+// log keeps what a program says.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

@@ -1,0 +1,37 @@
+package prefectserver
+
+import (
+	"net/http"
+	"testing"
+)
+
+func start(t *testing.T, o Options) *Server {
+	t.Helper()
+	s, err := Start(t.Context(), t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+func TestServerGuarded(t *testing.T) {
+	s := start(t, Options{Auth: "admin:pass word", CSRF: true})
+	pool := map[string]any{"name": "p", "type": "ecs"}
+	if status, answer, err := s.Call(t.Context(), http.MethodPost, "/work_pools/", pool); err != nil || status != http.StatusCreated {
+		t.Fatalf("create a pool: %d, %v: %s", status, err, answer)
+	}
+	if list, err := s.Workers(t.Context(), "p"); err != nil || len(list) != 0 {
+		t.Errorf("a new pool has the workers %v, %v", list, err)
+	}
+
+	open := *s
+	open.CSRF = false
+	if status, _, err := open.Call(t.Context(), http.MethodPost, "/work_pools/", pool); err != nil || status != http.StatusForbidden {
+		t.Errorf("without a token: %d, %v, want 403", status, err)
+	}
+	open.Auth = "admin:wrong"
+	if status, _, err := open.Call(t.Context(), http.MethodGet, "/work_pools/p", nil); err != nil || status != http.StatusUnauthorized {
+		t.Errorf("with a wrong password: %d, %v, want 401", status, err)
+	}
+}
