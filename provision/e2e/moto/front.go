@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +35,16 @@ type Call struct {
 	Begin, End         time.Time // as the caller sees it
 	Sent, Answered     time.Time // as moto sees it
 	Status             int
+}
+
+// Reads reports whether the call changes nothing.
+func (c Call) Reads() bool {
+	for _, p := range []string{"Get", "List", "Describe", "Head"} {
+		if strings.HasPrefix(c.Operation, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // Account opens a front to an account, whose number has 12 digits. What is made
