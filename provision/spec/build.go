@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -63,6 +64,7 @@ func (f *File) build(p Place) (*Environment, hcl.Diagnostics) {
 	e.Region, e.Account = full.Region, full.Account
 	e.complete(full)
 	d.checkTogether(e, p)
+	d.checkOutside(e)
 	return e, d.diags
 }
 
@@ -93,9 +95,15 @@ func (d *decoder) whereabouts(b *hclsyntax.Block) {
 	}
 }
 
-// hideKey remembers the API key as a secret, wherever it comes from.
+// hideKey remembers the API's secret, wherever it comes from. A password is one
+// without its user, too.
 func (f *File) hideKey(e *Environment) {
 	if e.Agent != nil && e.Agent.Prefect != nil {
-		f.hidden.add(e.Agent.Prefect.APIKey)
+		p := e.Agent.Prefect
+		f.hidden.add(p.APIKey)
+		f.hidden.add(p.AuthString)
+		if _, password, _ := strings.Cut(p.AuthString, ":"); len(password) >= 8 {
+			f.hidden.add(password)
+		}
 	}
 }

@@ -15,6 +15,7 @@ func (d *decoder) checkAgent(a *Agent) {
 	if d.has(&a.InstanceType) && !instanceType.matches(a.InstanceType) {
 		d.bad(&a.InstanceType, "Bad instance type", `%s is no EC2 instance type. Use for example "t2.micro" or "t3.small".`)
 	}
+	d.checkMemory(a)
 	if d.has(&a.Image) {
 		d.checkImage(a)
 	}
@@ -34,6 +35,9 @@ func (d *decoder) checkAgent(a *Agent) {
 var images = []string{"al2023", "al2"}
 
 func (d *decoder) checkImage(a *Agent) {
+	if a.Image == "al2" {
+		d.warnAt(d.given[&a.Image].attr.Expr.Range(), "Old image", "Amazon Linux 2 has no Python that any of these Prefects runs on, so the agent's setup ends with an error there. Use \"al2023\".")
+	}
 	if slices.Contains(images, a.Image) || objectID("ami", a.Image) {
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/flowbed/flowbed/provision/prefect"
 )
 
 // Names that belong to the whole account: several environments, and people, may
@@ -89,8 +91,11 @@ func (a *Agent) complete(env string) {
 	}
 	if p := a.Prefect; p != nil {
 		or(&p.Version, DefaultPrefectVersion)
-		or(&p.WorkPool, "flowbed-"+env)
+		if kindOf(p.Version) != prefect.Agent1 {
+			or(&p.WorkPool, "flowbed-"+env)
+		}
 		p.APIURL = strings.TrimRight(p.APIURL, "/")
+		p.CAFile, _ = certificates(p.CAFile)
 	}
 }
 

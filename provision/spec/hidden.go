@@ -55,7 +55,7 @@ func (h *hidden) scrub(diags hcl.Diagnostics) hcl.Diagnostics {
 }
 
 // literalSecret finds what looks like a secret in a file that cannot be parsed.
-var literalSecret = compile(`(?m)\b(?:api_key|default)[ \t]*=[ \t]*(.+)$`)
+var literalSecret = compile(`(?m)\b(?:api_key|auth_string|default)[ \t]*=[ \t]*(.+)$`)
 
 // overwrite replaces secrets by as many asterisks.
 func (h *hidden) overwrite(src []byte) []byte {

@@ -29,6 +29,11 @@ type Options struct {
 	// counts as not written, unless it says how an object is called or where it
 	// is; and only such names are checked.
 	Removal bool
+
+	// Check, if it is set, is asked about each complete environment in which
+	// nothing else is wrong, though not for a removal. Until the account and the
+	// region are known, the environment is at an example of each.
+	Check func(*Environment) []Complaint
 }
 
 func (o Options) withDefaults() Options {
@@ -241,7 +246,7 @@ func (f *File) Region() string { return f.region }
 func (f *File) Account() string { return f.account }
 
 // Secrets are the values that must not be shown: those of the sensitive
-// variables, and the API key.
+// variables, and that of the API.
 func (f *File) Secrets() []string { return slices.Clone(f.hidden.values) }
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

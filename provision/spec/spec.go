@@ -105,6 +105,11 @@ type TaskRole struct {
 	// the task's own image needs nothing here. Default: "pull".
 	ECR string `hcl:"ecr,optional"`
 
+	// Dask adds what dask-cloudprovider's FargateCluster needs to start workers in
+	// this cluster, with these roles and this log group, and lets the tasks of the
+	// environment reach each other. Default: false.
+	Dask bool `hcl:"dask,optional"`
+
 	// Policies are the ARNs of further managed policies. Default: none.
 	Policies []string `hcl:"policies,optional"`
 
@@ -214,20 +219,44 @@ type SSH struct {
 // Prefect says which Prefect the agent runs, and for which API. An agent needs
 // this block.
 type Prefect struct {
-	// Version is an exact Prefect version: 3.0.0 or later, or 2.19.0 and later of
-	// Prefect 2. Default: "3.9.1".
+	// Version is an exact Prefect version: 3.4.7 or later, 2.19.0 or later of
+	// Prefect 2, or of Prefect 1 the versions from 0.14.0 to 1.4.1. Prefect 2 and
+	// 3 start a worker for a work pool, Prefect 1 an agent for labels.
+	// Default: "3.9.1".
 	Version string `hcl:"version,optional"`
 
 	// APIURL is the API of Prefect Cloud,
 	// https://api.prefect.cloud/api/accounts/<id>/workspaces/<id>, or of a server
-	// of your own.
+	// of your own: http://<host>:4200/api, or for Prefect 1 http://<host>:4200.
 	APIURL string `hcl:"api_url"`
 
-	// APIKey is the API's key; Prefect Cloud needs one. It is kept in an SSM
-	// SecureString and appears nowhere else. Use a sensitive variable.
+	// APIKey is the API's key, which Prefect Cloud needs; for Prefect 1, the key
+	// or (before 0.15) the RUNNER token of a backend that asks for one, which a
+	// Prefect Server does not. It is kept in an SSM SecureString; Prefect 1 itself
+	// copies it into its tasks, and nothing else does. Use a sensitive variable.
 	APIKey string `hcl:"api_key,optional" spec:"secret"`
 
+	// AuthString is the user and the password, as user:password, of a server of
+	// your own that asks for them (its PREFECT_SERVER_API_AUTH_STRING). It takes
+	// the place of `api_key`, and is kept like it.
+	AuthString string `hcl:"auth_string,optional" spec:"secret"`
+
+	// CAFile is the certificate of the private authority that has signed the
+	// API's, in PEM: ca_file = file("ca.pem"). flowbed and the agent use it; the
+	// images of the flows must trust the authority by themselves. Default: the
+	// public authorities.
+	CAFile string `hcl:"ca_file,optional"`
+
 	// WorkPool is the work pool's name: letters, digits, hyphens and underscores.
-	// Default: `flowbed-<env>`.
+	// Prefect 1 has none. Default: `flowbed-<env>`.
 	WorkPool string `hcl:"work_pool,optional"`
+
+	// ConcurrencyLimit is how many runs of the work pool there may be at a time.
+	// Default: flowbed leaves the pool's limit alone.
+	ConcurrencyLimit *int `hcl:"concurrency_limit,optional"`
+
+	// Labels are the labels of an agent of Prefect 1. It takes the flows whose
+	// labels are all among these; without labels, it takes those that have none.
+	// Default: none.
+	Labels []string `hcl:"labels,optional"`
 }

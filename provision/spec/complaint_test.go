@@ -1,0 +1,40 @@
+package spec
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// TestCheck points at the field that somebody else complains about, if it stands
+// in the file, and else at the environment; and asks nobody while there are other
+// errors, or for a removal.
+func TestCheck(t *testing.T) {
+	asked := 0
+	o := Options{Home: "testdata/home", Environ: noEnviron, Check: func(e *Environment) []Complaint {
+		asked++
+		if e.Region != "us-east-1" || e.Account == "" || e.Agent.Prefect.WorkPool != "flowbed-dev" {
+			t.Errorf("have an incomplete environment: %+v", e)
+		}
+		p := e.Agent.Prefect
+		return []Complaint{{Fields: []any{&p.CAFile, &p.APIURL}, Summary: "Too long", Detail: "It is too long."}}
+	}}
+	text := in("agent prefect", `api_url = "https://prefect.example.com/api"`)
+	_, err := load(text, o)
+	e, ok := errors.AsType[*Error](err)
+	if !ok || asked != 1 || len(e.Diags) != 1 || e.Diags[0].Summary != "Too long" || e.Diags[0].Subject.Start.Line != 4 {
+		t.Fatalf("have %v, asked %d times; want one error in line 4", err, asked)
+	}
+	if _, err := load(strings.Replace(text, "api_url", "version = \"3\"\n api_url", 1), o); err == nil || asked != 1 {
+		t.Errorf("have %v, asked %d times", err, asked)
+	}
+	o.Removal = true
+	if _, err := load(text, o); err != nil || asked != 1 {
+		t.Errorf("removal: have %v, asked %d times", err, asked)
+	}
+	o.Removal, o.Check = false, func(*Environment) []Complaint { return []Complaint{{Summary: "Odd"}} }
+	_, err = load(text, o)
+	if e, ok := errors.AsType[*Error](err); !ok || e.Diags[0].Subject.Start.Line != 1 {
+		t.Errorf("have %v, want an error at the environment", err)
+	}
+}
