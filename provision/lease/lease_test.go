@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -318,18 +319,18 @@ func TestCutOff(t *testing.T) {
 		a := sandbox.New()
 		cut := by(a, "alice", 0)
 		cut.API = ssm.NewFromConfig(a.Config(demo.Region), func(o *ssm.Options) { o.Retryer = aws.NopRetryer{} })
-		off := false
-		h, ctx := acquire(t, cut)
+		var off atomic.Bool
 		a.Fault = func(c sandbox.Call) (f sandbox.Fault) {
-			if off {
+			if off.Load() {
 				f.Refuse = &smithy.GenericAPIError{Code: "InternalServerError"}
 			}
 			return f
 		}
+		h, ctx := acquire(t, cut)
 		_ = sleep(ctx, 30*time.Second)
-		off = true
+		off.Store(true)
 		<-ctx.Done()
-		off = false
+		off.Store(false)
 		if lost, ok := errors.AsType[*LostError](context.Cause(ctx)); !ok || lost.Err == nil || awserr.Classify(lost) != awserr.Transient {
 			t.Errorf("the cause is %v", context.Cause(ctx))
 		}

@@ -70,10 +70,11 @@ func TestReadsThatGoBack(t *testing.T) {
 			return f
 		}
 		h, run := acquire(t, by(a, "alice", 0))
-		if err := sleep(run, 10*time.Minute); err != nil || reads < 4 {
+		err := sleep(run, 10*time.Minute)
+		releaseOf(t, h, false)
+		if err != nil || reads < 4 {
 			t.Errorf("after %d readings: %v", reads, err)
 		}
-		releaseOf(t, h, false)
 	})
 }
 
