@@ -74,7 +74,7 @@ func (a Address) ask(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }() // it was only read
 	if res.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("%s: %s", a.url(), res.Status)
 	}

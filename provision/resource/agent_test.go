@@ -91,15 +91,15 @@ func (e *agent) down(t *testing.T) {
 	}
 }
 
-// plan is what the plan says of a step.
-func (e *agent) plan(t *testing.T, step string) provision.Action {
+// plan is what the plan says of the instance.
+func (e *agent) plan(t *testing.T) provision.Action {
 	t.Helper()
 	g, _ := e.graph()
 	p, err := g.Plan(t.Context())
 	if err != nil {
 		t.Fatalf("plan: %v", err)
 	}
-	return action(t, p, step)
+	return action(t, p, "agent")
 }
 
 func action(t *testing.T, p provision.Plan, step string) provision.Action {

@@ -141,28 +141,11 @@ func (i Instance) run(ctx context.Context, in *ec2.RunInstancesInput) error {
 			return stopped
 		}
 		in.ClientToken = new(i.token(in, generation))
-		out, err := i.API.RunInstances(ctx, in)
-		switch awserr.Code(err) {
-		case "IdempotentInstanceTerminated":
-			continue
-		case "IdempotentParameterMismatch":
-			// EC2 sees a difference in what we think is the same request.
-			if found, err := i.launchedWith(ctx, *in.ClientToken); err != nil || found {
-				return err
-			}
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("launch: %w", err)
-		}
-		if len(out.Instances) == 0 {
-			return errors.New("launch: EC2 has answered without an instance")
-		}
-		m := machineOf(out.Instances[0])
-		if used, err := i.usable(ctx, m); err != nil || used {
+		m, done, err := i.try(ctx, in)
+		if err != nil || done {
 			return err
 		}
-		if !m.ends() {
+		if m.ID != "" && !m.ends() {
 			strangers++
 		}
 		if strangers > mostStrangers {
@@ -173,6 +156,29 @@ func (i Instance) run(ctx context.Context, in *ec2.RunInstancesInput) error {
 	return fmt.Errorf("launch: %d earlier instances with this specification are remembered", mostGenerations)
 }
 
+// try sends the request with one token. It is not done if the token has been
+// used for an instance that is not the agent: m, if EC2 has shown it.
+func (i Instance) try(ctx context.Context, in *ec2.RunInstancesInput) (m Machine, done bool, err error) {
+	out, err := i.API.RunInstances(ctx, in)
+	switch awserr.Code(err) {
+	case "IdempotentInstanceTerminated":
+		return m, false, nil
+	case "IdempotentParameterMismatch":
+		// EC2 sees a difference in what we think is the same request.
+		done, err = i.launchedWith(ctx, *in.ClientToken)
+		return m, done, err
+	}
+	if err != nil {
+		return m, false, fmt.Errorf("launch: %w", err)
+	}
+	if len(out.Instances) == 0 {
+		return m, false, errors.New("launch: EC2 has answered without an instance")
+	}
+	m = machineOf(out.Instances[0])
+	done, err = i.usable(ctx, m)
+	return m, done, err
+}
+
 // token is at most 64 ASCII characters, as EC2 demands.
 func (i Instance) token(in *ec2.RunInstancesInput, generation int) string {
 	c := *in
@@ -181,9 +187,8 @@ func (i Instance) token(in *ec2.RunInstancesInput, generation int) string {
 	if err != nil {
 		panic(err) // the SDK's inputs are plain data
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%s\n%d\n%s", i.ID.Account, i.ID.Region, i.ID.Env, generation, b)
-	return "flowbed-" + hex.EncodeToString(h.Sum(nil))[:48]
+	h := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%d\n%s", i.ID.Account, i.ID.Region, i.ID.Env, generation, b))
+	return "flowbed-" + hex.EncodeToString(h[:24])
 }
 
 // launchedWith reports whether the instance of a token is there to stay.

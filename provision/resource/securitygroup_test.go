@@ -2,6 +2,7 @@ package resource_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -206,14 +207,8 @@ func TestGroupInUse(t *testing.T) {
 			t.Fatal("down has removed a group in use")
 		}
 		said := err.Error()
-		if step, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, one := range step.Unwrap() {
-				if s, ok := one.(*provision.StepError); ok {
-					said += s.Cause
-				}
-			}
-		} else if s, ok := err.(*provision.StepError); ok {
-			said += s.Cause
+		if step, ok := errors.AsType[*provision.StepError](err); ok {
+			said += step.Cause
 		}
 		for _, want := range []string{"DependencyViolation", *run.Instances[0].InstanceId, *other.GroupId, "database"} {
 			if !strings.Contains(said, want) {

@@ -15,25 +15,25 @@ func (c crew) cluster(name string, providers ...string) error {
 	return err
 }
 
-func (c crew) deleteCluster(name string) error {
-	_, err := c.ecs.DeleteCluster(bg, &ecs.DeleteClusterInput{Cluster: &name})
+func (c crew) deleteCluster() error {
+	_, err := c.ecs.DeleteCluster(bg, &ecs.DeleteClusterInput{Cluster: aws.String("c")})
 	return err
 }
 
-func (c crew) providers(name string, strategy []types.CapacityProviderStrategyItem, providers ...string) error {
+func (c crew) providers(strategy []types.CapacityProviderStrategyItem, providers ...string) error {
 	_, err := c.ecs.PutClusterCapacityProviders(bg, &ecs.PutClusterCapacityProvidersInput{
-		Cluster: &name, CapacityProviders: providers, DefaultCapacityProviderStrategy: strategy,
+		Cluster: aws.String("c"), CapacityProviders: providers, DefaultCapacityProviderStrategy: strategy,
 	})
 	return err
 }
 
-// flow registers a task definition, and runs it in a cluster.
-func (c crew) flow(cluster, provider string) string {
+// flow registers a task definition, and runs it in the cluster c.
+func (c crew) flow(provider string) string {
 	must(c.ecs.RegisterTaskDefinition(bg, &ecs.RegisterTaskDefinitionInput{
 		Family: aws.String("flow"), ContainerDefinitions: []types.ContainerDefinition{{Image: aws.String("python:3.12")}},
 	}))
 	return *must(c.ecs.RunTask(bg, &ecs.RunTaskInput{
-		Cluster: &cluster, TaskDefinition: aws.String("flow"),
+		Cluster: aws.String("c"), TaskDefinition: aws.String("flow"),
 		CapacityProviderStrategy: []types.CapacityProviderStrategyItem{{CapacityProvider: &provider, Weight: 1}},
 	})).Tasks[0].TaskArn
 }
@@ -44,98 +44,93 @@ func item(provider string, base int32) types.CapacityProviderStrategyItem {
 
 var none = []types.CapacityProviderStrategyItem{}
 
-func TestECSRules(t *testing.T) {
-	for _, r := range []struct {
-		name string
-		do   func(crew) error
-		code string
-	}{
-		{"bad name", func(c crew) error { return c.cluster("my cluster") }, "InvalidParameterException"},
-		{"long name", func(c crew) error { return c.cluster(strings.Repeat("c", 256)) }, "InvalidParameterException"},
-		{"unknown provider", func(c crew) error { return c.cluster("c", "FOG") }, "InvalidParameterException"},
-		{"strategy of a provider that the cluster has not", func(c crew) error {
-			must(0, c.cluster("c"))
-			return c.providers("c", []types.CapacityProviderStrategyItem{item("FARGATE", 0)}, "FARGATE_SPOT")
-		}, "InvalidParameterException"},
-		{"two bases", func(c crew) error {
-			must(0, c.cluster("c"))
-			return c.providers("c", []types.CapacityProviderStrategyItem{item("FARGATE", 1), item("FARGATE_SPOT", 1)}, "FARGATE", "FARGATE_SPOT")
-		}, "InvalidParameterException"},
-		{"providers of an unknown cluster", func(c crew) error { return c.providers("c", none, "FARGATE") }, "ClusterNotFoundException"},
-		{"take away a provider in use", func(c crew) error {
-			must(0, c.cluster("c", "FARGATE", "FARGATE_SPOT"))
-			c.flow("c", "FARGATE_SPOT")
-			return c.providers("c", none, "FARGATE")
-		}, "ResourceInUseException"},
-		{"bad setting", func(c crew) error {
-			must(0, c.cluster("c"))
-			_, err := c.ecs.UpdateCluster(bg, &ecs.UpdateClusterInput{Cluster: aws.String("c"), Settings: []types.ClusterSetting{
-				{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("on")},
-			}})
-			return err
-		}, "InvalidParameterException"},
-		{"reserved tag", func(c crew) error {
-			_, err := c.ecs.CreateCluster(bg, &ecs.CreateClusterInput{Tags: []types.Tag{{Key: aws.String("aws:x"), Value: aws.String("y")}}})
-			return err
-		}, "InvalidParameterException"},
-		{"tag an unknown cluster", func(c crew) error {
-			_, err := c.ecs.TagResource(bg, &ecs.TagResourceInput{
-				ResourceArn: aws.String("arn:aws:ecs:us-east-1:123456789012:cluster/c"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}},
-			})
-			return err
-		}, "ClusterNotFoundException"},
-		{"delete an unknown cluster", func(c crew) error { return c.deleteCluster("c") }, "ClusterNotFoundException"},
-		{"delete twice", func(c crew) error {
-			must(0, c.cluster("c"))
-			must(0, c.deleteCluster("c"))
-			return c.deleteCluster("c")
-		}, ""},
-		{"delete with a task", func(c crew) error {
-			must(0, c.cluster("c", "FARGATE"))
-			c.flow("c", "FARGATE")
-			return c.deleteCluster("c")
-		}, "ClusterContainsTasksException"},
-		{"delete when the task has stopped", func(c crew) error {
-			must(0, c.cluster("c", "FARGATE"))
-			must(c.ecs.StopTask(bg, &ecs.StopTaskInput{Cluster: aws.String("c"), Task: aws.String(c.flow("c", "FARGATE"))}))
-			return c.deleteCluster("c")
-		}, ""},
-		{"delete with a service", func(c crew) error {
-			must(0, c.cluster("c", "FARGATE"))
-			must(c.ecs.StopTask(bg, &ecs.StopTaskInput{Cluster: aws.String("c"), Task: aws.String(c.flow("c", "FARGATE"))}))
-			must(c.ecs.CreateService(bg, &ecs.CreateServiceInput{Cluster: aws.String("c"), ServiceName: aws.String("s"), TaskDefinition: aws.String("flow")}))
-			return c.deleteCluster("c")
-		}, "ClusterContainsServicesException"},
-		{"delete a service that is scaled up", func(c crew) error {
-			must(0, c.cluster("c", "FARGATE"))
-			c.flow("c", "FARGATE")
-			must(c.ecs.CreateService(bg, &ecs.CreateServiceInput{
-				Cluster: aws.String("c"), ServiceName: aws.String("s"), TaskDefinition: aws.String("flow"), DesiredCount: aws.Int32(1),
-			}))
-			_, err := c.ecs.DeleteService(bg, &ecs.DeleteServiceInput{Cluster: aws.String("c"), Service: aws.String("s")})
-			return err
-		}, "InvalidParameterException"},
-		{"unknown task definition", func(c crew) error {
-			must(0, c.cluster("c"))
-			_, err := c.ecs.RunTask(bg, &ecs.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String("flow")})
-			return err
-		}, "ClientException"},
-		{"task in an inactive cluster", func(c crew) error {
-			must(0, c.cluster("c"))
-			must(0, c.deleteCluster("c"))
-			_, err := c.ecs.RunTask(bg, &ecs.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String("flow")})
-			return err
-		}, "ClusterNotFoundException"},
-		{"task definition with an unknown role", func(c crew) error {
-			_, err := c.ecs.RegisterTaskDefinition(bg, &ecs.RegisterTaskDefinitionInput{
-				Family: aws.String("flow"), ContainerDefinitions: []types.ContainerDefinition{{Image: aws.String("python:3.12")}},
-				TaskRoleArn: aws.String("arn:aws:iam::123456789012:role/none"),
-			})
-			return err
-		}, "ClientException"},
-	} {
-		t.Run(r.name, func(t *testing.T) { wantCode(t, r.do(newCrew("us-east-1")), r.code) })
-	}
+var clusterRules = []ruling{
+	{"bad name", func(c crew) error { return c.cluster("my cluster") }, "InvalidParameterException", ""},
+	{"long name", func(c crew) error { return c.cluster(strings.Repeat("c", 256)) }, "InvalidParameterException", ""},
+	{"unknown provider", func(c crew) error { return c.cluster("c", "FOG") }, "InvalidParameterException", ""},
+	{"strategy of a provider that the cluster has not", func(c crew) error {
+		must(0, c.cluster("c"))
+		return c.providers([]types.CapacityProviderStrategyItem{item("FARGATE", 0)}, "FARGATE_SPOT")
+	}, "InvalidParameterException", ""},
+	{"two bases", func(c crew) error {
+		must(0, c.cluster("c"))
+		return c.providers([]types.CapacityProviderStrategyItem{item("FARGATE", 1), item("FARGATE_SPOT", 1)}, "FARGATE", "FARGATE_SPOT")
+	}, "InvalidParameterException", ""},
+	{"providers of an unknown cluster", func(c crew) error { return c.providers(none, "FARGATE") }, "ClusterNotFoundException", ""},
+	{"take away a provider in use", func(c crew) error {
+		must(0, c.cluster("c", "FARGATE", "FARGATE_SPOT"))
+		c.flow("FARGATE_SPOT")
+		return c.providers(none, "FARGATE")
+	}, "ResourceInUseException", ""},
+	{"bad setting", func(c crew) error {
+		must(0, c.cluster("c"))
+		_, err := c.ecs.UpdateCluster(bg, &ecs.UpdateClusterInput{Cluster: aws.String("c"), Settings: []types.ClusterSetting{
+			{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("on")},
+		}})
+		return err
+	}, "InvalidParameterException", ""},
+	{"reserved tag", func(c crew) error {
+		_, err := c.ecs.CreateCluster(bg, &ecs.CreateClusterInput{Tags: []types.Tag{{Key: aws.String("aws:x"), Value: aws.String("y")}}})
+		return err
+	}, "InvalidParameterException", ""},
+	{"tag an unknown cluster", func(c crew) error {
+		_, err := c.ecs.TagResource(bg, &ecs.TagResourceInput{
+			ResourceArn: aws.String("arn:aws:ecs:us-east-1:123456789012:cluster/c"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}},
+		})
+		return err
+	}, "ClusterNotFoundException", ""},
+	{"delete an unknown cluster", func(c crew) error { return c.deleteCluster() }, "ClusterNotFoundException", ""},
+	{"delete twice", func(c crew) error {
+		must(0, c.cluster("c"))
+		must(0, c.deleteCluster())
+		return c.deleteCluster()
+	}, "", ""},
+	{"delete with a task", func(c crew) error {
+		must(0, c.cluster("c", "FARGATE"))
+		c.flow("FARGATE")
+		return c.deleteCluster()
+	}, "ClusterContainsTasksException", ""},
+	{"delete when the task has stopped", func(c crew) error {
+		must(0, c.cluster("c", "FARGATE"))
+		must(c.ecs.StopTask(bg, &ecs.StopTaskInput{Cluster: aws.String("c"), Task: aws.String(c.flow("FARGATE"))}))
+		return c.deleteCluster()
+	}, "", ""},
+	{"delete with a service", func(c crew) error {
+		must(0, c.cluster("c", "FARGATE"))
+		must(c.ecs.StopTask(bg, &ecs.StopTaskInput{Cluster: aws.String("c"), Task: aws.String(c.flow("FARGATE"))}))
+		must(c.ecs.CreateService(bg, &ecs.CreateServiceInput{Cluster: aws.String("c"), ServiceName: aws.String("s"), TaskDefinition: aws.String("flow")}))
+		return c.deleteCluster()
+	}, "ClusterContainsServicesException", ""},
+	{"delete a service that is scaled up", func(c crew) error {
+		must(0, c.cluster("c", "FARGATE"))
+		c.flow("FARGATE")
+		must(c.ecs.CreateService(bg, &ecs.CreateServiceInput{
+			Cluster: aws.String("c"), ServiceName: aws.String("s"), TaskDefinition: aws.String("flow"), DesiredCount: aws.Int32(1),
+		}))
+		_, err := c.ecs.DeleteService(bg, &ecs.DeleteServiceInput{Cluster: aws.String("c"), Service: aws.String("s")})
+		return err
+	}, "InvalidParameterException", ""},
+}
+
+var taskRules = []ruling{
+	{"unknown task definition", func(c crew) error {
+		must(0, c.cluster("c"))
+		_, err := c.ecs.RunTask(bg, &ecs.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String("flow")})
+		return err
+	}, "ClientException", ""},
+	{"task in an inactive cluster", func(c crew) error {
+		must(0, c.cluster("c"))
+		must(0, c.deleteCluster())
+		_, err := c.ecs.RunTask(bg, &ecs.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String("flow")})
+		return err
+	}, "ClusterNotFoundException", ""},
+	{"task definition with an unknown role", func(c crew) error {
+		_, err := c.ecs.RegisterTaskDefinition(bg, &ecs.RegisterTaskDefinitionInput{
+			Family: aws.String("flow"), ContainerDefinitions: []types.ContainerDefinition{{Image: aws.String("python:3.12")}},
+			TaskRoleArn: aws.String("arn:aws:iam::123456789012:role/none"),
+		})
+		return err
+	}, "ClientException", ""},
 }
 
 // An existing cluster is the answer to its creation, and stays as it is.
@@ -156,7 +151,7 @@ func TestCreateExistingCluster(t *testing.T) {
 func TestInactiveCluster(t *testing.T) {
 	c := newCrew("us-east-1")
 	must(0, c.cluster("c", "FARGATE"))
-	must(0, c.deleteCluster("c"))
+	must(0, c.deleteCluster())
 	out := must(c.ecs.DescribeClusters(bg, &ecs.DescribeClustersInput{Clusters: []string{"c"}}))
 	if *out.Clusters[0].Status != "INACTIVE" || len(must(c.ecs.ListClusters(bg, &ecs.ListClustersInput{})).ClusterArns) > 0 {
 		t.Errorf("the deleted cluster is %s", *out.Clusters[0].Status)
@@ -172,7 +167,7 @@ func TestInactiveCluster(t *testing.T) {
 func TestPutProviders(t *testing.T) {
 	c := newCrew("us-east-1")
 	must(0, c.cluster("c", "FARGATE"))
-	must(0, c.providers("c", none, "FARGATE_SPOT"))
+	must(0, c.providers(none, "FARGATE_SPOT"))
 	out := must(c.ecs.DescribeClusters(bg, &ecs.DescribeClustersInput{Clusters: []string{"c"}}))
 	if have := out.Clusters[0].CapacityProviders; !slices.Equal(have, []string{"FARGATE_SPOT"}) {
 		t.Errorf("the cluster has %v", have)

@@ -1,0 +1,102 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// Lacks implements provision.Lender.
+func (c Cluster) Lacks(have ClusterState) (notes []provision.Note) {
+	for _, p := range c.Providers {
+		if !slices.Contains(have.Providers, p) {
+			// Tasks that ask for the launch type FARGATE run without it.
+			notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
+				"has no capacity provider %s: flows that ask for it will not start", p)})
+		}
+	}
+	return notes
+}
+
+// Obstacles implements provision.Obstacle: a cluster cannot go while something
+// runs in it, and what runs is not ours to stop.
+func (c Cluster) Obstacles(ctx context.Context, _ ClusterState) ([]provision.Note, error) {
+	tasks, services, err := c.running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var notes []provision.Note
+	for _, o := range []struct {
+		kind string
+		arns []string
+	}{{"task", tasks}, {"service", services}} {
+		if len(o.arns) > 0 {
+			notes = append(notes, provision.Note{Severity: provision.Error, Text: fmt.Sprintf(
+				"%s: wait for it to end, or stop it", inUse(c.Name, o.kind, o.arns))})
+		}
+	}
+	return notes, nil
+}
+
+// Explain implements provision.Explainer.
+func (c Cluster) Explain(ctx context.Context, _ ClusterState) string {
+	tasks, services, err := c.running(ctx)
+	switch {
+	case err != nil:
+		return ""
+	case len(services) > 0:
+		return inUse(c.Name, "service", services)
+	case len(tasks) > 0:
+		return inUse(c.Name, "task", tasks)
+	}
+	return ""
+}
+
+func inUse(cluster, kind string, arns []string) string {
+	const shown = 3
+	names := make([]string, 0, shown)
+	for _, a := range arns[:min(len(arns), shown)] {
+		names = append(names, a[strings.LastIndex(a, "/")+1:])
+	}
+	s := fmt.Sprintf("the cluster %s runs the %s %s", cluster, kind, strings.Join(names, ", "))
+	if n := len(arns) - len(names); n > 0 {
+		s += fmt.Sprintf(" and %d more", n)
+	}
+	return s
+}
+
+// running are the ARNs of what runs in the cluster.
+func (c Cluster) running(ctx context.Context) (tasks, services []string, err error) {
+	err = atOnce(ctx, func(ctx context.Context) error {
+		pages := ecs.NewListTasksPaginator(c.API, &ecs.ListTasksInput{Cluster: &c.Name})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return fmt.Errorf("list tasks: %w", err)
+			}
+			tasks = append(tasks, page.TaskArns...)
+		}
+		return nil
+	}, func(ctx context.Context) error {
+		pages := ecs.NewListServicesPaginator(c.API, &ecs.ListServicesInput{Cluster: &c.Name})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return fmt.Errorf("list services: %w", err)
+			}
+			services = append(services, page.ServiceArns...)
+		}
+		return nil
+	})
+	if _, gone := errors.AsType[*types.ClusterNotFoundException](err); gone {
+		return nil, nil, nil
+	}
+	return tasks, services, err
+}

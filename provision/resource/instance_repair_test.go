@@ -1,0 +1,154 @@
+package resource_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+)
+
+func TestInstanceDrift(t *testing.T) {
+	for _, c := range []struct {
+		field  string
+		tamper func(*testing.T, *agent, resource.InstanceState) error
+	}{
+		{"state", func(t *testing.T, e *agent, s resource.InstanceState) error {
+			_, err := e.ec2().StopInstances(t.Context(), &ec2.StopInstancesInput{InstanceIds: []string{s.ID}})
+			return err
+		}},
+		{"security groups", func(t *testing.T, e *agent, s resource.InstanceState) error {
+			_, err := e.ec2().ModifyNetworkInterfaceAttribute(t.Context(), &ec2.ModifyNetworkInterfaceAttributeInput{
+				NetworkInterfaceId: &s.Interface, Groups: []string{defaultGroup(t, e, s.VPC)},
+			})
+			return err
+		}},
+		{"instance metadata", func(t *testing.T, e *agent, s resource.InstanceState) error {
+			_, err := e.ec2().ModifyInstanceMetadataOptions(t.Context(), &ec2.ModifyInstanceMetadataOptionsInput{
+				InstanceId: &s.ID, HttpTokens: types.HttpTokensStateOptional,
+			})
+			return err
+		}},
+		{"tags", func(t *testing.T, e *agent, s resource.InstanceState) error {
+			return e.retag(t.Context(), s.ID, resource.Tags{"Name": "mine now"})
+		}},
+		{"launch specification", func(t *testing.T, e *agent, s resource.InstanceState) error {
+			_, err := e.ec2().DeleteTags(t.Context(), &ec2.DeleteTagsInput{
+				Resources: []string{s.ID}, Tags: []types.Tag{{Key: aws.String(resource.KeyLaunch)}},
+			})
+			return err
+		}},
+		{"instance profile", func(t *testing.T, e *agent, s resource.InstanceState) error {
+			out, err := e.ec2().DescribeIamInstanceProfileAssociations(t.Context(), &ec2.DescribeIamInstanceProfileAssociationsInput{})
+			if err != nil {
+				return err
+			}
+			_, err = e.ec2().DisassociateIamInstanceProfile(t.Context(), &ec2.DisassociateIamInstanceProfileInput{
+				AssociationId: out.IamInstanceProfileAssociations[0].AssociationId,
+			})
+			return err
+		}},
+	} {
+		t.Run(c.field, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newAgent(sandbox.New())
+				s := e.up(t)
+				if err := c.tamper(t, e, s); err != nil {
+					t.Fatal(err)
+				}
+				if a := e.plan(t); !slices.Equal(fields(a), []string{c.field}) {
+					t.Errorf("the plan names %q, want %q", fields(a), c.field)
+				}
+				e.up(t)
+				if a := e.plan(t); a.Op != provision.None {
+					t.Errorf("after the repair the plan says %v of %q", a.Op, fields(a))
+				}
+			})
+		})
+	}
+}
+
+func defaultGroup(t *testing.T, e *agent, vpc string) string {
+	t.Helper()
+	out, err := e.ec2().DescribeSecurityGroups(t.Context(), &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
+		{Name: aws.String("vpc-id"), Values: []string{vpc}}, {Name: aws.String("group-name"), Values: []string{"default"}},
+	}})
+	if err != nil || len(out.SecurityGroups) != 1 {
+		t.Fatalf("default group: %v, %v", out, err)
+	}
+	return *out.SecurityGroups[0].GroupId
+}
+
+// An instance refers to its profile by an id that a profile made anew under the
+// same name does not have.
+func TestProfileMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newAgent(sandbox.New())
+		e.up(t)
+		api, name := iam.NewFromConfig(e.account.Config(e.region)), aws.String("flowbed-dev-agent")
+		if _, err := api.RemoveRoleFromInstanceProfile(t.Context(), &iam.RemoveRoleFromInstanceProfileInput{
+			InstanceProfileName: name, RoleName: name}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := api.DeleteInstanceProfile(t.Context(), &iam.DeleteInstanceProfileInput{InstanceProfileName: name}); err != nil {
+			t.Fatal(err)
+		}
+		s := e.up(t)
+		out, err := api.GetInstanceProfile(t.Context(), &iam.GetInstanceProfileInput{InstanceProfileName: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := aws.ToString(out.InstanceProfile.InstanceProfileId); s.ProfileID != want {
+			t.Errorf("the agent has the profile %s, want %s", s.ProfileID, want)
+		}
+		e.wantInstances(t, 1, 0)
+	})
+}
+
+func TestSurplusInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newAgent(sandbox.New())
+		first := e.up(t)
+		time.Sleep(time.Minute)
+		out, err := e.ec2().RunInstances(t.Context(), &ec2.RunInstancesInput{
+			MinCount: aws.Int32(1), MaxCount: aws.Int32(1), ImageId: &first.ImageID, InstanceType: types.InstanceTypeT2Micro, KeyName: &first.Key,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.retag(t.Context(), *out.Instances[0].InstanceId, first.Tags); err != nil {
+			t.Fatal(err)
+		}
+		if a := e.plan(t); !slices.Equal(fields(a), []string{"surplus instance"}) {
+			t.Errorf("the plan names %q", fields(a))
+		}
+		if s := e.up(t); s.ID != first.ID {
+			t.Errorf("%s stays, want the older one", s.ID)
+		}
+		e.wantInstances(t, 1, 1)
+	})
+}
+
+// An instance that somebody has taken over is not ours any more, though its
+// token is still known to EC2.
+func TestTakenOverInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newAgent(sandbox.New())
+		s := e.up(t)
+		if err := e.retag(t.Context(), s.ID, resource.Tags{resource.KeyEnvironment: "prod"}); err != nil {
+			t.Fatal(err)
+		}
+		if now := e.up(t); now.ID == s.ID {
+			t.Error("another environment's instance is taken for the agent")
+		}
+		e.wantInstances(t, 2, 0)
+	})
+}
