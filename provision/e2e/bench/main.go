@@ -42,13 +42,14 @@ func bench(ctx context.Context, binary string, delay time.Duration, runs int, ma
 	if s.binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	// Prefect's API is here at once: what is measured is the work on AWS. No
-	// worker will ever come, so up does not wait for one.
-	prefect := httptest.NewServer(prefecttest.New())
+	// Prefect's API is here at once: what is measured is the work on AWS.
+	api := prefecttest.New()
+	prefect := httptest.NewServer(api)
 	defer prefect.Close()
 	if err := os.WriteFile(filepath.Join(dir, "config.hcl"), fmt.Appendf(nil, config, prefect.URL), 0o600); err != nil {
 		return err
 	}
+	s.prefect = api
 	found, err := s.lives(ctx, delay, runs)
 	if err != nil {
 		return err

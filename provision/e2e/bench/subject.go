@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowbed/flowbed/provision/e2e/moto"
+	"github.com/flowbed/flowbed/provision/prefect/prefecttest"
 )
 
 const number = "123456789012"
@@ -59,6 +61,7 @@ type result struct {
 type subject struct {
 	binary, dir string
 	front       *moto.Front
+	prefect     *prefecttest.Server
 }
 
 // lives measures each command as often as there are runs.
@@ -92,7 +95,31 @@ func (s *subject) life(ctx context.Context, front *moto.Front, note func(int, re
 			return err
 		}
 		note(i, r)
+		if c.name == "up" {
+			if err := s.report(ctx); err != nil {
+				return err
+			}
+		}
 	}
+	return nil
+}
+
+// report has the worker report to Prefect, which up has not waited for: nothing
+// boots the instance.
+func (s *subject) report(ctx context.Context) error {
+	out, err := s.command(ctx, "outputs", "--format", "json").Output()
+	if err != nil {
+		return fmt.Errorf("flowbed outputs: %w", err)
+	}
+	var shown struct {
+		Outputs struct {
+			Instance string `json:"instance_id"`
+		} `json:"outputs"`
+	}
+	if err := json.Unmarshal(out, &shown); err != nil {
+		return fmt.Errorf("read the outputs: %w", err)
+	}
+	s.prefect.Heartbeat("flowbed-bench", "bench-"+shown.Outputs.Instance, time.Now(), true)
 	return nil
 }
 
