@@ -114,6 +114,11 @@ func (i Instance) Read(ctx context.Context) (s InstanceState, err error) {
 	if len(list) == 0 {
 		return s, fmt.Errorf("read instance: %w", provision.ErrAbsent)
 	}
+	// Beside ours, somebody else's under our environment's name does not matter.
+	ours := func(m Machine) bool { return m.Tags.Owner().By == i.ID.Owner() }
+	if slices.ContainsFunc(list, ours) {
+		list = slices.DeleteFunc(list, func(m Machine) bool { return !ours(m) })
+	}
 	slices.SortFunc(list, older)
 	at := len(list) - 1
 	for n, m := range slices.Backward(list) {

@@ -152,3 +152,31 @@ func TestTakenOverInstance(t *testing.T) {
 		e.wantInstances(t, 2, 0)
 	})
 }
+
+// An instance with our environment's name that flowbed did not make stays, even
+// if it stands beside ours.
+func TestForeignInstanceBesideOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newAgent(sandbox.New())
+		first := e.up(t)
+		out, err := e.ec2().RunInstances(t.Context(), &ec2.RunInstancesInput{
+			MinCount: aws.Int32(1), MaxCount: aws.Int32(1), ImageId: &first.ImageID, InstanceType: types.InstanceTypeT2Micro,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.retag(t.Context(), *out.Instances[0].InstanceId, resource.Tags{
+			resource.KeyEnvironment: "dev", resource.KeyRegion: "us-east-1",
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if a := e.plan(t); a.Op != provision.None {
+			t.Errorf("the plan says %v of %q", a.Op, fields(a))
+		}
+		g, _ := e.graph()
+		if _, err := g.Down(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		e.wantInstances(t, 1, 1)
+	})
+}

@@ -45,7 +45,7 @@ func (s *Stack) addAgent() {
 	})
 	var image provision.Ref[resource.ImageState]
 	if s.env.Agent != nil {
-		image = provision.Look(s.Graph, "image", resource.Image{SSM: s.c.SSM, Image: a.Image})
+		image = provision.Look(s.Graph, "image", resource.Image{SSM: s.c.SSM, Image: a.Image, Type: a.InstanceType})
 	}
 	s.agent = provision.Add(s.Graph, "agent", own, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: a.InstanceType,
