@@ -17,6 +17,7 @@ func helpCommand() *cobra.Command {
 				return usageOf(c.Root(), fmt.Errorf("there is no help on %q", args[len(args)-1]))
 			}
 			about.InitDefaultHelpFlag()
+			about.InitDefaultVersionFlag()
 			return about.Help()
 		},
 	}

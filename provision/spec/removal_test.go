@@ -21,7 +21,7 @@ func TestRemovalNeedsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	have := []string{e.Bucket.Name, e.TaskRole.Name, e.ExecutionRole.Name, e.Cluster.Name, e.Agent.SSH.PublicKey, e.Agent.Prefect.APIKey}
-	want := []string{"flows-dev-123456789012-us-east-1-an", "flowbed-dev-task", "ecsTaskExecutionRole", "flows", "", ""}
+	want := []string{"flows-dev-123456789012-us-east-1-an", "flowbed-dev-task", "flowbed-dev-execution", "flows", "", ""}
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Error(diff)
 	}
