@@ -34,7 +34,7 @@ type Graph struct {
 func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	var zero S
 	s := &step{
-		name: name, own: own, deps: edges(name, r), zero: zero, look: newLook(nil),
+		name: name, own: own, deps: edges(name, r), zero: zero, look: &look{done: make(chan struct{})},
 		read:    func(ctx context.Context) (any, error) { return r.Read(ctx) },
 		create:  r.Create,
 		changes: func(have any) []Change { return r.Changes(have.(S)) },
@@ -67,7 +67,7 @@ func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 func Look[S any](g *Graph, name string, l Lookup[S]) Ref[S] {
 	var zero S
 	s := &step{
-		name: name, lookup: true, deps: edges(name, l), zero: zero, look: newLook(nil),
+		name: name, lookup: true, deps: edges(name, l), zero: zero, look: &look{done: make(chan struct{})},
 		read: func(ctx context.Context) (any, error) { return l.Read(ctx) },
 	}
 	g.append(s)

@@ -27,6 +27,7 @@ type Action struct {
 // Op is the kind of an action.
 type Op int
 
+// What an action does with the object.
 const (
 	None    Op = iota // as it should be
 	Create            // does not exist

@@ -78,12 +78,10 @@ func (r *run) interrupted(ctx context.Context) error {
 }
 
 // renew looks again if the last look is too old, as it is when others took long.
-func (r *run) renew(ctx context.Context) bool {
-	if ctx.Err() != nil || !r.s.stale() {
-		return false
+func (r *run) renew(ctx context.Context) {
+	if ctx.Err() == nil && r.s.stale() {
+		r.look(ctx)
 	}
-	r.look(ctx)
-	return true
 }
 
 // unreadable handles a reading that failed; nil means that it was taken again.

@@ -186,7 +186,7 @@ func (g *Graph) skip(s *step, a Action, because string) error {
 // interrupted leave the reason behind.
 func joined(ctx context.Context, errs []error) error {
 	idle := slices.Contains(errs, errIdle)
-	err := errors.Join(slices.DeleteFunc(errs, func(e error) bool { return e == errIdle })...)
+	err := errors.Join(slices.DeleteFunc(errs, func(e error) bool { return errors.Is(e, errIdle) })...)
 	if idle && ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
 		err = errors.Join(err, context.Cause(ctx))
 	}

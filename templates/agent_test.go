@@ -82,7 +82,7 @@ func TestUserDataIsShell(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, args := range [][]string{{"bash", "-n"}, {shellcheck, "--shell=bash", "-"}} {
-				cmd := exec.Command(args[0], args[1:]...)
+				cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 				cmd.Stdin = strings.NewReader(s)
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Errorf("%s: %v\n%s", args[0], err, out)
@@ -113,7 +113,7 @@ func written(t *testing.T, s string) string {
 		}
 	}
 	s = strings.NewReplacer("/etc/", root+"/etc/", "/opt/", root+"/opt/").Replace(s)
-	cmd := exec.Command("bash", "-euc", "name=dev-i-0abc\n"+s)
+	cmd := exec.CommandContext(t.Context(), "bash", "-euc", "name=dev-i-0abc\n"+s)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("write files: %v\n%s", err, out)
 	}
@@ -129,7 +129,7 @@ func TestUnit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			unit := written(t, s) + "/etc/systemd/system/flowbed-agent.service"
-			out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit).CombinedOutput()
 			var ours []string
 			for l := range strings.Lines(string(out)) {
 				if strings.Contains(l, "flowbed-agent") || err != nil {
@@ -146,7 +146,7 @@ func TestUnit(t *testing.T) {
 func TestFetchSecretIsPython(t *testing.T) {
 	root := written(t, agents(t)["worker-odd"])
 	program := "import ast, sys; ast.parse(open(sys.argv[1]).read())"
-	out, err := exec.Command(tool(t, "python"), "-c", program, root+"/opt/flowbed/bin/fetch-secret").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), tool(t, "python"), "-c", program, root+"/opt/flowbed/bin/fetch-secret").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -156,7 +156,7 @@ func TestFetchSecretIsPython(t *testing.T) {
 // undoes the quotes in the same way.
 func TestUserDataKeepsOddValues(t *testing.T) {
 	root := written(t, agents(t)["worker-odd"])
-	out, err := exec.Command("bash", "-c", `. "$0"; printf '%s\n%s\n' "$PREFECT_API_URL" "$FLOWBED_NAME"`,
+	out, err := exec.CommandContext(t.Context(), "bash", "-c", `. "$0"; printf '%s\n%s\n' "$PREFECT_API_URL" "$FLOWBED_NAME"`,
 		root+"/etc/flowbed/agent.env").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func TestUserDataKeepsOddValues(t *testing.T) {
 func TestRunTask(t *testing.T) {
 	root := written(t, agents(t)["agent-server"])
 	program := "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1])), sort_keys=True))"
-	out, err := exec.Command(tool(t, "python"), "-c", program, root+runTaskFile).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), tool(t, "python"), "-c", program, root+runTaskFile).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

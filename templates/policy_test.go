@@ -123,7 +123,7 @@ func TestPoliciesLint(t *testing.T) {
 		}
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command(parliament, "--json")
+			cmd := exec.CommandContext(t.Context(), parliament, "--json")
 			cmd.Stdin = strings.NewReader(p.text)
 			out, err := cmd.Output()
 			if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {

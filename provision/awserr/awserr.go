@@ -20,21 +20,21 @@ type Class int
 const (
 	// Unknown errors are not retried.
 	Unknown Class = iota
-	// Absent: the object, or one that it needs, does not exist or is not visible yet.
+	// Absent means that the object, or one that it needs, does not exist or is not visible yet.
 	Absent
-	// Conflict: the object is not in the state that was assumed; look again.
+	// Conflict means that the object is not in the state that was assumed; look again.
 	Conflict
-	// Transient: the same call may succeed later.
+	// Transient means that the same call may succeed later.
 	Transient
-	// Denied: a permission is missing.
+	// Denied means that a permission is missing.
 	Denied
-	// Credentials: there are none, or they are expired or wrong.
+	// Credentials means that there are none, or that they are expired or wrong.
 	Credentials
-	// Quota: a limit of the account.
+	// Quota means that a limit of the account is reached.
 	Quota
-	// Capacity: not to be had in this zone at present.
+	// Capacity means that it is not to be had in this zone at present.
 	Capacity
-	// Invalid: the request can never succeed.
+	// Invalid means that the request can never succeed.
 	Invalid
 )
 

@@ -1,10 +1,10 @@
 package awserr
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
-	"errors"
 	"github.com/aws/smithy-go"
 )
 

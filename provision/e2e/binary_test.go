@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,7 +47,7 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(dir, "flowbed")
-	out, err := exec.Command("go", "build", "-o", binary, "github.com/flowbed/flowbed/cmd/flowbed").CombinedOutput()
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "github.com/flowbed/flowbed/cmd/flowbed").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build flowbed: %w\n%s", err, out)
 	}
@@ -73,9 +74,9 @@ func newSession(t *testing.T, spec string) session {
 	return s
 }
 
-// run runs the program, which must end with the exit code, and returns what it
-// has said, results and progress.
-func (s session) run(code int, args ...string) (stdout, stderr string) {
+// run runs the program, which must end with the exit code, and returns its
+// results.
+func (s session) run(code int, args ...string) (results string) {
 	s.Helper()
 	cmd := exec.CommandContext(s.Context(), s.binary, args...)
 	cmd.Dir = s.dir
@@ -93,7 +94,7 @@ func (s session) run(code int, args ...string) (stdout, stderr string) {
 	if said := out.String() + progress.String(); strings.Contains(said, "pnu_a_secret") {
 		s.Errorf("flowbed %s: shows the secret:\n%s", strings.Join(args, " "), said)
 	}
-	return out.String(), progress.String()
+	return out.String()
 }
 
 func (s session) wantNoWrites(doing string) {
@@ -126,7 +127,7 @@ func TestBinary(t *testing.T) {
 			Bucket   string `json:"bucket"`
 		} `json:"outputs"`
 	}
-	out, _ := s.run(0, "outputs", "--format", "json")
+	out := s.run(0, "outputs", "--format", "json")
 	if err := json.Unmarshal([]byte(out), &shown); err != nil || shown.Outputs.Instance == "" || shown.Outputs.Bucket == "" {
 		t.Fatalf("outputs: %v\n%s", err, out)
 	}

@@ -61,13 +61,12 @@ func (p *pail) put(keys ...string) *pail {
 	return p
 }
 
-func (p *pail) drop(keys ...string) *pail {
+func (p *pail) drop(keys ...string) {
 	for _, k := range keys {
 		if _, err := p.api.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: &p.want.Name, Key: &k}); err != nil {
 			panic(err)
 		}
 	}
-	return p
 }
 
 func (p *pail) calls(operation string) (n int) {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/awspolicyequivalence"
+	awspolicy "github.com/hashicorp/awspolicyequivalence"
 
 	"github.com/flowbed/flowbed/provision"
 )

@@ -4,15 +4,32 @@ import "strings"
 
 // The names and ids by which a person finds the objects in AWS's console.
 
-func (s BucketState) Label() string    { return s.Name }
-func (s LogGroupState) Label() string  { return s.Name }
+// Label is the name.
+func (s BucketState) Label() string { return s.Name }
+
+// Label is the name.
+func (s LogGroupState) Label() string { return s.Name }
+
+// Label is the name.
 func (s ParameterState) Label() string { return s.Name }
-func (s RoleState) Label() string      { return s.Name }
-func (s ProfileState) Label() string   { return s.Name }
-func (s ClusterState) Label() string   { return s.Name }
-func (s KeyPairState) Label() string   { return s.Name }
-func (s PoolState) Label() string      { return s.Name }
-func (s WorkerState) Label() string    { return s.Name }
+
+// Label is the name.
+func (s RoleState) Label() string { return s.Name }
+
+// Label is the name.
+func (s ProfileState) Label() string { return s.Name }
+
+// Label is the name.
+func (s ClusterState) Label() string { return s.Name }
+
+// Label is the name.
+func (s KeyPairState) Label() string { return s.Name }
+
+// Label is the name.
+func (s PoolState) Label() string { return s.Name }
+
+// Label is the name.
+func (s WorkerState) Label() string { return s.Name }
 
 // Label is the id: it is what interfaces and other groups refer to.
 func (s SecurityGroupState) Label() string { return s.ID }

@@ -42,6 +42,13 @@ func (h hand) hasRole(name string) bool {
 	return err == nil
 }
 
+// ok is for what a test builds on.
+func ok(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -81,8 +88,8 @@ func TestUnknownOperation(t *testing.T) {
 func TestCallsAreCounted(t *testing.T) {
 	h := newHand("us-east-1")
 	h.hasRole("a")
-	h.role("a")
-	h.role("b")
+	ok(h.role("a"))
+	ok(h.role("b"))
 	calls, writes := h.Calls(), h.Writes()
 	if len(calls) != 3 || len(writes) != 2 {
 		t.Fatalf("have %d calls and %d writes, want 3 and 2", len(calls), len(writes))
@@ -97,9 +104,9 @@ func TestLagHidesWritesFromReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHand("us-east-1")
 		h.Lag = 10 * time.Second
-		h.role("a")
+		ok(h.role("a"))
 		time.Sleep(4 * time.Second)
-		h.role("b")
+		ok(h.role("b"))
 		wantCode(t, h.role("a"), "EntityAlreadyExists") // writes see what is
 		for _, step := range []struct {
 			after time.Duration
@@ -110,7 +117,7 @@ func TestLagHidesWritesFromReads(t *testing.T) {
 				t.Errorf("after %s more: a visible %v, b visible %v, want %v, %v", step.after, a, b, step.a, step.b)
 			}
 		}
-		h.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("a")})
+		must(h.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("a")}))
 		if !h.hasRole("a") {
 			t.Error("a deletion is visible at once")
 		}
@@ -118,7 +125,7 @@ func TestLagHidesWritesFromReads(t *testing.T) {
 		if h.hasRole("a") {
 			t.Error("a deletion is never visible")
 		}
-		h.role("c")
+		ok(h.role("c"))
 		if len(h.past) != 1 {
 			t.Errorf("%d views of the past are kept, want 1", len(h.past))
 		}
@@ -164,7 +171,7 @@ func TestThenMayCall(t *testing.T) {
 		if c.WriteNo != 1 {
 			return Fault{}
 		}
-		return Fault{Then: func() { h.role("by another hand") }} // refused for its name, but not for a deadlock
+		return Fault{Then: func() { _ = h.role("by another hand") }} // refused for its name, but not for a deadlock
 	}
 	wantCode(t, h.role("a"), "")
 	if n := len(h.Writes()); n != 2 {

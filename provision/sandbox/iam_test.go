@@ -131,7 +131,7 @@ func TestIAMRules(t *testing.T) {
 		{"eleventh managed policy", func(h hand) error {
 			for _, name := range awsPolicies[:10] {
 				if err := h.attach("one", "arn:aws:iam::aws:policy/"+name); err != nil {
-					return fmt.Errorf("too early: %s", err)
+					return fmt.Errorf("too early: %w", err)
 				}
 			}
 			return h.attach("one", "arn:aws:iam::aws:policy/"+awsPolicies[10])
@@ -141,29 +141,29 @@ func TestIAMRules(t *testing.T) {
 			return err
 		}, "NoSuchEntity"},
 
-		{"delete with inline policy", func(h hand) error { h.putPolicy("one", "p", allow); return h.deleteRole("one") }, "DeleteConflict"},
-		{"delete with managed policy", func(h hand) error { h.attach("one", execution); return h.deleteRole("one") }, "DeleteConflict"},
-		{"delete role in profile", func(h hand) error { h.addRole("prof", "one"); return h.deleteRole("one") }, "DeleteConflict"},
+		{"delete with inline policy", func(h hand) error { ok(h.putPolicy("one", "p", allow)); return h.deleteRole("one") }, "DeleteConflict"},
+		{"delete with managed policy", func(h hand) error { ok(h.attach("one", execution)); return h.deleteRole("one") }, "DeleteConflict"},
+		{"delete role in profile", func(h hand) error { ok(h.addRole("prof", "one")); return h.deleteRole("one") }, "DeleteConflict"},
 		{"delete", func(h hand) error { return h.deleteRole("ONE") }, ""},
 		{"delete nobody", func(h hand) error { return h.deleteRole("nobody") }, "NoSuchEntity"},
 
 		{"profile twice", func(h hand) error { return h.profile("Prof") }, "EntityAlreadyExists"},
 		{"unknown role into profile", func(h hand) error { return h.addRole("prof", "nobody") }, "NoSuchEntity"},
-		{"same role again", func(h hand) error { h.addRole("prof", "one"); return h.addRole("prof", "one") }, "LimitExceeded"},
+		{"same role again", func(h hand) error { ok(h.addRole("prof", "one")); return h.addRole("prof", "one") }, "LimitExceeded"},
 		{"remove role that is not in it", func(h hand) error {
 			_, err := h.iam.RemoveRoleFromInstanceProfile(context.Background(), &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: aws.String("prof"), RoleName: aws.String("one")})
 			return err
 		}, "NoSuchEntity"},
 		{"delete profile with role", func(h hand) error {
-			h.addRole("prof", "one")
+			ok(h.addRole("prof", "one"))
 			_, err := h.iam.DeleteInstanceProfile(context.Background(), &iam.DeleteInstanceProfileInput{InstanceProfileName: aws.String("prof")})
 			return err
 		}, "DeleteConflict"},
 
 		{"service role", func(h hand) error { return h.linked("ecs.amazonaws.com") }, ""},
-		{"service role twice", func(h hand) error { h.linked("ecs.amazonaws.com"); return h.linked("ecs.amazonaws.com") }, "InvalidInput"},
+		{"service role twice", func(h hand) error { ok(h.linked("ecs.amazonaws.com")); return h.linked("ecs.amazonaws.com") }, "InvalidInput"},
 		{"service role is AWS's", func(h hand) error {
-			h.linked("ecs.amazonaws.com")
+			ok(h.linked("ecs.amazonaws.com"))
 			return h.deleteRole("AWSServiceRoleForECS")
 		}, "UnmodifiableEntity"},
 	} {
@@ -183,7 +183,7 @@ func (h hand) linked(service string) error {
 
 func TestCustomerPolicy(t *testing.T) {
 	h, ctx := newHand("us-east-1"), t.Context()
-	h.role("one")
+	ok(h.role("one"))
 	p := must(h.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("mine"), PolicyDocument: aws.String(allow)})).Policy
 	wantCode(t, h.attach("one", *p.Arn), "")
 	_, err := h.iam.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: p.Arn})
@@ -198,7 +198,7 @@ func TestCustomerPolicy(t *testing.T) {
 
 func TestPoliciesAreSentEncoded(t *testing.T) {
 	h := newHand("us-east-1")
-	h.role("one")
+	ok(h.role("one"))
 	doc := statementOf(`"Sid":"a","Effect":"Allow","Action":["s3:Get*", "s3:Put*"],"Resource":"arn:aws:s3:::a+b %/*"`)
 	wantCode(t, h.putPolicy("one", "p", doc), "")
 	out := must(h.iam.GetRolePolicy(t.Context(), &iam.GetRolePolicyInput{RoleName: aws.String("one"), PolicyName: aws.String("p")}))
@@ -212,7 +212,7 @@ func TestPoliciesAreSentEncoded(t *testing.T) {
 
 func TestListsLeaveOutTags(t *testing.T) {
 	h := newHand("us-east-1")
-	h.create("one", trust, iamTag("k", "v"))
+	ok(h.create("one", trust, iamTag("k", "v")))
 	if l := must(h.iam.ListRoles(t.Context(), &iam.ListRolesInput{})).Roles; len(l) != 1 || len(l[0].Tags) != 0 {
 		t.Errorf("have %d roles with tags %v, want one without", len(l), l[0].Tags)
 	}
@@ -224,7 +224,7 @@ func TestListsLeaveOutTags(t *testing.T) {
 func TestListsComeInPages(t *testing.T) {
 	h := newHand("us-east-1")
 	for _, n := range []string{"a", "b", "c"} {
-		h.role(n)
+		ok(h.role(n))
 	}
 	pages, names := iam.NewListRolesPaginator(h.iam, &iam.ListRolesInput{MaxItems: aws.Int32(2)}), ""
 	n := 0

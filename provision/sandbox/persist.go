@@ -78,7 +78,7 @@ func replace(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // of no effect after the renaming
+	defer func() { _ = os.Remove(tmp.Name()) }() // of no effect after the renaming
 	if _, err := tmp.Write(content); err != nil {
 		return errors.Join(err, tmp.Close())
 	}

@@ -40,9 +40,9 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Error("an account that nothing was written to was saved")
 	}
 	h := handOf(a, "us-east-1")
-	h.role("one")
-	h.bucket("one", "")
-	h.put("k")
+	ok(h.role("one"))
+	ok(h.bucket("one", ""))
+	ok(h.put("k"))
 	putSecret(t, a, secret)
 	if err := a.Save(path); err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestSecretsAreNotSaved(t *testing.T) {
 		}
 	}
 	c := must(Load(path)) // what is not known stays recognisable
-	handOf(c, "us-east-1").role("one")
+	ok(handOf(c, "us-east-1").role("one"))
 	if err := c.Save(path); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestKeepSurvivesAKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sandbox.json")
 	h := newHand("us-east-1")
 	h.Keep = path
-	h.role("one") // and no Save
+	ok(h.role("one")) // and no Save
 	if !handOf(must(Load(path)), "us-east-1").hasRole("one") {
 		t.Error("the role is not in the file")
 	}
@@ -132,12 +132,12 @@ func TestInventoryLeavesOutWhatIsAWSs(t *testing.T) {
 	empty := h.Inventory()
 	must(ec2.NewFromConfig(h.Config("us-east-1")).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{}))
 	wantCode(t, h.linked("ecs.amazonaws.com"), "")
-	h.role("one")
-	h.bucket("one", "")
+	ok(h.role("one"))
+	ok(h.bucket("one", ""))
 	if d := cmp.Diff(empty, h.Inventory()); !strings.Contains(d, `"one"`) {
 		t.Errorf("what was made is not listed:\n%s", d)
 	}
-	h.dropBucket("one")
+	ok(h.dropBucket("one"))
 	must(h.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String("one")}))
 	if d := cmp.Diff(empty, h.Inventory()); d != "" {
 		t.Error("something is left (-before +after):\n" + d)

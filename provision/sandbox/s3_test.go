@@ -147,25 +147,25 @@ func TestS3Rules(t *testing.T) {
 			return h.lifecycle(rule(func(r *types.LifecycleRule) { r.Expiration.ExpiredObjectDeleteMarker = aws.Bool(true) }))
 		}, "MalformedXML"},
 
-		{"delete with object", func(h hand) error { h.put("k"); return h.dropBucket("one") }, "BucketNotEmpty"},
+		{"delete with object", func(h hand) error { ok(h.put("k")); return h.dropBucket("one") }, "BucketNotEmpty"},
 		{"delete with old version", func(h hand) error {
-			h.versioning("Enabled")
-			h.put("k")
-			h.drop("k")
+			ok(h.versioning("Enabled"))
+			ok(h.put("k"))
+			ok(h.drop("k"))
 			return h.dropBucket("one")
 		}, "BucketNotEmpty"},
-		{"delete with marker alone", func(h hand) error { h.versioning("Enabled"); h.drop("k"); return h.dropBucket("one") }, "BucketNotEmpty"},
+		{"delete with marker alone", func(h hand) error { ok(h.versioning("Enabled")); ok(h.drop("k")); return h.dropBucket("one") }, "BucketNotEmpty"},
 		{"delete with upload", func(h hand) error {
 			must(h.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: one, Key: aws.String("k")}))
 			return h.dropBucket("one")
 		}, ""},
-		{"delete emptied", func(h hand) error { h.put("k"); h.drop("k"); return h.dropBucket("one") }, ""},
+		{"delete emptied", func(h hand) error { ok(h.put("k")); ok(h.drop("k")); return h.dropBucket("one") }, ""},
 		{"too many keys at once", func(h hand) error {
 			_, err := h.s3.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: one, Delete: &types.Delete{Objects: slices.Repeat([]types.ObjectIdentifier{{Key: one}}, 1001)}})
 			return err
 		}, "MalformedXML"},
 		{"hold without lock", func(h hand) error {
-			h.put("k")
+			ok(h.put("k"))
 			_, err := h.s3.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{Bucket: one, Key: aws.String("k")})
 			return err
 		}, "InvalidRequest"},
@@ -220,13 +220,13 @@ func TestConditionalWrites(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	h, ctx, one := newHand("us-east-1"), t.Context(), aws.String("one")
-	h.bucket("one", "")
-	h.put("k") // null
-	h.versioning("Enabled")
-	h.put("k")
-	h.drop("k") // a marker on top
-	h.versioning("Suspended")
-	h.put("k") // takes the place of null
+	ok(h.bucket("one", ""))
+	ok(h.put("k")) // null
+	ok(h.versioning("Enabled"))
+	ok(h.put("k"))
+	ok(h.drop("k")) // a marker on top
+	ok(h.versioning("Suspended"))
+	ok(h.put("k")) // takes the place of null
 	list := func(size int32) (text string, pages int) {
 		p := s3.NewListObjectVersionsPaginator(h.s3, &s3.ListObjectVersionsInput{Bucket: one, MaxKeys: &size})
 		for ; p.HasMorePages(); pages++ {
@@ -256,7 +256,7 @@ func TestFreedNameIsNotAtOnceFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHand("us-east-1")
 		h.ReuseLag = time.Minute
-		h.bucket("one", "")
+		ok(h.bucket("one", ""))
 		wantCode(t, h.dropBucket("one"), "")
 		wantCode(t, h.bucket("one", ""), "OperationAborted")
 		time.Sleep(time.Minute)
