@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -24,6 +25,7 @@ type SecurityGroup struct {
 	Description string // cannot be changed later
 	Network     provision.Ref[NetworkState]
 	Ingress     []Ingress
+	Among       bool // what is in the group can reach what else is in it
 
 	// Caller, if it is set, is the range that may reach port 22.
 	Caller provision.Ref[netip.Prefix]
@@ -101,11 +103,14 @@ func (g SecurityGroup) Create(ctx context.Context) error {
 	return nil
 }
 
-// want are the rules that let in; known is false while the caller's address is
-// not known.
-func (g SecurityGroup) want() (rules []Rule, known bool) {
+// want are the rules that let in, of the group with the id; known is false while
+// the caller's address is not known.
+func (g SecurityGroup) want(id string) (rules []Rule, known bool) {
 	for _, i := range g.Ingress {
 		rules = append(rules, Rule{i.Protocol, int32(i.Port), int32(i.Port), i.CIDR.Masked().String(), i.Description})
+	}
+	if g.Among {
+		rules = append(rules, Rule{Protocol: "-1", Peer: cmp.Or(id, "the group itself"), Description: "each other"})
 	}
 	if !g.Caller.Set() {
 		return rules, true
@@ -124,7 +129,7 @@ func (g SecurityGroup) Changes(have SecurityGroupState) []provision.Change {
 	if have.ID == "" {
 		c = append(c, provision.Change{Field: "vpc", To: provision.Of(g.Network, func(n NetworkState) string { return n.VPC })})
 	}
-	want, known := g.want()
+	want, known := g.want(have.ID)
 	if !known {
 		c = append(c, provision.Change{Field: "ingress", To: provision.Unknown()})
 	}

@@ -9,6 +9,17 @@ import (
 	"github.com/flowbed/flowbed/templates"
 )
 
+// addNetwork adds what tasks and agent have in common.
+func (s *Stack) addNetwork() {
+	s.network = provision.Look(s.Graph, "network", resource.Network{
+		API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
+	})
+	s.tasks = provision.Add(s.Graph, "tasks group", provision.Own, resource.SecurityGroup{
+		API: s.c.EC2, ID: s.id, Name: s.name("tasks"), Among: s.env.TaskRole.Dask,
+		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network,
+	})
+}
+
 // addAgent adds the instance and what only it needs. If the spec has no agent,
 // the steps are there all the same, so that an agent of earlier is found.
 func (s *Stack) addAgent() {
@@ -17,13 +28,6 @@ func (s *Stack) addAgent() {
 	if a == nil {
 		a = &spec.Agent{}
 	}
-	s.network = provision.Look(s.Graph, "network", resource.Network{
-		API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
-	})
-	s.tasks = provision.Add(s.Graph, "tasks group", provision.Own, resource.SecurityGroup{
-		API: s.c.EC2, ID: s.id, Name: s.name("tasks"),
-		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network,
-	})
 	group := resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.name("agent"),
 		Description: "The agent of the flowbed environment " + s.id.Env, Network: s.network,
@@ -52,7 +56,7 @@ func (s *Stack) addAgent() {
 		ImageName: a.Image, Image: image, VolumeGiB: a.VolumeGiB,
 		Key: key, Profile: profile, Network: s.network,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
-		After:    []provision.Edge{s.bucket, s.logs, s.parameter, s.cluster},
+		After:    []provision.Edge{s.bucket, s.logs, s.parameter, s.cluster, s.tasks, s.pool, s.addServer()},
 		UserData: s.userData,
 	})
 }

@@ -8,105 +8,109 @@ import (
 	"github.com/flowbed/flowbed/templates"
 )
 
-// UserData is the script that makes the environment's instance the agent. The
-// error says why it cannot be written, or by how much it is too long.
-func UserData(env *spec.Environment, p templates.Place) (string, error) {
-	f := env.Agent.Prefect
-	v, err := prefect.ParseVersion(f.Version)
-	if err != nil {
-		return "", err
+// prefect is the spec's block, or nil without an agent.
+func (s *Stack) prefect() *spec.Prefect {
+	if s.env.Agent == nil {
+		return nil
 	}
-	parameter, variable := "", ""
-	if f.APIKey != "" {
-		parameter, variable = parameterName(p.Env), "PREFECT_API_KEY"
+	return s.env.Agent.Prefect
+}
+
+// openPrefect makes the client of Prefect's API. A removal does without if what
+// the file says is not enough for one, since nothing was checked for it.
+func (s *Stack) openPrefect() (err error) {
+	p := s.prefect()
+	if p == nil {
+		return nil
 	}
-	return templates.UserData(templates.Agent{
-		Place: p, Prefect: v.String(), PrefectAWS: v.AWS(), APIURL: f.APIURL, WorkPool: f.WorkPool,
-		Parameter: parameter, Variable: variable,
+	s.version, err = prefect.ParseVersion(p.Version)
+	if err != nil && !s.o.Removal {
+		return err
+	}
+	if s.o.NoPrefect {
+		return nil
+	}
+	s.api, err = prefect.New(prefect.Config{
+		URL: p.APIURL, APIKey: p.APIKey, AuthString: p.AuthString, CA: []byte(p.CAFile), UserAgent: "flowbed/" + s.id.Version,
+	})
+	if s.o.Removal {
+		return nil
+	}
+	return err
+}
+
+// addPool adds the work pool. Prefect 1 has none.
+func (s *Stack) addPool() {
+	p := s.prefect()
+	if s.o.NoPrefect || p == nil || s.version.Kind() == prefect.Agent1 {
+		return
+	}
+	s.pool = provision.Add(s.Graph, "work pool", provision.Own, resource.Pool{
+		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Removing: s.o.Removal, Want: s.poolDefaults,
+		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter},
 	})
 }
 
-// userData is UserData of a spec that has been checked before.
-func (s *Stack) userData() string {
-	script, err := UserData(s.env, s.place())
-	if err != nil {
-		panic(err) // Build would have failed
+// addServer looks at the API of Prefect 1 before anything is built. A work pool
+// does so by itself.
+func (s *Stack) addServer() provision.Ref[resource.ServerState] {
+	if s.api == nil || s.o.Removal || s.version.Kind() != prefect.Agent1 {
+		return provision.Ref[resource.ServerState]{}
 	}
-	return script
+	return provision.Look(s.Graph, "prefect server", resource.Server{API: s.api, Tenants: s.secret() == ""})
+}
+
+// addWorker adds what the agent's worker is to Prefect: up waits for it.
+func (s *Stack) addWorker() {
+	p := s.prefect()
+	if s.o.NoPrefect || s.o.NoWait || p == nil {
+		return
+	}
+	provision.Add(s.Graph, "worker", provision.Own, resource.Worker{
+		API: s.api, EC2: s.c.EC2, ID: s.id, Pool: p.WorkPool, Removing: s.o.Removal,
+		Version1: s.version.Kind() == prefect.Agent1,
+		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool},
+	})
+}
+
+// poolDefaults are what the work pool gives to each run.
+func (s *Stack) poolDefaults() prefect.Defaults {
+	f := s.facts()
+	d := prefect.Defaults{
+		Kind: s.version.Kind(), LogGroup: s.logGroupName(), Region: s.id.Region,
+		Image: s.version.Image(), Packages: "prefect-aws==" + s.version.AWS(),
+		ClusterARN: f.cluster, TaskRole: f.task, ExecutionRole: f.execution,
+		VPC: f.vpc, Subnets: f.subnets, Groups: f.groups, PublicIP: f.public,
+	}
+	if s.secret() != "" {
+		d.Variable = s.version.SecretVariable(s.prefect().APIKey == "")
+		d.SecretARN = s.id.ARN("ssm", s.id.Region, "parameter"+s.parameterName())
+	}
+	return d
 }
 
 // agentPolicy is what the agent may do; passes are the ARNs of the roles that
 // it hands to tasks.
 func (s *Stack) agentPolicy(passes []string) map[string]string {
 	cluster, _ := s.cluster.Expect()
-	r := templates.AgentRights{ClusterARN: cluster.ARN, Roles: passes}
+	r := templates.AgentRights{ClusterARN: cluster.ARN, Roles: passes, Prefect: generation(s.version)}
 	if s.secret() != "" {
 		r.Parameter = s.parameterName()
 	}
-	if a := s.env.Agent; a != nil && a.Prefect != nil {
-		r.WorkPool = a.Prefect.WorkPool
+	if p := s.prefect(); p != nil {
+		r.WorkPool = p.WorkPool
 	}
 	return map[string]string{"flowbed": templates.AgentPolicy(s.place(), r)}
 }
 
-// addPrefect adds what is in Prefect and not in AWS: the work pool, and the
-// worker that has to report to it.
-func (s *Stack) addPrefect() error {
-	a := s.env.Agent
-	if s.o.NoPrefect || a == nil || a.Prefect == nil {
-		return nil
+func generation(v prefect.Version) templates.Generation {
+	switch {
+	case v.FindsByTags():
+		return templates.Prefect014
+	case v.Kind() == prefect.Agent1:
+		return templates.Prefect1
+	case v.Kind() == prefect.Worker2:
+		return templates.Prefect2
 	}
-	api, err := s.prefectAPI(a.Prefect)
-	if err != nil {
-		return err
-	}
-	pool := provision.Add(s.Graph, "work pool", provision.Own, resource.Pool{
-		API: api, ID: s.id, Name: a.Prefect.WorkPool, Removing: s.o.Removal, Want: s.poolDefaults,
-		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter},
-	})
-	if s.o.NoWait {
-		return nil
-	}
-	provision.Add(s.Graph, "worker", provision.Own, resource.Worker{
-		API: api, EC2: s.c.EC2, ID: s.id, Pool: a.Prefect.WorkPool, Removing: s.o.Removal,
-		Agent: s.agent, Wait: s.o.Wait, After: []provision.Edge{pool},
-	})
-	return nil
-}
-
-// prefectAPI is nil if a removal has nothing to call it with.
-func (s *Stack) prefectAPI(p *spec.Prefect) (*prefect.Client, error) {
-	if s.o.Removal && p.APIURL == "" {
-		return nil, nil
-	}
-	return prefect.New(prefect.Config{URL: p.APIURL, APIKey: p.APIKey, UserAgent: "flowbed/" + s.id.Version})
-}
-
-// poolDefaults are what the work pool gives to each run.
-func (s *Stack) poolDefaults() prefect.Defaults {
-	v, _ := prefect.ParseVersion(s.env.Agent.Prefect.Version) // Build has parsed it
-	d := prefect.Defaults{
-		Kind: v.Kind(), LogGroup: s.logGroupName(), Region: s.id.Region,
-		Image: v.Image(), Packages: "prefect-aws==" + v.AWS(),
-	}
-	cluster, _ := s.cluster.Expect()
-	task, _ := s.task.Expect()
-	execution, _ := s.execution.Expect()
-	d.ClusterARN, d.TaskRole, d.ExecutionRole = cluster.ARN, task.ARN, execution.ARN
-	if n, ok := s.network.Get(); ok {
-		d.VPC = n.VPC
-		d.PublicIP = true
-		for _, subnet := range n.Subnets {
-			d.Subnets = append(d.Subnets, subnet.ID)
-			d.PublicIP = d.PublicIP && subnet.Public
-		}
-	}
-	if g, ok := s.tasks.Get(); ok {
-		d.Groups = []string{g.ID}
-	}
-	if s.secret() != "" {
-		d.Variable = "PREFECT_API_KEY"
-		d.SecretARN = s.id.ARN("ssm", s.id.Region, "parameter"+s.parameterName())
-	}
-	return d
+	return templates.Prefect3
 }

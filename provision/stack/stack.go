@@ -4,7 +4,7 @@
 package stack
 
 import (
-	"fmt"
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/templates"
@@ -78,6 +79,9 @@ type Stack struct {
 	c   Clients
 	o   Options
 
+	version prefect.Version // zero without an agent
+	api     *prefect.Client // nil if nobody asks, or can
+
 	bucket    provision.Ref[resource.BucketState]
 	logs      provision.Ref[resource.LogGroupState]
 	parameter provision.Ref[resource.ParameterState]
@@ -85,6 +89,7 @@ type Stack struct {
 	execution provision.Ref[resource.RoleState]
 	cluster   provision.Ref[resource.ClusterState]
 	network   provision.Ref[resource.NetworkState]
+	pool      provision.Ref[resource.PoolState]
 	group     provision.Ref[resource.SecurityGroupState] // of the agent
 	tasks     provision.Ref[resource.SecurityGroupState]
 	agent     provision.Ref[resource.InstanceState]
@@ -98,15 +103,21 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 		env:   env, id: id, c: c, o: o,
 	}
 	if env.Agent != nil && !o.Removal {
-		if _, err := UserData(env, s.place()); err != nil {
-			return nil, fmt.Errorf("write the user data: %w", err)
+		if _, err := userData(env, s.place(), exampleFacts(env)); err != nil {
+			return nil, err
 		}
+	}
+	if err := s.openPrefect(); err != nil {
+		return nil, err
 	}
 	s.addStorage()
 	s.addRoles()
 	s.addCluster()
+	s.addNetwork()
+	s.addPool()
 	s.addAgent()
-	return s, s.addPrefect()
+	s.addWorker()
+	return s, nil
 }
 
 // ownership translates the spec's word; without one the step is shared if its
@@ -161,12 +172,13 @@ func (s *Stack) addStorage() {
 	})
 }
 
-// secret is the key with which the agent talks to Prefect; empty if there is none.
+// secret is the key, or the user and password, with which the agent talks to
+// Prefect; empty if there is none.
 func (s *Stack) secret() string {
 	if s.env.Agent == nil || s.env.Agent.Prefect == nil {
 		return ""
 	}
-	return s.env.Agent.Prefect.APIKey
+	return cmp.Or(s.env.Agent.Prefect.APIKey, s.env.Agent.Prefect.AuthString)
 }
 
 func (s *Stack) addRoles() {
@@ -179,12 +191,14 @@ func (s *Stack) addRoles() {
 		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name,
 		Description: "What the flows of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.TasksTrust(p), Managed: e.TaskRole.Policies,
-		Inline: policy("flowbed", templates.TaskPolicy(p, templates.TaskRights{
-			Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Statements: statements,
-		})),
+		Inline: func([]string) map[string]string {
+			return policy("flowbed", templates.TaskPolicy(p, templates.TaskRights{
+				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Dask: s.dask(), Statements: statements,
+			}))(nil)
+		},
 	})
-	parameter := ""
-	if s.o.Removal || s.secret() != "" {
+	parameter := "" // Prefect 1 gives its tasks the key itself
+	if s.o.Removal || s.secret() != "" && s.version.Kind() != prefect.Agent1 {
 		parameter = s.parameterName()
 	}
 	shared := e.ExecutionRole.Name == spec.AccountExecutionRole
@@ -199,6 +213,20 @@ func (s *Stack) addRoles() {
 		Managed:     []string{"arn:" + s.id.Partition + ":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"},
 		Inline:      policy(inline, templates.ExecutionPolicy(p, s.logGroupName(), parameter)),
 	})
+}
+
+// dask is what a cluster of dask workers needs. The ARNs of the roles and of the
+// cluster are those that were read, or follow from the names.
+func (s *Stack) dask() *templates.DaskRights {
+	if !s.env.TaskRole.Dask {
+		return nil
+	}
+	task, _ := s.task.Expect()
+	execution, _ := s.execution.Expect()
+	cluster, _ := s.cluster.Expect()
+	return &templates.DaskRights{
+		ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, LogGroup: s.logGroupName(),
+	}
 }
 
 // executionTrust leaves the region open if environments of several regions may
