@@ -47,7 +47,7 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(dir, "flowbed")
-	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "github.com/flowbed/flowbed/cmd/flowbed").CombinedOutput()
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-o", binary, "github.com/flowbed/flowbed/cmd/flowbed").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build flowbed: %w\n%s", err, out)
 	}
