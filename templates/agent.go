@@ -5,6 +5,7 @@ type Agent struct {
 	Place
 	Prefect    string // exact version
 	PrefectAWS string // exact version of prefect-aws
+	Before     string // no package is newer than this time, in RFC 3339; empty for the newest
 	APIURL     string
 	WorkPool   string
 
@@ -34,9 +35,7 @@ func UserData(a Agent) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	install, err := text("pip3.sh", map[string]string{
-		"packages": shellQuote("prefect[aws]=="+a.Prefect) + " " + shellQuote("prefect-aws=="+a.PrefectAWS),
-	})
+	install, err := text("pip3.sh", map[string]string{"install": a.install()})
 	if err != nil {
 		return "", err
 	}
@@ -58,6 +57,24 @@ func UserData(a Agent) (string, error) {
 	return setup(a.Place, script{
 		python: python, install: install, command: command, env: env,
 		parameter: a.Parameter, variable: a.Variable, ca: a.CA,
-		values: []named{{"environment", a.Env}, {"version", a.Prefect + a.PrefectAWS}, {"API", a.APIURL}, {"work pool", a.WorkPool}},
+		values: []named{{"environment", a.Env}, {"version", a.Prefect + a.PrefectAWS + a.Before}, {"API", a.APIURL}, {"work pool", a.WorkPool}},
 	})
+}
+
+// pipVersion is the pip that leaves out what was released later. The systems'
+// own cannot do that.
+const pipVersion = "26.3"
+
+// install is the lines that install the packages. An index that does not say
+// when a package was released is used as it is.
+func (a Agent) install() string {
+	packages := shellQuote("prefect[aws]=="+a.Prefect) + " " + shellQuote("prefect-aws=="+a.PrefectAWS)
+	if a.Before == "" {
+		return `try "${pip[@]}" ` + packages
+	}
+	return `try "${pip[@]}" --upgrade pip==` + pipVersion + "\n" +
+		`dated() { "${pip[@]}" --uploaded-prior-to ` + shellQuote(a.Before) + " " + packages + ` >>"$log"; }` + "\n" +
+		"if ! dated && sleep 20 && ! dated; then\n" +
+		"  say 'again: prefect: with the newest packages'\n" +
+		`  try "${pip[@]}" ` + packages + "\nfi"
 }

@@ -15,7 +15,7 @@ MIIBszCCAVmgAwIBAgIUQ0E
 
 func worker() Agent {
 	return Agent{
-		Place: dev, Prefect: "3.9.1", PrefectAWS: "0.7.12",
+		Place: dev, Prefect: "3.9.1", PrefectAWS: "0.7.12", Before: "2026-10-31T00:00:00Z",
 		APIURL:   "https://api.prefect.cloud/api/accounts/0f6e/workspaces/9d1c",
 		WorkPool: "flowbed-dev", PoolExists: true, Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY",
 	}
@@ -40,7 +40,7 @@ func agents(t *testing.T) map[string]string {
 	})
 	add("worker-open", func(a *Agent) {
 		a.APIURL, a.Parameter, a.Variable = "http://10.0.0.5:4200/api", "", ""
-		a.PoolExists = false
+		a.PoolExists, a.Before = false, ""
 	})
 	add("worker-odd", func(a *Agent) {
 		a.APIURL = `http://h/api?a="b"&c=$HOME'%n` + "`id`" + `\`

@@ -2,9 +2,11 @@ package prefect
 
 import (
 	"cmp"
+	_ "embed" // for releases.txt
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Version is an exact version of Prefect.
@@ -78,32 +80,71 @@ func (v Version) Why() string {
 	return "the ECS agent is in 0.14.0 to 1.4.1"
 }
 
-// pairs are the newest prefect-aws for a Prefect from a version on, by the
-// requirements that the packages state. 0.5.14 and 0.5.15 hang, and are in none.
+// pairs are the newest prefect-aws that was there when a Prefect came out, from
+// a version on, with the day of its own release.
 var pairs = []struct {
 	from Version
 	aws  string
+	day  string
 }{
-	{Version{3, 8, 4}, "0.7.12"},
-	{Version{3, 7, 0}, "0.7.11"},
-	{Version{3, 6, 24}, "0.7.7"},
-	{Version{3, 6, 22}, "0.7.6"},
-	{Version{3, 6, 17}, "0.7.5"},
-	{Version{3, 4, 7}, "0.7.4"},
-	{Version{2, 20, 0}, "0.4.20"},
-	{Version{2, 19, 0}, "0.4.18"},
+	{Version{3, 8, 6}, "0.7.12", "2026-09-08"},
+	{Version{3, 8, 2}, "0.7.11", "2026-08-05"},
+	{Version{3, 8, 0}, "0.7.10", "2026-07-15"},
+	{Version{3, 7, 1}, "0.7.9", "2026-05-16"},
+	{Version{3, 7, 0}, "0.7.8", "2026-05-06"},
+	{Version{3, 6, 25}, "0.7.7", "2026-03-30"},
+	{Version{3, 6, 23}, "0.7.6", "2026-03-19"},
+	{Version{3, 6, 17}, "0.7.5", "2026-02-12"},
+	{Version{3, 6, 11}, "0.7.4", "2026-01-15"},
+	{Version{3, 6, 0}, "0.7.0", "2025-11-01"},
+	{Version{3, 4, 7}, "0.6.0", "2025-10-14"},
+	{Version{2, 20, 10}, "0.4.20", "2024-10-16"},
+	{Version{2, 20, 0}, "0.4.19", "2024-08-05"},
+	{Version{2, 19, 0}, "0.4.18", "2024-07-02"},
 }
 
 // AWS is the version of prefect-aws that belongs to a worker's version; it is
 // empty if the version has no worker.
 func (v Version) AWS() string {
+	aws, _ := v.pair()
+	return aws
+}
+
+func (v Version) pair() (aws, day string) {
 	if k := v.Kind(); k != Worker3 && k != Worker2 {
-		return ""
+		return "", ""
 	}
 	for _, p := range pairs {
 		if v.Compare(p.from) >= 0 {
-			return p.aws
+			return p.aws, p.day
 		}
+	}
+	return "", ""
+}
+
+//go:embed releases.txt
+var releases string
+
+// Before is the time up to which packages may have been released that a worker's
+// version is installed with, in RFC 3339: the day after its own release. Prefect
+// does not say which later versions of other packages are too new for it, and
+// there are always some. It is empty for a version that this program does not
+// know yet, for which the newest are right.
+func (v Version) Before() string {
+	_, day := v.pair()
+	if day == "" {
+		return ""
+	}
+	for line := range strings.Lines(releases) {
+		version, released, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if version != v.String() {
+			continue
+		}
+		at, err := time.Parse(time.DateOnly, max(released, day))
+		if err != nil {
+			panic("prefect: releases.txt: " + err.Error()) // it is embedded
+		}
+		return at.AddDate(0, 0, 1).Format(time.RFC3339)
 	}
 	return ""
 }

@@ -70,7 +70,13 @@ install -d -m 0755 /opt/flowbed /opt/flowbed/bin /etc/flowbed
 id prefect >/dev/null 2>&1 || useradd --system --user-group --create-home --home-dir /var/lib/flowbed --shell /sbin/nologin prefect
 try "$python" -m venv --clear /opt/flowbed/venv
 # Wheels only: this machine could not build anything in its memory.
-try /opt/flowbed/venv/bin/python -m pip install -q --no-cache-dir --disable-pip-version-check --retries 5 --only-binary :all: 'prefect[aws]==3.9.1' 'prefect-aws==0.7.12'
+pip=(/opt/flowbed/venv/bin/python -m pip install -q --no-cache-dir --disable-pip-version-check --retries 5 --only-binary :all:)
+try "${pip[@]}" --upgrade pip==26.3
+dated() { "${pip[@]}" --uploaded-prior-to '2026-10-31T00:00:00Z' 'prefect[aws]==3.9.1' 'prefect-aws==0.7.12' >>"$log"; }
+if ! dated && sleep 20 && ! dated; then
+  say 'again: prefect: with the newest packages'
+  try "${pip[@]}" 'prefect[aws]==3.9.1' 'prefect-aws==0.7.12'
+fi
 
 begin 'files'
 cat >/etc/flowbed/agent.env <<'FLOWBED_END'
