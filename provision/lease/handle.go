@@ -21,6 +21,7 @@ type Handle struct {
 	end    context.CancelCauseFunc
 	stop   context.CancelFunc // ends the renewing
 	done   chan struct{}      // closed when the renewing has ended
+	alone  bool
 
 	// Only the renewing uses these, and Release after it has ended.
 	until time.Time // by our clock; the lease is in force for some time after it
@@ -30,6 +31,10 @@ type Handle struct {
 	release sync.Once
 	err     error // of the release
 }
+
+// Alone reports whether nobody can have held the lease between the call of
+// [Lease.Free] and now.
+func (k *Handle) Alone() bool { return k.alone }
 
 func (l *Lease) hold(ctx context.Context, nonce string, sent time.Time, h history) (*Handle, context.Context) {
 	run, end := context.WithCancelCause(ctx)

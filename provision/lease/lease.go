@@ -36,6 +36,11 @@ type Lease struct {
 	Wait    time.Duration // for another holder; 0: not at all
 	Notify  func(Held)    // told whom Acquire waits for, once for each; may be nil
 
+	// Free, if set, is called once by Acquire, when it has seen for the first
+	// time that nobody holds the lease. What is read from then on is what the
+	// holder will find, provided that [Handle.Alone].
+	Free func()
+
 	clock func() time.Time // the machine's; time.Now if nil
 	self  *self            // who this is; the process itself if nil
 }
@@ -106,6 +111,7 @@ func (l *Lease) Acquire(ctx context.Context) (*Handle, context.Context, error) {
 		}
 		if err == nil && a.got(h) {
 			handle, run := l.hold(ctx, a.nonce, a.sent, h)
+			handle.alone = a.alone
 			return handle, run, nil
 		}
 		if err == nil {
