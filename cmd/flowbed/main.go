@@ -39,7 +39,7 @@ func interruptible() (context.Context, func()) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
-		fmt.Fprintln(os.Stderr, "Stopping: what is under way finishes, nothing new begins. Again to leave at once.")
+		fmt.Fprintln(os.Stderr, "\nStopping: what is under way finishes, nothing new begins. Again to leave at once.")
 		cancel(errInterrupted)
 		<-signals
 		fmt.Fprintln(os.Stderr, "Left at once. Run the same command again: it looks at what is there, and goes on.")

@@ -139,6 +139,9 @@ func (a *app) identity(ctx context.Context, f *spec.File, cfg aws.Config) (resou
 	id := resource.Identity{Env: f.EnvName(), Region: cfg.Region, Version: version}
 	who, err := sts.NewFromConfig(cfg, func(o *sts.Options) { o.RetryMaxAttempts = 3 }).
 		GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if ctx.Err() != nil {
+		return id, "", context.Cause(ctx)
+	}
 	if err != nil {
 		return id, "", fmt.Errorf("ask AWS who is calling: %w", err)
 	}
