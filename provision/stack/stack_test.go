@@ -106,11 +106,13 @@ const agent3 = `agent {
 	}
 }`
 
-const agent1 = `agent { prefect {
-	version = "1.4.1"
-	api_url = "%s"
-	labels  = ["fargate-dev", "s3-flow-storage"]
-} }`
+const agent1 = `agent {
+	prefect {
+		version = "1.4.1"
+		api_url = "%s"
+		labels  = ["fargate-dev", "s3-flow-storage"]
+	}
+}`
 
 // graphQL answers all that is asked of a Server of Prefect 1 in the same way.
 func graphQL(answer string) http.Handler {

@@ -1,0 +1,220 @@
+package stack_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
+)
+
+// lives are the environments whose whole life is lived in the sandbox, with the
+// policies and the user data that they bring about.
+var lives = []struct{ name, text string }{
+	{"no_agent", ``},
+	{"dask", `task_role { dask = true }`},
+	{"worker3", fmt.Sprintf(agent3, "https://prefect.example.com")},
+	{"worker2", "agent {\nprefect {\nversion = \"2.20.25\"\napi_key = \"pnu_0123456789\"\napi_url = \"https://prefect.example.com/api\"\n}\n}"},
+	{"agent1", fmt.Sprintf(agent1, "http://prefect.example.com:4200")},
+	{"agent014", "agent {\nprefect {\nversion = \"0.14.6\"\napi_key = \"tok_0123456789\"\napi_url = \"http://prefect.example.com:4200\"\n}\n}"},
+}
+
+// TestLife builds each environment, finds nothing to do, and removes it, after
+// which the account is as it was.
+func TestLife(t *testing.T) {
+	for _, c := range lives {
+		t.Run(c.name, func(t *testing.T) {
+			text := "environment \"dev\" {\n" + c.text + "\n}"
+			synctest.Test(t, func(t *testing.T) {
+				account := sandbox.New()
+				before := account.Inventory()
+				s := build(t, account, text, stack.Options{NoPrefect: true})
+				if err := s.Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				golden(t, c.name+".policies", policies(t, account))
+				if u := userData(t, account); u != "" {
+					golden(t, c.name+".sh", u)
+				}
+				p, err := build(t, account, text, stack.Options{NoPrefect: true}).Graph.Plan(t.Context())
+				if err != nil || p.Err() != nil || !p.Empty() {
+					t.Errorf("the second plan: %v, %v, %+v", err, p.Err(), p.Actions)
+				}
+				ordered(t, account.Writes())
+				left, err := build(t, account, text, stack.Options{NoPrefect: true, Removal: true}).Graph.Down(t.Context())
+				if err != nil || !left.Empty() {
+					t.Errorf("down: %v, left %+v", err, left.Actions)
+				}
+				if have := account.Inventory(); len(have) != len(before) {
+					t.Errorf("left behind: %v", have)
+				}
+			})
+		})
+	}
+}
+
+// ordered: the instance starts what uses all the rest, so it comes last.
+func ordered(t *testing.T, writes []sandbox.Call) {
+	t.Helper()
+	run := slices.IndexFunc(writes, func(c sandbox.Call) bool { return c.Operation == "RunInstances" })
+	for _, c := range writes[max(run, 0)+1:] {
+		if run >= 0 && strings.HasPrefix(c.Operation, "Create") {
+			t.Errorf("%s comes after RunInstances", c)
+		}
+	}
+}
+
+// policies are the inline policies of all roles, by role.
+func policies(t *testing.T, account *sandbox.Account) string {
+	t.Helper()
+	api, ctx := iam.NewFromConfig(account.Config(region)), context.Background()
+	var b strings.Builder
+	for _, role := range []string{"flowbed-dev-agent", "flowbed-dev-task", "ecsTaskExecutionRole"} {
+		list, err := api.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: &role})
+		if err != nil && !errors.As(err, new(interface{ ErrorCode() string })) {
+			t.Fatal(err)
+		} else if err != nil {
+			continue
+		}
+		for _, name := range list.PolicyNames {
+			out, err := api.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := url.QueryUnescape(aws.ToString(out.PolicyDocument))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var doc struct{ Statement []json.RawMessage }
+			if err := json.Unmarshal([]byte(text), &doc); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "%s, %s:\n", role, name)
+			for _, st := range doc.Statement {
+				fmt.Fprintf(&b, "  %s\n", st)
+			}
+		}
+	}
+	return b.String()
+}
+
+// userData is that of the instance, without the parts that do not depend on the
+// spec: what is tested here is what the stack fills in.
+func userData(t *testing.T, account *sandbox.Account) string {
+	t.Helper()
+	api, ctx := ec2.NewFromConfig(account.Config(region)), context.Background()
+	list, err := api.DescribeInstances(ctx, &ec2.DescribeInstancesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Reservations) == 0 {
+		return ""
+	}
+	id := list.Reservations[0].Instances[0].InstanceId
+	out, err := api.DescribeInstanceAttribute(ctx, &ec2.DescribeInstanceAttributeInput{InstanceId: id, Attribute: types.InstanceAttributeNameUserData})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := base64.StdEncoding.DecodeString(aws.ToString(out.UserData.Value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(raw)) {
+		for _, word := range []string{"ExecStart=", "PREFECT_", "PREFECT__", "PARAMETER, VARIABLE", "subnets:", "securityGroups:", "assignPublicIp:", "'prefect[aws]"} {
+			if strings.Contains(line, word) {
+				b.WriteString(line)
+				break
+			}
+		}
+	}
+	return anyID.ReplaceAllString(b.String(), "sg-…")
+}
+
+// anyID is the id of a security group, which depends on the order of calls that
+// run at the same time.
+var anyID = regexp.MustCompile(`sg-[0-9a-f]{17}`)
+
+// TestDask: tasks of the group can talk to each other only with dask.
+func TestDask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		api := ec2.NewFromConfig(account.Config(region))
+		for dask, want := range map[bool]int{true: 1, false: 0} {
+			s := build(t, account, fmt.Sprintf("environment \"dev\" {\ntask_role { dask = %t }\n}", dask), stack.Options{})
+			if err := s.Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			out, err := api.DescribeSecurityGroups(t.Context(), &ec2.DescribeSecurityGroupsInput{
+				Filters: []types.Filter{{Name: aws.String("group-name"), Values: []string{"flowbed-dev-tasks"}}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := out.SecurityGroups[0]
+			if len(g.IpPermissions) != want {
+				t.Fatalf("dask = %t: have %+v", dask, g.IpPermissions)
+			}
+			if want == 1 && aws.ToString(g.IpPermissions[0].UserIdGroupPairs[0].GroupId) != aws.ToString(g.GroupId) {
+				t.Errorf("have %+v, want the group itself", g.IpPermissions[0])
+			}
+			p, err := build(t, account, fmt.Sprintf("environment \"dev\" {\ntask_role { dask = %t }\n}", dask), stack.Options{}).Graph.Plan(t.Context())
+			if err != nil || !p.Empty() {
+				t.Errorf("dask = %t: the second plan: %v, %+v", dask, err, p.Actions)
+			}
+		}
+	})
+}
+
+// TestTooLong: a chain of authorities makes the user data longer than EC2 takes,
+// which is said before anything is called.
+func TestTooLong(t *testing.T) {
+	pem, err := os.ReadFile("../spec/testdata/home/.ssh/ca.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, n := range map[string]int{"few.pem": 2, "many.pem": 40} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Repeat(string(pem), n)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, version := range []string{"3.9.1", "1.4.1"} {
+		text := "environment \"dev\" {\n  agent {\n    prefect {\n      version = \"" + version + "\"\n      api_url = \"https://prefect.example.com:4200\"\n      ca_file = file(\"few.pem\")\n    }\n  }\n}\n"
+		path := filepath.Join(dir, "config.hcl")
+		load := func(text string) error {
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, err := spec.Load(path, spec.Options{Check: stack.Check})
+			return err
+		}
+		if err := load(text); err != nil {
+			t.Errorf("%s with two: %v", version, err)
+		}
+		e, ok := errors.AsType[*spec.Error](load(strings.Replace(text, "few", "many", 1)))
+		if !ok {
+			t.Fatalf("%s: the long one passes", version)
+		}
+		d := e.Diags[0]
+		if d.Subject.Start.Line != 6 || !strings.Contains(d.Detail, "EC2 takes 16384 at most") {
+			t.Errorf("have %v at %v", d, d.Subject)
+		}
+	}
+}
