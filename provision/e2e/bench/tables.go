@@ -14,7 +14,7 @@ func tables(found [][]result, delay, start time.Duration, size int64) string {
 		fmt.Fprintf(&b, "| %-20s | %7s | %7s | %5s | %5s | %9s | %13s | %8s | %7s |\n", cells...)
 	}
 	row("", "wall", "aim", "calls", "aim", "in flight", "critical path", "moto", "memory")
-	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for i, c := range commands {
 		r := median(found[i])
 		n := chain(r.calls)
@@ -28,7 +28,7 @@ func tables(found [][]result, delay, start time.Duration, size int64) string {
 		row(c.name, seconds(r.wall), aim, fmt.Sprint(len(r.calls)), calls, fmt.Sprint(inFlight(r.calls)),
 			fmt.Sprintf("%d = %s", n, seconds(time.Duration(n)*delay)), seconds(busy(r.calls)), mib(r.memory))
 	}
-	fmt.Fprintf(&b, "\n| %-20s | %9s | %7s |\n|---|---|---|\n", "", "", "aim")
+	fmt.Fprintf(&b, "\n| %-20s | %9s | %7s |\n|---|--:|--:|\n", "", "", "aim")
 	fmt.Fprintf(&b, "| %-20s | %9s | %7s |\n", "flowbed version", fmt.Sprintf("%.1f ms", start.Seconds()*1000), "20 ms")
 	fmt.Fprintf(&b, "| %-20s | %9s | %7s |\n", "stripped binary", fmt.Sprintf("%.1f MB", float64(size)/1e6), "25 MB")
 	fmt.Fprintf(&b, "| %-20s | %9s | %7s |\n", "peak memory", mib(peak(found)), "60 MB")
@@ -38,15 +38,16 @@ func tables(found [][]result, delay, start time.Duration, size int64) string {
 func preface(delay time.Duration, runs int) string {
 	return fmt.Sprintf(`# Benchmarks
 
-%s writes this page: the real binary against moto, with %v added to each call, and each
-command in the run of median length out of %d, on %s/%s with %d cores. *In flight* is the most calls
-under way at once; the *critical path* is the longest chain of calls each of which began after the
-one before had ended, times the delay; *moto* is for how long the emulator had a call in hand.
+%s writes this page: the real binary against
+moto, with %v added to each call, on %s/%s with %d cores; of %d runs of each command, that of median
+length. *In flight* is the most calls under way at once; the *critical path* is the longest chain of
+calls each of which began after the one before had ended, times the delay; *moto* is for how long the
+emulator had a call in hand. Machines differ: this page is no test.
 
 For comparison, Terraform 1.11 with its AWS provider, on the same work and with the same delay: an
-unchanged plan 2.3 s (54 calls), apply 12.9 s (81), destroy 13.6 s (84).
+unchanged plan takes 2.3 s (54 calls), apply 12.9 s (81), destroy 13.6 s (84).
 
-`, "`make bench BENCH=-markdown=docs/benchmarks.md`", delay, runs, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+`, "`make bench BENCH=-markdown=docs/benchmarks.md`", delay, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runs)
 }
 
 func median(runs []result) result {
