@@ -27,7 +27,11 @@ type logGroup struct {
 }
 
 func (r *request) logs() *logsDB {
-	return regional(&r.Logs, r.region, func() *logsDB { return &logsDB{Groups: map[string]*logGroup{}} })
+	d := regional(&r.Logs, r.region, func() *logsDB { return &logsDB{} })
+	if d.Groups == nil { // new, or empty when it was saved
+		d.Groups = map[string]*logGroup{}
+	}
+	return d
 }
 
 func init() {

@@ -35,7 +35,11 @@ type parameter struct {
 func (p *parameter) secure() bool { return p.Type == string(types.ParameterTypeSecureString) }
 
 func (r *request) ssm() *ssmDB {
-	return regional(&r.SSM, r.region, func() *ssmDB { return &ssmDB{Parameters: map[string]*parameter{}} })
+	d := regional(&r.SSM, r.region, func() *ssmDB { return &ssmDB{} })
+	if d.Parameters == nil { // new, or empty when it was saved
+		d.Parameters = map[string]*parameter{}
+	}
+	return d
 }
 
 func init() {
