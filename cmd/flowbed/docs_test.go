@@ -1,0 +1,146 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// documents are the pages for people, but for the records of decisions, which
+// may speak of what no longer is.
+func documents(t *testing.T) []string {
+	pages, err := filepath.Glob("../../*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pages = append(pages, more...); len(pages) < 7 {
+		t.Fatalf("only %d pages", len(pages))
+	}
+	return pages
+}
+
+func readPage(t *testing.T, page string) string {
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]*)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.*)$`)
+	noSlug  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// slug is the anchor that a heading gets.
+func slug(title string) string {
+	return strings.ReplaceAll(noSlug.ReplaceAllString(strings.ToLower(title), ""), " ", "-")
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	pages := documents(t)
+	records, err := filepath.Glob("../../docs/decisions/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, records...) {
+		for _, m := range link.FindAllStringSubmatch(readPage(t, page), -1) {
+			target, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			to := page
+			if target != "" {
+				to = filepath.Join(filepath.Dir(page), target)
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s: %s leads nowhere", page, m[1])
+				continue
+			}
+			if anchor == "" {
+				continue
+			}
+			found := slices.ContainsFunc(heading.FindAllStringSubmatch(readPage(t, to), -1),
+				func(h []string) bool { return slug(h[1]) == anchor })
+			if !found {
+				t.Errorf("%s: %s leads to no heading", page, m[1])
+			}
+		}
+	}
+}
+
+var (
+	fenced   = regexp.MustCompile("(?ms)^```.*?^```")
+	indented = regexp.MustCompile(`(?m)^ {4}.*$`)
+	inline   = regexp.MustCompile("`[^`\n]+`")
+	// commandLine is a command line in a text of code: what follows the program's name,
+	// up to what is no argument.
+	commandLine = regexp.MustCompile("(?m)(?:^|[\\s`($])flowbed((?: +[A-Za-z0-9_./=-]+)*)(?:$|[\\s`)])")
+)
+
+// TestShownCommandsExist keeps the documents from telling of commands and flags
+// that are not there.
+func TestShownCommandsExist(t *testing.T) {
+	for _, page := range documents(t) {
+		text := readPage(t, page)
+		code := slices.DeleteFunc(fenced.FindAllString(text, -1), func(c string) bool {
+			return strings.HasPrefix(c, "```hcl") // a spec's comments are prose
+		})
+		text = fenced.ReplaceAllString(text, "")
+		code = append(code, indented.FindAllString(text, -1)...)
+		code = append(code, inline.FindAllString(indented.ReplaceAllString(text, ""), -1)...)
+		n := 0
+		for _, c := range code {
+			for _, m := range commandLine.FindAllStringSubmatch(c, -1) {
+				n++
+				if err := parses(strings.Fields(m[1])); err != nil {
+					t.Errorf("%s: flowbed%s: %v", page, m[1], err)
+				}
+			}
+		}
+		least := map[string]int{"../../README.md": 5, "../../docs/guide.md": 20}
+		if n < least[page] {
+			t.Errorf("%s: only %d commands were found", page, n)
+		}
+	}
+}
+
+// parses reports what is wrong with a command line, without carrying it out.
+func parses(args []string) error {
+	root := newApp(os.Stdin, os.Stdout, os.Stderr).command()
+	root.InitDefaultHelpCmd()
+	c, rest, err := root.Find(args)
+	if err != nil {
+		return err
+	}
+	c.InitDefaultHelpFlag()
+	c.InitDefaultVersionFlag()
+	if c.Name() == "help" {
+		return parses(rest)
+	}
+	if err := c.ParseFlags(rest); err != nil {
+		return err
+	}
+	return c.ValidateArgs(c.Flags().Args())
+}
+
+func TestParsesRefuses(t *testing.T) {
+	for _, line := range []string{"plans", "plan --jsn", "plan now", "help nonsense", "completion nonsense", "up --timeout soon"} {
+		if parses(strings.Fields(line)) == nil {
+			t.Errorf("%s: taken for a command", line)
+		}
+	}
+	for _, line := range []string{"", "plan -e dev", "help exit-codes", "completion bash", "up --timeout 20m -y", "up --help", "--version"} {
+		if err := parses(strings.Fields(line)); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
