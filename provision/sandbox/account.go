@@ -52,6 +52,14 @@ type Account struct {
 	// not call the account.
 	Fault func(Call) Fault
 
+	// Shell, if it is set, carries out the commands that Systems Manager sends to
+	// a running instance: it returns their output and exit code. It must not call
+	// the account. Without it no instance has an agent of Systems Manager.
+	Shell func(instance, script string) (output string, code int)
+
+	// CommandTime is how long such a command takes.
+	CommandTime time.Duration
+
 	// Secrets are values that may stand in SecureString parameters. Save keeps
 	// only their fingerprints; a value given here is recognised after Load.
 	Secrets []string
@@ -67,6 +75,8 @@ type Account struct {
 	calls   []Call
 	writes  int
 	secrets map[string]string // see secretKey; never saved
+
+	commands map[string]*command // of Systems Manager, by id; never saved
 }
 
 // Call is one call that reached the account.

@@ -1,0 +1,69 @@
+package stack_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/stack"
+)
+
+// TestShell finds the agent and runs scripts on it.
+func TestShell(t *testing.T) {
+	text := "environment \"dev\" {\n" + fmt.Sprintf(agent3, "https://prefect.example.com") + "\n}"
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		account.Lag, account.CommandTime = 3*time.Second, 20*time.Second
+		open := func() *stack.Stack {
+			return build(t, account, text, stack.Options{Removal: true, NoPrefect: true})
+		}
+		if _, err := open().Agent(t.Context()); err == nil || !strings.Contains(err.Error(), "no agent") {
+			t.Errorf("before up: %v", err)
+		}
+		if err := build(t, account, text, stack.Options{NoPrefect: true}).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s := open()
+		agent, err := s.Agent(t.Context())
+		if err != nil || agent.ID == "" {
+			t.Fatalf("have %v, %v", agent.ID, err)
+		}
+		if _, err := s.Shell(agent).Run(t.Context(), "true"); !errors.Is(err, resource.ErrUnmanaged) {
+			t.Errorf("without an agent of Systems Manager: %v", err)
+		}
+		account.Shell = func(instance, script string) (string, int) {
+			if instance != agent.ID {
+				t.Errorf("have %s, want %s", instance, agent.ID)
+			}
+			return "ran " + script, strings.Count(script, "exit")
+		}
+		begun := time.Now()
+		if out, err := s.Shell(agent).Run(t.Context(), "one\ntwo"); err != nil || out != "ran one\ntwo" {
+			t.Errorf("have %q, %v", out, err)
+		}
+		if took := time.Since(begun); took < account.CommandTime || took > account.CommandTime+5*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		if _, err := s.Shell(agent).Run(t.Context(), "exit 1"); err == nil || !strings.Contains(err.Error(), "failed, exit code 1:\nran exit 1") {
+			t.Errorf("have %v", err)
+		}
+		if _, err := (resource.Shell{API: s.Shell(agent).API, Instance: "i-00000000"}).Run(t.Context(), "x"); !errors.Is(err, resource.ErrUnmanaged) {
+			t.Errorf("of another instance: %v", err)
+		}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, errors.New("stopped"))
+		defer cancel()
+		if _, err := s.Shell(agent).Run(ctx, "x"); err == nil || err.Error() != "stopped" {
+			t.Errorf("have %v", err)
+		}
+		account.CommandTime = time.Hour
+		if _, err := s.Shell(agent).Run(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "no end within 5m0s") {
+			t.Errorf("have %v", err)
+		}
+	})
+}
