@@ -232,6 +232,9 @@ func TestRetries(t *testing.T) {
 			}
 			begun := time.Now()
 			_, err := client(t, s, nil).ReadPool(t.Context(), "dev")
+			if err != nil && prefect.Retry(err) != (c.status == 500) {
+				t.Errorf("%d: Retry is %v", c.status, prefect.Retry(err))
+			}
 			if (err == nil) != c.ok || len(s.Calls()) != c.calls || time.Since(begun) != c.waited {
 				t.Errorf("%d: %v after %v", c.status, err, time.Since(begun))
 			}

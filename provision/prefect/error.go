@@ -167,3 +167,14 @@ func messages(raw json.RawMessage) string {
 	}
 	return strings.Join(out, "; ")
 }
+
+// Retry reports whether an error may pass by itself: the API did not answer, or
+// said that it cannot at present.
+func Retry(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Class != ErrUnreachable {
+		return false
+	}
+	_, network := errors.AsType[net.Error](e.Err)
+	return network || passing(e.Status)
+}
