@@ -92,7 +92,7 @@ func TestShownCommandsExist(t *testing.T) {
 	for _, page := range documents(t) {
 		text := readPage(t, page)
 		code := slices.DeleteFunc(fenced.FindAllString(text, -1), func(c string) bool {
-			return strings.HasPrefix(c, "```hcl") // a spec's comments are prose
+			return strings.HasPrefix(c, "```hcl") || strings.HasPrefix(c, "```json") // what they quote is prose
 		})
 		text = fenced.ReplaceAllString(text, "")
 		code = append(code, indented.FindAllString(text, -1)...)
@@ -141,6 +141,21 @@ func TestParsesRefuses(t *testing.T) {
 	for _, line := range []string{"", "plan -e dev", "help exit-codes", "completion bash", "up --timeout 20m -y", "up --help", "--version"} {
 		if err := parses(strings.Fields(line)); err != nil {
 			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+// TestReadmeHasTheMeasuredNumbers compares with the page that the benchmark writes.
+func TestReadmeHasTheMeasuredNumbers(t *testing.T) {
+	readme := readPage(t, "../../README.md")
+	row := regexp.MustCompile(`(?m)^\| (up|down|plan, unchanged) +\| +([\d.]+ s) \|[^|]*\| +(\d+) \|`)
+	rows := row.FindAllStringSubmatch(readPage(t, "../../docs/benchmarks.md"), -1)
+	if len(rows) != 3 {
+		t.Fatalf("docs/benchmarks.md has %d of the 3 rows", len(rows))
+	}
+	for _, r := range rows {
+		if want := "| " + r[2] + ", " + r[3] + " calls |"; !strings.Contains(readme, want) {
+			t.Errorf("README.md: %s took %s and %s calls in docs/benchmarks.md", r[1], r[2], r[3])
 		}
 	}
 }

@@ -14,7 +14,7 @@ func (o Options) changes(b *strings.Builder, a provision.Action) {
 	for _, c := range a.Changes {
 		width = max(width, cells(clean(c.Field, false)))
 	}
-	width = min(width, 28)
+	width = min(width, 32)
 	for _, c := range a.Changes {
 		if a.Op == provision.Create {
 			o.created(b, c, width)
