@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/spec"
 )
 
@@ -82,6 +83,9 @@ func denied(err error) bool {
 			}
 		}
 		return false
+	}
+	if errors.Is(err, prefect.ErrUnauthorized) {
+		return true
 	}
 	switch awserr.Classify(err) {
 	case awserr.Denied, awserr.Credentials:

@@ -21,17 +21,18 @@ func (a *app) outputsCommand() *cobra.Command {
 know. What does not exist is left out.`,
 		Example: `  flowbed outputs
   eval "$(flowbed outputs --format env)"      FLOWBED_BUCKET and so on
+  flowbed outputs --format prefect > prefect.yaml   how to deploy a flow here
   flowbed outputs --json | jq -r .outputs.bucket`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&format, "format", "text", "text, json or env")
+	c.Flags().StringVar(&format, "format", "text", "text, json, env or prefect")
 	c.Flags().BoolVar(&asJSON, "json", false, "the same as --format json")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		if asJSON {
 			format = "json"
 		}
-		if !slices.Contains([]string{"text", "json", "env"}, format) {
-			return usageOf(c, fmt.Errorf("--format %s: not text, json or env", format))
+		if !slices.Contains([]string{"text", "json", "env", "prefect"}, format) {
+			return usageOf(c, fmt.Errorf("--format %s: not text, json, env or prefect", format))
 		}
 		s, err := a.open(c.Context(), stack.Options{})
 		if err != nil {
@@ -52,6 +53,8 @@ know. What does not exist is left out.`,
 			return view.OutputsJSON(a.out, s.header, list)
 		case "env":
 			return outputEnv(a.out, list)
+		case "prefect":
+			return outputPrefect(a.out, s, list)
 		default:
 			return outputText(a.out, list)
 		}
