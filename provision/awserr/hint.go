@@ -1,13 +1,5 @@
 package awserr
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-
-	"github.com/aws/smithy-go"
-)
-
 // hints holds what to do about a code, whatever the operation.
 var hints = map[string]string{
 	"ExpiredToken":                "the credentials have expired: log in again (for SSO: aws sso login), and run the same command; it goes on from here",
@@ -36,7 +28,8 @@ func Hint(err error) string {
 	}
 	switch Classify(err) {
 	case Denied:
-		return deniedHint(err)
+		r, _ := RefusalOf(err)
+		return r.String()
 	case Credentials:
 		return "give AWS credentials: a profile (--profile, AWS_PROFILE), `aws sso login`, or AWS_ACCESS_KEY_ID and its companions"
 	case Quota:
@@ -50,58 +43,4 @@ func Hint(err error) string {
 		return "run the same command again; it goes on from here"
 	}
 	return ""
-}
-
-// deniedHint names the permission, and who denies it as far as the message tells.
-func deniedHint(err error) string {
-	by := "the identity's policies"
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		switch m := api.ErrorMessage(); {
-		case strings.Contains(m, "service control policy"):
-			by = "a service control policy of the organization"
-		case strings.Contains(m, "resource control policy"):
-			by = "a resource control policy of the organization"
-		case strings.Contains(m, "permissions boundary"):
-			by = "the identity's permissions boundary"
-		case strings.Contains(m, "session policy"):
-			by = "the session policy"
-		case strings.Contains(m, "explicit deny"):
-			by = "an explicit deny in a policy"
-		}
-	}
-	if p := Permission(err); p != "" {
-		return fmt.Sprintf("needs the permission %s; it is denied by %s", p, by)
-	}
-	return "a permission is missing; it is denied by " + by
-}
-
-// prefixes are those IAM prefixes that are not the service's id in lower case.
-var prefixes = map[string]string{"cloudwatch logs": "logs"}
-
-// permissions are the operations whose permission has another name.
-var permissions = map[string]string{
-	"s3:HeadBucket": "s3:ListBucket", "s3:DeleteObjects": "s3:DeleteObject",
-	"s3:ListObjectVersions": "s3:ListBucketVersions", "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
-	"s3:GetBucketEncryption": "s3:GetEncryptionConfiguration", "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
-	"s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-	"s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-	"s3:GetPublicAccessBlock":            "s3:GetBucketPublicAccessBlock",
-	"s3:PutPublicAccessBlock":            "s3:PutBucketPublicAccessBlock",
-	"s3:DeleteBucketLifecycle":           "s3:PutLifecycleConfiguration",
-}
-
-// Permission is the IAM action that the failed call needs, or empty.
-func Permission(err error) string {
-	service, op := strings.ToLower(Service(err)), Operation(err)
-	if service == "" {
-		return ""
-	}
-	if p, ok := prefixes[service]; ok {
-		service = p
-	}
-	action := service + ":" + op
-	if p, ok := permissions[action]; ok {
-		return p
-	}
-	return action
 }
