@@ -8,7 +8,6 @@ package awserr
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -127,11 +126,7 @@ func classifyOther(err error) Class {
 		strings.Contains(err.Error(), "failed to refresh cached credentials") {
 		return Credentials
 	}
-	if n, ok := errors.AsType[net.Error](err); ok {
-		if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-			return Unknown
-		}
-		_ = n
+	if ofNetwork(err) && !unknownHost(err) {
 		return Transient
 	}
 	return Unknown

@@ -42,5 +42,8 @@ func Hint(err error) string {
 		}
 		return "run the same command again; it goes on from here"
 	}
+	if unknownHost(err) {
+		return "check the network connection, and the name of the region (or of the endpoint)"
+	}
 	return ""
 }

@@ -111,7 +111,7 @@ func unanswered(op operation) string {
 	}
 	if u, ok := errors.AsType[*url.Error](error(op)); ok {
 		host := u.URL
-		if p, err := url.Parse(u.URL); err == nil {
+		if p, err := url.Parse(u.URL); err == nil && p.Host != "" {
 			host = p.Host
 		}
 		return fmt.Sprintf("no answer from %s: %v", host, u.Err)
