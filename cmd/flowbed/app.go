@@ -35,6 +35,8 @@ func newApp(in, out, errs *os.File) *app {
 	return a
 }
 
+const defaultConfig = "config.hcl"
+
 const rootText = `Flowbed turns one HCL file into a place where data flows run on AWS: roles,
 bucket, log group, Fargate cluster, and an agent that starts flows in it.
 There is no state file: every run looks at the account afresh.
@@ -57,7 +59,7 @@ func (a *app) command() *cobra.Command {
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageOf(c, err) })
 	f := root.PersistentFlags()
-	f.StringVarP(&a.config, "config", "c", "config.hcl", "the file that describes the environment")
+	f.StringVarP(&a.config, "config", "c", defaultConfig, "the file that describes the environment")
 	f.StringVarP(&a.env, "env", "e", "", "which environment, if the file has several")
 	f.StringArrayVar(&a.vars, "var", nil, "set a variable of the file, as name=value; repeatable")
 	f.StringVar(&a.profile, "profile", "", "profile of the AWS configuration")
@@ -66,7 +68,7 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.noColor, "no-color", false, "no colour (NO_COLOR)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies, and each call to AWS")
 	root.AddCommand(a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(),
-		a.outputsCommand(), a.versionCommand(), exitCodesHelp())
+		a.outputsCommand(), a.agentCommand(), a.unlockCommand(), a.versionCommand(), exitCodesHelp())
 	root.SetHelpCommand(helpCommand())
 	strictCompletion(root)
 	return root

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/flowbed/flowbed/provision/resource"
@@ -24,6 +26,8 @@ import (
 type session struct {
 	*stack.Stack
 	env    *spec.Environment
+	id     resource.Identity
+	ssm    *ssm.Client // of the lease
 	header view.Header
 	save   func() error // keeps the sandbox
 }
@@ -42,14 +46,24 @@ func (a *app) load(removal bool) (*spec.File, error) {
 		vars[name] = value
 		a.secrets = append(a.secrets, value) // until the file says which are not
 	}
-	f, err := spec.Load(a.config, spec.Options{
-		Env: a.env, Vars: vars, Region: a.region, Removal: removal,
-	})
+	o := spec.Options{Env: a.env, Vars: vars, Region: a.region, Removal: removal, Check: stack.Check}
+	f, err := spec.Load(a.config, o)
+	if removal && a.env != "" && a.noConfig() {
+		fmt.Fprintf(a.err, "There is no %s: going by the name %s alone.\n", a.config, a.env)
+		f, err = spec.Bare(a.env, o)
+	}
 	if err != nil {
 		return nil, err
 	}
 	a.secrets = f.Secrets()
 	return f, nil
+}
+
+// noConfig reports whether there is no file, and none was asked for: a removal
+// needs only the environment's name then.
+func (a *app) noConfig() bool {
+	_, err := os.Stat(a.config)
+	return a.config == defaultConfig && errors.Is(err, fs.ErrNotExist)
 }
 
 func errNoValue() error {
@@ -90,11 +104,12 @@ func (a *app) open(ctx context.Context, o stack.Options) (*session, error) {
 	if a.sandbox {
 		o.Address, o.NoPrefect = sandboxAddress, true
 	}
-	built, err := stack.Build(env, id, stack.NewClients(cfg), o)
+	clients := stack.NewClients(cfg)
+	built, err := stack.Build(env, id, clients, o)
 	if err != nil {
 		return nil, usage(err)
 	}
-	s := &session{Stack: built, env: env, save: save}
+	s := &session{Stack: built, env: env, id: id, ssm: clients.SSM, save: save}
 	s.header = view.Header{
 		Environment: env.Name, Account: id.Account, Caller: caller, Region: id.Region,
 		Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,

@@ -1,15 +1,17 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/stack"
 )
 
 func (a *app) upCommand() *cobra.Command {
-	var yes, asJSON bool
+	var f runFlags
 	var o stack.Options
 	c := &cobra.Command{
 		Use: "up", Short: "Build the environment, or repair it",
@@ -20,12 +22,12 @@ and run again: it looks at what is there, and does what is missing.`,
   flowbed up --timeout 20m    if the agent needs long to install`,
 		Args: noArgs,
 	}
-	a.runFlags(c, &yes, &asJSON)
+	f.add(c)
 	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait for the agent's worker to report to Prefect")
 	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "end when the agent's instance runs")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
-		if err := a.mustAsk(yes, asJSON, "up"); err != nil {
+		if err := a.mustAsk(f.yes, f.asJSON, "up"); err != nil {
 			return err
 		}
 		s, err := a.open(ctx, o)
@@ -33,23 +35,9 @@ and run again: it looks at what is there, and does what is missing.`,
 			return err
 		}
 		defer s.keep(&err)
-		p, err := s.Graph.Plan(ctx)
-		if err != nil {
-			return err
-		}
-		r := a.newRun(s, "up", asJSON)
-		ran, err := r.begin(ctx, p, yes)
-		if ran {
-			err = s.Graph.Up(ctx)
-		}
-		return r.end(ran, nil, err)
+		return a.newRun(s, "up", f).do(ctx, func(ctx context.Context) (*provision.Plan, error) {
+			return nil, s.Graph.Up(ctx)
+		})
 	}
 	return c
-}
-
-// runFlags are the flags of the commands that change something.
-func (a *app) runFlags(c *cobra.Command, yes, asJSON *bool) {
-	f := c.Flags()
-	f.BoolVarP(yes, "yes", "y", false, "do not ask")
-	f.BoolVar(asJSON, "json", false, "JSON lines on stdout (docs/json.md); needs --yes")
 }

@@ -23,6 +23,31 @@ var outputs = []Output{
 	{Name: "public_ip", Value: "203.0.113.20"},
 }
 
+// exampleReceipt is of a down that a bucket has stopped.
+func exampleReceipt(w io.Writer) error {
+	began := time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
+	left := provision.Plan{Actions: []provision.Action{
+		{Step: "agent"},
+		{Step: "cluster", Op: provision.Foreign},
+		{Step: "execution role", Op: provision.Foreign},
+		{Step: "ssh group", Object: "sg-0a1", Op: provision.Delete, Owner: ours},
+	}}
+	return ReceiptJSON(w, testHeader, Removal{Began: began, Ended: began.Add(90 * time.Second), Left: &left,
+		Planned: provision.Plan{Actions: []provision.Action{
+			{Step: "agent", Object: "i-0a1", Op: provision.Delete, Owner: ours},
+			{Step: "key pair"},
+			{Step: "cluster", Object: "default", Op: provision.Foreign, Notes: []provision.Note{{Text: "left alone: flowbed did not make it"}}},
+			{Step: "execution role", Object: "ecsTaskExecutionRole", Op: provision.Release,
+				Owner: provision.Owner{By: "ci@eu-central-1", Claims: []string{"ci@eu-central-1", "dev@eu-central-1"}},
+				Notes: []provision.Note{{Text: "still used by ci@eu-central-1"}}},
+			{Step: "ssh group", Object: "sg-0a1", Op: provision.Delete, Owner: ours},
+		}},
+		Err: &provision.StepError{Step: "ssh group", Doing: "delete",
+			Err:   errors.New("DependencyViolation: resource sg-0a1 has a dependent object (for 2m0s)"),
+			Cause: "sg-0a1 is used by the network interface eni-0b2 of i-0f3"},
+	}, Options{})
+}
+
 // upLines is a run that fails in one step.
 func upLines(w io.Writer) error {
 	l := NewLines(w, Options{Header: testHeader, Verb: "up", Hint: func(error) string { return "ask for the permission" }})
@@ -84,6 +109,7 @@ func TestDocumentation(t *testing.T) {
 		}{ // in this order, because the clock of the last one moves
 			{"plan", func(w io.Writer) error { return PlanJSON(w, testHeader, "up", examplePlan) }},
 			{"down", downLines},
+			{"receipt", exampleReceipt},
 			{"outputs", func(w io.Writer) error { return OutputsJSON(w, testHeader, outputs) }},
 			{"up", upLines},
 		} {

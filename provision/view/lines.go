@@ -60,6 +60,20 @@ func (l *Lines) Outputs(list []Output) {
 	}{"outputs", stamp(time.Now()), outputsJSON(list)})
 }
 
+// Locked says that somebody else is at work on the environment, and that the run
+// waits; the fields are those of the holder.
+func (l *Lines) Locked(holder, command string, pid int, since, expires time.Time) {
+	l.line(struct {
+		Type    string `json:"type"`
+		Time    string `json:"time"`
+		Holder  string `json:"holder"`
+		Command string `json:"command"`
+		PID     int    `json:"pid"`
+		Since   string `json:"since"`
+		Expires string `json:"expires"`
+	}{"locked", stamp(time.Now()), holder, command, pid, stamp(since), stamp(expires)})
+}
+
 // Notify implements Progress.
 func (l *Lines) Notify(e provision.Event) {
 	j := jsonEvent{

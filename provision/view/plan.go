@@ -158,7 +158,12 @@ func (o Options) summary(p provision.Plan) string {
 
 func (o Options) nothing(n Tally) string {
 	if o.Verb == "down" {
-		s := "Nothing to do: nothing of this environment is there."
+		s := "Nothing found"
+		if h := o.Header; h != (Header{}) {
+			s += fmt.Sprintf(" in account %s, region %s: nothing there is of environment %s",
+				clean(h.Account, false), clean(h.Region, false), clean(h.Environment, false))
+		}
+		s += "."
 		if n.Foreign > 0 {
 			s += fmt.Sprintf(" %d left alone.", n.Foreign)
 		}

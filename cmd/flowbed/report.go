@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/view"
+)
+
+// showPlan prints a plan.
+func (a *app) showPlan(f *os.File, s *session, verb string, p provision.Plan) error {
+	o := a.options(f)
+	o.Verb, o.Header = verb, s.header
+	return view.Plan(a.out, p, o)
+}
+
+// report prints an error that ended a command.
+func (a *app) report(err error) {
+	if c, ok := errors.AsType[coded](err); ok && c.err == nil {
+		return
+	}
+	if e, ok := errors.AsType[*spec.Error](err); ok {
+		_ = e.WriteTo(a.err, width(os.Stderr), a.colour(os.Stderr))
+		return
+	}
+	o := a.options(os.Stderr)
+	o.Hint = hint
+	_ = view.Error(a.err, err, o)
+}
+
+// hint says what to do about an error: what the error knows itself, or else
+// what is known of AWS's.
+func hint(err error) string {
+	if h, ok := errors.AsType[*hinted](err); ok {
+		return h.hint
+	}
+	if h, ok := errors.AsType[adviser](err); ok {
+		return h.Hint()
+	}
+	return awserr.Hint(err)
+}
+
+// adviser is an error that knows what a person can do about it.
+type adviser interface {
+	error
+	Hint() string
+}
+
+// shown marks errors that the plan has told already: the exit code is theirs,
+// but they are not printed twice.
+func shown(err error) error { return coded{code: exitCode(err)} }

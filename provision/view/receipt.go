@@ -1,0 +1,103 @@
+package view
+
+import (
+	"io"
+	"time"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// Removal is the course of a down, from which its receipt is made.
+type Removal struct {
+	Began, Ended time.Time
+	Planned      provision.Plan  // what was found and what was to be done with it
+	Left         *provision.Plan // what was found at the end; nil if nothing was begun
+	Err          error
+}
+
+type jsonReceipt struct {
+	FormatVersion string       `json:"format_version"`
+	Type          string       `json:"type"`
+	Header        jsonHeader   `json:"header"`
+	Began         string       `json:"began"`
+	Ended         string       `json:"ended"`
+	OK            bool         `json:"ok"`
+	Found         int          `json:"found"`
+	Deleted       []jsonObject `json:"deleted"`
+	Released      []jsonObject `json:"released"`
+	LeftAlone     []jsonObject `json:"left_alone"`
+	Remained      []jsonObject `json:"remained"`
+	Errors        []jsonError  `json:"errors"`
+}
+
+// jsonObject is one object of a receipt; why is said of what is still there.
+type jsonObject struct {
+	Step   string   `json:"step"`
+	Object string   `json:"object,omitempty"`
+	Owner  string   `json:"owner,omitempty"`
+	Claims []string `json:"claims,omitempty"`
+	Why    []string `json:"why,omitempty"`
+}
+
+// ReceiptJSON writes what a down has removed and what it has not as one JSON
+// document. What was not seen to be gone counts as still there.
+func ReceiptJSON(w io.Writer, h Header, r Removal, o Options) error {
+	d := jsonReceipt{
+		FormatVersion: FormatVersion, Type: "receipt", Header: jsonHeader(h),
+		Began: stamp(r.Began), Ended: stamp(r.Ended),
+		Deleted: []jsonObject{}, Released: []jsonObject{}, LeftAlone: []jsonObject{}, Remained: []jsonObject{},
+		Errors: errorsJSON(r.Err, o),
+	}
+	after := map[string]provision.Action{}
+	if r.Left != nil {
+		for _, a := range r.Left.Actions {
+			after[a.Step] = a
+		}
+	}
+	for _, a := range r.Planned.Actions {
+		if a.Err == nil && a.Op != provision.None {
+			d.Found++
+		}
+		now, looked := after[a.Step]
+		switch {
+		case looked && stays(now), !looked && stays(a):
+			if looked {
+				a = now
+			}
+			d.Remained = append(d.Remained, objectOf(a, d.Errors))
+		case a.Op == provision.Foreign:
+			d.LeftAlone = append(d.LeftAlone, objectOf(a, nil))
+		case a.Op == provision.Delete:
+			d.Deleted = append(d.Deleted, jsonObject{Step: a.Step, Object: a.Object, Owner: a.Owner.By})
+		case a.Op == provision.Release:
+			d.Released = append(d.Released, objectOf(a, nil))
+		}
+	}
+	d.OK = r.Err == nil && len(d.Remained) == 0
+	return document(w, d)
+}
+
+// stays reports whether an object of ours is still there, or may be.
+func stays(a provision.Action) bool {
+	return a.Err != nil || a.Op == provision.Delete || a.Op == provision.Release
+}
+
+// objectOf is an object that is still there, with what is known of the reason.
+func objectOf(a provision.Action, errs []jsonError) jsonObject {
+	o := jsonObject{Step: a.Step, Object: a.Object, Owner: a.Owner.By, Claims: a.Owner.Claims}
+	if a.Err != nil {
+		o.Why = append(o.Why, a.Err.Error())
+	}
+	for _, n := range a.Notes {
+		o.Why = append(o.Why, n.Text)
+	}
+	for _, e := range errs {
+		if e.Step == a.Step && a.Err == nil {
+			o.Why = append(o.Why, e.Error)
+			if e.Cause != "" {
+				o.Why = append(o.Why, e.Cause)
+			}
+		}
+	}
+	return o
+}
