@@ -32,6 +32,7 @@ func (s *Stack) openPrefect() (err error) {
 	}
 	s.api, err = prefect.New(prefect.Config{
 		URL: p.APIURL, APIKey: p.APIKey, AuthString: p.AuthString, CA: []byte(p.CAFile), UserAgent: "flowbed/" + s.id.Version,
+		Transport: s.o.Transport,
 	})
 	if s.o.Removal {
 		return nil

@@ -5,6 +5,7 @@ package stack
 
 import (
 	"cmp"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -68,6 +69,9 @@ type Options struct {
 	// Address is the caller's public address. If it is not valid, it is looked
 	// up when it is needed.
 	Address netip.Prefix
+
+	// Transport carries the calls to Prefect's API; nil is the usual one.
+	Transport http.RoundTripper
 }
 
 // Stack is the graph of an environment.
@@ -99,7 +103,7 @@ type Stack struct {
 // data cannot be written.
 func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*Stack, error) {
 	s := &Stack{
-		Graph: &provision.Graph{Owner: id.Owner(), Retry: awserr.Retry},
+		Graph: &provision.Graph{Owner: id.Owner(), Retry: retry},
 		env:   env, id: id, c: c, o: o,
 	}
 	if env.Agent != nil && !o.Removal {
@@ -119,6 +123,9 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 	s.addWorker()
 	return s, nil
 }
+
+// retry reports whether an error of either API passes by itself.
+func retry(err error) bool { return awserr.Retry(err) || prefect.Retry(err) }
 
 // ownership translates the spec's word; without one the step is shared if its
 // name belongs to the whole account.
