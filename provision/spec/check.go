@@ -79,6 +79,7 @@ var ownerships = []string{"own", "adopt", "borrow"}
 // check checks what a removal does not need.
 func (d *decoder) check(e *Environment) {
 	d.checkTags(e)
+	d.checkTTL(e)
 	if b := e.Bucket; b != nil {
 		d.checkBucket(b)
 	}

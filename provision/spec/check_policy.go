@@ -52,7 +52,7 @@ func (d *decoder) checkList(field *[]string, what string, shape pattern, format 
 
 // AWS allows 50 tags on an object. Some are ours, and on an object of the whole
 // account there is one more for each environment that uses it.
-const maxTags = 40
+const maxTags = 38
 
 // tagText are the characters that all services take.
 var tagText = compile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)

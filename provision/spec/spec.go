@@ -48,7 +48,14 @@ type Environment struct {
 	// Default: none, which takes the account of the credentials.
 	Account string `hcl:"account,optional" spec:"names"`
 
-	// Tags are put on every object that can carry tags, 40 at most. Keys that
+	// TTL is how long the environment is meant to live, from 10 minutes to a year,
+	// in hours and minutes: "8h", "90m", "1h30m". Everything that is made for it
+	// then carries the tag `flowbed:expires-at`, `flowbed sweep` removes it after
+	// that, and the agent's instance terminates itself when it has run for so long.
+	// Default: none; it stays until `down`.
+	TTL string `hcl:"ttl,optional"`
+
+	// Tags are put on every object that can carry tags, 38 at most. Keys that
 	// begin with "aws:" or "flowbed:" are reserved. Tags that somebody else adds
 	// are left alone. Default: none.
 	Tags map[string]string `hcl:"tags,optional"`
