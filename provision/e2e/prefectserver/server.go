@@ -126,14 +126,18 @@ func (s *Server) Stop() {
 	<-s.ended
 }
 
-// Venv is the virtual environment with Prefect in it.
+// Venv is the virtual environment with Prefect in it, and its wheels beside it.
 func Venv() (string, error) {
 	venv := os.Getenv("FLOWBED_TEST_PREFECT")
 	if venv == "" {
-		return "", errors.New("these tests need Prefect: run `make test`, which installs it, or set FLOWBED_TEST_PREFECT to a virtual environment with requirements-prefect.txt and its wheels")
+		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+		if err != nil {
+			return "", fmt.Errorf("find the module: %w", err)
+		}
+		venv = filepath.Join(strings.TrimSpace(string(out)), ".venv-prefect")
 	}
-	if _, err := os.Stat(filepath.Join(venv, "bin", "prefect")); err != nil {
-		return "", fmt.Errorf("FLOWBED_TEST_PREFECT names no virtual environment with Prefect: %w", err)
+	if _, err := os.Stat(filepath.Join(venv, "wheels")); err != nil {
+		return "", fmt.Errorf("these tests need Prefect: run `make test`, which installs it, or set FLOWBED_TEST_PREFECT to what `make .venv-prefect/wheels` makes: %w", err)
 	}
 	return venv, nil
 }

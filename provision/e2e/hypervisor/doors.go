@@ -1,0 +1,115 @@
+//go:build linux
+
+package hypervisor
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// doors are the host's ends of what the machine reaches.
+type doors struct {
+	listeners []net.Listener
+	metadata  *http.Server
+}
+
+func (c Config) open(dir string) (*doors, error) {
+	d := &doors{metadata: &http.Server{Handler: c.metadata(), ReadHeaderTimeout: time.Minute}}
+	l, err := net.Listen("unix", filepath.Join(dir, "metadata"))
+	if err != nil {
+		return d, err
+	}
+	go func() { _ = d.metadata.Serve(l) }() // until it is closed
+	for _, port := range c.Doors {
+		l, err := net.Listen("unix", filepath.Join(dir, fmt.Sprint(port)))
+		if err != nil {
+			return d, err
+		}
+		d.listeners = append(d.listeners, l)
+		go pass(l, fmt.Sprintf("127.0.0.1:%d", port))
+	}
+	return d, nil
+}
+
+func (d *doors) close() {
+	_ = d.metadata.Close()
+	for _, l := range d.listeners {
+		_ = l.Close()
+	}
+}
+
+// pass passes connections on to an address, until the listener is closed.
+func pass(l net.Listener, address string) {
+	for {
+		from, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer func() { _ = from.Close() }()
+			to, err := net.Dial("tcp", address)
+			if err != nil {
+				return // as a port where nobody listens
+			}
+			defer func() { _ = to.Close() }()
+			var both sync.WaitGroup
+			both.Go(func() { shovel(to, from) })
+			both.Go(func() { shovel(from, to) })
+			both.Wait()
+		}()
+	}
+}
+
+// shovel copies one direction and then says that there is no more.
+func shovel(to, from net.Conn) {
+	_, _ = io.Copy(to, from) // either end may be gone at any time
+	if w, ok := to.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite()
+	}
+}
+
+// metadata is the instance's metadata service, version 2 only.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
+func (c Config) metadata() http.Handler {
+	const token = "AQAEAHSI-token=="
+	answers := map[string]string{
+		"/latest/meta-data/instance-id": c.ID,
+	}
+	if c.Role != "" {
+		keys, _ := json.Marshal(map[string]string{ // strings only
+			"Code": "Success", "Type": "AWS-HMAC",
+			"AccessKeyId": c.Keys.ID, "SecretAccessKey": c.Keys.Secret, "Token": c.Keys.Token,
+			"LastUpdated": time.Now().UTC().Format(time.RFC3339),
+			"Expiration":  time.Now().Add(6 * time.Hour).UTC().Format(time.RFC3339),
+		})
+		answers["/latest/meta-data/iam/security-credentials"] = c.Role
+		answers["/latest/meta-data/iam/security-credentials/"+c.Role] = string(keys)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/latest/api/token" {
+			if r.Method != http.MethodPut || r.Header.Get("X-aws-ec2-metadata-token-ttl-seconds") == "" {
+				http.Error(w, "a token is asked for with PUT and its time to live", http.StatusBadRequest)
+				return
+			}
+			_, _ = io.WriteString(w, token)
+			return
+		}
+		if r.Header.Get("X-aws-ec2-metadata-token") != token {
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return
+		}
+		answer, ok := answers[strings.TrimSuffix(r.URL.Path, "/")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, answer)
+	})
+}
