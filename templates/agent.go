@@ -1,5 +1,7 @@
 package templates
 
+import "time"
+
 // Agent is an instance that runs a worker of Prefect 2 or 3.
 type Agent struct {
 	Place
@@ -17,6 +19,9 @@ type Agent struct {
 	// and Variable the setting that gets it: PREFECT_API_KEY or
 	// PREFECT_API_AUTH_STRING. Both are empty for an API without authentication.
 	Parameter, Variable string
+
+	// TTL is how long the instance runs before it shuts itself down; 0 is for ever.
+	TTL time.Duration
 
 	// CA is the certificate of a private authority, in PEM, that signed the
 	// API's certificate; empty for the public ones.
@@ -56,7 +61,7 @@ func UserData(a Agent) (string, error) {
 	}
 	return setup(a.Place, script{
 		python: python, install: install, command: command, env: env,
-		parameter: a.Parameter, variable: a.Variable, ca: a.CA,
+		parameter: a.Parameter, variable: a.Variable, ca: a.CA, ttl: a.TTL,
 		values: []named{{"environment", a.Env}, {"version", a.Prefect + a.PrefectAWS + a.Before}, {"API", a.APIURL}, {"work pool", a.WorkPool}},
 	})
 }

@@ -3,6 +3,7 @@ package templates
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Agent1 is an instance that runs an agent of Prefect 1 (0.14 to 1.4), which
@@ -24,7 +25,8 @@ type Agent1 struct {
 	// for a Server, which knows no authentication.
 	Parameter, Variable string
 
-	CA string // as for Agent
+	CA  string        // as for Agent
+	TTL time.Duration // the same
 }
 
 // UserData1 is UserData for an agent of Prefect 1. The agent is then known as
@@ -84,7 +86,7 @@ func UserData1(a Agent1) (string, error) {
 	}
 	return setup(a.Place, script{
 		python: python, install: install, command: a.command(), env: env, values: values,
-		parameter: a.Parameter, variable: a.Variable, ca: a.CA,
+		parameter: a.Parameter, variable: a.Variable, ca: a.CA, ttl: a.TTL,
 		files: []file{{runTaskFile, "0644", run}}, finish: finish,
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const ca = `-----BEGIN CERTIFICATE-----
@@ -46,6 +47,7 @@ func agents(t *testing.T) map[string]string {
 		a.APIURL = `http://h/api?a="b"&c=$HOME'%n` + "`id`" + `\`
 		a.WorkPool, a.Env = `p'o"o%l $x`, "it's"
 	})
+	add("worker-ttl", func(a *Agent) { a.TTL = 90 * time.Minute })
 	for name, version := range map[string]string{"agent-server": "0.14.22", "agent-key": "1.4.1"} {
 		s, err := UserData1(agent1(version))
 		if err != nil {

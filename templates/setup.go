@@ -4,7 +4,9 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // MaxUserData is EC2's limit for user data, in bytes before encoding.
@@ -35,6 +37,7 @@ type script struct {
 	files               []file
 	finish              string  // lines of the script after the files
 	values              []named // from outside, to be checked
+	ttl                 time.Duration
 }
 
 func setup(p Place, s script) (string, error) {
@@ -56,8 +59,13 @@ func setup(p Place, s script) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("write user data: %w", err)
 	}
+	deadline, err := s.deadline()
+	if err != nil {
+		return "", err
+	}
 	out, err := text("setup.sh", map[string]string{
-		"env": p.Env, "env_quoted": shellQuote(p.Env), "python": s.python, "install": s.install, "files": written + s.finish,
+		"deadline": deadline,
+		"env":      p.Env, "env_quoted": shellQuote(p.Env), "python": s.python, "install": s.install, "files": written + s.finish,
 	})
 	if err != nil {
 		return "", err
@@ -66,6 +74,15 @@ func setup(p Place, s script) (string, error) {
 		return "", fmt.Errorf("write user data: %d bytes, and EC2 takes %d at most", len(out), MaxUserData)
 	}
 	return out, nil
+}
+
+// deadline is the part of the script that lets the instance end itself. It says
+// how long that is, and no moment: the script must be the same in every run.
+func (s script) deadline() (string, error) {
+	if s.ttl <= 0 {
+		return "", nil
+	}
+	return text("deadline.sh", map[string]string{"ttl": s.ttl.String(), "seconds": strconv.Itoa(int(s.ttl / time.Second))})
 }
 
 // list is the files of the agent.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -92,7 +93,7 @@ func s3Tag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 // Changes implements provision.Resource. The order is that in which the settings
 // are made: first what shuts the bucket.
 func (b Bucket) Changes(have BucketState) []provision.Change {
-	c := tagChange(have.Tags, b.ID.Tags(b.Name), false, b.addTags(have.Tags))
+	c := tagChange(have.Tags, b.ID.Tags(b.Name), false, b.tagger(have.Tags))
 	c = append(c, differs("public access", have.Public, publicBlocked, b.blockPublic)...)
 	c = append(c, differs("object ownership", have.Ownership, string(types.ObjectOwnershipBucketOwnerEnforced), b.putOwnership)...)
 	c = append(c, differs("encryption", have.Encryption, string(types.ServerSideEncryptionAes256), b.encrypt)...)
@@ -123,10 +124,10 @@ func (b Bucket) versioningChange(have string) []provision.Change {
 	})
 }
 
-// addTags reads again before it writes: S3 replaces all tags at once, and those
+// tagger reads again before it writes: S3 replaces all tags at once, and those
 // of others must stay.
-func (b Bucket) addTags(have Tags) func(context.Context, Tags) error {
-	return func(ctx context.Context, add Tags) error {
+func (b Bucket) tagger(have Tags) tagger {
+	edit := func(ctx context.Context, change func(all Tags)) error {
 		all, err := b.readTags(ctx)
 		if errors.Is(err, provision.ErrAbsent) { // visible a moment ago
 			all, err = maps.Clone(have), nil
@@ -134,8 +135,16 @@ func (b Bucket) addTags(have Tags) func(context.Context, Tags) error {
 		if err != nil {
 			return err
 		}
-		maps.Copy(all, add)
+		change(all)
 		return b.putTags(ctx, all)
+	}
+	return tagger{
+		set: func(ctx context.Context, add Tags) error {
+			return edit(ctx, func(all Tags) { maps.Copy(all, add) })
+		},
+		drop: func(ctx context.Context, keys []string) error {
+			return edit(ctx, func(all Tags) { maps.DeleteFunc(all, func(k, _ string) bool { return slices.Contains(keys, k) }) })
+		},
 	}
 }
 

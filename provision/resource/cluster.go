@@ -109,7 +109,7 @@ func (c Cluster) Create(ctx context.Context) error {
 
 // Changes implements provision.Resource.
 func (c Cluster) Changes(have ClusterState) []provision.Change {
-	list := tagChange(have.Tags, c.tags(), c.Shared, c.setTags)
+	list := tagChange(have.Tags, c.tags(), c.Shared, tagger{c.setTags, c.dropTags})
 	if have.Status != "" && have.Status != "ACTIVE" {
 		list = append(list, provision.Change{Field: "status", From: provision.Text(have.Status), To: provision.Text("ACTIVE")})
 	}
@@ -142,6 +142,11 @@ func (c Cluster) setTags(ctx context.Context, t Tags) error {
 	_, err := c.API.TagResource(ctx, &ecs.TagResourceInput{
 		ResourceArn: new(c.arn()), Tags: tagList(t, func(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }),
 	})
+	return err
+}
+
+func (c Cluster) dropTags(ctx context.Context, keys []string) error {
+	_, err := c.API.UntagResource(ctx, &ecs.UntagResourceInput{ResourceArn: new(c.arn()), TagKeys: keys})
 	return err
 }
 

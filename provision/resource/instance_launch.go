@@ -108,7 +108,7 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 			HttpEndpoint: types.InstanceMetadataEndpointStateEnabled, HttpTokens: types.HttpTokensStateRequired,
 			HttpPutResponseHopLimit: new(int32(1)),
 		},
-		InstanceInitiatedShutdownBehavior: types.ShutdownBehaviorStop,
+		InstanceInitiatedShutdownBehavior: i.onShutdown(),
 		TagSpecifications: append(ec2TagsFor(ofInstance, types.ResourceTypeInstance),
 			ec2TagsFor(tags, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface)...),
 	}
@@ -119,6 +119,15 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 		in.UserData = new(base64.StdEncoding.EncodeToString([]byte(u)))
 	}
 	return in, nil
+}
+
+// onShutdown is what becomes of an instance that shuts itself down. One whose
+// life is limited does so when it has expired, and then must not go on costing.
+func (i Instance) onShutdown() types.ShutdownBehavior {
+	if i.ID.Life != nil {
+		return types.ShutdownBehaviorTerminate
+	}
+	return types.ShutdownBehaviorStop
 }
 
 const (

@@ -28,7 +28,7 @@ func (i Instance) awaken(m Machine) []provision.Change {
 
 // drift is what differs and can be repaired in place.
 func (i Instance) drift(m Machine) []provision.Change {
-	c := tagChange(m.Tags, i.ID.Tags(i.Name), false, i.setTags(m))
+	c := tagChange(m.Tags, i.ID.Tags(i.Name), false, i.tagger(m))
 	if want, known := i.groups(); len(i.Groups) > 0 && (!known || !slices.Equal(m.Groups, want)) {
 		c = append(c, provision.Change{
 			Field: "security groups", From: provision.Text(setText(m.Groups)), To: textOr(known, setText(want)), Do: i.join(m, want),
@@ -51,14 +51,17 @@ func (i Instance) profileDrift(m Machine, want ProfileState) []provision.Change 
 	return differs("instance profile", have, to, i.associate(m))
 }
 
-func (i Instance) setTags(m Machine) func(context.Context, Tags) error {
-	return func(ctx context.Context, t Tags) error {
-		ids := append([]string{m.ID}, m.Volumes...)
-		if m.Interface != "" {
-			ids = append(ids, m.Interface)
-		}
-		_, err := i.API.CreateTags(ctx, &ec2.CreateTagsInput{Resources: ids, Tags: tagList(t, ec2Tag)})
-		return err
+func (i Instance) tagger(m Machine) tagger {
+	ids := append([]string{m.ID}, m.Volumes...)
+	if m.Interface != "" {
+		ids = append(ids, m.Interface)
+	}
+	return tagger{
+		set: func(ctx context.Context, t Tags) error {
+			_, err := i.API.CreateTags(ctx, &ec2.CreateTagsInput{Resources: ids, Tags: tagList(t, ec2Tag)})
+			return err
+		},
+		drop: func(ctx context.Context, keys []string) error { return dropEC2Tags(ctx, i.API, ids, keys) },
 	}
 }
 

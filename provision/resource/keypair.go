@@ -73,7 +73,7 @@ func (k KeyPair) Create(ctx context.Context) error {
 // Changes implements provision.Resource. EC2 cannot change a pair's key: the
 // pair is deleted and imported again; a run that ends in between finds no pair.
 func (k KeyPair) Changes(have KeyPairState) []provision.Change {
-	c := tagChange(have.Tags, k.ID.Tags(k.Name), false, k.setTags)
+	c := tagChange(have.Tags, k.ID.Tags(k.Name), false, tagger{k.setTags, k.dropTags})
 	if want := bareKey(k.PublicKey); have.PublicKey != want {
 		c = append(c, provision.Change{
 			Field: "public key", From: provision.Text(keyPrint(have.PublicKey)), To: provision.Text(keyPrint(want)),
@@ -91,16 +91,32 @@ func (k KeyPair) reimport(ctx context.Context) error {
 }
 
 func (k KeyPair) setTags(ctx context.Context, t Tags) error {
-	out, err := k.API.DescribeKeyPairs(ctx, &ec2.DescribeKeyPairsInput{KeyNames: []string{k.Name}})
+	ids, err := k.ids(ctx)
 	if err != nil {
 		return err
 	}
-	ids := make([]string, len(out.KeyPairs))
-	for i, p := range out.KeyPairs {
-		ids[i] = deref(p.KeyPairId)
-	}
 	_, err = k.API.CreateTags(ctx, &ec2.CreateTagsInput{Resources: ids, Tags: tagList(t, ec2Tag)})
 	return err
+}
+
+func (k KeyPair) dropTags(ctx context.Context, keys []string) error {
+	ids, err := k.ids(ctx)
+	if err != nil {
+		return err
+	}
+	return dropEC2Tags(ctx, k.API, ids, keys)
+}
+
+// ids are what tags are put on: a pair's name will not do.
+func (k KeyPair) ids(ctx context.Context) (ids []string, err error) {
+	out, err := k.API.DescribeKeyPairs(ctx, &ec2.DescribeKeyPairsInput{KeyNames: []string{k.Name}})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range out.KeyPairs {
+		ids = append(ids, deref(p.KeyPairId))
+	}
+	return ids, nil
 }
 
 // Delete implements provision.Resource.
@@ -148,6 +164,16 @@ func ec2Tag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 
 func ec2Tags(list []types.Tag) Tags {
 	return tagsOf(list, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
+}
+
+// dropEC2Tags removes tags whatever their value.
+func dropEC2Tags(ctx context.Context, api *ec2.Client, ids, keys []string) error {
+	list := make([]types.Tag, len(keys))
+	for i := range keys {
+		list[i] = types.Tag{Key: &keys[i]}
+	}
+	_, err := api.DeleteTags(ctx, &ec2.DeleteTagsInput{Resources: ids, Tags: list})
+	return err
 }
 
 // ec2TagsFor are tags for the objects of a creating call.

@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
@@ -16,6 +17,11 @@ type LogGroup struct {
 	ID   Identity
 	Name string
 	Days int // how long entries stay: one of CloudWatch's periods, or 0 for ever
+
+	// Anchor returns what else the tags of the group have to say, which has a name
+	// that never changes, and so is found whatever the spec says; have are the tags
+	// as they are, nil for a creation. It may be nil.
+	Anchor func(have Tags) Tags
 }
 
 // LogGroupState is a log group as it is found.
@@ -79,7 +85,7 @@ func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
 
 // Create implements provision.Resource.
 func (l LogGroup) Create(ctx context.Context) error {
-	_, err := l.API.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &l.Name, Tags: l.ID.Tags(l.Name)})
+	_, err := l.API.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &l.Name, Tags: l.tags(nil)})
 	if err != nil {
 		return fmt.Errorf("create log group: %w", err)
 	}
@@ -88,7 +94,7 @@ func (l LogGroup) Create(ctx context.Context) error {
 
 // Changes implements provision.Resource.
 func (l LogGroup) Changes(have LogGroupState) []provision.Change {
-	c := tagChange(have.Tags, l.ID.Tags(l.Name), false, l.setTags)
+	c := tagChange(have.Tags, l.tags(have.Tags), false, tagger{l.setTags, l.dropTags})
 	from := retentionText(have.Days)
 	if have.Name == "" { // it does not exist yet
 		from = ""
@@ -104,6 +110,19 @@ func retentionText(days int) string {
 		return "1 day"
 	}
 	return fmt.Sprintf("%d days", days)
+}
+
+func (l LogGroup) tags(have Tags) Tags {
+	t := l.ID.Tags(l.Name)
+	if l.Anchor != nil {
+		maps.Copy(t, l.Anchor(have))
+	}
+	return t
+}
+
+func (l LogGroup) dropTags(ctx context.Context, keys []string) error {
+	_, err := l.API.UntagResource(ctx, &cloudwatchlogs.UntagResourceInput{ResourceArn: new(l.arn()), TagKeys: keys})
+	return err
 }
 
 func (l LogGroup) setTags(ctx context.Context, t Tags) error {

@@ -85,7 +85,7 @@ func ssmTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 // Changes implements provision.Resource.
 func (p Parameter) Changes(have ParameterState) []provision.Change {
 	const secure = string(types.ParameterTypeSecureString)
-	c := tagChange(have.Tags, p.ID.Tags(p.Name), false, p.setTags)
+	c := tagChange(have.Tags, p.ID.Tags(p.Name), false, tagger{p.setTags, p.dropTags})
 	if have.Type != "" && have.Type != secure { // the new one gets the value, too
 		return append(c, provision.Change{
 			Field: "type", From: provision.Text(have.Type), To: provision.Text(secure), Do: p.remove,
@@ -108,6 +108,13 @@ func (p Parameter) setTags(ctx context.Context, t Tags) error {
 		ResourceType: types.ResourceTypeForTaggingParameter, ResourceId: &p.Name, Tags: tagList(t, ssmTag),
 	})
 	return p.failed("add tags", err)
+}
+
+func (p Parameter) dropTags(ctx context.Context, keys []string) error {
+	_, err := p.API.RemoveTagsFromResource(ctx, &ssm.RemoveTagsFromResourceInput{
+		ResourceType: types.ResourceTypeForTaggingParameter, ResourceId: &p.Name, TagKeys: keys,
+	})
+	return p.failed("remove tags", err)
 }
 
 func (p Parameter) setValue(ctx context.Context) error {

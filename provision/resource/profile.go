@@ -69,7 +69,7 @@ func (p Profile) Create(ctx context.Context) error {
 
 // Changes implements provision.Resource.
 func (p Profile) Changes(have ProfileState) []provision.Change {
-	c := tagChange(have.Tags, p.ID.Tags(p.Name), false, p.setTags)
+	c := tagChange(have.Tags, p.ID.Tags(p.Name), false, tagger{p.setTags, p.dropTags})
 	role, ok := p.Role.Expect()
 	same := ok && strings.EqualFold(have.Role, role.Name) // IAM's names are unique whatever their case
 	// A role that was deleted and made again has the same name, but the profile
@@ -94,6 +94,11 @@ func (p Profile) setTags(ctx context.Context, t Tags) error {
 	_, err := p.API.TagInstanceProfile(ctx, &iam.TagInstanceProfileInput{
 		InstanceProfileName: &p.Name, Tags: tagList(t, iamTag),
 	})
+	return err
+}
+
+func (p Profile) dropTags(ctx context.Context, keys []string) error {
+	_, err := p.API.UntagInstanceProfile(ctx, &iam.UntagInstanceProfileInput{InstanceProfileName: &p.Name, TagKeys: keys})
 	return err
 }
 

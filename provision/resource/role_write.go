@@ -50,7 +50,7 @@ func iamTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 
 // Changes implements provision.Resource.
 func (r Role) Changes(have RoleState) []provision.Change {
-	c := tagChange(have.Tags, r.tags(), r.Shared, r.setTags)
+	c := tagChange(have.Tags, r.tags(), r.Shared, tagger{r.setTags, r.dropTags})
 	c = append(c, differsPolicy("trust policy", have.Trust, r.Trust, r.setTrust)...)
 	want := r.inline()
 	for _, name := range slices.Sorted(maps.Keys(want)) {
@@ -79,6 +79,11 @@ func (r Role) Changes(have RoleState) []provision.Change {
 
 func (r Role) setTags(ctx context.Context, t Tags) error {
 	_, err := r.API.TagRole(ctx, &iam.TagRoleInput{RoleName: &r.Name, Tags: tagList(t, iamTag)})
+	return err
+}
+
+func (r Role) dropTags(ctx context.Context, keys []string) error {
+	_, err := r.API.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &r.Name, TagKeys: keys})
 	return err
 }
 

@@ -125,7 +125,7 @@ func (g SecurityGroup) want(id string) (rules []Rule, known bool) {
 // Changes implements provision.Resource. New rules come before the end of old
 // ones: a moved address does not lock anybody out in between.
 func (g SecurityGroup) Changes(have SecurityGroupState) []provision.Change {
-	c := tagChange(have.Tags, g.ID.Tags(g.Name), false, g.setTags(have.ID))
+	c := tagChange(have.Tags, g.ID.Tags(g.Name), false, g.tagger(have.ID))
 	if have.ID == "" {
 		c = append(c, provision.Change{Field: "vpc", To: provision.Of(g.Network, func(n NetworkState) string { return n.VPC })})
 	}
@@ -166,10 +166,13 @@ func (g SecurityGroup) Advise(have SecurityGroupState, found bool) []provision.N
 		"%s is in %s, and the environment is to be in %s: run `flowbed down` before moving it to another VPC", have.ID, have.VPC, n.VPC)}}
 }
 
-func (g SecurityGroup) setTags(id string) func(context.Context, Tags) error {
-	return func(ctx context.Context, t Tags) error {
-		_, err := g.API.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{id}, Tags: tagList(t, ec2Tag)})
-		return err
+func (g SecurityGroup) tagger(id string) tagger {
+	return tagger{
+		set: func(ctx context.Context, t Tags) error {
+			_, err := g.API.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{id}, Tags: tagList(t, ec2Tag)})
+			return err
+		},
+		drop: func(ctx context.Context, keys []string) error { return dropEC2Tags(ctx, g.API, []string{id}, keys) },
 	}
 }
 

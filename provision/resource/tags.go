@@ -27,6 +27,7 @@ type Identity struct {
 	Partition string // "aws", "aws-cn" or "aws-us-gov"
 	Version   string // of this program
 	Extra     Tags   // the tags of the spec
+	Life      *Lifetime
 }
 
 // Owner is the environment's name as the engine knows it.
@@ -39,11 +40,14 @@ func (i Identity) Tags(name string) Tags {
 	maps.Copy(t, Tags{
 		KeyEnvironment: i.Env, KeyRegion: i.Region, KeyManagedBy: "flowbed", KeyVersion: i.Version,
 	})
+	maps.Copy(t, i.life())
 	return t
 }
 
 // SharedTags are Tags for an account-wide object, with the environment's claim.
+// Its life does not end with that of the environment which made it.
 func (i Identity) SharedTags(name string) Tags {
+	i.Life = nil
 	t := i.Tags(name)
 	t[i.claim()] = "in use"
 	return t
@@ -88,7 +92,7 @@ func (t Tags) text() string {
 // would fill the plan of a creation.
 func (t Tags) given() Tags {
 	g := maps.Clone(t)
-	for _, k := range []string{KeyEnvironment, KeyRegion, KeyManagedBy, KeyVersion} {
+	for _, k := range []string{KeyEnvironment, KeyRegion, KeyManagedBy, KeyVersion, KeyExpires} {
 		delete(g, k)
 	}
 	return g
@@ -110,12 +114,22 @@ func (t Tags) missing(want Tags, shared bool) Tags {
 	return m
 }
 
-// tagChange is the difference between tags, if there is one; set adds the given
-// tags to the object.
-func tagChange(have, want Tags, shared bool, set func(context.Context, Tags) error) []provision.Change {
+// tagger writes the tags of one object, and no other tags than the given ones.
+type tagger struct {
+	set  func(context.Context, Tags) error
+	drop func(ctx context.Context, keys []string) error
+}
+
+// tagChange is the difference between tags, if there is one.
+func tagChange(have, want Tags, shared bool, w tagger) (c []provision.Change) {
+	if keys, was := have.spent(want); len(keys) > 0 && !shared {
+		c = append(c, provision.Change{
+			Field: "tags", From: provision.Text(was), Do: func(ctx context.Context) error { return w.drop(ctx, keys) },
+		})
+	}
 	m := have.missing(want, shared)
 	if len(m) == 0 {
-		return nil
+		return c
 	}
 	was := Tags{}
 	for k := range m {
@@ -127,10 +141,10 @@ func tagChange(have, want Tags, shared bool, set func(context.Context, Tags) err
 	if len(have) == 0 {
 		to = m.given()
 	}
-	return []provision.Change{{
+	return append(c, provision.Change{
 		Field: "tags", From: provision.Text(was.text()), To: provision.Text(to.text()),
-		Do: func(ctx context.Context) error { return set(ctx, m) },
-	}}
+		Do: func(ctx context.Context) error { return w.set(ctx, m) },
+	})
 }
 
 // tagList converts tags to a service's type, in a stable order.

@@ -114,6 +114,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 	if err := s.openPrefect(); err != nil {
 		return nil, err
 	}
+	s.limitLife()
 	s.addStorage()
 	s.addRoles()
 	s.addCluster()
@@ -172,7 +173,7 @@ func (s *Stack) addStorage() {
 		ForceDestroy: e.Bucket.ForceDestroy || s.o.ForceDestroy,
 	})
 	s.logs = provision.Add(s.Graph, "log group", provision.Own, resource.LogGroup{
-		API: s.c.Logs, ID: s.id, Name: s.logGroupName(), Days: e.Logs.RetentionDays,
+		API: s.c.Logs, ID: s.id, Name: s.logGroupName(), Days: e.Logs.RetentionDays, Anchor: s.anchorTags,
 	})
 	s.parameter = provision.Add(s.Graph, "token", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.parameterName(), Value: s.secret(),

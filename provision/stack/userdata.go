@@ -88,12 +88,12 @@ func userData(env *spec.Environment, place templates.Place, f facts) (string, er
 			Place: place, Prefect: v.String(), APIURL: p.APIURL, Labels: p.Labels,
 			ClusterARN: f.cluster, TaskRole: f.task, ExecutionRole: f.execution, LaunchType: "FARGATE",
 			Subnets: f.subnets, Groups: f.groups, PublicIP: f.public,
-			Parameter: parameter, Variable: variable, CA: p.CAFile,
+			Parameter: parameter, Variable: variable, CA: p.CAFile, TTL: env.Lifetime(),
 		})
 	}
 	return templates.UserData(templates.Agent{
 		Place: place, Prefect: v.String(), PrefectAWS: v.AWS(), APIURL: p.APIURL, WorkPool: p.WorkPool,
-		PoolExists: v.StaysOut(), Parameter: parameter, Variable: variable, CA: p.CAFile,
+		PoolExists: v.StaysOut(), Parameter: parameter, Variable: variable, CA: p.CAFile, TTL: env.Lifetime(),
 	})
 }
 
