@@ -1,0 +1,100 @@
+package audit
+
+import (
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+var machineControls = []Control{
+	{"EC2.8, CIS 5.7, CKV_AWS_79, AWS-0028", "instance metadata only with a token (IMDSv2)", "MetadataOptions.HttpTokens", machines(func(_ *Account, i Instance) bool {
+		return i.MetadataOptions != nil && i.MetadataOptions.HttpTokens == ec2types.HttpTokensStateRequired
+	})},
+	{"–", "instance metadata goes no further than the instance", "MetadataOptions.HttpPutResponseHopLimit", machines(func(_ *Account, i Instance) bool {
+		return i.MetadataOptions != nil && aws.ToInt32(i.MetadataOptions.HttpPutResponseHopLimit) == 1
+	})},
+	{"CIS 1.17, CKV2_AWS_41", "the instance has a role instead of keys", "IamInstanceProfile", machines(func(_ *Account, i Instance) bool {
+		return i.IamInstanceProfile != nil && aws.ToString(i.IamInstanceProfile.Arn) != ""
+	})},
+	{"CKV_AWS_46, AWS-0029", "no secret in the user data", "attribute userData: the key itself, and what looks like one", machines(func(a *Account, i Instance) bool {
+		return i.UserData != "" && !strings.Contains(i.UserData, a.Secret) && !keylike.MatchString(i.UserData)
+	})},
+	{"SSM.1", "the instance is managed by Systems Manager", "the policies of the instance's role", func(a *Account) []string {
+		return each(a.Instances, "instance", machine, func(i Instance) bool {
+			_, name, _ := strings.Cut(aws.ToString(i.IamInstanceProfile.Arn), ":instance-profile/")
+			return slices.ContainsFunc(a.Roles, func(r Role) bool {
+				return r.Name == name && slices.ContainsFunc(r.Managed, func(p string) bool { return strings.HasSuffix(p, ":policy/AmazonSSMManagedInstanceCore") })
+			})
+		})
+	}},
+	{"EC2.3, CIS 5.1.1, CKV_AWS_8, AWS-0131", "volumes are encrypted", "Volume.Encrypted", func(a *Account) []string {
+		return each(a.Volumes, "volume", func(v ec2types.Volume) string { return aws.ToString(v.VolumeId) },
+			func(v ec2types.Volume) bool { return aws.ToBool(v.Encrypted) })
+	}},
+}
+
+// keylike is what keys of AWS, of Prefect and private keys look like.
+var keylike = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b|\bpn[ub]_[A-Za-z0-9]{8,}|PRIVATE KEY-----`)
+
+func machine(i Instance) string { return aws.ToString(i.InstanceId) }
+
+func machines(passes func(*Account, Instance) bool) func(*Account) []string {
+	return func(a *Account) []string {
+		return each(a.Instances, "instance", machine, func(i Instance) bool { return passes(a, i) })
+	}
+}
+
+var networkControls = []Control{
+	{"EC2.13, EC2.19, CIS 5.3, CIS 5.4, CKV_AWS_24, AWS-0107", "no port is open to the world", "rules that let in, IPv4 and IPv6: none is shorter than /8, or /12 in IPv6", groups(func(g ec2types.SecurityGroup) bool {
+		for _, p := range g.IpPermissions {
+			for _, cidr := range ranges(p) {
+				n, err := netip.ParsePrefix(cidr)
+				if least := map[bool]int{true: 8, false: 12}[n.Addr().Is4()]; err != nil || n.Bits() < least {
+					return false
+				}
+			}
+		}
+		return true
+	})},
+	{"CKV_AWS_23, AWS-0099, AWS-0124", "groups, and the rules that let in, say what they are for", "Description of group and rule", groups(func(g ec2types.SecurityGroup) bool {
+		for _, p := range g.IpPermissions {
+			for _, r := range p.IpRanges {
+				if aws.ToString(r.Description) == "" {
+					return false
+				}
+			}
+			for _, r := range p.UserIdGroupPairs {
+				if aws.ToString(r.Description) == "" {
+					return false
+				}
+			}
+		}
+		return aws.ToString(g.Description) != ""
+	})},
+	{"EC2.2, CIS 5.5, AWS-0173", "the VPC's default group is not used", "the groups of instances", machines(func(_ *Account, i Instance) bool {
+		return len(i.SecurityGroups) > 0 && !slices.ContainsFunc(i.SecurityGroups, func(g ec2types.GroupIdentifier) bool {
+			return aws.ToString(g.GroupName) == "default"
+		})
+	})},
+}
+
+func groups(passes func(ec2types.SecurityGroup) bool) func(*Account) []string {
+	return func(a *Account) []string {
+		return each(a.Groups, "security group", func(g ec2types.SecurityGroup) string { return aws.ToString(g.GroupName) }, passes)
+	}
+}
+
+// ranges are the addresses that a rule names.
+func ranges(p ec2types.IpPermission) (list []string) {
+	for _, r := range p.IpRanges {
+		list = append(list, aws.ToString(r.CidrIp))
+	}
+	for _, r := range p.Ipv6Ranges {
+		list = append(list, aws.ToString(r.CidrIpv6))
+	}
+	return list
+}

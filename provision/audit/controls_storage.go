@@ -1,0 +1,67 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+)
+
+var storageControls = []Control{
+	{"S3.8, CIS 2.1.4, CKV2_AWS_6, CKV_AWS_53–56", "public access to the bucket is blocked, all four ways", "PublicAccessBlock", buckets(func(_ *Account, b Bucket) bool {
+		return aws.ToBool(b.Block.BlockPublicAcls) && aws.ToBool(b.Block.BlockPublicPolicy) &&
+			aws.ToBool(b.Block.IgnorePublicAcls) && aws.ToBool(b.Block.RestrictPublicBuckets)
+	})},
+	{"S3.2, S3.3, CKV_AWS_20, CKV_AWS_57", "the bucket's policy lets nobody in", "statements of the bucket policy that allow", buckets(func(_ *Account, b Bucket) bool {
+		return len(b.Policy.allows()) == 0
+	})},
+	{"S3.5, CIS 2.1.1", "the bucket answers over TLS only", "a denial of s3:* without aws:SecureTransport, on bucket and objects", buckets(func(_ *Account, b Bucket) bool {
+		return slices.ContainsFunc(b.Policy.Statement, func(s Statement) bool {
+			return s.Effect == "Deny" && s.Principal == "*" && slices.Contains(s.Action, "s3:*") && len(s.Condition) == 1 &&
+				slices.Equal(s.Condition["Bool"]["aws:SecureTransport"], List{"false"}) && len(s.Resource) == 2
+		})
+	})},
+	{"S3.12, CKV2_AWS_65", "access control lists are off", "OwnershipControls", buckets(func(_ *Account, b Bucket) bool {
+		return b.Ownership == s3types.ObjectOwnershipBucketOwnerEnforced
+	})},
+	{"CKV_AWS_19, AWS-0088", "the bucket encrypts", "default encryption", buckets(func(_ *Account, b Bucket) bool {
+		return b.Encryption == s3types.ServerSideEncryptionAes256
+	})},
+	{"S3.14, CKV_AWS_21, AWS-0090", "the bucket keeps versions", "Versioning", buckets(func(_ *Account, b Bucket) bool {
+		return b.Versioning == s3types.BucketVersioningStatusEnabled
+	})},
+	{"S3.10, S3.13, CKV2_AWS_61", "the bucket has a lifecycle, which ends unfinished uploads", "Lifecycle", buckets(func(_ *Account, b Bucket) bool {
+		return slices.ContainsFunc(b.Lifecycle, func(r s3types.LifecycleRule) bool {
+			return r.Status == s3types.ExpirationStatusEnabled && r.AbortIncompleteMultipartUpload != nil
+		})
+	})},
+	{"–", "nobody else can take the bucket's name once it is free", "the name: of the account-regional namespace", buckets(func(a *Account, b Bucket) bool {
+		return strings.HasSuffix(b.Name, "-"+a.Number+"-"+a.Region+"-an")
+	})},
+	{"–", "logs are kept for a time, and not for ever", "retentionInDays", func(a *Account) []string {
+		return each(a.LogGroups, "log group", logGroup, func(g logstypes.LogGroup) bool { return aws.ToInt32(g.RetentionInDays) > 0 })
+	}},
+	{"CKV2_AWS_34", "the key of Prefect is a SecureString", "Type of the parameter", func(a *Account) []string {
+		return each(a.keys(), "parameter", parameter, func(p ssmtypes.ParameterMetadata) bool { return p.Type == ssmtypes.ParameterTypeSecureString })
+	}},
+}
+
+func buckets(passes func(*Account, Bucket) bool) func(*Account) []string {
+	return func(a *Account) []string {
+		return each(a.Buckets, "bucket", func(b Bucket) string { return b.Name }, func(b Bucket) bool { return passes(a, b) })
+	}
+}
+
+func logGroup(g logstypes.LogGroup) string { return aws.ToString(g.LogGroupName) }
+
+func parameter(p ssmtypes.ParameterMetadata) string { return aws.ToString(p.Name) }
+
+// keys are the parameters but for that of the lease, which is no secret.
+func (a *Account) keys() []ssmtypes.ParameterMetadata {
+	return slices.DeleteFunc(slices.Clone(a.Parameters), func(p ssmtypes.ParameterMetadata) bool {
+		return !strings.HasSuffix(parameter(p), "/prefect-api-key")
+	})
+}
