@@ -56,11 +56,11 @@ func prefectServer(t *testing.T, o prefectserver.Options) *prefectserver.Server 
 // boot starts a machine that reaches an account and a Prefect server.
 func boot(t *testing.T, id, userData string, f *moto.Front, s *prefectserver.Server) *hypervisor.Machine {
 	t.Helper()
-	venv, err := prefectserver.Venv()
+	venv, err := prefectserver.Venv(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	python, err := exec.Command(filepath.Join(venv, "bin", "python"), "-c", "import os, sys; print(os.path.realpath(sys._base_executable))").Output()
+	python, err := exec.CommandContext(t.Context(), filepath.Join(venv, "bin", "python"), "-c", "import os, sys; print(os.path.realpath(sys._base_executable))").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package hypervisor
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,20 +21,21 @@ type doors struct {
 	metadata  *http.Server
 }
 
-func (c Config) open(dir string) (*doors, error) {
+func (c Config) open(ctx context.Context, dir string) (*doors, error) {
 	d := &doors{metadata: &http.Server{Handler: c.metadata(), ReadHeaderTimeout: time.Minute}}
-	l, err := net.Listen("unix", filepath.Join(dir, "metadata"))
+	var end net.ListenConfig
+	l, err := end.Listen(ctx, "unix", filepath.Join(dir, "metadata"))
 	if err != nil {
 		return d, err
 	}
 	go func() { _ = d.metadata.Serve(l) }() // until it is closed
 	for _, port := range c.Doors {
-		l, err := net.Listen("unix", filepath.Join(dir, fmt.Sprint(port)))
+		l, err := end.Listen(ctx, "unix", filepath.Join(dir, fmt.Sprint(port)))
 		if err != nil {
 			return d, err
 		}
 		d.listeners = append(d.listeners, l)
-		go pass(l, fmt.Sprintf("127.0.0.1:%d", port))
+		go pass(context.WithoutCancel(ctx), l, fmt.Sprintf("127.0.0.1:%d", port))
 	}
 	return d, nil
 }
@@ -46,7 +48,7 @@ func (d *doors) close() {
 }
 
 // pass passes connections on to an address, until the listener is closed.
-func pass(l net.Listener, address string) {
+func pass(ctx context.Context, l net.Listener, address string) {
 	for {
 		from, err := l.Accept()
 		if err != nil {
@@ -54,7 +56,8 @@ func pass(l net.Listener, address string) {
 		}
 		go func() {
 			defer func() { _ = from.Close() }()
-			to, err := net.Dial("tcp", address)
+			var d net.Dialer
+			to, err := d.DialContext(ctx, "tcp", address)
 			if err != nil {
 				return // as a port where nobody listens
 			}

@@ -3,6 +3,7 @@
 package hypervisor
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ var fromBelow = []string{
 }
 
 // layOut makes the disk's directory what a new machine has on its disk.
-func (c Config) layOut(root string) error {
+func (c Config) layOut(ctx context.Context, root string) error {
 	for _, d := range []string{
 		"dev", "doors", "etc", "home", "opt/python", "proc", "run", "root", "stand-ins", "sys", "tmp", "usr", "wheels",
 		"var/lib/cloud/instance", "var/log", "var/tmp",
@@ -36,7 +37,7 @@ func (c Config) layOut(root string) error {
 		os.Chmod(filepath.Join(root, "tmp"), os.ModeSticky|0o777),
 		os.Chmod(filepath.Join(root, "var/tmp"), os.ModeSticky|0o777),
 		os.Chmod(filepath.Join(root, "root"), 0o700),
-		links(root), copyBelow(root), unpack(root),
+		links(root), copyBelow(ctx, root), unpack(root),
 	); err != nil {
 		return err
 	}
@@ -98,9 +99,9 @@ func links(root string) error {
 	return nil
 }
 
-func copyBelow(root string) error {
+func copyBelow(ctx context.Context, root string) error {
 	for _, path := range fromBelow {
-		if out, err := exec.Command("cp", "-a", path, filepath.Join(root, path)).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, "cp", "-a", path, filepath.Join(root, path)).CombinedOutput(); err != nil {
 			return fmt.Errorf("copy %s: %w: %s", path, err, out)
 		}
 	}

@@ -58,13 +58,13 @@ func Start(ctx context.Context, c Config) (_ *Machine, err error) {
 			err = fmt.Errorf("start a machine: %w", err)
 		}
 	}()
-	if err := c.layOut(filepath.Join(dir, "root")); err != nil {
+	if err := c.layOut(ctx, filepath.Join(dir, "root")); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "doors"), 0o755); err != nil {
 		return nil, err
 	}
-	if m.doors, err = c.open(filepath.Join(dir, "doors")); err != nil {
+	if m.doors, err = c.open(ctx, filepath.Join(dir, "doors")); err != nil {
 		return nil, err
 	}
 	if m.cgroups, err = makeGroups(filepath.Base(dir)); err != nil {

@@ -56,11 +56,11 @@ type Server struct {
 // Start starts a server on a free port of the loopback interface and returns
 // when it answers. The directory keeps its database.
 func Start(ctx context.Context, dir string, o Options) (*Server, error) {
-	venv, err := Venv()
+	venv, err := Venv(ctx)
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("start the Prefect server: %w", err)
 	}
@@ -127,10 +127,10 @@ func (s *Server) Stop() {
 }
 
 // Venv is the virtual environment with Prefect in it, and its wheels beside it.
-func Venv() (string, error) {
+func Venv(ctx context.Context) (string, error) {
 	venv := os.Getenv("FLOWBED_TEST_PREFECT")
 	if venv == "" {
-		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+		out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 		if err != nil {
 			return "", fmt.Errorf("find the module: %w", err)
 		}
@@ -155,8 +155,9 @@ func Environ(home string) []string {
 }
 
 // freePort is a port that was free a moment ago.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	var free net.ListenConfig
+	l, err := free.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
