@@ -58,7 +58,7 @@ func image1(v prefect.Version) string { return "prefecthq/prefect:" + v.String()
 
 // deployment is a prefect.yaml. Whoever deploys needs the right to write to the
 // bucket; the flow's task has its own role for reading.
-const deployment = `# How flows are deployed to the flowbed environment %s. Write the flow's file and
+const deployment = `# How flows are deployed to flowbed's environment %s. Write the flow's file and
 # function into entrypoint, then: prefect deploy --all
 name: %s
 prefect-version: %s
@@ -87,7 +87,7 @@ deployments:
 
 // snippet1 is for a flow's file. What is not in it (cluster, network) the agent
 // gives to each run. ECS writes a log only if a definition names its group.
-const snippet1 = `# Where a flow of Prefect 1 runs in the flowbed environment %s. An agent takes a
+const snippet1 = `# Where a flow of Prefect 1 runs in flowbed's environment %s. An agent takes a
 # flow if the flow's labels are all among the agent's.
 from prefect.run_configs import ECSRun
 from prefect.storage import S3
