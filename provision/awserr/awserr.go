@@ -8,6 +8,7 @@ package awserr
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -46,8 +47,8 @@ func init() {
 			NoSuchPublicAccessBlockConfiguration ServerSideEncryptionConfigurationNotFoundError NoSuchUpload
 			OwnershipControlsNotFoundError NotFound ClusterNotFoundException ParameterNotFound
 			ResourceNotFoundException InvalidResourceId InvalidInstanceID.NotFound InvalidGroup.NotFound InvalidGroupId.NotFound
-			InvalidKeyPair.NotFound InvalidPermission.NotFound InvalidAMIID.NotFound InvalidSubnetID.NotFound
-			InvalidVpcID.NotFound InvalidNetworkInterfaceID.NotFound`,
+			InvalidKeyPair.NotFound InvalidPermission.NotFound InvalidSubnetID.NotFound
+			InvalidVpcID.NotFound InvalidNetworkInterfaceID.NotFound InvalidAssociationID.NotFound`,
 		Conflict: `EntityAlreadyExists BucketAlreadyOwnedByYou InvalidGroup.Duplicate InvalidPermission.Duplicate
 			InvalidKeyPair.Duplicate ResourceAlreadyExistsException ParameterAlreadyExists ConcurrentModification
 			EntityTemporarilyUnmodifiable IncorrectInstanceState IncorrectState UpdateInProgressException
@@ -61,12 +62,13 @@ func init() {
 			AllAccessDisabled UnknownOperationException`,
 		Credentials: `ExpiredToken ExpiredTokenException RequestExpired InvalidClientTokenId
 			UnrecognizedClientException AuthFailure SignatureDoesNotMatch InvalidAccessKeyId
-			IncompleteSignature MissingAuthenticationToken MissingAuthenticationTokenException OptInRequired`,
+			RequestTimeTooSkewed IncompleteSignature MissingAuthenticationToken MissingAuthenticationTokenException OptInRequired`,
 		Quota: `LimitExceeded LimitExceededException TooManyBuckets VcpuLimitExceeded InstanceLimitExceeded
 			SecurityGroupLimitExceeded RulesPerSecurityGroupLimitExceeded ParameterLimitExceeded`,
 		Capacity: `InsufficientInstanceCapacity Unsupported InsufficientFreeAddressesInSubnet`,
 		Invalid: `ValidationError ValidationException InvalidInput InvalidParameterValue InvalidParameterException
 			InvalidParameterCombination MalformedPolicyDocument MalformedPolicy InvalidBucketName
+			InvalidAMIID.NotFound InvalidAMIID.Malformed InvalidAMIID.Unavailable
 			BucketAlreadyExists InvalidUserData.Malformed VPCIdNotSpecified MissingInput ClientException`,
 	} {
 		for _, c := range strings.Fields(list) {
@@ -80,26 +82,36 @@ func init() {
 type rule struct {
 	operation, code, message string
 	class                    Class
+	hint                     string // in place of the code's; may be empty
 }
 
 var rules = []rule{
 	// The profile has its one role already: ours, after a lost reply.
-	{"AddRoleToInstanceProfile", "LimitExceeded", "", Conflict},
+	{"AddRoleToInstanceProfile", "LimitExceeded", "", Conflict, ""},
 	// EC2 learns of an instance profile seconds after IAM.
-	{"RunInstances", "InvalidParameterValue", "Invalid IAM Instance Profile", Transient},
-	{"RunInstances", "InvalidParameterValue", "has no associated IAM Roles", Transient},
-	{"AssociateIamInstanceProfile", "InvalidParameterValue", "Invalid IAM Instance Profile", Transient},
+	{"RunInstances", "InvalidParameterValue", "Invalid IAM Instance Profile", Transient, ""},
+	{"RunInstances", "InvalidParameterValue", "has no associated IAM Roles", Transient, ""},
+	{"AssociateIamInstanceProfile", "InvalidParameterValue", "Invalid IAM Instance Profile", Transient, ""},
+	{"AssociateIamInstanceProfile", "InvalidParameterValue", "has no associated IAM Roles", Transient, ""},
+	{"ReplaceIamInstanceProfileAssociation", "InvalidParameterValue", "Invalid IAM Instance Profile", Transient, ""},
+	{"ReplaceIamInstanceProfileAssociation", "InvalidParameterValue", "has no associated IAM Roles", Transient, ""},
 	// The first cluster of an account races with the creation of its service-linked role.
-	{"CreateCluster", "InvalidParameterException", "service linked role", Transient},
-	{"PutClusterCapacityProviders", "InvalidParameterException", "service linked role", Transient},
+	{"CreateCluster", "InvalidParameterException", "service linked role", Transient, ""},
+	{"PutClusterCapacityProviders", "InvalidParameterException", "service linked role", Transient, ""},
 	// A principal that IAM does not know yet.
-	{"", "MalformedPolicyDocument", "Invalid principal", Transient},
-	{"", "MalformedPolicy", "Invalid principal", Transient},
+	{"", "MalformedPolicyDocument", "Invalid principal", Transient, ""},
+	{"", "MalformedPolicy", "Invalid principal", Transient, ""},
 	// A role that ECS cannot assume yet.
-	{"", "ClientException", "unable to assume the role", Transient},
+	{"", "ClientException", "unable to assume the role", Transient, ""},
 	// The service-linked role is there already.
-	{"CreateServiceLinkedRole", "InvalidInput", "has been taken", Conflict},
-	{"PutParameter", "ParameterMaxVersionLimitExceeded", "", Quota},
+	{"CreateServiceLinkedRole", "InvalidInput", "has been taken", Conflict, ""},
+	{"PutParameter", "ParameterMaxVersionLimitExceeded", "", Quota, ""},
+	// The credentials are in order, the image is somebody else's.
+	{"", "AuthFailure", "Not authorized for images", Invalid,
+		"the image is not for this account: choose another agent.image, or let its owner share it"},
+	// This limit is fixed: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+	{"PutRolePolicy", "LimitExceeded", "policy size", Invalid,
+		"the inline policies of a role have room for 10,240 characters: write fewer statement blocks in task_role, or put them into a managed policy (policies = [...])"},
 }
 
 // Classify says what err means.
@@ -111,13 +123,21 @@ func Classify(err error) Class {
 	if !ok {
 		return classifyOther(err)
 	}
-	op, code := Operation(err), api.ErrorCode()
-	for _, r := range rules {
-		if (r.operation == "" || r.operation == op) && r.code == code && strings.Contains(api.ErrorMessage(), r.message) {
-			return r.class
-		}
+	if r, ok := ruleFor(err, api); ok {
+		return r.class
 	}
-	return codes[code]
+	return codes[api.ErrorCode()]
+}
+
+func ruleFor(err error, api smithy.APIError) (rule, bool) {
+	op, code := Operation(err), api.ErrorCode()
+	i := slices.IndexFunc(rules, func(r rule) bool {
+		return (r.operation == "" || r.operation == op) && r.code == code && strings.Contains(api.ErrorMessage(), r.message)
+	})
+	if i < 0 {
+		return rule{}, false
+	}
+	return rules[i], true
 }
 
 // classifyOther judges what never became a reply of AWS.

@@ -1,5 +1,11 @@
 package awserr
 
+import (
+	"errors"
+
+	"github.com/aws/smithy-go"
+)
+
 // hints holds what to do about a code, whatever the operation.
 var hints = map[string]string{
 	"ExpiredToken":                "the credentials have expired: log in again (for SSO: aws sso login), and run the same command; it goes on from here",
@@ -9,6 +15,9 @@ var hints = map[string]string{
 	"UnrecognizedClientException": "AWS does not know this access key here: check the profile, and that the region is enabled in the account",
 	"AuthFailure":                 "AWS does not accept the credentials here: check that the region is enabled in the account",
 	"SignatureDoesNotMatch":       "the secret access key does not belong to the access key, or this machine's clock is wrong",
+	"RequestTimeTooSkewed":        "this machine's clock is wrong: set it, and run the same command",
+	"InvalidAMIID.NotFound":       "there is no such image for this account in this region: AMIs have another id in each region; correct agent.image",
+	"InvalidAMIID.Unavailable":    "the image was withdrawn: choose another agent.image",
 	"OptInRequired":               "enable the region, or finish the registration of the account, in the AWS console",
 	"BucketAlreadyExists":         "another account has a bucket of this name: set another bucket.name, or namespace = \"account-regional\"",
 	"TooManyBuckets":              "the account has as many buckets as it may: delete one, or ask AWS for more (Service Quotas, S3)",
@@ -22,6 +31,11 @@ var hints = map[string]string{
 
 // Hint says what a person can do about an error; empty if nothing is known.
 func Hint(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		if r, ok := ruleFor(err, api); ok && r.hint != "" {
+			return r.hint
+		}
+	}
 	code := Code(err)
 	if h, ok := hints[code]; ok {
 		return h
