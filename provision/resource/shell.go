@@ -50,6 +50,8 @@ func (s Shell) Run(ctx context.Context, script string) (string, error) {
 		})
 		unknown := errors.As(err, new(*types.InvocationDoesNotExist))
 		switch {
+		case ctx.Err() != nil:
+			return "", context.Cause(ctx)
 		case unknown && time.Since(begun) < commandFresh: // not visible yet
 		case err != nil:
 			return "", fmt.Errorf("read command on %s: %w", s.Instance, err)
