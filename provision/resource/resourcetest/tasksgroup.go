@@ -24,7 +24,7 @@ var TasksGroup = Case{
 		{"ingress", onGroup(func(ctx context.Context, api *ec2.Client, id *string) error {
 			_, err := api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{
 				GroupId: id, IpPermissions: []types.IpPermission{{
-					IpProtocol: aws.String("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: id}}}}})
+					IpProtocol: aws.String("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: id, Description: aws.String("each other")}}}}})
 			return err
 		})},
 	},
