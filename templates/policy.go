@@ -40,12 +40,13 @@ type policy struct {
 }
 
 type statement struct {
-	Sid       string
-	Effect    string
-	Principal map[string]string `json:",omitempty"`
-	Action    list
-	Resource  list                       `json:",omitempty"`
-	Condition map[string]map[string]list `json:",omitempty"`
+	Sid         string
+	Effect      string
+	Principal   map[string]string `json:",omitempty"`
+	Action      list
+	Resource    list                       `json:",omitempty"`
+	NotResource list                       `json:",omitempty"`
+	Condition   map[string]map[string]list `json:",omitempty"`
 }
 
 // list is written as IAM writes it: one element stands without brackets.

@@ -165,7 +165,7 @@ func TestPolicyOfNothing(t *testing.T) {
 	}
 	r := agentRights(Prefect3)
 	r.Parameter = ""
-	if got := AgentPolicy(dev, r); strings.Contains(got, "ssm:") {
+	if got := AgentPolicy(dev, r); strings.Contains(got, `"Secret"`) || strings.Contains(got, "parameter/flowbed") {
 		t.Errorf("agent policy without a secret: %s", got)
 	}
 }

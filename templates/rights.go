@@ -159,7 +159,21 @@ func AgentPolicy(p Place, r AgentRights) string {
 	if r.Parameter != "" {
 		s = append(s, allow("Secret", list{"ssm:GetParameter"}, p.parameter(r.Parameter)))
 	}
-	return document(s...)
+	return document(append(s, otherParameters(p, r.Parameter))...)
+}
+
+// otherParameters denies what AmazonSSMManagedInstanceCore, without which there
+// is no Session Manager, allows: to read every parameter of the account. AWS's
+// own, which are public, stay readable.
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonSSMManagedInstanceCore.html
+func otherParameters(p Place, own string) statement {
+	but := list{"arn:" + p.Partition + ":ssm:*::parameter/aws/*"}
+	if own != "" {
+		but = append(but, p.parameter(own))
+	}
+	return statement{
+		Sid: "OtherSecrets", Effect: "Deny", Action: list{"ssm:GetParameter", "ssm:GetParameters"}, NotResource: but,
+	}
 }
 
 func definitionActions(g Generation) list {
