@@ -76,7 +76,8 @@ type (
 	Predictor[S State] interface{ Predicted() S }
 
 	// Explainer adds what is known about the cause when a step has run out of
-	// patience or failed; it returns an empty string if nothing is.
+	// patience or failed; it returns an empty string if nothing is. Have is the
+	// zero state if the object was made and is not found any more.
 	Explainer[S State] interface {
 		Explain(ctx context.Context, have S) string
 	}

@@ -66,7 +66,8 @@ func (r *run) done() {
 
 func (r *run) fail(ctx context.Context, doing string, err error) error {
 	e := &StepError{Step: r.s.name, Doing: doing, Err: err}
-	if have, found := r.s.state(); found && r.s.explain != nil && ctx.Err() == nil {
+	// What has been made and is gone again needs an explanation most of all.
+	if have, found := r.s.state(); (found || r.did[created]) && r.s.explain != nil && ctx.Err() == nil {
 		e.Cause = r.s.explain(ctx, have)
 	}
 	r.event(Failed, doing, e)

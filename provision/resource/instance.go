@@ -189,10 +189,16 @@ func metadataOf(o *types.InstanceMetadataOptionsResponse) string {
 	return fmt.Sprintf("%s, token %s, hop limit %d", on, o.HttpTokens, deref(o.HttpPutResponseHopLimit))
 }
 
-// Explain implements provision.Explainer.
-func (i Instance) Explain(_ context.Context, have InstanceState) string {
+// Explain implements provision.Explainer. If there is no instance, it looks for
+// one that has just ended: a launch may succeed, and the instance fail to start,
+// for example because the account has no room for its volume.
+func (i Instance) Explain(ctx context.Context, have InstanceState) string {
+	list := have.all()
+	if len(list) == 0 {
+		list = i.ended(ctx)
+	}
 	var said []string
-	for _, m := range have.all() {
+	for _, m := range list {
 		s := m.ID + " is " + m.State
 		if m.Reason != "" {
 			s += ": " + m.Reason
@@ -200,4 +206,21 @@ func (i Instance) Explain(_ context.Context, have InstanceState) string {
 		said = append(said, s)
 	}
 	return strings.Join(said, "; ")
+}
+
+const justNow = 15 * time.Minute // longer than a run waits for an instance
+
+// ended is the newest instance of ours that has ended, if it is not long ago.
+func (i Instance) ended(ctx context.Context) []Machine {
+	list, err := i.find(ctx, &ec2.DescribeInstancesInput{Filters: []types.Filter{
+		filter("tag:"+KeyEnvironment, i.ID.Env), filter("tag:"+KeyRegion, i.ID.Region), filter("instance-state-name", "terminated"),
+	}})
+	if err != nil || len(list) == 0 {
+		return nil
+	}
+	m := slices.MaxFunc(list, older)
+	if time.Since(m.Launched) > justNow || m.Tags.Owner().By != i.ID.Owner() {
+		return nil
+	}
+	return []Machine{m}
 }

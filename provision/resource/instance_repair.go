@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/flowbed/flowbed/provision"
 )
@@ -48,7 +49,11 @@ func (i Instance) profileDrift(m Machine, want ProfileState) []provision.Change 
 	if have == to && m.ProfileID != "" && want.ID != "" && m.ProfileID != want.ID {
 		have, to = have+" ("+m.ProfileID+")", to+" ("+want.ID+")"
 	}
-	return differs("instance profile", have, to, i.associate(m))
+	c := differs("instance profile", have, to, i.associate(m))
+	if m.Profile != "" && m.State != "running" && len(c) > 0 {
+		c[0].Do = nil // EC2 replaces the profile of a running instance only
+	}
+	return c
 }
 
 func (i Instance) tagger(m Machine) tagger {
@@ -101,6 +106,11 @@ func (i Instance) associate(m Machine) do {
 		})
 		if err != nil {
 			return err
+		}
+		if len(out.IamInstanceProfileAssociations) == 0 { // it comes or goes just now: look again
+			return fmt.Errorf("associate instance profile: %w", &smithy.GenericAPIError{
+				Code: "IncorrectState", Message: "no association of " + m.ID + " is active",
+			})
 		}
 		for _, a := range out.IamInstanceProfileAssociations {
 			_, err = i.API.ReplaceIamInstanceProfileAssociation(ctx, &ec2.ReplaceIamInstanceProfileAssociationInput{

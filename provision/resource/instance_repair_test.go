@@ -1,7 +1,9 @@
 package resource_test
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,5 +180,75 @@ func TestForeignInstanceBesideOurs(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.wantInstances(t, 1, 1)
+	})
+}
+
+// EC2 replaces the profile of a running instance only: a stopped one is started
+// first.
+func TestProfileMadeAnewWhileStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newAgent(slow())
+		s := e.up(t)
+		if _, err := e.ec2().StopInstances(t.Context(), &ec2.StopInstancesInput{InstanceIds: []string{s.ID}}); err != nil {
+			t.Fatal(err)
+		}
+		api, name := iam.NewFromConfig(e.account.Config(e.region)), aws.String("flowbed-dev-agent")
+		if _, err := api.RemoveRoleFromInstanceProfile(t.Context(), &iam.RemoveRoleFromInstanceProfileInput{
+			InstanceProfileName: name, RoleName: name}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := api.DeleteInstanceProfile(t.Context(), &iam.DeleteInstanceProfileInput{InstanceProfileName: name}); err != nil {
+			t.Fatal(err)
+		}
+		e.wantInstances(t, 0, 0)
+		running := false
+		e.account.Fault = func(c sandbox.Call) (f sandbox.Fault) {
+			switch c.Operation {
+			case "StartInstances":
+				time.AfterFunc(e.account.BootTime, func() { running = true })
+			case "ReplaceIamInstanceProfileAssociation":
+				if !running {
+					t.Error("the profile of an instance that does not run was to be replaced")
+				}
+			}
+			return f
+		}
+		before := s.ProfileID
+		if s = e.up(t); s.ProfileID == before || s.State != "running" {
+			t.Errorf("the agent is %s and has the profile %s", s.State, s.ProfileID)
+		}
+		e.wantInstances(t, 1, 0)
+	})
+}
+
+// An instance that ends while it starts is soon not shown any more: only EC2's
+// reason tells what was wrong, as with a limit of volumes.
+func TestInstanceEndsWhileStarting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newAgent(sandbox.New())
+		e.account.BootTime = 15 * time.Second
+		end := func() {
+			out, err := e.ec2().DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{})
+			for _, r := range out.Reservations {
+				for _, i := range r.Instances {
+					_, err = e.ec2().TerminateInstances(t.Context(), &ec2.TerminateInstancesInput{InstanceIds: []string{*i.InstanceId}})
+				}
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		e.account.Fault = func(c sandbox.Call) (f sandbox.Fault) {
+			if c.Operation == "RunInstances" {
+				f.Then = end
+			}
+			return f
+		}
+		g, _ := e.graph()
+		err := g.Up(t.Context())
+		failed, ok := errors.AsType[*provision.StepError](err)
+		if !ok || !strings.Contains(failed.Cause, "is terminated: Client.UserInitiatedShutdown") {
+			t.Errorf("up: %v, cause: %+v", err, failed)
+		}
 	})
 }

@@ -63,6 +63,9 @@ func replaceProfile(r *request, in *ec2.ReplaceIamInstanceProfileAssociationInpu
 	if err != nil {
 		return nil, err
 	}
+	if r.state(i) != "running" { // as the call's documentation says of it
+		return nil, fail("IncorrectState", "The association %s is not the active association", i.Association)
+	}
 	if err := r.associate(i, in.IamInstanceProfile); err != nil {
 		return nil, err
 	}
