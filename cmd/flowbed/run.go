@@ -242,11 +242,18 @@ func (r *run) end(err error) error {
 		o.Elapsed = time.Since(r.began)
 	}
 	err = errors.Join(r.shows.Done(o), err)
-	if err == nil && r.a.sandbox && r.s.env.Agent != nil && r.verb == "up" {
-		fmt.Fprintln(r.a.err, "The sandbox boots no instance and has no Prefect: there is no work pool, and no worker to wait for.")
-	}
-	if err == nil && r.lines == nil && r.verb == "up" {
-		fmt.Fprintln(r.a.err, "Next: `flowbed outputs` shows names, ARNs and commands; `flowbed down` removes it all.")
+	if err == nil && r.verb == "up" {
+		r.farewell()
 	}
 	return err
+}
+
+// farewell says what is missing in a sandbox, and what can be done next.
+func (r *run) farewell() {
+	if r.a.sandbox && r.s.env.Agent != nil {
+		fmt.Fprintln(r.a.err, "The sandbox boots no instance and has no Prefect: there is no work pool, and no worker to wait for.")
+	}
+	if r.lines == nil {
+		fmt.Fprintln(r.a.err, "Next: `flowbed outputs` shows names, ARNs and commands; `flowbed down` removes it all.")
+	}
 }

@@ -43,27 +43,33 @@ func TestShell(t *testing.T) {
 			}
 			return "ran " + script, strings.Count(script, "exit")
 		}
-		begun := time.Now()
-		if out, err := s.Shell(agent).Run(t.Context(), "one\ntwo"); err != nil || out != "ran one\ntwo" {
-			t.Errorf("have %q, %v", out, err)
-		}
-		if took := time.Since(begun); took < account.CommandTime || took > account.CommandTime+5*time.Second {
-			t.Errorf("it took %s", took)
-		}
-		if _, err := s.Shell(agent).Run(t.Context(), "exit 1"); err == nil || !strings.Contains(err.Error(), "failed, exit code 1:\nran exit 1") {
-			t.Errorf("have %v", err)
-		}
-		if _, err := (resource.Shell{API: s.Shell(agent).API, Instance: "i-00000000"}).Run(t.Context(), "x"); !errors.Is(err, resource.ErrUnmanaged) {
-			t.Errorf("of another instance: %v", err)
-		}
-		ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, errors.New("stopped"))
-		defer cancel()
-		if _, err := s.Shell(agent).Run(ctx, "x"); err == nil || err.Error() != "stopped" {
-			t.Errorf("have %v", err)
-		}
-		account.CommandTime = time.Hour
-		if _, err := s.Shell(agent).Run(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "no end within 5m0s") {
-			t.Errorf("have %v", err)
-		}
+		runs(t, account, s.Shell(agent))
 	})
+}
+
+// runs has a shell run what succeeds, fails, is stopped and does not end.
+func runs(t *testing.T, account *sandbox.Account, shell resource.Shell) {
+	t.Helper()
+	begun := time.Now()
+	if out, err := shell.Run(t.Context(), "one\ntwo"); err != nil || out != "ran one\ntwo" {
+		t.Errorf("have %q, %v", out, err)
+	}
+	if took := time.Since(begun); took < account.CommandTime || took > account.CommandTime+5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if _, err := shell.Run(t.Context(), "exit 1"); err == nil || !strings.Contains(err.Error(), "failed, exit code 1:\nran exit 1") {
+		t.Errorf("have %v", err)
+	}
+	if _, err := (resource.Shell{API: shell.API, Instance: "i-00000000"}).Run(t.Context(), "x"); !errors.Is(err, resource.ErrUnmanaged) {
+		t.Errorf("of another instance: %v", err)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, errors.New("stopped"))
+	defer cancel()
+	if _, err := shell.Run(ctx, "x"); err == nil || err.Error() != "stopped" {
+		t.Errorf("have %v", err)
+	}
+	account.CommandTime = time.Hour
+	if _, err := shell.Run(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "no end within 5m0s") {
+		t.Errorf("have %v", err)
+	}
 }

@@ -1,0 +1,77 @@
+package stack
+
+import (
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/templates"
+)
+
+func (s *Stack) addRoles() {
+	e, p := s.env, s.place()
+	statements := make([]templates.Statement, len(e.TaskRole.Statements))
+	for i, st := range e.TaskRole.Statements {
+		statements[i] = templates.Statement{Actions: st.Actions, Resources: st.Resources}
+	}
+	s.task = provision.Add(s.Graph, "task role", ownership(e.TaskRole.Ownership, false), resource.Role{
+		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name,
+		Description: "What the flows of the flowbed environment " + s.id.Env + " may do",
+		Trust:       templates.TasksTrust(p), Managed: e.TaskRole.Policies,
+		Inline: func([]string) map[string]string {
+			return policy("flowbed", templates.TaskPolicy(p, templates.TaskRights{
+				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Dask: s.dask(), Statements: statements,
+			}))(nil)
+		},
+	})
+	parameter := "" // Prefect 1 gives its tasks the key itself
+	if s.o.Removal || s.secret() != "" && s.version.Kind() != prefect.Agent1 {
+		parameter = s.parameterName()
+	}
+	shared := e.ExecutionRole.Name == spec.AccountExecutionRole
+	inline := "flowbed"
+	if shared { // one policy for each environment that uses the role
+		inline = "flowbed-" + s.id.Env + "-" + s.id.Region
+	}
+	s.execution = provision.Add(s.Graph, "execution role", ownership(e.ExecutionRole.Ownership, shared), resource.Role{
+		API: s.c.IAM, ID: s.id, Name: e.ExecutionRole.Name, Shared: shared,
+		Description: "Lets ECS pull images, write logs and read the Prefect key for tasks",
+		Trust:       s.executionTrust(shared),
+		Managed:     []string{"arn:" + s.id.Partition + ":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"},
+		Inline:      policy(inline, templates.ExecutionPolicy(p, s.logGroupName(), parameter)),
+	})
+}
+
+// dask is what a cluster of dask workers needs. The ARNs of the roles and of the
+// cluster are those that were read, or follow from the names.
+func (s *Stack) dask() *templates.DaskRights {
+	if !s.env.TaskRole.Dask {
+		return nil
+	}
+	task, _ := s.task.Expect()
+	execution, _ := s.execution.Expect()
+	cluster, _ := s.cluster.Expect()
+	return &templates.DaskRights{
+		ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, LogGroup: s.logGroupName(),
+	}
+}
+
+// executionTrust leaves the region open if environments of several regions may
+// share the role.
+func (s *Stack) executionTrust(shared bool) string {
+	p := s.place()
+	if shared {
+		p.Region = "*"
+	}
+	return templates.TasksTrust(p)
+}
+
+// policy is a single inline policy, or none if the document is empty.
+func policy(name, doc string) func([]string) map[string]string {
+	return func([]string) map[string]string {
+		if doc == "" {
+			return nil
+		}
+		return map[string]string{name: doc}
+	}
+}
