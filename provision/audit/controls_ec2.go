@@ -27,7 +27,7 @@ var machineControls = []Control{
 		return each(a.Instances, "instance", machine, func(i Instance) bool {
 			_, name, _ := strings.Cut(aws.ToString(i.IamInstanceProfile.Arn), ":instance-profile/")
 			return slices.ContainsFunc(a.Roles, func(r Role) bool {
-				return r.Name == name && slices.ContainsFunc(r.Managed, func(p string) bool { return strings.HasSuffix(p, ":policy/AmazonSSMManagedInstanceCore") })
+				return r.Name == name && slices.ContainsFunc(r.Managed, managesInstances)
 			})
 		})
 	}},

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -64,17 +65,41 @@ var roleControls = []Control{
 		}
 		return nil
 	}},
+	{"–", "the instance can read no parameter of others", "a denial of ssm:GetParameter and ssm:GetParameters for all but AWS's own and the environment's; AmazonSSMManagedInstanceCore allows all", func(a *Account) (faults []string) {
+		for _, r := range a.Roles {
+			if !slices.ContainsFunc(r.Managed, managesInstances) || slices.ContainsFunc(slices.Collect(maps.Values(r.Inline)), shutsParameters) {
+				continue
+			}
+			faults = append(faults, "role "+r.Name)
+		}
+		return faults
+	}},
 	{"–", "the only managed policies are AWS's own for the execution role and for Systems Manager", "the attached policies of the roles", func(a *Account) []string {
 		var faults []string
 		for _, r := range a.Roles {
 			for _, p := range r.Managed {
-				if !strings.HasSuffix(p, ":aws:policy/service-role/AmazonECSTaskExecutionRolePolicy") && !strings.HasSuffix(p, ":aws:policy/AmazonSSMManagedInstanceCore") {
+				if !strings.HasSuffix(p, ":aws:policy/service-role/AmazonECSTaskExecutionRolePolicy") && !managesInstances(p) {
 					faults = append(faults, r.Name+": "+p)
 				}
 			}
 		}
 		return faults
 	}},
+}
+
+func managesInstances(policy string) bool {
+	return strings.HasSuffix(policy, ":aws:policy/AmazonSSMManagedInstanceCore")
+}
+
+// shutsParameters reports whether a policy denies all parameters but AWS's and
+// flowbed's.
+func shutsParameters(p Policy) bool {
+	return slices.ContainsFunc(p.Statement, func(s Statement) bool {
+		return s.Effect == "Deny" && len(s.Condition) == 0 && slices.Contains(s.Action, "ssm:GetParameter") && slices.Contains(s.Action, "ssm:GetParameters") &&
+			len(s.NotResource) > 0 && !slices.ContainsFunc(s.NotResource, func(r string) bool {
+			return !strings.HasSuffix(r, ":ssm:*::parameter/aws/*") && !strings.Contains(r, ":parameter/flowbed/")
+		})
+	})
 }
 
 // statements judges all statements of all roles that allow something.

@@ -169,6 +169,24 @@ var spoil = map[string][]func(*audit.Account){
 	"the role that starts tasks is not the role of the tasks": {func(a *audit.Account) {
 		a.Roles = slices.DeleteFunc(a.Roles, func(r audit.Role) bool { return r.Name == "flowbed-dev-task" })
 	}},
+	"the instance can read no parameter of others": {
+		func(a *audit.Account) {
+			for _, r := range a.Roles {
+				for _, p := range r.Inline {
+					for i := range p.Statement {
+						if len(p.Statement[i].NotResource) > 0 {
+							p.Statement[i].NotResource[0] = "arn:aws:ssm:*:123456789012:parameter/*"
+						}
+					}
+				}
+			}
+		},
+		func(a *audit.Account) {
+			for i := range a.Roles {
+				a.Roles[i].Inline = nil
+			}
+		},
+	},
 	"the only managed policies are AWS's own for the execution role and for Systems Manager": {func(a *audit.Account) {
 		a.Roles[0].Managed = append(a.Roles[0].Managed, "arn:aws:iam::aws:policy/AdministratorAccess")
 	}},

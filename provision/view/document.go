@@ -81,6 +81,9 @@ func statement(t map[string]any) string {
 			parts = append(parts, "on "+few(r))
 		}
 	}
+	if v, ok := t["NotResource"]; ok {
+		parts = append(parts, "on all but "+few(words(v)))
+	}
 	if v, ok := t["Principal"]; ok {
 		parts = append(parts, "for "+few(words(v)))
 	}
