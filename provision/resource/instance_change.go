@@ -67,7 +67,9 @@ func (i Instance) outdated(m Machine) (c []provision.Change) {
 	add("instance type", m.Type, i.Type)
 	k, _ := i.Key.Expect()
 	add("key pair", m.Key, k.Name)
-	if n, ok := i.Network.Get(); ok && !slices.Contains(n.IDs(), m.Subnet) {
+	// Which subnets are public may change at any time, and what runs keeps its
+	// address: only a spec that names subnets, or another VPC, moves the agent.
+	if n, ok := i.Network.Get(); ok && !slices.Contains(n.IDs(), m.Subnet) && (n.Named || m.VPC != n.VPC) {
 		add("subnet", m.Subnet, "one of "+strings.Join(n.IDs(), ", "))
 	}
 	if m.Launch == "" {

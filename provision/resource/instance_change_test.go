@@ -5,6 +5,10 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/sandbox"
 )
@@ -79,4 +83,26 @@ func TestKilledRollOver(t *testing.T) {
 			e.wantInstances(t, 1, 1)
 		})
 	}
+}
+
+// Which subnets are public is for a launch to know. An agent that runs is not
+// replaced because its subnet does not hand out addresses any more, or another
+// one does; only the spec moves it.
+func TestSubnetOfAnAgentThatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newAgent(sandbox.New())
+		s := e.up(t)
+		if _, err := e.ec2().ModifySubnetAttribute(t.Context(), &ec2.ModifySubnetAttributeInput{
+			SubnetId: &s.Subnet, MapPublicIpOnLaunch: &types.AttributeBooleanValue{Value: aws.Bool(false)},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if a := e.plan(t); a.Op != provision.None {
+			t.Errorf("the plan says %v of %q", a.Op, fields(a))
+		}
+		e.subnets = []string{subnetOf(t, e, "us-east-1c")}
+		if a := e.plan(t); a.Op != provision.Replace || !slices.Equal(fields(a), []string{"subnet"}) {
+			t.Errorf("with a subnet in the spec, the plan says %v of %q", a.Op, fields(a))
+		}
+	})
 }

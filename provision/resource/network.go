@@ -25,6 +25,7 @@ type Network struct {
 type NetworkState struct {
 	VPC     string
 	Subnets []Subnet // in the order of their zones; at least one
+	Named   bool     // the spec names the subnets
 }
 
 // Subnet is a part of a VPC in one zone.
@@ -51,7 +52,7 @@ func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
 	if err != nil {
 		return s, err
 	}
-	if len(n.Subnets) > 0 {
+	if s.Named = len(n.Subnets) > 0; s.Named {
 		s.Subnets, err = n.named(s.VPC, all)
 		return s, err
 	}
