@@ -105,6 +105,25 @@ environment "dev" {
 	}
 }
 
+// A CI system hands a secret that it does not have over as an empty text.
+func TestEmptySecretIsUnset(t *testing.T) {
+	const src = `
+variable "key" { sensitive = true }
+environment "dev" {
+  agent {
+    prefect {
+      api_url = "https://prefect.example.com/api"
+      api_key = var.key
+    }
+  }
+}`
+	empty := func(string) (string, bool) { return "", true }
+	_, err := load(src, Options{Environ: empty})
+	expect(t, err, "FLOWBED_VAR_key")
+	_, err = load(src, Options{Environ: noEnviron, Vars: map[string]string{"key": ""}})
+	expect(t, err, "FLOWBED_VAR_key")
+}
+
 func TestNearest(t *testing.T) {
 	words := []string{"bucket", "task_role", "tags", "logs", "vpc"}
 	for word, want := range map[string]string{

@@ -39,7 +39,9 @@ func (d *decoder) variable(b *hclsyntax.Block) {
 	}
 	v.sensitive = d.sensitive(b)
 	fallback := d.fallback(b, v.sensitive)
-	if text, ok := d.file.outside(name); ok {
+	// An empty secret is one that a CI system does not have: taken for a value,
+	// it would take the key away from an environment that has one.
+	if text, ok := d.file.outside(name); ok && (text != "" || !v.sensitive) {
 		d.fromOutside(v, text, fallback)
 	} else if fallback != cty.NilVal && fallback.IsKnown() {
 		v.value, v.set = fallback, true
