@@ -92,7 +92,7 @@ func userData(env *spec.Environment, place templates.Place, f facts) (string, er
 		})
 	}
 	return templates.UserData(templates.Agent{
-		Place: place, Prefect: v.String(), PrefectAWS: v.AWS(), APIURL: p.APIURL, WorkPool: p.WorkPool,
+		Place: place, Prefect: v.String(), PrefectAWS: v.AWS(), Before: v.Before(), APIURL: p.APIURL, WorkPool: p.WorkPool,
 		PoolExists: v.StaysOut(), Parameter: parameter, Variable: variable, CA: p.CAFile, TTL: env.Lifetime(),
 	})
 }
