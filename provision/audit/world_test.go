@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/flowbed/flowbed/provision/audit"
-	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
@@ -56,14 +55,27 @@ func up(t *testing.T, account *sandbox.Account, text string) *audit.Account {
 	return a
 }
 
-// graph wires the environment of a block's text.
+// graph wires the environment of a block's text. Without a transport there is
+// no Prefect.
 func graph(t *testing.T, account *sandbox.Account, text string, o stack.Options) *stack.Stack {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "config.hcl")
-	if err := os.WriteFile(path, []byte("environment \"dev\" {\n"+text+"}\n"), 0o600); err != nil {
+	o.Address, o.Wait = netip.MustParsePrefix("203.0.113.7/32"), time.Minute
+	o.NoPrefect = o.Transport == nil
+	s, err := stack.Build(environment(t, "dev", text, o.Removal), identity(), stack.NewClients(account.Config(region)), o)
+	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := spec.Load(path, spec.Options{Removal: o.Removal, Check: stack.Check})
+	return s
+}
+
+// environment is what a block's text says.
+func environment(t *testing.T, name, text string, removal bool) *spec.Environment {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.hcl")
+	if err := os.WriteFile(path, []byte("environment \""+name+"\" {\n"+text+"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := spec.Load(path, spec.Options{Removal: removal, Check: stack.Check})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,13 +83,7 @@ func graph(t *testing.T, account *sandbox.Account, text string, o stack.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := resource.Identity{Env: "dev", Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
-	o.NoPrefect, o.Address, o.Wait = true, netip.MustParsePrefix("203.0.113.7/32"), time.Minute
-	s, err := stack.Build(env, id, stack.NewClients(account.Config(region)), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return env
 }
 
 // must is the answer of a call that a test makes by itself.
