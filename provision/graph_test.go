@@ -150,6 +150,9 @@ func TestLookups(t *testing.T) {
 		if err := g.Up(t.Context()); err == nil || err.Error() != want {
 			t.Error("up:", err)
 		}
+		if err := g.Read(t.Context()); err == nil || err.Error() != "broken: read: a fault of its own" {
+			t.Error("reading:", err)
+		}
 
 		reads.Store(0)
 		g = build(fmt.Errorf("no way: %w", errFatal))

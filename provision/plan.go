@@ -95,6 +95,22 @@ func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 	return p, nil
 }
 
+// Read looks at everything, for the sake of what the references then know. The
+// error joins what could not be read, lookups aside: what they look for is not
+// the environment's.
+func (g *Graph) Read(ctx context.Context) error {
+	if err := g.lookAll(ctx, true); err != nil {
+		return err
+	}
+	var errs []error
+	for _, s := range g.steps {
+		if a := unread(s, s.last()); !s.lookup && a.Err != nil && a.Awaits == "" {
+			errs = append(errs, &StepError{Step: s.name, Doing: "read", Err: a.Err})
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // PlanDown reads everything and returns what Down would do, in the order in
 // which it would be done.
 func (g *Graph) PlanDown(ctx context.Context) (Plan, error) {
@@ -106,6 +122,11 @@ func (g *Graph) PlanDown(ctx context.Context) (Plan, error) {
 	}
 	return g.left(), nil
 }
+
+// Standing is what PlanDown would say by the last readings, without new calls:
+// what is there when a run has ended early. A step whose last reading failed
+// has an Err.
+func (g *Graph) Standing() Plan { return g.left() }
 
 // left is what PlanDown says of the last readings, without new calls.
 func (g *Graph) left() (p Plan) {

@@ -34,19 +34,15 @@ know. What does not exist is left out.`,
 		if !slices.Contains([]string{"text", "json", "env", "prefect"}, format) {
 			return usageOf(c, fmt.Errorf("--format %s: not text, json, env or prefect", format))
 		}
-		s, err := a.open(c.Context(), stack.Options{})
+		// As for a removal: it must work without any secret, and looks for all
+		// that an environment may have.
+		s, err := a.open(c.Context(), stack.Options{Removal: true, NoPrefect: true})
 		if err != nil {
 			return err
 		}
 		defer s.keep(&err)
-		p, err := s.Graph.Plan(c.Context())
-		if err != nil {
+		if err := s.Graph.Read(c.Context()); err != nil {
 			return err
-		}
-		for _, step := range p.Actions {
-			if step.Err != nil {
-				return fmt.Errorf("read %s: %w", step.Step, step.Err)
-			}
 		}
 		switch list := s.outputs(); format {
 		case "json":
