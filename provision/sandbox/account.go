@@ -60,6 +60,16 @@ type Account struct {
 	// CommandTime is how long such a command takes.
 	CommandTime time.Duration
 
+	// Policy, if set, is the caller's identity policy in JSON: what it does not
+	// allow is denied.
+	Policy string
+
+	// Caller is the ARN of who calls; empty means the user sandbox.
+	Caller string
+
+	// Off are the regions that are not enabled in the account.
+	Off []string
+
 	// Secrets are values that may stand in SecureString parameters. Save keeps
 	// only their fingerprints; a value given here is recognised after Load.
 	Secrets []string

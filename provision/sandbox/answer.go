@@ -98,6 +98,8 @@ func (a *Account) exchange(region string, in any) (any, func(), error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := describe(in)
+	dry := dryRun(in)
+	c.Write = c.Write && !dry
 	c.Number = len(a.calls) + 1
 	if c.Write {
 		a.writes++
@@ -115,6 +117,12 @@ func (a *Account) exchange(region string, in any) (any, func(), error) {
 	if fault.Refuse != nil {
 		return nil, fault.Then, fault.Refuse
 	}
+	if err := a.admit(c, region, in); err != nil {
+		return nil, fault.Then, err
+	}
+	if dry {
+		return nil, fault.Then, fail("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+	}
 	out, err := a.carryOut(op, c, region, in)
 	if fault.Lose {
 		out, err = a.carryOut(op, c, region, in)
@@ -125,6 +133,27 @@ func (a *Account) exchange(region string, in any) (any, func(), error) {
 		}
 	}
 	return out, fault.Then, err
+}
+
+// dryRun reports whether a call only asks whether it would be allowed.
+func dryRun(in any) bool {
+	f := reflect.ValueOf(in).Elem().FieldByName("DryRun")
+	if !f.IsValid() {
+		return false
+	}
+	b, ok := f.Interface().(*bool)
+	return ok && b != nil && *b
+}
+
+// admit is what comes before an operation: the region, and the permissions.
+func (a *Account) admit(c Call, region string, in any) error {
+	if slices.Contains(a.Off, region) && c.Service != "iam" {
+		if c.Service == "ec2" {
+			return fail("AuthFailure", "AWS was not able to validate the provided access credentials")
+		}
+		return fail("UnrecognizedClientException", "The security token included in the request is invalid.")
+	}
+	return a.request(region).permitted(c, in)
 }
 
 func (a *Account) carryOut(op operation, c Call, region string, in any) (any, error) {

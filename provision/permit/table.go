@@ -1,0 +1,122 @@
+package permit
+
+import (
+	"github.com/flowbed/flowbed/provision/lease"
+	"github.com/flowbed/flowbed/provision/spec"
+)
+
+func (t *table) arn(service, object string) string { return t.id.ARN(service, t.id.Region, object) }
+
+func (t *table) name(part string) string { return "flowbed-" + t.id.Env + "-" + part }
+
+func (t *table) storage() {
+	e := t.env
+	t.add("bucket", ours(e.Bucket.Ownership), t.bucket("arn:"+t.id.Partition+":s3:::"+e.Bucket.Name))
+	// As a resource of tags the group is named without ":*", otherwise with it.
+	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+	group := t.arn("logs", "log-group:/flowbed/"+t.id.Env)
+	logs := func(actions ...string) Need { return on(group, actions...).and(group + ":*") }
+	t.add("log group", owned, kind{
+		read:   []Need{on("*", "logs:DescribeLogGroups"), logs("logs:ListTagsForResource")},
+		build:  []Need{logs("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource")},
+		remove: []Need{logs("logs:DeleteLogGroup")},
+	})
+	token := t.arn("ssm", "parameter/flowbed/"+t.id.Env+"/prefect-api-key")
+	t.add("token", wanted(t.secret()), kind{
+		read:   []Need{on(token, "ssm:GetParameter", "ssm:ListTagsForResource")},
+		build:  []Need{on(token, "ssm:PutParameter", "ssm:AddTagsToResource", "ssm:DeleteParameter")},
+		remove: []Need{on(token, "ssm:DeleteParameter")},
+	})
+}
+
+func (t *table) secret() bool {
+	a := t.env.Agent
+	return a != nil && a.Prefect != nil && (a.Prefect.APIKey != "" || a.Prefect.AuthString != "")
+}
+
+func (t *table) bucket(arn string) kind {
+	k := kind{
+		read: []Need{on(arn, "s3:GetBucketTagging", "s3:GetBucketPublicAccessBlock", "s3:GetBucketOwnershipControls",
+			"s3:GetEncryptionConfiguration", "s3:GetBucketPolicy", "s3:GetBucketVersioning", "s3:GetLifecycleConfiguration")},
+		obstacles: []Need{on(arn, "s3:ListBucketVersions")},
+		build: []Need{
+			on(arn, "s3:CreateBucket", "s3:PutBucketTagging", "s3:PutBucketPublicAccessBlock", "s3:PutBucketOwnershipControls",
+				"s3:PutEncryptionConfiguration", "s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:PutLifecycleConfiguration"),
+			on(arn, "s3:TagResource").implied("S3 asks for it where CreateBucket carries tags"),
+		},
+		remove: []Need{on(arn, "s3:DeleteBucket")},
+	}
+	if t.env.Bucket.ForceDestroy || t.o.ForceDestroy {
+		k.remove = append(k.remove,
+			on(arn, "s3:DeleteBucketPolicy", "s3:ListBucketMultipartUploads"),
+			on(arn+"/*", "s3:AbortMultipartUpload", "s3:DeleteObject"),
+			on(arn+"/*", "s3:DeleteObjectVersion").implied("S3 asks for it where DeleteObjects names versions"))
+	}
+	return k
+}
+
+func (t *table) roles() {
+	e := t.env
+	t.add("task role", ours(e.TaskRole.Ownership), t.role(e.TaskRole.Name, e.TaskRole.Policies, false))
+	t.add("execution role", ours(e.ExecutionRole.Ownership), t.role(e.ExecutionRole.Name,
+		[]string{t.awsPolicy("service-role/AmazonECSTaskExecutionRolePolicy")}, e.ExecutionRole.Name == spec.AccountExecutionRole))
+}
+
+func (t *table) awsPolicy(name string) string {
+	return "arn:" + t.id.Partition + ":iam::aws:policy/" + name
+}
+
+func (t *table) roleARN(name string) string { return t.id.ARN("iam", "", "role/"+name) }
+
+// role may hang only the given managed policies on the role, but take off any.
+func (t *table) role(name string, managed []string, shared bool) kind {
+	arn := t.roleARN(name)
+	k := kind{
+		read:   []Need{on(arn, "iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy")},
+		build:  []Need{on(arn, "iam:CreateRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy", "iam:PutRolePolicy")},
+		remove: []Need{on(arn, "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole", "iam:ListInstanceProfilesForRole")},
+	}
+	if len(managed) > 0 {
+		k.build = append(k.build, on(arn, "iam:AttachRolePolicy").when("ArnEquals", "iam:PolicyARN", managed...))
+	}
+	if shared {
+		k.remove = append(k.remove, on(arn, "iam:UntagRole"))
+	} else {
+		k.build = append(k.build, on(arn, "iam:DeleteRolePolicy", "iam:DetachRolePolicy"))
+	}
+	return k
+}
+
+func (t *table) cluster() {
+	c := t.env.Cluster
+	arn := t.arn("ecs", "cluster/"+c.Name)
+	k := kind{
+		read:      []Need{on(arn, "ecs:DescribeClusters")},
+		obstacles: []Need{on("*", "ecs:ListTasks", "ecs:ListServices").when("ArnEquals", "ecs:cluster", arn)},
+		build: []Need{
+			on(arn, "ecs:CreateCluster", "ecs:TagResource", "ecs:PutClusterCapacityProviders", "ecs:UpdateCluster"),
+			// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
+			on(t.roleARN("aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"), "iam:CreateServiceLinkedRole").
+				when("StringEquals", "iam:AWSServiceName", "ecs.amazonaws.com").
+				implied("ECS makes its service-linked role with the first cluster of an account"),
+		},
+		remove: []Need{on(arn, "ecs:DeleteCluster")},
+	}
+	if c.Name == spec.AccountCluster {
+		k.remove = append(k.remove, on(arn, "ecs:UntagResource"))
+	}
+	t.add("cluster", ours(c.Ownership), k)
+}
+
+// lease is what keeps up and down apart.
+func (t *table) lease() {
+	if t.verb == Plan {
+		return
+	}
+	arn := t.arn("ssm", "parameter"+lease.Parameter(t.id.Env))
+	t.steps = append(t.steps, Step{Name: "lease", Needs: []Need{
+		// Up, too, leaves no lease behind where it has built nothing.
+		on(arn, "ssm:GetParameterHistory", "ssm:PutParameter", "ssm:DeleteParameter"),
+		on(arn, "ssm:AddTagsToResource").implied("Systems Manager asks for it where PutParameter carries tags"),
+	}})
+}
