@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -63,6 +64,27 @@ func (r Role) Lacks(have RoleState) (notes []provision.Note) {
 		}
 	}
 	return notes
+}
+
+// Obstacles implements provision.Obstacle. IAM deletes a role whoever uses it.
+// That others use the account's role shows only in what they have put on it.
+func (r Role) Obstacles(_ context.Context, have RoleState) ([]provision.Note, error) {
+	if !r.Shared {
+		return nil, nil
+	}
+	want, others := r.inline(), slices.Clone(have.Managed)
+	for name := range have.Inline {
+		if _, ours := want[name]; !ours && !strings.HasPrefix(name, "flowbed-") {
+			others = append(others, name)
+		}
+	}
+	others = slices.DeleteFunc(others, func(p string) bool { return slices.Contains(r.Managed, p) })
+	if len(others) == 0 {
+		return nil, nil
+	}
+	return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf(
+		"%s has the policy %s, which flowbed did not put there: whoever uses the role besides loses it; ownership = \"borrow\" leaves it",
+		r.Name, setText(others))}}, nil
 }
 
 // grant is one statement of a policy, as far as it is looked at here. A

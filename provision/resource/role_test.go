@@ -2,6 +2,7 @@ package resource_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -92,6 +93,37 @@ func TestProfileHoldsARoleThatIsGone(t *testing.T) {
 	unknown := resource.Profile{Name: "p"}.Changes(resource.ProfileState{Tags: resource.Identity{}.Tags("p")})
 	if len(unknown) != 1 || unknown[0].To.Known() {
 		t.Errorf("without a role the changes are %v, want an unknown role", unknown)
+	}
+}
+
+// The role of the whole account may have found users that know nothing of
+// flowbed; only what they put on it shows them.
+func TestSharedRoleOfOthers(t *testing.T) {
+	r := devRole(sandbox.New(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`)
+	r.Shared, r.Managed = true, []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
+	plan := func() provision.Action {
+		g := &provision.Graph{Owner: "dev@us-east-1", Retry: awserr.Retry}
+		provision.Add(g, "it", provision.Share, r)
+		if err := g.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p, err := g.PlanDown(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Actions[0]
+	}
+	if a := plan(); a.Op != provision.Delete || len(a.Notes) > 0 {
+		t.Errorf("of ours alone, the plan says %v %v", a.Op, a.Notes)
+	}
+	if _, err := r.API.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{
+		RoleName: &r.Name, PolicyArn: aws.String("arn:aws:iam::aws:policy/AmazonSQSFullAccess")}); err != nil {
+		t.Fatal(err)
+	}
+	a := plan()
+	if len(a.Notes) != 1 || a.Notes[0].Severity != provision.Warn ||
+		!strings.Contains(a.Notes[0].Text, "AmazonSQSFullAccess, which flowbed did not put there") {
+		t.Errorf("with somebody's policy, the plan says %v %v", a.Op, a.Notes)
 	}
 }
 
