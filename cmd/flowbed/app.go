@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/view"
 )
 
@@ -26,7 +27,8 @@ type app struct {
 	noColor bool
 	verbose bool
 
-	secrets []string // values that are struck out of whatever is printed
+	account *sandbox.Account // with --sandbox, once it is read
+	secrets []string         // values that are struck out of whatever is printed
 }
 
 func newApp(in, out, errs *os.File) *app {
@@ -68,7 +70,7 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.noColor, "no-color", false, "no colour (NO_COLOR)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies, and each call to AWS")
 	root.AddCommand(a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(),
-		a.outputsCommand(), a.agentCommand(), a.unlockCommand(), a.versionCommand(), exitCodesHelp())
+		a.outputsCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(), a.versionCommand(), exitCodesHelp())
 	root.SetHelpCommand(helpCommand())
 	strictCompletion(root)
 	return root

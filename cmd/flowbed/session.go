@@ -84,6 +84,11 @@ func (a *app) open(ctx context.Context, o stack.Options) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.openFile(ctx, f, o)
+}
+
+// openFile is open for a file that has been read.
+func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*session, error) {
 	cfg, save, err := a.configuration(ctx, f)
 	if err != nil {
 		return nil, err
@@ -138,6 +143,7 @@ func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func
 		return aws.Config{}, nil, err
 	}
 	account.Secrets, account.Keep = f.Secrets(), path
+	a.account = account
 	cfg := account.Config(region)
 	cfg.APIOptions = append(cfg.APIOptions, a.trace()...)
 	return cfg, func() error { return account.Save(path) }, nil

@@ -110,6 +110,9 @@ func TestDocumentation(t *testing.T) {
 			{"plan", func(w io.Writer) error { return PlanJSON(w, testHeader, "up", examplePlan) }},
 			{"down", downLines},
 			{"receipt", exampleReceipt},
+			{"list", func(w io.Writer) error {
+				return EnvironmentsJSON(w, someEnvironments[:2], someTime, nil, false, Options{Verb: "list", Header: testHeader})
+			}},
 			{"outputs", func(w io.Writer) error { return OutputsJSON(w, testHeader, outputs) }},
 			{"up", upLines},
 		} {

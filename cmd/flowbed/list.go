@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/spf13/cobra"
+
+	"github.com/flowbed/flowbed/provision/census"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/provision/view"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var all, asJSON bool
+	c := &cobra.Command{
+		Use: "list", Short: "The environments in the account",
+		Long: `List shows the environments that it finds in the account by their tags: how old
+they are, when they expire, and what there is of them. It needs no config.hcl.`,
+		Example: `  flowbed list --region eu-central-1
+  flowbed list --all-regions --json`,
+		Args: noArgs,
+	}
+	c.Flags().BoolVar(&all, "all-regions", false, "look in all regions that the account has enabled")
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON document on stdout (docs/json.md)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		found, err := a.census(c.Context(), all)
+		if found == nil {
+			return err
+		}
+		o := a.options(os.Stdout)
+		o.Verb, o.Header, o.Hint = "list", found.header, hint
+		if asJSON {
+			return errors.Join(view.EnvironmentsJSON(a.out, found.list, time.Now(), err, false, o), err)
+		}
+		return errors.Join(view.Environments(a.out, found.list, time.Now(), o), err)
+	}
+	return c
+}
+
+// found is what a census has found.
+type found struct {
+	header view.Header
+	list   []view.Environment // by region and name
+}
+
+// census looks for environments in one region or in all. It is nil if nobody
+// could be asked; otherwise the error says what could not be looked at.
+func (a *app) census(ctx context.Context, all bool) (*found, error) {
+	region := a.anyRegion(all)
+	f, err := spec.Bare("all", spec.Options{Region: region}) // stands for no environment
+	if err != nil {
+		return nil, err
+	}
+	cfg, _, err := a.configuration(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	id, caller, err := a.identity(ctx, f, cfg)
+	if err != nil {
+		return nil, err
+	}
+	out := &found{header: view.Header{
+		Account: id.Account, Caller: caller, Region: id.Region, Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,
+	}}
+	regions := []string{id.Region}
+	if all {
+		out.header.Region = ""
+		if regions, err = enabled(ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
+	lists, errs := make([][]census.Environment, len(regions)), make([]error, len(regions))
+	var wg sync.WaitGroup
+	for i, r := range regions {
+		wg.Go(func() {
+			c := stack.NewClients(a.elsewhere(cfg, r))
+			lists[i], errs[i] = census.Region(ctx, r, census.Clients{
+				Account: id.Account, IAM: c.IAM, EC2: c.EC2, ECS: c.ECS, S3: c.S3, SSM: c.SSM, Logs: c.Logs,
+			})
+		})
+	}
+	wg.Wait()
+	for _, e := range slices.Concat(lists...) {
+		v := view.Environment{Name: e.Name, Region: e.Region, Created: e.Created, Expires: e.Expires}
+		for _, o := range e.Objects {
+			v.Objects = append(v.Objects, view.Object(o))
+		}
+		out.list = append(out.list, v)
+	}
+	return out, errors.Join(errs...)
+}
+
+// anyRegion is the region in which to begin: the given one, or that of the file
+// if there is one that says so. Empty leaves it to AWS's configuration.
+func (a *app) anyRegion(all bool) string {
+	if a.region != "" {
+		return a.region
+	}
+	if f, err := spec.Load(a.config, spec.Options{Env: a.env, Removal: true}); err == nil && f.Region() != "" {
+		return f.Region()
+	}
+	if all && firstOf(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")) == "" && a.sandbox {
+		return "us-east-1" // any will do
+	}
+	return ""
+}
+
+// enabled are the regions that the account can use.
+func enabled(ctx context.Context, cfg aws.Config) (names []string, err error) {
+	out, err := ec2.NewFromConfig(cfg).DescribeRegions(ctx, &ec2.DescribeRegionsInput{})
+	if err != nil {
+		return nil, fmt.Errorf("list regions: %w", err)
+	}
+	for _, r := range out.Regions {
+		names = append(names, aws.ToString(r.RegionName))
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// elsewhere is a configuration for another region.
+func (a *app) elsewhere(cfg aws.Config, region string) aws.Config {
+	if a.account != nil {
+		c := a.account.Config(region)
+		c.APIOptions = append(c.APIOptions, a.trace()...)
+		return c
+	}
+	c := cfg.Copy()
+	c.Region = region
+	return c
+}

@@ -1,0 +1,201 @@
+package view
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Environment is one environment of an account, as list and sweep show it.
+type Environment struct {
+	Name, Region string
+	Created      time.Time // zero if unknown
+	Expires      time.Time // zero if never
+	Objects      []Object
+	Why          string // with sweep: why it is to go
+}
+
+// Object is one object of an environment.
+type Object struct{ Kind, Name string }
+
+// Environments writes a table of environments. The header says whose they are;
+// its region is empty if they are of all regions. Options.Verb is "list" or
+// "sweep".
+func Environments(w io.Writer, list []Environment, now time.Time, o Options) error {
+	var b strings.Builder
+	o.where(&b)
+	if len(list) == 0 {
+		b.WriteString(o.none() + "\n")
+		return write(w, b.String())
+	}
+	rows := [][]string{{"ENVIRONMENT", "REGION", "AGE", "EXPIRES", "WHAT IT HAS"}}
+	for _, e := range list {
+		rows = append(rows, []string{clean(e.Name, false), clean(e.Region, false), age(e, now), ends(e, now), contents(e)})
+	}
+	if o.Verb == "sweep" {
+		rows[0] = append(rows[0], "WHY")
+		for i, e := range list {
+			rows[i+1] = append(rows[i+1], clean(e.Why, false))
+		}
+	}
+	widths := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, c := range r {
+			widths[i] = max(widths[i], cells(c))
+		}
+	}
+	for n, r := range rows {
+		line := ""
+		for i, c := range r {
+			if i > 0 {
+				line += "  "
+			}
+			line += pad(c, widths[i])
+		}
+		line = strings.TrimRight(line, " ")
+		if n == 0 {
+			line = o.paint(line, dim)
+		}
+		b.WriteString(line + "\n")
+	}
+	return write(w, b.String())
+}
+
+// where says in which account, in one line.
+func (o Options) where(b *strings.Builder) {
+	h := o.Header
+	switch {
+	case h.Sandbox:
+		b.WriteString(o.paint("SANDBOX: nothing here is real.", shout) + "\n")
+	case h.Endpoint != "":
+		b.WriteString(o.paint("ENDPOINT "+clean(h.Endpoint, false)+": this is not AWS.", shout) + "\n")
+	}
+	b.WriteString(o.paint(fmt.Sprintf("Account %s, %s", clean(h.Account, false), h.regions()), dim) + "\n\n")
+}
+
+func (h Header) regions() string {
+	if h.Region == "" {
+		return "all regions"
+	}
+	return "region " + clean(h.Region, false)
+}
+
+func (o Options) none() string {
+	if o.Verb == "sweep" {
+		return "Nothing to sweep: no environment has expired."
+	}
+	return "There is no environment."
+}
+
+func age(e Environment, now time.Time) string {
+	if e.Created.IsZero() {
+		return "?"
+	}
+	return long(now.Sub(e.Created))
+}
+
+func ends(e Environment, now time.Time) string {
+	switch left := e.Expires.Sub(now); {
+	case e.Expires.IsZero():
+		return "never"
+	case left > 0:
+		return "in " + long(left)
+	default:
+		return long(-left) + " ago"
+	}
+}
+
+// long is a length of time that matters by its largest unit only.
+func long(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0fm", d.Minutes())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.0fh", d.Hours())
+	}
+	return fmt.Sprintf("%.0fd", d.Hours()/24)
+}
+
+// contents counts the objects by kind.
+func contents(e Environment) string {
+	n := map[string]int{}
+	var kinds []string
+	for _, o := range e.Objects {
+		if n[o.Kind]++; n[o.Kind] == 1 {
+			kinds = append(kinds, o.Kind)
+		}
+	}
+	slices.SortFunc(kinds, cmp.Compare[string])
+	for i, k := range kinds {
+		kinds[i] = clean(k, false)
+		if n[k] > 1 {
+			kinds[i] = fmt.Sprintf("%d %ss", n[k], kinds[i])
+		}
+	}
+	return strings.Join(kinds, ", ")
+}
+
+type (
+	jsonEnvironments struct {
+		FormatVersion string            `json:"format_version"`
+		Type          string            `json:"type"`
+		Account       string            `json:"account"`
+		Caller        string            `json:"caller"`
+		Region        string            `json:"region,omitempty"`
+		Endpoint      string            `json:"endpoint,omitempty"`
+		Sandbox       bool              `json:"sandbox,omitempty"`
+		Environments  []jsonEnvironment `json:"environments"`
+		Errors        []jsonError       `json:"errors"`
+	}
+	jsonEnvironment struct {
+		Environment string      `json:"environment"`
+		Region      string      `json:"region"`
+		Created     *string     `json:"created"`
+		Expires     *string     `json:"expires"`
+		Expired     bool        `json:"expired"`
+		Objects     []jsonThing `json:"objects"`
+		Why         string      `json:"why,omitempty"`
+	}
+	jsonThing struct {
+		Kind string `json:"kind"`
+		Name string `json:"name"`
+	}
+)
+
+// EnvironmentsJSON is Environments as a JSON document, on one line if it is the
+// first of several. What could not be looked at stands among its errors.
+func EnvironmentsJSON(w io.Writer, list []Environment, now time.Time, failed error, line bool, o Options) error {
+	d := jsonEnvironments{
+		FormatVersion: FormatVersion, Type: map[bool]string{true: "sweep", false: "list"}[o.Verb == "sweep"],
+		Account: o.Header.Account, Caller: o.Header.Caller, Region: o.Header.Region, Endpoint: o.Header.Endpoint, Sandbox: o.Header.Sandbox,
+		Environments: []jsonEnvironment{}, Errors: errorsJSON(failed, o),
+	}
+	moment := func(t time.Time) *string {
+		if t.IsZero() {
+			return nil
+		}
+		return new(stamp(t))
+	}
+	for _, e := range list {
+		j := jsonEnvironment{
+			Environment: e.Name, Region: e.Region, Created: moment(e.Created), Expires: moment(e.Expires),
+			Expired: !e.Expires.IsZero() && !e.Expires.After(now), Objects: []jsonThing{}, Why: e.Why,
+		}
+		for _, x := range e.Objects {
+			j.Objects = append(j.Objects, jsonThing(x))
+		}
+		d.Environments = append(d.Environments, j)
+	}
+	if !line {
+		return document(w, d)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(d)
+}
