@@ -14,7 +14,7 @@ import (
 type Rule struct {
 	Protocol    string // "tcp", "udp", "icmp", …, or "-1" for all
 	From, To    int32  // ports
-	Peer        string // a range of addresses, a group, or a prefix list
+	Peer        string // a range of addresses, a prefix list, a group, or account/group if that is another's
 	Description string
 }
 
@@ -53,7 +53,10 @@ func (r Rule) permission() []types.IpPermission {
 	if r.Description != "" {
 		about = &r.Description
 	}
+	account, group, foreign := strings.Cut(r.Peer, "/sg-")
 	switch cidr, err := netip.ParsePrefix(r.Peer); {
+	case foreign:
+		p.UserIdGroupPairs = []types.UserIdGroupPair{{UserId: &account, GroupId: new("sg-" + group), Description: about}}
 	case strings.HasPrefix(r.Peer, "sg-"):
 		p.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: &r.Peer, Description: about}}
 	case strings.HasPrefix(r.Peer, "pl-"):
@@ -67,8 +70,8 @@ func (r Rule) permission() []types.IpPermission {
 }
 
 // rulesOf takes permissions apart, in an order of our own. Ranges are written
-// without host bits, as EC2 promises to.
-func rulesOf(list []types.IpPermission) (rules []Rule) {
+// without host bits, as EC2 promises to. The account is the group's own.
+func rulesOf(list []types.IpPermission, account string) (rules []Rule) {
 	for _, p := range list {
 		r := Rule{Protocol: deref(p.IpProtocol), From: deref(p.FromPort), To: deref(p.ToPort)}
 		if r.Protocol == "-1" { // some answers have ports of -1 here
@@ -91,7 +94,11 @@ func rulesOf(list []types.IpPermission) (rules []Rule) {
 			add(i.PrefixListId, i.Description)
 		}
 		for _, i := range p.UserIdGroupPairs {
-			add(i.GroupId, i.Description)
+			id := i.GroupId
+			if u := deref(i.UserId); u != "" && u != account {
+				id = new(u + "/" + deref(id))
+			}
+			add(id, i.Description)
 		}
 	}
 	slices.SortFunc(rules, func(a, b Rule) int {

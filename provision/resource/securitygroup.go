@@ -66,7 +66,7 @@ func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err erro
 		for _, o := range page.SecurityGroups {
 			found := SecurityGroupState{
 				ID: deref(o.GroupId), VPC: deref(o.VpcId), Tags: ec2Tags(o.Tags),
-				Rules: rulesOf(o.IpPermissions), Egress: rulesOf(o.IpPermissionsEgress),
+				Rules: rulesOf(o.IpPermissions, g.ID.Account), Egress: rulesOf(o.IpPermissionsEgress, g.ID.Account),
 			}
 			if found.Owner().By == g.ID.Owner() {
 				ours = append(ours, found)

@@ -140,6 +140,30 @@ func TestForeignRules(t *testing.T) {
 	})
 }
 
+// A group of a peered network that is another account's is named together with
+// its account, or EC2 does not find it.
+func TestRuleForAGroupOfAnotherAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := sshGroup{account: sandbox.New(), caller: "203.0.113.7/32", vpc: "default"}
+		s := e.up(t)
+		if _, err := e.api().AuthorizeSecurityGroupIngress(t.Context(), &ec2.AuthorizeSecurityGroupIngressInput{
+			GroupId: &s.ID, IpPermissions: []types.IpPermission{{
+				IpProtocol: aws.String("tcp"), FromPort: aws.Int32(22), ToPort: aws.Int32(22),
+				UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: aws.String("sg-0123"), UserId: aws.String("210987654321")}},
+			}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		a := e.plan(t)
+		if len(a.Changes) != 1 || a.Changes[0].From.String() != "tcp 22, 210987654321/sg-0123" {
+			t.Errorf("the plan says %+v", a.Changes)
+		}
+		if s = e.up(t); len(s.Rules) != 1 {
+			t.Errorf("the group has %v", s.Rules)
+		}
+	})
+}
+
 func TestGroupDoesNotMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := sshGroup{account: sandbox.New(), caller: "203.0.113.9/32", vpc: "default"}

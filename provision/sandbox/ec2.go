@@ -57,8 +57,9 @@ type rule struct {
 	Protocol    string `json:"protocol"` // "tcp", "udp", "icmp", "-1", …
 	From        int32  `json:"from"`
 	To          int32  `json:"to"`
-	CIDR        string `json:"cidr"`  // IPv4 or IPv6, or
-	Group       string `json:"group"` // another group
+	CIDR        string `json:"cidr"`              // IPv4 or IPv6, or
+	Group       string `json:"group"`             // another group
+	Account     string `json:"account,omitempty"` // of the group, if it is not ours
 	Description string `json:"description"`
 }
 

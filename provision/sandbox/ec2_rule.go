@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -38,13 +39,13 @@ func (u rule) same(o rule) bool {
 
 // rules takes permissions apart, checks them, and writes addresses as EC2 does:
 // without host bits, IPv6 in its short form.
-func (d *ec2DB) rules(list []types.IpPermission) (rules []rule, err error) {
+func (r *request) rules(list []types.IpPermission) (rules []rule, err error) {
 	for _, p := range list {
 		u, err := portsOf(p)
 		if err != nil {
 			return nil, err
 		}
-		peers, err := d.peers(p)
+		peers, err := r.peers(p)
 		if err != nil {
 			return nil, err
 		}
@@ -84,8 +85,9 @@ func portsOf(p types.IpPermission) (rule, error) {
 	return u, nil
 }
 
-// peers are the sources or destinations of a permission.
-func (d *ec2DB) peers(p types.IpPermission) (peers []rule, err error) {
+// peers are the sources or destinations of a permission. A group of another
+// account, in a VPC that is peered, is known by its account only.
+func (r *request) peers(p types.IpPermission) (peers []rule, err error) {
 	add := func(cidr *string, ok func(netip.Addr) bool, about *string) error {
 		c, err := netip.ParsePrefix(aws.ToString(cidr))
 		if err != nil || !ok(c.Addr()) {
@@ -105,11 +107,14 @@ func (d *ec2DB) peers(p types.IpPermission) (peers []rule, err error) {
 		}
 	}
 	for _, i := range p.UserIdGroupPairs {
-		id := aws.ToString(i.GroupId)
-		if d.Groups[id] == nil {
+		id, account := aws.ToString(i.GroupId), aws.ToString(i.UserId)
+		if account == r.Account {
+			account = ""
+		}
+		if account == "" && r.ec2().Groups[id] == nil {
 			return nil, noGroup(id)
 		}
-		peers = append(peers, rule{Group: id, Description: aws.ToString(i.Description)})
+		peers = append(peers, rule{Group: id, Account: account, Description: aws.ToString(i.Description)})
 	}
 	return peers, nil
 }
@@ -123,7 +128,7 @@ func (r *request) authorize(id *string, list []types.IpPermission, side func(*se
 	if g == nil {
 		return noGroup(aws.ToString(id))
 	}
-	add, err := d.rules(list)
+	add, err := r.rules(list)
 	if err != nil {
 		return err
 	}
@@ -149,7 +154,7 @@ func (r *request) revoke(id *string, list []types.IpPermission, side func(*secur
 	if g == nil {
 		return noGroup(aws.ToString(id))
 	}
-	gone, err := d.rules(list)
+	gone, err := r.rules(list)
 	if err != nil {
 		return err
 	}
@@ -171,7 +176,7 @@ func describeRules(r *request, in *ec2.UpdateSecurityGroupRuleDescriptionsIngres
 	if g == nil {
 		return nil, noGroup(aws.ToString(in.GroupId))
 	}
-	list, err := d.rules(in.IpPermissions)
+	list, err := r.rules(in.IpPermissions)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +216,7 @@ func permissions(account string, rules []rule) (list []types.IpPermission) {
 		switch c, err := netip.ParsePrefix(u.CIDR); {
 		case u.Group != "":
 			p.UserIdGroupPairs = append(p.UserIdGroupPairs, types.UserIdGroupPair{
-				GroupId: aws.String(u.Group), UserId: aws.String(account), Description: about,
+				GroupId: aws.String(u.Group), UserId: aws.String(cmp.Or(u.Account, account)), Description: about,
 			})
 		case err == nil && c.Addr().Is6():
 			p.Ipv6Ranges = append(p.Ipv6Ranges, types.Ipv6Range{CidrIpv6: aws.String(u.CIDR), Description: about})
