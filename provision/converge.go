@@ -163,7 +163,12 @@ func pending(a Action) string {
 	fields := make([]string, 0, len(a.Changes))
 	for _, c := range a.Changes {
 		f := c.Field
-		if !c.To.IsNothing() && !c.To.IsJSON() {
+		switch gone := c.To.IsNothing() && !c.From.IsNothing(); {
+		case gone && c.From.IsJSON():
+			f = "rid of " + f
+		case gone:
+			f = fmt.Sprintf("rid of %s %s", f, c.From)
+		case !c.To.IsNothing() && !c.To.IsJSON():
 			f = fmt.Sprintf("%s %s", f, c.To)
 		}
 		fields = append(fields, f)

@@ -215,3 +215,23 @@ func (s shy) Read(ctx context.Context) (state, error) {
 	}
 	return have, err
 }
+
+// What is waited for in vain is named with its value, whether it was to come or
+// to go.
+func TestWaitingInVain(t *testing.T) {
+	for want, value := range map[string][2]string{
+		"it: wait: not value new after 2m0s":        {"old", "new"},
+		"it: wait: not rid of value old after 2m0s": {"old", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.objects["it"] = object{By: "a", Value: value[0]}
+			w.lag = time.Hour
+			g, _ := graph("a")
+			provision.Add(g, "it", provision.Own, thing{w: w, Name: "it", Me: "a", Value: value[1]})
+			if err := g.Up(t.Context()); err == nil || err.Error() != want {
+				t.Errorf("%v; want %s", err, want)
+			}
+		})
+	}
+}
