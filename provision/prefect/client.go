@@ -79,10 +79,20 @@ func New(c Config) (*Client, error) {
 		transport = t
 	}
 	return &Client{
-		http: &http.Client{Transport: transport, Timeout: timeout},
+		http: &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: stay},
 		root: strings.TrimRight(u.String(), "/"), shown: strings.TrimRight(u.Redacted(), "/"),
 		key: c.APIKey, auth: c.AuthString, agent: c.UserAgent, client: rand.Text(),
 	}, nil
+}
+
+// stay follows no redirection to another host, nor one from https to http: the
+// Go client would carry the key along to the same host in the clear.
+func stay(req *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	if req.URL.Scheme != first.Scheme || req.URL.Host != first.Host || len(via) >= 5 {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 // call sends in, if it is not nil, and decodes the answer into out, if that is

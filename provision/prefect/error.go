@@ -1,8 +1,10 @@
 package prefect
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -93,8 +95,10 @@ func (c *Client) unanswered(err error) error {
 
 // refused makes an error of an answer that is none of the good ones.
 func (c *Client) refused(status int, body []byte) error {
-	e := &Error{URL: c.shown, Status: status, Detail: detail(body)}
+	e := &Error{URL: c.shown, Status: status, Detail: detail(c.strike(body))}
 	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		e.Hint = "The API has moved. Set api_url to where it is now; the key is not sent after it."
 	case http.StatusUnauthorized:
 		e.Class, e.Hint = ErrUnauthorized, c.secretHint()
 	case http.StatusForbidden:
@@ -112,6 +116,23 @@ func (c *Client) refused(status int, body []byte) error {
 		}
 	}
 	return e
+}
+
+// strike takes the secret out of an answer that repeats what it was sent, before
+// the answer is shortened: half a secret could not be told from other text.
+func (c *Client) strike(body []byte) []byte {
+	for _, secret := range []string{c.key, c.auth} {
+		if secret == "" {
+			continue
+		}
+		escaped, err := json.Marshal(secret)
+		if err == nil {
+			body = bytes.ReplaceAll(body, escaped[1:len(escaped)-1], []byte("(secret)"))
+		}
+		body = bytes.ReplaceAll(body, []byte(secret), []byte("(secret)"))
+		body = bytes.ReplaceAll(body, []byte(base64.StdEncoding.EncodeToString([]byte(secret))), []byte("(secret)"))
+	}
+	return body
 }
 
 func (c *Client) secretHint() string {
