@@ -17,6 +17,10 @@ type Graph struct {
 	// fails the step.
 	Retry func(error) bool
 
+	// Fatal reports whether an error means that no other call can succeed
+	// either: the run ends at once, and no further calls are made.
+	Fatal func(error) bool
+
 	// Notify receives the events of a run, one at a time.
 	Notify func(Event)
 
@@ -28,6 +32,7 @@ type Graph struct {
 	looked  time.Time  // when everything was last read
 	lookups bool       // whether the lookups were, too
 	mu      sync.Mutex // of Notify
+	abort   context.CancelCauseFunc
 }
 
 // Add appends a resource under a name that is unique in the graph.

@@ -124,9 +124,19 @@ func (g *Graph) PlanDown(ctx context.Context) (Plan, error) {
 }
 
 // Standing is what PlanDown would say by the last readings, without new calls:
-// what is there when a run has ended early. A step whose last reading failed
-// has an Err.
-func (g *Graph) Standing() Plan { return g.left() }
+// what is there when a run has ended early. A step has an Err if its last reading
+// failed, or an action has failed since.
+func (g *Graph) Standing() Plan {
+	p := g.left()
+	for i, a := range p.Actions {
+		for _, s := range g.steps {
+			if s.name == a.Step && s.doubt != nil && a.Op == None && a.Err == nil {
+				p.Actions[i].Err = s.doubt
+			}
+		}
+	}
+	return p
+}
 
 // left is what PlanDown says of the last readings, without new calls.
 func (g *Graph) left() (p Plan) {

@@ -67,14 +67,23 @@ func (r *run) done() {
 func (r *run) fail(ctx context.Context, doing string, err error) error {
 	e := &StepError{Step: r.s.name, Doing: doing, Err: err}
 	// What has been made and is gone again needs an explanation most of all.
-	if have, found := r.s.state(); (found || r.did[created]) && r.s.explain != nil && ctx.Err() == nil {
+	if have, found := r.s.state(); (found || r.did[created]) && r.s.explain != nil && ctx.Err() == nil && !r.g.fatal(err) {
 		e.Cause = r.s.explain(ctx, have)
 	}
 	r.event(Failed, doing, e)
+	if r.g.fatal(err) {
+		r.g.abort(e)
+	}
 	return e
 }
 
+// interrupted ends the step because the run has ended. If that is another
+// step's doing, one account of it is enough.
 func (r *run) interrupted(ctx context.Context) error {
+	if cause, ok := errors.AsType[*StepError](context.Cause(ctx)); ok {
+		r.event(Skipped, cause.Step, nil)
+		return errIdle
+	}
 	return r.fail(ctx, r.doing, context.Cause(ctx))
 }
 
@@ -117,6 +126,7 @@ func (r *run) act(ctx context.Context, list []todo) error {
 			r.moved()
 			continue
 		}
+		r.s.doubt = err
 		if stopped := Stopped(ctx); stopped != nil && errors.Is(err, stopped) {
 			return r.interrupted(ctx)
 		}
@@ -186,6 +196,14 @@ func (r *run) patience() time.Duration {
 }
 
 func (g *Graph) retry(err error) bool { return g.Retry != nil && g.Retry(err) }
+
+func (g *Graph) fatal(err error) bool { return g.Fatal != nil && g.Fatal(err) }
+
+// abortable is the context of a run that a fatal error ends.
+func (g *Graph) abortable(ctx context.Context) context.Context {
+	ctx, g.abort = context.WithCancelCause(ctx)
+	return ctx
+}
 
 type stopKey struct{}
 

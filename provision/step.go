@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,14 +28,15 @@ type step struct {
 	explain   func(context.Context, any) string
 	patience  time.Duration
 
-	mu   sync.Mutex
-	look *look
+	mu    sync.Mutex
+	look  *look
+	doubt error // of an action since the last reading: what there is now, is not known
 }
 
 // look is one reading of a step; done is closed when it has ended.
 type look struct {
 	ctx   context.Context // of the run, not of the reader that happens to ask first
-	once  sync.Once
+	begun atomic.Bool
 	at    time.Time
 	done  chan struct{}
 	have  any
@@ -59,19 +61,21 @@ func (s *step) current() *look {
 // answer for the others.
 func (s *step) begin(ctx context.Context) *look {
 	l := s.current()
-	l.once.Do(func() {
-		defer close(l.done)
-		if l.ctx != nil {
-			ctx = l.ctx
-		}
-		l.at = time.Now()
-		l.have, l.err = s.read(ctx)
-		if errors.Is(l.err, ErrAbsent) && !s.lookup {
-			l.err = nil
-		} else if l.err == nil {
-			l.found = true
-		}
-	})
+	if l.begun.Swap(true) {
+		<-l.done
+		return l
+	}
+	defer close(l.done)
+	if l.ctx != nil {
+		ctx = l.ctx
+	}
+	l.at = time.Now()
+	l.have, l.err = s.read(ctx)
+	if errors.Is(l.err, ErrAbsent) && !s.lookup {
+		l.err = nil
+	} else if l.err == nil {
+		l.found = true
+	}
 	return l
 }
 
@@ -84,7 +88,7 @@ func (s *step) again(ctx context.Context) *look {
 func (s *step) forget(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.look = newLook(ctx)
+	s.look, s.doubt = newLook(ctx), nil
 }
 
 // last is the reading if it has ended, or else one that found nothing.

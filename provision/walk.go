@@ -21,6 +21,8 @@ var errIdle = errors.New("not begun")
 // error wraps the cause of the context's end. Errors that a plan can see are
 // returned before anything is changed.
 func (g *Graph) Up(ctx context.Context) error {
+	ctx = g.abortable(ctx)
+	defer g.abort(nil)
 	if time.Since(g.looked) > fresh || !g.lookups {
 		if err := g.lookAll(ctx, true); err != nil {
 			return err
@@ -53,6 +55,8 @@ func (g *Graph) Up(ctx context.Context) error {
 // Down removes what is ours, dependents first, and looks again at the end. The
 // plan that it returns says what is left: it is empty if nothing of ours is.
 func (g *Graph) Down(ctx context.Context) (left Plan, err error) {
+	ctx = g.abortable(ctx)
+	defer g.abort(nil)
 	if time.Since(g.looked) > fresh {
 		if err := g.lookAll(ctx, false); err != nil {
 			return Plan{}, err

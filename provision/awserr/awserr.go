@@ -161,6 +161,9 @@ func Retry(err error) bool {
 	return false
 }
 
+// Fatal reports whether no other call can succeed either.
+func Fatal(err error) bool { return Classify(err) == Credentials }
+
 // Gone turns "does not exist" into success, which is what it is for a deletion.
 func Gone(err error) error {
 	if Classify(err) == Absent {

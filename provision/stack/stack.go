@@ -103,7 +103,7 @@ type Stack struct {
 // data cannot be written.
 func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*Stack, error) {
 	s := &Stack{
-		Graph: &provision.Graph{Owner: id.Owner(), Retry: retry},
+		Graph: &provision.Graph{Owner: id.Owner(), Retry: retry, Fatal: awserr.Fatal},
 		env:   env, id: id, c: c, o: o,
 	}
 	if env.Agent != nil && !o.Removal {
