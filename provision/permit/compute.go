@@ -86,9 +86,13 @@ func (t *table) agent() {
 }
 
 // passRole lets the instance have the agent's role, and nothing else have it, nor
-// the instance another.
+// the instance another. In China EC2 has a name of its own beside the usual one.
 func (t *table) passRole() Need {
-	return on(t.roleARN(t.name("agent")), "iam:PassRole").when("StringEquals", "iam:PassedToService", "ec2.amazonaws.com").
+	services := []string{"ec2.amazonaws.com"}
+	if t.id.Partition == "aws-cn" {
+		services = append(services, "ec2.amazonaws.com.cn")
+	}
+	return on(t.roleARN(t.name("agent")), "iam:PassRole").when("StringEquals", "iam:PassedToService", services...).
 		implied("IAM asks for it where a role is put into an instance profile, EC2 where a profile is given to an instance")
 }
 

@@ -150,19 +150,25 @@ func TestEC2IsBoundToTheOwner(t *testing.T) {
 }
 
 func TestPassRoleIsNarrow(t *testing.T) {
-	found := false
-	for _, s := range policyOf(t, full, identity, permit.Up, permit.Options{}).Statements {
-		if slices.Contains(s.Actions, "iam:PassRole") {
-			found = true
-			want := permit.Statement{Actions: []string{"iam:PassRole"}, Resources: []string{"arn:aws:iam::123456789012:role/flowbed-dev-agent"},
-				Condition: permit.Condition{"StringEquals": {"iam:PassedToService": {"ec2.amazonaws.com"}}}}
-			if d := cmp.Diff(want, s); d != "" {
-				t.Error(d)
+	china := identity
+	china.Partition, china.Region = "aws-cn", "cn-north-1"
+	for services, id := range map[string]resource.Identity{
+		"ec2.amazonaws.com": identity, "ec2.amazonaws.com ec2.amazonaws.com.cn": china,
+	} {
+		found := false
+		for _, s := range policyOf(t, full, id, permit.Up, permit.Options{}).Statements {
+			if slices.Contains(s.Actions, "iam:PassRole") {
+				found = true
+				want := permit.Statement{Actions: []string{"iam:PassRole"}, Resources: []string{"arn:" + id.Partition + ":iam::123456789012:role/flowbed-dev-agent"},
+					Condition: permit.Condition{"StringEquals": {"iam:PassedToService": strings.Fields(services)}}}
+				if d := cmp.Diff(want, s); d != "" {
+					t.Error(d)
+				}
 			}
 		}
-	}
-	if !found {
-		t.Error("up may not pass the agent's role")
+		if !found {
+			t.Error("up may not pass the agent's role")
+		}
 	}
 }
 

@@ -56,7 +56,11 @@ func (r *request) iamAccess(a access, in any) []access {
 
 // pass is what it takes to give a role to EC2.
 func (r *request) pass(role string) access {
-	return access{action: "iam:PassRole", resource: r.roleARN(role)}.with("iam:PassedToService", "ec2.amazonaws.com")
+	service := "ec2.amazonaws.com"
+	if r.partition() == "aws-cn" {
+		service = "ec2.amazonaws.com.cn"
+	}
+	return access{action: "iam:PassRole", resource: r.roleARN(role)}.with("iam:PassedToService", service)
 }
 
 func (r *request) s3Access(a access, in any) []access {
