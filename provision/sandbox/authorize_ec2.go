@@ -47,29 +47,18 @@ func (r *request) ec2Access(a access, in any) []access {
 	case *ec2.DeleteKeyPairInput:
 		return []access{r.keyPair(a, aws.ToString(in.KeyName))}
 	case *ec2.CreateTagsInput:
-		add := tags{}
-		for _, t := range in.Tags {
-			add[aws.ToString(t.Key)] = aws.ToString(t.Value)
-		}
-		return r.objects(a.tagged(requestTag, add), in.Resources)
+		return r.objects(a.tagged(requestTag, given(in.Tags)), in.Resources)
 	case *ec2.TerminateInstancesInput:
 		return r.objects(a, in.InstanceIds)
 	case *ec2.StartInstancesInput:
 		return r.objects(a, in.InstanceIds)
 	case *ec2.ModifyNetworkInterfaceAttributeInput:
-		id := aws.ToString(in.NetworkInterfaceId)
-		ids := append([]string{id}, in.Groups...)
-		if n := r.ec2().Interfaces[id]; n != nil && n.Instance != "" {
-			ids = append(ids, n.Instance)
-		}
-		return r.objects(a, ids)
+		return r.interfaceAccess(a, in)
 	case *ec2.AssociateIamInstanceProfileInput:
 		return []access{r.object(a, aws.ToString(in.InstanceId)), r.passProfile(in.IamInstanceProfile)}
 	case *ec2.ReplaceIamInstanceProfileAssociationInput:
-		for _, i := range r.ec2().Instances {
-			if i.Association == aws.ToString(in.AssociationId) {
-				return []access{r.object(a, i.ID), r.passProfile(in.IamInstanceProfile)}
-			}
+		if i, err := r.associated(in.AssociationId); err == nil {
+			return []access{r.object(a, i.ID), r.passProfile(in.IamInstanceProfile)}
 		}
 	}
 	for _, member := range []string{"InstanceId", "GroupId"} {
@@ -95,13 +84,29 @@ func (r *request) creation(a access, kind types.ResourceType, name string, specs
 	if i < 0 {
 		return []access{a}
 	}
-	add := tags{}
-	for _, t := range specs[i].Tags {
-		add[aws.ToString(t.Key)] = aws.ToString(t.Value)
-	}
 	_, operation, _ := strings.Cut(a.action, ":")
-	a = a.tagged(requestTag, add)
+	a = a.tagged(requestTag, given(specs[i].Tags))
 	return []access{a, a.also("ec2:CreateTags").with("ec2:CreateAction", operation)}
+}
+
+// given are the tags of a request, which nobody has checked yet.
+func given(list []types.Tag) tags {
+	t := tags{}
+	for _, one := range list {
+		t[aws.ToString(one.Key)] = aws.ToString(one.Value)
+	}
+	return t
+}
+
+// interfaceAccess is about the interface, its new groups, and the instance that
+// it belongs to.
+func (r *request) interfaceAccess(a access, in *ec2.ModifyNetworkInterfaceAttributeInput) []access {
+	id := aws.ToString(in.NetworkInterfaceId)
+	ids := append([]string{id}, in.Groups...)
+	if n := r.ec2().Interfaces[id]; n != nil && n.Instance != "" {
+		ids = append(ids, n.Instance)
+	}
+	return r.objects(a, ids)
 }
 
 func (r *request) runAccess(a access, in *ec2.RunInstancesInput) (all []access) {

@@ -120,8 +120,8 @@ func entityExists(format string, args ...any) error {
 	return &types.EntityAlreadyExistsException{Message: aws.String(fmt.Sprintf(format, args...))}
 }
 
-func deleteConflict(format string, args ...any) error {
-	return &types.DeleteConflictException{Message: aws.String(fmt.Sprintf(format, args...))}
+func deleteConflict(message string) error {
+	return &types.DeleteConflictException{Message: &message}
 }
 
 func iamLimit(format string, args ...any) error {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -114,13 +115,19 @@ func (r *request) parsePolicy(text string, kind policyKind) (p policy, wrong str
 	return p, ""
 }
 
+// checkStatement says what is wrong with a statement; of several things only one.
 func (r *request) checkStatement(s statement, kind policyKind) string {
-	switch {
-	case s.Effect != "Allow" && s.Effect != "Deny":
+	if s.Effect != "Allow" && s.Effect != "Deny" {
 		return "Syntax errors in policy."
-	case kind != bucketPolicy && !policySid.MatchString(s.Sid):
+	}
+	if kind != bucketPolicy && !policySid.MatchString(s.Sid) {
 		return "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
-	case (len(s.Action) == 0) == (len(s.NotAction) == 0):
+	}
+	return cmp.Or(s.checkActions(), s.misplaced(kind), s.checkResources(kind), r.checkPrincipals(s, kind))
+}
+
+func (s statement) checkActions() string {
+	if (len(s.Action) == 0) == (len(s.NotAction) == 0) {
 		return "Policy statement must contain actions."
 	}
 	for _, a := range append(s.Action, s.NotAction...) {
@@ -128,34 +135,44 @@ func (r *request) checkStatement(s statement, kind policyKind) string {
 			return "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 		}
 	}
-	if kind == identityPolicy && (s.Principal != nil || s.NotPrincipal != nil) {
+	return ""
+}
+
+// misplaced are the elements which are left out of a policy that hangs on what
+// they would name.
+func (s statement) misplaced(kind policyKind) string {
+	switch {
+	case kind == identityPolicy && (s.Principal != nil || s.NotPrincipal != nil):
 		return "Policy document should not specify a principal."
-	}
-	if kind == trustPolicy && (s.Resource != nil || s.NotResource != nil) {
+	case kind == trustPolicy && (s.Resource != nil || s.NotResource != nil):
 		return "Has prohibited field Resource"
 	}
-	if kind != trustPolicy {
-		if (len(s.Resource) == 0) == (len(s.NotResource) == 0) {
-			return "Policy statement must contain resources."
-		}
-		for _, a := range append(s.Resource, s.NotResource...) {
-			if !policyResource.MatchString(a) {
-				return fmt.Sprintf("Resource %s must be in ARN format or \"*\".", a)
-			}
+	return ""
+}
+
+func (s statement) checkResources(kind policyKind) string {
+	if kind == trustPolicy {
+		return ""
+	}
+	if (len(s.Resource) == 0) == (len(s.NotResource) == 0) {
+		return "Policy statement must contain resources."
+	}
+	for _, a := range append(s.Resource, s.NotResource...) {
+		if !policyResource.MatchString(a) {
+			return fmt.Sprintf("Resource %s must be in ARN format or \"*\".", a)
 		}
 	}
+	return ""
+}
+
+func (r *request) checkPrincipals(s statement, kind policyKind) string {
 	if kind == identityPolicy {
 		return ""
 	}
 	if (s.Principal == nil) == (s.NotPrincipal == nil) {
 		return "Missing required field Principal"
 	}
-	for _, p := range []*principal{s.Principal, s.NotPrincipal} {
-		if wrong := r.checkPrincipal(p); wrong != "" {
-			return wrong
-		}
-	}
-	return ""
+	return cmp.Or(r.checkPrincipal(s.Principal), r.checkPrincipal(s.NotPrincipal))
 }
 
 func (r *request) checkPrincipal(p *principal) string {

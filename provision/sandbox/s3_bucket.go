@@ -37,21 +37,11 @@ func createBucket(r *request, in *s3.CreateBucketInput) (*s3.CreateBucketOutput,
 	if err != nil {
 		return nil, err
 	}
-	if in.ObjectOwnership != "" && !slices.Contains(in.ObjectOwnership.Values(), in.ObjectOwnership) {
-		return nil, fail("InvalidArgument", "Invalid x-amz-object-ownership header: %s", in.ObjectOwnership)
-	}
-	if in.ACL != "" && in.ACL != types.BucketCannedACLPrivate && in.ObjectOwnership != types.ObjectOwnershipObjectWriter && in.ObjectOwnership != types.ObjectOwnershipBucketOwnerPreferred {
-		return nil, fail("InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+	if err := checkOwnership(in.ObjectOwnership, in.ACL); err != nil {
+		return nil, err
 	}
 	if old := r.S3.Buckets[name]; old != nil {
-		switch {
-		case old.Owner != r.Account:
-			return nil, &types.BucketAlreadyExists{Message: aws.String("The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.")}
-		case r.region == "us-east-1" && old.Region == "us-east-1":
-			// For compatibility this one region says nothing, and changes nothing but ACLs.
-			return &s3.CreateBucketOutput{Location: aws.String("/" + name)}, nil
-		}
-		return nil, &types.BucketAlreadyOwnedByYou{Message: aws.String("Your previous request to create the named bucket succeeded and you already own it.")}
+		return r.createAgain(old)
 	}
 	if at, ok := r.S3.Freed[name]; ok && r.now.Before(at.Add(r.a.ReuseLag)) {
 		return nil, fail("OperationAborted", "A conflicting conditional operation is currently in progress against this resource. Please try again.")
@@ -62,6 +52,31 @@ func createBucket(r *request, in *s3.CreateBucketInput) (*s3.CreateBucketOutput,
 		b.Lockable, b.Versioning = true, string(types.BucketVersioningStatusEnabled)
 	}
 	return &s3.CreateBucketOutput{Location: aws.String("/" + name), BucketArn: aws.String(r.bucketARN(name))}, nil
+}
+
+// createAgain is the creation of a bucket that there is.
+func (r *request) createAgain(old *bucket) (*s3.CreateBucketOutput, error) {
+	switch {
+	case old.Owner != r.Account:
+		return nil, &types.BucketAlreadyExists{Message: aws.String("The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.")}
+	case r.region == "us-east-1" && old.Region == "us-east-1":
+		// For compatibility this one region says nothing, and changes nothing but ACLs.
+		return &s3.CreateBucketOutput{Location: aws.String("/" + old.Name)}, nil
+	}
+	return nil, &types.BucketAlreadyOwnedByYou{Message: aws.String("Your previous request to create the named bucket succeeded and you already own it.")}
+}
+
+// checkOwnership has the rule that a bucket without ACLs, as every one is unless
+// the request says otherwise, takes none.
+func checkOwnership(o types.ObjectOwnership, acl types.BucketCannedACL) error {
+	if o != "" && !slices.Contains(o.Values(), o) {
+		return fail("InvalidArgument", "Invalid x-amz-object-ownership header: %s", o)
+	}
+	withACLs := o == types.ObjectOwnershipObjectWriter || o == types.ObjectOwnershipBucketOwnerPreferred
+	if !withACLs && acl != "" && acl != types.BucketCannedACLPrivate {
+		return fail("InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+	}
+	return nil
 }
 
 func (r *request) bucketARN(name string) string { return "arn:" + r.partition() + ":s3:::" + name }

@@ -65,40 +65,60 @@ func putBucketLifecycle(r *request, in *s3.PutBucketLifecycleConfigurationInput)
 }
 
 func checkRule(rule types.LifecycleRule) error {
-	positive := func(n *int32) bool { return n == nil || *n > 0 }
 	switch {
 	case len(*rule.ID) > 255:
 		return fail("InvalidArgument", "ID length should not exceed allowed limit of 255")
 	case !slices.Contains(rule.Status.Values(), rule.Status), (rule.Filter == nil) == (rule.Prefix == nil): //nolint:staticcheck // Prefix is what old clients send
 		return malformedXML()
-	case rule.Expiration == nil && rule.NoncurrentVersionExpiration == nil && rule.AbortIncompleteMultipartUpload == nil &&
-		len(rule.Transitions) == 0 && len(rule.NoncurrentVersionTransitions) == 0:
+	case !acts(rule):
 		return fail("InvalidRequest", "At least one action needs to be specified in a rule.")
 	}
-	if e := rule.Expiration; e != nil {
-		set := 0
-		for _, given := range []bool{e.Days != nil, e.Date != nil, e.ExpiredObjectDeleteMarker != nil} {
-			if given {
-				set++
-			}
-		}
-		if set != 1 {
-			return malformedXML()
-		}
-		if !positive(e.Days) {
-			return fail("InvalidArgument", "'Days' for Expiration action must be a positive integer")
-		}
+	if err := checkExpiration(rule.Expiration); err != nil {
+		return err
 	}
-	if n := rule.NoncurrentVersionExpiration; n != nil && (n.NoncurrentDays == nil || !positive(n.NoncurrentDays)) {
+	if n := rule.NoncurrentVersionExpiration; n != nil && !positive(n.NoncurrentDays) {
 		return fail("InvalidArgument", "'NoncurrentDays' for NoncurrentVersionExpiration action must be a positive integer")
 	}
-	if a := rule.AbortIncompleteMultipartUpload; a != nil {
-		if a.DaysAfterInitiation == nil || !positive(a.DaysAfterInitiation) {
-			return fail("InvalidArgument", "'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer")
+	return checkAbort(rule.AbortIncompleteMultipartUpload, rule.Filter)
+}
+
+// acts reports whether a rule has an action.
+func acts(r types.LifecycleRule) bool {
+	return r.Expiration != nil || r.NoncurrentVersionExpiration != nil || r.AbortIncompleteMultipartUpload != nil ||
+		len(r.Transitions) > 0 || len(r.NoncurrentVersionTransitions) > 0
+}
+
+func positive(n *int32) bool { return aws.ToInt32(n) > 0 }
+
+// checkExpiration has the rule that an expiration says one thing.
+func checkExpiration(e *types.LifecycleExpiration) error {
+	if e == nil {
+		return nil
+	}
+	set := 0
+	for _, given := range []bool{e.Days != nil, e.Date != nil, e.ExpiredObjectDeleteMarker != nil} {
+		if given {
+			set++
 		}
-		if f := rule.Filter; f != nil && (f.Tag != nil || f.And != nil && len(f.And.Tags) > 0) {
-			return fail("InvalidRequest", "AbortIncompleteMultipartUpload cannot be specified with Tags.")
-		}
+	}
+	if set != 1 {
+		return malformedXML()
+	}
+	if e.Days != nil && !positive(e.Days) {
+		return fail("InvalidArgument", "'Days' for Expiration action must be a positive integer")
+	}
+	return nil
+}
+
+func checkAbort(a *types.AbortIncompleteMultipartUpload, f *types.LifecycleRuleFilter) error {
+	if a == nil {
+		return nil
+	}
+	if !positive(a.DaysAfterInitiation) {
+		return fail("InvalidArgument", "'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer")
+	}
+	if f != nil && (f.Tag != nil || f.And != nil && len(f.And.Tags) > 0) {
+		return fail("InvalidRequest", "AbortIncompleteMultipartUpload cannot be specified with Tags.")
 	}
 	return nil
 }

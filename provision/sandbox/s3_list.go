@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -77,35 +79,50 @@ func listObjectVersions(r *request, in *s3.ListObjectVersionsInput) (*s3.ListObj
 	out := &s3.ListObjectVersionsOutput{Name: aws.String(b.Name), Prefix: in.Prefix, IsTruncated: aws.Bool(false)}
 	n := 0
 	var lastKey, lastID string
-	for _, key := range sortedKeys(b.Objects) {
-		marker := aws.ToString(in.KeyMarker)
-		if !strings.HasPrefix(key, aws.ToString(in.Prefix)) || key < marker || key == marker && in.KeyMarker != nil && in.VersionIdMarker == nil {
+	for key, o := range b.versionsAfter(in.KeyMarker, in.VersionIdMarker) {
+		if !strings.HasPrefix(key, aws.ToString(in.Prefix)) {
 			continue
 		}
-		skip := key == marker && in.VersionIdMarker != nil && b.version(key, *in.VersionIdMarker) != nil
-		for i, o := range b.Objects[key] {
-			if skip {
-				skip = o.Version != *in.VersionIdMarker
-				continue
-			}
-			if n == most {
-				out.IsTruncated, out.NextKeyMarker, out.NextVersionIdMarker = aws.Bool(true), &lastKey, &lastID
-				return out, nil
-			}
-			n, lastKey, lastID = n+1, key, o.Version
-			if o.Marker {
-				out.DeleteMarkers = append(out.DeleteMarkers, types.DeleteMarkerEntry{
-					Key: aws.String(key), VersionId: aws.String(o.Version), IsLatest: aws.Bool(i == 0), LastModified: aws.Time(o.Modified),
-				})
-				continue
-			}
-			out.Versions = append(out.Versions, types.ObjectVersion{
-				Key: aws.String(key), VersionId: aws.String(o.Version), IsLatest: aws.Bool(i == 0), ETag: aws.String(o.ETag),
-				LastModified: aws.Time(o.Modified), Size: aws.Int64(int64(len(o.Body))),
-			})
+		if n == most {
+			out.IsTruncated, out.NextKeyMarker, out.NextVersionIdMarker = aws.Bool(true), &lastKey, &lastID
+			break
 		}
+		n, lastKey, lastID = n+1, key, o.Version
+		latest := aws.Bool(o == b.Objects[key][0])
+		if o.Marker {
+			out.DeleteMarkers = append(out.DeleteMarkers, types.DeleteMarkerEntry{
+				Key: aws.String(key), VersionId: aws.String(o.Version), IsLatest: latest, LastModified: aws.Time(o.Modified),
+			})
+			continue
+		}
+		out.Versions = append(out.Versions, types.ObjectVersion{
+			Key: aws.String(key), VersionId: aws.String(o.Version), IsLatest: latest, ETag: aws.String(o.ETag),
+			LastModified: aws.Time(o.Modified), Size: aws.Int64(int64(len(o.Body))),
+		})
 	}
 	return out, nil
+}
+
+// versionsAfter are the versions and delete markers of a bucket by key, each
+// key's newest one first. They begin after a key, or after one version of it; if
+// it no longer has that version, with its newest.
+func (b *bucket) versionsAfter(key, version *string) iter.Seq2[string, *object] {
+	return func(yield func(string, *object) bool) {
+		for _, k := range sortedKeys(b.Objects) {
+			list := b.Objects[k]
+			switch {
+			case k < aws.ToString(key), key != nil && k == *key && version == nil:
+				continue
+			case key != nil && k == *key:
+				list = list[1+slices.IndexFunc(list, func(o *object) bool { return o.Version == *version }):]
+			}
+			for _, o := range list {
+				if !yield(k, o) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func createMultipartUpload(r *request, in *s3.CreateMultipartUploadInput) (*s3.CreateMultipartUploadOutput, error) {

@@ -81,20 +81,12 @@ func invalidParameter(format string, args ...any) error {
 const standardSize = 4096 // bytes of a value in the standard tier
 
 func putParameter(r *request, in *ssm.PutParameterInput) (*ssm.PutParameterOutput, error) {
-	name, value := aws.ToString(in.Name), aws.ToString(in.Value)
+	name := aws.ToString(in.Name)
 	if err := checkParameterName(name); err != nil {
 		return nil, err
 	}
-	overwrite := aws.ToBool(in.Overwrite)
-	switch {
-	case value == "":
-		return nil, invalidParameter("1 validation error detected: Value at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1")
-	case strings.Contains(value, "{{") && strings.Contains(value, "}}"):
-		return nil, invalidParameter("Parameter value can't nest another parameter: it contains {{ and }}.")
-	case len(value) > standardSize && in.Tier != types.ParameterTierAdvanced && in.Tier != types.ParameterTierIntelligentTiering:
-		return nil, invalidParameter("Standard tier parameters support a maximum parameter value of %d characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.", standardSize)
-	case overwrite && len(in.Tags) > 0:
-		return nil, invalidParameter("Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag.")
+	if err := checkPut(in); err != nil {
+		return nil, err
 	}
 	t, err := ssmTags(nil, in.Tags)
 	if err != nil {
@@ -102,13 +94,8 @@ func putParameter(r *request, in *ssm.PutParameterInput) (*ssm.PutParameterOutpu
 	}
 	d := r.ssm()
 	p := d.Parameters[name]
-	switch {
-	case p != nil && !overwrite:
-		return nil, &types.ParameterAlreadyExists{Message: aws.String("The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")}
-	case p == nil && in.Type == "":
-		return nil, invalidParameter("A parameter type is required when you create a parameter.")
-	case p != nil && in.Type != "" && string(in.Type) != p.Type:
-		return nil, &types.HierarchyTypeMismatchException{Message: aws.String(fmt.Sprintf("The parameter %s is of the type %s; a parameter's type cannot be changed.", name, p.Type))}
+	if err := p.checkPutOn(in); err != nil {
+		return nil, err
 	}
 	if p == nil {
 		if err := r.rested(name); err != nil {
@@ -117,15 +104,53 @@ func putParameter(r *request, in *ssm.PutParameterInput) (*ssm.PutParameterOutpu
 		p = &parameter{Name: name, Type: string(in.Type), Tags: t}
 		d.Parameters[name] = p
 	}
+	r.setParameter(p, in)
+	return &ssm.PutParameterOutput{Version: p.Version, Tier: types.ParameterTierStandard}, nil
+}
+
+// checkPut has the rules for what is put under any name.
+func checkPut(in *ssm.PutParameterInput) error {
+	value := aws.ToString(in.Value)
+	larger := in.Tier == types.ParameterTierAdvanced || in.Tier == types.ParameterTierIntelligentTiering
+	switch {
+	case value == "":
+		return invalidParameter("1 validation error detected: Value at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1")
+	case strings.Contains(value, "{{") && strings.Contains(value, "}}"):
+		return invalidParameter("Parameter value can't nest another parameter: it contains {{ and }}.")
+	case len(value) > standardSize && !larger:
+		return invalidParameter("Standard tier parameters support a maximum parameter value of %d characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.", standardSize)
+	case aws.ToBool(in.Overwrite) && len(in.Tags) > 0:
+		return invalidParameter("Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag.")
+	}
+	return nil
+}
+
+// checkPutOn has the rules for what takes the place of p, which is nil for a new
+// parameter.
+func (p *parameter) checkPutOn(in *ssm.PutParameterInput) error {
+	switch {
+	case p == nil && in.Type == "":
+		return invalidParameter("A parameter type is required when you create a parameter.")
+	case p == nil:
+		return nil
+	case !aws.ToBool(in.Overwrite):
+		return &types.ParameterAlreadyExists{Message: aws.String("The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")}
+	case in.Type != "" && string(in.Type) != p.Type:
+		return &types.HierarchyTypeMismatchException{Message: aws.String(fmt.Sprintf("The parameter %s is of the type %s; a parameter's type cannot be changed.", p.Name, p.Type))}
+	}
+	return nil
+}
+
+// setParameter makes the next version of a parameter.
+func (r *request) setParameter(p *parameter, in *ssm.PutParameterInput) {
 	p.Version, p.Modified = p.Version+1, r.now.UTC()
 	p.Description = cmp.Or(aws.ToString(in.Description), p.Description)
-	p.Value, p.Fingerprint = value, nil
+	p.Value, p.Fingerprint = aws.ToString(in.Value), nil
 	if p.secure() {
 		p.Key, p.Value = cmp.Or(aws.ToString(in.KeyId), "alias/aws/ssm"), ""
-		r.a.secrets[secretKey(r.region, p)] = value
+		r.a.secrets[secretKey(r.region, p)] = aws.ToString(in.Value)
 	}
 	p.remember()
-	return &ssm.PutParameterOutput{Version: p.Version, Tier: types.ParameterTierStandard}, nil
 }
 
 // byName finds a parameter by its name or ARN. A public one has a value only.
