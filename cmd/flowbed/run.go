@@ -238,6 +238,9 @@ func (r *run) end(err error) error {
 		r.lines.Outputs(r.s.outputs())
 	}
 	o := view.Outcome{Err: err, Left: r.left}
+	if ran && err != nil && r.verb == "up" {
+		o.Standing = new(r.s.Graph.Standing())
+	}
 	if ran {
 		o.Elapsed = time.Since(r.began)
 	}

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -146,7 +147,32 @@ func ending(o Options, count map[provision.EventKind]map[provision.Op]int, end O
 	if o.Verb == "down" {
 		verb = "Down"
 	}
-	return o.paint(verb+": "+strings.Join(parts, ", ")+" in "+seconds(end.Elapsed)+"."+left(end.Left), bold) + "\n"
+	return o.paint(verb+": "+strings.Join(parts, ", ")+" in "+seconds(end.Elapsed)+"."+left(end.Left), bold) + "\n" +
+		standing(end.Standing)
+}
+
+// standing says what is there after a run that has ended early.
+func standing(p *provision.Plan) string {
+	if p == nil {
+		return ""
+	}
+	var there, unsure []string
+	for _, a := range slices.Backward(p.Actions) { // in the order in which it was built
+		switch {
+		case a.Err != nil:
+			unsure = append(unsure, clean(a.Step, false))
+		case a.Op == provision.Delete || a.Op == provision.Release:
+			there = append(there, clean(a.Step, false))
+		}
+	}
+	text := "Nothing of the environment is there."
+	if len(there) > 0 {
+		text = "There now, of the environment: " + strings.Join(there, ", ") + "."
+	}
+	if len(unsure) > 0 {
+		text += " Perhaps also, since it could not be read: " + strings.Join(unsure, ", ") + "."
+	}
+	return text + " Running up again goes on from here; down removes it.\n"
 }
 
 // left says what a removal left behind.

@@ -53,6 +53,9 @@ type Outcome struct {
 	Elapsed time.Duration
 	Err     error           // what Up or Down returned
 	Left    *provision.Plan // what Down says is left; nil for up
+
+	// Standing is what is there after an up that has failed; see Graph.Standing.
+	Standing *provision.Plan
 }
 
 // write is one write of everything, so that lines of several writers do not mix.
