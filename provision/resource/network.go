@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,7 +33,12 @@ type NetworkState struct {
 type Subnet struct {
 	ID, Zone, CIDR string
 	Public         bool // what runs in it can have a public address
+	Edge           bool // it is in no zone of the region itself, and so has no Fargate
 }
+
+// zoneOfRegion tells us-west-2a from the names of local and wavelength zones,
+// such as us-west-2-lax-1a.
+var zoneOfRegion = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+[a-z]$`)
 
 // IDs are the ids of the subnets.
 func (s NetworkState) IDs() []string {
@@ -57,7 +63,7 @@ func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
 		return s, err
 	}
 	for _, sub := range all {
-		if sub.Public {
+		if sub.Public && !sub.Edge {
 			s.Subnets = append(s.Subnets, sub)
 		}
 	}
@@ -99,7 +105,8 @@ func (n Network) subnets(ctx context.Context, vpc string) (list []Subnet, err er
 		}
 		for _, s := range page.Subnets {
 			sub := Subnet{ID: deref(s.SubnetId), Zone: deref(s.AvailabilityZone), CIDR: deref(s.CidrBlock), Public: deref(s.MapPublicIpOnLaunch)}
-			public = public || sub.Public
+			sub.Edge = s.OutpostArn != nil || !zoneOfRegion.MatchString(sub.Zone)
+			public = public || sub.Public && !sub.Edge
 			doubt = doubt || !sub.Public && slices.Contains(n.Subnets, sub.ID)
 			list = append(list, sub)
 		}

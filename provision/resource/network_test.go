@@ -52,6 +52,34 @@ func TestRoutedSubnets(t *testing.T) {
 	}
 }
 
+// Fargate runs in the zones of the region, and not at its edge.
+func TestSubnetsAtTheEdge(t *testing.T) {
+	api := ec2.NewFromConfig(sandbox.New().Config("us-west-2"))
+	before, err := resource.Network{API: api, VPC: "default"}.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := api.CreateSubnet(t.Context(), &ec2.CreateSubnetInput{
+		VpcId: &before.VPC, CidrBlock: aws.String("172.31.200.0/24"), AvailabilityZone: aws.String("us-west-2-lax-1a"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.ModifySubnetAttribute(t.Context(), &ec2.ModifySubnetAttributeInput{
+		SubnetId: out.Subnet.SubnetId, MapPublicIpOnLaunch: &types.AttributeBooleanValue{Value: aws.Bool(true)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := resource.Network{API: api, VPC: "default"}.Read(t.Context())
+	if err != nil || !slices.Equal(after.Subnets, before.Subnets) {
+		t.Errorf("with a subnet in a local zone: %+v, %v", after.Subnets, err)
+	}
+	named, err := resource.Network{API: api, VPC: before.VPC, Subnets: []string{*out.Subnet.SubnetId}}.Read(t.Context())
+	if err != nil || len(named.Subnets) != 1 {
+		t.Errorf("by its id: %+v, %v", named.Subnets, err)
+	}
+}
+
 func TestNetworkErrors(t *testing.T) {
 	for _, c := range []struct {
 		name  string

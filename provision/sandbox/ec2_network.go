@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -191,7 +192,8 @@ func createSubnet(r *request, in *ec2.CreateSubnetInput) (*ec2.CreateSubnetOutpu
 	if zone == "" {
 		zone = zones(r.region)[0]
 	}
-	if !slices.Contains(zones(r.region), zone) {
+	local := strings.HasPrefix(zone, r.region+"-") // such as us-west-2-lax-1a
+	if !local && !slices.Contains(zones(r.region), zone) {
 		return nil, fail("InvalidParameterValue", "Value (%s) for parameter availabilityZone is invalid.", zone)
 	}
 	t, err := specified(in.TagSpecifications, types.ResourceTypeSubnet)
