@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
 )
 
@@ -142,7 +143,11 @@ func (a *Account) Config(region string) aws.Config {
 			return s.Initialize.Add(middleware.InitializeMiddlewareFunc("flowbed:sandbox",
 				func(ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler) (
 					middleware.InitializeOutput, middleware.Metadata, error) {
-					out, err := a.answer(ctx, region, in.Parameters)
+					here := region
+					if r := awsmiddleware.GetRegion(ctx); r != "" { // of a client that is elsewhere
+						here = r
+					}
+					out, err := a.answer(ctx, here, in.Parameters)
 					return middleware.InitializeOutput{Result: out}, middleware.Metadata{}, err
 				}), middleware.After)
 		}},

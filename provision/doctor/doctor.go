@@ -1,0 +1,138 @@
+// Package doctor looks at an account before an environment is built in it: what
+// would stop up in the middle is said at the start. It changes nothing.
+//
+// A finding is ok, a warning or a failure, with what to do. What cannot be seen,
+// because the caller may not look, is a warning that says so: "cannot tell" is
+// not "no".
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
+)
+
+// Status is how a check came out.
+type Status string
+
+// The outcomes of a check.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn" // up may go wrong, or it cannot be told
+	Fail Status = "fail" // up will go wrong
+)
+
+// Finding is what a check has found.
+type Finding struct {
+	Check  string // its name; a promise to scripts
+	Status Status
+	Text   string // what was found
+	Todo   string // what a person can do about it; empty if nothing is needed
+}
+
+// Worst is the worst status of some findings.
+func Worst(list []Finding) Status {
+	worst := OK
+	for _, f := range list {
+		if f.Status == Fail || worst == OK {
+			worst = f.Status
+		}
+	}
+	return worst
+}
+
+func ok(check, format string, args ...any) Finding {
+	return Finding{check, OK, fmt.Sprintf(format, args...), ""}
+}
+
+func warn(check, todo, format string, args ...any) Finding {
+	return Finding{check, Warn, fmt.Sprintf(format, args...), todo}
+}
+
+func fail(check, todo, format string, args ...any) Finding {
+	return Finding{check, Fail, fmt.Sprintf(format, args...), todo}
+}
+
+// unseen is the finding of a check whose call failed: a refusal and a call
+// without an answer say nothing about the account.
+func unseen(check string, err error) Finding {
+	if refused, is := awserr.RefusalOf(err); is {
+		what := refused.Action
+		if what == "" {
+			what = "a permission"
+		}
+		return warn(check, "", "cannot tell: it needs %s", what)
+	}
+	return warn(check, awserr.Hint(err), "cannot tell: %s", said(err))
+}
+
+// said is an error without the client's account of the request.
+func said(err error) string {
+	op, isOp := errors.AsType[*smithy.OperationError](err)
+	api, isAPI := errors.AsType[smithy.APIError](err)
+	if !isOp || !isAPI {
+		return err.Error()
+	}
+	return strings.Replace(err.Error(), op.Error(), api.ErrorCode()+": "+api.ErrorMessage(), 1)
+}
+
+// Doctor looks at one environment's account.
+type Doctor struct {
+	Config aws.Config
+	ID     resource.Identity
+	Caller string // ARN
+	Env    *spec.Environment
+
+	NoPrefect bool              // there is no API to ask
+	Transport http.RoundTripper // to Prefect's API; nil is the usual one
+
+	Getenv func(string) string // os.Getenv if nil
+
+	clients stack.Clients
+	sts     *sts.Client
+	network func() (resource.NetworkState, error)
+	image   func() (resource.ImageState, error)
+}
+
+// Look makes all checks at the same time; the findings come in a fixed order.
+func (d *Doctor) Look(ctx context.Context) []Finding {
+	d.clients, d.sts = stack.NewClients(d.Config), sts.NewFromConfig(d.Config)
+	if d.Getenv == nil {
+		d.Getenv = os.Getenv
+	}
+	d.network = sync.OnceValues(func() (resource.NetworkState, error) {
+		return resource.Network{API: d.clients.EC2, VPC: d.Env.Network.VPC, Subnets: d.Env.Network.Subnets}.Read(ctx)
+	})
+	d.image = sync.OnceValues(func() (resource.ImageState, error) {
+		return resource.Image{SSM: d.clients.SSM, Image: d.Env.Agent.Image, Type: d.Env.Agent.InstanceType}.Read(ctx)
+	})
+	checks := []func(context.Context) []Finding{
+		d.credentials, d.region, d.vpc, d.bucket, d.serviceRole, d.entities, d.permissions, d.dryRun, d.lease,
+	}
+	if d.Env.Agent != nil {
+		checks = slices.Insert(checks, 3, d.instanceType, d.machineImage)
+		checks = slices.Insert(checks, 8, d.processors)
+		checks = append(checks, d.prefect)
+	}
+	found := make([][]Finding, len(checks))
+	var all sync.WaitGroup
+	for i, check := range checks {
+		all.Go(func() { found[i] = check(ctx) })
+	}
+	all.Wait()
+	return slices.Concat(found...)
+}

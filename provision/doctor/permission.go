@@ -1,0 +1,164 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/permit"
+)
+
+// permissions has IAM simulate the caller's policies against what up and down
+// need. The simulator knows identity policies, boundaries, and the organization's
+// policies without conditions; it knows no session policies. So a denial that
+// rests on what it was not told, or on the organization, is no failure.
+func (d *Doctor) permissions(ctx context.Context) []Finding {
+	const check = "permissions"
+	source, why := d.source(ctx)
+	if source == "" {
+		if strings.HasPrefix(why, "the root") {
+			return []Finding{ok(check, "%s", why)}
+		}
+		return []Finding{warn(check, "", "cannot tell: %s", why)}
+	}
+	var steps []permit.Step
+	for _, v := range []permit.Verb{permit.Up, permit.Down} {
+		steps = append(steps, permit.For(d.Env, d.ID, v, permit.Options{})...)
+	}
+	a := &answers{missing: map[string]bool{}, unclear: map[string]bool{}}
+	a.ask(ctx, d.clients.IAM, source, d.ID.Region, permit.Questions(steps))
+	switch {
+	case awserr.Classify(a.err) == awserr.Absent:
+		return []Finding{warn(check, "", "cannot tell: IAM does not know %s", source)}
+	case a.err != nil:
+		return []Finding{unseen(check, a.err)}
+	case len(a.missing) > 0:
+		return []Finding{fail(check, "`flowbed policy --for up` and `--for down` print what is needed", "%s lacks %s", source, few(a.missing))}
+	case len(a.unclear) > 0:
+		return []Finding{warn(check, "look at the conditions in the policies of the identity and of the organization",
+			"cannot tell whether %s may %s: conditions decide", source, few(a.unclear))}
+	}
+	return []Finding{ok(check, "%s has all %d that up and down need, as far as IAM can simulate", source, a.asked)}
+}
+
+// source is the identity behind the caller; if there is none to simulate, it is
+// said why. Of a role's session only the role's name is known, not its path.
+func (d *Doctor) source(ctx context.Context) (source, why string) {
+	caller, err := arn.Parse(d.Caller)
+	if err != nil {
+		return "", "the caller has no ARN"
+	}
+	kind, name, _ := strings.Cut(caller.Resource, "/")
+	switch {
+	case kind == "root":
+		return "", "the root user may do all that the organization allows"
+	case caller.Service == "iam" && kind == "user":
+		return d.Caller, ""
+	case kind != "assumed-role":
+		return "", "IAM does not simulate a " + kind
+	}
+	name, _, _ = strings.Cut(name, "/")
+	out, err := d.clients.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+	if err == nil && out.Role != nil {
+		return aws.ToString(out.Role.Arn), ""
+	}
+	return d.ID.ARN("iam", "", "role/"+name), ""
+}
+
+// answers are what the simulator has said so far.
+type answers struct {
+	mu      sync.Mutex
+	asked   int // how many actions
+	missing map[string]bool
+	unclear map[string]bool
+	err     error
+}
+
+// ask asks a few questions at a time: IAM does not like many.
+func (a *answers) ask(ctx context.Context, api *iam.Client, source, region string, list []permit.Question) {
+	const most = 4
+	queue := make(chan permit.Question, len(list))
+	seen := map[string]bool{}
+	for _, q := range list {
+		queue <- q
+		for _, action := range q.Actions {
+			seen[action] = true
+		}
+	}
+	close(queue)
+	a.asked = len(seen)
+	var all sync.WaitGroup
+	for range most {
+		all.Go(func() {
+			for q := range queue {
+				out, err := api.SimulatePrincipalPolicy(ctx, request(source, region, q))
+				if !a.take(out, err) {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func request(source, region string, q permit.Question) *iam.SimulatePrincipalPolicyInput {
+	in := &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &source, ActionNames: q.Actions}
+	if !slices.Contains(q.Resources, "*") {
+		in.ResourceArns = q.Resources
+	}
+	context := maps.Clone(q.Context)
+	context["aws:RequestedRegion"] = []string{region} // on which many policies insist
+	for _, k := range slices.Sorted(maps.Keys(context)) {
+		in.ContextEntries = append(in.ContextEntries, types.ContextEntry{
+			ContextKeyName: aws.String(k), ContextKeyType: types.ContextKeyTypeEnumString, ContextKeyValues: context[k],
+		})
+	}
+	return in
+}
+
+// take notes an answer, and reports whether to go on.
+func (a *answers) take(out *iam.SimulatePrincipalPolicyOutput, err error) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		a.err = err
+		return false
+	}
+	for _, r := range out.EvaluationResults {
+		action := aws.ToString(r.EvalActionName)
+		a.judge(action, r.EvalDecision, r.MissingContextValues, r.OrganizationsDecisionDetail)
+		for _, s := range r.ResourceSpecificResults {
+			a.judge(action, s.EvalResourceDecision, s.MissingContextValues, r.OrganizationsDecisionDetail)
+		}
+	}
+	return a.err == nil
+}
+
+func (a *answers) judge(action string, decision types.PolicyEvaluationDecisionType, unknown []string, org *types.OrganizationsDecisionDetail) {
+	switch {
+	case decision == types.PolicyEvaluationDecisionTypeAllowed:
+	case len(unknown) > 0 || org != nil && !org.AllowedByOrganizations:
+		a.unclear[action] = true
+	default:
+		a.missing[action] = true
+	}
+}
+
+// few names the first of some actions.
+func few(set map[string]bool) string {
+	const most = 5
+	list := slices.Sorted(maps.Keys(set))
+	if n := len(list) - most; n > 0 {
+		return strings.Join(list[:most], ", ") + fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(list, ", ")
+}

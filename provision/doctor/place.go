@@ -1,0 +1,159 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/resource"
+)
+
+func (d *Doctor) vpc(context.Context) []Finding {
+	const check = "network"
+	n, err := d.network()
+	switch {
+	case err == nil:
+		return []Finding{ok(check, "%s with subnets in %s", n.VPC, strings.Join(zones(n), ", "))}
+	case awserr.Code(err) != "" || awserr.Classify(err) != awserr.Unknown:
+		return []Finding{unseen(check, err)}
+	}
+	return []Finding{fail(check, "", "%s", said(err))} // which says what to do
+}
+
+func zones(n resource.NetworkState) (list []string) {
+	for _, s := range n.Subnets {
+		list = append(list, s.Zone)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func filter(name string, values ...string) types.Filter {
+	return types.Filter{Name: &name, Values: values}
+}
+
+func (d *Doctor) instanceType(ctx context.Context) []Finding {
+	const check = "instance type"
+	name := d.Env.Agent.InstanceType
+	sold, err := d.sold(ctx, name)
+	if err != nil {
+		return []Finding{unseen(check, err)}
+	}
+	n, err := d.network()
+	usable := slices.DeleteFunc(zones(n), func(z string) bool { return !slices.Contains(sold, z) })
+	switch {
+	case len(sold) == 0:
+		return []Finding{fail(check, "set agent.instance_type"+d.instead(ctx, "x86_64"), "%s is not offered in %s", name, d.ID.Region)}
+	case err == nil && len(usable) == 0:
+		return []Finding{fail(check, "set network.subnets or agent.instance_type", "%s is offered in %s, and the subnets are in %s",
+			name, strings.Join(sold, ", "), strings.Join(zones(n), ", "))}
+	}
+	out, err := d.clients.EC2.DescribeInstanceTypes(ctx, &ec2.DescribeInstanceTypesInput{InstanceTypes: []types.InstanceType{types.InstanceType(name)}})
+	switch {
+	case err != nil || len(out.InstanceTypes) == 0:
+		return []Finding{ok(check, "%s is offered; whether it is free for this account cannot be told", name)}
+	case aws.ToBool(out.InstanceTypes[0].FreeTierEligible):
+		return []Finding{ok(check, "%s is offered, and within the free tier", name)}
+	}
+	// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-free-tier-usage.html
+	architecture := "x86_64"
+	if p := out.InstanceTypes[0].ProcessorInfo; p != nil && len(p.SupportedArchitectures) > 0 {
+		architecture = string(p.SupportedArchitectures[len(p.SupportedArchitectures)-1])
+	}
+	return []Finding{warn(check, "on a free plan set agent.instance_type"+d.instead(ctx, architecture),
+		"%s is offered, and not within the free tier: an account on the free plan cannot start it", name)}
+}
+
+// sold are the zones in which a type can be had.
+func (d *Doctor) sold(ctx context.Context, name string) (list []string, err error) {
+	pages := ec2.NewDescribeInstanceTypeOfferingsPaginator(d.clients.EC2, &ec2.DescribeInstanceTypeOfferingsInput{
+		LocationType: types.LocationTypeAvailabilityZone, Filters: []types.Filter{filter("instance-type", name)},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.InstanceTypeOfferings {
+			list = append(list, aws.ToString(o.Location))
+		}
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+// instead names the types that are free for a new account, if that can be told.
+func (d *Doctor) instead(ctx context.Context, architecture string) string {
+	var names []string
+	pages := ec2.NewDescribeInstanceTypesPaginator(d.clients.EC2, &ec2.DescribeInstanceTypesInput{Filters: []types.Filter{
+		filter("free-tier-eligible", "true"), filter("processor-info.supported-architecture", architecture),
+	}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return ""
+		}
+		for _, t := range page.InstanceTypes {
+			names = append(names, string(t.InstanceType))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return ", for example to one of those that are free for new accounts here: " + strings.Join(names, ", ")
+}
+
+func (d *Doctor) machineImage(ctx context.Context) []Finding {
+	const check = "image"
+	image, err := d.image()
+	if err == nil {
+		var out *ec2.DescribeImagesOutput
+		out, err = d.clients.EC2.DescribeImages(ctx, &ec2.DescribeImagesInput{ImageIds: []string{image.ID}})
+		if err == nil && len(out.Images) > 0 {
+			return []Finding{ok(check, "%s is %s", d.Env.Agent.Image, image.ID)}
+		}
+	}
+	switch c := awserr.Classify(err); {
+	case err == nil || c == awserr.Absent || c == awserr.Invalid || strings.HasPrefix(awserr.Code(err), "InvalidAMIID"):
+		return []Finding{fail(check, "set agent.image to another one", "%s does not exist in %s", d.Env.Agent.Image, d.ID.Region)}
+	}
+	return []Finding{unseen(check, err)}
+}
+
+func (d *Doctor) bucket(ctx context.Context) []Finding {
+	const check = "bucket"
+	b := d.Env.Bucket
+	regional := b.Namespace == "account-regional"
+	have, err := resource.Bucket{API: d.clients.S3, ID: d.ID, Name: b.Name, Regional: regional}.Read(ctx)
+	owner := have.Owner().By
+	switch {
+	case errors.Is(err, provision.ErrAbsent) && b.Ownership == "borrow":
+		return []Finding{fail(check, "make it, or set another bucket.ownership", "%s does not exist, and is to be borrowed", b.Name)}
+	case errors.Is(err, provision.ErrAbsent):
+		return []Finding{ok(check, "the name %s is free", b.Name)}
+	case err != nil && awserr.Classify(err) == awserr.Denied && !regional:
+		// S3 says the same of somebody else's bucket and of a missing permission.
+		return []Finding{warn(check, "if it is not yours, set another bucket.name, or namespace = \"account-regional\"",
+			"cannot tell: another account has %s, or a permission is missing", b.Name)}
+	case err != nil && awserr.Classify(err) != awserr.Unknown:
+		return []Finding{unseen(check, err)}
+	case err != nil:
+		return []Finding{fail(check, "", "%s", said(err))}
+	case owner == d.ID.Owner():
+		return []Finding{ok(check, "%s is there, and this environment's", b.Name)}
+	case owner != "":
+		return []Finding{fail(check, "set another bucket.name", "%s belongs to the environment %s", b.Name, owner)}
+	case b.Ownership == "adopt" || b.Ownership == "borrow":
+		return []Finding{ok(check, "%s is there, to %s", b.Name, b.Ownership)}
+	}
+	return []Finding{fail(check, "set another bucket.name, or bucket.ownership to \"adopt\" or \"borrow\"",
+		"%s is there, and flowbed has not made it", b.Name)}
+}

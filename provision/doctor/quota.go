@@ -1,0 +1,130 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// serviceRole looks for the role that ECS makes for itself.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
+func (d *Doctor) serviceRole(ctx context.Context) []Finding {
+	const check, name = "service role", "AWSServiceRoleForECS"
+	_, err := d.clients.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)})
+	switch {
+	case err == nil:
+		return []Finding{ok(check, "%s is there", name)}
+	case awserr.Classify(err) == awserr.Absent:
+		return []Finding{ok(check, "%s is not there yet: ECS makes it with the first cluster", name)}
+	}
+	return []Finding{unseen(check, err)}
+}
+
+// What an environment adds at most.
+const (
+	addsRoles    = 3
+	addsProfiles = 1
+)
+
+// entities compares IAM's counts with its quotas, which it tells itself.
+func (d *Doctor) entities(ctx context.Context) []Finding {
+	const check = "iam quotas"
+	out, err := d.clients.IAM.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
+	if err != nil {
+		return []Finding{unseen(check, err)}
+	}
+	worst, text := OK, ""
+	for i, q := range []struct {
+		what, key string
+		adds      int32
+	}{{"roles", "Roles", addsRoles}, {"instance profiles", "InstanceProfiles", addsProfiles}} {
+		have, most := out.SummaryMap[q.key], out.SummaryMap[q.key+"Quota"]
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprintf("%d of %d %s", have, most, q.what)
+		switch {
+		case have+q.adds > most:
+			worst = Fail
+		case worst == OK && have+q.adds > most-most/10:
+			worst = Warn
+		}
+	}
+	if worst == OK {
+		return []Finding{ok(check, "%s", text)}
+	}
+	return []Finding{{check, worst, text, "remove what is not used, or ask AWS for more (Service Quotas, IAM)"}}
+}
+
+// firstProcessors is the quota of vCPUs with which AWS starts many accounts. An
+// account's own is known to Service Quotas alone.
+const firstProcessors = 5
+
+// processors counts the vCPUs of what runs in the region.
+func (d *Doctor) processors(ctx context.Context) []Finding {
+	const check = "vcpus"
+	count := map[string]int32{}
+	pages := ec2.NewDescribeInstancesPaginator(d.clients.EC2, &ec2.DescribeInstancesInput{
+		Filters: []types.Filter{filter("instance-state-name", "pending", "running")},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return []Finding{unseen(check, err)}
+		}
+		for _, r := range page.Reservations {
+			for _, i := range r.Instances {
+				if standard(string(i.InstanceType)) {
+					count[string(i.InstanceType)]++
+				}
+			}
+		}
+	}
+	used, err := d.sum(ctx, count)
+	if err != nil {
+		return []Finding{unseen(check, err)}
+	}
+	adds, err := d.sum(ctx, map[string]int32{d.Env.Agent.InstanceType: 1})
+	if err != nil {
+		adds = 2 // it is not offered, which another finding says
+	}
+	const where = "Service Quotas, EC2, L-1216C47A"
+	if used+adds > firstProcessors {
+		return []Finding{warn(check, "see "+where,
+			"cannot tell: %d are in use by standard instances, the agent needs %d, and some accounts may have only %d", used, adds, firstProcessors)}
+	}
+	return []Finding{ok(check, "%d in use by standard instances, and the agent needs %d; the account's limit is in %s", used, adds, where)}
+}
+
+// standard reports whether a type counts for the quota of standard instances.
+func standard(name string) bool {
+	return name != "" && strings.ContainsRune("acdhimrtz", rune(name[0])) && !strings.HasPrefix(name, "inf") &&
+		!strings.HasPrefix(name, "dl") && !strings.HasPrefix(name, "hpc") && !strings.HasPrefix(name, "trn")
+}
+
+func (d *Doctor) sum(ctx context.Context, count map[string]int32) (n int32, err error) {
+	if len(count) == 0 {
+		return 0, nil
+	}
+	in := &ec2.DescribeInstanceTypesInput{}
+	for name := range count {
+		in.InstanceTypes = append(in.InstanceTypes, types.InstanceType(name))
+	}
+	out, err := d.clients.EC2.DescribeInstanceTypes(ctx, in)
+	if err != nil {
+		return 0, err
+	}
+	for _, t := range out.InstanceTypes {
+		if t.VCpuInfo != nil {
+			n += count[string(t.InstanceType)] * aws.ToInt32(t.VCpuInfo.DefaultVCpus)
+		}
+	}
+	return n, nil
+}
