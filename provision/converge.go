@@ -21,9 +21,8 @@ func (g *Graph) converge(ctx context.Context, s *step) error {
 			}
 			continue
 		}
-		if r.did[created] && a.Owner.By == "" && (a.Op == Foreign || a.Op == Use) {
-			// We have made it; its tags are only not visible yet. If it is
-			// another's after all, it stays so until our patience ends.
+		if r.unmarked(a) {
+			// If it is another's after all, it stays so until our patience ends.
 			if err := r.wait(ctx, "marked as ours"); err != nil {
 				return err
 			}
@@ -50,6 +49,12 @@ func (g *Graph) converge(ctx context.Context, s *step) error {
 			return err
 		}
 	}
+}
+
+// unmarked reports whether we have made what an action takes for nobody's: its
+// tags are only not visible yet.
+func (r *run) unmarked(a Action) bool {
+	return r.did[created] && a.Owner.By == "" && (a.Op == Foreign || a.Op == Use)
 }
 
 // dismantle removes one step. It lets the steps after it go on as soon as its

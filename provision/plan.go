@@ -165,35 +165,45 @@ func (g *Graph) inspect(s *step) Action {
 	if l.err != nil {
 		return unread(s, l)
 	}
-	a := Action{Step: s.name}
-	if s.lookup {
-		return a
-	}
-	if s.own == Unwanted {
+	switch {
+	case s.lookup:
+		return Action{Step: s.name}
+	case s.own == Unwanted:
 		return g.inspectDown(s)
+	case !l.found:
+		return g.inspectAbsent(s, l)
 	}
-	if !l.found {
-		a.Op, a.Changes = Create, s.changes(s.zero)
-		if s.own == Borrow {
-			a.Op, a.Changes = Foreign, nil
-			a.Notes = append(a.Notes, Note{Error, "does not exist, and ownership = \"borrow\" does not make it"})
-		}
-		return g.advised(s, a, l.have, false)
+	return g.inspectFound(s, l)
+}
+
+func (g *Graph) inspectAbsent(s *step, l *look) Action {
+	a := Action{Step: s.name, Op: Create}
+	if s.own == Borrow {
+		a.Op = Foreign
+		a.Notes = []Note{{Error, "does not exist, and ownership = \"borrow\" does not make it"}}
+	} else {
+		a.Changes = s.changes(s.zero)
 	}
-	a.Owner, a.Object = s.owner(l.have), label(l.have)
-	switch ours := a.Owner.By == g.Owner; {
-	case s.own == Borrow, s.own == Share && a.Owner.By == "":
+	return g.advised(s, a, l.have, false)
+}
+
+func (g *Graph) inspectFound(s *step, l *look) Action {
+	a := Action{Step: s.name, Owner: s.owner(l.have), Object: label(l.have)}
+	ours, nobodys := a.Owner.By == g.Owner, a.Owner.By == ""
+	switch {
+	case s.own == Borrow, s.own == Share && nobodys:
 		a.Op = Use
 		if s.lacks != nil {
-			a.Notes = append(a.Notes, s.lacks(l.have)...)
+			a.Notes = s.lacks(l.have)
 		}
 		return a
-	case !ours && s.own != Share && !(s.own == Adopt && a.Owner.By == ""):
+	case ours, s.own == Share:
+	case s.own == Adopt && nobodys:
+		a.Notes = []Note{{Warn, "is taken over: flowbed did not make it, and down will delete it"}}
+	default:
 		a.Op = Foreign
-		a.Notes = append(a.Notes, Note{Error, "exists already and " + whose(a.Owner)})
+		a.Notes = []Note{{Error, "exists already and " + whose(a.Owner)}}
 		return a
-	case !ours && s.own == Adopt:
-		a.Notes = append(a.Notes, Note{Warn, "is taken over: flowbed did not make it, and down will delete it"})
 	}
 	if a.Changes = s.changes(l.have); len(a.Changes) > 0 {
 		a.Op = Update

@@ -215,7 +215,7 @@ func calm(ctx context.Context) context.Context {
 
 // Stopped returns the reason why the run has been asked to end, or nil. Actions
 // that consist of many calls look at it between them, and return it.
-func Stopped(ctx context.Context) error {
+func Stopped(ctx context.Context) error { //nolint:contextcheck // the run's context is what it is about
 	if outer, ok := ctx.Value(stopKey{}).(context.Context); ok {
 		ctx = outer
 	}

@@ -59,7 +59,7 @@ func (s *step) current() *look {
 // begin reads the step once; others that need the answer wait for it. The
 // reading lives as long as the run: a reader that gives up must not spoil the
 // answer for the others.
-func (s *step) begin(ctx context.Context) *look {
+func (s *step) begin(ctx context.Context) *look { //nolint:contextcheck // a reading outlives its reader
 	l := s.current()
 	if l.begun.Swap(true) {
 		<-l.done
