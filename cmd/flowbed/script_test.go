@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts compare with")
 // TestMain lets the test's own binary be the real program, when it is called by
 // its name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"flowbed": main})
+	testscript.Main(m, map[string]func(){"flowbed": main, "flowbed-unguarded": unguarded})
 }
 
 // sentinel is the API key in all scripts. After each command it must be neither

@@ -149,6 +149,10 @@ func (h *hidden) addAll(v cty.Value) {
 	})
 }
 
+// longestName is the length up to which the unknown name of a variable is shown.
+// Keys are longer.
+const longestName = 30
+
 // unknownVars reports values on the command line for variables that are not
 // declared. It points at the one that was probably meant.
 func (d *decoder) unknownVars(top hcl.Range) {
@@ -161,6 +165,11 @@ func (d *decoder) unknownVars(top hcl.Range) {
 		hint := fmt.Sprintf(" Declare it: variable %q {}", name)
 		if s := nearest(name, names); s != "" {
 			at, hint = d.file.vars[s].block.DefRange(), didYouMean(name, names)
+		}
+		if len(name) > longestName || !hclsyntax.ValidIdentifier(name) {
+			// A secret that was meant to be the value may have a = in it.
+			d.errorAt(at, "Unknown variable", "What stands before the = of a --var names no variable of this file. Write --var name=value.")
+			continue
 		}
 		d.errorAt(at, "Unknown variable", fmt.Sprintf("--var %s names no variable of this file.%s", name, hint))
 	}
