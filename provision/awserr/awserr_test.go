@@ -92,6 +92,8 @@ func TestHint(t *testing.T) {
 		{"a long policy", failed("IAM", "PutRolePolicy", "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role x"), []string{"10,240", "policies ="}},
 		{"another's image", failed("EC2", "RunInstances", "AuthFailure", "Not authorized for images: [ami-0a1b2c3d]"), []string{"agent.image", "share"}},
 		{"no image", failed("EC2", "DescribeImages", "InvalidAMIID.NotFound", ""), []string{"agent.image", "region"}},
+		{"a protected instance", failed("EC2", "TerminateInstances", "OperationNotPermitted", "The instance 'i-1' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."), []string{"--no-disable-api-termination"}},
+		{"a small volume", failed("EC2", "RunInstances", "InvalidBlockDeviceMapping", "Volume of size 8GB is smaller than snapshot 'snap-1', expect size >= 30GB"), []string{"agent.volume_gib"}},
 		{"the clock", failed("S3", "CreateBucket", "RequestTimeTooSkewed", ""), []string{"clock"}},
 		{"quota", failed("IAM", "CreateRole", "LimitExceeded", ""), []string{"limit"}},
 	} {

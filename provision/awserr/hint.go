@@ -18,6 +18,8 @@ var hints = map[string]string{
 	"RequestTimeTooSkewed":        "this machine's clock is wrong: set it, and run the same command",
 	"InvalidAMIID.NotFound":       "there is no such image for this account in this region: AMIs have another id in each region; correct agent.image",
 	"InvalidAMIID.Unavailable":    "the image was withdrawn: choose another agent.image",
+	"OperationNotPermitted":       "somebody has protected the instance on purpose: take that away (aws ec2 modify-instance-attribute --instance-id i-… --no-disable-api-termination, or --no-disable-api-stop), and run the same command",
+	"InvalidBlockDeviceMapping":   "the image needs a larger volume: set agent.volume_gib",
 	"OptInRequired":               "enable the region, or finish the registration of the account, in the AWS console",
 	"BucketAlreadyExists":         "another account has a bucket of this name: set another bucket.name, or namespace = \"account-regional\"",
 	"TooManyBuckets":              "the account has as many buckets as it may: delete one, or ask AWS for more (Service Quotas, S3)",
