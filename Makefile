@@ -38,6 +38,11 @@ lint: bin/golangci-lint ## check the format and lint
 bench: build .venv/ready ## measure the binary against moto, 50 ms away
 	go run ./provision/e2e/bench -binary bin/flowbed $(BENCH)
 
+.PHONY: matrix
+matrix: .venv/ready ## go through the whole crash and fault matrix, and write docs/fault-matrix.md
+	go test ./provision/matrix -update
+	FLOWBED_MATRIX=whole go test -timeout 60m -run TestCrashes ./provision/e2e
+
 .PHONY: docs
 docs: ## write docs/spec.md from the comments of the language's structs
 	go run ./provision/spec/gendoc

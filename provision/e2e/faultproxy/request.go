@@ -1,0 +1,53 @@
+package faultproxy
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// parameters are those of a request in whichever protocol it is, by name, in
+// upper or lower case.
+func parameters(r *http.Request, body []byte) func(string) string {
+	values := map[string]string{}
+	var members map[string]any
+	switch form, err := url.ParseQuery(string(body)); {
+	case r.Header.Get("X-Amz-Target") != "" && json.Unmarshal(body, &members) == nil:
+		for k, v := range members {
+			values[strings.ToLower(k)] = first(v)
+		}
+	case err == nil && form.Get("Action") != "":
+		for k := range form {
+			name, _, _ := strings.Cut(k, ".")
+			if k == name || strings.HasSuffix(k, ".1") {
+				values[strings.ToLower(name)] = form.Get(k)
+			}
+		}
+		plural(values, "instanceid", "resourceid")
+	default:
+		bucket, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		values["bucket"] = bucket
+	}
+	return func(name string) string { return values[strings.ToLower(name)] }
+}
+
+// plural lets a parameter be found under the name that it has in the SDK, too.
+func plural(values map[string]string, names ...string) {
+	for _, n := range names {
+		if v, ok := values[n]; ok {
+			values[n+"s"] = v
+		}
+	}
+}
+
+func first(v any) string {
+	if list, ok := v.([]any); ok && len(list) > 0 {
+		v = list[0]
+	}
+	if s, ok := v.(string); ok {
+		return s
+	}
+	return fmt.Sprint(v)
+}

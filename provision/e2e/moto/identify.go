@@ -1,0 +1,10 @@
+package moto
+
+import "net/http"
+
+// Identify tells service and operation of a request that is about to come to a
+// front.
+func Identify(r *http.Request, body []byte) (service, operation string) { return name(r, body) }
+
+// Reads reports whether an operation changes nothing.
+func Reads(operation string) bool { return Call{Operation: operation}.Reads() }
