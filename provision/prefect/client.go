@@ -108,26 +108,20 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	}
 	pause := firstPause
 	for n := 1; ; n++ {
-		status, header, answer, err := c.send(ctx, method, path, body)
-		switch {
-		case err == nil && status < 300:
-			return c.decode(answer, out)
-		case err == nil && status == http.StatusForbidden && strings.Contains(detail(answer), "CSRF") && n < attempts:
+		got, err := c.send(ctx, method, path, body)
+		if err == nil && got.status < 300 {
+			return c.decode(got.body, out)
+		}
+		if err == nil && got.wantsCSRF() && n < attempts {
 			if err := c.fetchCSRF(ctx); err != nil {
 				return err
 			}
 			continue
-		case err == nil && !passing(status):
-			return c.refused(status, answer)
-		case n == attempts || ctx.Err() != nil || err != nil && !worthAnother(err):
-			if err != nil {
-				return c.unanswered(err)
-			}
-			return c.refused(status, answer)
 		}
-		if s, err := strconv.Atoi(header.Get("Retry-After")); err == nil && s >= 0 {
-			pause = min(time.Duration(s)*time.Second, longPause)
+		if n == attempts || ctx.Err() != nil || !worthAnother(got, err) {
+			return c.failed(got, err)
 		}
+		pause = got.pause(pause)
 		select {
 		case <-ctx.Done():
 			return c.unanswered(context.Cause(ctx))
@@ -137,21 +131,52 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	}
 }
 
+// failed is the error of a call that is not tried again.
+func (c *Client) failed(got answer, err error) error {
+	if err != nil {
+		return c.unanswered(err)
+	}
+	return c.refused(got.status, got.body)
+}
+
 // passing reports whether the same call may succeed later.
 func passing(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
 }
 
-// worthAnother reports whether a call without an answer is worth repeating. A
-// wrong certificate stays wrong.
-func worthAnother(err error) bool {
-	return !errors.As(err, new(*tls.CertificateVerificationError))
+// worthAnother reports whether a call is worth repeating. A wrong certificate
+// stays wrong.
+func worthAnother(got answer, err error) bool {
+	if err != nil {
+		return !errors.As(err, new(*tls.CertificateVerificationError))
+	}
+	return passing(got.status)
 }
 
-func (c *Client) send(ctx context.Context, method, path string, body []byte) (int, http.Header, []byte, error) {
+// answer is what comes back from the API.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// wantsCSRF reports whether a call was refused for want of a token.
+func (a answer) wantsCSRF() bool {
+	return a.status == http.StatusForbidden && strings.Contains(detail(a.body), "CSRF")
+}
+
+// pause is how long the API asks to be left alone, or else what is usual.
+func (a answer) pause(usual time.Duration) time.Duration {
+	if s, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && s >= 0 {
+		return min(time.Duration(s)*time.Second, longPause)
+	}
+	return usual
+}
+
+func (c *Client) send(ctx context.Context, method, path string, body []byte) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.root+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, nil, err
+		return answer{}, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -174,20 +199,20 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte) (in
 	c.mu.Unlock()
 	res, err := c.http.Do(req)
 	if err != nil {
-		return 0, nil, nil, err
+		return answer{}, err
 	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	return res.StatusCode, res.Header, answer, err
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return answer{res.StatusCode, res.Header, text}, err
 }
 
 // decode reads numbers as they are written, so that a template that is read and
 // written back stays what it was.
-func (c *Client) decode(answer []byte, out any) error {
+func (c *Client) decode(body []byte, out any) error {
 	if out == nil {
 		return nil
 	}
-	d := json.NewDecoder(bytes.NewReader(answer))
+	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	if err := d.Decode(out); err != nil {
 		return &Error{
@@ -201,21 +226,18 @@ func (c *Client) decode(answer []byte, out any) error {
 // fetchCSRF gets a token, which a server that protects itself so demands of
 // every call that could change something.
 func (c *Client) fetchCSRF(ctx context.Context) error {
-	status, _, answer, err := c.send(ctx, http.MethodGet, "/csrf-token?client="+url.QueryEscape(c.client), nil)
-	if err != nil {
-		return c.unanswered(err)
+	got, err := c.send(ctx, http.MethodGet, "/csrf-token?client="+url.QueryEscape(c.client), nil)
+	if err != nil || got.status != http.StatusOK {
+		return c.failed(got, err)
 	}
-	if status != http.StatusOK {
-		return c.refused(status, answer)
-	}
-	var got struct {
+	var csrf struct {
 		Token string `json:"token"`
 	}
-	if err := c.decode(answer, &got); err != nil {
+	if err := c.decode(got.body, &csrf); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.csrf = got.Token
+	c.csrf = csrf.Token
 	return nil
 }

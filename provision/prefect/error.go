@@ -193,7 +193,7 @@ func messages(raw json.RawMessage) string {
 // said that it cannot at present.
 func Retry(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Class != ErrUnreachable {
+	if !ok || !errors.Is(e.Class, ErrUnreachable) {
 		return false
 	}
 	_, network := errors.AsType[net.Error](e.Err)

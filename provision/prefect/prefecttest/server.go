@@ -169,16 +169,23 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, path []string) {
 		answer(w, http.StatusOK, "3.9.1")
 	case len(path) == 2 && path[0] == "deployments":
 		s.count(w, body)
-	case path[0] != "work_pools":
+	case path[0] == "work_pools":
+		s.routePool(w, r.Method, path[1:], body)
+	default:
 		answer(w, http.StatusNotFound, map[string]any{"detail": "Not Found"})
-	case len(path) == 1 && r.Method == http.MethodPost:
+	}
+}
+
+func (s *Server) routePool(w http.ResponseWriter, method string, path []string, body map[string]any) {
+	switch {
+	case len(path) == 0 && method == http.MethodPost:
 		s.create(w, body)
-	case len(path) >= 2 && s.pools[path[1]] == nil:
-		answer(w, http.StatusNotFound, map[string]any{"detail": "Work pool \"" + path[1] + "\" not found."})
-	case len(path) == 2:
-		s.pool(w, r.Method, path[1], body)
-	case len(path) == 4 && path[2] == "workers":
-		s.worker(w, r.Method, path[1], path[3], body)
+	case len(path) > 0 && s.pools[path[0]] == nil:
+		answer(w, http.StatusNotFound, map[string]any{"detail": "Work pool \"" + path[0] + "\" not found."})
+	case len(path) == 1:
+		s.pool(w, method, path[0], body)
+	case len(path) == 3 && path[1] == "workers":
+		s.worker(w, method, path[0], path[2], body)
 	default:
 		answer(w, http.StatusNotFound, map[string]any{"detail": "Not Found"})
 	}
