@@ -97,6 +97,7 @@ func ExecutionPolicy(p Place, logGroup, parameter string) string {
 // agent makes.
 type Generation int
 
+// The generations, the newest first.
 const (
 	Prefect3   Generation = iota // the worker since prefect-aws 0.6, which follows no task
 	Prefect2                     // the worker before, which polls its tasks
