@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/flowbed/flowbed/provision"
@@ -210,14 +211,22 @@ type statusError int
 
 func (e statusError) Error() string { return http.StatusText(int(e)) }
 
-func (p *process) stack(removal bool) *stack.Stack {
-	p.Helper()
+// config is that of the process's clients.
+func (p *process) config() aws.Config {
 	cfg := p.account.Config(region)
 	cfg.APIOptions = append([]func(*middleware.Stack) error{p.middleware}, cfg.APIOptions...)
-	id := resource.Identity{Env: p.env, Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
-	env := p.environment(p.env, removal)
+	return cfg
+}
+
+func (p *process) identity() resource.Identity {
+	return resource.Identity{Env: p.env, Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
+}
+
+func (p *process) stack(removal bool) *stack.Stack {
+	p.Helper()
+	id, env := p.identity(), p.environment(p.env, removal)
 	id.Extra = env.Tags
-	s, err := stack.Build(env, id, stack.NewClients(cfg), stack.Options{
+	s, err := stack.Build(env, id, stack.NewClients(p.config()), stack.Options{
 		Removal: removal, ForceDestroy: removal, Wait: 5 * time.Minute, Transport: p, Address: netip.MustParsePrefix("203.0.113.7/32"),
 	})
 	if err != nil {

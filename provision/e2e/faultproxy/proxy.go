@@ -75,17 +75,19 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the caller has gone
 	}
 	service, operation := moto.Identify(r, body)
-	key := p.names.In(matrix.Key(service, operation, parameters(r, body)))
+	parameter := parameters(r, body)
+	key := p.names.In(matrix.Key(service, operation, parameter))
 	carryOut := func() *httptest.ResponseRecorder {
 		again := r.Clone(context.WithoutCancel(r.Context())) // what AWS has begun, it finishes
 		again.Body = io.NopCloser(bytes.NewReader(body))
 		got := httptest.NewRecorder()
 		p.next.ServeHTTP(got, again)
+		p.learn(operation, parameter, got.Body.Bytes())
 		return got
 	}
 	fault, kill, hit := p.meets(key, operation)
 	if !hit {
-		reply(w, r, carryOut())
+		reply(w, carryOut())
 		return
 	}
 	switch fault {
@@ -119,7 +121,7 @@ func (p *Proxy) meets(key, operation string) (f matrix.Fault, kill func(), hit b
 	return p.fault, p.kill, hit
 }
 
-func reply(w http.ResponseWriter, _ *http.Request, got *httptest.ResponseRecorder) {
+func reply(w http.ResponseWriter, got *httptest.ResponseRecorder) {
 	for k, v := range got.Header() {
 		w.Header()[k] = v
 	}
