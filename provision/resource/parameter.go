@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -140,10 +141,11 @@ func (p Parameter) failed(doing string, err error) error {
 		return nil
 	case strings.HasPrefix(doing, "read") && awserr.Classify(err) == awserr.Absent:
 		return fmt.Errorf("%s: %w", doing, provision.ErrAbsent)
-	case p.Value == "" || !strings.Contains(err.Error(), p.Value):
+	}
+	text := p.struck(err.Error())
+	if text == err.Error() {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	text := strings.ReplaceAll(err.Error(), p.Value, "(secret)")
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
 		return fmt.Errorf("%s: %s", doing, text)
@@ -151,7 +153,25 @@ func (p Parameter) failed(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, &smithy.OperationError{
 		ServiceID: awserr.Service(err), OperationName: awserr.Operation(err),
 		Err: &smithy.GenericAPIError{
-			Code: api.ErrorCode(), Message: strings.ReplaceAll(api.ErrorMessage(), p.Value, "(secret)"), Fault: api.ErrorFault(),
+			Code: api.ErrorCode(), Message: p.struck(api.ErrorMessage()), Fault: api.ErrorFault(),
 		},
 	})
+}
+
+// struck is a text without the value, also as it stood in the request: what
+// shows the text may escape it once more.
+func (p Parameter) struck(text string) string {
+	if p.Value == "" {
+		return text
+	}
+	for _, html := range []bool{true, false} {
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(html)
+		if err := e.Encode(p.Value); err == nil {
+			quoted := strings.TrimSuffix(b.String(), "\n")
+			text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], "(secret)")
+		}
+	}
+	return strings.ReplaceAll(text, p.Value, "(secret)")
 }
