@@ -45,8 +45,10 @@ func (l *Lease) hold(ctx context.Context, nonce string, sent time.Time, h histor
 		until: l.until(sent), last: h}
 	go func() {
 		defer close(k.done)
-		if k.lost = k.keep(renewing); k.lost != nil {
-			end(k.lost)
+		// Once it is to stop, an error of the renewing says nothing of the lease.
+		if err := k.keep(renewing); renewing.Err() == nil {
+			k.lost = err
+			end(err)
 		}
 	}()
 	return k, run
@@ -56,16 +58,14 @@ func (l *Lease) hold(ctx context.Context, nonce string, sent time.Time, h histor
 // lost: before it runs out, however slow our clock.
 func (l *Lease) until(sent time.Time) time.Time { return sent.Add(l.ttl() - l.ttl()/8) }
 
-// keep renews the lease, and returns why it is lost, or nil when it is stopped.
+// keep renews the lease until its context ends or the lease is lost, and returns
+// the reason.
 func (k *Handle) keep(ctx context.Context) error {
 	for {
-		if sleep(ctx, k.l.ttl()/3) != nil {
-			return nil
+		if err := sleep(ctx, k.l.ttl()/3); err != nil {
+			return err
 		}
 		if err := k.renew(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
 			return err
 		}
 	}
@@ -115,6 +115,8 @@ func (k *Handle) renew(ctx context.Context) error {
 // interruption, and does nothing the second time. The error is the *LostError
 // if there was nothing left to give back. If the release fails, the lease runs
 // out by itself.
+//
+//nolint:contextcheck // the caller's context may have ended
 func (k *Handle) Release(remove bool) error {
 	k.release.Do(func() {
 		k.stop()

@@ -280,7 +280,7 @@ func TestUnlock(t *testing.T) {
 		if held, err := other.Current(t.Context()); held != nil || err != nil {
 			t.Fatalf("have %v, %v, want nobody", held, err)
 		}
-		h, ctx := acquire(t, by(a, "alice", 0))
+		h, _ := acquire(t, by(a, "alice", 0))
 		shown, err := other.Current(t.Context())
 		if err != nil || shown.Holder != "alice@host" {
 			t.Fatalf("have %v, %v, want alice", shown, err)
@@ -289,7 +289,7 @@ func TestUnlock(t *testing.T) {
 		if err := other.Break(t.Context(), shown.Nonce); err != nil {
 			t.Errorf("a lease that has ended: %v", err)
 		}
-		h, ctx = acquire(t, by(a, "bob", 0))
+		h, ctx := acquire(t, by(a, "bob", 0))
 		if err := other.Break(t.Context(), shown.Nonce); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "bob@host") {
 			t.Errorf("have %v, want ErrChanged with bob", err)
 		}
