@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -70,20 +71,15 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
+// joined is several errors in one.
+type joined interface {
+	error
+	Unwrap() []error
+}
+
 // denied looks through joined errors: one refusal among them is what a person
 // has to see to first.
 func denied(err error) bool {
-	switch e := err.(type) {
-	case nil:
-		return false
-	case interface{ Unwrap() []error }:
-		for _, one := range e.Unwrap() {
-			if denied(one) {
-				return true
-			}
-		}
-		return false
-	}
 	if errors.Is(err, prefect.ErrUnauthorized) {
 		return true
 	}
@@ -91,5 +87,6 @@ func denied(err error) bool {
 	case awserr.Denied, awserr.Credentials:
 		return true
 	}
-	return denied(errors.Unwrap(err))
+	all, ok := errors.AsType[joined](err)
+	return ok && slices.ContainsFunc(all.Unwrap(), denied)
 }

@@ -81,10 +81,10 @@ func TestConfirm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := out.WriteString(text); err != nil {
+		_, err = out.WriteString(text)
+		if err := errors.Join(err, out.Close()); err != nil {
 			t.Fatal(err)
 		}
-		out.Close()
 		var said strings.Builder
 		a := &app{in: in, err: &said}
 		if have := exitCode(a.confirm(t.Context(), "Build this?")); have != want {
@@ -93,7 +93,7 @@ func TestConfirm(t *testing.T) {
 		if !strings.Contains(said.String(), "Build this?") {
 			t.Errorf("%q: asked %q", text, &said)
 		}
-		in.Close()
+		_ = in.Close() // it was only read
 	}
 }
 
@@ -102,8 +102,7 @@ func TestConfirmEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
-	defer out.Close() // nobody ever answers
+	defer func() { _ = errors.Join(in.Close(), out.Close()) }() // nobody ever answers
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errInterrupted)
 	var said strings.Builder

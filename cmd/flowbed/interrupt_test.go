@@ -34,7 +34,7 @@ func TestInterruptedInACall(t *testing.T) {
 	}
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		var out, errs strings.Builder
-		c := exec.Command(self, "up", "--yes")
+		c := exec.CommandContext(t.Context(), self, "up", "--yes")
 		c.Args[0] = "flowbed" // by this name it is the program, see TestMain
 		c.Dir, c.Stdout, c.Stderr = dir, &out, &errs
 		c.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "AWS_ENDPOINT_URL=" + server.URL,

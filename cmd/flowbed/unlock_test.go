@@ -26,7 +26,7 @@ func TestUnlock(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer null.Close()
+		defer func() { _ = null.Close() }()
 		a := &app{in: null, out: &out, err: &errs}
 		unlock := func(yes bool) error {
 			out.Reset()
