@@ -1,23 +1,14 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/flowbed/flowbed/provision/e2e/moto"
 	"github.com/flowbed/flowbed/provision/prefect/prefecttest"
 )
 
@@ -41,75 +32,6 @@ environment "dev" {
 
 const mostCalls = 36 // of a plan that finds nothing to do
 
-// build builds the program, once.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "flowbed-e2e-")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "flowbed")
-	out, err := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-o", binary, "github.com/flowbed/flowbed/cmd/flowbed").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build flowbed: %w\n%s", err, out)
-	}
-	return binary, nil
-})
-
-// session runs the program in a directory, against an account.
-type session struct {
-	*testing.T
-	binary, dir string
-	front       *moto.Front
-}
-
-func newSession(t *testing.T, spec string) session {
-	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := session{t, binary, t.TempDir(), account(t)}
-	if err := os.WriteFile(filepath.Join(s.dir, "config.hcl"), []byte(spec), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// run runs the program, which must end with the exit code, and returns its
-// results.
-func (s session) run(code int, args ...string) (results string) {
-	s.Helper()
-	cmd := exec.CommandContext(s.Context(), s.binary, args...)
-	cmd.Dir = s.dir
-	cmd.Env = []string{
-		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
-		"AWS_ENDPOINT_URL=" + s.front.URL, "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=secret",
-	}
-	var out, progress strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &progress
-	err := cmd.Run()
-	if ended, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok || cmd.ProcessState.ExitCode() != code {
-		s.Fatalf("flowbed %s: %v, %v; want exit code %d\n%s%s", strings.Join(args, " "), err, ended, code, &out, &progress)
-	}
-	if said := out.String() + progress.String(); strings.Contains(said, "pnu_a_secret") {
-		s.Errorf("flowbed %s: shows the secret:\n%s", strings.Join(args, " "), said)
-	}
-	return out.String()
-}
-
-// wantNoWrites fails for writing calls since the last time, but for those that
-// are allowed.
-func (s session) wantNoWrites(doing string, but ...string) {
-	s.Helper()
-	for _, c := range s.front.Calls() {
-		if call := c.Service + "." + c.Operation; !c.Reads() && !slices.Contains(but, call) {
-			s.Errorf("%s made the writing call %s", doing, call)
-		}
-	}
-	s.front.Reset()
-}
-
 // The lease is a parameter, which comes and goes with each run that may change
 // something.
 var lease = []string{"ssm.PutParameter", "ssm.DeleteParameter"}
@@ -119,7 +41,7 @@ func TestBinary(t *testing.T) {
 	api := prefecttest.New()
 	prefect := httptest.NewServer(api)
 	defer prefect.Close()
-	s := newSession(t, fmt.Sprintf(everything, prefect.URL))
+	s := newSession(t, fmt.Sprintf(everything, prefect.URL), "pnu_a_secret_of_the_test")
 	before := inventory(t, s.front)
 	s.front.Reset()
 

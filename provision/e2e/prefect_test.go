@@ -73,7 +73,7 @@ func boot(t *testing.T, id, userData string, f *moto.Front, s *prefectserver.Ser
 		t.Fatal(err)
 	}
 	m, err := hypervisor.Start(t.Context(), hypervisor.Config{
-		ID: id, UserData: userData, Role: "agent", Keys: hypervisor.Keys{ID: "ASIAWORKER", Secret: "secret", Token: "token"},
+		ID: id, UserData: userData, Role: "agent", Keys: hypervisor.Keys{ID: workerKey, Secret: "secret", Token: "token"},
 		Doors: []int{s.Port, port}, Environ: []string{"AWS_ENDPOINT_URL=" + f.URL},
 		Python: strings.TrimSpace(string(python)), Wheels: filepath.Join(venv, "wheels"),
 	})
@@ -88,6 +88,9 @@ func boot(t *testing.T, id, userData string, f *moto.Front, s *prefectserver.Ser
 	})
 	return m
 }
+
+// workerKey is the id of the machine's key for AWS.
+const workerKey = "ASIAWORKER"
 
 // bootLimit is how long a machine may take until its agent has spoken.
 const bootLimit = 4 * time.Minute
@@ -112,7 +115,7 @@ func workerUserData(t *testing.T, s *prefectserver.Server) string {
 	script, err := templates.UserData(templates.Agent{
 		Place:   templates.Place{Partition: "aws", Region: "us-east-1", Account: "111122223333", Env: "dev"},
 		Prefect: v.String(), PrefectAWS: v.AWS(), Before: v.Before(), APIURL: s.API, WorkPool: "pool",
-		Parameter: "/flowbed/dev/prefect", Variable: "PREFECT_API_AUTH_STRING",
+		Parameter: secretParameter, Variable: "PREFECT_API_AUTH_STRING",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -120,10 +123,13 @@ func workerUserData(t *testing.T, s *prefectserver.Server) string {
 	return script
 }
 
-func putSecret(t *testing.T, f *moto.Front, value string) {
+// secretParameter is where an environment named dev has its secret.
+const secretParameter = "/flowbed/dev/prefect-api-key"
+
+func putSecret(t *testing.T, f *moto.Front, parameter, value string) {
 	t.Helper()
 	if _, err := ssm.NewFromConfig(f.Config("us-east-1")).PutParameter(t.Context(), &ssm.PutParameterInput{
-		Name: aws.String("/flowbed/dev/prefect"), Value: &value, Type: ssmtypes.ParameterTypeSecureString, Overwrite: aws.Bool(true),
+		Name: &parameter, Value: &value, Type: ssmtypes.ParameterTypeSecureString, Overwrite: aws.Bool(true),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +141,7 @@ func TestWorkerReports(t *testing.T) {
 	t.Parallel()
 	s := prefectServer(t, prefectserver.Options{Auth: `us er:hunter2$a"s\s`, CSRF: true})
 	f := account(t)
-	putSecret(t, f, "user:wrong")
+	putSecret(t, f, secretParameter, "user:wrong")
 	m := boot(t, "i-0123456789abcdef0", workerUserData(t, s), f, s)
 
 	eventually(t, "a wrong secret shows on the console", func() bool {
@@ -149,7 +155,7 @@ func TestWorkerReports(t *testing.T) {
 	}
 
 	// A rotated secret needs only a restart, which systemd makes by itself.
-	putSecret(t, f, s.Auth)
+	putSecret(t, f, secretParameter, s.Auth)
 	eventually(t, "the worker reports", func() bool {
 		list, err := s.Workers(t.Context(), "pool")
 		return err == nil && len(list) == 1 && list[0].Name == "dev-i-0123456789abcdef0" && list[0].Status == "ONLINE"

@@ -26,6 +26,7 @@ var corrections = map[string]func(*Front, request) (answer, error){
 	"iam.RemoveRoleFromInstanceProfile": removeRole,
 	"ec2.DeleteSecurityGroup":           deleteGroup,
 	"ec2.RunInstances":                  runInstances,
+	"ec2.GetConsoleOutput":              consoleOutput,
 }
 
 // correct has a call carried out as AWS would.

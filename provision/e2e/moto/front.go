@@ -19,6 +19,10 @@ type Front struct {
 	URL     string
 	Account string
 
+	// Console is what an instance has written, for GetConsoleOutput: moto's
+	// instances write nothing. It may be set before the first such call.
+	Console func(instance string) string
+
 	server   *Server
 	delay    time.Duration
 	listener *httptest.Server
@@ -32,6 +36,8 @@ type Front struct {
 // Call is one call that came through a front.
 type Call struct {
 	Service, Operation string
+	Key                string    // the id of the caller's key
+	Body               []byte    // of the request
 	Begin, End         time.Time // as the caller sees it
 	Sent, Answered     time.Time // as moto sees it
 	Status             int
@@ -97,6 +103,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Service, c.Operation = name(r, body)
+	c.Key, c.Body = key(r), body
 	time.Sleep(f.delay / 2)
 	c.Sent = time.Now()
 	a, err := f.correct(request{Request: r, body: body, service: c.Service, operation: c.Operation})

@@ -28,6 +28,13 @@ func name(r *http.Request, body []byte) (service, operation string) {
 	return service, r.Method + " " + r.URL.Path
 }
 
+// key is the id of the key that signed a request.
+func key(r *http.Request) string {
+	_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	id, _, _ := strings.Cut(scope, "/")
+	return id
+}
+
 // s3Parts names what a sub-resource in the query stands for.
 var s3Parts = map[string]string{
 	"tagging": "Tagging", "policy": "Policy", "versioning": "Versioning", "encryption": "Encryption",

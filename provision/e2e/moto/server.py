@@ -7,12 +7,14 @@ rules of AWS that only the objects themselves can keep."""
 import os
 import sys
 import threading
+from types import SimpleNamespace
 
 from moto.ec2.models.iam_instance_profile import (
     IamInstanceProfileAssociation,
     IamInstanceProfileAssociationBackend,
 )
 from moto.ec2.models.instances import Instance
+from moto.ecs.models import EC2ContainerServiceBackend
 from moto.server import main
 
 
@@ -59,6 +61,17 @@ IamInstanceProfileAssociation.__init__ = shown(IamInstanceProfileAssociation.__i
 IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association = shown(
     IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association
 )
+
+requirements = EC2ContainerServiceBackend._calculate_task_resource_requirements
+
+
+def requirements_of_all(definition):
+    """On Fargate the memory stands in the definition, and not in its containers."""
+    containers = [{"memory": 0, **c} for c in definition.container_definitions]
+    return requirements(SimpleNamespace(container_definitions=containers))
+
+
+EC2ContainerServiceBackend._calculate_task_resource_requirements = staticmethod(requirements_of_all)
 
 threading.Thread(target=guard, daemon=True).start()
 main(["-H", "127.0.0.1", "-p", "0"])
