@@ -29,6 +29,9 @@ type Bucket struct {
 	Versioning   bool
 	ExpireDays   int  // 0 keeps objects for ever; see rules for versions
 	ForceDestroy bool // Delete empties the bucket
+	Former       bool // the spec calls the bucket otherwise by now, and what it says is about the new one
+
+	Naming Naming
 }
 
 // BucketState is a bucket as it is found, in the words in which a plan shows it.
@@ -53,6 +56,9 @@ func (b Bucket) Predicted() BucketState { return BucketState{Name: b.Name} }
 // there: in us-east-1, S3 answers the creation of a bucket that we have already
 // as if it had been made.
 func (b Bucket) Create(ctx context.Context) error {
+	if err := b.Naming.announce(ctx); err != nil {
+		return err
+	}
 	in := &s3.CreateBucketInput{
 		Bucket: &b.Name, ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced,
 		CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: tagList(b.ID.Tags(b.Name), s3Tag)},

@@ -24,6 +24,8 @@ type Cluster struct {
 	Providers []string // capacity providers
 	Insights  bool     // Container Insights
 	Shared    bool     // the name belongs to the whole account
+
+	Naming Naming
 }
 
 // ClusterState is a cluster as it is found.
@@ -97,6 +99,9 @@ func (c Cluster) settings() []types.ClusterSetting {
 // Create implements provision.Resource. If the cluster exists already, ECS
 // answers with it and ignores the rest; the next look finds what differs.
 func (c Cluster) Create(ctx context.Context) error {
+	if err := c.Naming.announce(ctx); err != nil {
+		return err
+	}
 	_, err := c.API.CreateCluster(ctx, &ecs.CreateClusterInput{
 		ClusterName: &c.Name, CapacityProviders: c.Providers, Settings: c.settings(),
 		Tags: tagList(c.tags(), func(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }),

@@ -18,10 +18,11 @@ type LogGroup struct {
 	Name string
 	Days int // how long entries stay: one of CloudWatch's periods, or 0 for ever
 
-	// Anchor returns what else the tags of the group have to say, which has a name
+	// Says returns what else the tags of the group have to say, which has a name
 	// that never changes, and so is found whatever the spec says; have are the tags
-	// as they are, nil for a creation. It may be nil.
-	Anchor func(have Tags) Tags
+	// as they are, nil for a creation. It may be nil; otherwise Anchor is not.
+	Says   func(have Tags) Tags
+	Anchor *Anchor
 }
 
 // LogGroupState is a log group as it is found.
@@ -114,8 +115,8 @@ func retentionText(days int) string {
 
 func (l LogGroup) tags(have Tags) Tags {
 	t := l.ID.Tags(l.Name)
-	if l.Anchor != nil {
-		maps.Copy(t, l.Anchor(have))
+	if l.Says != nil {
+		maps.Copy(t, l.Says(have))
 	}
 	return t
 }
@@ -126,6 +127,9 @@ func (l LogGroup) dropTags(ctx context.Context, keys []string) error {
 }
 
 func (l LogGroup) setTags(ctx context.Context, t Tags) error {
+	if l.Says != nil { // what it says may have changed, since others write there
+		return l.Anchor.edit(ctx, func(have Tags) Tags { return Tags(have).missing(l.tags(have), false) })
+	}
 	_, err := l.API.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: new(l.arn()), Tags: t})
 	return err
 }

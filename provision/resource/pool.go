@@ -22,6 +22,8 @@ type Pool struct {
 	Limit *int // of runs at a time; nil leaves it to others
 	After []provision.Edge
 
+	Naming Naming
+
 	// Want is our part of the template, as far as it is known: a text or a list
 	// that is empty is known after up.
 	Want func() prefect.Defaults
@@ -52,6 +54,9 @@ func (p Pool) mark() prefect.Mark {
 // Create implements provision.Resource. A pool that is there meanwhile is no
 // error: the engine looks again, and sees whose it is.
 func (p Pool) Create(ctx context.Context) error {
+	if err := p.Naming.announce(ctx); err != nil {
+		return err
+	}
 	d := p.Want()
 	err := p.API.CreatePool(ctx, prefect.NewPool{
 		Name: p.Name, Type: "ecs", Description: p.mark().Describe(""), Limit: p.Limit,

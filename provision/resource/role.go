@@ -34,6 +34,8 @@ type Role struct {
 	// roles in Passes.
 	Inline func(passes []string) map[string]string
 	Passes []provision.Ref[RoleState]
+
+	Naming Naming
 }
 
 // RoleState is a role as it is found.

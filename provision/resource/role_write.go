@@ -36,6 +36,9 @@ func (r Role) inline() map[string]string {
 
 // Create implements provision.Resource.
 func (r Role) Create(ctx context.Context) error {
+	if err := r.Naming.announce(ctx); err != nil {
+		return err
+	}
 	_, err := r.API.CreateRole(ctx, &iam.CreateRoleInput{
 		RoleName: &r.Name, AssumeRolePolicyDocument: &r.Trust, Description: &r.Description,
 		Tags: tagList(r.tags(), iamTag),

@@ -35,7 +35,7 @@ func (i Identity) Owner() string { return i.Env + "@" + i.Region }
 
 // Tags are what an object of the given name carries from its creation.
 func (i Identity) Tags(name string) Tags {
-	t := Tags{"Name": name}
+	t := Tags{"Name": comma.Replace(name)}
 	maps.Copy(t, i.Extra)
 	maps.Copy(t, Tags{
 		KeyEnvironment: i.Env, KeyRegion: i.Region, KeyManagedBy: "flowbed", KeyVersion: i.Version,

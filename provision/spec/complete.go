@@ -47,6 +47,13 @@ func (e *Environment) complete(p Place) {
 	}
 }
 
+// Defaults is an environment of which the file says nothing but the name.
+func Defaults(name string, p Place) Environment {
+	d := Environment{Name: name, Region: p.Region, Account: p.Account}
+	d.complete(p)
+	return d
+}
+
 func (b *Bucket) complete(env string, p Place) {
 	or(&b.Namespace, "account-regional")
 	or(&b.Name, defaultBucketName(b.Namespace, env, p))

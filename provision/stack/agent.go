@@ -56,7 +56,7 @@ func (s *Stack) addAgent() {
 		ImageName: a.Image, Image: image, VolumeGiB: a.VolumeGiB,
 		Key: key, Profile: profile, Network: s.network,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
-		After:    []provision.Edge{s.bucket, s.logs, s.parameter, s.cluster, s.tasks, s.pool, s.addServer()},
+		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.cluster, s.tasks, s.pool, s.addServer()}, s.formers...),
 		UserData: s.userData,
 	})
 }

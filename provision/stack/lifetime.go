@@ -22,12 +22,3 @@ func (s *Stack) anchor() resource.Tags {
 	}
 	return have.Tags
 }
-
-// anchorTags are what the anchor says beyond the tags that all objects have.
-func (s *Stack) anchorTags(resource.Tags) resource.Tags {
-	t := resource.Tags{}
-	if s.id.Life != nil {
-		t[resource.KeyTTL] = s.id.Life.Text()
-	}
-	return t
-}

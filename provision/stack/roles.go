@@ -14,6 +14,7 @@ func (s *Stack) addRoles() {
 	for i, st := range e.TaskRole.Statements {
 		statements[i] = templates.Statement{Actions: st.Actions, Resources: st.Resources}
 	}
+	namedTask, namedExecution := s.formerRoles()
 	s.task = provision.Add(s.Graph, "task role", ownership(e.TaskRole.Ownership, false), resource.Role{
 		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name,
 		Description: "What the flows of the flowbed environment " + s.id.Env + " may do",
@@ -23,6 +24,7 @@ func (s *Stack) addRoles() {
 				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Dask: s.dask(), Statements: statements,
 			}))(nil)
 		},
+		Naming: namedTask,
 	})
 	parameter := "" // Prefect 1 gives its tasks the key itself
 	if s.o.Removal || s.secret() != "" && s.version.Kind() != prefect.Agent1 {
@@ -31,16 +33,24 @@ func (s *Stack) addRoles() {
 	shared := e.ExecutionRole.Name == spec.AccountExecutionRole
 	inline := "flowbed"
 	if shared { // one policy for each environment that uses the role
-		inline = "flowbed-" + s.id.Env + "-" + s.id.Region
+		inline = s.sharedPolicy()
 	}
 	s.execution = provision.Add(s.Graph, "execution role", ownership(e.ExecutionRole.Ownership, shared), resource.Role{
 		API: s.c.IAM, ID: s.id, Name: e.ExecutionRole.Name, Shared: shared,
 		Description: "Lets ECS pull images, write logs and read the Prefect key for tasks",
 		Trust:       s.executionTrust(shared),
-		Managed:     []string{"arn:" + s.id.Partition + ":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"},
+		Managed:     s.executionManaged(),
 		Inline:      policy(inline, templates.ExecutionPolicy(p, s.logGroupName(), parameter)),
+		Naming:      namedExecution,
 	})
 }
+
+func (s *Stack) executionManaged() []string {
+	return []string{"arn:" + s.id.Partition + ":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"}
+}
+
+// sharedPolicy is the name of this environment's policy of a role that it shares.
+func (s *Stack) sharedPolicy() string { return "flowbed-" + s.id.Env + "-" + s.id.Region }
 
 // dask is what a cluster of dask workers needs. The ARNs of the roles and of the
 // cluster are those that were read, or follow from the names.

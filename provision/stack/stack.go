@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -97,6 +98,12 @@ type Stack struct {
 	group     provision.Ref[resource.SecurityGroupState] // of the agent
 	tasks     provision.Ref[resource.SecurityGroupState]
 	agent     provision.Ref[resource.InstanceState]
+
+	defaults spec.Environment // the names that a spec does not have to give
+	records  []func(have resource.Tags) resource.Tags
+	formers  []provision.Edge
+	record   *resource.Anchor
+	seen     atomic.Pointer[resource.Tags] // of the log group
 }
 
 // Build wires the resources of an environment. It fails if the agent's user
@@ -115,6 +122,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 		return nil, err
 	}
 	s.limitLife()
+	s.defaults = spec.Defaults(env.Name, spec.Place{Account: id.Account, Region: id.Region})
 	s.addStorage()
 	s.addRoles()
 	s.addCluster()
@@ -167,13 +175,14 @@ func wanted(yes bool) provision.Ownership {
 
 func (s *Stack) addStorage() {
 	e := s.env
+	s.record = &resource.Anchor{API: s.c.Logs, ARN: s.id.ARN("logs", s.id.Region, "log-group:"+s.logGroupName())}
+	s.logs = provision.Add(s.Graph, "log group", provision.Own, resource.LogGroup{
+		API: s.c.Logs, ID: s.id, Name: s.logGroupName(), Days: e.Logs.RetentionDays, Says: s.anchorTags, Anchor: s.record,
+	})
 	s.bucket = provision.Add(s.Graph, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
 		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",
 		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays,
-		ForceDestroy: e.Bucket.ForceDestroy || s.o.ForceDestroy,
-	})
-	s.logs = provision.Add(s.Graph, "log group", provision.Own, resource.LogGroup{
-		API: s.c.Logs, ID: s.id, Name: s.logGroupName(), Days: e.Logs.RetentionDays, Anchor: s.anchorTags,
+		ForceDestroy: e.Bucket.ForceDestroy || s.o.ForceDestroy, Naming: s.formerBucket(),
 	})
 	s.parameter = provision.Add(s.Graph, "token", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.parameterName(), Value: s.secret(),
@@ -194,6 +203,6 @@ func (s *Stack) addCluster() {
 	shared := e.Name == spec.AccountCluster
 	s.cluster = provision.Add(s.Graph, "cluster", ownership(e.Ownership, shared), resource.Cluster{
 		API: s.c.ECS, ID: s.id, Name: e.Name, Shared: shared,
-		Providers: e.CapacityProviders, Insights: e.ContainerInsights,
+		Providers: e.CapacityProviders, Insights: e.ContainerInsights, Naming: s.formerCluster(),
 	})
 }
