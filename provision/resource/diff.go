@@ -31,7 +31,7 @@ func differsPolicy(field, have, want string, f do) []provision.Change {
 }
 
 func samePolicy(have, want string) bool {
-	if have == "" || want == "" {
+	if have == want || have == "" || want == "" {
 		return have == want
 	}
 	same, err := awspolicy.PoliciesAreEquivalent(have, want)
