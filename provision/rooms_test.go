@@ -26,6 +26,8 @@ var mayKnow = map[string][]string{
 	"provision/lease":    {"provision/awserr", "provision/resource"},
 	"provision/census":   {"provision/awserr", "provision/resource"},
 	"provision/permit":   {"provision/lease", "provision/resource", "provision/spec"},
+	"provision/doctor": {"provision", "provision/awserr", "provision/lease", "provision/permit", "provision/prefect",
+		"provision/resource", "provision/spec", "provision/stack"},
 	"provision/stack": {"provision", "provision/awserr", "provision/prefect", "provision/resource",
 		"provision/spec", "templates"},
 }

@@ -29,6 +29,7 @@ type app struct {
 
 	account *sandbox.Account // with --sandbox, once it is read
 	secrets []string         // values that are struck out of whatever is printed
+	decoder decoder          // of refusals
 }
 
 func newApp(in, out, errs *os.File) *app {
@@ -70,7 +71,8 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.noColor, "no-color", false, "no colour (NO_COLOR)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies, and each call to AWS")
 	root.AddCommand(a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(),
-		a.outputsCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(), a.versionCommand(), exitCodesHelp())
+		a.outputsCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
+		a.policyCommand(), a.doctorCommand(), a.versionCommand(), exitCodesHelp())
 	root.SetHelpCommand(helpCommand())
 	strictCompletion(root)
 	return root

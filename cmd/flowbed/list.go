@@ -37,7 +37,7 @@ they are, when they expire, and what there is of them. It needs no config.hcl.`,
 			return err
 		}
 		o := a.options(os.Stdout)
-		o.Verb, o.Header, o.Hint = "list", found.header, hint
+		o.Verb, o.Header, o.Hint = "list", found.header, a.hint
 		if asJSON {
 			return errors.Join(view.EnvironmentsJSON(a.out, found.list, time.Now(), err, false, o), err)
 		}

@@ -45,7 +45,7 @@ func (r *receipt) write(err *error) {
 			removal.Err = r.run.failed
 		}
 	}
-	failed := view.ReceiptJSON(r.a.guarded(r.file), h, removal, view.Options{Hint: hint})
+	failed := view.ReceiptJSON(r.a.guarded(r.file), h, removal, view.Options{Hint: r.a.hint})
 	if failed = errors.Join(failed, r.file.Close()); failed != nil {
 		*err = errors.Join(*err, fmt.Errorf("write the receipt: %w", failed))
 	}

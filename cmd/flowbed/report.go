@@ -27,18 +27,21 @@ func (a *app) report(err error) {
 		return
 	}
 	o := a.options(os.Stderr)
-	o.Hint = hint
+	o.Hint = a.hint
 	_ = view.Error(a.err, err, o)
 }
 
 // hint says what to do about an error: what the error knows itself, or else
 // what is known of AWS's.
-func hint(err error) string {
+func (a *app) hint(err error) string {
 	if h, ok := errors.AsType[*hinted](err); ok {
 		return h.hint
 	}
 	if h, ok := errors.AsType[adviser](err); ok {
 		return h.Hint()
+	}
+	if r, ok := awserr.RefusalOf(err); ok {
+		return a.explained(r)
 	}
 	return awserr.Hint(err)
 }

@@ -56,7 +56,7 @@ func (a *app) newRun(s *session, verb string, f runFlags) *run {
 	r := &run{a: a, s: s, verb: verb, flags: f}
 	switch {
 	case f.asJSON:
-		o.Hint = hint
+		o.Hint = a.hint
 		r.lines = view.NewLines(a.out, o)
 		r.shows = r.lines
 	case a.motion():

@@ -131,6 +131,7 @@ func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func
 	region := f.Region()
 	if !a.sandbox {
 		cfg, err := awsConfig(ctx, a.profile, region, a.trace())
+		a.decoder.aws = &cfg
 		return cfg, func() error { return nil }, err
 	}
 	region = firstOf(region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
@@ -146,6 +147,7 @@ func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func
 	a.account = account
 	cfg := account.Config(region)
 	cfg.APIOptions = append(cfg.APIOptions, a.trace()...)
+	a.decoder.aws = &cfg
 	return cfg, func() error { return account.Save(path) }, nil
 }
 

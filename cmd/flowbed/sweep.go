@@ -63,7 +63,7 @@ func (a *app) sweep(ctx context.Context, w sweep) error {
 	now := time.Now()
 	due := w.due(found.list, now)
 	o := a.options(os.Stdout)
-	o.Verb, o.Header, o.Hint = "sweep", found.header, hint
+	o.Verb, o.Header, o.Hint = "sweep", found.header, a.hint
 	var shown error
 	if w.asJSON {
 		shown = view.EnvironmentsJSON(a.out, due, now, failed, w.yes, o)

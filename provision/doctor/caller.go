@@ -48,8 +48,11 @@ func Who(ctx context.Context, cfg aws.Config, id resource.Identity, pin string) 
 				"%s does not accept the credentials, and %s does: the region is not enabled in the account", cfg.Region, home(cfg.Region))
 		}
 	}
+	if awserr.Code(err) == "" && awserr.Classify(err) == awserr.Credentials {
+		return id, "", fail(check, awserr.Hint(err), "there are no AWS credentials, or they cannot be read")
+	}
 	if err != nil {
-		return id, "", fail(check, awserr.Hint(err), "nobody can be asked who is calling: %s", said(err))
+		return id, "", fail(check, awserr.Hint(err), "AWS does not say who is calling: %s", said(err))
 	}
 	caller, err := arn.Parse(aws.ToString(out.Arn))
 	if err != nil {

@@ -93,9 +93,21 @@ func (o Options) message(err error) string {
 	}
 	text := err.Error()
 	if !o.Full {
-		text = plainly(err)
+		text = shorten(plainly(err))
 	}
 	return clean(text, true)
+}
+
+// shorten cuts words that nobody reads: services put whole encoded documents
+// into their messages.
+func shorten(text string) string {
+	const most, kept = 200, 24
+	for _, word := range strings.Fields(text) {
+		if len(word) > most {
+			text = strings.Replace(text, word, strings.ToValidUTF8(word[:kept], "")+"…", 1)
+		}
+	}
+	return text
 }
 
 // unanswered is why a call got no reply: there were no credentials to sign it

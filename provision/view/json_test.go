@@ -114,6 +114,7 @@ func TestDocumentation(t *testing.T) {
 				return EnvironmentsJSON(w, someEnvironments[:2], someTime, nil, false, Options{Verb: "list", Header: testHeader})
 			}},
 			{"outputs", func(w io.Writer) error { return OutputsJSON(w, testHeader, outputs) }},
+			{"doctor", func(w io.Writer) error { return CheckupJSON(w, testHeader, someChecks) }},
 			{"up", upLines},
 		} {
 			var text bytes.Buffer

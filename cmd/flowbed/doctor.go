@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/spf13/cobra"
+
+	"github.com/flowbed/flowbed/provision/doctor"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/view"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "doctor", Short: "Look for what would stop up, before it begins",
+		Long: `Doctor looks at credentials, region, network, names, quotas, permissions and
+Prefect, and says of each whether up can do with it, and what to do if not. What
+it may not look at is a warning, not a failure. It changes nothing. It ends with 0
+if nothing fails, and with 1 if something does.`,
+		Example: `  flowbed doctor
+  flowbed doctor --json | jq '.checks[] | select(.status != "ok")'`,
+		Args: noArgs,
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON document on stdout (docs/json.md)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		found, header, err := a.examine(c.Context())
+		if err != nil {
+			return err
+		}
+		list := make([]view.Check, len(found))
+		for i, f := range found {
+			list[i] = view.Check{Check: f.Check, Status: string(f.Status), Text: f.Text, Todo: f.Todo}
+		}
+		if asJSON {
+			err = view.CheckupJSON(a.out, header, list)
+		} else {
+			o := a.options(os.Stdout)
+			o.Header = header
+			err = view.Checkup(a.out, list, o)
+		}
+		if err == nil && doctor.Worst(found) == doctor.Fail {
+			return coded{code: exitFailed}
+		}
+		return err
+	}
+	return c
+}
+
+// examine makes all checks. Only what is wrong with the file is an error.
+func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Header, err error) {
+	f, err := a.load(false)
+	if err != nil {
+		return nil, h, err
+	}
+	cfg, _, err := a.configuration(ctx, f)
+	if err != nil {
+		return nil, h, err
+	}
+	id, caller, first := doctor.Who(ctx, cfg, resource.Identity{Env: f.EnvName(), Region: cfg.Region, Version: version}, f.Account())
+	h = view.Header{
+		Environment: f.EnvName(), Account: id.Account, Caller: caller, Region: cfg.Region,
+		Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,
+	}
+	found = []doctor.Finding{first}
+	if first.Status == doctor.Fail {
+		return found, h, nil
+	}
+	env, err := f.Environment(spec.Place{Account: id.Account, Region: id.Region})
+	if err != nil {
+		return nil, h, err
+	}
+	a.secrets = f.Secrets()
+	if err := a.warn(f); err != nil {
+		return nil, h, err
+	}
+	d := &doctor.Doctor{Config: cfg, ID: id, Caller: caller, Env: env, NoPrefect: a.sandbox}
+	return append(found, d.Look(ctx)...), h, ctx.Err()
+}

@@ -1,0 +1,73 @@
+package view
+
+import (
+	"io"
+	"strings"
+)
+
+// Check is what the doctor has found out about one thing.
+type Check struct {
+	Check  string `json:"check"`
+	Status string `json:"status"` // "ok", "warn" or "fail"
+	Text   string `json:"text"`
+	Todo   string `json:"todo,omitempty"` // what a person can do
+}
+
+var statuses = map[string]style{"ok": green, "warn": yellow, "fail": red}
+
+type checkTally struct {
+	OK   int `json:"ok"`
+	Warn int `json:"warn"`
+	Fail int `json:"fail"`
+}
+
+func tallyChecks(list []Check) (t checkTally) {
+	for _, c := range list {
+		switch c.Status {
+		case "ok":
+			t.OK++
+		case "warn":
+			t.Warn++
+		default:
+			t.Fail++
+		}
+	}
+	return t
+}
+
+// Checkup writes findings one below the other, and counts them.
+func Checkup(w io.Writer, list []Check, o Options) error {
+	var b strings.Builder
+	o.header(&b)
+	width := 0
+	for _, c := range list {
+		width = max(width, cells(c.Check))
+	}
+	for _, c := range list {
+		text := clean(c.Text, false)
+		if c.Todo != "" {
+			text += " → " + clean(c.Todo, false)
+		}
+		first := pad(c.Status, 4) + "  " + pad(c.Check, width) + "  "
+		var line strings.Builder
+		o.fit(&line, first, text)
+		b.WriteString(o.paint(c.Status, statuses[c.Status], bold) + strings.TrimPrefix(line.String(), c.Status))
+	}
+	t := tallyChecks(list)
+	b.WriteString("\n" + plural(t.Fail, "failure", "failures") + ", " + plural(t.Warn, "warning", "warnings") + ", " + plural(t.OK, "check", "checks") + " ok.\n")
+	return write(w, b.String())
+}
+
+// CheckupJSON writes findings as one JSON document.
+func CheckupJSON(w io.Writer, h Header, list []Check) error {
+	if list == nil {
+		list = []Check{}
+	}
+	return document(w, struct {
+		FormatVersion string     `json:"format_version"`
+		Type          string     `json:"type"`
+		Header        jsonHeader `json:"header"`
+		Checks        []Check    `json:"checks"`
+		Summary       checkTally `json:"summary"`
+	}{FormatVersion, "doctor", jsonHeader(h), list, tallyChecks(list)})
+}

@@ -1,0 +1,28 @@
+package view
+
+import (
+	"bytes"
+	"testing"
+)
+
+var someChecks = []Check{
+	{"caller", "ok", "arn:aws:iam::123456789012:user/ada in account 123456789012", ""},
+	{"region", "fail", "eu-south-1 is not enabled in the account", "aws account enable-region --region-name eu-south-1, or choose another region"},
+	{"instance type", "warn", "t2.micro is offered, and not within the free tier", "on a free plan set agent.instance_type, for example to t3.micro"},
+}
+
+func TestCheckup(t *testing.T) {
+	for name, o := range map[string]Options{
+		"plain": {Header: testHeader}, "narrow": {Header: testHeader, Width: 60, Color: true}, "bare": {},
+	} {
+		list := someChecks
+		if name == "bare" {
+			list = []Check{{"caller", "fail", "no credentials\x1b[2J", ""}}
+		}
+		var b bytes.Buffer
+		if err := Checkup(&b, list, o); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "checkup/"+name, b.String())
+	}
+}
