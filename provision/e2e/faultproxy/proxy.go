@@ -77,9 +77,10 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	service, operation := moto.Identify(r, body)
 	parameter := parameters(r, body)
 	key := p.names.In(matrix.Key(service, operation, parameter))
+	// What AWS has begun, it finishes, also if the caller is gone.
+	again := r.Clone(context.WithoutCancel(r.Context()))
+	again.Body = io.NopCloser(bytes.NewReader(body))
 	carryOut := func() *httptest.ResponseRecorder {
-		again := r.Clone(context.WithoutCancel(r.Context())) // what AWS has begun, it finishes
-		again.Body = io.NopCloser(bytes.NewReader(body))
 		got := httptest.NewRecorder()
 		p.next.ServeHTTP(got, again)
 		p.learn(operation, parameter, got.Body.Bytes())
