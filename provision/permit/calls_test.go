@@ -90,6 +90,7 @@ func TestTable(t *testing.T) {
 		{"private subnets", private},
 		{"names of its own", named},
 		{"a type that is not sold", unsold},
+		{"renamed", renamed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -225,20 +226,34 @@ func named(w *world) {
 	_, err := ec2.NewFromConfig(w.account.Config(region)).ImportKeyPair(context.Background(), &ec2.ImportKeyPairInput{
 		KeyName: aws.String("ada"), PublicKeyMaterial: []byte(keyTwo)})
 	w.check(err)
-	text := `bucket {
-			name = "flows-of-dev"
-			namespace = "global"
-			force_destroy = true
-		}
-		execution_role { name = "flows-execution" }
-		cluster { name = "flows" }
-		agent {
+	text := ownNames + `agent {
 			ssh { key_name = "ada" }
 			prefect { api_url = "http://prefect.example/api" }
 		}`
 	w.must(permit.Plan, text, quiet)
 	w.must(permit.Up, text, quiet)
 	w.must(permit.Down, text, quiet)
+}
+
+const ownNames = `bucket {
+		name = "flows-of-dev"
+		namespace = "global"
+		force_destroy = true
+	}
+	task_role { name = "flows-task" }
+	execution_role { name = "flows-execution" }
+	cluster { name = "flows" }
+	`
+
+// What has the default names goes when the spec gives others.
+func renamed(w *world) {
+	w.must(permit.Up, full, quiet)
+	w.must(permit.Plan, ownNames, quiet)
+	w.must(permit.Up, ownNames, quiet)
+	w.must(permit.Down, ownNames, quiet)
+	if !w.empty() {
+		w.Error("something is left")
+	}
 }
 
 // Where the type cannot be had, it is said what can.

@@ -119,8 +119,12 @@ func (t *table) instance() kind {
 		// What is terminated moves to the VPC's default group, which is not ours.
 		on(groups, "ec2:ModifyNetworkInterfaceAttribute"),
 	}
+	look := on("*", "ec2:DescribeInstances")
+	if t.verb != Down { // for which it does not matter what could be had
+		look = on("*", "ec2:DescribeInstances", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes")
+	}
 	return kind{
-		read:      []Need{on("*", "ec2:DescribeInstances", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes")},
+		read:      []Need{look},
 		obstacles: []Need{t.tagged("ec2:DescribeInstanceAttribute")},
 		build: slices.Concat([]Need{
 			on("*", "ec2:DescribeImages", "ec2:DescribeIamInstanceProfileAssociations"),

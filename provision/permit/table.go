@@ -10,8 +10,9 @@ func (t *table) arn(service, object string) string { return t.id.ARN(service, t.
 func (t *table) name(part string) string { return "flowbed-" + t.id.Env + "-" + part }
 
 func (t *table) storage() {
-	e := t.env
-	t.add("bucket", ours(e.Bucket.Ownership), t.bucket("arn:"+t.id.Partition+":s3:::"+e.Bucket.Name))
+	b, plain := t.env.Bucket, t.defaults().Bucket.Name
+	t.former("bucket", b.Name, plain, b.Ownership, t.bucket(plain, t.o.ForceDestroy))
+	t.add("bucket", ours(b.Ownership), t.bucket(b.Name, b.ForceDestroy || t.o.ForceDestroy))
 	// As a resource of tags the group is named without ":*", otherwise with it.
 	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
 	group := t.arn("logs", "log-group:/flowbed/"+t.id.Env)
@@ -34,7 +35,8 @@ func (t *table) secret() bool {
 	return a != nil && a.Prefect != nil && (a.Prefect.APIKey != "" || a.Prefect.AuthString != "")
 }
 
-func (t *table) bucket(arn string) kind {
+func (t *table) bucket(name string, force bool) kind {
+	arn := "arn:" + t.id.Partition + ":s3:::" + name
 	k := kind{
 		read: []Need{on(arn, "s3:GetBucketTagging", "s3:GetBucketPublicAccessBlock", "s3:GetBucketOwnershipControls",
 			"s3:GetEncryptionConfiguration", "s3:GetBucketPolicy", "s3:GetBucketVersioning", "s3:GetLifecycleConfiguration")},
@@ -46,7 +48,7 @@ func (t *table) bucket(arn string) kind {
 		},
 		remove: []Need{on(arn, "s3:DeleteBucket")},
 	}
-	if t.env.Bucket.ForceDestroy || t.o.ForceDestroy {
+	if force {
 		k.remove = append(k.remove,
 			on(arn, "s3:DeleteBucketPolicy", "s3:ListBucketMultipartUploads"),
 			on(arn+"/*", "s3:AbortMultipartUpload", "s3:DeleteObject"),
@@ -56,10 +58,12 @@ func (t *table) bucket(arn string) kind {
 }
 
 func (t *table) roles() {
-	e := t.env
-	t.add("task role", ours(e.TaskRole.Ownership), t.role(e.TaskRole.Name, e.TaskRole.Policies, false))
-	t.add("execution role", ours(e.ExecutionRole.Ownership), t.role(e.ExecutionRole.Name,
-		[]string{t.awsPolicy("service-role/AmazonECSTaskExecutionRolePolicy")}, e.ExecutionRole.Name == spec.AccountExecutionRole))
+	task, execution, plain := t.env.TaskRole, t.env.ExecutionRole, t.defaults()
+	t.former("task role", task.Name, plain.TaskRole.Name, task.Ownership, t.role(plain.TaskRole.Name, nil, false))
+	t.former("execution role", execution.Name, plain.ExecutionRole.Name, execution.Ownership, t.role(plain.ExecutionRole.Name, nil, true))
+	t.add("task role", ours(task.Ownership), t.role(task.Name, task.Policies, false))
+	t.add("execution role", ours(execution.Ownership), t.role(execution.Name,
+		[]string{t.awsPolicy("service-role/AmazonECSTaskExecutionRolePolicy")}, execution.Name == spec.AccountExecutionRole))
 }
 
 func (t *table) awsPolicy(name string) string {
@@ -88,8 +92,13 @@ func (t *table) role(name string, managed []string, shared bool) kind {
 }
 
 func (t *table) cluster() {
-	c := t.env.Cluster
-	arn := t.arn("ecs", "cluster/"+c.Name)
+	c, plain := t.env.Cluster, t.defaults().Cluster.Name
+	t.former("cluster", c.Name, plain, c.Ownership, t.ecsCluster(plain))
+	t.add("cluster", ours(c.Ownership), t.ecsCluster(c.Name))
+}
+
+func (t *table) ecsCluster(name string) kind {
+	arn := t.arn("ecs", "cluster/"+name)
 	k := kind{
 		read:      []Need{on(arn, "ecs:DescribeClusters")},
 		obstacles: []Need{on("*", "ecs:ListTasks", "ecs:ListServices").when("ArnEquals", "ecs:cluster", arn)},
@@ -102,10 +111,10 @@ func (t *table) cluster() {
 		},
 		remove: []Need{on(arn, "ecs:DeleteCluster")},
 	}
-	if c.Name == spec.AccountCluster {
+	if name == spec.AccountCluster {
 		k.remove = append(k.remove, on(arn, "ecs:UntagResource"))
 	}
-	t.add("cluster", ours(c.Ownership), k)
+	return k
 }
 
 // lease is what keeps up and down apart.
