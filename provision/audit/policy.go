@@ -18,12 +18,17 @@ type Statements []Statement
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (l *Statements) UnmarshalJSON(b []byte) error {
-	var one Statement
+	return oneOrMore(b, (*[]Statement)(l))
+}
+
+// oneOrMore reads a list, or one element that is written without one.
+func oneOrMore[T any](b []byte, into *[]T) error {
+	var one T
 	if json.Unmarshal(b, &one) == nil {
-		*l = Statements{one}
+		*into = []T{one}
 		return nil
 	}
-	return json.Unmarshal(b, (*[]Statement)(l))
+	return json.Unmarshal(b, into)
 }
 
 // Statement is one statement of a policy.
@@ -42,12 +47,7 @@ type List []string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (l *List) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*l = List{one}
-		return nil
-	}
-	return json.Unmarshal(b, (*[]string)(l))
+	return oneOrMore(b, (*[]string)(l))
 }
 
 // ParsePolicy reads a policy.

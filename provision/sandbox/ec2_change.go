@@ -26,6 +26,10 @@ func (r *request) several(ids []string) (list []*instance, err error) {
 	return list, nil
 }
 
+func (r *request) stateChange(i *instance, was *types.InstanceState) types.InstanceStateChange {
+	return types.InstanceStateChange{InstanceId: &i.ID, PreviousState: was, CurrentState: r.instanceState(i)}
+}
+
 // terminateInstances does nothing to an instance that is terminated. Protection
 // against stopping protects against this, too.
 func terminateInstances(r *request, in *ec2.TerminateInstancesInput) (*ec2.TerminateInstancesOutput, error) {
@@ -54,9 +58,7 @@ func terminateInstances(r *request, in *ec2.TerminateInstancesInput) (*ec2.Termi
 				}
 			}
 		}
-		out.TerminatingInstances = append(out.TerminatingInstances, types.InstanceStateChange{
-			InstanceId: &i.ID, PreviousState: was, CurrentState: r.instanceState(i),
-		})
+		out.TerminatingInstances = append(out.TerminatingInstances, r.stateChange(i, was))
 	}
 	return out, nil
 }
@@ -81,9 +83,7 @@ func stopInstances(r *request, in *ec2.StopInstancesInput) (*ec2.StopInstancesOu
 			r.move(i, "stopping")
 			i.Reason = "Client.UserInitiatedShutdown"
 		}
-		out.StoppingInstances = append(out.StoppingInstances, types.InstanceStateChange{
-			InstanceId: &i.ID, PreviousState: was, CurrentState: r.instanceState(i),
-		})
+		out.StoppingInstances = append(out.StoppingInstances, r.stateChange(i, was))
 	}
 	return out, nil
 }
@@ -105,9 +105,7 @@ func startInstances(r *request, in *ec2.StartInstancesInput) (*ec2.StartInstance
 			r.move(i, "pending")
 			i.Reason = ""
 		}
-		out.StartingInstances = append(out.StartingInstances, types.InstanceStateChange{
-			InstanceId: &i.ID, PreviousState: was, CurrentState: r.instanceState(i),
-		})
+		out.StartingInstances = append(out.StartingInstances, r.stateChange(i, was))
 	}
 	return out, nil
 }

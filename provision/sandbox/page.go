@@ -17,14 +17,19 @@ func page[T any](all []T, token *string, size *int32, most int) (list []T, next 
 			return nil, nil, fail("ValidationError", "the page token %q is not valid", *token)
 		}
 	}
-	n := most
-	if size != nil && int(*size) > 0 {
-		n = min(int(*size), most)
-	}
+	n := pageSize(size, most)
 	if all = all[from:]; len(all) > n {
 		return all[:n], aws.String(strconv.Itoa(from + n)), nil
 	}
 	return all, nil, nil
+}
+
+// pageSize is how much one page holds: as much as is asked for, up to a limit.
+func pageSize(asked *int32, most int) int {
+	if n := int(aws.ToInt32(asked)); n > 0 {
+		return min(n, most)
+	}
+	return most
 }
 
 // sortedKeys are a map's keys in order.

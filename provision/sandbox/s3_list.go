@@ -72,10 +72,7 @@ func listObjectVersions(r *request, in *s3.ListObjectVersionsInput) (*s3.ListObj
 	if in.VersionIdMarker != nil && in.KeyMarker == nil {
 		return nil, fail("InvalidArgument", "A version-id marker cannot be specified without a key marker.")
 	}
-	most := listMost
-	if n := int(aws.ToInt32(in.MaxKeys)); n > 0 {
-		most = min(n, listMost)
-	}
+	most := pageSize(in.MaxKeys, listMost)
 	out := &s3.ListObjectVersionsOutput{Name: aws.String(b.Name), Prefix: in.Prefix, IsTruncated: aws.Bool(false)}
 	n := 0
 	var lastKey, lastID string
@@ -165,10 +162,7 @@ func listMultipartUploads(r *request, in *s3.ListMultipartUploadsInput) (*s3.Lis
 		return nil, err
 	}
 	out := &s3.ListMultipartUploadsOutput{Bucket: aws.String(b.Name), IsTruncated: aws.Bool(false)}
-	most := listMost
-	if n := int(aws.ToInt32(in.MaxUploads)); n > 0 {
-		most = min(n, listMost)
-	}
+	most := pageSize(in.MaxUploads, listMost)
 	for _, id := range sortedKeys(b.Uploads) {
 		u := b.Uploads[id]
 		if !strings.HasPrefix(u.Key, aws.ToString(in.Prefix)) || in.UploadIdMarker != nil && id <= *in.UploadIdMarker {
