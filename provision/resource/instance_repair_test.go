@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,13 +202,13 @@ func TestProfileMadeAnewWhileStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.wantInstances(t, 0, 0)
-		running := false
+		var running atomic.Bool
 		e.account.Fault = func(c sandbox.Call) (f sandbox.Fault) {
 			switch c.Operation {
 			case "StartInstances":
-				time.AfterFunc(e.account.BootTime, func() { running = true })
+				time.AfterFunc(e.account.BootTime, func() { running.Store(true) })
 			case "ReplaceIamInstanceProfileAssociation":
-				if !running {
+				if !running.Load() {
 					t.Error("the profile of an instance that does not run was to be replaced")
 				}
 			}
