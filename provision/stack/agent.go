@@ -51,8 +51,12 @@ func (s *Stack) addAgent() {
 	if s.env.Agent != nil {
 		image = provision.Look(s.Graph, "image", resource.Image{SSM: s.c.SSM, Image: a.Image, Type: a.InstanceType})
 	}
+	kind := a.InstanceType
+	if s.o.Removal {
+		kind = "" // nobody needs to know where it is sold
+	}
 	s.agent = provision.Add(s.Graph, "agent", own, resource.Instance{
-		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: a.InstanceType,
+		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: kind,
 		ImageName: a.Image, Image: image, VolumeGiB: a.VolumeGiB,
 		Key: key, Profile: profile, Network: s.network,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
