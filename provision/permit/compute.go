@@ -64,8 +64,8 @@ func (t *table) agent() {
 	}
 	t.key(a.SSH)
 	t.add("ssh group", m, t.group())
-	t.add("agent role", m, t.role(t.name("agent"), []string{t.awsPolicy("AmazonSSMManagedInstanceCore")}, false))
-	profile := t.id.ARN("iam", "", "instance-profile/"+t.name("agent"))
+	t.add("agent role", m, t.role(t.agentName(), []string{t.awsPolicy("AmazonSSMManagedInstanceCore")}, false))
+	profile := t.id.ARN("iam", "", "instance-profile/"+t.agentName())
 	t.add("agent profile", m, kind{
 		read: []Need{on(profile, "iam:GetInstanceProfile")},
 		build: []Need{
@@ -92,7 +92,7 @@ func (t *table) passRole() Need {
 	if t.id.Partition == "aws-cn" {
 		services = append(services, "ec2.amazonaws.com.cn")
 	}
-	return on(t.roleARN(t.name("agent")), "iam:PassRole").when("StringEquals", "iam:PassedToService", services...).
+	return on(t.roleARN(t.agentName()), "iam:PassRole").when("StringEquals", "iam:PassedToService", services...).
 		implied("IAM asks for it where a role is put into an instance profile, EC2 where a profile is given to an instance")
 }
 
@@ -100,7 +100,7 @@ func (t *table) key(ssh *spec.SSH) {
 	if ssh != nil && ssh.KeyName != "" && t.verb != Down {
 		t.add("existing key pair", borrowed, kind{read: []Need{on("*", "ec2:DescribeKeyPairs")}})
 	}
-	pair := t.arn("ec2", "key-pair/"+t.name("agent"))
+	pair := t.arn("ec2", "key-pair/"+t.agentName())
 	t.add("key pair", wanted(ssh != nil && ssh.PublicKey != ""), kind{
 		read: []Need{on("*", "ec2:DescribeKeyPairs")},
 		build: slices.Concat([]Need{
@@ -155,7 +155,7 @@ func (t *table) launchedFrom() []string {
 	if a := t.env.Agent; a != nil && a.SSH != nil {
 		key := a.SSH.KeyName
 		if key == "" {
-			key = t.name("agent")
+			key = t.agentName()
 		}
 		list = append(list, t.arn("ec2", "key-pair/"+key))
 	}

@@ -7,7 +7,8 @@ import (
 
 func (t *table) arn(service, object string) string { return t.id.ARN(service, t.id.Region, object) }
 
-func (t *table) name(part string) string { return "flowbed-" + t.id.Env + "-" + part }
+// agentName is what the agent's role, profile and key pair are called.
+func (t *table) agentName() string { return "flowbed-" + t.id.Env + "-agent" }
 
 func (t *table) storage() {
 	b, plain := t.env.Bucket, t.defaults().Bucket.Name

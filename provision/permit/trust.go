@@ -28,7 +28,7 @@ type Workflow struct {
 func ParseWorkflow(s string) (w Workflow, err error) {
 	rest, ok := strings.CutPrefix(s, "github:")
 	if !ok {
-		return w, fmt.Errorf("%q does not begin with github:", s)
+		return w, fmt.Errorf("%q does not begin with github: as github:OWNER/REPO does", s)
 	}
 	w.Repository, rest, ok = strings.Cut(rest, ":")
 	if !repository.MatchString(w.Repository) {
