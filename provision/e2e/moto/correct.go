@@ -27,6 +27,7 @@ var corrections = map[string]func(*Front, request) (answer, error){
 	"ec2.DeleteSecurityGroup":           deleteGroup,
 	"ec2.RunInstances":                  runInstances,
 	"ec2.GetConsoleOutput":              consoleOutput,
+	"ssm.GetParameter":                  readParameter,
 }
 
 // correct has a call carried out as AWS would.

@@ -23,6 +23,10 @@ type Front struct {
 	// instances write nothing. It may be set before the first such call.
 	Console func(instance string) string
 
+	// Parameter says which parameter is read when somebody, known by the id of
+	// his key, asks for one by its name. It may be set before the first such call.
+	Parameter func(key, name string) string
+
 	server   *Server
 	delay    time.Duration
 	listener *httptest.Server
