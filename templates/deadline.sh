@@ -5,7 +5,9 @@ install -d -m 0755 /etc/flowbed
 [ -s /etc/flowbed/deadline ] || echo $(($(date +%s) + {{seconds}})) >/etc/flowbed/deadline
 cat >/usr/local/sbin/flowbed-deadline <<'FLOWBED_END'
 #!/bin/sh
-[ "$(date +%s)" -lt "$(cat /etc/flowbed/deadline)" ] || exec /sbin/shutdown -h now
+deadline=$(cat /etc/flowbed/deadline)
+[ -n "$deadline" ] || exit 1 # a disk that is full must not end the instance
+[ "$(date +%s)" -lt "$deadline" ] || exec /sbin/shutdown -h now
 FLOWBED_END
 chmod 0755 /usr/local/sbin/flowbed-deadline
 cat >/etc/systemd/system/flowbed-deadline.service <<'FLOWBED_END'

@@ -11,7 +11,7 @@ import (
 var (
 	environmentName = compile(`^[a-z][a-z0-9-]{0,19}$`)
 	accountID       = compile(`^[0-9]{12}$`)
-	regionName      = compile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
+	regionName      = compile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
 	bucketName      = compile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	roleName        = compile(`^[A-Za-z0-9_+=,.@-]{1,64}$`) // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 	clusterName     = compile(`^[A-Za-z0-9_-]{1,255}$`)

@@ -66,8 +66,15 @@ func (d *decoder) checkTags(e *Environment) {
 		d.errorAt(g.attr.Expr.Range(), "Too many tags", fmt.Sprintf(
 			"There can be %d tags, and these are %d. AWS allows 50, and flowbed needs the others.", maxTags, len(e.Tags)))
 	}
+	// IAM does not tell keys apart by their case, and every object has a Name.
+	folded := map[string]string{"name": "Name"}
 	for _, k := range slices.Sorted(maps.Keys(e.Tags)) {
-		if why := badTag(k, e.Tags[k]); why != "" {
+		why := badTag(k, e.Tags[k])
+		if other, taken := folded[strings.ToLower(k)]; why == "" && taken && other != k {
+			why = fmt.Sprintf("differs from %q only by the case of its letters, which IAM does not tell apart. Choose another key.", other)
+		}
+		folded[strings.ToLower(k)] = k
+		if why != "" {
 			shown := "A tag"
 			if g.open {
 				shown = "The tag " + quote(k)

@@ -238,6 +238,7 @@ func TestTags(t *testing.T) {
 	}
 	for tag, want := range map[string]string{
 		`"Größe" = "1 µm"`: "", `a = ""`: "", `"Flowbed:x" = "y"`: "flowbed:",
+		`name = "x"`: "by the case", `Name = "x"`: "", `Team = 1, team = 2`: "by the case",
 		fmt.Sprintf("%q = 1", strings.Repeat("k", 129)): "more than 128",
 		fmt.Sprintf("k = %q", strings.Repeat("ä", 256)): "",
 		fmt.Sprintf("k = %q", strings.Repeat("v", 257)): "more than 256",

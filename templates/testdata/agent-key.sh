@@ -16,6 +16,8 @@ ended() {
   [ "$1" = 0 ] && return
   say "FAILED: $step: ${reason:-exit status $1}"
   tail -n 8 "$log" | cut -c1-300 | while IFS= read -r l; do say "| $l"; done
+  # cloud-init runs this once; a mirror may be down for longer than that.
+  if systemd-run --quiet --on-active=2min /bin/bash "$0"; then say 'again in 2 minutes'; fi
 }
 trap 'ended $?' EXIT
 exec 2>>"$log"

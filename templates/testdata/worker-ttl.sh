@@ -16,6 +16,8 @@ ended() {
   [ "$1" = 0 ] && return
   say "FAILED: $step: ${reason:-exit status $1}"
   tail -n 8 "$log" | cut -c1-300 | while IFS= read -r l; do say "| $l"; done
+  # cloud-init runs this once; a mirror may be down for longer than that.
+  if systemd-run --quiet --on-active=2min /bin/bash "$0"; then say 'again in 2 minutes'; fi
 }
 trap 'ended $?' EXIT
 exec 2>>"$log"
@@ -40,7 +42,9 @@ install -d -m 0755 /etc/flowbed
 [ -s /etc/flowbed/deadline ] || echo $(($(date +%s) + 5400)) >/etc/flowbed/deadline
 cat >/usr/local/sbin/flowbed-deadline <<'FLOWBED_END'
 #!/bin/sh
-[ "$(date +%s)" -lt "$(cat /etc/flowbed/deadline)" ] || exec /sbin/shutdown -h now
+deadline=$(cat /etc/flowbed/deadline)
+[ -n "$deadline" ] || exit 1 # a disk that is full must not end the instance
+[ "$(date +%s)" -lt "$deadline" ] || exec /sbin/shutdown -h now
 FLOWBED_END
 chmod 0755 /usr/local/sbin/flowbed-deadline
 cat >/etc/systemd/system/flowbed-deadline.service <<'FLOWBED_END'
