@@ -44,8 +44,9 @@ matrix: .venv/ready ## go through the whole crash and fault matrix, and write do
 	FLOWBED_MATRIX=whole go test -timeout 60m -run TestCrashes ./provision/e2e
 
 .PHONY: docs
-docs: ## write docs/spec.md from the comments of the language's structs
+docs: ## write docs/spec.md and docs/permissions.md from the code
 	go run ./provision/spec/gendoc
+	go run ./provision/permit/gendoc
 
 .PHONY: golden
 golden: .venv/ready ## rewrite the golden files from what the code does now

@@ -36,6 +36,7 @@ func (t *table) group() kind {
 		build: slices.Concat([]Need{
 			t.requested(on(t.arn("ec2", "security-group/*"), "ec2:CreateSecurityGroup")),
 			on(vpc, "ec2:CreateSecurityGroup"),
+			on("*", "ec2:DescribeNetworkInterfaces"), // to explain what up waits for
 			t.tagged("ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress",
 				"ec2:RevokeSecurityGroupIngress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress"),
 		}, t.tagging()),
@@ -50,7 +51,7 @@ func (t *table) tagging() []Need {
 		t.requested(on(t.arn("ec2", "*"), "ec2:CreateTags")).
 			when("StringEquals", "ec2:CreateAction", "CreateSecurityGroup", "ImportKeyPair", "RunInstances").
 			implied("EC2 asks for it where a creating call carries tags"),
-		t.tagged("ec2:CreateTags"),
+		t.tagged("ec2:CreateTags", "ec2:DeleteTags"),
 	}
 }
 
@@ -69,7 +70,7 @@ func (t *table) agent() {
 	t.add("agent profile", m, kind{
 		read: []Need{on(profile, "iam:GetInstanceProfile")},
 		build: []Need{
-			on(profile, "iam:CreateInstanceProfile", "iam:TagInstanceProfile", "iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile"),
+			on(profile, "iam:CreateInstanceProfile", "iam:TagInstanceProfile", "iam:UntagInstanceProfile", "iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile"),
 			t.passRole(),
 		},
 		remove: []Need{on(profile, "iam:RemoveRoleFromInstanceProfile", "iam:DeleteInstanceProfile")},

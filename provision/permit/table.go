@@ -20,13 +20,13 @@ func (t *table) storage() {
 	logs := func(actions ...string) Need { return on(group, actions...).and(group + ":*") }
 	t.add("log group", owned, kind{
 		read:   []Need{on("*", "logs:DescribeLogGroups"), logs("logs:ListTagsForResource")},
-		build:  []Need{logs("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource")},
+		build:  []Need{logs("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource")},
 		remove: []Need{logs("logs:DeleteLogGroup")},
 	})
 	token := t.arn("ssm", "parameter/flowbed/"+t.id.Env+"/prefect-api-key")
 	t.add("token", wanted(t.secret()), kind{
 		read:   []Need{on(token, "ssm:GetParameter", "ssm:ListTagsForResource")},
-		build:  []Need{on(token, "ssm:PutParameter", "ssm:AddTagsToResource", "ssm:DeleteParameter")},
+		build:  []Need{on(token, "ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource", "ssm:DeleteParameter")},
 		remove: []Need{on(token, "ssm:DeleteParameter")},
 	})
 }
@@ -87,7 +87,7 @@ func (t *table) role(name string, managed []string, shared bool) kind {
 	if shared {
 		k.remove = append(k.remove, on(arn, "iam:UntagRole"))
 	} else {
-		k.build = append(k.build, on(arn, "iam:DeleteRolePolicy", "iam:DetachRolePolicy"))
+		k.build = append(k.build, on(arn, "iam:UntagRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"))
 	}
 	return k
 }
@@ -100,10 +100,12 @@ func (t *table) cluster() {
 
 func (t *table) ecsCluster(name string) kind {
 	arn := t.arn("ecs", "cluster/"+name)
+	running := on("*", "ecs:ListTasks", "ecs:ListServices").when("ArnEquals", "ecs:cluster", arn)
 	k := kind{
 		read:      []Need{on(arn, "ecs:DescribeClusters")},
-		obstacles: []Need{on("*", "ecs:ListTasks", "ecs:ListServices").when("ArnEquals", "ecs:cluster", arn)},
+		obstacles: []Need{running},
 		build: []Need{
+			running, // to explain what up waits for
 			on(arn, "ecs:CreateCluster", "ecs:TagResource", "ecs:PutClusterCapacityProviders", "ecs:UpdateCluster"),
 			// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
 			on(t.roleARN("aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"), "iam:CreateServiceLinkedRole").
@@ -112,8 +114,15 @@ func (t *table) ecsCluster(name string) kind {
 		},
 		remove: []Need{on(arn, "ecs:DeleteCluster")},
 	}
+	if t.verb != Up && t.env.TaskRole.Ownership != "borrow" { // its own tasks, that still run there
+		k.obstacles = append(k.obstacles, on("*", "ecs:DescribeTaskDefinition"), // knows no resources
+			on(t.arn("ecs", "task/"+name+"/*"), "ecs:DescribeTasks"))
+		k.remove = append(k.remove, on(t.arn("ecs", "task/"+name+"/*"), "ecs:StopTask"))
+	}
 	if name == spec.AccountCluster {
 		k.remove = append(k.remove, on(arn, "ecs:UntagResource"))
+	} else {
+		k.build = append(k.build, on(arn, "ecs:UntagResource"))
 	}
 	return k
 }

@@ -108,6 +108,15 @@ func (w *world) run(v permit.Verb, text string, o stack.Options) error {
 		w.Fatal(err)
 	}
 	err = w.carryOut(v, s, ssm.NewFromConfig(cfg))
+	if v == permit.Plan {
+		o.Removal = true
+		gone, failed := stack.Build(environment(w.T, text, true), id, stack.NewClients(cfg), o)
+		if failed != nil {
+			w.Fatal(failed)
+		}
+		_, failed = gone.Graph.PlanDown(context.Background())
+		err = errors.Join(err, failed)
+	}
 	w.account.Policy = ""
 	for _, d := range w.denied {
 		w.Errorf("%s: denied: %v", v, d)
@@ -125,9 +134,8 @@ func (w *world) run(v permit.Verb, text string, o stack.Options) error {
 func (w *world) carryOut(v permit.Verb, s *stack.Stack, api *ssm.Client) error {
 	ctx := context.Background()
 	if v == permit.Plan {
-		_, err1 := s.Graph.Plan(ctx)
-		_, err2 := s.Graph.PlanDown(ctx)
-		return errors.Join(err1, err2)
+		_, err := s.Graph.Plan(ctx)
+		return err
 	}
 	l := &lease.Lease{API: api, ID: identity, Command: string(v)}
 	held, run, err := l.Acquire(ctx)

@@ -48,6 +48,8 @@ func (r *request) ec2Access(a access, in any) []access {
 		return []access{r.keyPair(a, aws.ToString(in.KeyName))}
 	case *ec2.CreateTagsInput:
 		return r.objects(a.tagged(requestTag, given(in.Tags)), in.Resources)
+	case *ec2.DeleteTagsInput:
+		return r.objects(a, in.Resources)
 	case *ec2.TerminateInstancesInput:
 		return r.objects(a, in.InstanceIds)
 	case *ec2.StartInstancesInput:

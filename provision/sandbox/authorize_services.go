@@ -146,6 +146,14 @@ func (r *request) ecsAccess(a access, in any) []access {
 		}
 	case *ecs.DescribeClustersInput, *ecs.DeleteClusterInput, *ecs.UpdateClusterInput, *ecs.PutClusterCapacityProvidersInput:
 		a.resource = arn
+	case *ecs.DescribeTasksInput:
+		var all []access
+		for _, task := range in.Tasks {
+			all = append(all, a.on(task))
+		}
+		return all
+	case *ecs.StopTaskInput:
+		a.resource = text(in, "Task")
 	case *ecs.TagResourceInput, *ecs.UntagResourceInput:
 		a.resource = text(in, "ResourceArn")
 	}
