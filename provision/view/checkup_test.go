@@ -2,6 +2,8 @@ package view
 
 import (
 	"bytes"
+	"errors"
+	"strings"
 	"testing"
 )
 
@@ -24,5 +26,25 @@ func TestCheckup(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, "checkup/"+name, b.String())
+	}
+}
+
+// Services put whole encoded documents into their messages; -v shows them.
+func TestShorten(t *testing.T) {
+	long := strings.Repeat("x", 201)
+	for have, want := range map[string]string{
+		"denied: " + long + " and more": "denied: " + long[:24] + "… and more",
+		"denied: " + long[:200]:         "denied: " + long[:200],
+		long:                            long[:24] + "…",
+	} {
+		if got := shorten(have); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	for full, want := range map[bool]string{false: long[:24] + "…", true: long} {
+		var b bytes.Buffer
+		if err := Error(&b, errors.New(long), Options{Full: full}); err != nil || b.String() != "error: "+want+"\n" {
+			t.Errorf("full is %t: %q, %v", full, b.String(), err)
+		}
 	}
 }
