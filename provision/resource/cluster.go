@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -24,6 +25,11 @@ type Cluster struct {
 	Providers []string // capacity providers
 	Insights  bool     // Container Insights
 	Shared    bool     // the name belongs to the whole account
+
+	// TaskRoles returns the ARNs of the environment's own task role, under all its
+	// names. Delete stops what runs as it. If it is nil, nothing in the cluster is
+	// known to be the environment's.
+	TaskRoles func() []string
 
 	Naming Naming
 }
@@ -176,10 +182,16 @@ func (c Cluster) setInsights(ctx context.Context) error {
 	return err
 }
 
+// Patience implements provision.Patient: a task may take two minutes to stop.
+func (Cluster) Patience() time.Duration { return 4 * time.Minute }
+
 // Delete implements provision.Resource. On an account-wide cluster it first
 // withdraws this environment's claim; the engine looks again, and calls once
 // more if nobody else is left.
 func (c Cluster) Delete(ctx context.Context, have ClusterState) error {
+	if err := c.stopTasks(ctx); awserr.Gone(err) != nil {
+		return err
+	}
 	if c.Shared && slices.Contains(have.Owner().Claims, c.ID.Owner()) {
 		_, err := c.API.UntagResource(ctx, &ecs.UntagResourceInput{ResourceArn: new(c.arn()), TagKeys: []string{c.ID.claim()}})
 		return awserr.Gone(err)

@@ -26,13 +26,21 @@ func (c Cluster) Lacks(have ClusterState) (notes []provision.Note) {
 }
 
 // Obstacles implements provision.Obstacle: a cluster cannot go while something
-// runs in it, and what runs is not ours to stop.
+// runs in it. What is not the environment's own is not ours to stop.
 func (c Cluster) Obstacles(ctx context.Context, _ ClusterState) ([]provision.Note, error) {
 	tasks, services, err := c.running(ctx)
 	if err != nil {
 		return nil, err
 	}
+	ours, tasks, err := c.sorted(ctx, tasks)
+	if err != nil {
+		return nil, err
+	}
 	var notes []provision.Note
+	if len(ours) > 0 {
+		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
+			"%s of this environment will be stopped: %s", counted(len(ours), "running task"), few(ours))})
+	}
 	for _, o := range []struct {
 		kind string
 		arns []string
@@ -60,12 +68,17 @@ func (c Cluster) Explain(ctx context.Context, _ ClusterState) string {
 }
 
 func inUse(cluster, kind string, arns []string) string {
+	return fmt.Sprintf("the cluster %s runs the %s %s", cluster, kind, few(arns))
+}
+
+// few are the first of the names at the end of ARNs, and how many there are more.
+func few(arns []string) string {
 	const shown = 3
 	names := make([]string, 0, shown)
 	for _, a := range arns[:min(len(arns), shown)] {
 		names = append(names, a[strings.LastIndex(a, "/")+1:])
 	}
-	s := fmt.Sprintf("the cluster %s runs the %s %s", cluster, kind, strings.Join(names, ", "))
+	s := strings.Join(names, ", ")
 	if n := len(arns) - len(names); n > 0 {
 		s += fmt.Sprintf(" and %d more", n)
 	}
@@ -74,16 +87,9 @@ func inUse(cluster, kind string, arns []string) string {
 
 // running are the ARNs of what runs in the cluster.
 func (c Cluster) running(ctx context.Context) (tasks, services []string, err error) {
-	err = atOnce(ctx, func(ctx context.Context) error {
-		pages := ecs.NewListTasksPaginator(c.API, &ecs.ListTasksInput{Cluster: &c.Name})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return fmt.Errorf("list tasks: %w", err)
-			}
-			tasks = append(tasks, page.TaskArns...)
-		}
-		return nil
+	err = atOnce(ctx, func(ctx context.Context) (err error) {
+		tasks, err = c.list(ctx)
+		return err
 	}, func(ctx context.Context) error {
 		pages := ecs.NewListServicesPaginator(c.API, &ecs.ListServicesInput{Cluster: &c.Name})
 		for pages.HasMorePages() {

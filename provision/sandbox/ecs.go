@@ -44,6 +44,7 @@ type task struct {
 	Provider   string    `json:"provider"`
 	Group      string    `json:"group"`
 	StartedBy  string    `json:"started_by"`
+	Role       string    `json:"role,omitempty"` // of the run, in place of the definition's
 	Created    time.Time `json:"created"`
 	Tags       tags      `json:"tags"`
 }

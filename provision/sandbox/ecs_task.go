@@ -19,8 +19,13 @@ func init() {
 }
 
 func (r *request) task(t *task) types.Task {
+	o := &types.TaskOverride{}
+	if t.Role != "" {
+		o.TaskRoleArn = &t.Role
+	}
 	return types.Task{
-		TaskArn: &t.ARN, ClusterArn: aws.String(r.ecsARN("cluster/" + t.Cluster)), TaskDefinitionArn: &t.Definition,
+		Overrides: o,
+		TaskArn:   &t.ARN, ClusterArn: aws.String(r.ecsARN("cluster/" + t.Cluster)), TaskDefinitionArn: &t.Definition,
 		LastStatus: aws.String(t.Status), DesiredStatus: aws.String(t.Status), Group: &t.Group, StartedBy: &t.StartedBy,
 		CapacityProviderName: &t.Provider, LaunchType: types.LaunchTypeFargate, CreatedAt: &t.Created, Tags: ecsTagList(t.Tags),
 	}
@@ -60,6 +65,9 @@ func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 			ARN: r.ecsARN(fmt.Sprintf("task/%s/%032x", c.Name, r.Serial)), Cluster: c.Name, Status: "RUNNING", Provider: provider,
 			Definition: r.ecsARN("task-definition/" + d.key()), Group: "family:" + d.Family,
 			StartedBy: aws.ToString(in.StartedBy), Created: r.now, Tags: own,
+		}
+		if in.Overrides != nil {
+			t.Role = aws.ToString(in.Overrides.TaskRoleArn)
 		}
 		if in.Group != nil {
 			t.Group = *in.Group

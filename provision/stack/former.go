@@ -88,7 +88,11 @@ func (s *Stack) formerCluster() resource.Naming {
 	c := s.env.Cluster
 	r := record(keyCluster, c.Name, s.defaults.Cluster.Name, c.Ownership)
 	return former(s, "cluster", r, spec.AccountCluster, func(name string) provision.Resource[resource.ClusterState] {
-		return resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster}
+		old := resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster}
+		if s.o.Removal { // up lets flows end in the cluster in which they began
+			old.TaskRoles = s.taskRoles
+		}
+		return old
 	})
 }
 

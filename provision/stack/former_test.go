@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -379,6 +381,36 @@ func TestBorrowedIsNoFormerName(t *testing.T) {
 		up(t, account, strings.Replace(clusters(""), "dev", "other", 1))
 		if have := contents(t, account); !strings.Contains(have, `"one"`) {
 			t.Errorf("the borrowed cluster is gone: %s", have)
+		}
+	})
+}
+
+// TestTasksOfARenamedRole: a task that runs as the task role under a name which
+// only the record knows is the environment's own.
+func TestTasksOfARenamedRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		up(t, account, named("one"))
+		api := ecs.NewFromConfig(account.Config(region))
+		if _, err := api.RegisterTaskDefinition(t.Context(), &ecs.RegisterTaskDefinitionInput{
+			Family: aws.String("flow"), ContainerDefinitions: []types.ContainerDefinition{{Image: aws.String("python:3.12")}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := api.RunTask(t.Context(), &ecs.RunTaskInput{
+			Cluster: aws.String("one"), TaskDefinition: aws.String("flow"),
+			Overrides: &types.TaskOverride{TaskRoleArn: aws.String("arn:aws:iam::" + sandbox.DefaultAccount + ":role/one-task")},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		// Up lets it end in the cluster in which it began.
+		err := build(t, account, named("two"), noPrefect).Graph.Up(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "the cluster one runs the task ") {
+			t.Errorf("up: %v", err)
+		}
+		left, err := bare(t, account)
+		if err != nil || !left.Empty() {
+			t.Errorf("down: %v, left %+v", err, left.Actions)
 		}
 	})
 }

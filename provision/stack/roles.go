@@ -45,6 +45,26 @@ func (s *Stack) addRoles() {
 	})
 }
 
+// taskRoles are the ARNs of the role as which the environment's tasks run, if
+// nobody else's do: of the present one, and of those that are still recorded. The
+// record may be gone before the cluster, so it is remembered.
+func (s *Stack) taskRoles() (arns []string) {
+	var names []string
+	if t := s.env.TaskRole; t.Ownership != "borrow" {
+		names = append(names, t.Name)
+	}
+	if recorded := (resource.Record{Key: keyTask}).Names(s.anchor()); len(recorded) > 0 {
+		s.earlier.Store(&recorded)
+	}
+	if e := s.earlier.Load(); e != nil {
+		names = append(names, *e...)
+	}
+	for _, n := range names {
+		arns = append(arns, s.id.ARN("iam", "", "role/"+n))
+	}
+	return arns
+}
+
 func (s *Stack) executionManaged() []string {
 	return []string{"arn:" + s.id.Partition + ":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"}
 }

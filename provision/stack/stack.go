@@ -103,6 +103,7 @@ type Stack struct {
 	records  []func(have resource.Tags) resource.Tags
 	formers  []provision.Edge
 	record   *resource.Anchor
+	earlier  atomic.Pointer[[]string]      // names of the task role that are recorded
 	seen     atomic.Pointer[resource.Tags] // of the log group
 }
 
@@ -203,6 +204,6 @@ func (s *Stack) addCluster() {
 	shared := e.Name == spec.AccountCluster
 	s.cluster = provision.Add(s.Graph, "cluster", ownership(e.Ownership, shared), resource.Cluster{
 		API: s.c.ECS, ID: s.id, Name: e.Name, Shared: shared,
-		Providers: e.CapacityProviders, Insights: e.ContainerInsights, Naming: s.formerCluster(),
+		Providers: e.CapacityProviders, Insights: e.ContainerInsights, Naming: s.formerCluster(), TaskRoles: s.taskRoles,
 	})
 }

@@ -1,0 +1,104 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// describable is how many tasks one call describes.
+const describable = 100
+
+// sorted tells the environment's own tasks from those of others. A task is ours
+// if it runs as the environment's task role: nobody else has a reason to, and
+// without the role it could not go on. A task of a service is the service's: it
+// would be started again.
+func (c Cluster) sorted(ctx context.Context, tasks []string) (ours, others []string, err error) {
+	if c.TaskRoles == nil {
+		return nil, tasks, nil
+	}
+	own := c.TaskRoles()
+	roles := map[string]string{} // by task definition
+	for batch := range slices.Chunk(tasks, describable) {
+		out, err := c.API.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.Name, Tasks: batch})
+		if err != nil {
+			return nil, nil, fmt.Errorf("read tasks: %w", err)
+		}
+		for _, t := range out.Tasks { // what has ended meanwhile is not among them
+			role, err := c.roleOf(ctx, t, roles)
+			if err != nil {
+				return nil, nil, err
+			}
+			if slices.Contains(own, role) && !strings.HasPrefix(deref(t.Group), "service:") {
+				ours = append(ours, deref(t.TaskArn))
+			} else {
+				others = append(others, deref(t.TaskArn))
+			}
+		}
+	}
+	return ours, others, nil
+}
+
+// roleOf is the ARN of the role as which a task runs: that of the run, or else of
+// its definition.
+func (c Cluster) roleOf(ctx context.Context, t types.Task, known map[string]string) (string, error) {
+	if t.Overrides != nil && deref(t.Overrides.TaskRoleArn) != "" {
+		return *t.Overrides.TaskRoleArn, nil
+	}
+	definition := deref(t.TaskDefinitionArn)
+	if role, ok := known[definition]; ok {
+		return role, nil
+	}
+	out, err := c.API.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &definition})
+	if err != nil {
+		return "", fmt.Errorf("read task definition: %w", err)
+	}
+	known[definition] = deref(out.TaskDefinition.TaskRoleArn)
+	return known[definition], nil
+}
+
+// stopTasks stops the environment's own tasks. They end within their stop
+// timeout, two minutes at most; until then the cluster cannot go.
+func (c Cluster) stopTasks(ctx context.Context) error {
+	if c.TaskRoles == nil {
+		return nil
+	}
+	tasks, err := c.list(ctx)
+	if err != nil {
+		return err
+	}
+	ours, _, err := c.sorted(ctx, tasks)
+	if err != nil {
+		return err
+	}
+	for _, arn := range ours {
+		if err := provision.Stopped(ctx); err != nil {
+			return err
+		}
+		_, err := c.API.StopTask(ctx, &ecs.StopTaskInput{Cluster: &c.Name, Task: &arn, Reason: new("flowbed down")})
+		if err := awserr.Gone(err); err != nil {
+			return fmt.Errorf("stop task %s: %w", arn[strings.LastIndex(arn, "/")+1:], err)
+		}
+	}
+	return nil
+}
+
+// list is the ARNs of the tasks that run, or are to run.
+func (c Cluster) list(ctx context.Context) (tasks []string, err error) {
+	pages := ecs.NewListTasksPaginator(c.API, &ecs.ListTasksInput{Cluster: &c.Name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list tasks: %w", err)
+		}
+		tasks = append(tasks, page.TaskArns...)
+	}
+	return tasks, nil
+}

@@ -1,0 +1,165 @@
+package resource_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+)
+
+const ourRole, theirRole = "arn:aws:iam::123456789012:role/flowbed-dev-task", "arn:aws:iam::123456789012:role/theirs"
+
+// site is an environment with a cluster in which tasks run.
+type site struct {
+	*testing.T
+	account *sandbox.Account
+	want    resource.Cluster
+}
+
+func newSite(t *testing.T, shared bool) site {
+	a := sandbox.New()
+	want := resource.Cluster{
+		API: ecs.NewFromConfig(a.Config("us-east-1")), Name: "flows", Providers: []string{"FARGATE"}, TaskRoles: func() []string { return []string{ourRole} }, Shared: shared,
+		ID: resource.Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws", Version: "1.0.0"},
+	}
+	s := site{t, a, want}
+	if err := s.graph("dev").Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	roles := iam.NewFromConfig(a.Config("us-east-1"))
+	for _, name := range []string{"flowbed-dev-task", "theirs"} {
+		if _, err := roles.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for family, role := range map[string]string{"ours": ourRole, "theirs": theirRole, "none": ""} {
+		in := &ecs.RegisterTaskDefinitionInput{Family: &family, ContainerDefinitions: []types.ContainerDefinition{{Image: aws.String("python:3.12")}}}
+		if role != "" {
+			in.TaskRoleArn = &role
+		}
+		if _, err := want.API.RegisterTaskDefinition(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func (s site) graph(env string) *provision.Graph {
+	c := s.want
+	c.ID.Env = env
+	own := provision.Own
+	if c.Shared {
+		own = provision.Share
+	}
+	g := &provision.Graph{Owner: c.ID.Owner(), Retry: awserr.Retry}
+	provision.Add(g, "cluster", own, c)
+	return g
+}
+
+// start runs a task and returns its id.
+func (s site) start(family, override, group string) string {
+	s.Helper()
+	in := &ecs.RunTaskInput{Cluster: &s.want.Name, TaskDefinition: &family}
+	if override != "" {
+		in.Overrides = &types.TaskOverride{TaskRoleArn: &override}
+	}
+	if group != "" {
+		in.Group = &group
+	}
+	out, err := s.want.API.RunTask(s.Context(), in)
+	if err != nil {
+		s.Fatal(err)
+	}
+	arn := *out.Tasks[0].TaskArn
+	return arn[strings.LastIndex(arn, "/")+1:]
+}
+
+// running are the ids of the tasks that still run.
+func (s site) running() (ids []string) {
+	s.Helper()
+	out, err := s.want.API.ListTasks(s.Context(), &ecs.ListTasksInput{Cluster: &s.want.Name})
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, arn := range out.TaskArns {
+		ids = append(ids, arn[strings.LastIndex(arn, "/")+1:])
+	}
+	return ids
+}
+
+// TestTasksOfACluster: those that run as the environment's role are stopped, and
+// any other is named and stops the removal before it begins.
+func TestTasksOfACluster(t *testing.T) {
+	for _, c := range []struct {
+		name                    string
+		family, override, group string
+		ours                    bool
+	}{
+		{"the role of the run", "none", ourRole, "", true},
+		{"the role of the definition", "ours", "", "", true},
+		{"the run has another role than the definition", "ours", theirRole, "", false},
+		{"another role", "theirs", "", "", false},
+		{"no role", "none", "", "", false},
+		{"a service's", "ours", "", "service:api", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, false)
+				first := s.start("ours", "", "")
+				task := s.start(c.family, c.override, c.group)
+				p, err := s.graph("dev").PlanDown(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				note := p.Actions[0].Notes[0]
+				if note.Severity != provision.Warn || !strings.Contains(note.Text, " of this environment will be stopped: "+first) {
+					t.Errorf("the plan says %v", note)
+				}
+				left, err := s.graph("dev").Down(t.Context())
+				if c.ours {
+					if err != nil || !left.Empty() || !strings.HasPrefix(note.Text, "2 running tasks of") {
+						t.Errorf("down: %v, left %+v, after %q", err, left, note.Text)
+					}
+					return
+				}
+				if err == nil || !strings.Contains(err.Error(), "the cluster flows runs the task "+task) {
+					t.Errorf("down says %v", err)
+				}
+				if have := s.running(); !slices.Contains(have, task) || !slices.Contains(have, first) {
+					t.Errorf("something was stopped: %v are left", have)
+				}
+			})
+		})
+	}
+}
+
+// TestTasksOfASharedCluster: who leaves a cluster to others takes the own tasks
+// along, and nobody else's.
+func TestTasksOfASharedCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, true)
+		if err := s.graph("ci").Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.start("ours", "", "")
+		theirs := s.start("theirs", "", "")
+		left, err := s.graph("dev").Down(t.Context())
+		if err != nil || !left.Empty() {
+			t.Fatalf("down: %v, left %+v", err, left)
+		}
+		if have := s.running(); !slices.Equal(have, []string{theirs}) {
+			t.Errorf("%v run, want %s", have, theirs)
+		}
+	})
+}
