@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/smithy-go"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/lease"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/provision/view"
+)
+
+// bench is a run in a sandbox, and what it prints.
+func bench(t *testing.T, account *sandbox.Account, verb string, f runFlags) (r *run, out, errs *bytes.Buffer) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.hcl")
+	if err := os.WriteFile(path, []byte(`environment "dev" {}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	removal := verb == "down"
+	file, err := spec.Load(path, spec.Options{Removal: removal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := file.Environment(spec.Place{Account: sandbox.DefaultAccount, Region: "us-east-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := resource.Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws", Version: "test"}
+	c := stack.NewClients(account.Config("us-east-1"))
+	built, err := stack.Build(env, id, c, stack.Options{NoPrefect: true, Removal: removal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
+	a := &app{out: out, err: errs, sandbox: true}
+	s := &session{Stack: built, env: env, id: id, ssm: c.SSM, save: func() error { return nil },
+		header: view.Header{Environment: "dev", Account: id.Account, Region: id.Region, Sandbox: true}}
+	return a.newRun(s, verb, f), out, errs
+}
+
+func (r *run) upNow(ctx context.Context) error {
+	return r.do(ctx, func(ctx context.Context) (*provision.Plan, error) { return nil, r.s.Graph.Up(ctx) })
+}
+
+func names(account *sandbox.Account) (list []string) {
+	for _, c := range account.Calls() {
+		list = append(list, c.Operation)
+	}
+	return list
+}
+
+// TestLeaseAroundARun: it is taken before anything is read, and given back at the
+// end; a removal takes its parameter along.
+func TestLeaseAroundARun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		up, _, _ := bench(t, account, "up", runFlags{yes: true})
+		if err := up.upNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		calls := names(account)
+		claimed, made := slices.Index(calls, "PutParameter"), slices.Index(calls, "CreateRole")
+		if calls[0] != "GetParameterHistory" || claimed < 0 || claimed > made || calls[len(calls)-1] != "PutParameter" {
+			t.Errorf("the calls are %v", calls)
+		}
+		down, _, _ := bench(t, account, "down", runFlags{yes: true})
+		if err := down.down(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if have := account.Inventory(); len(have) > 0 {
+			t.Errorf("left behind: %v", have)
+		}
+		before := len(account.Calls())
+		again, out, _ := bench(t, account, "down", runFlags{yes: true})
+		if err := again.down(t.Context()); err != nil || !strings.Contains(out.String(), "Nothing found in account 123456789012, region us-east-1") {
+			t.Errorf("down again: %v\n%s", err, out)
+		}
+		if calls := names(account)[before:]; calls[len(calls)-1] != "DeleteParameter" || len(account.Inventory()) > 0 {
+			t.Errorf("down of nothing leaves %v, after %v", account.Inventory(), calls)
+		}
+	})
+}
+
+// TestRunWaits: what was read while somebody else was at work is read again.
+func TestRunWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		first, _, _ := bench(t, account, "up", runFlags{yes: true})
+		if err := first.upNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		down, _, _ := bench(t, account, "down", runFlags{yes: true, lockTimeout: time.Minute})
+		held, ctx, err := down.lock(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, _, errs := bench(t, account, "up", runFlags{yes: true, lockTimeout: time.Minute})
+		ended := make(chan error)
+		go func() { ended <- second.upNow(t.Context()) }()
+		time.Sleep(10 * time.Second)
+		if left, err := down.s.Graph.Down(ctx); err != nil || !left.Empty() {
+			t.Fatal(left, err)
+		}
+		if err := held.Release(true); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(errs.String(), "Waiting for ") || !strings.Contains(errs.String(), "Up: 6 created") {
+			t.Errorf("the second up says\n%s", errs)
+		}
+		p, _, _ := bench(t, account, "up", runFlags{})
+		if err := p.plan(t.Context()); err != nil || !p.planned.Empty() {
+			t.Errorf("after it the plan is %+v, %v", p.planned, err)
+		}
+
+		third, _, _ := bench(t, account, "up", runFlags{yes: true, lockTimeout: time.Second})
+		held, _, err = third.lock(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(account.Writes())
+		fourth, _, _ := bench(t, account, "down", runFlags{yes: true, lockTimeout: 3 * time.Second})
+		err = fourth.down(t.Context())
+		if _, ok := errors.AsType[*lease.HeldError](err); !ok || exitCode(err) != exitFailed {
+			t.Errorf("the second run ended with %v", err)
+		}
+		if n := len(account.Writes()) - before; n > 0 {
+			t.Errorf("it made %d writing calls", n)
+		}
+		if err := held.Release(false); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestLostLeaseStopsTheRun calmly: what is under way finishes, nothing new begins.
+func TestLostLeaseStopsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		r, _, _ := bench(t, account, "up", runFlags{yes: true})
+		api := ssm.NewFromConfig(account.Config("us-east-1"))
+		stolen := false
+		account.Fault = func(c sandbox.Call) sandbox.Fault {
+			if c.Operation == "CreateRole" && !stolen {
+				stolen = true
+				return sandbox.Fault{Then: func() {
+					_, _ = api.DeleteParameter(context.Background(), &ssm.DeleteParameterInput{Name: aws.String(lease.Parameter("dev"))})
+				}}
+			}
+			if c.Operation == "PutRolePolicy" { // goes on for longer than the lease
+				return sandbox.Fault{Refuse: &smithy.GenericAPIError{Code: "ConcurrentModification", Message: "try again"}}
+			}
+			return sandbox.Fault{}
+		}
+		err := r.upNow(t.Context())
+		if _, ok := errors.AsType[*lease.LostError](err); !ok || exitCode(err) != exitFailed {
+			t.Errorf("the run ended with %v", err)
+		}
+		if _, ok := account.Inventory()["ssm us-east-1"]; ok {
+			t.Error("the lease that was taken away came back")
+		}
+	})
+}
+
+// TestSamePlan: after a long time without an answer the plan is made again, and
+// only the same one is carried out without another question.
+func TestSamePlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		r, _, _ := bench(t, account, "up", runFlags{})
+		if err := r.plan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		same := func(want bool, calls bool) {
+			t.Helper()
+			before := len(account.Calls())
+			have, err := r.same(t.Context())
+			if err != nil || have != want || len(account.Calls()) > before != calls {
+				t.Errorf("same: %v, %v, %d calls; want %v", have, err, len(account.Calls())-before, want)
+			}
+		}
+		same(true, false)
+		time.Sleep(time.Minute)
+		same(true, true)
+		logs := cloudwatchlogs.NewFromConfig(account.Config("us-east-1"))
+		if _, err := logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/flowbed/dev")}); err != nil {
+			t.Fatal(err)
+		}
+		same(true, false) // it is not a quarter of a minute old
+		time.Sleep(time.Minute)
+		same(false, true)
+		if err := r.planned.Err(); err == nil {
+			t.Error("the new plan is not the one to be shown")
+		}
+	})
+}
+
+// TestDeclinedRunLeavesNothing: not even the parameter of its lease.
+func TestDeclinedRunLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		r, _, _ := bench(t, account, "up", runFlags{})
+		held, _, err := r.lock(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.unlock(held, errDeclined); err != nil || len(account.Inventory()) > 0 {
+			t.Errorf("have %v, left %v", err, account.Inventory())
+		}
+	})
+}
