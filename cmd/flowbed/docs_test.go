@@ -83,7 +83,7 @@ var (
 	inline   = regexp.MustCompile("`[^`\n]+`")
 	// commandLine is a command line in a text of code: what follows the program's name,
 	// up to what is no argument.
-	commandLine = regexp.MustCompile("(?m)(?:^|[\\s`($])flowbed((?: +[A-Za-z0-9_./=-]+)*)(?:$|[\\s`)])")
+	commandLine = regexp.MustCompile("(?m)(?:^|[\\s`($])flowbed((?: +[A-Za-z0-9_./=:-]+)*)(?:$|[\\s`)])")
 )
 
 // TestShownCommandsExist keeps the documents from telling of commands and flags

@@ -43,7 +43,7 @@ an action that nothing calls.
 
 What it cannot prevent: who may write the policies of the environment's roles, and pass
 one to an instance, can give himself in that way what they can be given. Where that
-matters, set a permissions boundary on the caller that its roles have to inherit.
+matters, let a service control policy limit what roles named ` + "`flowbed-*`" + ` may do.
 
 ## What is not in it
 
