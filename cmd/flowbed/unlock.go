@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -51,11 +52,23 @@ time. The lease of a run that died runs out by itself within two minutes.`,
 // long it waits for another holder.
 func (a *app) lease(api *ssm.Client, id resource.Identity, command string, wait time.Duration) *lease.Lease {
 	return &lease.Lease{
-		API: api, ID: id, Command: command, Wait: wait,
+		API: api, ID: id, Command: command, Wait: wait, Settle: a.settle(),
 		Notify: func(h lease.Held) {
 			fmt.Fprintf(a.err, "Waiting for %s, at most %s.\n", h, wait)
 		},
 	}
+}
+
+// settle is how long a run keeps away after one of this machine was killed: by
+// then EC2 and IAM show what that one has done. FLOWBED_SETTLE changes it.
+func (a *app) settle() time.Duration {
+	if a.sandbox {
+		return 0
+	}
+	if d, err := time.ParseDuration(os.Getenv("FLOWBED_SETTLE")); err == nil {
+		return d
+	}
+	return 15 * time.Second
 }
 
 func (a *app) unlock(ctx context.Context, l *lease.Lease, yes bool) error {

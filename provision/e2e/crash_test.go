@@ -93,6 +93,7 @@ func (v *victim) command(arm func(kill func()), args ...string) (code int, said 
 		"HOME=" + v.dir, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
 		"AWS_ENDPOINT_URL=" + v.proxy.URL, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=secret",
+		"FLOWBED_SETTLE=0s", // moto shows everything at once
 	}
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -49,9 +49,8 @@ func (a *attempt) next(ctx context.Context, h history) error {
 	if h.Newest >= a.number {
 		a.sent = time.Time{} // the claim has been passed over
 	}
-	if me := a.l.me(); held.Machine != "" && held.Machine == me.machine && held.PID > 1 && me.dead(held.PID) {
-		// Nobody is left to do it.
-		return a.end(ctx, held.Nonce, h)
+	if a.l.orphaned(held) && a.l.silence(held, h) >= a.l.Settle {
+		return a.end(ctx, held.Nonce, h) // nobody is left to do it
 	}
 	a.other = held
 	if a.l.Notify != nil && a.told != held.Nonce {
@@ -59,6 +58,17 @@ func (a *attempt) next(ctx context.Context, h history) error {
 		a.l.Notify(*held)
 	}
 	return &HeldError{Env: a.l.ID.Env, Held: *held, Waited: time.Since(a.begun)}
+}
+
+// orphaned reports whether the holder was a process of this machine that is dead.
+func (l *Lease) orphaned(held *Held) bool {
+	me := l.me()
+	return held.Machine != "" && held.Machine == me.machine && held.PID > 1 && me.dead(held.PID)
+}
+
+// silence is how long ago the holder wrote last, by AWS's clock.
+func (l *Lease) silence(held *Held, h history) time.Duration {
+	return l.ttl() - held.Expires.Sub(h.now)
 }
 
 // end appends the release of a lease that is of no use to anybody.

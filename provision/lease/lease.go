@@ -36,6 +36,10 @@ type Lease struct {
 	Wait    time.Duration // for another holder; 0: not at all
 	Notify  func(Held)    // told whom Acquire waits for, once for each; may be nil
 
+	// Settle is how long the lease of a dead process of this machine is left in
+	// force after its last word: AWS may not show yet what that run has done.
+	Settle time.Duration
+
 	// Free, if set, is called once by Acquire, when it has seen for the first
 	// time that nobody holds the lease. What is read from then on is what the
 	// holder will find, provided that [Handle.Alone].

@@ -221,7 +221,17 @@ func TestDeadProcess(t *testing.T) {
 		if took := time.Since(begun); took > time.Second {
 			t.Errorf("bob waited %v", took)
 		}
-		releaseOf(t, second, false)
+		second.crash()
+
+		// What that one did last may not be visible yet.
+		careful := on("bob", "m1")
+		careful.Settle, careful.Wait = 15*time.Second, time.Minute
+		begun = time.Now()
+		third, _ := acquire(t, careful)
+		if took := time.Since(begun); took < 14*time.Second || took > 25*time.Second {
+			t.Errorf("bob waited %v, want about 15 s", took)
+		}
+		releaseOf(t, third, false)
 	})
 }
 
