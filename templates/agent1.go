@@ -66,7 +66,12 @@ func UserData1(a Agent1) (string, error) {
 	if a.Parameter != "" {
 		backend = "cloud"
 	}
-	env := []setting{{"PREFECT__BACKEND", backend}}
+	env := []setting{
+		{"PREFECT__BACKEND", backend},
+		// Its dates want to know the machine's time zone, and without a file that
+		// says so, which systemd takes for UTC, the agent would not start.
+		{"TZ", "UTC"},
+	}
 	finish := ""
 	if a.CA != "" {
 		// The variable holds for the calls to AWS too, so the file must have the

@@ -97,7 +97,9 @@ cat >/opt/flowbed/bin/report <<'FLOWBED_END'
 [ "${SERVICE_RESULT:-success}" = success ] && exit 0
 {
   echo "FLOWBED: FAILED: the agent ended (${SERVICE_RESULT:-unknown} ${EXIT_STATUS:-})"
-  journalctl --unit flowbed-agent.service --lines 12 --no-pager --output cat 2>/dev/null | cut -c1-300 | sed 's/^/FLOWBED: | /'
+  # The lines with which Python underlines a place say nothing by themselves.
+  journalctl --unit flowbed-agent.service --lines 30 --no-pager --output cat 2>/dev/null |
+    grep -v '^[ ^~]*$' | tail -n 12 | cut -c1-300 | sed 's/^/FLOWBED: | /'
 } >>/dev/console 2>/dev/null
 exit 0
 FLOWBED_END
