@@ -4,6 +4,10 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PYTHON  ?= python3
 
+# Prefect 1 runs on no Python that a system still has: pyenv's 3.9, or any other.
+HOMES    = $(PYENV_ROOT) $(HOME)/.pyenv $(shell getent passwd "$$(id -u)" | cut -d: -f6)/.pyenv
+PYTHON39 ?= $(firstword $(wildcard $(addsuffix /versions/3.9.*/bin/python3.9,$(HOMES))) python3.9)
+
 # The race detector needs a C compiler. Where there is none, Go turns cgo off and
 # the tests run without it; .ci/run insists.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -25,7 +29,7 @@ demo: build ## plan, build, look again and remove an environment in the embedded
 	@docs/demo/run bin/flowbed
 
 .PHONY: test
-test: .venv/ready .venv-prefect/wheels ## run every test, with the race detector
+test: .venv/ready .venv-prefect/wheels .venv-prefect1/ready ## run every test, with the race detector
 	go test $(RACE) -timeout 25m ./...
 
 .PHONY: lint
@@ -85,4 +89,16 @@ endef
 	$(@D)/bin/python -m pip download --quiet --disable-pip-version-check --only-binary :all: \
 		--requirement provision/e2e/requirements-prefect.txt --dest $@.new
 	mv $@.new $@
+	@touch $@
+
+# What the agents of Prefect 1 install, by the pins that they get in their user data.
+.venv-prefect1/ready: templates/constraints0.txt templates/constraints1.txt
+	@$(PYTHON39) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 9))' 2>/dev/null || \
+		{ echo "The tests of Prefect 1 need Python 3.9; name one with PYTHON39=..." >&2; exit 1; }
+	rm -rf $(@D)
+	$(PYTHON39) -m venv $(@D)
+	$(@D)/bin/python -m pip download --quiet --disable-pip-version-check --only-binary :all: \
+		--constraint templates/constraints0.txt 'prefect[aws]==0.14.22' --dest $(@D)/wheels-0.14.22
+	$(@D)/bin/python -m pip download --quiet --disable-pip-version-check --only-binary :all: \
+		--constraint templates/constraints1.txt 'prefect[aws]==1.4.1' --dest $(@D)/wheels-1.4.1
 	@touch $@

@@ -82,16 +82,6 @@ func (w *worker) flow() string {
 	return deployment.ID
 }
 
-// made are the calls of an operation that the machine has made.
-func (w *worker) made(operation string) (list []moto.Call) {
-	for _, c := range w.front.Calls() {
-		if c.Key == workerKey && c.Service+"."+c.Operation == operation {
-			list = append(list, c)
-		}
-	}
-	return list
-}
-
 func (w *worker) wantDefinition(c moto.Call, deployment string) {
 	w.Helper()
 	var d definition
@@ -117,20 +107,9 @@ func (w *worker) wantTask(c moto.Call) {
 	if err := json.Unmarshal(c.Body, &r); err != nil {
 		w.Fatalf("the task: %v: %s", err, c.Body)
 	}
-	var o struct {
-		Outputs struct {
-			Cluster string   `json:"cluster_arn"`
-			Role    string   `json:"task_role_arn"`
-			Subnets []string `json:"subnets"`
-			Groups  []string `json:"security_groups"`
-		} `json:"outputs"`
-	}
-	out := w.run(0, "outputs", "--format", "json")
-	if err := json.Unmarshal([]byte(out), &o); err != nil || len(o.Outputs.Subnets) == 0 || len(o.Outputs.Groups) != 1 {
-		w.Fatalf("outputs: %v: %s", err, out)
-	}
+	o := w.found()
 	have := []any{r.Cluster, r.LaunchType, r.Overrides.TaskRole, r.Network.VPC.Subnets, r.Network.VPC.Groups, r.Network.VPC.PublicIP}
-	want := []any{o.Outputs.Cluster, "FARGATE", o.Outputs.Role, o.Outputs.Subnets, o.Outputs.Groups, "ENABLED"}
+	want := []any{o.Cluster, "FARGATE", o.Task, o.Subnets, o.Groups, "ENABLED"}
 	if diff := cmp.Diff(want, have); diff != "" {
 		w.Errorf("the task (-want +have):\n%s\n%s", diff, c.Body)
 	}

@@ -60,7 +60,15 @@ func boot(t *testing.T, id, userData string, f *moto.Front, s *prefectserver.Ser
 	if err != nil {
 		t.Fatal(err)
 	}
-	python, err := exec.CommandContext(t.Context(), filepath.Join(venv, "bin", "python"), "-c", "import os, sys; print(os.path.realpath(sys._base_executable))").Output()
+	return bootPython(t, filepath.Join(venv, "bin", "python"), filepath.Join(venv, "wheels"),
+		hypervisor.Config{ID: id, UserData: userData, Doors: []int{s.Port}}, f)
+}
+
+// bootPython starts a machine that reaches an account, and whose package manager
+// has the interpreter of a virtual environment.
+func bootPython(t *testing.T, python, wheels string, c hypervisor.Config, f *moto.Front) *hypervisor.Machine {
+	t.Helper()
+	base, err := exec.CommandContext(t.Context(), python, "-c", "import os, sys; print(os.path.realpath(sys._base_executable))").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,11 +80,11 @@ func boot(t *testing.T, id, userData string, f *moto.Front, s *prefectserver.Ser
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := hypervisor.Start(t.Context(), hypervisor.Config{
-		ID: id, UserData: userData, Role: "agent", Keys: hypervisor.Keys{ID: workerKey, Secret: "secret", Token: "token"},
-		Doors: []int{s.Port, port}, Environ: []string{"AWS_ENDPOINT_URL=" + f.URL},
-		Python: strings.TrimSpace(string(python)), Wheels: filepath.Join(venv, "wheels"),
-	})
+	c.Role, c.Keys = "agent", hypervisor.Keys{ID: workerKey, Secret: "secret", Token: "token"}
+	c.Doors = append(c.Doors, port)
+	c.Environ = []string{"AWS_ENDPOINT_URL=" + f.URL}
+	c.Python, c.Wheels = strings.TrimSpace(string(base)), wheels
+	m, err := hypervisor.Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowbed/flowbed/provision/e2e/prefectserver"
@@ -141,18 +140,5 @@ func (w *worker) down(deployment string) {
 	w.run(0, "down", "--yes")
 	if status, _, err := w.server.Call(w.Context(), "GET", "/work_pools/"+pool, nil); err != nil || status != 404 {
 		w.Errorf("after down the work pool is there: %d, %v", status, err)
-	}
-}
-
-// endTasks ends what runs in the environment's cluster.
-func (w *worker) endTasks() {
-	w.Helper()
-	api := ecs.NewFromConfig(w.front.Config("us-east-1"))
-	out, err := api.ListTasks(w.Context(), &ecs.ListTasksInput{})
-	if err != nil || len(out.TaskArns) != 1 {
-		w.Fatalf("the tasks: %v, %v; want one", out, err)
-	}
-	if _, err := api.StopTask(w.Context(), &ecs.StopTaskInput{Task: &out.TaskArns[0]}); err != nil {
-		w.Fatal(err)
 	}
 }

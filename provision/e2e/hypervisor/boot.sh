@@ -47,8 +47,8 @@ mount --bind "$wheels" wheels
 mount -o remount,bind,ro wheels
 mount --bind "$prefix" opt/python
 mount -o remount,bind,ro opt/python
-# There is one Python 3.12 at most: the package manager's.
-for p in usr/bin/python3.12 usr/local/bin/python3.12; do
+# There is one Python of these versions at most: the package manager's.
+for p in usr/{,local/}bin/python3.{9,12}; do
   if [ -e "$p" ]; then mount --bind /dev/null "$p"; fi
 done
 

@@ -5,7 +5,7 @@
 // A machine is a process tree in namespaces of its own. It has its own root
 // directory, its own network and its own systemd; of the machine below it sees
 // the programs in /usr, and cannot change them. It has stand-ins for what is not
-// to be had there only: a package manager that has Python 3.12, an index of
+// to be had there only: a package manager that has one Python, an index of
 // Python packages (a directory of wheels), and the metadata service.
 //
 // It needs root and Linux.

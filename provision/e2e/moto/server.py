@@ -14,7 +14,7 @@ from moto.ec2.models.iam_instance_profile import (
     IamInstanceProfileAssociationBackend,
 )
 from moto.ec2.models.instances import Instance
-from moto.ecs.models import EC2ContainerServiceBackend
+from moto.ecs.models import Container, EC2ContainerServiceBackend
 from moto.server import main
 
 
@@ -72,6 +72,20 @@ def requirements_of_all(definition):
 
 
 EC2ContainerServiceBackend._calculate_task_resource_requirements = staticmethod(requirements_of_all)
+
+contain = Container.__init__
+
+
+def contain_text(container, definition):
+    """What a container has of processor and memory is told as text."""
+    contain(container, definition)
+    if container.cpu is not None:
+        container.cpu = str(container.cpu)
+    if container.memory is not None:
+        container.memory = str(container.memory)
+
+
+Container.__init__ = contain_text
 
 threading.Thread(target=guard, daemon=True).start()
 main(["-H", "127.0.0.1", "-p", "0"])
