@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
@@ -91,6 +93,23 @@ func (l LogGroup) Create(ctx context.Context) error {
 		return fmt.Errorf("create log group: %w", err)
 	}
 	return nil
+}
+
+// mostTagValue is AWS's limit for the value of a tag, in characters.
+const mostTagValue = 256
+
+// Advise implements provision.Adviser: names that have no room in the tags could
+// not be found again.
+func (l LogGroup) Advise(have LogGroupState, _ bool) (notes []provision.Note) {
+	tags := l.tags(have.Tags)
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		if n := utf8.RuneCountInString(tags[k]); n > mostTagValue {
+			notes = append(notes, provision.Note{Severity: provision.Error, Text: fmt.Sprintf(
+				"its tag %s would hold %d characters, and AWS takes %d: shorten the name that the spec gives, or run down with the old one first",
+				k, n, mostTagValue)})
+		}
+	}
+	return notes
 }
 
 // Changes implements provision.Resource.
