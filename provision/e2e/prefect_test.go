@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"github.com/flowbed/flowbed/provision/e2e/able"
 	"github.com/flowbed/flowbed/provision/e2e/hypervisor"
 	"github.com/flowbed/flowbed/provision/e2e/moto"
 	"github.com/flowbed/flowbed/provision/e2e/prefectserver"
@@ -54,6 +55,17 @@ func prefectServer(t *testing.T, o prefectserver.Options) *prefectserver.Server 
 }
 
 // boot starts a machine that reaches an account and a Prefect server.
+// needMachine is for the beginning of a test that boots one.
+func needMachine(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		able.Without(t, "this test makes namespaces, and needs to be root")
+	}
+	if _, err := os.Stat("/lib/systemd/systemd-socket-proxyd"); err != nil {
+		able.Without(t, "this test boots a machine, and needs systemd: "+err.Error())
+	}
+}
+
 func boot(t *testing.T, id, userData string, f *moto.Front, s *prefectserver.Server) *hypervisor.Machine {
 	t.Helper()
 	venv, err := prefectserver.Venv(t.Context())
@@ -146,6 +158,7 @@ func putSecret(t *testing.T, f *moto.Front, parameter, value string) {
 // TestWorkerReports runs the user data on a machine. The worker's first secret is
 // wrong, and it says so where a person sees it; the next one is right.
 func TestWorkerReports(t *testing.T) {
+	needMachine(t)
 	t.Parallel()
 	s := prefectServer(t, prefectserver.Options{Auth: `us er:hunter2$a"s\s`, CSRF: true})
 	f := account(t)

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/flowbed/flowbed/provision/audit"
@@ -64,8 +65,9 @@ func hasSecret(text []byte) string {
 type wire struct {
 	next http.Handler
 
+	echo atomic.Bool // AWS refuses the secret, and repeats it
+
 	mu     sync.Mutex
-	echo   bool // AWS refuses the secret, and repeats it
 	stored int  // how often the secret was sent to be stored
 	leaks  []string
 }
@@ -104,7 +106,7 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if stores && put.Type != "SecureString" {
 		w.leaks = append(w.leaks, call+" stores a "+put.Type)
 	}
-	refuse := w.echo && stores
+	refuse := w.echo.Load() && stores
 	w.mu.Unlock()
 	if refuse {
 		rw.Header().Set("Content-Type", "application/x-amz-json-1.1")
@@ -166,12 +168,12 @@ func TestSecretOnTheWire(t *testing.T) {
 	}
 
 	w.run(t, dir, aws, 0, "plan", "-v")
-	w.echo = true
+	w.echo.Store(true)
 	if said := w.run(t, dir, aws, 1, "up", "--yes", "--no-wait", "-v"); !strings.Contains(said, "(secret)") {
 		t.Errorf("AWS's refusal is not shown:\n%s", said)
 	}
 	w.run(t, dir, aws, 1, "up", "--yes", "--no-wait", "--json")
-	w.echo = false
+	w.echo.Store(false)
 	w.run(t, dir, aws, 0, "up", "--yes", "--no-wait", "-v")
 	for _, args := range [][]string{
 		{"plan", "--json"}, {"plan", "--down", "-v"}, {"up", "--yes", "--no-wait", "--json"}, {"validate"},

@@ -24,6 +24,7 @@ const pool = "flowbed-dev"
 // TestWorker goes through the life of an environment: it is built, a flow is run
 // in it, its work pool is changed by somebody, and it is removed.
 func TestWorker(t *testing.T) {
+	needMachine(t)
 	t.Parallel()
 	server := prefectServer(t, prefectserver.Options{Auth: `us er:hunter2$a"s\s`, CSRF: true})
 	w := worker{session: newSession(t, withWorker(t, server), "hunter2"), server: server}

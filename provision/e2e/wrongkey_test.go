@@ -15,6 +15,7 @@ import (
 // TestWrongSecret has the machine get another secret than the one with which up
 // asks Prefect: with a wrong one of its own, up would not begin.
 func TestWrongSecret(t *testing.T) {
+	needMachine(t)
 	t.Parallel()
 	server := prefectServer(t, prefectserver.Options{Auth: "user:hunter2", CSRF: true})
 	s := newSession(t, withWorker(t, server), "hunter2")
