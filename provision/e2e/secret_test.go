@@ -68,7 +68,7 @@ type wire struct {
 	echo atomic.Bool // AWS refuses the secret, and repeats it
 
 	mu     sync.Mutex
-	stored int  // how often the secret was sent to be stored
+	stored int // how often the secret was sent to be stored
 	leaks  []string
 }
 
@@ -190,6 +190,10 @@ func TestSecretOnTheWire(t *testing.T) {
 	}
 	w.run(t, dir, aws, 0, "down", "--yes", "--receipt", filepath.Join(dir, "receipt.json"))
 
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	toPrefect.mu.Lock()
+	defer toPrefect.mu.Unlock()
 	if w.stored < 3 || toPrefect.sent == 0 {
 		t.Errorf("the secret was sent %d times to be stored, and %d times to Prefect", w.stored, toPrefect.sent)
 	}
