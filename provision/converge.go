@@ -96,7 +96,9 @@ func (g *Graph) dismantle(ctx context.Context, s *step, c *course) error {
 					return err
 				}
 				deleted = append(deleted, have)
-				c.free()
+				if !s.keeps {
+					c.free()
+				}
 				return nil
 			}}})
 		}

@@ -49,6 +49,7 @@ func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	if p, ok := r.(Predictor[S]); ok {
 		s.predicted = p.Predicted()
 	}
+	_, s.keeps = r.(Keeper)
 	if p, ok := r.(Patient); ok {
 		s.patience = p.Patience()
 	}

@@ -235,3 +235,42 @@ func TestStaleLook(t *testing.T) {
 		}
 	})
 }
+
+// keeper needs what it uses until it is gone.
+type keeper struct{ thing }
+
+func (k keeper) Read(ctx context.Context) (state, error) { return k.thing.Read(ctx) }
+func (keeper) KeepsUntilGone()                           {}
+
+// What a keeper uses goes only when the keeper is gone; others let go earlier.
+func TestKeeper(t *testing.T) {
+	for _, keeps := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			build := func() *provision.Graph {
+				g, _ := graph("a")
+				base := provision.Add(g, "base", provision.Own, thing{w: w, Name: "base", Me: "a"})
+				user := thing{w: w, Name: "user", Me: "a", Uses: []provision.Ref[state]{base}}
+				if keeps {
+					provision.Add(g, "user", provision.Own, keeper{user})
+				} else {
+					provision.Add(g, "user", provision.Own, user)
+				}
+				return g
+			}
+			mustUp(t, build())
+			w.slow["user"] = 10 * time.Second
+			begun, waited := time.Now(), time.Duration(0)
+			w.fault = func(_ int, call string) (before, after error) {
+				if call == "delete base" && waited == 0 {
+					waited = time.Since(begun)
+				}
+				return nil, nil
+			}
+			mustDown(t, build())
+			if waited >= 10*time.Second != keeps {
+				t.Errorf("keeps %t: the base was deleted after %v", keeps, waited)
+			}
+		})
+	}
+}

@@ -75,6 +75,10 @@ type (
 	// a plan can show what depends on an object that does not exist yet.
 	Predictor[S State] interface{ Predicted() S }
 
+	// Keeper resources need what they refer to until they are gone, and not only
+	// until their deletion has been accepted.
+	Keeper interface{ KeepsUntilGone() }
+
 	// Explainer adds what is known about the cause when a step has run out of
 	// patience or failed; it returns an empty string if nothing is. Have is the
 	// zero state if the object was made and is not found any more.

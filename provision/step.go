@@ -27,6 +27,7 @@ type step struct {
 	obstacles func(context.Context, any) ([]Note, error)
 	explain   func(context.Context, any) string
 	patience  time.Duration
+	keeps     bool // needs its deps until it is gone
 
 	mu    sync.Mutex
 	look  *look

@@ -77,9 +77,13 @@ func newWorld(t *testing.T) *world {
 // environment is the spec of an environment, as a command reads it.
 func (w *world) environment(name string, removal bool) *spec.Environment {
 	w.Helper()
-	path := filepath.Join(w.dir, name+".hcl")
-	if err := os.WriteFile(path, fmt.Appendf(nil, everything, name), 0o600); err != nil {
+	file, err := os.CreateTemp(w.dir, name+"-*.hcl") // its own for each: several may ask at once
+	if err != nil {
 		w.Fatal(err)
+	}
+	path := file.Name()
+	if _, err := fmt.Fprintf(file, everything, name); err != nil || file.Close() != nil {
+		w.Fatal("write the spec:", err)
 	}
 	f, err := spec.Load(path, spec.Options{Removal: removal, Check: stack.Check})
 	if err != nil {

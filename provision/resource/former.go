@@ -115,6 +115,10 @@ func (f Former[S]) owned(name string, o provision.Owner) (provision.Owner, bool)
 	return provision.Owner{By: us, Claims: o.Claims}, true
 }
 
+// KeepsUntilGone implements provision.Keeper: one name may go after another, and
+// the log group has them all.
+func (Former[S]) KeepsUntilGone() {}
+
 // Create implements provision.Resource: nothing is ever made under such a name.
 func (f Former[S]) Create(context.Context) error { return nil }
 
