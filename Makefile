@@ -42,17 +42,17 @@ lint: bin/golangci-lint ## check the format and lint
 
 .PHONY: bench
 bench: build .venv/ready ## measure the binary against moto, 50 ms away
-	go run ./provision/e2e/bench -binary bin/flowbed $(BENCH)
+	go run ./test/e2e/bench -binary bin/flowbed $(BENCH)
 
 .PHONY: matrix
 matrix: .venv/ready ## go through the whole crash and fault matrix, and write docs/fault-matrix.md
-	go test ./provision/matrix -update
-	FLOWBED_MATRIX=whole go test -timeout 60m -run TestCrashes ./provision/e2e
+	go test ./test/faultmatrix -update
+	FLOWBED_MATRIX=whole go test -timeout 60m -run TestCrashes ./test/e2e
 
 .PHONY: docs
 docs: ## write docs/spec.md and docs/permissions.md from the code
 	go run ./provision/spec/gendoc
-	go run ./provision/permit/gendoc
+	go run ./provision/permissions/gendoc
 
 .PHONY: golden
 golden: .venv/ready ## rewrite the golden files from what the code does now
@@ -82,14 +82,14 @@ endef
 	$(venv)
 
 # Virtual environments of single tests, which would not agree with the one above.
-.venv-%/ready: provision/e2e/requirements-%.txt
+.venv-%/ready: test/e2e/requirements-%.txt
 	$(venv)
 
 # The same pins as wheels: the agents of the tests install them, without a network.
 .venv-prefect/wheels: .venv-prefect/ready
 	rm -rf $@ $@.new
 	$(@D)/bin/python -m pip download --quiet --disable-pip-version-check --only-binary :all: \
-		--requirement provision/e2e/requirements-prefect.txt --dest $@.new
+		--requirement test/e2e/requirements-prefect.txt --dest $@.new
 	mv $@.new $@
 	@touch $@
 

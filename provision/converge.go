@@ -54,7 +54,7 @@ func (g *Graph) converge(ctx context.Context, s *step) error {
 // unmarked reports whether we have made what an action takes for nobody's: its
 // tags are only not visible yet.
 func (r *run) unmarked(a Action) bool {
-	return r.did[created] && a.Owner.By == "" && (a.Op == Foreign || a.Op == Use)
+	return r.did[created] && a.Owner.By == "" && (a.Op == Conflict || a.Op == Use)
 }
 
 // dismantle removes one step. It lets the steps after it go on as soon as its

@@ -10,7 +10,7 @@
 //
 // What the engine promises:
 //
-//   - Plan and PlanDown call nothing but Read (and Obstacles).
+//   - Plan and PlanDown call nothing but Read (and CheckDelete).
 //   - State decides, not replies: after each action the object is read again,
 //     and the run goes by what is found, not by what a reply said. A reading
 //     that is too old is taken again before anything is done by it.

@@ -76,10 +76,10 @@ func TestGraphsThatCannotBe(t *testing.T) {
 		},
 		"x.Refs hides references in a map": func(g *provision.Graph) { provision.Add(g, "x", provision.Own, mapped{}) },
 		"x.Ref hides references in a ptr":  func(g *provision.Graph) { provision.Add(g, "x", provision.Own, pointed{}) },
-		"x is not a struct":                func(g *provision.Graph) { provision.Look(g, "x", fn(nil)) },
+		"x is not a struct":                func(g *provision.Graph) { provision.Data(g, "x", fn(nil)) },
 		"two steps are named x": func(g *provision.Graph) {
-			provision.Look(g, "x", lookup{})
-			provision.Look(g, "x", lookup{})
+			provision.Data(g, "x", lookup{})
+			provision.Data(g, "x", lookup{})
 		},
 	} {
 		t.Run(want, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 )
 
 // Graph is the steps of one environment in an order in which each comes after
-// those it refers to. Build it with [Add] and [Look]; it is used for one command.
+// those it refers to. Build it with [Add] and [Data]; it is used for one command.
 type Graph struct {
 	// Owner is the environment for which the graph acts.
 	Owner string
@@ -49,18 +49,18 @@ func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	if p, ok := r.(Predictor[S]); ok {
 		s.predicted = p.Predicted()
 	}
-	_, s.keeps = r.(Keeper)
+	_, s.keeps = r.(DependsUntilDeleted)
 	if p, ok := r.(Patient); ok {
 		s.patience = p.Patience()
 	}
-	if a, ok := r.(Adviser[S]); ok {
-		s.advise = func(have any, found bool) []Note { return a.Advise(have.(S), found) }
+	if a, ok := r.(Validator[S]); ok {
+		s.advise = func(have any, found bool) []Note { return a.Validate(have.(S), found) }
 	}
-	if l, ok := r.(Lender[S]); ok {
-		s.lacks = func(have any) []Note { return l.Lacks(have.(S)) }
+	if l, ok := r.(UseChecker[S]); ok {
+		s.lacks = func(have any) []Note { return l.CheckUse(have.(S)) }
 	}
-	if o, ok := r.(Obstacle[S]); ok {
-		s.obstacles = func(ctx context.Context, have any) ([]Note, error) { return o.Obstacles(ctx, have.(S)) }
+	if o, ok := r.(DeleteChecker[S]); ok {
+		s.obstacles = func(ctx context.Context, have any) ([]Note, error) { return o.CheckDelete(ctx, have.(S)) }
 	}
 	if e, ok := r.(Explainer[S]); ok {
 		s.explain = func(ctx context.Context, have any) string { return e.Explain(ctx, have.(S)) }
@@ -69,8 +69,8 @@ func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	return Ref[S]{step: s}
 }
 
-// Look appends something that is only read.
-func Look[S any](g *Graph, name string, l Lookup[S]) Ref[S] {
+// Data appends something that is only read.
+func Data[S any](g *Graph, name string, l DataSource[S]) Ref[S] {
 	var zero S
 	s := &step{
 		name: name, lookup: true, deps: edges(name, l), zero: zero, look: &look{done: make(chan struct{})},

@@ -128,8 +128,8 @@ func TestLookups(t *testing.T) {
 		var reads atomic.Int64
 		build := func(err error) *provision.Graph {
 			g, _ := graph("a")
-			text := provision.Look(g, "address", lookup{Text: "x", Err: err, reads: &reads})
-			provision.Look(g, "unasked", lookup{Err: errFatal, reads: &reads})
+			text := provision.Data(g, "address", lookup{Text: "x", Err: err, reads: &reads})
+			provision.Data(g, "unasked", lookup{Err: errFatal, reads: &reads})
 			provision.Add(g, "it", provision.Own, awaiting{thing{w: w, Name: "it", Me: "a"}, text})
 			provision.Add(g, "broken", provision.Own, broken{thing{w: w, Name: "it", Me: "a"}, text})
 			return g

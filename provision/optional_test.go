@@ -16,15 +16,15 @@ import (
 // opinionated is a thing with everything that is optional.
 type opinionated struct {
 	thing
-	Says    []provision.Note // of Advise and Lacks
-	Blocks  []provision.Note // of Obstacles
+	Says    []provision.Note // of Validate and CheckUse
+	Blocks  []provision.Note // of CheckDelete
 	Blocked error
 	asked   *int
 }
 
-func (o opinionated) Advise(state, bool) []provision.Note { return o.Says }
-func (o opinionated) Lacks(state) []provision.Note        { return o.Says }
-func (o opinionated) Obstacles(context.Context, state) ([]provision.Note, error) {
+func (o opinionated) Validate(state, bool) []provision.Note { return o.Says }
+func (o opinionated) CheckUse(state) []provision.Note       { return o.Says }
+func (o opinionated) CheckDelete(context.Context, state) ([]provision.Note, error) {
 	if o.asked != nil {
 		*o.asked++
 	}
@@ -45,7 +45,7 @@ func TestNotesThatStop(t *testing.T) {
 	}{
 		{"advice", provision.Own, bad, "it: change: not here"},
 		{"a warning", provision.Own, warn, ""},
-		{"a lack", provision.Borrow, bad, "it: use: not here"},
+		{"a lack", provision.External, bad, "it: use: not here"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestNotesThatStop(t *testing.T) {
 // What stands in the way of a deletion stops a run before anything is changed,
 // whether it is down's or up's of something unwanted.
 func TestObstacles(t *testing.T) {
-	for _, own := range []provision.Ownership{provision.Own, provision.Unwanted} {
+	for _, own := range []provision.Ownership{provision.Own, provision.Prune} {
 		for name, c := range map[string]struct {
 			blocks  []provision.Note
 			blocked error
@@ -93,7 +93,7 @@ func TestObstacles(t *testing.T) {
 						Blocks: c.blocks, Blocked: c.blocked, asked: &asked})
 					var p provision.Plan
 					var err error
-					if own == provision.Unwanted {
+					if own == provision.Prune {
 						p = mustPlan(t, g.Plan)
 						err = g.Up(t.Context())
 					} else {
@@ -182,7 +182,7 @@ func TestUnwanted(t *testing.T) {
 		mustUp(t, g)
 		w.delay = time.Second
 		g, j := graph("a")
-		own, unwanted := provision.Own, provision.Unwanted
+		own, unwanted := provision.Own, provision.Prune
 		base := provision.Add(g, "base", own, thing{w: w, Name: "a-base", Me: "a", Value: "stone"})
 		left := provision.Add(g, "left", unwanted, thing{w: w, Name: "a-left", Me: "a", Uses: refs(base)})
 		right := provision.Add(g, "right", unwanted, thing{w: w, Name: "a-right", Me: "a", Uses: refs(base)})
@@ -240,7 +240,7 @@ func TestStaleLook(t *testing.T) {
 type keeper struct{ thing }
 
 func (k keeper) Read(ctx context.Context) (state, error) { return k.thing.Read(ctx) }
-func (keeper) KeepsUntilGone()                           {}
+func (keeper) DependsUntilDeleted()                      {}
 
 // What a keeper uses goes only when the keeper is gone; others let go earlier.
 func TestKeeper(t *testing.T) {

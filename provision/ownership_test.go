@@ -14,8 +14,8 @@ import (
 // what of it is there afterwards.
 func TestOwnership(t *testing.T) {
 	const (
-		own, adopt, borrow = provision.Own, provision.Adopt, provision.Borrow
-		share, unwanted    = provision.Share, provision.Unwanted
+		own, adopt, external = provision.Own, provision.Adopt, provision.External
+		share, prune         = provision.Share, provision.Prune
 	)
 	absent := (*object)(nil)
 	nobody := &object{ID: "x", Value: "old"}
@@ -46,35 +46,35 @@ func TestOwnership(t *testing.T) {
 	}{
 		{"own, absent", own, absent, "create", "", made, "none", absent},
 		{"own, ours", own, ours, "change", "", made, "delete", absent},
-		{"own, another's", own, other, "foreign", "exists already and belongs to the environment b", other, "foreign", other},
-		{"own, nobody's", own, nobody, "foreign", "flowbed did not make it", nobody, "foreign", nobody},
-		{"own, ours but claimed by another", own, oursTheirs, "change", "", as(ours, "a", "b"), "foreign", oursTheirs},
+		{"own, another's", own, other, "conflict", "already exists and belongs to environment b", other, "skip", other},
+		{"own, nobody's", own, nobody, "conflict", "was created outside flowbed", nobody, "skip", nobody},
+		{"own, ours but claimed by another", own, oursTheirs, "change", "", as(ours, "a", "b"), "skip", oursTheirs},
 
 		{"adopt, absent", adopt, absent, "create", "", made, "none", absent},
 		{"adopt, ours", adopt, ours, "change", "", made, "delete", absent},
-		{"adopt, another's", adopt, other, "foreign", "belongs to the environment b", other, "foreign", other},
-		{"adopt, nobody's", adopt, nobody, "change", "", made, "foreign", nobody},
+		{"adopt, another's", adopt, other, "conflict", "belongs to environment b", other, "skip", other},
+		{"adopt, nobody's", adopt, nobody, "change", "", made, "skip", nobody},
 
-		{"borrow, absent", borrow, absent, "foreign", "does not exist", absent, "none", absent},
-		{"borrow, ours", borrow, ours, "use", "", ours, "foreign", ours},
-		{"borrow, another's", borrow, other, "use", "", other, "foreign", other},
-		{"borrow, nobody's", borrow, nobody, "use", "", nobody, "foreign", nobody},
+		{"external, absent", external, absent, "missing", "does not exist", absent, "none", absent},
+		{"external, ours", external, ours, "use", "", ours, "skip", ours},
+		{"external, another's", external, other, "use", "", other, "skip", other},
+		{"external, nobody's", external, nobody, "use", "", nobody, "skip", nobody},
 
 		{"share, absent", share, absent, "create", "", as(made, "a", "a"), "none", absent},
 		{"share, ours", share, oursShared, "change", "", as(ours, "a", "a"), "delete", absent},
 		{"share, ours without a claim", share, ours, "change", "", as(ours, "a", "a"), "delete", absent},
 		{"share, ours and another's", share, oursBoth, "change", "", as(ours, "a", "a", "b"), "release", oursTheirs},
-		{"share, ours, used by another only", share, oursTheirs, "change", "", as(ours, "a", "b", "a"), "foreign", oursTheirs},
-		{"share, another's", share, otherShared, "change", "", as(other, "b", "b", "a"), "foreign", otherShared},
+		{"share, ours, used by another only", share, oursTheirs, "change", "", as(ours, "a", "b", "a"), "skip", oursTheirs},
+		{"share, another's", share, otherShared, "change", "", as(other, "b", "b", "a"), "skip", otherShared},
 		{"share, another's and ours", share, otherBoth, "change", "", as(other, "b", "a", "b"), "release", otherShared},
 		{"share, another's who has left", share, otherOurs, "change", "", as(other, "b", "a"), "delete", absent},
 		{"share, abandoned by another", share, other, "change", "", as(other, "b", "a"), "delete", absent},
-		{"share, nobody's", share, nobody, "use", "", nobody, "foreign", nobody},
+		{"share, nobody's", share, nobody, "use", "", nobody, "skip", nobody},
 
-		{"unwanted, absent", unwanted, absent, "left out", "", absent, "none", absent},
-		{"unwanted, ours", unwanted, ours, "delete", "", absent, "delete", absent},
-		{"unwanted, another's", unwanted, other, "foreign", "", other, "foreign", other},
-		{"unwanted, nobody's", unwanted, nobody, "foreign", "", nobody, "foreign", nobody},
+		{"prune, absent", prune, absent, "left out", "", absent, "none", absent},
+		{"prune, ours", prune, ours, "delete", "", absent, "delete", absent},
+		{"prune, another's", prune, other, "skip", "", other, "skip", other},
+		{"prune, nobody's", prune, nobody, "skip", "", nobody, "skip", nobody},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -29,18 +29,20 @@ type Op int
 
 // What an action does with the object.
 const (
-	None    Op = iota // as it should be
-	Create            // does not exist
-	Update            // differs
-	Replace           // differs in a way that needs a new object
-	Delete            // will be removed
-	Release           // our claim is withdrawn, others still use the object
-	Use               // somebody else's, used as it is
-	Foreign           // somebody else's, in our way or left alone
+	None     Op = iota // as it should be
+	Create             // does not exist
+	Update             // differs
+	Replace            // differs in a way that needs a new object
+	Delete             // will be removed
+	Release            // our claim is withdrawn, others still use the object
+	Use                // somebody else's, used as it is
+	Conflict           // somebody else's, and in the way of up
+	Missing            // external, and does not exist
+	Skip               // not ours to remove: down leaves it
 )
 
 func (o Op) String() string {
-	return [...]string{"none", "create", "change", "replace", "delete", "release", "use", "foreign"}[o]
+	return [...]string{"none", "create", "change", "replace", "delete", "release", "use", "conflict", "missing", "skip"}[o]
 }
 
 // Count returns how many steps have one of the ops.
@@ -87,7 +89,7 @@ func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 	var p Plan
 	for _, s := range g.steps {
 		a := g.inspect(s)
-		if absent := s.lookup || s.own == Unwanted && a.Op == None; absent && a.Err == nil {
+		if absent := s.lookup || s.own == Prune && a.Op == None; absent && a.Err == nil {
 			continue // nothing of it is, or will be, in the environment
 		}
 		p.Actions = append(p.Actions, a)
@@ -168,7 +170,7 @@ func (g *Graph) inspect(s *step) Action {
 	switch {
 	case s.lookup:
 		return Action{Step: s.name}
-	case s.own == Unwanted:
+	case s.own == Prune:
 		return g.inspectDown(s)
 	case !l.found:
 		return g.inspectAbsent(s, l)
@@ -178,9 +180,9 @@ func (g *Graph) inspect(s *step) Action {
 
 func (g *Graph) inspectAbsent(s *step, l *look) Action {
 	a := Action{Step: s.name, Op: Create}
-	if s.own == Borrow {
-		a.Op = Foreign
-		a.Notes = []Note{{Error, "does not exist, and ownership = \"borrow\" does not make it"}}
+	if s.own == External {
+		a.Op = Missing
+		a.Notes = []Note{{Error, "does not exist, and flowbed does not create an external object"}}
 	} else {
 		a.Changes = s.changes(s.zero)
 	}
@@ -191,7 +193,7 @@ func (g *Graph) inspectFound(s *step, l *look) Action {
 	a := Action{Step: s.name, Owner: s.owner(l.have), Object: label(l.have)}
 	ours, nobodys := a.Owner.By == g.Owner, a.Owner.By == ""
 	switch {
-	case s.own == Borrow, s.own == Share && nobodys:
+	case s.own == External, s.own == Share && nobodys:
 		a.Op = Use
 		if s.lacks != nil {
 			a.Notes = s.lacks(l.have)
@@ -199,10 +201,10 @@ func (g *Graph) inspectFound(s *step, l *look) Action {
 		return a
 	case ours, s.own == Share:
 	case s.own == Adopt && nobodys:
-		a.Notes = []Note{{Warn, "is taken over: flowbed did not make it, and down will delete it"}}
+		a.Notes = []Note{{Warn, "will be adopted: created outside flowbed; down will delete it"}}
 	default:
-		a.Op = Foreign
-		a.Notes = []Note{{Error, "exists already and " + whose(a.Owner)}}
+		a.Op = Conflict
+		a.Notes = []Note{{Error, "already exists and " + whose(a.Owner)}}
 		return a
 	}
 	if a.Changes = s.changes(l.have); len(a.Changes) > 0 {
@@ -239,12 +241,12 @@ func (g *Graph) inspectDown(s *step) Action {
 	abandoned := len(a.Owner.Claims) == 0
 	ours := a.Owner.By == g.Owner || s.own == Share && a.Owner.By != "" && (claimed || abandoned)
 	switch {
-	case s.own == Borrow:
-		a.Op = Foreign
-		a.Notes = []Note{{Info, "left alone: it is only borrowed"}}
+	case s.own == External:
+		a.Op = Skip
+		a.Notes = []Note{{Info, "is external"}}
 	case !ours:
-		a.Op = Foreign
-		a.Notes = []Note{{Info, "left alone: " + whose(a.Owner)}}
+		a.Op = Skip
+		a.Notes = []Note{{Info, whose(a.Owner)}}
 	case len(others) == 0:
 		a.Op, a.Err = Delete, l.obstacle
 		a.Notes = slices.Clone(l.obstacles)
@@ -252,8 +254,8 @@ func (g *Graph) inspectDown(s *step) Action {
 		a.Op = Release
 		a.Notes = []Note{{Info, "still used by " + strings.Join(others, ", ")}}
 	default:
-		a.Op = Foreign
-		a.Notes = []Note{{Info, "left alone: used by " + strings.Join(others, ", ")}}
+		a.Op = Skip
+		a.Notes = []Note{{Info, "is used by " + strings.Join(others, ", ")}}
 	}
 	return a
 }
@@ -267,7 +269,7 @@ func label(have any) string {
 
 func whose(o Owner) string {
 	if o.By == "" {
-		return "flowbed did not make it"
+		return "was created outside flowbed"
 	}
-	return "belongs to the environment " + o.By
+	return "belongs to environment " + o.By
 }

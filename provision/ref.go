@@ -6,7 +6,7 @@ import (
 )
 
 // Ref is the promise of an earlier step's state. It can only come from Add,
-// Look or Known, so that no graph has a cycle. The zero Ref is never known.
+// Data or Known, so that no graph has a cycle. The zero Ref is never known.
 type Ref[S any] struct {
 	step  *step
 	known *S

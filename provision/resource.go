@@ -42,8 +42,8 @@ type Owner struct {
 	Claims []string // the environments that use it, if it may be shared
 }
 
-// Lookup is something that exists without us and is only read.
-type Lookup[S any] interface {
+// DataSource is something that exists without us and is only read.
+type DataSource[S any] interface {
 	Read(ctx context.Context) (S, error)
 }
 
@@ -56,28 +56,28 @@ type (
 	// before it fails. The default is Graph.Patience.
 	Patient interface{ Patience() time.Duration }
 
-	// Adviser says what a reader of the plan should know beyond the changes.
+	// Validator says what a reader of the plan should know beyond the changes.
 	// It is pure. A note of severity Error stops up before anything is changed.
-	Adviser[S State] interface {
-		Advise(have S, found bool) []Note
+	Validator[S State] interface {
+		Validate(have S, found bool) []Note
 	}
 
-	// Lender says what a borrowed object lacks for our use.
-	Lender[S State] interface{ Lacks(have S) []Note }
+	// UseChecker says what a borrowed object lacks for our use.
+	UseChecker[S State] interface{ CheckUse(have S) []Note }
 
-	// Obstacle says what stands in the way of a deletion; Error stops down
+	// DeleteChecker says what stands in the way of a deletion; Error stops down
 	// before anything is changed.
-	Obstacle[S State] interface {
-		Obstacles(ctx context.Context, have S) ([]Note, error)
+	DeleteChecker[S State] interface {
+		CheckDelete(ctx context.Context, have S) ([]Note, error)
 	}
 
 	// Predictor says what the state will be as far as names decide it, so that
 	// a plan can show what depends on an object that does not exist yet.
 	Predictor[S State] interface{ Predicted() S }
 
-	// Keeper resources need what they refer to until they are gone, and not only
+	// DependsUntilDeleted resources need what they refer to until they are gone, and not only
 	// until their deletion has been accepted.
-	Keeper interface{ KeepsUntilGone() }
+	DependsUntilDeleted interface{ DependsUntilDeleted() }
 
 	// Explainer adds what is known about the cause when a step has run out of
 	// patience or failed; it returns an empty string if nothing is. Have is the
@@ -125,13 +125,13 @@ const (
 	Own Ownership = iota
 	// Adopt takes over an object that nobody owns, and says so in the plan.
 	Adopt
-	// Borrow uses an object that must exist, and never writes to it.
-	Borrow
+	// External uses an object that must exist, and never writes to it.
+	External
 	// Share is for names that belong to the whole account: the object is made
 	// if it is absent, joined by a claim if another environment made it and
 	// shares it (it has a claim from its creation), and borrowed otherwise. The
 	// last one to leave deletes it.
 	Share
-	// Unwanted objects are removed by up if they are ours.
-	Unwanted
+	// Prune objects are removed by up if they are ours.
+	Prune
 )

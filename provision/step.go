@@ -137,7 +137,7 @@ func (g *Graph) lookAll(ctx context.Context, lookups bool) error {
 func (g *Graph) askAll(ctx context.Context, down bool) error {
 	var wg sync.WaitGroup
 	for _, s := range g.steps {
-		if down || s.own == Unwanted {
+		if down || s.own == Prune {
 			wg.Go(func() { g.ask(ctx, s) })
 		}
 	}

@@ -44,7 +44,7 @@ func (g *Graph) Up(ctx context.Context) error {
 			return g.skip(s, g.inspect(s), c.held.name)
 		case s.lookup:
 			return nil
-		case s.own == Unwanted:
+		case s.own == Prune:
 			return g.dismantle(ctx, s, c)
 		}
 		return g.converge(ctx, s)
@@ -97,10 +97,10 @@ func (g *Graph) Down(ctx context.Context) (left Plan, err error) {
 func (g *Graph) orderUp() map[*step][]*step {
 	after := g.orderDown()
 	for _, s := range g.steps {
-		if s.own == Unwanted {
+		if s.own == Prune {
 			continue
 		}
-		after[s] = slices.DeleteFunc(slices.Clone(s.deps), func(d *step) bool { return d.own == Unwanted })
+		after[s] = slices.DeleteFunc(slices.Clone(s.deps), func(d *step) bool { return d.own == Prune })
 	}
 	return after
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowbed/flowbed/provision/e2e/able"
+	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
 const ca = `-----BEGIN CERTIFICATE-----

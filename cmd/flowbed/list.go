@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/spf13/cobra"
 
-	"github.com/flowbed/flowbed/provision/census"
+	"github.com/flowbed/flowbed/provision/inventory"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
 	"github.com/flowbed/flowbed/provision/view"
@@ -78,12 +78,12 @@ func (a *app) census(ctx context.Context, all bool) (*found, error) {
 			return nil, err
 		}
 	}
-	lists, errs := make([][]census.Environment, len(regions)), make([]error, len(regions))
+	lists, errs := make([][]inventory.Environment, len(regions)), make([]error, len(regions))
 	var wg sync.WaitGroup
 	for i, r := range regions {
 		wg.Go(func() {
 			c := stack.NewClients(a.elsewhere(cfg, r))
-			lists[i], errs[i] = census.Region(ctx, r, census.Clients{
+			lists[i], errs[i] = inventory.Region(ctx, r, inventory.Clients{
 				Account: id.Account, IAM: c.IAM, EC2: c.EC2, ECS: c.ECS, S3: c.S3, SSM: c.SSM, Logs: c.Logs,
 			})
 		})

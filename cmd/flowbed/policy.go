@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowbed/flowbed/provision/permit"
+	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
 )
@@ -39,16 +39,16 @@ called if account and region are in the file.`,
 			return usageOf(c, errors.New("policy needs either --for or --trust"))
 		case trust != "":
 			return a.trustPolicy(c, trust)
-		case !slices.Contains(permit.Verbs, permit.Verb(verb)):
+		case !slices.Contains(permissions.Verbs, permissions.Verb(verb)):
 			return usageOf(c, fmt.Errorf("--for %s: not plan, up or down", verb))
 		}
-		return a.policy(c.Context(), permit.Verb(verb), force)
+		return a.policy(c.Context(), permissions.Verb(verb), force)
 	}
 	return c
 }
 
-func (a *app) policy(ctx context.Context, v permit.Verb, force bool) error {
-	f, err := a.load(v == permit.Down)
+func (a *app) policy(ctx context.Context, v permissions.Verb, force bool) error {
+	f, err := a.load(v == permissions.Down)
 	if err != nil {
 		return err
 	}
@@ -63,17 +63,17 @@ func (a *app) policy(ctx context.Context, v permit.Verb, force bool) error {
 	if err := a.warn(f); err != nil {
 		return err
 	}
-	p := permit.NewPolicy(permit.For(env, id, v, permit.Options{ForceDestroy: force}))
-	if n := p.Size(); n > permit.ManagedSize {
+	p := permissions.NewPolicy(permissions.For(env, id, v, permissions.Options{ForceDestroy: force}))
+	if n := p.Size(); n > permissions.ManagedSize {
 		fmt.Fprintf(a.err, "This policy has %d characters, and a managed policy may have %d: make it an inline policy of a role, "+
-			"which may have %d, or two managed ones of its statements.\n", n, permit.ManagedSize, permit.InlineSize)
+			"which may have %d, or two managed ones of its statements.\n", n, permissions.ManagedSize, permissions.InlineSize)
 	}
 	_, err = io.WriteString(a.out, p.String())
 	return err
 }
 
 func (a *app) trustPolicy(c *cobra.Command, who string) error {
-	w, err := permit.ParseWorkflow(who)
+	w, err := permissions.ParseWorkflow(who)
 	if err != nil {
 		return usageOf(c, fmt.Errorf("--trust: %w", err))
 	}

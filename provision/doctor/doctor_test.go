@@ -24,11 +24,11 @@ import (
 
 	"github.com/flowbed/flowbed/provision/doctor"
 	"github.com/flowbed/flowbed/provision/lease"
-	"github.com/flowbed/flowbed/provision/permit"
-	"github.com/flowbed/flowbed/provision/prefect/prefecttest"
+	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -184,7 +184,7 @@ func TestFindings(t *testing.T) {
 		{"image", "unseen", func(c *clinic) { c.account.Policy = but("ssm:GetParameter") }, doctor.Warn, "it needs ssm:GetParameter"},
 		{"bucket", "somebody's", bucket(""), doctor.Fail, "flowbed has not made it"},
 		{"bucket", "to adopt", bucket(`ownership = "adopt"`), doctor.OK, "to adopt"},
-		{"bucket", "to borrow, absent", func(c *clinic) { c.text = "bucket {\nownership = \"borrow\"\n}" }, doctor.Fail, "to be borrowed"},
+		{"bucket", "to borrow, absent", func(c *clinic) { c.text = "bucket {\nownership = \"external\"\n}" }, doctor.Fail, "to be borrowed"},
 		{"bucket", "taken", func(c *clinic) {
 			c.text = "bucket {\nname = \"flows\"\nnamespace = \"global\"\n}"
 			c.faults["GetBucketTagging"] = code("AccessDenied")
@@ -293,9 +293,9 @@ func enough(c *clinic) string {
 	c.must(nil, err)
 	env.Agent = &spec.Agent{InstanceType: "t3.small", Image: "al2023", SSH: &spec.SSH{PublicKey: "key"},
 		Prefect: &spec.Prefect{AuthString: "flow:bed-of-flows"}}
-	all := append(permit.For(env, identity, permit.Up, permit.Options{}), permit.For(env, identity, permit.Down, permit.Options{})...)
-	all = append(all, permit.Step{Needs: []permit.Need{{Actions: []string{"iam:SimulatePrincipalPolicy"}, Resources: []string{"*"}}}})
-	return permit.NewPolicy(all).String()
+	all := append(permissions.For(env, identity, permissions.Up, permissions.Options{}), permissions.For(env, identity, permissions.Down, permissions.Options{})...)
+	all = append(all, permissions.Step{Needs: []permissions.Need{{Actions: []string{"iam:SimulatePrincipalPolicy"}, Resources: []string{"*"}}}})
+	return permissions.NewPolicy(all).String()
 }
 
 func session(role string) func(*clinic) {

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/flowbed/flowbed/provision/awserr"
-	"github.com/flowbed/flowbed/provision/permit"
+	"github.com/flowbed/flowbed/provision/permissions"
 )
 
 // permissions has IAM simulate the caller's policies against what up and down
@@ -30,12 +30,12 @@ func (d *Doctor) permissions(ctx context.Context) []Finding {
 		}
 		return []Finding{warn(check, "", "cannot tell: %s", why)}
 	}
-	var steps []permit.Step
-	for _, v := range []permit.Verb{permit.Up, permit.Down} {
-		steps = append(steps, permit.For(d.Env, d.ID, v, permit.Options{})...)
+	var steps []permissions.Step
+	for _, v := range []permissions.Verb{permissions.Up, permissions.Down} {
+		steps = append(steps, permissions.For(d.Env, d.ID, v, permissions.Options{})...)
 	}
 	a := &answers{missing: map[string]bool{}, unclear: map[string]bool{}}
-	a.ask(ctx, d.clients.IAM, source, d.ID.Region, permit.Questions(steps))
+	a.ask(ctx, d.clients.IAM, source, d.ID.Region, permissions.Questions(steps))
 	switch {
 	case awserr.Classify(a.err) == awserr.Absent:
 		return []Finding{warn(check, "", "cannot tell: IAM does not know %s", source)}
@@ -83,9 +83,9 @@ type answers struct {
 }
 
 // ask asks a few questions at a time: IAM does not like many.
-func (a *answers) ask(ctx context.Context, api *iam.Client, source, region string, list []permit.Question) {
+func (a *answers) ask(ctx context.Context, api *iam.Client, source, region string, list []permissions.Question) {
 	const most = 4
-	queue := make(chan permit.Question, len(list))
+	queue := make(chan permissions.Question, len(list))
 	for _, q := range list {
 		queue <- q
 	}
@@ -104,7 +104,7 @@ func (a *answers) ask(ctx context.Context, api *iam.Client, source, region strin
 	all.Wait()
 }
 
-func request(source, region string, q permit.Question) *iam.SimulatePrincipalPolicyInput {
+func request(source, region string, q permissions.Question) *iam.SimulatePrincipalPolicyInput {
 	in := &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &source, ActionNames: q.Actions}
 	if !slices.Contains(q.Resources, "*") {
 		in.ResourceArns = q.Resources

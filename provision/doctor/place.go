@@ -135,7 +135,7 @@ func (d *Doctor) bucket(ctx context.Context) []Finding {
 	have, err := resource.Bucket{API: d.clients.S3, ID: d.ID, Name: b.Name, Regional: regional}.Read(ctx)
 	owner := have.Owner().By
 	switch {
-	case errors.Is(err, provision.ErrAbsent) && b.Ownership == "borrow":
+	case errors.Is(err, provision.ErrAbsent) && b.Ownership == "external":
 		return []Finding{fail(check, "make it, or set another bucket.ownership", "%s does not exist, and is to be borrowed", b.Name)}
 	case errors.Is(err, provision.ErrAbsent):
 		return []Finding{ok(check, "the name %s is free", b.Name)}
@@ -151,9 +151,9 @@ func (d *Doctor) bucket(ctx context.Context) []Finding {
 		return []Finding{ok(check, "%s is there, and this environment's", b.Name)}
 	case owner != "":
 		return []Finding{fail(check, "set another bucket.name", "%s belongs to the environment %s", b.Name, owner)}
-	case b.Ownership == "adopt" || b.Ownership == "borrow":
+	case b.Ownership == "adopt" || b.Ownership == "external":
 		return []Finding{ok(check, "%s is there, to %s", b.Name, b.Ownership)}
 	}
-	return []Finding{fail(check, "set another bucket.name, or bucket.ownership to \"adopt\" or \"borrow\"",
+	return []Finding{fail(check, "set another bucket.name, or bucket.ownership to \"adopt\" or \"external\"",
 		"%s is there, and flowbed has not made it", b.Name)}
 }

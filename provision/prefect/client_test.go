@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowbed/flowbed/provision/prefect"
-	"github.com/flowbed/flowbed/provision/prefect/prefecttest"
+	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
 func client(t *testing.T, s *prefecttest.Server, edit func(*prefect.Config)) *prefect.Client {

@@ -27,7 +27,7 @@ const (
 	addressTimeout = 5 * time.Second
 )
 
-// Read implements provision.Lookup.
+// Read implements provision.DataSource.
 func (a Address) Read(ctx context.Context) (netip.Prefix, error) {
 	if v := os.Getenv(PublicIP); v != "" {
 		p, err := parseAddress(v)

@@ -54,8 +54,8 @@ func (e *agent) id() resource.Identity {
 func (e *agent) graph() (*provision.Graph, provision.Ref[resource.InstanceState]) {
 	cfg, id, name := e.account.Config(e.region), e.id(), "flowbed-"+e.env+"-agent"
 	g := &provision.Graph{Owner: id.Owner(), Retry: awserr.Retry}
-	network := provision.Look(g, "network", resource.Network{API: e.ec2(), VPC: e.vpc, Subnets: e.subnets})
-	image := provision.Look(g, "image", resource.Image{SSM: ssm.NewFromConfig(cfg), Image: e.image, Type: e.kind})
+	network := provision.Data(g, "network", resource.Network{API: e.ec2(), VPC: e.vpc, Subnets: e.subnets})
+	image := provision.Data(g, "image", resource.Image{SSM: ssm.NewFromConfig(cfg), Image: e.image, Type: e.kind})
 	role := provision.Add(g, "role", provision.Own, resource.Role{
 		API: iam.NewFromConfig(cfg), ID: id, Name: name, Trust: trustOfEC2,
 	})
@@ -66,7 +66,7 @@ func (e *agent) graph() (*provision.Graph, provision.Ref[resource.InstanceState]
 		API: e.ec2(), ID: id, Name: name, Description: "The agent", Network: network,
 	})
 	key := provision.Add(g, "key", provision.Own, resource.KeyPair{API: e.ec2(), ID: id, Name: name, PublicKey: e.key})
-	return g, provision.Add(g, "agent", provision.Own, resource.Instance{
+	return g, provision.Add(g, "agent instance", provision.Own, resource.Instance{
 		API: e.ec2(), ID: id, Name: name, Type: e.kind, ImageName: e.image, Image: image, VolumeGiB: e.volume,
 		Key: key, Profile: profile, Groups: []provision.Ref[resource.SecurityGroupState]{group}, Network: network,
 		UserData: func() string { return e.userData },
@@ -99,7 +99,7 @@ func (e *agent) plan(t *testing.T) provision.Action {
 	if err != nil {
 		t.Fatalf("plan: %v", err)
 	}
-	return action(t, p, "agent")
+	return action(t, p, "agent instance")
 }
 
 func action(t *testing.T, p provision.Plan, step string) provision.Action {

@@ -47,9 +47,9 @@ func (c contents) String() string {
 	return text
 }
 
-// Obstacles implements provision.Obstacle. A bucket with anything in it stops
+// CheckDelete implements provision.DeleteChecker. A bucket with anything in it stops
 // the removal, unless it may be emptied.
-func (b Bucket) Obstacles(ctx context.Context, _ BucketState) ([]provision.Note, error) {
+func (b Bucket) CheckDelete(ctx context.Context, _ BucketState) ([]provision.Note, error) {
 	c, err := b.count(ctx)
 	switch {
 	case err != nil || c.empty():

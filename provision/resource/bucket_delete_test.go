@@ -36,7 +36,7 @@ func TestObstacles(t *testing.T) {
 			p := newPail("us-east-1").up(t)
 			p.want.ForceDestroy = c.force
 			c.fill(p)
-			notes, err := p.want.Obstacles(t.Context(), resource.BucketState{})
+			notes, err := p.want.CheckDelete(t.Context(), resource.BucketState{})
 			if err != nil || len(notes) != min(len(c.want), 1) {
 				t.Fatalf("have the notes %v (%v)", notes, err)
 			}

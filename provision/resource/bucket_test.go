@@ -151,7 +151,7 @@ func TestEveryCallNamesTheOwner(t *testing.T) {
 	if _, err := p.api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &p.want.Name, Key: aws.String("u")}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.want.Obstacles(ctx, resource.BucketState{}); err != nil {
+	if _, err := p.want.CheckDelete(ctx, resource.BucketState{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.want.Delete(ctx, resource.BucketState{}); err != nil {

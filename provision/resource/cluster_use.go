@@ -13,8 +13,8 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// Lacks implements provision.Lender.
-func (c Cluster) Lacks(have ClusterState) (notes []provision.Note) {
+// CheckUse implements provision.UseChecker.
+func (c Cluster) CheckUse(have ClusterState) (notes []provision.Note) {
 	for _, p := range c.Providers {
 		if !slices.Contains(have.Providers, p) {
 			// Tasks that ask for the launch type FARGATE run without it.
@@ -25,9 +25,9 @@ func (c Cluster) Lacks(have ClusterState) (notes []provision.Note) {
 	return notes
 }
 
-// Obstacles implements provision.Obstacle: a cluster cannot go while something
+// CheckDelete implements provision.DeleteChecker: a cluster cannot go while something
 // runs in it. What is not the environment's own is not ours to stop.
-func (c Cluster) Obstacles(ctx context.Context, _ ClusterState) ([]provision.Note, error) {
+func (c Cluster) CheckDelete(ctx context.Context, _ ClusterState) ([]provision.Note, error) {
 	tasks, services, err := c.running(ctx)
 	if err != nil {
 		return nil, err

@@ -11,8 +11,8 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
-	"github.com/flowbed/flowbed/provision/resource/resourcetest"
 	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/test/lifecycle"
 )
 
 var (
@@ -22,9 +22,9 @@ var (
 
 // inAccount takes a case up and down in an account, and checks that both arrive
 // and that nothing is left.
-func inAccount(t *testing.T, what string, a *sandbox.Account, c resourcetest.Case) {
+func inAccount(t *testing.T, what string, a *sandbox.Account, c lifecycle.Case) {
 	t.Helper()
-	w := resourcetest.NewWorld(a.Config("us-east-1"), sandbox.DefaultAccount)
+	w := lifecycle.NewWorld(a.Config("us-east-1"), sandbox.DefaultAccount)
 	graph := func() *provision.Graph {
 		g := &provision.Graph{Owner: w.ID.Owner(), Retry: awserr.Retry}
 		c.Add(w, g)
@@ -51,7 +51,7 @@ func inAccount(t *testing.T, what string, a *sandbox.Account, c resourcetest.Cas
 
 // Each writing call of up and of down goes wrong once, in each way.
 func TestFaultAtEachWrite(t *testing.T) {
-	for _, c := range resourcetest.Cases {
+	for _, c := range lifecycle.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				clean := sandbox.New()
@@ -78,7 +78,7 @@ func TestFaultAtEachWrite(t *testing.T) {
 // What is made or deleted stays invisible for a while, and the calls that are
 // made meanwhile are not many.
 func TestLag(t *testing.T) {
-	for _, c := range resourcetest.Cases {
+	for _, c := range lifecycle.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				clean, a := sandbox.New(), sandbox.New()

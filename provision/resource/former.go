@@ -115,9 +115,9 @@ func (f Former[S]) owned(name string, o provision.Owner) (provision.Owner, bool)
 	return provision.Owner{By: us, Claims: o.Claims}, true
 }
 
-// KeepsUntilGone implements provision.Keeper: one name may go after another, and
+// DependsUntilDeleted implements provision.DependsUntilDeleted: one name may go after another, and
 // the log group has them all.
-func (Former[S]) KeepsUntilGone() {}
+func (Former[S]) DependsUntilDeleted() {}
 
 // Create implements provision.Resource: nothing is ever made under such a name.
 func (f Former[S]) Create(context.Context) error { return nil }
@@ -138,13 +138,13 @@ func (f Former[S]) Delete(ctx context.Context, have FormerState[S]) error {
 	return nil
 }
 
-// Obstacles implements provision.Obstacle with those of the object.
-func (f Former[S]) Obstacles(ctx context.Context, have FormerState[S]) ([]provision.Note, error) {
-	o, ok := f.Make(have.Name).(provision.Obstacle[S])
+// CheckDelete implements provision.DeleteChecker with those of the object.
+func (f Former[S]) CheckDelete(ctx context.Context, have FormerState[S]) ([]provision.Note, error) {
+	o, ok := f.Make(have.Name).(provision.DeleteChecker[S])
 	if !ok || !have.Found {
 		return nil, nil
 	}
-	return o.Obstacles(ctx, have.Object)
+	return o.CheckDelete(ctx, have.Object)
 }
 
 // Explain implements provision.Explainer with what the object knows.

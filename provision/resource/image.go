@@ -26,7 +26,7 @@ var imageParameters = map[string]string{
 	"al2":    "/aws/service/ami-amazon-linux-latest/amzn2-ami-kernel-5.10-hvm-",
 }
 
-// Read implements provision.Lookup.
+// Read implements provision.DataSource.
 func (i Image) Read(ctx context.Context) (ImageState, error) {
 	if strings.HasPrefix(i.Image, "ami-") {
 		return ImageState{ID: i.Image}, nil

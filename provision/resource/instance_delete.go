@@ -62,9 +62,9 @@ func (i Instance) terminate(m Machine) do {
 	}
 }
 
-// Obstacles implements provision.Obstacle. Somebody has protected the instance
+// CheckDelete implements provision.DeleteChecker. Somebody has protected the instance
 // on purpose; taking the protection away is for a person to do.
-func (i Instance) Obstacles(ctx context.Context, have InstanceState) (notes []provision.Note, err error) {
+func (i Instance) CheckDelete(ctx context.Context, have InstanceState) (notes []provision.Note, err error) {
 	attributes := []types.InstanceAttributeName{types.InstanceAttributeNameDisableApiTermination, types.InstanceAttributeNameDisableApiStop}
 	for _, m := range have.live() {
 		set := make([]bool, len(attributes))

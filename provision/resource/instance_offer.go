@@ -68,8 +68,8 @@ func (i Instance) freeTypes(ctx context.Context) (names []string) {
 	return names
 }
 
-// Advise implements provision.Adviser.
-func (i Instance) Advise(have InstanceState, _ bool) (notes []provision.Note) {
+// Validate implements provision.Validator.
+func (i Instance) Validate(have InstanceState, _ bool) (notes []provision.Note) {
 	if text := i.unsold(have.offer); text != "" {
 		notes = append(notes, provision.Note{Severity: provision.Error, Text: text})
 	}

@@ -131,7 +131,7 @@ type ExistingKey struct {
 	Name string
 }
 
-// Read implements provision.Lookup.
+// Read implements provision.DataSource.
 func (k ExistingKey) Read(ctx context.Context) (KeyPairState, error) {
 	s, err := readKey(ctx, k.API, k.Name)
 	if err != nil {

@@ -98,9 +98,9 @@ func (l LogGroup) Create(ctx context.Context) error {
 // mostTagValue is AWS's limit for the value of a tag, in characters.
 const mostTagValue = 256
 
-// Advise implements provision.Adviser: names that have no room in the tags could
+// Validate implements provision.Validator: names that have no room in the tags could
 // not be found again.
-func (l LogGroup) Advise(have LogGroupState, _ bool) (notes []provision.Note) {
+func (l LogGroup) Validate(have LogGroupState, _ bool) (notes []provision.Note) {
 	tags := l.tags(have.Tags)
 	for _, k := range slices.Sorted(maps.Keys(tags)) {
 		if n := utf8.RuneCountInString(tags[k]); n > mostTagValue {

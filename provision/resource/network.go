@@ -49,7 +49,7 @@ func (s NetworkState) IDs() []string {
 	return ids
 }
 
-// Read implements provision.Lookup.
+// Read implements provision.DataSource.
 func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
 	if s.VPC, err = n.vpc(ctx); err != nil {
 		return s, err

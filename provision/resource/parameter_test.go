@@ -44,7 +44,7 @@ func (k *token) graph() *provision.Graph {
 	g := &provision.Graph{Owner: k.want.ID.Owner(), Retry: awserr.Retry, Notify: func(e provision.Event) {
 		fmt.Fprintf(&k.seen, "%+v %v\n", e, e.Err)
 	}}
-	provision.Add(g, "token", provision.Own, k.want)
+	provision.Add(g, "api key parameter", provision.Own, k.want)
 	return g
 }
 

@@ -81,8 +81,8 @@ func counted(n int, what string) string {
 	return strconv.Itoa(n) + " " + what + "s"
 }
 
-// Advise implements provision.Adviser.
-func (p Pool) Advise(have PoolState, found bool) (notes []provision.Note) {
+// Validate implements provision.Validator.
+func (p Pool) Validate(have PoolState, found bool) (notes []provision.Note) {
 	if !found {
 		return nil
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/prefect"
-	"github.com/flowbed/flowbed/provision/prefect/prefecttest"
 	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
 const poolName = "flowbed-dev"
@@ -211,8 +211,8 @@ func TestPoolOfOthers(t *testing.T) {
 		pool map[string]any
 		want string
 	}{
-		{"nobody's", map[string]any{"type": "ecs"}, "flowbed did not make it"},
-		{"another account's", map[string]any{"type": "ecs", "description": other.Describe("")}, "belongs to the environment dev@us-east-1 of the account 999999999999"},
+		{"nobody's", map[string]any{"type": "ecs"}, "was created outside flowbed"},
+		{"another account's", map[string]any{"type": "ecs", "description": other.Describe("")}, "belongs to environment dev@us-east-1 of the account 999999999999"},
 		{"push", map[string]any{"type": "ecs:push"}, `is a push pool (ecs), which has no workers, and the agent needs one of type "ecs"`},
 		{"managed", map[string]any{"type": "prefect:managed"}, "is a managed pool"},
 		{"process", map[string]any{"type": "process"}, `is of type "process"`},
@@ -259,7 +259,7 @@ func TestPoolPlanTimeErrors(t *testing.T) {
 				// Its removal goes on, and leaves the pool.
 				f.removing = true
 				p, err := f.graph(t).PlanDown(t.Context())
-				if err != nil || p.Err() != nil || p.Actions[0].Op != provision.Foreign {
+				if err != nil || p.Err() != nil || p.Actions[0].Op != provision.Skip {
 					t.Fatalf("plan of down: %v %+v", err, p)
 				}
 				if text := p.Actions[0].Notes[0].Text; !strings.Contains(text, "could not be asked") || !strings.Contains(text, c.want) {
@@ -285,7 +285,7 @@ func TestPoolDown(t *testing.T) {
 		if err != nil || f.server.Pool(poolName) == nil {
 			t.Fatalf("down of a pool in use: %v", err)
 		}
-		if text := left.Actions[0].Notes[0].Text; text != "left alone: used by 2 deployments" {
+		if text := left.Actions[0].Notes[0].Text; text != "is used by 2 deployments" {
 			t.Errorf("note: %s", text)
 		}
 		f.server.Deploy(poolName, 0)

@@ -20,11 +20,11 @@ const executionPolicy = "policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
 var executionAllows = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
 
-// Lacks implements provision.Lender. It compares what a role that is not ours
+// CheckUse implements provision.UseChecker. It compares what a role that is not ours
 // allows with what ours would, as far as its own policies tell: what is in the
 // managed policies that somebody attached is not looked at. Only a person can
 // say whether a lack is meant, so nothing here stops a run.
-func (r Role) Lacks(have RoleState) (notes []provision.Note) {
+func (r Role) CheckUse(have RoleState) (notes []provision.Note) {
 	warn := func(format string, args ...any) {
 		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(format, args...)})
 	}
@@ -66,9 +66,9 @@ func (r Role) Lacks(have RoleState) (notes []provision.Note) {
 	return notes
 }
 
-// Obstacles implements provision.Obstacle. IAM deletes a role whoever uses it.
+// CheckDelete implements provision.DeleteChecker. IAM deletes a role whoever uses it.
 // That others use the account's role shows only in what they have put on it.
-func (r Role) Obstacles(_ context.Context, have RoleState) ([]provision.Note, error) {
+func (r Role) CheckDelete(_ context.Context, have RoleState) ([]provision.Note, error) {
 	if !r.Shared {
 		return nil, nil
 	}
@@ -83,7 +83,7 @@ func (r Role) Obstacles(_ context.Context, have RoleState) ([]provision.Note, er
 		return nil, nil
 	}
 	return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf(
-		"%s has the policy %s, which flowbed did not put there: whoever uses the role besides loses it; ownership = \"borrow\" leaves it",
+		"%s has the policy %s, which flowbed did not put there: whoever uses the role besides loses it; ownership = \"external\" leaves it",
 		r.Name, setText(others))}}, nil
 }
 

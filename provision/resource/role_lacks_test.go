@@ -51,7 +51,7 @@ func TestWhatABorrowedRoleLacks(t *testing.T) {
 			[]string{"does not let ecs-tasks", "does not allow ssm:GetParameters"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			notes := r.Lacks(c.have)
+			notes := r.CheckUse(c.have)
 			if len(notes) != len(c.want) {
 				t.Fatalf("have %d notes, want %d: %v", len(notes), len(c.want), notes)
 			}

@@ -155,9 +155,9 @@ func (g SecurityGroup) Changes(have SecurityGroupState) []provision.Change {
 	return c
 }
 
-// Advise implements provision.Adviser. A group cannot move, and what is in it
+// Validate implements provision.Validator. A group cannot move, and what is in it
 // cannot be in a group of another VPC.
-func (g SecurityGroup) Advise(have SecurityGroupState, found bool) []provision.Note {
+func (g SecurityGroup) Validate(have SecurityGroupState, found bool) []provision.Note {
 	n, ok := g.Network.Get()
 	if !found || !ok || have.VPC == n.VPC {
 		return nil

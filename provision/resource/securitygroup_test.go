@@ -32,7 +32,7 @@ func (e sshGroup) api() *ec2.Client { return ec2.NewFromConfig(e.account.Config(
 func (e sshGroup) graph() (*provision.Graph, provision.Ref[resource.SecurityGroupState]) {
 	id := resource.Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws", Version: "1.0.0"}
 	g := &provision.Graph{Owner: id.Owner(), Retry: awserr.Retry}
-	network := provision.Look(g, "network", resource.Network{API: e.api(), VPC: e.vpc})
+	network := provision.Data(g, "network", resource.Network{API: e.api(), VPC: e.vpc})
 	return g, provision.Add(g, "group", provision.Own, resource.SecurityGroup{
 		API: e.api(), ID: id, Name: "flowbed-dev-agent", Description: "The agent", Network: network,
 		Caller: provision.Known(netip.MustParsePrefix(e.caller)),

@@ -17,7 +17,7 @@ type Server struct {
 // ServerState is what is known of a Server.
 type ServerState struct{ Tenants int }
 
-// Read implements provision.Lookup.
+// Read implements provision.DataSource.
 func (s Server) Read(ctx context.Context) (ServerState, error) {
 	if !s.Tenants {
 		_, err := s.API.Agents(ctx)

@@ -74,7 +74,7 @@ func (d *decoder) oneOf(field *string, what string, words ...string) {
 	}
 }
 
-var ownerships = []string{"own", "adopt", "borrow"}
+var ownerships = []string{"own", "adopt", "external"}
 
 // check checks what a removal does not need.
 func (d *decoder) check(e *Environment) {

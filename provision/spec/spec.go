@@ -94,7 +94,7 @@ type Bucket struct {
 	ForceDestroy bool `hcl:"force_destroy,optional"`
 
 	// Ownership says what to do if the bucket exists and flowbed did not make
-	// it: "own" refuses, "adopt" takes it over, "borrow" uses it and never
+	// it: "own" refuses, "adopt" takes it over, "external" uses it and never
 	// writes to it. Default: "own".
 	Ownership string `hcl:"ownership,optional"`
 }

@@ -11,10 +11,10 @@ import (
 
 // addNetwork adds what tasks and agent have in common.
 func (s *Stack) addNetwork() {
-	s.network = provision.Look(s.Graph, "network", resource.Network{
+	s.network = provision.Data(s.Graph, "network", resource.Network{
 		API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
 	})
-	s.tasks = provision.Add(s.Graph, "tasks group", provision.Own, resource.SecurityGroup{
+	s.tasks = provision.Add(s.Graph, "task security group", provision.Own, resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.name("tasks"), Among: s.env.TaskRole.Dask,
 		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network,
 	})
@@ -34,7 +34,7 @@ func (s *Stack) addAgent() {
 	}
 	key := s.addKey(a.SSH)
 	s.openSSH(&group, a.SSH)
-	s.group = provision.Add(s.Graph, "ssh group", own, group)
+	s.group = provision.Add(s.Graph, "agent security group", own, group)
 
 	role := provision.Add(s.Graph, "agent role", own, resource.Role{
 		API: s.c.IAM, ID: s.id, Name: s.name("agent"),
@@ -44,18 +44,18 @@ func (s *Stack) addAgent() {
 		Passes:      []provision.Ref[resource.RoleState]{s.task, s.execution},
 		Inline:      s.agentPolicy,
 	})
-	profile := provision.Add(s.Graph, "agent profile", own, resource.Profile{
+	profile := provision.Add(s.Graph, "agent instance profile", own, resource.Profile{
 		API: s.c.IAM, ID: s.id, Name: s.name("agent"), Role: role,
 	})
 	var image provision.Ref[resource.ImageState]
 	if s.env.Agent != nil {
-		image = provision.Look(s.Graph, "image", resource.Image{SSM: s.c.SSM, Image: a.Image, Type: a.InstanceType})
+		image = provision.Data(s.Graph, "image", resource.Image{SSM: s.c.SSM, Image: a.Image, Type: a.InstanceType})
 	}
 	kind := a.InstanceType
 	if s.o.Removal {
 		kind = "" // nobody needs to know where it is sold
 	}
-	s.agent = provision.Add(s.Graph, "agent", own, resource.Instance{
+	s.agent = provision.Add(s.Graph, "agent instance", own, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: kind,
 		ImageName: a.Image, Image: image, VolumeGiB: a.VolumeGiB,
 		Key: key, Profile: profile, Network: s.network,
@@ -76,7 +76,7 @@ func (s *Stack) addKey(ssh *spec.SSH) provision.Ref[resource.KeyPairState] {
 	})
 	switch {
 	case ssh != nil && ssh.KeyName != "" && !s.o.Removal:
-		return provision.Look(s.Graph, "existing key pair", resource.ExistingKey{API: s.c.EC2, Name: ssh.KeyName})
+		return provision.Data(s.Graph, "existing key pair", resource.ExistingKey{API: s.c.EC2, Name: ssh.KeyName})
 	case public != "" || s.o.Removal:
 		return imported
 	}
@@ -93,6 +93,6 @@ func (s *Stack) openSSH(group *resource.SecurityGroup, ssh *spec.SSH) {
 	case s.o.Address.IsValid():
 		group.Caller = provision.Known(s.o.Address)
 	default:
-		group.Caller = provision.Look(s.Graph, "caller's address", resource.Address{})
+		group.Caller = provision.Data(s.Graph, "caller address", resource.Address{})
 	}
 }

@@ -24,7 +24,7 @@ const (
 // other than the default one is recorded by the log group's step. So is the
 // default one, if another was recorded before; only then nobody waits for it.
 func former[S provision.State](s *Stack, step string, r resource.Record, accountWide string, make func(string) provision.Resource[S]) resource.Naming {
-	f := provision.Add(s.Graph, "former "+step, provision.Unwanted, resource.Former[S]{
+	f := provision.Add(s.Graph, "old "+step, provision.Prune, resource.Former[S]{
 		Logs: s.logs, Anchor: s.record, ID: s.id, Record: r, Make: make, Removing: s.o.Removal, Struck: &resource.Struck{},
 		AccountWide: func(name string) bool { return accountWide != "" && name == accountWide },
 	})
@@ -53,7 +53,7 @@ func (s *Stack) lastSeen() resource.Tags {
 // record is that of a kind of object, of which the spec says the name and whose
 // it is.
 func record(key, name, byDefault, ownership string, spared ...string) resource.Record {
-	if ownership == "borrow" {
+	if ownership == "external" {
 		name = ""
 	}
 	return resource.Record{Key: key, Current: name, Default: byDefault, Spared: spared}

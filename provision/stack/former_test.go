@@ -131,17 +131,17 @@ func TestRename(t *testing.T) {
 					if from == "" {
 						prefix = "flowbed-dev-"
 					}
-					want := []string{"delete former bucket " + prefix + "123456789012-eu-central-1-an", "delete former task role " + prefix + "task",
-						"delete former execution role " + from + ",execution", "delete former cluster " + from}
+					want := []string{"delete old bucket " + prefix + "123456789012-eu-central-1-an", "delete old task role " + prefix + "task",
+						"delete old execution role " + from + ",execution", "delete old cluster " + from}
 					if from == "" {
-						want[2], want[3] = "delete former execution role ecsTaskExecutionRole", "delete former cluster default"
+						want[2], want[3] = "delete old execution role ecsTaskExecutionRole", "delete old cluster default"
 					}
 					if have := actions(p, provision.Delete, provision.Release); !slices.Equal(have, want) {
 						t.Errorf("have %q, want %q", have, want)
 					}
 					up(t, account, named(to))
 					if have := contents(t, account); from != "" && strings.Contains(have, from+"-task") {
-						t.Errorf("a former name is left: %s", have)
+						t.Errorf("an old name is left: %s", have)
 					}
 					unchanged := len(account.Calls())
 					if _, err := build(t, account, named(to), noPrefect).Graph.Plan(t.Context()); err != nil {
@@ -357,7 +357,7 @@ func TestBorrowedIsNoFormerName(t *testing.T) {
 		}
 		borrowing := strings.Replace(clusters(`cluster {
 			name      = "one"
-			ownership = "borrow"
+			ownership = "external"
 		}`), "dev", "other", 1)
 		up(t, account, borrowing)
 		if have := contents(t, account); !strings.Contains(have, `"flowbed:cluster":"-"`) {

@@ -59,7 +59,7 @@ func (s *Stack) addServer() provision.Ref[resource.ServerState] {
 	if s.api == nil || s.o.Removal || s.version.Kind() != prefect.Agent1 {
 		return provision.Ref[resource.ServerState]{}
 	}
-	return provision.Look(s.Graph, "prefect server", resource.Server{API: s.api, Tenants: s.secret() == ""})
+	return provision.Data(s.Graph, "prefect server", resource.Server{API: s.api, Tenants: s.secret() == ""})
 }
 
 // addWorker adds what the agent's worker is to Prefect: up waits for it.

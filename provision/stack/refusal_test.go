@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/flowbed/flowbed/provision/prefect"
-	"github.com/flowbed/flowbed/provision/prefect/prefecttest"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
 // TestRefusals: what is wrong with the API is known before anything is built.

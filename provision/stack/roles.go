@@ -50,7 +50,7 @@ func (s *Stack) addRoles() {
 // record may be gone before the cluster, so it is remembered.
 func (s *Stack) taskRoles() (arns []string) {
 	var names []string
-	if t := s.env.TaskRole; t.Ownership != "borrow" {
+	if t := s.env.TaskRole; t.Ownership != "external" {
 		names = append(names, t.Name)
 	}
 	if recorded := (resource.Record{Key: keyTask}).Names(s.anchor()); len(recorded) > 0 {

@@ -143,8 +143,8 @@ func ownership(word string, accountWide bool) provision.Ownership {
 	switch word {
 	case "adopt":
 		return provision.Adopt
-	case "borrow":
-		return provision.Borrow
+	case "external":
+		return provision.External
 	case "":
 		if accountWide {
 			return provision.Share
@@ -171,7 +171,7 @@ func wanted(yes bool) provision.Ownership {
 	if yes {
 		return provision.Own
 	}
-	return provision.Unwanted
+	return provision.Prune
 }
 
 func (s *Stack) addStorage() {
@@ -185,7 +185,7 @@ func (s *Stack) addStorage() {
 		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays,
 		ForceDestroy: e.Bucket.ForceDestroy || s.o.ForceDestroy, Naming: s.formerBucket(),
 	})
-	s.parameter = provision.Add(s.Graph, "token", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
+	s.parameter = provision.Add(s.Graph, "api key parameter", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.parameterName(), Value: s.secret(),
 	})
 }

@@ -16,11 +16,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/flowbed/flowbed/provision/prefect/prefecttest"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -144,10 +144,10 @@ func TestSteps(t *testing.T) {
 		{"Prefect 1", agent1, stack.Options{}},
 		{"removal of Prefect 1", agent1, stack.Options{Removal: true}},
 		{"borrowed and adopted", `bucket { ownership = "adopt" }
-			execution_role { ownership = "borrow" }
+			execution_role { ownership = "external" }
 			cluster {
 				name = "flows"
-				ownership = "borrow"
+				ownership = "external"
 			}`, stack.Options{}},
 		{"removal", agent3, stack.Options{Removal: true}},
 	} {

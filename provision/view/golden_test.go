@@ -77,8 +77,8 @@ var creation = provision.Plan{Actions: []provision.Action{
 	}},
 	{Step: "cluster", Op: provision.Use, Notes: []provision.Note{{Severity: provision.Warn, Text: "has no capacity provider FARGATE_SPOT: flows that ask for it will not start"}}},
 	{Step: "execution role", Op: provision.Use, Owner: theirs},
-	{Step: "token", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
-	{Step: "agent", Op: provision.Create, Changes: []provision.Change{
+	{Step: "api key parameter", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
+	{Step: "agent instance", Op: provision.Create, Changes: []provision.Change{
 		{Field: "type", To: text("t2.micro")}, {Field: "profile", To: provision.Unknown()},
 	}, Notes: []provision.Note{{Severity: provision.Info, Text: "costs about 0.0134 USD an hour"}}},
 }}
@@ -94,11 +94,11 @@ var drift = provision.Plan{Actions: []provision.Action{
 		{Field: "managed policy", To: text("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")},
 		{Field: "managed policy", From: text("arn:aws:iam::aws:policy/AdministratorAccess")},
 	}},
-	{Step: "token", Op: provision.Update, Owner: ours, Changes: []provision.Change{
+	{Step: "api key parameter", Op: provision.Update, Owner: ours, Changes: []provision.Change{
 		{Field: "value", From: provision.Secret(), To: provision.Secret(), Why: "the key in the spec is another"}}},
 	{Step: "log group", Owner: ours, Notes: []provision.Note{{Severity: provision.Info, Text: "holds 12 GB"}}},
 	{Step: "adopted role", Op: provision.Update, Changes: []provision.Change{{Field: "tags", To: text("flowbed:environment=dev")}}},
-	{Step: "agent", Op: provision.Replace, Owner: ours, Changes: []provision.Change{
+	{Step: "agent instance", Op: provision.Replace, Owner: ours, Changes: []provision.Change{
 		{Field: "user data", From: text("sha256:8c6976e5b5410415bde908bd"), To: text("sha256:fbb2e7a1d4c0ffee00000000"),
 			Replace: true, Why: "it is read only when the instance starts"},
 		{Field: "type", From: text("t2.micro"), To: text("t3.small"), Replace: true},
@@ -112,17 +112,17 @@ var errDenied = errors.New("AccessDenied: not authorized to perform ec2:Describe
 // trouble is a plan that cannot be carried out.
 var trouble = provision.Plan{Actions: []provision.Action{
 	{Step: "network", Err: errDenied},
-	{Step: "ssh group", Err: errDenied, Awaits: "network"},
-	{Step: "task role", Op: provision.Foreign, Owner: theirs, Notes: []provision.Note{
-		{Severity: provision.Error, Text: "exists already and belongs to the environment prod@eu-central-1"}}},
+	{Step: "agent security group", Err: errDenied, Awaits: "network"},
+	{Step: "task role", Op: provision.Conflict, Owner: theirs, Notes: []provision.Note{
+		{Severity: provision.Error, Text: "already exists and belongs to environment prod@eu-central-1"}}},
 	{Step: "bucket", Op: provision.Create, Changes: []provision.Change{{Field: "name", To: text("flows")}},
 		Notes: []provision.Note{{Severity: provision.Error, Text: "the name is taken"}}},
 }}
 
 var removal = provision.Plan{Actions: []provision.Action{
-	{Step: "agent", Op: provision.Delete, Owner: ours},
-	{Step: "token"},
-	{Step: "cluster", Op: provision.Foreign, Notes: []provision.Note{{Severity: provision.Info, Text: "left alone: flowbed did not make it"}}},
+	{Step: "agent instance", Op: provision.Delete, Owner: ours},
+	{Step: "api key parameter"},
+	{Step: "cluster", Op: provision.Skip, Notes: []provision.Note{{Severity: provision.Info, Text: "was created outside flowbed"}}},
 	{Step: "execution role", Op: provision.Release, Owner: theirs, Notes: []provision.Note{{Severity: provision.Info, Text: "still used by prod@eu-central-1"}}},
 	{Step: "bucket", Op: provision.Delete, Owner: ours, Notes: []provision.Note{{Severity: provision.Error, Text: "holds 3 objects and 5 versions; --force-destroy-bucket deletes them"}}},
 }}

@@ -27,22 +27,22 @@ var outputs = []Output{
 func exampleReceipt(w io.Writer) error {
 	began := time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 	left := provision.Plan{Actions: []provision.Action{
-		{Step: "agent"},
-		{Step: "cluster", Op: provision.Foreign},
-		{Step: "execution role", Op: provision.Foreign},
-		{Step: "ssh group", Object: "sg-0a1", Op: provision.Delete, Owner: ours},
+		{Step: "agent instance"},
+		{Step: "cluster", Op: provision.Skip},
+		{Step: "execution role", Op: provision.Skip},
+		{Step: "agent security group", Object: "sg-0a1", Op: provision.Delete, Owner: ours},
 	}}
 	return ReceiptJSON(w, testHeader, Removal{Began: began, Ended: began.Add(90 * time.Second), Left: &left,
 		Planned: provision.Plan{Actions: []provision.Action{
-			{Step: "agent", Object: "i-0a1", Op: provision.Delete, Owner: ours},
+			{Step: "agent instance", Object: "i-0a1", Op: provision.Delete, Owner: ours},
 			{Step: "key pair"},
-			{Step: "cluster", Object: "default", Op: provision.Foreign, Notes: []provision.Note{{Text: "left alone: flowbed did not make it"}}},
+			{Step: "cluster", Object: "default", Op: provision.Skip, Notes: []provision.Note{{Text: "was created outside flowbed"}}},
 			{Step: "execution role", Object: "ecsTaskExecutionRole", Op: provision.Release,
 				Owner: provision.Owner{By: "ci@eu-central-1", Claims: []string{"ci@eu-central-1", "dev@eu-central-1"}},
 				Notes: []provision.Note{{Text: "still used by ci@eu-central-1"}}},
-			{Step: "ssh group", Object: "sg-0a1", Op: provision.Delete, Owner: ours},
+			{Step: "agent security group", Object: "sg-0a1", Op: provision.Delete, Owner: ours},
 		}},
-		Err: &provision.StepError{Step: "ssh group", Doing: "delete",
+		Err: &provision.StepError{Step: "agent security group", Doing: "delete",
 			Err:   errors.New("DependencyViolation: resource sg-0a1 has a dependent object (for 2m0s)"),
 			Cause: "sg-0a1 is used by the network interface eni-0b2 of i-0f3"},
 	}, Options{})
@@ -53,8 +53,8 @@ func upLines(w io.Writer) error {
 	l := NewLines(w, Options{Header: testHeader, Verb: "up", Hint: func(error) string { return "ask for the permission" }})
 	l.Plan(provision.Plan{Actions: []provision.Action{
 		{Step: "bucket", Op: provision.Create, Changes: []provision.Change{{Field: "versioning", To: text("on")}}},
-		{Step: "token", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
-		{Step: "agent", Op: provision.Create, Changes: []provision.Change{{Field: "profile", To: provision.Unknown()}}},
+		{Step: "api key parameter", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
+		{Step: "agent instance", Op: provision.Create, Changes: []provision.Change{{Field: "profile", To: provision.Unknown()}}},
 	}})
 	event := func(wait time.Duration, step string, k provision.EventKind, detail string, elapsed time.Duration, err error) {
 		time.Sleep(wait)
@@ -65,20 +65,20 @@ func upLines(w io.Writer) error {
 	event(0, "bucket", provision.Acting, "create", 0, nil)
 	event(80*ms, "bucket", provision.Waiting, "visible", 80*ms, nil)
 	event(200*ms, "bucket", provision.Done, "", 280*ms, nil)
-	event(0, "token", provision.Started, "", 0, nil)
-	event(20*ms, "token", provision.Waiting, "visible", 20*ms, errors.New("TooManyUpdates: try again"))
-	denied := &provision.StepError{Step: "token", Doing: "create", Err: errors.New("AccessDenied: not authorized to perform ssm:PutParameter")}
-	event(200*ms, "token", provision.Failed, "create", 220*ms, denied)
-	event(0, "agent", provision.Skipped, "token", 0, nil)
+	event(0, "api key parameter", provision.Started, "", 0, nil)
+	event(20*ms, "api key parameter", provision.Waiting, "visible", 20*ms, errors.New("TooManyUpdates: try again"))
+	denied := &provision.StepError{Step: "api key parameter", Doing: "create", Err: errors.New("AccessDenied: not authorized to perform ssm:PutParameter")}
+	event(200*ms, "api key parameter", provision.Failed, "create", 220*ms, denied)
+	event(0, "agent instance", provision.Skipped, "api key parameter", 0, nil)
 	l.Outputs(outputs)
 	return l.Done(Outcome{Elapsed: 502 * ms, Err: errors.Join(denied)})
 }
 
 func downLines(w io.Writer) error {
 	l := NewLines(w, Options{Header: testHeader, Verb: "down"})
-	l.Notify(provision.Event{Time: time.Now(), Step: "agent", Op: provision.Delete, Kind: provision.Done, Elapsed: time.Minute})
+	l.Notify(provision.Event{Time: time.Now(), Step: "agent instance", Op: provision.Delete, Kind: provision.Done, Elapsed: time.Minute})
 	return l.Done(Outcome{Elapsed: time.Minute, Left: &provision.Plan{Actions: []provision.Action{
-		{Step: "agent"}, {Step: "cluster", Op: provision.Foreign}, {Step: "ssh group", Op: provision.Delete, Owner: ours},
+		{Step: "agent instance"}, {Step: "cluster", Op: provision.Skip}, {Step: "agent security group", Op: provision.Delete, Owner: ours},
 	}}})
 }
 
@@ -87,9 +87,9 @@ var examplePlan = provision.Plan{Actions: []provision.Action{
 	{Step: "task role", Op: provision.Update, Owner: ours, Changes: []provision.Change{
 		{Field: "policy flows", From: doc(`{"Statement":[]}`), To: doc(`{"Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)},
 	}},
-	{Step: "token", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
+	{Step: "api key parameter", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
 	{Step: "cluster", Op: provision.Use, Notes: []provision.Note{{Severity: provision.Warn, Text: "has no FARGATE_SPOT"}}},
-	{Step: "agent", Op: provision.Replace, Owner: ours, Changes: []provision.Change{
+	{Step: "agent instance", Op: provision.Replace, Owner: ours, Changes: []provision.Change{
 		{Field: "type", From: text("t2.micro"), To: text("t3.small"), Replace: true, Why: "EC2 changes it only while stopped"},
 	}},
 }}

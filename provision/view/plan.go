@@ -95,7 +95,7 @@ func whose(a provision.Action) string {
 	case a.Op != provision.Use && a.Op != provision.Update:
 		return ""
 	case a.Owner.By == "":
-		return "flowbed did not make it"
+		return "created outside flowbed"
 	case a.Op == provision.Use:
 		return "made by " + clean(a.Owner.By, false)
 	}
@@ -136,12 +136,14 @@ func (o Options) summary(p provision.Plan) string {
 	if n.Use > 0 {
 		rest = append(rest, fmt.Sprintf("%d used as found", n.Use))
 	}
-	if n.Foreign > 0 {
-		word := "in the way"
-		if o.Verb == "down" {
-			word = "left alone"
-		}
-		rest = append(rest, fmt.Sprintf("%d %s", n.Foreign, word))
+	if n.Conflict > 0 {
+		rest = append(rest, fmt.Sprintf("%d in conflict", n.Conflict))
+	}
+	if n.Missing > 0 {
+		rest = append(rest, fmt.Sprintf("%d missing", n.Missing))
+	}
+	if n.Skip > 0 {
+		rest = append(rest, fmt.Sprintf("%d skipped", n.Skip))
 	}
 	if n.unread > 0 {
 		rest = append(rest, fmt.Sprintf("%d unknown", n.unread))
@@ -164,8 +166,8 @@ func (o Options) nothing(n Tally) string {
 				clean(h.Account, false), clean(h.Region, false), clean(h.Environment, false))
 		}
 		s += "."
-		if n.Foreign > 0 {
-			s += fmt.Sprintf(" %d left alone.", n.Foreign)
+		if n.Skip > 0 {
+			s += fmt.Sprintf(" %d skipped.", n.Skip)
 		}
 		return s
 	}
@@ -184,7 +186,9 @@ type Tally struct {
 	Delete    int `json:"delete"`
 	Release   int `json:"release"`
 	Use       int `json:"use"`
-	Foreign   int `json:"foreign"`
+	Conflict  int `json:"conflict"`
+	Missing   int `json:"missing"`
+	Skip      int `json:"skip"`
 	Unchanged int `json:"unchanged"`
 
 	unread   int // steps that could not be looked at
@@ -196,7 +200,7 @@ func tally(p provision.Plan) Tally {
 		Create: p.Count(provision.Create), Change: p.Count(provision.Update),
 		Replace: p.Count(provision.Replace), Delete: p.Count(provision.Delete),
 		Release: p.Count(provision.Release), Use: p.Count(provision.Use),
-		Foreign: p.Count(provision.Foreign),
+		Conflict: p.Count(provision.Conflict), Missing: p.Count(provision.Missing), Skip: p.Count(provision.Skip),
 	}
 	for _, a := range p.Actions {
 		switch {

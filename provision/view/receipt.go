@@ -65,7 +65,7 @@ func ReceiptJSON(w io.Writer, h Header, r Removal, o Options) error {
 				a = now
 			}
 			d.Remained = append(d.Remained, objectOf(a, d.Errors))
-		case a.Op == provision.Foreign:
+		case a.Op == provision.Skip:
 			d.LeftAlone = append(d.LeftAlone, objectOf(a, nil))
 		case a.Op == provision.Delete:
 			d.Deleted = append(d.Deleted, jsonObject{Step: a.Step, Object: a.Object, Owner: a.Owner.By})

@@ -27,9 +27,9 @@ func TestReceipt(t *testing.T) {
 	}{
 		{name: "deleted", r: Removal{Planned: step(provision.Delete), Left: after(provision.None)}, ok: true, lists: "deleted"},
 		{name: "deleted in a run that failed", r: Removal{Planned: step(provision.Delete), Left: after(provision.None), Err: failed}, lists: "deleted"},
-		{name: "released", r: Removal{Planned: step(provision.Release), Left: after(provision.Foreign)}, ok: true, lists: "released"},
-		{name: "foreign", r: Removal{Planned: step(provision.Foreign), Left: after(provision.Foreign)}, ok: true, lists: "left_alone"},
-		{name: "foreign, and nothing else", r: Removal{Planned: step(provision.Foreign)}, ok: true, lists: "left_alone"},
+		{name: "released", r: Removal{Planned: step(provision.Release), Left: after(provision.Skip)}, ok: true, lists: "released"},
+		{name: "foreign", r: Removal{Planned: step(provision.Skip), Left: after(provision.Skip)}, ok: true, lists: "left_alone"},
+		{name: "foreign, and nothing else", r: Removal{Planned: step(provision.Skip)}, ok: true, lists: "left_alone"},
 		{name: "not begun", r: Removal{Planned: step(provision.Delete), Err: failed}, lists: "remained"},
 		{name: "refused", r: Removal{Planned: step(provision.Delete), Left: after(provision.Delete), Err: failed}, lists: "remained"},
 		{name: "not looked at again", r: Removal{Planned: step(provision.Delete), Left: &provision.Plan{}, Err: failed}, lists: "remained"},

@@ -48,22 +48,22 @@ func story() []provision.Event {
 	add(0, "bucket", provision.Create, provision.Acting, "create", nil)
 	add(10*ms, "task role", provision.Update, provision.Started, "", nil)
 	add(300*ms, "bucket", provision.Create, provision.Acting, "change versioning", nil)
-	add(400*ms, "agent", provision.Replace, provision.Started, "", nil)
-	add(500*ms, "agent", provision.Replace, provision.Acting, "change type", nil)
-	add(600*ms, "agent", provision.Replace, provision.Waiting, "state running", nil)
+	add(400*ms, "agent instance", provision.Replace, provision.Started, "", nil)
+	add(500*ms, "agent instance", provision.Replace, provision.Acting, "change type", nil)
+	add(600*ms, "agent instance", provision.Replace, provision.Waiting, "state running", nil)
 	add(900*ms, "bucket", provision.Create, provision.Done, "", nil)
 	add(1000*ms, "old group", provision.Delete, provision.Started, "", nil)
 	add(1100*ms, "old group", provision.Delete, provision.Waiting, "gone", inUse(1))
 	add(1300*ms, "old group", provision.Delete, provision.Waiting, "gone", inUse(2))
-	add(5*time.Second, "agent", provision.Replace, provision.Waiting, "state running", nil)
-	add(6*time.Second, "agent", provision.Replace, provision.Waiting, "checks passed", nil)
+	add(5*time.Second, "agent instance", provision.Replace, provision.Waiting, "state running", nil)
+	add(6*time.Second, "agent instance", provision.Replace, provision.Waiting, "checks passed", nil)
 	add(12*time.Second, "old group", provision.Delete, provision.Waiting, "gone", inUse(3))
-	add(16*time.Second, "agent", provision.Replace, provision.Waiting, "checks passed", nil)
+	add(16*time.Second, "agent instance", provision.Replace, provision.Waiting, "checks passed", nil)
 	denied := &provision.StepError{Step: "task role", Doing: "change policy flows", Err: errors.New("AccessDenied:\nnot allowed")}
 	add(17*time.Second, "task role", provision.Update, provision.Failed, "change policy flows", denied)
 	add(17*time.Second, "profile 桶", provision.Create, provision.Skipped, "task role", nil)
 	add(70*time.Second, "old group", provision.Delete, provision.Done, "", nil)
-	add(95*time.Second, "agent", provision.Replace, provision.Done, "", nil)
+	add(95*time.Second, "agent instance", provision.Replace, provision.Done, "", nil)
 	return list
 }
 
@@ -195,7 +195,7 @@ func TestEraseAfterNarrowing(t *testing.T) {
 func TestErrors(t *testing.T) {
 	err := errors.Join(
 		&provision.StepError{Step: "task role", Doing: "change policy flows", Err: fmt.Errorf("put policy: %w", call{reply{7}})},
-		errors.Join(&provision.StepError{Step: "agent", Doing: "wait", Err: errors.New("not ready after 10m0s: the instance runs, but its worker has not reported"),
+		errors.Join(&provision.StepError{Step: "agent instance", Doing: "wait", Err: errors.New("not ready after 10m0s: the instance runs, but its worker has not reported"),
 			Cause: "flowbed: installing prefect\nflowbed: FAILED: no space left on device\n"}),
 		errors.New("interrupted\x1b[2J"))
 	hint := func(err error) string {

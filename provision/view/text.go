@@ -41,14 +41,16 @@ type mark struct {
 }
 
 var marks = map[provision.Op]mark{
-	provision.None:    {"·", "unchanged", "unchanged", dim},
-	provision.Create:  {"+", "create", "created", green},
-	provision.Update:  {"~", "change", "changed", yellow},
-	provision.Replace: {"±", "replace", "replaced", purple},
-	provision.Delete:  {"-", "delete", "deleted", red},
-	provision.Release: {"-", "release", "released", red},
-	provision.Use:     {"·", "use", "used", cyan},
-	provision.Foreign: {"!", "foreign", "left alone", cyan},
+	provision.None:     {"·", "unchanged", "unchanged", dim},
+	provision.Create:   {"+", "create", "created", green},
+	provision.Update:   {"~", "change", "changed", yellow},
+	provision.Replace:  {"±", "replace", "replaced", purple},
+	provision.Delete:   {"-", "delete", "deleted", red},
+	provision.Release:  {"-", "release", "released", red},
+	provision.Use:      {"·", "use", "used", cyan},
+	provision.Conflict: {"!", "conflict", "in conflict", red},
+	provision.Missing:  {"!", "missing", "missing", red},
+	provision.Skip:     {"·", "skip", "skipped", cyan},
 }
 
 // clean makes text from outside harmless: a tag's value must not be able to

@@ -1,0 +1,220 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+)
+
+const region = "eu-central-1"
+
+func clients(a *sandbox.Account) Clients {
+	cfg := a.Config(region)
+	return Clients{
+		Account: sandbox.DefaultAccount, IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg),
+		S3: s3.NewFromConfig(cfg), SSM: ssm.NewFromConfig(cfg), Logs: cloudwatchlogs.NewFromConfig(cfg),
+	}
+}
+
+const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+
+// id is an environment that expires after ttl; 0 is never.
+func id(name, region string, ttl time.Duration) resource.Identity {
+	i := resource.Identity{Env: name, Account: sandbox.DefaultAccount, Region: region, Partition: "aws", Version: "test"}
+	if ttl != 0 {
+		i.Life = &resource.Lifetime{TTL: ttl, Start: time.Now(), Anchor: func() resource.Tags { return nil }}
+	}
+	return i
+}
+
+type maker struct {
+	*testing.T
+	Clients
+}
+
+func (m maker) must(_ any, err error) {
+	m.Helper()
+	if err != nil {
+		m.Fatal(err)
+	}
+}
+
+func (m maker) logGroup(name string, t resource.Tags) {
+	m.must(m.Logs.CreateLogGroup(m.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &name, Tags: t}))
+}
+
+func (m maker) role(name string, t resource.Tags) {
+	in := &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(trust)}
+	for k, v := range t {
+		in.Tags = append(in.Tags, iamtypes.Tag{Key: &k, Value: &v})
+	}
+	m.must(m.IAM.CreateRole(m.Context(), in))
+}
+
+func (m maker) bucket(name string, t resource.Tags) {
+	in := &s3.CreateBucketInput{Bucket: &name, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{
+		LocationConstraint: region,
+	}}
+	for k, v := range t {
+		in.CreateBucketConfiguration.Tags = append(in.CreateBucketConfiguration.Tags, s3types.Tag{Key: &k, Value: &v})
+	}
+	m.must(m.S3.CreateBucket(m.Context(), in))
+}
+
+func (m maker) group(name string, t resource.Tags) {
+	in := &ec2.CreateSecurityGroupInput{GroupName: &name, Description: &name, TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeSecurityGroup}}}
+	for k, v := range t {
+		in.TagSpecifications[0].Tags = append(in.TagSpecifications[0].Tags, types.Tag{Key: &k, Value: &v})
+	}
+	m.must(m.EC2.CreateSecurityGroup(m.Context(), in))
+}
+
+// outline is what was found in a form that is easy to compare.
+func outline(list []Environment, began time.Time) map[string]string {
+	have := map[string]string{}
+	for _, e := range list {
+		s := "never"
+		if !e.Expires.IsZero() {
+			s = e.Expires.Sub(began).String()
+		}
+		for _, o := range e.Objects {
+			if strings.HasPrefix(o.Name, "sg-") {
+				o.Name = "sg"
+			}
+			s += ", " + o.Kind + " " + o.Name
+		}
+		have[e.Name] = s
+	}
+	return have
+}
+
+func TestRegion(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func(maker)
+		want map[string]string
+	}{
+		{"an empty account", func(maker) {}, map[string]string{}},
+		{"names alone say nothing", func(m maker) {
+			m.logGroup("/flowbed/theirs", nil)
+			m.role("flowbed-theirs-task", resource.Tags{"flowbed:environment": "theirs"})
+			m.bucket("flowbed-theirs", nil)
+			m.group("flowbed-theirs-tasks", resource.Tags{"flowbed:environment": "theirs", "flowbed:region": region})
+		}, map[string]string{}},
+		{"what the log group says, counts", func(m maker) {
+			m.logGroup("/flowbed/dev", id("dev", region, 0).Tags("x"))
+			m.group("flowbed-dev-tasks", id("dev", region, time.Hour).Tags("x"))
+			m.logGroup("/flowbed/ci", id("ci", region, 2*time.Hour).Tags("x"))
+			m.group("flowbed-ci-tasks", id("ci", region, 0).Tags("x"))
+		}, map[string]string{
+			"dev": "never, log group /flowbed/dev, security group sg",
+			"ci":  "2h0m0s, log group /flowbed/ci, security group sg",
+		}},
+		{"half built: all have to expire, and the last one counts", func(m maker) {
+			m.bucket("flowbed-ci", id("ci", region, time.Hour).Tags("x"))
+			m.role("flowbed-ci-task", id("ci", region, 2*time.Hour).Tags("x"))
+			m.bucket("flowbed-mixed", id("mixed", region, time.Hour).Tags("x"))
+			m.role("flowbed-mixed-task", id("mixed", region, 0).Tags("x"))
+		}, map[string]string{
+			"ci":    "2h0m0s, bucket flowbed-ci, role flowbed-ci-task",
+			"mixed": "never, bucket flowbed-mixed, role flowbed-mixed-task",
+		}},
+		{"roles belong to the region for which they were made", func(m maker) {
+			m.role("flowbed-here-task", id("here", region, time.Hour).Tags("x"))
+			m.role("flowbed-there-task", id("there", "us-east-1", time.Hour).Tags("x"))
+		}, map[string]string{"here": "1h0m0s, role flowbed-here-task"}},
+		{"what is shared is of those who claim it, and does not expire", func(m maker) {
+			shared := id("maker", region, time.Hour).SharedTags("x")
+			delete(shared, "flowbed:claim:maker@"+region)
+			shared["flowbed:claim:user@"+region] = "in use"
+			m.role(accountRole, shared)
+			m.bucket("flowbed-user", id("user", region, time.Hour).Tags("x"))
+		}, map[string]string{"user": "1h0m0s, bucket flowbed-user, role ecsTaskExecutionRole"}},
+		{"an expiry that is no time is none", func(m maker) {
+			tags := id("odd", region, time.Hour).Tags("x")
+			tags[resource.KeyExpires] = "tomorrow"
+			m.logGroup("/flowbed/odd", tags)
+		}, map[string]string{"odd": "never, log group /flowbed/odd"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := sandbox.New()
+				began := time.Now()
+				c.make(maker{t, clients(a)})
+				writes := len(a.Writes())
+				list, err := Region(t.Context(), region, clients(a))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(c.want, outline(list, began)); d != "" {
+					t.Errorf("-want +have:\n%s", d)
+				}
+				if n := len(a.Writes()); n != writes {
+					t.Errorf("%d writing calls", n-writes)
+				}
+			})
+		})
+	}
+}
+
+// TestAge is that of the oldest object which the environment has for itself.
+func TestAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := sandbox.New()
+		m := maker{t, clients(a)}
+		m.role(accountRole, id("dev", region, 0).SharedTags("x"))
+		time.Sleep(time.Hour)
+		m.role("flowbed-dev-task", id("dev", region, 0).Tags("x"))
+		made := time.Now()
+		time.Sleep(time.Hour)
+		m.logGroup("/flowbed/dev", id("dev", region, 0).Tags("x"))
+		list, err := Region(t.Context(), region, clients(a))
+		if err != nil || len(list) != 1 || !list[0].Created.Equal(made) {
+			t.Errorf("have %+v and %v, want one that was made at %s", list, err, made)
+		}
+	})
+}
+
+// TestPartly: what cannot be listed does not hide the rest.
+func TestPartly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := sandbox.New()
+		m := maker{t, clients(a)}
+		m.logGroup("/flowbed/dev", id("dev", region, 0).Tags("x"))
+		denied := errors.New("denied")
+		a.Fault = func(c sandbox.Call) sandbox.Fault {
+			if c.Operation == "ListRoles" {
+				return sandbox.Fault{Refuse: denied}
+			}
+			return sandbox.Fault{}
+		}
+		list, err := Region(t.Context(), region, clients(a))
+		if len(list) != 1 || !errors.Is(err, denied) || !strings.HasPrefix(err.Error(), "list roles in "+region+": ") {
+			t.Errorf("have %+v and %v", list, err)
+		}
+		stopped := errors.New("stopped")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(stopped)
+		if _, err := Region(ctx, region, clients(a)); !errors.Is(err, stopped) {
+			t.Errorf("after an interruption: %v", err)
+		}
+	})
+}

@@ -1,0 +1,229 @@
+package permissions_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision/permissions"
+	"github.com/flowbed/flowbed/provision/resource"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func golden(t *testing.T, name, have string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(have), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), have); d != "" {
+		t.Errorf("%s (-want +have):\n%s", file, d)
+	}
+}
+
+func policyOf(t *testing.T, text string, id resource.Identity, v permissions.Verb, o permissions.Options) permissions.Policy {
+	return permissions.NewPolicy(permissions.For(environment(t, text, v == permissions.Down), id, v, o))
+}
+
+// plain is an environment without an agent, and with objects of others.
+const plain = `bucket { ownership = "external" }
+	cluster { name = "flows" }
+	network { subnets = ["subnet-0a1b2c3d"] }`
+
+func TestPolicies(t *testing.T) {
+	for _, c := range []struct{ name, text string }{{"full", full}, {"plain", plain}} {
+		for _, v := range permissions.Verbs {
+			p := policyOf(t, c.text, identity, v, permissions.Options{})
+			golden(t, c.name+"-"+string(v)+".json", p.String())
+			if p.Size() > permissions.ManagedSize {
+				t.Errorf("%s, %s: %d characters, and a managed policy may have %d", c.name, v, p.Size(), permissions.ManagedSize)
+			}
+		}
+	}
+}
+
+// meant are findings of the linter, by a part of their text, that are as they
+// should be.
+var meant = []string{
+	// It wants all kinds of resources of a call in one statement; they stand under
+	// different conditions, and so in several.
+	"'ec2:RunInstances'", "'ec2:CreateSecurityGroup'", "'ec2:ModifyNetworkInterfaceAttribute'",
+	// A condition, not the resource, binds it to the cluster.
+	"'ecs:ListTasks'",
+	// AWS's own parameters belong to no account, so there is none in the name.
+	"'ssm:GetParameter'",
+	// Who may give the bucket its policy and its lifecycle could write others.
+	"s3:PutBucketPolicy", "s3:PutLifecycleConfiguration",
+}
+
+// TestLint has a linter of others judge the policies.
+func TestLint(t *testing.T) {
+	dir := os.Getenv("FLOWBED_TEST_VENV")
+	if dir == "" {
+		dir = filepath.Join("..", "..", ".venv")
+	}
+	parliament := filepath.Join(dir, "bin", "parliament")
+	if _, err := os.Stat(parliament); err != nil {
+		t.Fatalf("parliament is missing: `make test` installs it (or set FLOWBED_TEST_VENV): %v", err)
+	}
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		t.Run(filepath.Base(f), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), parliament)
+			cmd.Stdin = bytes.NewReader(text)
+			out, err := cmd.Output() // what it finds ends it with 1
+			if _, exited := errors.AsType[*exec.ExitError](err); err != nil && (!exited || len(out) == 0) {
+				t.Fatalf("parliament: %v", err)
+			}
+			for line := range strings.Lines(string(out)) {
+				if !slices.ContainsFunc(meant, func(m string) bool { return strings.Contains(line, m) }) {
+					t.Errorf("parliament: %s", line)
+				}
+			}
+		})
+	}
+}
+
+// Nothing but reading is allowed on everything, but for what AWS binds to nothing.
+func TestNoStarForWriting(t *testing.T) {
+	for _, v := range permissions.Verbs {
+		for _, s := range policyOf(t, full, identity, v, permissions.Options{ForceDestroy: true}).Statements {
+			if !slices.Contains(s.Resources, "*") {
+				continue
+			}
+			for _, a := range s.Actions {
+				if _, op, _ := strings.Cut(a, ":"); !strings.HasPrefix(op, "Describe") && !strings.HasPrefix(op, "List") {
+					t.Errorf("%s allows %s on everything", v, a)
+				}
+			}
+		}
+	}
+}
+
+// What is written to in EC2, where names are not unique, carries the owner tag.
+func TestEC2IsBoundToTheOwner(t *testing.T) {
+	free := []string{
+		// In these places the objects are somebody else's by nature.
+		"ec2:CreateSecurityGroup on arn:aws:ec2:eu-central-1:123456789012:vpc/*",
+		"ec2:RunInstances on arn:aws:ec2:eu-central-1::image/*",
+		"ec2:RunInstances on arn:aws:ec2:eu-central-1:123456789012:key-pair/flowbed-dev-agent",
+		"ec2:RunInstances on arn:aws:ec2:eu-central-1:123456789012:subnet/*",
+		"ec2:ModifyNetworkInterfaceAttribute on arn:aws:ec2:eu-central-1:123456789012:security-group/*",
+	}
+	for _, v := range permissions.Verbs {
+		for _, s := range policyOf(t, full, identity, v, permissions.Options{}).Statements {
+			for _, a := range s.Actions {
+				for _, r := range s.Resources {
+					bound := s.Condition["StringEquals"]["aws:RequestTag/flowbed:environment"] != nil ||
+						s.Condition["StringEquals"]["aws:ResourceTag/flowbed:environment"] != nil
+					if r != "*" && strings.HasPrefix(a, "ec2:") && !bound && !slices.Contains(free, a+" on "+r) {
+						t.Errorf("%s allows %s on %s without a condition", v, a, r)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestPassRoleIsNarrow(t *testing.T) {
+	china := identity
+	china.Partition, china.Region = "aws-cn", "cn-north-1"
+	for services, id := range map[string]resource.Identity{
+		"ec2.amazonaws.com": identity, "ec2.amazonaws.com ec2.amazonaws.com.cn": china,
+	} {
+		found := false
+		for _, s := range policyOf(t, full, id, permissions.Up, permissions.Options{}).Statements {
+			if slices.Contains(s.Actions, "iam:PassRole") {
+				found = true
+				want := permissions.Statement{Actions: []string{"iam:PassRole"}, Resources: []string{"arn:" + id.Partition + ":iam::123456789012:role/flowbed-dev-agent"},
+					Condition: permissions.Condition{"StringEquals": {"iam:PassedToService": strings.Fields(services)}}}
+				if d := cmp.Diff(want, s); d != "" {
+					t.Error(d)
+				}
+			}
+		}
+		if !found {
+			t.Error("up may not pass the agent's role")
+		}
+	}
+}
+
+// Down of a bucket that must be empty may not empty it, plan writes nothing, and
+// the partition is that of the region.
+func TestPoliciesAreSmall(t *testing.T) {
+	down := permissions.Actions(permissions.For(environment(t, full, true), identity, permissions.Down, permissions.Options{}))
+	if slices.Contains(down, "s3:DeleteObject") {
+		t.Error("down may delete objects although nothing says so")
+	}
+	for _, a := range permissions.Actions(permissions.For(environment(t, full, false), identity, permissions.Plan, permissions.Options{})) {
+		_, op, _ := strings.Cut(a, ":")
+		if !slices.ContainsFunc([]string{"Get", "List", "Describe"}, func(p string) bool { return strings.HasPrefix(op, p) }) {
+			t.Errorf("plan may %s", a)
+		}
+	}
+	china := identity
+	china.Partition, china.Region = "aws-cn", "cn-north-1"
+	p := policyOf(t, full, china, permissions.Up, permissions.Options{})
+	for _, s := range p.Statements {
+		for _, r := range s.Resources {
+			if r != "*" && !strings.HasPrefix(r, "arn:aws-cn:") {
+				t.Errorf("in China: %s", r)
+			}
+		}
+	}
+	var doc struct{ Version string }
+	if err := json.Unmarshal([]byte(p.String()), &doc); err != nil || doc.Version != "2012-10-17" {
+		t.Errorf("not a policy: %v, %v", doc, err)
+	}
+}
+
+func TestTrust(t *testing.T) {
+	for _, c := range []struct{ of, subject string }{
+		{"github:flow-bed/flows", "repo:flow-bed/flows:*"},
+		{"github:ada/flows.py:main", "repo:ada/flows.py:ref:refs/heads/main"},
+		{"github:ada/flows:release/*", "repo:ada/flows:ref:refs/heads/release/*"},
+		{"github:ada/flows:ref:refs/tags/v1", "repo:ada/flows:ref:refs/tags/v1"},
+		{"github:ada/flows:environment:prod eu", "repo:ada/flows:environment:prod eu"},
+		{"github:ada/flows:pull_request", "repo:ada/flows:pull_request"},
+		{"gitlab:ada/flows", ""}, {"github:ada", ""}, {"github:*/flows", ""}, {"github:ada/*", ""}, {"github:ada/flows:", ""},
+		{"github:ada/flows:ref:main", ""}, {"github:ada/flows:environment:", ""}, {`github:ada/flows:a"b`, ""}, {"github:ada/flows:tag:v1", ""},
+	} {
+		w, err := permissions.ParseWorkflow(c.of)
+		if (err != nil) != (c.subject == "") || err == nil && w.Subject != c.subject {
+			t.Errorf("%s: %q, %v, want %q", c.of, w.Subject, err, c.subject)
+		}
+	}
+	w, err := permissions.ParseWorkflow("github:ada/flows")
+	if err != nil || !w.Open() {
+		t.Fatal(w, err)
+	}
+	golden(t, "trust-any.txt", w.Trust("aws", identity.Account))
+	if w, err = permissions.ParseWorkflow("github:ada/flows:main"); err != nil || w.Open() {
+		t.Fatal(w, err)
+	}
+	golden(t, "trust-main.txt", w.Trust("aws-cn", identity.Account))
+}

@@ -1,0 +1,163 @@
+package permissions_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/lease"
+	"github.com/flowbed/flowbed/provision/permissions"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/test/prefecttest"
+)
+
+const region = "eu-central-1"
+
+var identity = resource.Identity{Env: "dev", Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
+
+// environment is what the text of an environment block says.
+func environment(t *testing.T, text string, removal bool) *spec.Environment {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "config.hcl")
+	if err := os.WriteFile(name, []byte("environment \"dev\" {\n"+text+"\n}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := spec.Load(name, spec.Options{Removal: removal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := f.Environment(spec.Place{Account: identity.Account, Region: region})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// world is an account in which the caller may do only what the table says.
+type world struct {
+	*testing.T
+	account *sandbox.Account
+	server  *prefecttest.Server
+	made    map[permissions.Verb]map[string]bool // actions of all calls so far
+
+	mu     sync.Mutex
+	calls  []string
+	denied []error
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{T: t, account: sandbox.New(), server: prefecttest.New(), made: map[permissions.Verb]map[string]bool{}}
+	for _, v := range permissions.Verbs {
+		w.made[v] = map[string]bool{}
+	}
+	return w
+}
+
+// config notes the actions and the refusals of all calls.
+func (w *world) config() aws.Config {
+	cfg := w.account.Config(region)
+	note := middleware.InitializeMiddlewareFunc("flowbed:note", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+		middleware.InitializeOutput, middleware.Metadata, error) {
+		out, md, err := next.HandleInitialize(ctx, in)
+		t := reflect.TypeOf(in.Parameters).Elem()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.calls = append(w.calls, awserr.Action(path.Base(t.PkgPath()), strings.TrimSuffix(t.Name(), "Input")))
+		if awserr.Classify(err) == awserr.Denied {
+			w.denied = append(w.denied, err)
+		}
+		return out, md, err
+	})
+	cfg.APIOptions = append([]func(*middleware.Stack) error{func(s *middleware.Stack) error {
+		return s.Initialize.Add(note, middleware.Before)
+	}}, cfg.APIOptions...)
+	return cfg
+}
+
+// run carries out a verb under its own policy, and reports what the verb said.
+func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
+	w.Helper()
+	o.Removal = o.Removal || v == permissions.Down
+	o.Address, o.Wait, o.Transport = netip.MustParsePrefix("203.0.113.7/32"), time.Minute, w.server
+	env := environment(w.T, text, o.Removal)
+	id := identity
+	id.Extra = env.Tags
+	steps := permissions.For(env, id, v, permissions.Options{ForceDestroy: o.ForceDestroy})
+	w.calls, w.denied = nil, nil
+	w.account.Policy = permissions.NewPolicy(steps).String()
+	cfg := w.config()
+	s, err := stack.Build(env, id, stack.NewClients(cfg), o)
+	if err != nil {
+		w.Fatal(err)
+	}
+	err = w.carryOut(v, s, ssm.NewFromConfig(cfg))
+	if v == permissions.Plan {
+		o.Removal = true
+		gone, failed := stack.Build(environment(w.T, text, true), id, stack.NewClients(cfg), o)
+		if failed != nil {
+			w.Fatal(failed)
+		}
+		_, failed = gone.Graph.PlanDown(context.Background())
+		err = errors.Join(err, failed)
+	}
+	w.account.Policy = ""
+	for _, d := range w.denied {
+		w.Errorf("%s: denied: %v", v, d)
+	}
+	may := permissions.Actions(steps)
+	for _, a := range w.calls {
+		w.made[v][a] = true
+		if !slices.Contains(may, a) {
+			w.Errorf("%s calls %s, which its table does not have", v, a)
+		}
+	}
+	return err
+}
+
+func (w *world) carryOut(v permissions.Verb, s *stack.Stack, api *ssm.Client) error {
+	ctx := context.Background()
+	if v == permissions.Plan {
+		_, err := s.Graph.Plan(ctx)
+		return err
+	}
+	l := &lease.Lease{API: api, ID: identity, Command: string(v)}
+	held, run, err := l.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	if v == permissions.Up {
+		return errors.Join(s.Graph.Up(run), held.Release(w.empty()))
+	}
+	left, err := s.Graph.Down(run)
+	if err == nil && !left.Empty() {
+		err = errors.New("something is left")
+	}
+	return errors.Join(err, held.Release(err == nil))
+}
+
+func (w *world) empty() bool { return len(w.account.Inventory()) == 0 }
+
+// must fails the test if a verb fails.
+func (w *world) must(v permissions.Verb, text string, o stack.Options) {
+	w.Helper()
+	if err := w.run(v, text, o); err != nil {
+		w.Fatalf("%s: %v", v, err)
+	}
+}

@@ -1,0 +1,138 @@
+package audit_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/test/audit"
+)
+
+var update = flag.Bool("update", false, "write the tables of docs/security.md")
+
+// closing is what a spec says to close a finding, word for word.
+var closing = map[string]func(t *testing.T, account *sandbox.Account) string{
+	"logs { retention_days = 365 }":                as("logs { retention_days = 365 }\n"),
+	"cluster { container_insights = true }":        as("cluster { container_insights = true }\n"),
+	"network { vpc = … }":                          private,
+	"network { subnets = … } with private subnets": private,
+}
+
+func as(text string) func(*testing.T, *sandbox.Account) string {
+	return func(*testing.T, *sandbox.Account) string { return text }
+}
+
+// private makes a VPC with a subnet that has no way to the internet of its own.
+func private(t *testing.T, account *sandbox.Account) string {
+	api := ec2.NewFromConfig(account.Config(region))
+	vpc := must(t, func(ctx context.Context) (*ec2.CreateVpcOutput, error) {
+		return api.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})
+	}).Vpc.VpcId
+	subnet := must(t, func(ctx context.Context) (*ec2.CreateSubnetOutput, error) {
+		return api.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: vpc, CidrBlock: aws.String("10.0.1.0/24"), AvailabilityZone: aws.String(region + "a")})
+	}).Subnet.SubnetId
+	return fmt.Sprintf("network {\nvpc = %q\nsubnets = [%q]\n}\n", *vpc, *subnet)
+}
+
+// TestExceptions: what is accepted is really so with the defaults, and what is
+// said to close it does, without breaking another control.
+func TestExceptions(t *testing.T) {
+	for _, e := range audit.Exceptions {
+		if e.Why == "" || e.IDs == "" || e.Finding == "" || e.Raised == nil && e.Closes != "" {
+			t.Errorf("half an exception: %+v", e)
+		}
+		if e.Raised == nil {
+			continue
+		}
+		synctest.Test(t, func(t *testing.T) {
+			if !e.Raised(up(t, sandbox.New(), environments[0].text)) {
+				t.Errorf("%s: %s: is not so any more", e.IDs, e.Finding)
+			}
+		})
+		if e.Closes == "" {
+			continue
+		}
+		synctest.Test(t, func(t *testing.T) {
+			write := closing[e.Closes]
+			if write == nil {
+				t.Fatalf("%s: nothing tests that this closes it: %s", e.IDs, e.Closes)
+			}
+			account := sandbox.New()
+			a := up(t, account, write(t, account)+environments[0].text)
+			if e.Raised(a) {
+				t.Errorf("%s: %s: is not closed by %s", e.IDs, e.Finding, e.Closes)
+			}
+			for _, f := range a.Faults() {
+				t.Errorf("with %s: %s", e.Closes, f)
+			}
+		})
+	}
+}
+
+// TestDocument keeps the tables of docs/security.md.
+func TestDocument(t *testing.T) {
+	const path = "../../docs/security.md"
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := string(raw)
+	want := between(t, have, "controls", controls())
+	want = between(t, want, "exceptions", exceptions())
+	want = between(t, want, "cloudsplaining", findings())
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("%s is not what test/audit says: go test ./test/audit -update (-want +have):\n%s", path, diff)
+	}
+}
+
+// between replaces what stands between a begin and an end.
+func between(t *testing.T, text, name, middle string) string {
+	t.Helper()
+	begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->\n"
+	head, rest, ok := strings.Cut(text, begin)
+	_, tail, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("there is no %s… %s", begin, end)
+	}
+	return head + begin + middle + end + tail
+}
+
+func controls() string {
+	var b strings.Builder
+	b.WriteString("| demanded | by | looked at |\n|---|---|---|\n")
+	for _, c := range audit.Controls {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.Want, c.IDs, c.Looks)
+	}
+	return b.String()
+}
+
+func exceptions() string {
+	var b strings.Builder
+	b.WriteString("| finding | of | why it is so | closed by |\n|---|---|---|---|\n")
+	for _, e := range audit.Exceptions {
+		closes := "nothing yet"
+		switch {
+		case e.Closes != "":
+			closes = "`" + e.Closes + "`"
+		case strings.HasPrefix(e.Finding, "defaults of the whole account"):
+			closes = "the account's owner"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", e.Finding, e.IDs, e.Why, closes)
+	}
+	return b.String()
+}

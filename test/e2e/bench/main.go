@@ -1,0 +1,71 @@
+// Command bench measures the flowbed binary against moto behind a door that adds
+// a delay to each call, and prints what it found beside what is aimed for. It
+// judges nothing: machines differ.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"net/http/httptest"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/flowbed/flowbed/test/prefecttest"
+)
+
+func main() {
+	log.SetFlags(0)
+	binary := flag.String("binary", "bin/flowbed", "the binary to measure")
+	delay := flag.Duration("delay", 50*time.Millisecond, "what each call is under way")
+	runs := flag.Int("runs", 3, "how often to measure; the run of median length is shown")
+	markdown := flag.String("markdown", "", "also write the tables to this file")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := bench(ctx, *binary, *delay, *runs, *markdown); err != nil {
+		stop()
+		log.Fatal(err)
+	}
+}
+
+func bench(ctx context.Context, binary string, delay time.Duration, runs int, markdown string) error {
+	dir, err := os.MkdirTemp("", "flowbed-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	s := &subject{dir: dir}
+	if s.binary, err = filepath.Abs(binary); err != nil {
+		return err
+	}
+	// Prefect's API is here at once: what is measured is the work on AWS.
+	api := prefecttest.New()
+	prefect := httptest.NewServer(api)
+	defer prefect.Close()
+	if err := os.WriteFile(filepath.Join(dir, "config.hcl"), fmt.Appendf(nil, config, prefect.URL), 0o600); err != nil {
+		return err
+	}
+	s.prefect = api
+	found, err := s.lives(ctx, delay, runs)
+	if err != nil {
+		return err
+	}
+	start, err := s.startUp(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(s.binary)
+	if err != nil {
+		return err
+	}
+	report := tables(found, delay, start, info.Size())
+	fmt.Print(report)
+	if markdown == "" {
+		return nil
+	}
+	return os.WriteFile(markdown, []byte(preface(delay, runs)+report), 0o644)
+}

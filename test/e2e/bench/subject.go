@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/flowbed/flowbed/test/e2e/moto"
+	"github.com/flowbed/flowbed/test/prefecttest"
+)
+
+const number = "123456789012"
+
+// config is an environment with everything that an environment can have; %s is
+// where the Prefect API is.
+const config = `
+environment "bench" {
+  region = "us-east-1"
+  agent {
+    ssh {
+      cidr       = "203.0.113.7/32"
+      public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3dM8zQ2n8gk1d6zB1mG7p9v8kO2T0c4l5aYxJr6q7S bench"
+    }
+    prefect {
+      api_url = "%s/api"
+      api_key = "pnu_only_a_benchmark"
+    }
+  }
+}
+`
+
+// command is one thing to measure, with what is aimed for.
+type command struct {
+	name  string
+	args  []string
+	wall  time.Duration // 0: nothing is aimed for
+	calls int
+}
+
+// In this order each finds what the one before has left.
+var commands = []command{
+	{"plan, nothing there", []string{"plan"}, 0, 0},
+	{"up", []string{"up", "--yes", "--no-wait"}, 1800 * time.Millisecond, 0},
+	{"plan, unchanged", []string{"plan"}, 500 * time.Millisecond, 36},
+	{"down", []string{"down", "--yes"}, 1800 * time.Millisecond, 0},
+}
+
+// result is one run of a command.
+type result struct {
+	wall   time.Duration
+	memory int64 // bytes, at most
+	calls  []moto.Call
+}
+
+// subject is the binary with its door to AWS.
+type subject struct {
+	binary, dir string
+	front       *moto.Front
+	prefect     *prefecttest.Server
+}
+
+// lives measures each command as often as there are runs.
+func (s *subject) lives(ctx context.Context, delay time.Duration, runs int) ([][]result, error) {
+	server, err := moto.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Stop()
+	// moto loads a service when it is first used; that is not what is measured.
+	if err := s.life(ctx, server.Account(number, 0), func(int, result) {}); err != nil {
+		return nil, err
+	}
+	found := make([][]result, len(commands))
+	for range runs {
+		err := s.life(ctx, server.Account(number, delay), func(i int, r result) { found[i] = append(found[i], r) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// life runs each command once, through a door that it closes.
+func (s *subject) life(ctx context.Context, front *moto.Front, note func(int, result)) error {
+	s.front = front
+	defer front.Close()
+	for i, c := range commands {
+		r, err := s.measure(ctx, c)
+		if err != nil {
+			return err
+		}
+		note(i, r)
+		if c.name == "up" {
+			if err := s.report(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// report has the worker report to Prefect, which up has not waited for: nothing
+// boots the instance.
+func (s *subject) report(ctx context.Context) error {
+	out, err := s.command(ctx, "outputs", "--format", "json").Output()
+	if err != nil {
+		return fmt.Errorf("flowbed outputs: %w", err)
+	}
+	var shown struct {
+		Outputs struct {
+			Instance string `json:"instance_id"`
+		} `json:"outputs"`
+	}
+	if err := json.Unmarshal(out, &shown); err != nil {
+		return fmt.Errorf("read the outputs: %w", err)
+	}
+	s.prefect.Heartbeat("flowbed-bench", "bench-"+shown.Outputs.Instance, time.Now(), true)
+	return nil
+}
+
+func (s *subject) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.binary, args...)
+	cmd.Dir = s.dir
+	cmd.Env = []string{
+		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
+		"AWS_ENDPOINT_URL=" + s.front.URL, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=secret",
+	}
+	return cmd
+}
+
+func (s *subject) measure(ctx context.Context, c command) (result, error) {
+	s.front.Reset()
+	cmd := s.command(ctx, c.args...)
+	begin := time.Now()
+	out, err := cmd.CombinedOutput()
+	r := result{wall: time.Since(begin), calls: s.front.Calls()}
+	if err != nil {
+		return r, fmt.Errorf("flowbed %s: %w\n%s", c.args[0], err, out)
+	}
+	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.memory = maxRSS(u)
+	}
+	return r, nil
+}
+
+// startUp is the median time of `flowbed version`.
+func (s *subject) startUp(ctx context.Context) (time.Duration, error) {
+	var took []time.Duration
+	for range 21 {
+		begin := time.Now()
+		if err := s.command(ctx, "version").Run(); err != nil {
+			return 0, fmt.Errorf("flowbed version: %w", err)
+		}
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	return took[len(took)/2], nil
+}

@@ -1,0 +1,279 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/test/e2e/faultproxy"
+	"github.com/flowbed/flowbed/test/e2e/moto"
+	"github.com/flowbed/flowbed/test/faultmatrix"
+	"github.com/flowbed/flowbed/test/prefecttest"
+)
+
+// outside are the faults that can be brought about from outside the program.
+var outside = []faultmatrix.Fault{
+	faultmatrix.KilledBefore, faultmatrix.KilledAfter, faultmatrix.ReplyLost, faultmatrix.Throttled, faultmatrix.Broken, faultmatrix.Reset,
+}
+
+// wholeMatrix is the variable with which `make matrix` asks for every fault at
+// every call, and for the document to be written.
+const wholeMatrix = "FLOWBED_MATRIX"
+
+const crashSpec = `
+environment "dev" {
+  region = "us-east-1"
+  agent {
+    ssh {
+      cidr       = "203.0.113.7/32"
+      public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3dM8zQ2n8gk1d6zB1mG7p9v8kO2T0c4l5aYxJr6q7S test"
+    }
+    prefect {
+      api_url = "%s/api"
+      api_key = "pnu_a_secret_of_the_test"
+    }
+  }
+}
+`
+
+// victim is the program in an account of its own, which the proxy stands before.
+type victim struct {
+	*testing.T
+	what   string
+	binary string
+	dir    string
+	front  *moto.Front
+	proxy  *faultproxy.Proxy
+	api    *prefecttest.Server
+	names  *faultmatrix.Names
+	before map[string][]string
+}
+
+func newVictim(t *testing.T, what string) *victim {
+	t.Helper()
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &victim{T: t, what: what, binary: binary, dir: t.TempDir(), front: account(t), api: prefecttest.New(), names: &faultmatrix.Names{}}
+	v.names.Set(v.front.Account, "ACCOUNT")
+	v.proxy = faultproxy.New(v.front, v.names)
+	t.Cleanup(v.proxy.Close)
+	prefect := httptest.NewServer(v.api)
+	t.Cleanup(prefect.Close)
+	if err := os.WriteFile(filepath.Join(v.dir, "config.hcl"), fmt.Appendf(nil, crashSpec, prefect.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v.before = inventory(t, v.front)
+	return v
+}
+
+// command runs the program, armed with a fault if there is one, and returns its
+// exit code, which is -1 if it was killed.
+func (v *victim) command(arm func(kill func()), args ...string) (code int, said string) {
+	v.Helper()
+	ctx, cancel := context.WithTimeout(v.Context(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, v.binary, args...)
+	cmd.Dir = v.dir
+	cmd.Env = []string{
+		"HOME=" + v.dir, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
+		"AWS_ENDPOINT_URL=" + v.proxy.URL, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=secret",
+		"FLOWBED_SETTLE=0s", // moto shows everything at once
+	}
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	begun := make(chan struct{})
+	if arm != nil {
+		arm(func() {
+			<-begun
+			_ = cmd.Process.Kill()
+		})
+	}
+	if err := cmd.Start(); err != nil {
+		v.Fatal(err)
+	}
+	close(begun)
+	err := cmd.Wait()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		v.Fatalf("%s: flowbed %v: %v", v.what, args, err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String()
+}
+
+func (v *victim) must(args ...string) string {
+	v.Helper()
+	code, said := v.command(nil, args...)
+	if code != 0 {
+		v.Fatalf("%s: flowbed %v: exit code %d\n%s", v.what, args, code, said)
+	}
+	return said
+}
+
+// up builds the environment, and has the worker report.
+func (v *victim) up() {
+	v.Helper()
+	v.must("up", "--yes", "--no-wait")
+	var shown struct {
+		Outputs struct {
+			Instance string `json:"instance_id"`
+		} `json:"outputs"`
+	}
+	_, out := v.command(nil, "outputs", "--format", "json")
+	if err := json.Unmarshal([]byte(out), &shown); err != nil || shown.Outputs.Instance == "" {
+		v.Fatalf("%s: outputs: %v\n%s", v.what, err, out)
+	}
+	v.api.Heartbeat("flowbed-dev", "dev-"+shown.Outputs.Instance, time.Now(), true)
+}
+
+var awsID = regexp.MustCompile(`\b(i|vol)-[0-9a-f]{17}\b`)
+
+// census is the inventory without what differs from account to account.
+func (v *victim) census() map[string][]string {
+	all := inventory(v.T, v.front)
+	for kind, names := range all {
+		for i, n := range names {
+			names[i] = awsID.ReplaceAllString(strings.ReplaceAll(n, v.front.Account, "ACCOUNT"), "$1")
+		}
+		slices.Sort(names)
+		all[kind] = names
+	}
+	return all
+}
+
+// finish is what must follow on whatever has happened.
+func (v *victim) finish(want map[string][]string) {
+	v.Helper()
+	v.up()
+	v.must("plan", "--detailed-exitcode")
+	if d := cmp.Diff(want, v.census()); d != "" {
+		v.Errorf("%s: not exactly one of each (-want +have):\n%s", v.what, d)
+	}
+	v.must("down", "--yes")
+	if d := cmp.Diff(v.before, inventory(v.T, v.front)); d != "" {
+		v.Errorf("%s: the account is not what it was (-before +after):\n%s", v.what, d)
+	}
+}
+
+// undisturbed returns what there is after up, and the writing calls.
+func undisturbed(t *testing.T) (want map[string][]string, calls map[string][]string) {
+	t.Helper()
+	v := newVictim(t, "undisturbed")
+	calls = map[string][]string{}
+	v.up()
+	calls["up"] = v.stable(v.proxy.Writes())
+	want = v.census()
+	v.must("down", "--yes")
+	calls["down"] = v.stable(v.proxy.Writes())
+	if d := cmp.Diff(v.before, inventory(t, v.front)); d != "" {
+		t.Fatalf("the account is not what it was (-before +after):\n%s", d)
+	}
+	return want, calls
+}
+
+func (v *victim) stable(keys []string) []string {
+	for i, k := range keys {
+		keys[i] = strings.ReplaceAll(k, v.front.Account, "ACCOUNT")
+	}
+	return keys
+}
+
+// TestCrashes kills the program, and has its calls go wrong, one at a time. Each
+// push tries one fault at each call; all of them, if the whole matrix is asked for.
+func TestCrashes(t *testing.T) {
+	t.Parallel()
+	want, calls := undisturbed(t)
+	whole := os.Getenv(wholeMatrix) != ""
+	tables := map[string]faultmatrix.Table{"up": {}, "down": {}}
+	var mu sync.Mutex
+	t.Run("at", func(t *testing.T) {
+		for _, verb := range []string{"up", "down"} {
+			for i, key := range calls[verb] {
+				for j, f := range outside {
+					if !whole && i%len(outside) != j {
+						continue
+					}
+					t.Run(verb+" "+f.String()+" "+key, func(t *testing.T) {
+						t.Parallel()
+						verdict := crash(t, verb, key, f, want)
+						mu.Lock()
+						defer mu.Unlock()
+						tables[verb].Set(key, f, verdict)
+					})
+				}
+			}
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	for verb, found := range tables {
+		wantInDocument(t, "program "+verb, found, whole)
+	}
+}
+
+func crash(t *testing.T, verb, key string, f faultmatrix.Fault, want map[string][]string) string {
+	v := newVictim(t, fmt.Sprintf("%s: %s at %s", verb, f, key))
+	args := []string{"up", "--yes", "--no-wait"}
+	if verb == "down" {
+		v.up()
+		args = []string{"down", "--yes"}
+	}
+	key = strings.ReplaceAll(key, "ACCOUNT", v.front.Account)
+	code, said := v.command(func(kill func()) { v.proxy.Arm(key, f, kill) }, args...)
+	switch {
+	case v.proxy.Armed():
+		t.Errorf("%s: it did not come to this call", v.what)
+	case f.Kills() != (code == -1):
+		t.Errorf("%s: exit code %d\n%s", v.what, code, said)
+	}
+	v.finish(want)
+	if code != 0 {
+		return faultmatrix.NextRun
+	}
+	return faultmatrix.GoesOn
+}
+
+const faultDocument = "../../docs/fault-matrix.md"
+
+// wantInDocument compares what was found with the published matrix, or writes it.
+func wantInDocument(t *testing.T, part string, found faultmatrix.Table, whole bool) {
+	t.Helper()
+	if whole {
+		if err := faultmatrix.Replace(faultDocument, part, found.Markdown(outside)); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	text, err := faultmatrix.Part(faultDocument, part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	published := faultmatrix.Parse(text, outside)
+	for key := range published {
+		if len(found[key]) == 0 {
+			t.Errorf("%s: %s is published, but the program does not call it; run make matrix", part, key)
+		}
+	}
+	for key, row := range found {
+		for f, verdict := range row {
+			if have := published[key][f]; have != verdict {
+				t.Errorf("%s: %s at %s: %s, but %q is published; run make matrix", part, f, key, verdict, have)
+			}
+		}
+	}
+}

@@ -1,0 +1,34 @@
+// Package e2e holds the tests against servers that we did not write.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+
+	"github.com/flowbed/flowbed/test/e2e/moto"
+)
+
+var server *moto.Server
+
+func TestMain(m *testing.M) {
+	var err error
+	if server, err = moto.Start(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	server.Stop()
+	os.Exit(code)
+}
+
+var accounts atomic.Int64
+
+// account opens an account that no other test uses.
+func account(t *testing.T) *moto.Front {
+	f := server.Account(fmt.Sprintf("%012d", 200000000000+accounts.Add(1)), 0)
+	t.Cleanup(f.Close)
+	return f
+}

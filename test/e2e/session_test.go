@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/flowbed/flowbed/test/e2e/moto"
+)
+
+// build builds the program, once.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "flowbed-e2e-")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "flowbed")
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-o", binary, "github.com/flowbed/flowbed/cmd/flowbed").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build flowbed: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// session runs the program in a directory, against an account.
+type session struct {
+	*testing.T
+	binary, dir string
+	front       *moto.Front
+	secret      string // that the program must never show
+}
+
+// newSession is a session with a spec that has a secret in it.
+func newSession(t *testing.T, spec, secret string) session {
+	t.Helper()
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := session{t, binary, t.TempDir(), account(t), secret}
+	if err := os.WriteFile(filepath.Join(s.dir, "config.hcl"), []byte(spec), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// program is a run of the program that has begun.
+type program struct {
+	session
+	args          []string
+	cmd           *exec.Cmd
+	out, progress bytes.Buffer
+	ended         chan struct{}
+	err           error
+}
+
+// start starts the program.
+func (s session) start(args ...string) *program {
+	s.Helper()
+	p := &program{session: s, args: args, ended: make(chan struct{})}
+	p.cmd = exec.CommandContext(s.Context(), s.binary, args...)
+	p.cmd.Dir = s.dir
+	p.cmd.Env = []string{
+		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
+		"AWS_ENDPOINT_URL=" + s.front.URL, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=secret",
+	}
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.progress
+	if err := p.cmd.Start(); err != nil {
+		s.Fatalf("flowbed %s: %v", strings.Join(args, " "), err)
+	}
+	go func() {
+		defer close(p.ended)
+		p.err = p.cmd.Wait()
+	}()
+	return p
+}
+
+// wait waits for the end, which must be with the exit code, and returns the
+// results and all that was said besides.
+func (p *program) wait(code int) (results, progress string) {
+	p.Helper()
+	<-p.ended
+	what := "flowbed " + strings.Join(p.args, " ")
+	if _, exited := errors.AsType[*exec.ExitError](p.err); p.err != nil && !exited || p.cmd.ProcessState.ExitCode() != code {
+		p.Fatalf("%s: %v; want exit code %d\n%s%s", what, p.err, code, &p.out, &p.progress)
+	}
+	if said := p.out.String() + p.progress.String(); p.secret != "" && strings.Contains(said, p.secret) {
+		p.Errorf("%s: shows the secret:\n%s", what, said)
+	}
+	return p.out.String(), p.progress.String()
+}
+
+// runs reports whether the program has not ended yet.
+func (p *program) runs() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// run runs the program, which must end with the exit code, and returns its
+// results.
+func (s session) run(code int, args ...string) (results string) {
+	s.Helper()
+	results, _ = s.start(args...).wait(code)
+	return results
+}
+
+// wantNoWrites fails for writing calls since the last time, but for those that
+// are allowed.
+func (s session) wantNoWrites(doing string, but ...string) {
+	s.Helper()
+	for _, c := range s.front.Calls() {
+		if call := c.Service + "." + c.Operation; !c.Reads() && !slices.Contains(but, call) {
+			s.Errorf("%s made the writing call %s", doing, call)
+		}
+	}
+	s.front.Reset()
+}

@@ -1,0 +1,145 @@
+//go:build linux
+
+package e2e
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/test/e2e/prefectserver"
+)
+
+// worker is an environment with a worker that reports to a real server.
+type worker struct {
+	session
+	server *prefectserver.Server
+	name   string // of the worker
+}
+
+const pool = "flowbed-dev"
+
+// TestWorker goes through the life of an environment: it is built, a flow is run
+// in it, its work pool is changed by somebody, and it is removed.
+func TestWorker(t *testing.T) {
+	needMachine(t)
+	t.Parallel()
+	server := prefectServer(t, prefectserver.Options{Auth: `us er:hunter2$a"s\s`, CSRF: true})
+	w := worker{session: newSession(t, withWorker(t, server), "hunter2"), server: server}
+	before := inventory(t, w.front)
+	w.up()
+	w.run(0, "plan", "--detailed-exitcode")
+	deployment := w.flow()
+	// The server has a task stopped whose run was cancelled, and did not end for
+	// minutes after that.
+	w.wantRights("ecs:StopTask")
+	w.drift()
+	w.down(deployment)
+	if diff := cmp.Diff(before, inventory(t, w.front)); diff != "" {
+		t.Errorf("the account after down differs from that before up (-before +after):\n%s", diff)
+	}
+}
+
+// up runs up, and the machine that it launches.
+func (w *worker) up() {
+	w.Helper()
+	up := w.start("up", "--yes")
+	id, userData := launched(w.T, up)
+	w.name = "dev-" + id
+	if list := w.workers(); len(list) > 0 {
+		w.Fatalf("before the machine is started there is the worker %v", list)
+	}
+	boot(w.T, id, userData, w.front, w.server)
+	if !up.runs() {
+		w.Error("up ended as soon as the machine was started")
+	}
+	results, progress := up.wait(0)
+	if list := w.workers(); len(list) != 1 || list[0].Name != w.name || list[0].Status != "ONLINE" {
+		w.Errorf("up ended, and the workers are %v:\n%s%s", list, results, progress)
+	}
+}
+
+func (w *worker) workers() []prefectserver.Worker {
+	w.Helper()
+	list, err := w.server.Workers(w.Context(), pool)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return list
+}
+
+// call asks the server for something that it must do.
+func (w *worker) call(method, path string, in, out any) {
+	w.Helper()
+	status, answer, err := w.server.Call(w.Context(), method, path, in)
+	if err != nil || status > 299 {
+		w.Fatalf("%s %s: %d, %v: %s", method, path, status, err, answer)
+	}
+	if out == nil {
+		return
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		w.Fatalf("%s %s: %v: %s", method, path, err, answer)
+	}
+}
+
+// drift changes what is ours in the template of the work pool, and what is not.
+func (w *worker) drift() {
+	w.Helper()
+	var p struct {
+		Template map[string]any `json:"base_job_template"`
+	}
+	read := func() (properties map[string]any) {
+		w.Helper()
+		p.Template = nil
+		w.call("GET", "/work_pools/"+pool, nil, &p)
+		return p.Template["variables"].(map[string]any)["properties"].(map[string]any)
+	}
+	properties := read()
+	network := properties["network_configuration"].(map[string]any)["default"].(map[string]any)
+	groups := network["securityGroups"]
+	network["securityGroups"] = []string{"sg-0123456789abcdef0"}
+	network["theirs"] = "kept"
+	properties["cpu"].(map[string]any)["default"] = 512
+	properties["their_variable"] = map[string]any{"type": "string", "default": "kept"}
+	w.call("PATCH", "/work_pools/"+pool, map[string]any{"base_job_template": p.Template, "description": "theirs"}, nil)
+
+	plan := w.run(2, "plan", "--detailed-exitcode")
+	if !strings.Contains(plan, "network_configuration.securityGroups") || !strings.Contains(plan, "sg-0123456789abcdef0") {
+		w.Errorf("the plan does not name what was changed:\n%s", plan)
+	}
+	w.run(0, "up", "--yes")
+	w.run(0, "plan", "--detailed-exitcode")
+	properties = read()
+	network = properties["network_configuration"].(map[string]any)["default"].(map[string]any)
+	have := []any{network["securityGroups"], network["theirs"], properties["cpu"].(map[string]any)["default"],
+		properties["their_variable"].(map[string]any)["default"]}
+	if diff := cmp.Diff([]any{groups, "kept", 512.0, "kept"}, have); diff != "" {
+		w.Errorf("the template after up (-want +have):\n%s", diff)
+	}
+}
+
+// down removes the environment with the task that runs in it, and the work pool
+// only when no deployment is in it.
+func (w *worker) down(deployment string) {
+	w.Helper()
+	out, progress := w.start("down", "--yes").wait(0)
+	for what, want := range map[string]string{
+		"that a task is stopped": "1 running task of this environment will be stopped", "why the work pool stays": "1 deployment",
+	} {
+		if said := out + progress; !strings.Contains(said, want) {
+			w.Errorf("down does not say %s:\n%s", what, said)
+		}
+	}
+	w.call("GET", "/work_pools/"+pool, nil, nil)
+	if list := w.workers(); len(list) > 0 {
+		w.Errorf("down left the workers %v", list)
+	}
+	w.call("DELETE", "/deployments/"+deployment, nil, nil)
+	w.run(0, "down", "--yes")
+	if status, _, err := w.server.Call(w.Context(), "GET", "/work_pools/"+pool, nil); err != nil || status != 404 {
+		w.Errorf("after down the work pool is there: %d, %v", status, err)
+	}
+}

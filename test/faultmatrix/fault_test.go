@@ -1,0 +1,94 @@
+package faultmatrix_test
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/flowbed/flowbed/test/faultmatrix"
+)
+
+// once is one fault at one call of a process; happened says whether it came to it.
+type once struct {
+	key   string
+	fault faultmatrix.Fault
+
+	mu       sync.Mutex
+	happened bool
+}
+
+func (o *once) alter(p *process, c call, do func() error) error {
+	o.mu.Lock()
+	if o.happened || !c.write || c.key != o.key {
+		o.mu.Unlock()
+		return do()
+	}
+	defer o.mu.Unlock()
+	if o.fault == faultmatrix.KilledAfter || o.fault == faultmatrix.ReplyLost || o.fault == faultmatrix.NoReply {
+		if err := do(); err != nil {
+			return err // not carried out: it is not this one
+		}
+	}
+	o.happened = true
+	switch o.fault {
+	case faultmatrix.KilledBefore, faultmatrix.KilledAfter:
+		p.kill()
+		return errKilled
+	case faultmatrix.ReplyLost:
+		return do()
+	case faultmatrix.Throttled:
+		return throttling(c)
+	case faultmatrix.Broken:
+		return internal(c)
+	case faultmatrix.Reset, faultmatrix.NoReply:
+		return reset
+	}
+	panic("no such fault")
+}
+
+// reset is what the SDK says of a connection that broke.
+var reset = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+
+// throttling is how a service says that there are too many calls. Each has a
+// word of its own.
+func throttling(c call) error {
+	code := map[string]string{
+		"ec2": "RequestLimitExceeded", "s3": "SlowDown", "iam": "Throttling",
+	}[c.service]
+	switch {
+	case c.prefect:
+		return statusError(429)
+	case code == "":
+		code = "ThrottlingException"
+	}
+	return &smithy.GenericAPIError{Code: code, Message: "Rate exceeded", Fault: smithy.FaultClient}
+}
+
+// internal is how a service says that it is broken.
+func internal(c call) error {
+	code := map[string]string{
+		"ec2": "InternalError", "s3": "InternalError", "iam": "ServiceFailure", "ecs": "ServerException",
+		"ssm": "InternalServerError", "cloudwatchlogs": "ServiceUnavailableException",
+	}[c.service]
+	if c.prefect {
+		return statusError(503)
+	}
+	return &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}},
+		Err:      &smithy.GenericAPIError{Code: code, Message: "We encountered an internal error.", Fault: smithy.FaultServer},
+	}
+}
+
+// expired is how a service says that the credentials are.
+func expired(c call) error {
+	code := map[string]string{"ec2": "RequestExpired", "s3": "ExpiredToken", "iam": "ExpiredToken"}[c.service]
+	if code == "" {
+		code = "ExpiredTokenException"
+	}
+	return &smithy.GenericAPIError{Code: code, Message: "The security token included in the request is expired", Fault: smithy.FaultClient}
+}

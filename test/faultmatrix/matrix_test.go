@@ -1,0 +1,287 @@
+package faultmatrix_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/test/faultmatrix"
+)
+
+var update = flag.Bool("update", false, "write docs/fault-matrix.md")
+
+const document = "../../docs/fault-matrix.md"
+
+// census is which objects of each kind there are. What has an id instead of a
+// name is only counted.
+func census(inventory map[string]any) map[string]string {
+	found := map[string]string{}
+	for service, v := range inventory {
+		kinds, _ := v.(map[string]any)
+		switch name, _, _ := strings.Cut(service, " "); name {
+		case "s3", "logs", "ssm": // have one kind
+			kinds = map[string]any{"": kinds}
+		}
+		for kind, v := range kinds {
+			if objects, ok := v.(map[string]any); ok {
+				found[strings.TrimSpace(service+" "+kind)] = named(objects)
+			}
+		}
+	}
+	return found
+}
+
+// named are the names of objects, or their number if they have ids.
+func named(objects map[string]any) string {
+	names := slices.Sorted(maps.Keys(objects))
+	if kind, hex, ok := strings.Cut(names[0], "-"); ok && len(hex) == 17 {
+		return fmt.Sprintf("%d %s", len(names), kind)
+	}
+	return strings.Join(names, ", ")
+}
+
+// settle lets pass whatever lag there is.
+func (w *world) settle() { time.Sleep(2 * time.Minute) }
+
+// finish runs up until the environment is complete, and down until it is gone.
+func (w *world) finish(what string, before map[string]any, want map[string]string) {
+	w.Helper()
+	if err := w.process("dev").up(w.Context()); err != nil {
+		w.Errorf("%s: the next up: %v", what, err)
+		return
+	}
+	w.settle()
+	w.wantComplete(what, want)
+	w.clear(what, before)
+}
+
+func (w *world) wantComplete(what string, want map[string]string) {
+	w.Helper()
+	plan, err := w.process("dev").stack(false).Graph.Plan(w.Context())
+	if err != nil || plan.Err() != nil || !plan.Empty() {
+		w.Errorf("%s: after up the plan is %+v, %v", what, plan, err)
+	}
+	if d := cmp.Diff(want, census(w.account.Inventory())); want != nil && d != "" {
+		w.Errorf("%s: not exactly one of each (-want +have):\n%s", what, d)
+	}
+}
+
+// clear runs down, after which the account is what it was.
+func (w *world) clear(what string, before map[string]any) {
+	w.Helper()
+	if err := w.process("dev").down(w.Context()); err != nil {
+		w.Errorf("%s: down: %v", what, err)
+	}
+	w.settle()
+	if d := cmp.Diff(before, w.account.Inventory()); d != "" {
+		w.Errorf("%s: the account is not what it was (-before +after):\n%s", what, d)
+	}
+	if n := w.prefect.Workers("flowbed-dev"); len(n) > 0 || w.prefect.Pool("flowbed-dev") != nil {
+		w.Errorf("%s: Prefect still has the pool, or the workers %v", what, n)
+	}
+}
+
+// use leaves in the bucket what flows leave there: objects, an earlier version,
+// and an unfinished upload.
+func (w *world) use() {
+	w.Helper()
+	api := s3.NewFromConfig(w.account.Config(region))
+	bucket := aws.String("flowbed-dev-" + sandbox.DefaultAccount + "-" + region + "-an")
+	for _, key := range []string{"flow.py", "flow.py", "result"} {
+		in := &s3.PutObjectInput{Bucket: bucket, Key: &key, Body: strings.NewReader("x")}
+		if _, err := api.PutObject(w.Context(), in); err != nil {
+			w.Fatal(err)
+		}
+	}
+	in := &s3.CreateMultipartUploadInput{Bucket: bucket, Key: aws.String("large")}
+	if _, err := api.CreateMultipartUpload(w.Context(), in); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// clean is an undisturbed life: the writing calls of up and down, and what there is between.
+type clean struct {
+	up, down []string
+	want     map[string]string
+	calls    map[string]int // by verb
+}
+
+func (w *world) clean(prepare func(*world)) (c clean) {
+	w.Helper()
+	prepare(w)
+	before := w.account.Inventory()
+	up, down := w.process("dev"), w.process("dev")
+	if err := up.up(w.Context()); err != nil {
+		w.Fatalf("up: %v", err)
+	}
+	w.settle()
+	c.want = census(w.account.Inventory())
+	w.wantComplete("undisturbed", c.want)
+	w.use()
+	if err := down.down(w.Context()); err != nil {
+		w.Fatalf("down: %v", err)
+	}
+	w.settle()
+	if d := cmp.Diff(before, w.account.Inventory()); d != "" {
+		w.Fatalf("the account is not what it was (-before +after):\n%s", d)
+	}
+	c.up, c.down = up.writes(), down.writes()
+	c.calls = map[string]int{"up": len(up.order), "down": len(down.order)}
+	return c
+}
+
+// try has one call of a run go wrong in one way, and returns what became of it.
+func (w *world) try(verb, key string, f faultmatrix.Fault, c clean, prepare func(*world)) string {
+	w.Helper()
+	what := fmt.Sprintf("%s: %s at %s", verb, f, key)
+	prepare(w)
+	before := w.account.Inventory()
+	o := &once{key: key, fault: f}
+	p := w.process("dev")
+	p.alter = o.alter
+	run := p.up
+	if verb == "down" {
+		if err := w.process("dev").up(w.Context()); err != nil {
+			w.Fatalf("%s: up before it: %v", what, err)
+		}
+		w.settle()
+		w.use()
+		run = p.down
+	}
+	verdict := faultmatrix.GoesOn
+	if err := run(w.Context()); err != nil {
+		verdict = faultmatrix.NextRun
+	}
+	if !o.happened {
+		w.Errorf("%s: it did not come to this call", what)
+	}
+	if verb == "down" {
+		// An instance that EC2 still shows as running would be taken for the agent.
+		time.Sleep(w.account.Lag)
+	}
+	w.finish(what, before, c.want)
+	return verdict
+}
+
+// abandon is what a person does who gives up after a crash: down at once.
+func (w *world) abandon(verb, key string, f faultmatrix.Fault, prepare func(*world)) {
+	w.Helper()
+	what := fmt.Sprintf("%s: %s at %s, then down", verb, f, key)
+	prepare(w)
+	before := w.account.Inventory()
+	p := w.process("dev")
+	p.alter = (&once{key: key, fault: f}).alter
+	if verb == "down" {
+		if err := w.process("dev").up(w.Context()); err != nil {
+			w.Fatalf("%s: up before it: %v", what, err)
+		}
+		w.settle()
+		w.use()
+		_ = p.down(w.Context())
+	} else {
+		_ = p.up(w.Context())
+	}
+	time.Sleep(w.account.Lag) // nobody can remove what he cannot see
+	w.clear(what, before)
+}
+
+// bubble runs f in virtual time, in a world of its own.
+func bubble(t *testing.T, f func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(newWorld(t)) })
+}
+
+// kind is an account in which the matrix is gone through.
+type kind struct {
+	name    string
+	faults  []faultmatrix.Fault
+	prepare func(*world)
+}
+
+// hard are the faults after which the process does not know what is there. The
+// others differ little between the kinds of accounts.
+var hard = []faultmatrix.Fault{faultmatrix.KilledBefore, faultmatrix.KilledAfter, faultmatrix.NoReply}
+
+var kinds = []kind{
+	{"empty", faultmatrix.Faults, func(*world) {}},
+	{"shared", hard, func(w *world) {
+		// Another environment has made the account-wide role and cluster.
+		if err := w.process("other").up(w.Context()); err != nil {
+			w.Fatalf("up of the other environment: %v", err)
+		}
+	}},
+	{"slow", hard, func(w *world) {
+		w.account.Lag, w.account.ProfileLag, w.account.BootTime = 10*time.Second, 20*time.Second, 30*time.Second
+		w.account.ReuseLag, w.account.ParameterRest, w.account.FirstCluster = 40*time.Second, 30*time.Second, true
+	}},
+}
+
+// TestEachCall has each writing call go wrong once, in each way.
+func TestEachCall(t *testing.T) {
+	found := map[string]string{}
+	var mu sync.Mutex
+	t.Run("in", func(t *testing.T) {
+		for _, k := range kinds {
+			var c clean
+			bubble(t, func(w *world) { c = w.clean(k.prepare) })
+			for verb, keys := range map[string][]string{"up": c.up, "down": c.down} {
+				t.Run(k.name+" "+verb, func(t *testing.T) {
+					t.Parallel()
+					table := goThrough(t, verb, keys, c, k)
+					mu.Lock()
+					defer mu.Unlock()
+					found[k.name+" "+verb] = table.Markdown(k.faults)
+				})
+			}
+		}
+	})
+	if !t.Failed() {
+		wantDocument(t, found)
+	}
+}
+
+func goThrough(t *testing.T, verb string, keys []string, c clean, k kind) faultmatrix.Table {
+	table := faultmatrix.Table{}
+	for _, key := range keys {
+		for _, f := range k.faults {
+			t.Run(f.String()+" "+key, func(t *testing.T) {
+				bubble(t, func(w *world) { table.Set(key, f, w.try(verb, key, f, c, k.prepare)) })
+				if f.Kills() || f == faultmatrix.NoReply {
+					bubble(t, func(w *world) { w.abandon(verb, key, f, k.prepare) })
+				}
+			})
+		}
+	}
+	return table
+}
+
+// wantDocument compares parts of the published matrix with what was found.
+func wantDocument(t *testing.T, found map[string]string) {
+	t.Helper()
+	for part, have := range found {
+		if *update {
+			if err := faultmatrix.Replace(document, part, have); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		want, err := faultmatrix.Part(document, part)
+		if err != nil {
+			t.Error(err)
+		}
+		if d := cmp.Diff(want, have); d != "" {
+			t.Errorf("%s, %s: not what the test finds (-document +found); run go test -update:\n%s", document, part, d)
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package faultmatrix_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/test/faultmatrix"
+	"github.com/flowbed/flowbed/test/prefecttest"
+)
+
+const region = "eu-central-1"
+
+// everything asks for all that an environment can have; %s is its name.
+const everything = `
+environment "%s" {
+  tags = { team = "data" }
+  bucket { expire_days = 90 }
+  task_role {
+    ecr      = "full"
+    dask     = true
+    policies = ["arn:aws:iam::aws:policy/AmazonSSMReadOnlyAccess"]
+    statement {
+      actions   = ["sqs:SendMessage"]
+      resources = ["*"]
+    }
+  }
+  agent {
+    ssh {
+      cidr       = "203.0.113.7/32"
+      public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3dM8zQ2n8gk1d6zB1mG7p9v8kO2T0c4l5aYxJr6q7S test"
+    }
+    prefect {
+      api_url           = "http://prefect.example/api"
+      api_key           = "pnu_a_secret_of_the_test"
+      concurrency_limit = 5
+    }
+  }
+}
+`
+
+// world is an account and a Prefect server, in which processes come and go.
+type world struct {
+	*testing.T
+	account *sandbox.Account
+	prefect *prefecttest.Server
+	names   *faultmatrix.Names
+	dir     string
+
+	mu      sync.Mutex
+	workers map[string]*worker // by instance
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{T: t, account: sandbox.New(), prefect: prefecttest.New(), names: &faultmatrix.Names{}, dir: t.TempDir(),
+		workers: map[string]*worker{}}
+}
+
+// environment is the spec of an environment, as a command reads it.
+func (w *world) environment(name string, removal bool) *spec.Environment {
+	w.Helper()
+	file, err := os.CreateTemp(w.dir, name+"-*.hcl") // its own for each: several may ask at once
+	if err != nil {
+		w.Fatal(err)
+	}
+	path := file.Name()
+	if _, err := fmt.Fprintf(file, everything, name); err != nil || file.Close() != nil {
+		w.Fatal("write the spec:", err)
+	}
+	f, err := spec.Load(path, spec.Options{Removal: removal, Check: stack.Check})
+	if err != nil {
+		w.Fatal(err)
+	}
+	e, err := f.Environment(spec.Place{Account: sandbox.DefaultAccount, Region: region})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return e
+}
+
+// call is one call on its way.
+type call struct {
+	service, operation string
+	write              bool
+	key                string // see faultmatrix.Key
+	prefect            bool   // to Prefect's API
+}
+
+// process is one run of the program. It stops at nothing but its own end: a
+// process that was killed can neither call nor be told anything any more.
+type process struct {
+	*world
+	env   string
+	alter func(*process, call, func() error) error          // stands in for each call; may be nil
+	again func(ctx context.Context, one func() error) error // makes a call, and makes it again as the SDK does; may be nil
+
+	mu    sync.Mutex
+	order []call
+	dead  bool
+	end   context.CancelFunc
+	graph *provision.Graph
+}
+
+func (w *world) process(env string) *process {
+	return &process{world: w, env: env}
+}
+
+var errKilled = errors.New("the process was killed")
+
+// kill ends the process.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dead = true
+	p.end()
+}
+
+// pass lets a call through, or what alter makes of it.
+func (p *process) pass(c call, do func() error) error {
+	p.mu.Lock()
+	if p.dead {
+		p.mu.Unlock()
+		return errKilled
+	}
+	c.key = p.names.In(c.key)
+	p.order = append(p.order, c)
+	p.mu.Unlock()
+	if p.alter == nil {
+		return do()
+	}
+	return p.alter(p, c, do)
+}
+
+// writes are the keys of the writing calls that the process made, each once.
+func (p *process) writes() (keys []string) {
+	for _, c := range p.order {
+		if c.write {
+			keys = append(keys, c.key)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// middleware puts pass between the SDK's clients and the account.
+func (p *process) middleware(s *middleware.Stack) error {
+	return s.Initialize.Add(middleware.InitializeMiddlewareFunc("flowbed:matrix",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+			out middleware.InitializeOutput, md middleware.Metadata, err error) {
+			c := callOf(in.Parameters)
+			one := func() error {
+				return p.pass(c, func() (err error) {
+					if out, md, err = next.HandleInitialize(ctx, in); err == nil {
+						p.learn(in.Parameters, out.Result)
+					}
+					return err
+				})
+			}
+			if p.again != nil {
+				err = p.again(ctx, one)
+			} else {
+				err = one()
+			}
+			return out, md, err
+		}), middleware.Before)
+}
+
+var poolPath = regexp.MustCompile(`^/api`)
+
+// RoundTrip does the same with Prefect's API.
+func (p *process) RoundTrip(r *http.Request) (resp *http.Response, err error) {
+	path := poolPath.ReplaceAllString(r.URL.Path, "")
+	read := r.Method == http.MethodGet || strings.HasSuffix(path, "/filter") || strings.HasSuffix(path, "/count")
+	c := call{service: "prefect", operation: r.Method, key: "prefect:" + r.Method + " " + path, write: !read, prefect: true}
+	p.beat()
+	err = p.pass(c, func() error {
+		again := r.Clone(r.Context())
+		if r.GetBody != nil {
+			if again.Body, err = r.GetBody(); err != nil {
+				return err
+			}
+		}
+		resp, err = p.prefect.RoundTrip(again)
+		return err
+	})
+	if status, ok := errors.AsType[statusError](err); ok {
+		return &http.Response{StatusCode: int(status), Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// statusError is what Prefect's API answers instead of carrying out a call.
+type statusError int
+
+func (e statusError) Error() string { return http.StatusText(int(e)) }
+
+// config is that of the process's clients.
+func (p *process) config() aws.Config {
+	cfg := p.account.Config(region)
+	cfg.APIOptions = append([]func(*middleware.Stack) error{p.middleware}, cfg.APIOptions...)
+	return cfg
+}
+
+func (p *process) identity() resource.Identity {
+	return resource.Identity{Env: p.env, Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
+}
+
+func (p *process) stack(removal bool) *stack.Stack {
+	p.Helper()
+	id, env := p.identity(), p.environment(p.env, removal)
+	id.Extra = env.Tags
+	s, err := stack.Build(env, id, stack.NewClients(p.config()), stack.Options{
+		Removal: removal, ForceDestroy: removal, Wait: 5 * time.Minute, Transport: p, Address: netip.MustParsePrefix("203.0.113.7/32"),
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.graph = s.Graph
+	return s
+}
+
+// up is what the command does, without a person who is asked.
+func (p *process) up(ctx context.Context) error {
+	ctx, p.end = context.WithCancel(ctx)
+	defer p.end()
+	g := p.stack(false).Graph
+	plan, err := g.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	if err := plan.Err(); err != nil || plan.Empty() {
+		return err
+	}
+	return g.Up(ctx)
+}
+
+// down is what the command does.
+func (p *process) down(ctx context.Context) error {
+	ctx, p.end = context.WithCancel(ctx)
+	defer p.end()
+	g := p.stack(true).Graph
+	plan, err := g.PlanDown(ctx)
+	if err != nil {
+		return err
+	}
+	if err := plan.Err(); err != nil || plan.Empty() {
+		return err
+	}
+	left, err := g.Down(ctx)
+	if err == nil && !left.Empty() {
+		err = fmt.Errorf("left: %+v", left)
+	}
+	return err
+}

@@ -1,0 +1,112 @@
+package lifecycle
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/resource"
+)
+
+const (
+	trustECS = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
+		`"Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	trustEC2 = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
+		`"Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	mayList   = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}`
+	mayAll    = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+	execution = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+	readOnly  = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+)
+
+func inline(name, doc string) func([]string) map[string]string {
+	return func([]string) map[string]string { return map[string]string{name: doc} }
+}
+
+func roleOf(w *World, name string) resource.Role {
+	return resource.Role{
+		API: iam.NewFromConfig(w.Config), ID: w.ID, Name: name, Description: "what a flow may do",
+		Trust: trustECS, Managed: []string{execution}, Inline: inline("flow", mayList),
+	}
+}
+
+// Role is an IAM role of one environment.
+var Role = Case{
+	Name: "role", Step: "task role",
+	Add: func(w *World, g *provision.Graph) {
+		provision.Add(g, "task role", provision.Own, roleOf(w, "flowbed-dev-task"))
+	},
+	Fields: append(roleFields("flowbed-dev-task", "flow", "team"),
+		// A role of ours must not be able to do more than its plan says.
+		Field{"managed policy", onRole(func(ctx context.Context, api *iam.Client) error {
+			_, err := api.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{
+				RoleName: aws.String("flowbed-dev-task"), PolicyArn: aws.String(readOnly)})
+			return err
+		})},
+		Field{"policy extra", onRole(func(ctx context.Context, api *iam.Client) error {
+			_, err := api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+				RoleName: aws.String("flowbed-dev-task"), PolicyName: aws.String("extra"), PolicyDocument: aws.String(mayAll)})
+			return err
+		})},
+	),
+	Foreign: foreignRole("flowbed-dev-task"),
+}
+
+// SharedRole is an IAM role whose name belongs to the whole account.
+var SharedRole = Case{
+	Name: "shared role", Step: "execution role", AccountWide: true,
+	Add: func(w *World, g *provision.Graph) {
+		r := roleOf(w, "ecsTaskExecutionRole")
+		r.Shared, r.Inline = true, inline("flow-"+w.ID.Env, mayList) // one for each environment
+		provision.Add(g, "execution role", provision.Share, r)
+	},
+	Fields:  roleFields("ecsTaskExecutionRole", "flow-dev", "flowbed:claim:dev@us-east-1"),
+	Foreign: foreignRole("ecsTaskExecutionRole"),
+}
+
+// roleFields is what both kinds of roles repair. Of an account-wide role's tags
+// only the claim is the business of each environment.
+func roleFields(name, policy, tag string) []Field {
+	return []Field{
+		{"trust policy", onRole(func(ctx context.Context, api *iam.Client) error {
+			_, err := api.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{
+				RoleName: &name, PolicyDocument: aws.String(trustEC2)})
+			return err
+		})},
+		{"managed policy", onRole(func(ctx context.Context, api *iam.Client) error {
+			_, err := api.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &name, PolicyArn: aws.String(execution)})
+			return err
+		})},
+		{"policy " + policy, onRole(func(ctx context.Context, api *iam.Client) error {
+			_, err := api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+				RoleName: &name, PolicyName: &policy, PolicyDocument: aws.String(mayAll)})
+			return err
+		})},
+		{"policy " + policy, onRole(func(ctx context.Context, api *iam.Client) error {
+			_, err := api.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: &policy})
+			return err
+		})},
+		{"tags", onRole(func(ctx context.Context, api *iam.Client) error {
+			_, err := api.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &name, TagKeys: []string{tag}})
+			return err
+		})},
+	}
+}
+
+func onRole(f func(context.Context, *iam.Client) error) func(context.Context, *World) error {
+	return func(ctx context.Context, w *World) error { return f(ctx, iam.NewFromConfig(w.Config)) }
+}
+
+func foreignRole(name string) func(context.Context, *World, resource.Tags) error {
+	return func(ctx context.Context, w *World, tags resource.Tags) error {
+		_, err := iam.NewFromConfig(w.Config).CreateRole(ctx, &iam.CreateRoleInput{
+			RoleName: &name, AssumeRolePolicyDocument: aws.String(trustEC2), Tags: list(tags, iamTag),
+		})
+		return err
+	}
+}
+
+func iamTag(k, v string) iamtypes.Tag { return iamtypes.Tag{Key: &k, Value: &v} }
