@@ -28,56 +28,53 @@ type Graph struct {
 	// means two minutes, which is what IAM's propagation is known to need.
 	Patience time.Duration
 
-	steps   []*step
-	looked  time.Time  // when everything was last read
-	lookups bool       // whether the lookups were, too
-	mu      sync.Mutex // of Notify
-	abort   context.CancelCauseFunc
+	steps     []*step
+	refreshed time.Time  // when everything was last read
+	withData  bool       // whether the data sources were, too
+	mu        sync.Mutex // of Notify
+	abort     context.CancelCauseFunc
 }
 
-// Add appends a resource under a name that is unique in the graph.
+// Add appends a resource under a name that is unique in the graph. It panics if
+// the resource seems to implement an optional interface, and does not.
 func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	var zero S
 	s := &step{
-		name: name, own: own, deps: edges(name, r), zero: zero, look: &look{done: make(chan struct{})},
+		name: name, own: own, deps: edges(name, r), zero: zero, reading: &reading{done: make(chan struct{})},
 		read:    func(ctx context.Context) (any, error) { return r.Read(ctx) },
-		create:  r.Create,
 		changes: func(have any) []Change { return r.Changes(have.(S)) },
 		remove:  func(ctx context.Context, have any) error { return r.Delete(ctx, have.(S)) },
 		owner:   func(have any) Owner { return have.(S).Owner() },
 	}
-	if p, ok := r.(Predictor[S]); ok {
-		s.predicted = p.Predicted()
+	s.create = func(ctx context.Context) (any, error) {
+		made, err := r.Create(ctx)
+		if err != nil || made == nil {
+			return nil, err
+		}
+		return *made, nil
 	}
-	_, s.keeps = r.(DependsUntilDeleted)
-	if p, ok := r.(Patient); ok {
-		s.patience = p.Patience()
-	}
-	if a, ok := r.(Validator[S]); ok {
-		s.advise = func(have any, found bool) []Note { return a.Validate(have.(S), found) }
-	}
-	if l, ok := r.(UseChecker[S]); ok {
-		s.lacks = func(have any) []Note { return l.CheckUse(have.(S)) }
-	}
-	if o, ok := r.(DeleteChecker[S]); ok {
-		s.obstacles = func(ctx context.Context, have any) ([]Note, error) { return o.CheckDelete(ctx, have.(S)) }
-	}
-	if e, ok := r.(Explainer[S]); ok {
-		s.explain = func(ctx context.Context, have any) string { return e.Explain(ctx, have.(S)) }
-	}
+	addOptional(s, r)
 	g.append(s)
 	return Ref[S]{step: s}
 }
 
 // Data appends something that is only read.
-func Data[S any](g *Graph, name string, l DataSource[S]) Ref[S] {
+func Data[S any](g *Graph, name string, d DataSource[S]) Ref[S] {
 	var zero S
 	s := &step{
-		name: name, lookup: true, deps: edges(name, l), zero: zero, look: &look{done: make(chan struct{})},
-		read: func(ctx context.Context) (any, error) { return l.Read(ctx) },
+		name: name, data: true, deps: edges(name, d), zero: zero, reading: &reading{done: make(chan struct{})},
+		read: func(ctx context.Context) (any, error) { return d.Read(ctx) },
 	}
 	g.append(s)
 	return Ref[S]{step: s}
+}
+
+// OnDemand is Data that is read when a step awaits it, and not before: it costs
+// nothing as long as nobody needs it.
+func OnDemand[S any](g *Graph, name string, d DataSource[S]) Ref[S] {
+	r := Data(g, name, d)
+	r.step.onDemand = true
+	return r
 }
 
 func (g *Graph) append(s *step) {

@@ -174,7 +174,7 @@ type broken awaiting
 func (b broken) Read(context.Context) (state, error) {
 	return state{}, errors.New("a fault of its own")
 }
-func (b broken) Create(ctx context.Context) error             { return b.thing.Create(ctx) }
+func (b broken) Create(ctx context.Context) (*state, error)   { return b.thing.Create(ctx) }
 func (b broken) Changes(have state) []provision.Change        { return b.thing.Changes(have) }
 func (b broken) Delete(ctx context.Context, have state) error { return b.thing.Delete(ctx, have) }
 

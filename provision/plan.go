@@ -80,16 +80,16 @@ func (p Plan) Err() error {
 // returns what Up would do. It fails only if the context ends: what is wrong
 // with single steps stands in the plan.
 func (g *Graph) Plan(ctx context.Context) (Plan, error) {
-	if err := g.lookAll(ctx, true); err != nil {
+	if err := g.refresh(ctx, true); err != nil {
 		return Plan{}, err
 	}
-	if err := g.askAll(ctx, false); err != nil {
+	if err := g.checkDeletable(ctx, false); err != nil {
 		return Plan{}, err
 	}
 	var p Plan
 	for _, s := range g.steps {
 		a := g.inspect(s)
-		if absent := s.lookup || s.own == Prune && a.Op == None; absent && a.Err == nil {
+		if absent := s.data || s.own == Prune && a.Op == None; absent && a.Err == nil {
 			continue // nothing of it is, or will be, in the environment
 		}
 		p.Actions = append(p.Actions, a)
@@ -101,12 +101,12 @@ func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 // error joins what could not be read, lookups aside: what they look for is not
 // the environment's.
 func (g *Graph) Read(ctx context.Context) error {
-	if err := g.lookAll(ctx, true); err != nil {
+	if err := g.refresh(ctx, true); err != nil {
 		return err
 	}
 	var errs []error
 	for _, s := range g.steps {
-		if a := unread(s, s.last()); !s.lookup && a.Err != nil && a.Awaits == "" {
+		if a := unread(s, s.last()); !s.data && a.Err != nil && a.Awaits == "" {
 			errs = append(errs, &StepError{Step: s.name, Doing: "read", Err: a.Err})
 		}
 	}
@@ -116,10 +116,10 @@ func (g *Graph) Read(ctx context.Context) error {
 // PlanDown reads everything and returns what Down would do, in the order in
 // which it would be done.
 func (g *Graph) PlanDown(ctx context.Context) (Plan, error) {
-	if err := g.lookAll(ctx, false); err != nil {
+	if err := g.refresh(ctx, false); err != nil {
 		return Plan{}, err
 	}
-	if err := g.askAll(ctx, true); err != nil {
+	if err := g.checkDeletable(ctx, true); err != nil {
 		return Plan{}, err
 	}
 	return g.left(), nil
@@ -143,7 +143,7 @@ func (g *Graph) Standing() Plan {
 // left is what PlanDown says of the last readings, without new calls.
 func (g *Graph) left() (p Plan) {
 	for _, s := range slices.Backward(g.steps) {
-		if !s.lookup || s.last().err != nil {
+		if !s.data || s.last().err != nil {
 			p.Actions = append(p.Actions, g.inspectDown(s))
 		}
 	}
@@ -151,7 +151,7 @@ func (g *Graph) left() (p Plan) {
 }
 
 // unread is the action of a step that could not be read.
-func unread(s *step, l *look) Action {
+func unread(s *step, l *reading) Action {
 	a := Action{Step: s.name, Err: l.err}
 	for _, d := range s.deps {
 		if cause := d.last().err; cause != nil && errors.Is(l.err, cause) {
@@ -168,7 +168,7 @@ func (g *Graph) inspect(s *step) Action {
 		return unread(s, l)
 	}
 	switch {
-	case s.lookup:
+	case s.data:
 		return Action{Step: s.name}
 	case s.own == Prune:
 		return g.inspectDown(s)
@@ -178,7 +178,7 @@ func (g *Graph) inspect(s *step) Action {
 	return g.inspectFound(s, l)
 }
 
-func (g *Graph) inspectAbsent(s *step, l *look) Action {
+func (g *Graph) inspectAbsent(s *step, l *reading) Action {
 	a := Action{Step: s.name, Op: Create}
 	if s.own == External {
 		a.Op = Missing
@@ -186,17 +186,17 @@ func (g *Graph) inspectAbsent(s *step, l *look) Action {
 	} else {
 		a.Changes = s.changes(s.zero)
 	}
-	return g.advised(s, a, l.have, false)
+	return g.validated(s, a, l.have, false)
 }
 
-func (g *Graph) inspectFound(s *step, l *look) Action {
+func (g *Graph) inspectFound(s *step, l *reading) Action {
 	a := Action{Step: s.name, Owner: s.owner(l.have), Object: label(l.have)}
 	ours, nobodys := a.Owner.By == g.Owner, a.Owner.By == ""
 	switch {
 	case s.own == External, s.own == Share && nobodys:
 		a.Op = Use
-		if s.lacks != nil {
-			a.Notes = s.lacks(l.have)
+		if s.checkUse != nil {
+			a.Notes = s.checkUse(l.have)
 		}
 		return a
 	case ours, s.own == Share:
@@ -213,12 +213,12 @@ func (g *Graph) inspectFound(s *step, l *look) Action {
 			a.Op = Replace
 		}
 	}
-	return g.advised(s, a, l.have, true)
+	return g.validated(s, a, l.have, true)
 }
 
-func (g *Graph) advised(s *step, a Action, have any, found bool) Action {
-	if s.advise != nil {
-		a.Notes = append(a.Notes, s.advise(have, found)...)
+func (g *Graph) validated(s *step, a Action, have any, found bool) Action {
+	if s.validate != nil {
+		a.Notes = append(a.Notes, s.validate(have, found)...)
 	}
 	return a
 }
@@ -248,8 +248,8 @@ func (g *Graph) inspectDown(s *step) Action {
 		a.Op = Skip
 		a.Notes = []Note{{Info, whose(a.Owner)}}
 	case len(others) == 0:
-		a.Op, a.Err = Delete, l.obstacle
-		a.Notes = slices.Clone(l.obstacles)
+		a.Op, a.Err = Delete, l.noteErr
+		a.Notes = slices.Clone(l.notes)
 	case claimed:
 		a.Op = Release
 		a.Notes = []Note{{Info, "still used by " + strings.Join(others, ", ")}}

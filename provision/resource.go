@@ -19,8 +19,11 @@ type Resource[S State] interface {
 	Read(ctx context.Context) (S, error)
 
 	// Create makes the object exist with its owner recorded in the same call,
-	// and need not do more: what it leaves undone, Changes lists next time.
-	Create(ctx context.Context) error
+	// and need not do more: what it leaves undone, Changes lists next time. It
+	// returns the state that its request and the reply are known to have led to,
+	// so that the engine need not ask before it goes on; or nil, if only a
+	// reading can tell. Either way the object is read before its step is done.
+	Create(ctx context.Context) (*S, error)
 
 	// Changes lists the differences between have and the wanted state. It is
 	// pure: it makes no calls. Changes of the zero state describes a creation.
@@ -47,7 +50,13 @@ type DataSource[S any] interface {
 	Read(ctx context.Context) (S, error)
 }
 
-// The following interfaces are optional.
+// The following interfaces are optional. State which of them a kind implements,
+// so that the compiler holds it to that:
+//
+//	var _ provision.Predictor[BucketState] = Bucket{}
+//
+// [Add] panics on a method that has the name of an optional one and another
+// signature: the engine would not see it, and what it guards would be unguarded.
 type (
 	// Labelled states say how the service calls the object: a name or an id.
 	Labelled interface{ Label() string }
@@ -62,11 +71,11 @@ type (
 		Validate(have S, found bool) []Note
 	}
 
-	// UseChecker says what a borrowed object lacks for our use.
+	// UseChecker says what an external object lacks for our use.
 	UseChecker[S State] interface{ CheckUse(have S) []Note }
 
-	// DeleteChecker says what stands in the way of a deletion; Error stops down
-	// before anything is changed.
+	// DeleteChecker says what prevents a deletion; Error stops down before
+	// anything is changed.
 	DeleteChecker[S State] interface {
 		CheckDelete(ctx context.Context, have S) ([]Note, error)
 	}
@@ -75,13 +84,13 @@ type (
 	// a plan can show what depends on an object that does not exist yet.
 	Predictor[S State] interface{ Predicted() S }
 
-	// DependsUntilDeleted resources need what they refer to until they are gone, and not only
-	// until their deletion has been accepted.
+	// DependsUntilDeleted resources need what they refer to until they are gone,
+	// and not only until their deletion has been accepted.
 	DependsUntilDeleted interface{ DependsUntilDeleted() }
 
 	// Explainer adds what is known about the cause when a step has run out of
 	// patience or failed; it returns an empty string if nothing is. Have is the
-	// zero state if the object was made and is not found any more.
+	// zero state if the object was created and is not found any more.
 	Explainer[S State] interface {
 		Explain(ctx context.Context, have S) string
 	}
@@ -93,6 +102,10 @@ type Change struct {
 	From, To Value
 	Replace  bool   // the object cannot be changed in place: a new one takes over
 	Why      string // the reason, where a reader would ask for one
+
+	// Independent changes that stand next to each other in the list are made at
+	// the same time. All others are made in the order of the list.
+	Independent bool
 
 	// Do removes the difference. If it is nil, the difference settles by itself
 	// and is only awaited.
@@ -127,11 +140,11 @@ const (
 	Adopt
 	// External uses an object that must exist, and never writes to it.
 	External
-	// Share is for names that belong to the whole account: the object is made
-	// if it is absent, joined by a claim if another environment made it and
-	// shares it (it has a claim from its creation), and borrowed otherwise. The
-	// last one to leave deletes it.
+	// Share is for names that belong to the whole account: the object is created
+	// if it is absent, joined by a claim if another environment created it and
+	// shares it (it has a claim from its creation), and used as if it were
+	// external otherwise. The last one to leave deletes it.
 	Share
-	// Prune objects are removed by up if they are ours.
+	// Prune is for objects that the spec no longer has: up deletes what is ours.
 	Prune
 )

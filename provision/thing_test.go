@@ -50,8 +50,8 @@ func (t thing) uses() (ids string, known bool) {
 	return strings.Join(list, " "), true
 }
 
-func (t thing) Create(ctx context.Context) error {
-	return t.w.write(ctx, "create "+t.Name, func(m map[string]object) error {
+func (t thing) Create(ctx context.Context) (*state, error) {
+	return nil, t.w.write(ctx, "create "+t.Name, func(m map[string]object) error {
 		if _, ok := m[t.Name]; ok {
 			return errExists
 		}

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	fresh  = 15 * time.Second // a reading older than this is taken again before acting
-	rounds = 3                // how often Down looks for what appeared late
+	fresh   = 15 * time.Second // a reading older than this is taken again before acting
+	rounds  = 3                // how often Down looks for what appeared late
+	justNow = 5 * time.Second  // a deletion that was seen this long ago needs no second look
 )
 
 // errIdle stands for a step that was left out, which is no failure of its own.
@@ -23,12 +24,12 @@ var errIdle = errors.New("not begun")
 func (g *Graph) Up(ctx context.Context) error {
 	ctx = g.abortable(ctx)
 	defer g.abort(nil)
-	if time.Since(g.looked) > fresh || !g.lookups {
-		if err := g.lookAll(ctx, true); err != nil {
+	if time.Since(g.refreshed) > fresh || !g.withData {
+		if err := g.refresh(ctx, true); err != nil {
 			return err
 		}
 	}
-	if err := g.askAll(ctx, false); err != nil {
+	if err := g.checkDeletable(ctx, false); err != nil {
 		return err
 	}
 	var p Plan
@@ -38,16 +39,16 @@ func (g *Graph) Up(ctx context.Context) error {
 	if err := p.Err(); err != nil {
 		return err
 	}
-	errs := g.walk(g.orderUp(), func(s *step, c *course) error {
+	errs := g.walk(g.orderUp(), func(s *step, c *node) error {
 		switch {
-		case c.held != nil:
-			return g.skip(s, g.inspect(s), c.held.name)
-		case s.lookup:
+		case c.blockedBy != nil:
+			return g.skip(s, g.inspect(s), c.blockedBy.name)
+		case s.data:
 			return nil
 		case s.own == Prune:
-			return g.dismantle(ctx, s, c)
+			return g.destroyStep(ctx, s, c)
 		}
-		return g.converge(ctx, s)
+		return g.reconcile(ctx, s)
 	})
 	return joined(ctx, errs)
 }
@@ -57,32 +58,32 @@ func (g *Graph) Up(ctx context.Context) error {
 func (g *Graph) Down(ctx context.Context) (left Plan, err error) {
 	ctx = g.abortable(ctx)
 	defer g.abort(nil)
-	if time.Since(g.looked) > fresh {
-		if err := g.lookAll(ctx, false); err != nil {
+	if time.Since(g.refreshed) > fresh {
+		if err := g.refresh(ctx, false); err != nil {
 			return Plan{}, err
 		}
 	}
-	if err := g.askAll(ctx, true); err != nil {
+	if err := g.checkDeletable(ctx, true); err != nil {
 		return g.left(), err
 	}
 	if left = g.left(); left.Err() != nil {
 		return left, left.Err()
 	}
 	for range rounds {
-		errs := g.walk(g.orderDown(), func(s *step, c *course) error {
+		errs := g.walk(g.orderDown(), func(s *step, c *node) error {
 			switch {
-			case c.held != nil:
-				return g.skip(s, g.inspectDown(s), c.held.name)
-			case s.lookup:
+			case c.blockedBy != nil:
+				return g.skip(s, g.inspectDown(s), c.blockedBy.name)
+			case s.data:
 				return nil
 			}
-			return g.dismantle(ctx, s, c)
+			return g.destroyStep(ctx, s, c)
 		})
 		slices.Reverse(errs)
 		if err := joined(ctx, errs); err != nil {
 			return g.left(), err
 		}
-		if err := g.lookAll(ctx, false); err != nil {
+		if err := g.refreshAfterDown(ctx); err != nil {
 			return g.left(), err
 		}
 		if left = g.left(); left.Empty() {
@@ -90,6 +91,19 @@ func (g *Graph) Down(ctx context.Context) (left Plan, err error) {
 		}
 	}
 	return left, nil
+}
+
+// refreshAfterDown reads what is left. What a step has just seen to be gone is not
+// asked for once more; what was not there at the beginning is: it may only have
+// become visible since.
+func (g *Graph) refreshAfterDown(ctx context.Context) error {
+	var list []*step
+	for _, s := range g.steps {
+		if time.Since(s.gone) > justNow {
+			list = append(list, s)
+		}
+	}
+	return g.readAll(ctx, false, list)
 }
 
 // orderUp says which steps each step comes after: those that it refers to. What
@@ -116,10 +130,10 @@ func (g *Graph) orderDown() map[*step][]*step {
 	return after
 }
 
-// course is the part of one step in a walk.
-type course struct {
-	held   *step // the step before it that failed, if one did
-	before []*course
+// node is the part of one step in a walk.
+type node struct {
+	blockedBy *step // the step before it that failed, if one did
+	before    []*node
 
 	free   func()        // lets the steps after it go on; it may be called early
 	freed  chan struct{} // closed by free
@@ -129,8 +143,8 @@ type course struct {
 
 // busy reports whether a step before this one has let it go on, but has not
 // ended itself.
-func (c *course) busy() bool {
-	return slices.ContainsFunc(c.before, func(b *course) bool {
+func (c *node) dependentsRunning() bool {
+	return slices.ContainsFunc(c.before, func(b *node) bool {
 		select {
 		case <-b.ended:
 			return false
@@ -142,26 +156,26 @@ func (c *course) busy() bool {
 
 // walk carries all steps out at the same time, each as soon as those that it
 // comes after have ended or let it go on. It returns the steps' errors in order.
-func (g *Graph) walk(after map[*step][]*step, do func(*step, *course) error) []error {
-	courses := make(map[*step]*course, len(g.steps))
+func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []error {
+	nodes := make(map[*step]*node, len(g.steps))
 	for _, s := range g.steps {
-		c := &course{freed: make(chan struct{}), ended: make(chan struct{})}
+		c := &node{freed: make(chan struct{}), ended: make(chan struct{})}
 		c.free = sync.OnceFunc(func() { close(c.freed) })
-		courses[s] = c
+		nodes[s] = c
 	}
 	errs := make([]error, len(g.steps))
 	var wg sync.WaitGroup
 	for i, s := range g.steps {
-		c := courses[s]
+		c := nodes[s]
 		for _, b := range after[s] {
-			c.before = append(c.before, courses[b])
+			c.before = append(c.before, nodes[b])
 		}
 		wg.Go(func() {
 			defer close(c.ended)
 			defer c.free()
 			for _, b := range after[s] {
-				if <-courses[b].freed; courses[b].failed && c.held == nil {
-					c.held = b
+				if <-nodes[b].freed; nodes[b].failed && c.blockedBy == nil {
+					c.blockedBy = b
 				}
 			}
 			if errs[i] = do(s, c); errs[i] == nil {

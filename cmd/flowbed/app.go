@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/aws/smithy-go/middleware"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -26,6 +27,8 @@ type app struct {
 	sandbox bool
 	noColor bool
 	verbose bool
+
+	apiOptions []func(*middleware.Stack) error // of every client; for tests
 
 	account *sandbox.Account // with --sandbox, once it is read
 	secrets []string         // values that are struck out of whatever is printed

@@ -53,11 +53,11 @@ func awsConfig(ctx context.Context, profile, region string, trace []func(*middle
 	return cfg, nil
 }
 
-// trace prints each attempt of a call to AWS, with -v: the operation, the
-// outcome and the time, but nothing of what was sent or received.
+// trace prints each call to AWS, with -v: the operation, the outcome and the
+// time, but nothing of what was sent or received.
 func (a *app) trace() []func(*middleware.Stack) error {
 	if !a.verbose {
-		return nil
+		return a.apiOptions
 	}
 	return []func(*middleware.Stack) error{func(s *middleware.Stack) error {
 		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("flowbed:trace",

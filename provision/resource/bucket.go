@@ -52,12 +52,13 @@ func (s BucketState) Owner() provision.Owner { return s.Tags.Owner() }
 // Predicted implements provision.Predictor.
 func (b Bucket) Predicted() BucketState { return BucketState{Name: b.Name} }
 
-// Create implements provision.Resource. It is called for a bucket that is not
-// there: in us-east-1, S3 answers the creation of a bucket that we have already
-// as if it had been made.
-func (b Bucket) Create(ctx context.Context) error {
+// Create implements provision.Resource. In us-east-1, S3 answers the creation of a
+// bucket that the account has already as if it had been created, so the tags are
+// read before anything else is done to it. Not all that speak S3 know tags in
+// CreateBucket; AWS does.
+func (b Bucket) Create(ctx context.Context) (*BucketState, error) {
 	if err := b.Naming.announce(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	in := &s3.CreateBucketInput{
 		Bucket: &b.Name, ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced,
@@ -70,17 +71,27 @@ func (b Bucket) Create(ctx context.Context) error {
 		in.BucketNamespace = types.BucketNamespaceAccountRegional
 	}
 	if _, err := b.API.CreateBucket(ctx, in); err != nil {
-		return b.notCreated(err)
+		return nil, b.notCreated(err)
 	}
-	// Not all that speak S3 know tags in CreateBucket; AWS does.
 	have, err := b.readTags(ctx)
 	switch {
 	case errors.Is(err, provision.ErrAbsent): // not visible yet
-		return nil
-	case err != nil || len(have) > 0:
-		return err
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case len(have) == 0:
+		return nil, b.putTags(ctx, b.ID.Tags(b.Name))
+	case have.Owner().By != b.ID.Owner():
+		return nil, nil // it was there: a reading will tell what it is
 	}
-	return b.putTags(ctx, b.ID.Tags(b.Name))
+	// S3 blocks public access to a new bucket and encrypts it; where it does not,
+	// the reading at the end of the step will tell.
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+	return &BucketState{
+		Name: b.Name, Tags: have, Public: publicBlocked, Encryption: string(types.ServerSideEncryptionAes256),
+		Ownership: string(types.ObjectOwnershipBucketOwnerEnforced),
+	}, nil
 }
 
 // notCreated says what stands behind two errors that puzzle people.
@@ -96,8 +107,7 @@ func (b Bucket) notCreated(err error) error {
 
 func s3Tag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 
-// Changes implements provision.Resource. The order is that in which the settings
-// are made: first what shuts the bucket.
+// Changes implements provision.Resource. Each setting has a call of its own.
 func (b Bucket) Changes(have BucketState) []provision.Change {
 	c := tagChange(have.Tags, b.ID.Tags(b.Name), false, b.tagger(have.Tags))
 	c = append(c, differs("public access", have.Public, publicBlocked, b.blockPublic)...)
@@ -110,7 +120,7 @@ func (b Bucket) Changes(have BucketState) []provision.Change {
 			Field: "lifecycle", From: provision.JSON(have.Lifecycle), To: provision.JSON(want), Do: b.putLifecycle,
 		})
 	}
-	return c
+	return independent(c)
 }
 
 func (b Bucket) versioningChange(have string) []provision.Change {

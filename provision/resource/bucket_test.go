@@ -139,7 +139,7 @@ func TestEveryCallNamesTheOwner(t *testing.T) {
 	p.want.API = s3.NewFromConfig(cfg)
 	// One call at a time: the check notes what it saw without a lock.
 	ctx := t.Context()
-	if err := p.want.Create(ctx); err != nil {
+	if _, err := p.want.Create(ctx); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range p.want.Changes(resource.BucketState{}) {
@@ -188,7 +188,8 @@ func TestBucketOfSomebodyElse(t *testing.T) {
 	t.Run("taken in the last moment", func(t *testing.T) {
 		p := newPail("us-east-1")
 		p.account.TakeBucket("flows", stranger, "us-east-1")
-		wantError(t, p.want.Create(t.Context()), "another account has the name flows: choose another bucket name")
+		_, err := p.want.Create(t.Context())
+		wantError(t, err, "another account has the name flows: choose another bucket name")
 	})
 }
 

@@ -103,19 +103,19 @@ func (c Cluster) settings() []types.ClusterSetting {
 }
 
 // Create implements provision.Resource. If the cluster exists already, ECS
-// answers with it and ignores the rest; the next look finds what differs.
-func (c Cluster) Create(ctx context.Context) error {
+// answers with it and ignores the rest, so only a reading tells what it is.
+func (c Cluster) Create(ctx context.Context) (*ClusterState, error) {
 	if err := c.Naming.announce(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	_, err := c.API.CreateCluster(ctx, &ecs.CreateClusterInput{
 		ClusterName: &c.Name, CapacityProviders: c.Providers, Settings: c.settings(),
 		Tags: tagList(c.tags(), func(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }),
 	})
 	if err != nil {
-		return fmt.Errorf("create cluster: %w", err)
+		return nil, fmt.Errorf("create cluster: %w", err)
 	}
-	return nil
+	return nil, nil
 }
 
 // Changes implements provision.Resource.

@@ -21,6 +21,14 @@ func differs(field, have, want string, f do) []provision.Change {
 	return []provision.Change{{Field: field, From: provision.Text(have), To: provision.Text(want), Do: f}}
 }
 
+// independent says of changes that they can be made at the same time.
+func independent(list []provision.Change) []provision.Change {
+	for i := range list {
+		list[i].Independent = true
+	}
+	return list
+}
+
 // differsPolicy compares policies by what they mean: AWS does not promise to
 // return the text that it was given.
 func differsPolicy(field, have, want string, f do) []provision.Change {

@@ -120,7 +120,7 @@ func (f Former[S]) owned(name string, o provision.Owner) (provision.Owner, bool)
 func (Former[S]) DependsUntilDeleted() {}
 
 // Create implements provision.Resource: nothing is ever made under such a name.
-func (f Former[S]) Create(context.Context) error { return nil }
+func (f Former[S]) Create(context.Context) (*FormerState[S], error) { return nil, nil }
 
 // Changes implements provision.Resource.
 func (f Former[S]) Changes(FormerState[S]) []provision.Change { return nil }

@@ -14,6 +14,8 @@ type Image struct {
 	SSM   *ssm.Client
 	Image string // "al2023", "al2", or the id of an AMI
 	Type  string // the instance type, which decides the architecture
+
+	Reader *ParameterReader // of the environment's parameters; nil reads this one alone
 }
 
 // ImageState is an image as it is found.
@@ -31,19 +33,33 @@ func (i Image) Read(ctx context.Context) (ImageState, error) {
 	if strings.HasPrefix(i.Image, "ami-") {
 		return ImageState{ID: i.Image}, nil
 	}
+	name := i.Parameter()
+	if name == "" {
+		return ImageState{}, fmt.Errorf("no image is called %q", i.Image)
+	}
+	reader := i.Reader
+	if reader == nil {
+		reader = &ParameterReader{}
+	}
+	have, err := reader.read(ctx, i.SSM, name, true) // which is the same for plain text
+	if err != nil {
+		return ImageState{}, fmt.Errorf("read the public parameter %s: %w", name, err)
+	}
+	return ImageState{ID: deref(have.Value)}, nil
+}
+
+// Parameter is the name of the public parameter that has the image's id; empty if
+// there is none.
+func (i Image) Parameter() string {
 	name, ok := imageParameters[i.Image]
 	if !ok {
-		return ImageState{}, fmt.Errorf("no image is called %q", i.Image)
+		return ""
 	}
 	name += architecture(i.Type)
 	if i.Image == "al2" {
 		name += "-gp2"
 	}
-	out, err := i.SSM.GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
-	if err != nil {
-		return ImageState{}, fmt.Errorf("read the public parameter %s: %w", name, err)
-	}
-	return ImageState{ID: deref(out.Parameter.Value)}, nil
+	return name
 }
 
 // graviton matches families whose name says so: a "g" behind the generation, as

@@ -27,6 +27,7 @@ type Instance struct {
 	Type      string
 	ImageName string // in the spec's words: what it resolves to may change without consequence
 	Image     provision.Ref[ImageState]
+	Offer     provision.Ref[OfferState] // on demand; unset for a removal
 	VolumeGiB int
 	Key       provision.Ref[KeyPairState] // may be unset
 	Profile   provision.Ref[ProfileState]
@@ -44,7 +45,7 @@ type InstanceState struct {
 	Machine           // the one to talk to: the newest that runs, or else the newest
 	Others  []Machine // all others, oldest first
 
-	offer offer // where the type is sold; known only if no machine has the type
+	offer OfferState // known only if no machine has the type
 }
 
 // Machine is one instance.
@@ -108,8 +109,10 @@ func (i Instance) Read(ctx context.Context) (s InstanceState, err error) {
 			}
 		}
 	}
-	if !slices.ContainsFunc(list, func(m Machine) bool { return !m.ends() && m.Type == i.Type }) {
-		s.offer = i.readOffer(ctx)
+	if i.Offer.Set() && !slices.ContainsFunc(list, func(m Machine) bool { return !m.ends() && m.Type == i.Type }) {
+		if s.offer, err = i.Offer.Await(ctx); err != nil {
+			return s, err
+		}
 	}
 	if len(list) == 0 {
 		return s, fmt.Errorf("read instance: %w", provision.ErrAbsent)

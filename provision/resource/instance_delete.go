@@ -13,41 +13,59 @@ import (
 
 // Delete implements provision.Resource. A security group cannot go as long as
 // an interface is in it, and an interface lives as long as its instance takes
-// to shut down. So it moves to the VPC's default group first, and the group can
-// go at once.
+// to shut down. So it moves to the VPC's default group, and the group can go at
+// once; the instance, which takes longest of all, is ended at the same time.
 func (i Instance) Delete(ctx context.Context, have InstanceState) error {
 	for _, m := range have.live() {
 		if stopped := provision.Stopped(ctx); stopped != nil {
 			return stopped
 		}
-		if err := i.leaveGroups(ctx, m); err != nil {
+		group, err := i.defaultGroup(ctx, m)
+		if err != nil {
 			return err
 		}
-		if err := i.terminate(m)(ctx); err != nil {
+		if err := atOnce(ctx, i.leaveGroups(m, group), i.terminate(m)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (i Instance) leaveGroups(ctx context.Context, m Machine) error {
+// defaultGroup is the id of the default group of a machine's VPC; empty if there is
+// none, or nothing to move there.
+func (i Instance) defaultGroup(ctx context.Context, m Machine) (string, error) {
 	if m.Interface == "" {
-		return nil
+		return "", nil
 	}
 	out, err := i.API.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
 		Filters: []types.Filter{filter("vpc-id", m.VPC), filter("group-name", "default")},
 	})
 	if err != nil {
-		return fmt.Errorf("read the default security group: %w", err)
+		return "", fmt.Errorf("read the default security group: %w", err)
 	}
 	if len(out.SecurityGroups) == 0 {
+		return "", nil
+	}
+	return deref(out.SecurityGroups[0].GroupId), nil
+}
+
+// leaveGroups moves a machine to a group. If the machine was quicker to end, its
+// interface cannot move any more, and goes with it.
+func (i Instance) leaveGroups(m Machine, group string) do {
+	return func(ctx context.Context) error {
+		if group == "" {
+			return nil
+		}
+		err := i.join(m, []string{group})(ctx)
+		switch awserr.Classify(err) {
+		case awserr.Absent, awserr.Conflict:
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("leave the security groups: %w", err)
+		}
 		return nil
 	}
-	err = i.join(m, []string{deref(out.SecurityGroups[0].GroupId)})(ctx)
-	if err := awserr.Gone(err); err != nil {
-		return fmt.Errorf("leave the security groups: %w", err)
-	}
-	return nil
 }
 
 // terminate does not take "not found" for the end: EC2 may not know an instance

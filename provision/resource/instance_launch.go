@@ -19,7 +19,7 @@ import (
 )
 
 // Create implements provision.Resource.
-func (i Instance) Create(ctx context.Context) error { return i.launch(ctx) }
+func (i Instance) Create(ctx context.Context) (*InstanceState, error) { return nil, i.launch(ctx) }
 
 // launch starts an instance, in the first zone that has one to give.
 func (i Instance) launch(ctx context.Context) error {
@@ -27,17 +27,12 @@ func (i Instance) launch(ctx context.Context) error {
 	if !ok {
 		return errors.New("launch: the subnets are not known")
 	}
-	var o offer
-	var device string
-	err := atOnce(ctx, func(ctx context.Context) error {
-		o = i.readOffer(ctx)
-		return nil
-	}, func(ctx context.Context) (err error) {
-		device, err = i.rootDevice(ctx)
-		return err
-	})
+	o, err := i.Offer.Await(ctx)
 	if err != nil {
 		return err
+	}
+	if o.deviceErr != nil {
+		return o.deviceErr
 	}
 	if text := i.unsold(o); text != "" {
 		return errors.New(text)
@@ -50,7 +45,7 @@ func (i Instance) launch(ctx context.Context) error {
 		if stopped := provision.Stopped(ctx); stopped != nil {
 			return stopped
 		}
-		in, err := i.request(s, device)
+		in, err := i.request(s, o.device)
 		if err != nil {
 			return err
 		}
@@ -63,22 +58,6 @@ func (i Instance) launch(ctx context.Context) error {
 		full = fmt.Errorf("launch in %s: %w", s.Zone, err)
 	}
 	return full
-}
-
-func (i Instance) rootDevice(ctx context.Context) (string, error) {
-	image, ok := i.Image.Get()
-	if !ok {
-		return "", errors.New("launch: the image is not known")
-	}
-	out, err := i.API.DescribeImages(ctx, &ec2.DescribeImagesInput{ImageIds: []string{image.ID}})
-	if err != nil {
-		return "", fmt.Errorf("read image: %w", err)
-	}
-	if len(out.Images) == 0 || deref(out.Images[0].RootDeviceName) == "" {
-		return "", fmt.Errorf("the image %s does not exist in %s, or has no root device", image.ID, i.ID.Region)
-	}
-	// A mapping under any other name would be a second volume, which nobody ends.
-	return *out.Images[0].RootDeviceName, nil
 }
 
 // request is the whole launch, but for its token.
@@ -244,7 +223,7 @@ func (i Instance) launchError(ctx context.Context, err error) error {
 	if awserr.Code(err) != "InvalidParameterCombination" || !strings.Contains(err.Error(), "Free Tier") {
 		return err
 	}
-	if free := i.freeTypes(ctx); len(free) > 0 {
+	if free := (Offer{API: i.API, Type: i.Type}).freeTypes(ctx); len(free) > 0 {
 		return fmt.Errorf("%w; this account may use %s: set agent.instance_type", err, strings.Join(free, ", "))
 	}
 	return err

@@ -12,48 +12,88 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// offer says where an instance type is sold. Not every type is sold in every
-// region, nor in every zone of a region that has it.
-type offer struct {
+// Offer is what EC2 has to launch an instance from. It is asked for only where
+// there is one to launch.
+type Offer struct {
+	API   *ec2.Client
+	Type  string
+	Image provision.Ref[ImageState]
+}
+
+// OfferState says where an instance type is sold, and what the image needs. Not
+// every type is sold in every region, nor in every zone of a region that has it.
+type OfferState struct {
 	known   bool
 	zones   []string
 	instead []string // what a new account may use for free, if no zone sells the type
+
+	device    string // the image's root device
+	deviceErr error  // why it is not known
 }
 
 // sells reports whether a zone has the type; true as long as nothing is known.
-func (o offer) sells(zone string) bool { return !o.known || slices.Contains(o.zones, zone) }
+func (o OfferState) sells(zone string) bool { return !o.known || slices.Contains(o.zones, zone) }
 
-// readOffer asks where the type is sold. It is advice: if the question is not
-// allowed, the launch itself will tell.
-func (i Instance) readOffer(ctx context.Context) (o offer) {
-	if i.Type == "" {
-		return o
+// Read implements provision.DataSource.
+func (o Offer) Read(ctx context.Context) (s OfferState, err error) {
+	var device string
+	var deviceErr error
+	err = atOnce(ctx, func(ctx context.Context) error {
+		s = o.zones(ctx)
+		return nil
+	}, func(ctx context.Context) error {
+		device, deviceErr = o.rootDevice(ctx)
+		return nil
+	})
+	s.device, s.deviceErr = device, deviceErr
+	return s, err
+}
+
+// rootDevice is the device that the image boots from: a mapping under any other
+// name would be a second volume, which nobody ends.
+func (o Offer) rootDevice(ctx context.Context) (string, error) {
+	image, err := o.Image.Await(ctx)
+	if err != nil {
+		return "", fmt.Errorf("launch: the image is not known: %w", err)
 	}
-	pages := ec2.NewDescribeInstanceTypeOfferingsPaginator(i.API, &ec2.DescribeInstanceTypeOfferingsInput{
-		LocationType: types.LocationTypeAvailabilityZone, Filters: []types.Filter{filter("instance-type", i.Type)},
+	out, err := o.API.DescribeImages(ctx, &ec2.DescribeImagesInput{ImageIds: []string{image.ID}})
+	if err != nil {
+		return "", fmt.Errorf("read image: %w", err)
+	}
+	if len(out.Images) == 0 || deref(out.Images[0].RootDeviceName) == "" {
+		return "", fmt.Errorf("the image %s does not exist in this region, or has no root device", image.ID)
+	}
+	return *out.Images[0].RootDeviceName, nil
+}
+
+// zones asks where the type is sold. It is advice: if the question is not allowed,
+// the launch itself will tell.
+func (o Offer) zones(ctx context.Context) (s OfferState) {
+	pages := ec2.NewDescribeInstanceTypeOfferingsPaginator(o.API, &ec2.DescribeInstanceTypeOfferingsInput{
+		LocationType: types.LocationTypeAvailabilityZone, Filters: []types.Filter{filter("instance-type", o.Type)},
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return offer{}
+			return OfferState{}
 		}
 		for _, z := range page.InstanceTypeOfferings {
-			o.zones = append(o.zones, deref(z.Location))
+			s.zones = append(s.zones, deref(z.Location))
 		}
 	}
-	slices.Sort(o.zones)
-	o.known = true
-	if len(o.zones) == 0 {
-		o.instead = i.freeTypes(ctx)
+	slices.Sort(s.zones)
+	s.known = true
+	if len(s.zones) == 0 {
+		s.instead = o.freeTypes(ctx)
 	}
-	return o
+	return s
 }
 
 // freeTypes are the types of the same architecture that are free for a new
 // account in this region; none if that cannot be told.
-func (i Instance) freeTypes(ctx context.Context) (names []string) {
-	pages := ec2.NewDescribeInstanceTypesPaginator(i.API, &ec2.DescribeInstanceTypesInput{Filters: []types.Filter{
-		filter("free-tier-eligible", "true"), filter("processor-info.supported-architecture", architecture(i.Type)),
+func (o Offer) freeTypes(ctx context.Context) (names []string) {
+	pages := ec2.NewDescribeInstanceTypesPaginator(o.API, &ec2.DescribeInstanceTypesInput{Filters: []types.Filter{
+		filter("free-tier-eligible", "true"), filter("processor-info.supported-architecture", architecture(o.Type)),
 	}})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -83,7 +123,7 @@ func (i Instance) Validate(have InstanceState, _ bool) (notes []provision.Note) 
 }
 
 // unsold says that the type cannot be had, and what can; empty if it can.
-func (i Instance) unsold(o offer) string {
+func (i Instance) unsold(o OfferState) string {
 	switch n, ok := i.Network.Get(); {
 	case !o.known:
 		return ""

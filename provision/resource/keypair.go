@@ -59,15 +59,15 @@ func readKey(ctx context.Context, api *ec2.Client, name string) (KeyPairState, e
 }
 
 // Create implements provision.Resource.
-func (k KeyPair) Create(ctx context.Context) error {
+func (k KeyPair) Create(ctx context.Context) (*KeyPairState, error) {
 	_, err := k.API.ImportKeyPair(ctx, &ec2.ImportKeyPairInput{
 		KeyName: &k.Name, PublicKeyMaterial: []byte(bareKey(k.PublicKey)),
 		TagSpecifications: ec2TagsFor(k.ID.Tags(k.Name), types.ResourceTypeKeyPair),
 	})
 	if err != nil {
-		return fmt.Errorf("import key pair: %w", err)
+		return nil, fmt.Errorf("import key pair: %w", err)
 	}
-	return nil
+	return nil, nil
 }
 
 // Changes implements provision.Resource. EC2 cannot change a pair's key: the
@@ -87,7 +87,8 @@ func (k KeyPair) reimport(ctx context.Context) error {
 	if err := k.Delete(ctx, KeyPairState{}); err != nil {
 		return fmt.Errorf("delete key pair: %w", err)
 	}
-	return k.Create(ctx)
+	_, err := k.Create(ctx)
+	return err
 }
 
 func (k KeyPair) setTags(ctx context.Context, t Tags) error {

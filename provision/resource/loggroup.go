@@ -87,12 +87,13 @@ func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
 }
 
 // Create implements provision.Resource.
-func (l LogGroup) Create(ctx context.Context) error {
-	_, err := l.API.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &l.Name, Tags: l.tags(nil)})
+func (l LogGroup) Create(ctx context.Context) (*LogGroupState, error) {
+	tags := l.tags(nil)
+	_, err := l.API.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &l.Name, Tags: tags})
 	if err != nil {
-		return fmt.Errorf("create log group: %w", err)
+		return nil, fmt.Errorf("create log group: %w", err)
 	}
-	return nil
+	return &LogGroupState{Name: l.Name, ARN: l.arn(), Tags: tags}, nil
 }
 
 // mostTagValue is AWS's limit for the value of a tag, in characters.
@@ -119,7 +120,7 @@ func (l LogGroup) Changes(have LogGroupState) []provision.Change {
 	if have.Name == "" { // it does not exist yet
 		from = ""
 	}
-	return append(c, differs("retention", from, retentionText(l.Days), l.setRetention)...)
+	return independent(append(c, differs("retention", from, retentionText(l.Days), l.setRetention)...))
 }
 
 func retentionText(days int) string {

@@ -51,13 +51,11 @@ func (s NetworkState) IDs() []string {
 
 // Read implements provision.DataSource.
 func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
-	if s.VPC, err = n.vpc(ctx); err != nil {
-		return s, err
-	}
-	all, err := n.subnets(ctx, s.VPC)
+	vpc, all, err := n.subnets(ctx)
 	if err != nil {
 		return s, err
 	}
+	s.VPC = vpc
 	if s.Named = len(n.Subnets) > 0; s.Named {
 		s.Subnets, err = n.named(s.VPC, all)
 		return s, err
@@ -73,6 +71,7 @@ func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
 	return s, nil
 }
 
+// vpc finds the VPC itself, for want of a subnet that tells it.
 func (n Network) vpc(ctx context.Context) (string, error) {
 	want := filter("vpc-id", n.VPC)
 	if n.VPC == "default" {
@@ -91,38 +90,59 @@ func (n Network) vpc(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("VPC %s: %w", n.VPC, provision.ErrAbsent)
 }
 
-// subnets are all subnets of a VPC. A subnet is public if it hands out public
-// addresses. Only if that leaves nothing to choose, or one of the spec in doubt,
-// the routes are read and decide: where the way out is an internet gateway, an
-// address can be asked for.
-func (n Network) subnets(ctx context.Context, vpc string) (list []Subnet, err error) {
+// subnets are the VPC and all its subnets. A subnet is public if it hands out
+// public addresses. Only if that leaves nothing to choose, or one of the spec in
+// doubt, the routes are read and decide: where the way out is an internet gateway,
+// an address can be asked for.
+func (n Network) subnets(ctx context.Context) (vpc string, list []Subnet, err error) {
+	vpc, found, err := n.find(ctx)
+	if err != nil {
+		return "", nil, err
+	}
 	public, doubt := false, false
-	pages := ec2.NewDescribeSubnetsPaginator(n.API, &ec2.DescribeSubnetsInput{Filters: []types.Filter{filter("vpc-id", vpc)}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read subnets: %w", err)
-		}
-		for _, s := range page.Subnets {
-			sub := Subnet{ID: deref(s.SubnetId), Zone: deref(s.AvailabilityZone), CIDR: deref(s.CidrBlock), Public: deref(s.MapPublicIpOnLaunch)}
-			sub.Edge = s.OutpostArn != nil || !zoneOfRegion.MatchString(sub.Zone)
-			public = public || sub.Public && !sub.Edge
-			doubt = doubt || !sub.Public && slices.Contains(n.Subnets, sub.ID)
-			list = append(list, sub)
-		}
+	for _, s := range found {
+		sub := Subnet{ID: deref(s.SubnetId), Zone: deref(s.AvailabilityZone), CIDR: deref(s.CidrBlock), Public: deref(s.MapPublicIpOnLaunch)}
+		sub.Edge = s.OutpostArn != nil || !zoneOfRegion.MatchString(sub.Zone)
+		public = public || sub.Public && !sub.Edge
+		doubt = doubt || !sub.Public && slices.Contains(n.Subnets, sub.ID)
+		list = append(list, sub)
 	}
 	slices.SortFunc(list, func(a, b Subnet) int { return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.ID, b.ID)) })
 	if public && !doubt || len(list) == 0 {
-		return list, nil
+		return vpc, list, nil
 	}
 	routed, err := n.routed(ctx, vpc)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	for i := range list {
 		list[i].Public = routed(list[i].ID)
 	}
-	return list, nil
+	return vpc, list, nil
+}
+
+// find tells the VPC by its subnets, which saves the question for it: a default
+// subnet is in the default VPC only. Where that does not help, the VPC is asked for.
+// https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
+func (n Network) find(ctx context.Context) (vpc string, list []types.Subnet, err error) {
+	in := &ec2.DescribeSubnetsInput{}
+	if n.VPC != "default" {
+		in.Filters = []types.Filter{filter("vpc-id", n.VPC)}
+	}
+	pages := ec2.NewDescribeSubnetsPaginator(n.API, in)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return "", nil, fmt.Errorf("read subnets: %w", err)
+		}
+		list = append(list, page.Subnets...)
+	}
+	if at := slices.IndexFunc(list, func(s types.Subnet) bool { return n.VPC != "default" || deref(s.DefaultForAz) }); at >= 0 {
+		vpc = deref(list[at].VpcId)
+	} else if vpc, err = n.vpc(ctx); err != nil {
+		return "", nil, err
+	}
+	return vpc, slices.DeleteFunc(list, func(s types.Subnet) bool { return deref(s.VpcId) != vpc }), nil
 }
 
 // routed tells of a subnet whether its route table leads to an internet gateway.

@@ -25,6 +25,8 @@ type Parameter struct {
 	// Value is the secret. Without one, as for a removal, the value is not
 	// read, which would need the permission to decrypt it.
 	Value string
+
+	Reader *ParameterReader // of the environment's parameters; nil reads this one alone
 }
 
 // ParameterState is a parameter as it is found, but for its value.
@@ -47,12 +49,16 @@ func (p Parameter) Read(ctx context.Context) (ParameterState, error) {
 	s := ParameterState{Name: p.Name}
 	err := atOnce(ctx,
 		func(ctx context.Context) error {
-			out, err := p.API.GetParameter(ctx, &ssm.GetParameterInput{Name: &p.Name, WithDecryption: new(p.Value != "")})
+			reader := p.Reader
+			if reader == nil {
+				reader = &ParameterReader{}
+			}
+			have, err := reader.read(ctx, p.API, p.Name, p.Value != "")
 			if err != nil {
 				return p.failed("read parameter", err)
 			}
-			s.Type, s.Version = string(out.Parameter.Type), out.Parameter.Version
-			s.Current = p.Value != "" && deref(out.Parameter.Value) == p.Value
+			s.Type, s.Version = string(have.Type), have.Version
+			s.Current = p.Value != "" && deref(have.Value) == p.Value
 			return nil
 		},
 		func(ctx context.Context) error {
@@ -74,11 +80,11 @@ func (p Parameter) Read(ctx context.Context) (ParameterState, error) {
 
 // Create implements provision.Resource. It fails if there is a parameter: only
 // a call that does not overwrite can carry tags.
-func (p Parameter) Create(ctx context.Context) error {
+func (p Parameter) Create(ctx context.Context) (*ParameterState, error) {
 	_, err := p.API.PutParameter(ctx, &ssm.PutParameterInput{
 		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, Tags: tagList(p.ID.Tags(p.Name), ssmTag),
 	})
-	return p.failed("create parameter", err)
+	return nil, p.failed("create parameter", err)
 }
 
 func ssmTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }

@@ -53,9 +53,9 @@ func (p Pool) mark() prefect.Mark {
 
 // Create implements provision.Resource. A pool that is there meanwhile is no
 // error: the engine looks again, and sees whose it is.
-func (p Pool) Create(ctx context.Context) error {
+func (p Pool) Create(ctx context.Context) (*PoolState, error) {
 	if err := p.Naming.announce(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	d := p.Want()
 	err := p.API.CreatePool(ctx, prefect.NewPool{
@@ -63,9 +63,9 @@ func (p Pool) Create(ctx context.Context) error {
 		Template: prefect.Merge(nil, prefect.Base(d.Kind), p.entries(d)),
 	})
 	if errors.Is(err, prefect.ErrConflict) {
-		return nil
+		return nil, nil
 	}
-	return err
+	return nil, err
 }
 
 func (p Pool) entries(d prefect.Defaults) []prefect.Entry {

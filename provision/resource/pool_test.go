@@ -314,7 +314,7 @@ func TestPoolDeployedMeanwhile(t *testing.T) {
 func TestPoolCreatedMeanwhile(t *testing.T) {
 	f := newFlows()
 	f.up(t)
-	if err := f.pool(t).Create(t.Context()); err != nil {
+	if _, err := f.pool(t).Create(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -57,14 +57,17 @@ func (p Profile) Read(ctx context.Context) (s ProfileState, err error) {
 }
 
 // Create implements provision.Resource.
-func (p Profile) Create(ctx context.Context) error {
+func (p Profile) Create(ctx context.Context) (*ProfileState, error) {
+	tags := p.ID.Tags(p.Name)
 	_, err := p.API.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{
-		InstanceProfileName: &p.Name, Tags: tagList(p.ID.Tags(p.Name), iamTag),
+		InstanceProfileName: &p.Name, Tags: tagList(tags, iamTag),
 	})
 	if err != nil {
-		return fmt.Errorf("create instance profile: %w", err)
+		return nil, fmt.Errorf("create instance profile: %w", err)
 	}
-	return nil
+	have := p.Predicted()
+	have.Tags = tags
+	return &have, nil
 }
 
 // Changes implements provision.Resource.

@@ -20,7 +20,7 @@ func TestWhatABorrowedRoleLacks(t *testing.T) {
 	}
 	r := resource.Role{
 		Name: "ecsTaskExecutionRole", Trust: tasks, Managed: []string{managed},
-		Inline: func([]string) map[string]string {
+		Inline: func() map[string]string {
 			return map[string]string{"flowbed": doc(
 				`{"Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"`+group+`"}`,
 				`{"Effect":"Allow","Action":["ssm:GetParameters"],"Resource":["`+param+`"]}`)}

@@ -20,7 +20,7 @@ func devRole(a *sandbox.Account, doc string) resource.Role {
 	return resource.Role{
 		API: iam.NewFromConfig(a.Config("us-east-1")), Name: "flowbed-dev-agent", Trust: trustOfEC2,
 		ID:     resource.Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws", Version: "1.0.0"},
-		Inline: func([]string) map[string]string { return map[string]string{"agent": doc} },
+		Inline: func() map[string]string { return map[string]string{"agent": doc} },
 	}
 }
 

@@ -21,32 +21,30 @@ func (r Role) tags() Tags {
 	return r.ID.Tags(r.Name)
 }
 
-// inline is what Inline wants, with the ARNs that are known or can be told.
+// inline is what Inline wants.
 func (r Role) inline() map[string]string {
 	if r.Inline == nil {
 		return nil
 	}
-	arns := make([]string, len(r.Passes))
-	for i, p := range r.Passes {
-		s, _ := p.Expect()
-		arns[i] = s.ARN
-	}
-	return r.Inline(arns)
+	return r.Inline()
 }
 
 // Create implements provision.Resource.
-func (r Role) Create(ctx context.Context) error {
+func (r Role) Create(ctx context.Context) (*RoleState, error) {
 	if err := r.Naming.announce(ctx); err != nil {
-		return err
+		return nil, err
 	}
+	tags := r.tags()
 	_, err := r.API.CreateRole(ctx, &iam.CreateRoleInput{
 		RoleName: &r.Name, AssumeRolePolicyDocument: &r.Trust, Description: &r.Description,
-		Tags: tagList(r.tags(), iamTag),
+		Tags: tagList(tags, iamTag),
 	})
 	if err != nil {
-		return fmt.Errorf("create role: %w", err)
+		return nil, fmt.Errorf("create role: %w", err)
 	}
-	return nil
+	have := r.Predicted()
+	have.Trust, have.Tags = r.Trust, tags
+	return &have, nil
 }
 
 func iamTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
@@ -65,7 +63,7 @@ func (r Role) Changes(have RoleState) []provision.Change {
 		}
 	}
 	if r.Shared {
-		return c
+		return independent(c)
 	}
 	for _, name := range slices.Sorted(maps.Keys(have.Inline)) {
 		if _, ok := want[name]; !ok {
@@ -77,7 +75,7 @@ func (r Role) Changes(have RoleState) []provision.Change {
 			c = append(c, provision.Change{Field: "managed policy", From: provision.Text(arn), Do: r.detach(arn)})
 		}
 	}
-	return c
+	return independent(c)
 }
 
 func (r Role) setTags(ctx context.Context, t Tags) error {

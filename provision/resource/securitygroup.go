@@ -3,6 +3,7 @@ package resource
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -29,6 +30,8 @@ type SecurityGroup struct {
 
 	// Caller, if it is set, is the range that may reach port 22.
 	Caller provision.Ref[netip.Prefix]
+
+	Reader *GroupReader // of the environment's groups; nil reads this one alone
 }
 
 // Ingress lets a range of addresses reach a port.
@@ -54,25 +57,24 @@ func (s SecurityGroupState) Owner() provision.Owner { return s.Tags.Owner() }
 // removal must find the group without knowing the VPC: of several groups with
 // the name, ours is meant.
 func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err error) {
-	var ours, foreign []SecurityGroupState
-	pages := ec2.NewDescribeSecurityGroupsPaginator(g.API, &ec2.DescribeSecurityGroupsInput{
-		Filters: []types.Filter{filter("group-name", g.Name)},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return s, fmt.Errorf("read security group: %w", err)
+	var ours, others []SecurityGroupState
+	reader := g.Reader
+	if reader == nil {
+		reader = &GroupReader{}
+	}
+	list, err := reader.read(ctx, g.API, g.Name)
+	if err != nil {
+		return s, fmt.Errorf("read security group: %w", err)
+	}
+	for _, o := range list {
+		found := SecurityGroupState{
+			ID: deref(o.GroupId), VPC: deref(o.VpcId), Tags: ec2Tags(o.Tags),
+			Rules: rulesOf(o.IpPermissions, g.ID.Account), Egress: rulesOf(o.IpPermissionsEgress, g.ID.Account),
 		}
-		for _, o := range page.SecurityGroups {
-			found := SecurityGroupState{
-				ID: deref(o.GroupId), VPC: deref(o.VpcId), Tags: ec2Tags(o.Tags),
-				Rules: rulesOf(o.IpPermissions, g.ID.Account), Egress: rulesOf(o.IpPermissionsEgress, g.ID.Account),
-			}
-			if found.Owner().By == g.ID.Owner() {
-				ours = append(ours, found)
-			} else {
-				foreign = append(foreign, found)
-			}
+		if found.Owner().By == g.ID.Owner() {
+			ours = append(ours, found)
+		} else {
+			others = append(others, found)
 		}
 	}
 	switch {
@@ -81,26 +83,28 @@ func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err erro
 			g.Name, ours[0].ID, ours[0].VPC, ours[1].ID, ours[1].VPC)
 	case len(ours) == 1:
 		return ours[0], nil
-	case len(foreign) > 0:
-		return foreign[0], nil
+	case len(others) > 0:
+		return others[0], nil
 	}
 	return s, fmt.Errorf("read security group: %w", provision.ErrAbsent)
 }
 
 // Create implements provision.Resource.
-func (g SecurityGroup) Create(ctx context.Context) error {
+func (g SecurityGroup) Create(ctx context.Context) (*SecurityGroupState, error) {
 	n, ok := g.Network.Get()
 	if !ok {
-		return fmt.Errorf("create security group: the VPC is not known")
+		return nil, errors.New("create security group: the VPC is not known")
 	}
-	_, err := g.API.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
+	tags := g.ID.Tags(g.Name)
+	out, err := g.API.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
 		GroupName: &g.Name, Description: &g.Description, VpcId: &n.VPC,
-		TagSpecifications: ec2TagsFor(g.ID.Tags(g.Name), types.ResourceTypeSecurityGroup),
+		TagSpecifications: ec2TagsFor(tags, types.ResourceTypeSecurityGroup),
 	})
 	if err != nil {
-		return fmt.Errorf("create security group: %w", err)
+		return nil, fmt.Errorf("create security group: %w", err)
 	}
-	return nil
+	// EC2 lets a new group's traffic out: https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html
+	return &SecurityGroupState{ID: deref(out.GroupId), VPC: n.VPC, Egress: []Rule{everything}, Tags: tags}, nil
 }
 
 // want are the rules that let in, of the group with the id; known is false while

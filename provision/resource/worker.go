@@ -118,7 +118,7 @@ func (w Worker) readLeft(ctx context.Context) (WorkerState, error) {
 }
 
 // Create implements provision.Resource: the instance starts the worker.
-func (w Worker) Create(context.Context) error { return nil }
+func (w Worker) Create(context.Context) (*WorkerState, error) { return nil, nil }
 
 // Changes implements provision.Resource. The instance may be another one by now
 // than when the worker was read: then the worker is not the one that is wanted.

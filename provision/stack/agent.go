@@ -15,7 +15,7 @@ func (s *Stack) addNetwork() {
 		API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
 	})
 	s.tasks = provision.Add(s.Graph, "task security group", provision.Own, resource.SecurityGroup{
-		API: s.c.EC2, ID: s.id, Name: s.name("tasks"), Among: s.env.TaskRole.Dask,
+		API: s.c.EC2, ID: s.id, Name: s.name("tasks"), Reader: s.groups, Among: s.env.TaskRole.Dask,
 		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network,
 	})
 }
@@ -29,7 +29,7 @@ func (s *Stack) addAgent() {
 		a = &spec.Agent{}
 	}
 	group := resource.SecurityGroup{
-		API: s.c.EC2, ID: s.id, Name: s.name("agent"),
+		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Reader: s.groups,
 		Description: "The agent of the flowbed environment " + s.id.Env, Network: s.network,
 	}
 	key := s.addKey(a.SSH)
@@ -41,28 +41,31 @@ func (s *Stack) addAgent() {
 		Description: "What the agent of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.InstanceTrust(s.place()),
 		Managed:     []string{"arn:" + s.id.Partition + ":iam::aws:policy/AmazonSSMManagedInstanceCore"},
-		Passes:      []provision.Ref[resource.RoleState]{s.task, s.execution},
 		Inline:      s.agentPolicy,
 	})
 	profile := provision.Add(s.Graph, "agent instance profile", own, resource.Profile{
 		API: s.c.IAM, ID: s.id, Name: s.name("agent"), Role: role,
 	})
 	var image provision.Ref[resource.ImageState]
-	if s.env.Agent != nil {
-		image = provision.Data(s.Graph, "image", resource.Image{SSM: s.c.SSM, Image: a.Image, Type: a.InstanceType})
-	}
-	kind := a.InstanceType
-	if s.o.Removal {
-		kind = "" // nobody needs to know where it is sold
+	var offer provision.Ref[resource.OfferState]
+	if s.env.Agent != nil && !s.o.Removal {
+		image = provision.Data(s.Graph, "image", s.image())
+		offer = provision.OnDemand(s.Graph, "offer", resource.Offer{API: s.c.EC2, Type: a.InstanceType, Image: image})
 	}
 	s.agent = provision.Add(s.Graph, "agent instance", own, resource.Instance{
-		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: kind,
-		ImageName: a.Image, Image: image, VolumeGiB: a.VolumeGiB,
+		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: a.InstanceType,
+		ImageName: a.Image, Image: image, Offer: offer, VolumeGiB: a.VolumeGiB,
 		Key: key, Profile: profile, Network: s.network,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
 		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.cluster, s.tasks, s.pool, s.addServer()}, s.formers...),
 		UserData: s.userData,
 	})
+}
+
+// image is the machine image of the agent.
+func (s *Stack) image() resource.Image {
+	a := s.env.Agent
+	return resource.Image{SSM: s.c.SSM, Image: a.Image, Type: a.InstanceType, Reader: s.parameters}
 }
 
 // addKey adds the key pair, or looks up the one that exists already.

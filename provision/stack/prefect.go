@@ -91,11 +91,14 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 	return d
 }
 
-// agentPolicy is what the agent may do; passes are the ARNs of the roles that
-// it hands to tasks.
-func (s *Stack) agentPolicy(passes []string) map[string]string {
+// agentPolicy is what the agent may do. It needs no more of the cluster and of the
+// roles that it hands to tasks than their ARNs, and these follow from the names, so
+// the agent's role need not wait for them.
+func (s *Stack) agentPolicy() map[string]string {
 	cluster, _ := s.cluster.Expect()
-	r := templates.AgentRights{ClusterARN: cluster.ARN, Roles: passes, Prefect: generation(s.version)}
+	task, _ := s.task.Expect()
+	execution, _ := s.execution.Expect()
+	r := templates.AgentRights{ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, Prefect: generation(s.version)}
 	if s.secret() != "" {
 		r.Parameter = s.parameterName()
 	}

@@ -19,10 +19,10 @@ func (s *Stack) addRoles() {
 		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name,
 		Description: "What the flows of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.TasksTrust(p), Managed: e.TaskRole.Policies,
-		Inline: func([]string) map[string]string {
+		Inline: func() map[string]string {
 			return policy("flowbed", templates.TaskPolicy(p, templates.TaskRights{
 				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Dask: s.dask(), Statements: statements,
-			}))(nil)
+			}))()
 		},
 		Naming: namedTask,
 	})
@@ -97,8 +97,8 @@ func (s *Stack) executionTrust(shared bool) string {
 }
 
 // policy is a single inline policy, or none if the document is empty.
-func policy(name, doc string) func([]string) map[string]string {
-	return func([]string) map[string]string {
+func policy(name, doc string) func() map[string]string {
+	return func() map[string]string {
 		if doc == "" {
 			return nil
 		}

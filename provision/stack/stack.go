@@ -99,6 +99,9 @@ type Stack struct {
 	tasks     provision.Ref[resource.SecurityGroupState]
 	agent     provision.Ref[resource.InstanceState]
 
+	groups     *resource.GroupReader
+	parameters *resource.ParameterReader
+
 	defaults spec.Environment // the names that a spec does not have to give
 	records  []func(have resource.Tags) resource.Tags
 	formers  []provision.Edge
@@ -123,6 +126,8 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 		return nil, err
 	}
 	s.limitLife()
+	s.groups = &resource.GroupReader{Names: []string{s.name("tasks"), s.name("agent")}}
+	s.parameters = &resource.ParameterReader{Names: s.neededParameters()}
 	s.defaults = spec.Defaults(env.Name, spec.Place{Account: id.Account, Region: id.Region})
 	s.addStorage()
 	s.addRoles()
@@ -186,7 +191,7 @@ func (s *Stack) addStorage() {
 		ForceDestroy: e.Bucket.ForceDestroy || s.o.ForceDestroy, Naming: s.formerBucket(),
 	})
 	s.parameter = provision.Add(s.Graph, "api key parameter", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
-		API: s.c.SSM, ID: s.id, Name: s.parameterName(), Value: s.secret(),
+		API: s.c.SSM, ID: s.id, Name: s.parameterName(), Value: s.secret(), Reader: s.parameters,
 	})
 }
 
@@ -197,6 +202,20 @@ func (s *Stack) secret() string {
 		return ""
 	}
 	return cmp.Or(s.env.Agent.Prefect.APIKey, s.env.Agent.Prefect.AuthString)
+}
+
+// neededParameters are the parameters whose values building needs.
+func (s *Stack) neededParameters() (names []string) {
+	if s.o.Removal || s.env.Agent == nil {
+		return nil
+	}
+	if s.secret() != "" {
+		names = append(names, s.parameterName())
+	}
+	if image := s.image().Parameter(); image != "" {
+		names = append(names, image)
+	}
+	return names
 }
 
 func (s *Stack) addCluster() {

@@ -22,8 +22,8 @@ const (
 	readOnly  = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 )
 
-func inline(name, doc string) func([]string) map[string]string {
-	return func([]string) map[string]string { return map[string]string{name: doc} }
+func inline(name, doc string) func() map[string]string {
+	return func() map[string]string { return map[string]string{name: doc} }
 }
 
 func roleOf(w *World, name string) resource.Role {

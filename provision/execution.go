@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -15,37 +16,37 @@ const (
 	longestWait     = 5 * time.Second
 )
 
-// run is the course of one step: its clock, and how it ended last time.
-type run struct {
-	g        *Graph
-	s        *step
-	busy     func() bool // whether others still have to go before it can succeed; may be nil
-	op       Op
-	did      map[string]bool // the actions that succeeded
-	seen     []any           // the states it has been through
-	started  bool
-	refused  bool // the last action was refused, and nothing has moved since
-	begun    time.Time
-	progress time.Time
-	pause    time.Duration
-	last     error // why it could not go on when it last tried
-	doing    string
+// run is the node of one step: its clock, and how it ended last time.
+type execution struct {
+	g                 *Graph
+	s                 *step
+	dependentsRunning func() bool // whether others still have to go before it can succeed; may be nil
+	op                Op
+	did               map[string]bool // the actions that succeeded
+	seen              []any           // the states it has been through
+	started           bool
+	refused           bool // the last action was refused, and nothing has moved since
+	begun             time.Time
+	progress          time.Time
+	pause             time.Duration
+	last              error // why it could not go on when it last tried
+	doing             string
 }
 
-func (g *Graph) run(s *step) *run {
+func (g *Graph) execute(s *step) *execution {
 	have, _ := s.state()
-	r := &run{g: g, s: s, did: map[string]bool{}, seen: []any{have}, begun: time.Now()}
-	r.moved()
+	r := &execution{g: g, s: s, did: map[string]bool{}, seen: []any{have}, begun: time.Now()}
+	r.noteProgress()
 	return r
 }
 
-func (r *run) event(k EventKind, detail string, err error) {
+func (r *execution) event(k EventKind, detail string, err error) {
 	r.g.notify(Event{Step: r.s.name, Kind: k, Op: r.op, Detail: detail, Elapsed: time.Since(r.begun), Err: err})
 }
 
 // start says that the step has something to do. It is false if the run has
 // ended before the step did anything.
-func (r *run) start(ctx context.Context, a Action) bool {
+func (r *execution) start(ctx context.Context, a Action) bool {
 	switch {
 	case r.started:
 	case ctx.Err() != nil:
@@ -58,13 +59,13 @@ func (r *run) start(ctx context.Context, a Action) bool {
 	return true
 }
 
-func (r *run) done() {
+func (r *execution) done() {
 	if r.started {
 		r.event(Done, "", nil)
 	}
 }
 
-func (r *run) fail(ctx context.Context, doing string, err error) error {
+func (r *execution) fail(ctx context.Context, doing string, err error) error {
 	e := &StepError{Step: r.s.name, Doing: doing, Err: err}
 	// What has been made and is gone again needs an explanation most of all.
 	if have, found := r.s.state(); (found || r.did[created]) && r.s.explain != nil && ctx.Err() == nil && !r.g.fatal(err) {
@@ -79,7 +80,7 @@ func (r *run) fail(ctx context.Context, doing string, err error) error {
 
 // interrupted ends the step because the run has ended. If that is another
 // step's doing, one account of it is enough.
-func (r *run) interrupted(ctx context.Context) error {
+func (r *execution) interrupted(ctx context.Context) error {
 	if cause, ok := errors.AsType[*StepError](context.Cause(ctx)); ok {
 		r.event(Skipped, cause.Step, nil)
 		return errIdle
@@ -88,14 +89,14 @@ func (r *run) interrupted(ctx context.Context) error {
 }
 
 // renew looks again if the last look is too old, as it is when others took long.
-func (r *run) renew(ctx context.Context) {
+func (r *execution) refreshIfStale(ctx context.Context) {
 	if ctx.Err() == nil && r.s.stale() {
-		r.look(ctx)
+		r.refresh(ctx)
 	}
 }
 
 // unreadable handles a reading that failed; nil means that it was taken again.
-func (r *run) unreadable(ctx context.Context, err error) error {
+func (r *execution) unreadable(ctx context.Context, err error) error {
 	r.doing = "read"
 	switch {
 	case ctx.Err() != nil && !r.started:
@@ -109,39 +110,86 @@ func (r *run) unreadable(ctx context.Context, err error) error {
 	return r.wait(ctx, "readable")
 }
 
-// act carries out what is due and looks again.
-func (r *run) act(ctx context.Context, list []todo) error {
-	for _, t := range list {
-		r.doing = t.name
-		if ctx.Err() != nil {
-			return r.interrupted(ctx)
+// act carries out what is due, and reads the object again unless a creation has
+// told how it is.
+func (r *execution) act(ctx context.Context, list []todo) error {
+	for rest := list; len(rest) > 0 && !r.refused; {
+		n := together(rest)
+		if err := r.actTogether(ctx, rest[:n]); err != nil {
+			return err
 		}
+		rest = rest[n:]
+	}
+	if created := list[0].key == created && r.s.last().implied; !created {
+		r.refresh(ctx)
+	}
+	return nil
+}
+
+// together is how many of the first actions can be done at the same time.
+func together(list []todo) int {
+	n := slices.IndexFunc(list, func(t todo) bool { return !t.independent })
+	switch {
+	case n < 0:
+		return len(list)
+	case n == 0:
+		return 1
+	}
+	return n
+}
+
+// actTogether does independent actions at the same time. Each of them is done,
+// whatever becomes of the others: a refused one says nothing about them.
+func (r *execution) actTogether(ctx context.Context, list []todo) error {
+	r.doing = list[0].name
+	if ctx.Err() != nil {
+		return r.interrupted(ctx)
+	}
+	for _, t := range list {
 		if t.unknown != "" {
 			return r.fail(ctx, t.name, fmt.Errorf("the value of %s is not known yet", t.unknown))
 		}
+	}
+	errs := make([]error, len(list))
+	var wg sync.WaitGroup
+	for i, t := range list {
 		r.event(Acting, t.name, nil)
-		err := t.do(calm(ctx))
-		if err == nil {
+		wg.Go(func() { errs[i] = t.do(detach(ctx)) })
+	}
+	wg.Wait()
+	for i, t := range list {
+		if errs[i] == nil {
 			r.did[t.key] = true
-			r.moved()
+			r.noteProgress()
+		}
+	}
+	for i, t := range list {
+		if errs[i] == nil {
 			continue
 		}
-		r.s.doubt = err
-		if stopped := Stopped(ctx); stopped != nil && errors.Is(err, stopped) {
-			return r.interrupted(ctx)
+		if err := r.refuse(ctx, t.name, errs[i]); err != nil {
+			return err
 		}
-		if !r.g.retry(err) {
-			return r.fail(ctx, t.name, err)
-		}
-		r.last, r.refused = err, true
-		break
 	}
-	r.look(ctx)
+	return nil
+}
+
+// refuse judges the error of an action: nil means that the object is to be read
+// again.
+func (r *execution) refuse(ctx context.Context, doing string, err error) error {
+	r.doing, r.s.doubt = doing, err
+	if stopped := Stopped(ctx); stopped != nil && errors.Is(err, stopped) {
+		return r.interrupted(ctx)
+	}
+	if !r.g.retry(err) {
+		return r.fail(ctx, doing, err)
+	}
+	r.last, r.refused = err, true
 	return nil
 }
 
 // moved notes progress: patience counts from here.
-func (r *run) moved() {
+func (r *execution) noteProgress() {
 	r.refused, r.last = false, nil
 	r.progress, r.pause = time.Now(), firstWait
 }
@@ -149,21 +197,21 @@ func (r *run) moved() {
 // look looks again. A state that the step was not in before is progress; one
 // that comes back is not, or readings that differ by turns would keep it busy
 // for ever.
-func (r *run) look(ctx context.Context) {
-	if l := r.s.again(ctx); l.err != nil {
+func (r *execution) refresh(ctx context.Context) {
+	if l := r.s.reread(ctx); l.err != nil {
 		return
 	}
 	have, _ := r.s.state()
 	if !slices.ContainsFunc(r.seen, func(s any) bool { return reflect.DeepEqual(s, have) }) {
 		r.seen = append(r.seen, have)
-		r.moved()
+		r.noteProgress()
 	}
 }
 
 // wait lets time pass and looks again.
-func (r *run) wait(ctx context.Context, what string) error {
+func (r *execution) wait(ctx context.Context, what string) error {
 	patience := r.patience()
-	if r.busy != nil && r.busy() {
+	if r.dependentsRunning != nil && r.dependentsRunning() {
 		r.progress = time.Now()
 	}
 	switch {
@@ -182,11 +230,11 @@ func (r *run) wait(ctx context.Context, what string) error {
 	}
 	r.pause = min(r.pause*8/5, longestWait)
 	r.refused, r.last = false, nil
-	r.look(ctx)
+	r.refresh(ctx)
 	return nil
 }
 
-func (r *run) patience() time.Duration {
+func (r *execution) patience() time.Duration {
 	for _, d := range []time.Duration{r.s.patience, r.g.Patience} {
 		if d > 0 {
 			return d
@@ -209,7 +257,7 @@ type stopKey struct{}
 
 // calm detaches an action from the end of the run, so that a call under way is
 // not cut off; see Stopped.
-func calm(ctx context.Context) context.Context {
+func detach(ctx context.Context) context.Context {
 	return context.WithValue(context.WithoutCancel(ctx), stopKey{}, ctx)
 }
 

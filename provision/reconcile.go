@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// converge brings one step to its wanted state.
-func (g *Graph) converge(ctx context.Context, s *step) error {
-	r := g.run(s)
-	r.renew(ctx)
+// reconcile brings one step to its desired state.
+func (g *Graph) reconcile(ctx context.Context, s *step) error {
+	r := g.execute(s)
+	r.refreshIfStale(ctx)
 	for {
 		a := g.inspect(s)
 		if a.Err != nil {
@@ -31,14 +31,19 @@ func (g *Graph) converge(ctx context.Context, s *step) error {
 		if err := stops(a); err != nil {
 			return r.fail(ctx, a.Op.String(), err)
 		}
-		if a.Op == None || a.Op == Use {
+		done := a.Op == None || a.Op == Use
+		todo := due(s, a, r.did)
+		if s.last().implied && (done || len(todo) == 0) {
+			r.refresh(ctx) // a step is done by what was read, not by what was implied
+			continue
+		}
+		if done {
 			r.done()
 			return nil
 		}
 		if !r.start(ctx, a) {
 			return errIdle
 		}
-		todo := due(s, a, r.did)
 		var err error
 		if len(todo) == 0 || r.refused {
 			err = r.wait(ctx, pending(a))
@@ -53,20 +58,21 @@ func (g *Graph) converge(ctx context.Context, s *step) error {
 
 // unmarked reports whether we have made what an action takes for nobody's: its
 // tags are only not visible yet.
-func (r *run) unmarked(a Action) bool {
+func (r *execution) unmarked(a Action) bool {
 	return r.did[created] && a.Owner.By == "" && (a.Op == Conflict || a.Op == Use)
 }
 
-// dismantle removes one step. It lets the steps after it go on as soon as its
-// deletion was accepted: what it still holds, they find out by being refused.
-func (g *Graph) dismantle(ctx context.Context, s *step, c *course) error {
-	r := g.run(s)
-	r.busy = c.busy
-	r.renew(ctx)
+// destroyStep deletes the object of one step. It lets the steps after it go on as
+// soon as the deletion was accepted: what it still holds, they find out by being
+// refused.
+func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
+	r := g.execute(s)
+	r.dependentsRunning = c.dependentsRunning
+	r.refreshIfStale(ctx)
 	var deleted []any // the states on which Delete has succeeded
 	for tried := false; ; {
 		if !tried {
-			g.ask(ctx, s) // unless it was asked with this reading
+			g.checkStep(ctx, s) // unless it was asked with this reading
 		}
 		a := g.inspectDown(s)
 		if a.Err != nil {
@@ -79,6 +85,9 @@ func (g *Graph) dismantle(ctx context.Context, s *step, c *course) error {
 			return r.fail(ctx, a.Op.String(), err)
 		}
 		if a.Op != Delete && a.Op != Release {
+			if len(deleted) > 0 && a.Op == None {
+				s.gone = s.last().at
+			}
 			r.done()
 			return nil
 		}
@@ -96,7 +105,7 @@ func (g *Graph) dismantle(ctx context.Context, s *step, c *course) error {
 					return err
 				}
 				deleted = append(deleted, have)
-				if !s.keeps {
+				if !s.dependsUntilDeleted {
 					c.free()
 				}
 				return nil
@@ -131,6 +140,8 @@ type todo struct {
 	key     string
 	unknown string // the field whose value is not known yet
 	do      func(context.Context) error
+
+	independent bool // may be done at the same time as others next to it
 }
 
 // due lists the calls of an action, leaving out what was done already and is
@@ -140,7 +151,13 @@ func due(s *step, a Action, did map[string]bool) (list []todo) {
 		if did[created] {
 			return nil
 		}
-		t := todo{name: "create", key: created, do: s.create}
+		t := todo{name: "create", key: created, do: func(ctx context.Context) error {
+			made, err := s.create(ctx)
+			if err == nil && made != nil {
+				s.imply(ctx, made)
+			}
+			return err
+		}}
 		for _, c := range a.Changes {
 			if !c.To.Known() {
 				t.unknown = c.Field
@@ -153,7 +170,7 @@ func due(s *step, a Action, did map[string]bool) (list []todo) {
 		if c.Do == nil || did[key] {
 			continue
 		}
-		t := todo{name: "change " + c.Field, key: key, do: c.Do}
+		t := todo{name: "change " + c.Field, key: key, do: c.Do, independent: c.Independent}
 		if !c.To.Known() {
 			t.unknown = c.Field
 		}

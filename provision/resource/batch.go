@@ -1,0 +1,78 @@
+package resource
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// GroupReader reads the security groups of an environment: all with one call when
+// everything is read, else the one that is asked for. The zero value knows no
+// other groups.
+type GroupReader struct {
+	Names []string
+
+	shared provision.Shared[[]ec2types.SecurityGroup]
+}
+
+// read returns the groups of a name, of which there may be one in each VPC.
+func (r *GroupReader) read(ctx context.Context, api *ec2.Client, name string) ([]ec2types.SecurityGroup, error) {
+	all, err := r.shared.Get(ctx, func(ctx context.Context, shared bool) (list []ec2types.SecurityGroup, err error) {
+		names := []string{name}
+		if shared && slices.Contains(r.Names, name) {
+			names = r.Names
+		}
+		pages := ec2.NewDescribeSecurityGroupsPaginator(api, &ec2.DescribeSecurityGroupsInput{
+			Filters: []ec2types.Filter{filter("group-name", names...)},
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, page.SecurityGroups...)
+		}
+		return list, nil
+	})
+	return slices.DeleteFunc(slices.Clone(all), func(g ec2types.SecurityGroup) bool { return deref(g.GroupName) != name }), err
+}
+
+// ParameterReader reads parameters: all that an environment needs with one call
+// when everything is read, else the one that is asked for. The zero value knows no
+// other parameters.
+type ParameterReader struct {
+	Names []string // those whose values are needed, in plain text
+
+	shared provision.Shared[[]types.Parameter]
+}
+
+// read returns a parameter. If not all can be read, it is asked for alone, so that
+// an error is about this one.
+func (r *ParameterReader) read(ctx context.Context, api *ssm.Client, name string, decrypt bool) (types.Parameter, error) {
+	if decrypt && len(r.Names) > 1 && slices.Contains(r.Names, name) {
+		all, err := r.shared.Get(ctx, func(ctx context.Context, shared bool) ([]types.Parameter, error) {
+			if !shared {
+				return nil, nil
+			}
+			out, err := api.GetParameters(ctx, &ssm.GetParametersInput{Names: r.Names, WithDecryption: new(true)})
+			if err != nil {
+				return nil, err
+			}
+			return out.Parameters, nil
+		})
+		if at := slices.IndexFunc(all, func(p types.Parameter) bool { return deref(p.Name) == name }); err == nil && at >= 0 {
+			return all[at], nil
+		}
+	}
+	out, err := api.GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: &decrypt})
+	if err != nil {
+		return types.Parameter{}, err
+	}
+	return *out.Parameter, nil
+}
