@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,7 @@ type run struct {
 	looked  time.Time // when planned was made
 	began   time.Time // of the work; zero if there was none
 	left    *provision.Plan
+	held    *lease.Handle // nil as long as there is nothing to do
 
 	required bool  // finding nothing is an error
 	failed   error // what the plan has told of already
@@ -80,63 +82,93 @@ func (r *run) plan(ctx context.Context) (err error) {
 }
 
 // do carries the run out; up and down differ in work alone, which says what is
-// left, if that is its business. The environment is ours alone meanwhile.
+// left, if that is its business. It plans first: only a run that has something to
+// do takes the lease, and the environment is its own until it gives the lease back.
 func (r *run) do(ctx context.Context, work func(context.Context) (*provision.Plan, error)) error {
-	held, ctx, err := r.lock(ctx)
-	if err != nil {
+	locked, err := r.prepare(ctx)
+	if err != nil || r.held == nil {
 		return r.end(err)
 	}
-	err = r.begin(ctx)
-	if !r.began.IsZero() {
-		r.left, err = work(ctx)
-	}
-	if failed := r.unlock(held, err); failed != nil {
-		err = errors.Join(err, failed)
-	}
-	return r.end(err)
+	r.left, err = work(locked)
+	return r.end(errors.Join(err, r.unlock(err)))
 }
 
-// lock takes the lease and makes the plan. The account is read from the moment
-// on at which nobody else is seen to hold the lease, while it is being taken; if
-// somebody was quicker after all, what was read is worth nothing.
-func (r *run) lock(ctx context.Context) (*lease.Handle, context.Context, error) {
+// prepare makes the plan, asks, and takes the lease. Without an error the run
+// holds the lease if there is something to do, and the context is that of the
+// lease.
+//
+// The lease is looked at while the account is read, so that the plan is not made
+// of what another run is changing. Whether one was at work in between shows when
+// the lease is taken: then the plan is made again under it.
+func (r *run) prepare(ctx context.Context) (context.Context, error) {
 	l := r.a.lease(r.s.ssm, r.s.id, r.verb, r.flags.lockTimeout)
 	if r.lines != nil {
 		l.Notify = func(h lease.Held) { r.lines.Locked(h.Holder, h.Command, h.PID, h.Since, h.Expires) }
 	}
-	early := make(chan error, 1)
-	reading := false
-	reader, stop := context.WithCancel(ctx)
-	defer stop()
-	l.Free = func() {
-		reading = true
-		go func() { early <- r.plan(reader) }()
-	}
-	held, locked, err := l.Acquire(ctx)
+	seen, err := r.planBeside(ctx, l)
 	if err != nil {
-		stop()
+		return nil, err
 	}
-	var read error
-	if reading {
-		read = <-early
+	planned := seen.Held() == nil // otherwise what was read is worth nothing
+	if planned {
+		if goOn, err := r.begin(ctx); err != nil || !goOn && !r.leftover(seen) {
+			return nil, err
+		}
 	}
+	held, locked, err := l.Acquire(ctx, seen)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if !reading || !held.Alone() {
-		read = r.plan(locked)
+	r.held = held
+	if planned && held.Alone() && (seen.Quiet() || seen.Fresh() && !r.ours()) {
+		return r.ready(locked, nil)
 	}
-	if read != nil {
-		return nil, nil, errors.Join(read, held.Release(false))
-	}
-	return held, locked, nil
+	return r.ready(locked, r.planAgain(locked, planned))
 }
+
+// planBeside plans, and looks at the lease at the same time.
+func (r *run) planBeside(ctx context.Context, l *lease.Lease) (seen *lease.View, err error) {
+	var looked error
+	var wg sync.WaitGroup
+	wg.Go(func() { seen, looked = l.Look(ctx) })
+	wg.Go(func() { err = r.plan(ctx) })
+	wg.Wait()
+	return seen, errors.Join(looked, err)
+}
+
+// planAgain plans under the lease, and asks if that is not what was shown.
+func (r *run) planAgain(locked context.Context, shown bool) error {
+	if shown {
+		if same, err := r.same(locked); same || err != nil {
+			return err
+		}
+		fmt.Fprintln(r.a.err, changedMeanwhile)
+	} else if err := r.plan(locked); err != nil {
+		return err
+	}
+	r.began = time.Time{}
+	_, err := r.begin(locked)
+	return err
+}
+
+// ready gives the lease back if there is nothing to do under it after all.
+func (r *run) ready(locked context.Context, err error) (context.Context, error) {
+	if err == nil && !r.began.IsZero() {
+		return locked, nil
+	}
+	err = errors.Join(err, r.unlock(err))
+	r.held = nil
+	return nil, err
+}
+
+// leftover reports whether nothing is left for down but the lease's parameter.
+func (r *run) leftover(seen *lease.View) bool { return r.verb == "down" && !seen.Fresh() && !r.ours() }
 
 // unlock gives the lease back. Its parameter goes with the environment, and if
 // there is none.
-func (r *run) unlock(held *lease.Handle, failed error) error {
+func (r *run) unlock(failed error) error {
 	remove := r.verb == "down" && failed == nil || r.began.IsZero() && !r.ours()
-	err := held.Release(remove)
+	err := r.held.Release(remove)
 	if lost, ok := errors.AsType[*lease.LostError](err); ok {
 		if _, told := errors.AsType[*lease.LostError](failed); told || r.began.IsZero() {
 			return nil
@@ -156,37 +188,40 @@ func (r *run) ours() bool {
 	return false
 }
 
-// begin shows the plan and asks; began is set if there is anything to do.
-func (r *run) begin(ctx context.Context) error {
+const changedMeanwhile = "\nThe account has changed meanwhile. This is what it comes to now:"
+
+// begin shows the plan and asks. It is false if there is nothing to do; otherwise
+// began is set.
+func (r *run) begin(ctx context.Context) (bool, error) {
 	for {
 		p := r.planned
 		if r.lines != nil {
 			r.lines.Plan(p)
 		} else if err := r.a.showPlan(os.Stdout, r.s, r.verb, p); err != nil {
-			return err
+			return false, err
 		}
 		switch err := p.Err(); {
 		case err != nil:
 			r.failed = err
-			return shown(err)
+			return false, shown(err)
 		case p.Empty() && r.required:
-			return r.errNothing()
+			return false, r.errNothing()
 		case p.Empty():
-			return nil
+			return false, nil
 		}
 		if !r.flags.yes {
 			if err := r.a.confirm(ctx, r.question()); err != nil {
-				return err
+				return false, err
 			}
-			if same, err := r.same(ctx); err != nil {
-				return err
+			if same, err := r.sameSoon(ctx); err != nil {
+				return false, err
 			} else if !same {
-				fmt.Fprintln(r.a.err, "\nThe account has changed meanwhile. This is what it comes to now:")
+				fmt.Fprintln(r.a.err, changedMeanwhile)
 				continue
 			}
 		}
 		r.began = time.Now()
-		return nil
+		return true, nil
 	}
 }
 
@@ -194,12 +229,16 @@ func (r *run) begin(ctx context.Context) error {
 // anything is done by them.
 const stale = 15 * time.Second
 
-// same plans again, if it took long to answer, and reports whether the plan is
-// the one to which the answer was given.
-func (r *run) same(ctx context.Context) (bool, error) {
+// sameSoon is same if it took long to answer.
+func (r *run) sameSoon(ctx context.Context) (bool, error) {
 	if time.Since(r.looked) < stale {
 		return true, nil
 	}
+	return r.same(ctx)
+}
+
+// same plans again, and reports whether the plan is the one that was shown.
+func (r *run) same(ctx context.Context) (bool, error) {
 	before, err := r.document()
 	if err != nil {
 		return false, err

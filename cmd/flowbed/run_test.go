@@ -66,8 +66,22 @@ func names(account *sandbox.Account) (list []string) {
 	return list
 }
 
-// TestLeaseAroundARun: it is taken before anything is read, and given back at the
-// end; a removal takes its parameter along.
+// locked plans under the lease, as a run does that has had to wait for it.
+func (r *run) locked(t *testing.T) (context.Context, *lease.Handle) {
+	t.Helper()
+	held, ctx, err := r.a.lease(r.s.ssm, r.s.id, r.verb, r.flags.lockTimeout).Acquire(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.plan(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx, held
+}
+
+// TestLeaseAroundARun: it is taken before anything is changed, and given back at
+// the end; a removal takes its parameter along. Who has nothing to do does not
+// take it.
 func TestLeaseAroundARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
@@ -77,8 +91,16 @@ func TestLeaseAroundARun(t *testing.T) {
 		}
 		calls := names(account)
 		claimed, made := slices.Index(calls, "PutParameter"), slices.Index(calls, "CreateRole")
-		if calls[0] != "GetParameterHistory" || claimed < 0 || claimed > made || calls[len(calls)-1] != "PutParameter" {
+		if !slices.Contains(calls, "GetParameterHistory") || claimed < 0 || claimed > made || calls[len(calls)-1] != "PutParameter" {
 			t.Errorf("the calls are %v", calls)
+		}
+		before := len(account.Writes())
+		unchanged, _, _ := bench(t, account, "up", runFlags{yes: true})
+		if err := unchanged.upNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if writes := account.Writes()[before:]; len(writes) > 0 {
+			t.Errorf("up of what is there writes %v", writes)
 		}
 		down, _, _ := bench(t, account, "down", runFlags{yes: true})
 		if err := down.down(t.Context()); err != nil {
@@ -87,13 +109,80 @@ func TestLeaseAroundARun(t *testing.T) {
 		if have := account.Inventory(); len(have) > 0 {
 			t.Errorf("left behind: %v", have)
 		}
-		before := len(account.Calls())
+		before = len(account.Writes())
 		again, out, _ := bench(t, account, "down", runFlags{yes: true})
 		if err := again.down(t.Context()); err != nil || !strings.Contains(out.String(), "Nothing found in account 123456789012, region us-east-1") {
 			t.Errorf("down again: %v\n%s", err, out)
 		}
-		if calls := names(account)[before:]; calls[len(calls)-1] != "DeleteParameter" || len(account.Inventory()) > 0 {
-			t.Errorf("down of nothing leaves %v, after %v", account.Inventory(), calls)
+		if writes := account.Writes()[before:]; len(writes) > 0 {
+			t.Errorf("down of nothing writes %v", writes)
+		}
+	})
+}
+
+// TestDownTakesALeaseAlong that is all that is left of an environment.
+func TestDownTakesALeaseAlong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		killed, _, _ := bench(t, account, "down", runFlags{})
+		_, held := killed.locked(t)
+		if err := held.Release(false); err != nil {
+			t.Fatal(err)
+		}
+		down, _, _ := bench(t, account, "down", runFlags{yes: true})
+		if err := down.down(t.Context()); err != nil || len(account.Inventory()) > 0 {
+			t.Errorf("down: %v, and leaves %v", err, account.Inventory())
+		}
+	})
+}
+
+// TestPlanOfARunThatWasOvertaken: what was planned before another run, is planned
+// again under the lease, and carried out as it is then.
+func TestPlanOfARunThatWasOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		first, _, _ := bench(t, account, "up", runFlags{yes: true})
+		if err := first.upNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		logs := cloudwatchlogs.NewFromConfig(account.Config("us-east-1"))
+		if _, err := logs.DeleteLogGroup(t.Context(), &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: aws.String("/flowbed/dev")}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		second, out, errs := bench(t, account, "up", runFlags{yes: true})
+		account.Fault = func(c sandbox.Call) sandbox.Fault {
+			if c.Operation != "PutParameter" {
+				return sandbox.Fault{}
+			}
+			account.Fault = nil
+			return sandbox.Fault{ // another run, from its beginning to its end, in the moment before the lease is taken
+				Refuse: &smithy.GenericAPIError{Code: "ThrottlingException", Message: "Rate exceeded"},
+				Then: func() {
+					third, _, _ := bench(t, account, "up", runFlags{yes: true})
+					if err := third.upNow(t.Context()); err != nil {
+						t.Error(err)
+					}
+				},
+			}
+		}
+		if err := second.upNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(errs.String(), "The account has changed meanwhile") || !strings.Contains(out.String(), "Nothing to do") {
+			t.Errorf("it says\n%s\n%s", out, errs)
+		}
+		var made []string
+		for _, c := range account.Writes() {
+			if c.Operation == "CreateLogGroup" {
+				made = append(made, c.String())
+			}
+		}
+		if len(made) != 2 { // by the first run and by the third
+			t.Errorf("the log group was created %d times, want 2", len(made))
+		}
+		if second.held != nil {
+			t.Error("it still holds the lease")
 		}
 	})
 }
@@ -107,10 +196,7 @@ func TestRunWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		down, _, _ := bench(t, account, "down", runFlags{yes: true, lockTimeout: time.Minute})
-		held, ctx, err := down.lock(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		ctx, held := down.locked(t)
 		second, _, errs := bench(t, account, "up", runFlags{yes: true, lockTimeout: time.Minute})
 		ended := make(chan error)
 		go func() { ended <- second.upNow(t.Context()) }()
@@ -133,13 +219,10 @@ func TestRunWaits(t *testing.T) {
 		}
 
 		third, _, _ := bench(t, account, "up", runFlags{yes: true, lockTimeout: time.Second})
-		held, _, err = third.lock(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, held = third.locked(t)
 		before := len(account.Writes())
 		fourth, _, _ := bench(t, account, "down", runFlags{yes: true, lockTimeout: 3 * time.Second})
-		err = fourth.down(t.Context())
+		err := fourth.down(t.Context())
 		if _, ok := errors.AsType[*lease.HeldError](err); !ok || exitCode(err) != exitFailed {
 			t.Errorf("the second run ended with %v", err)
 		}
@@ -193,7 +276,7 @@ func TestSamePlan(t *testing.T) {
 		same := func(want bool, calls bool) {
 			t.Helper()
 			before := len(account.Calls())
-			have, err := r.same(t.Context())
+			have, err := r.sameSoon(t.Context())
 			if err != nil || have != want || len(account.Calls()) > before != calls {
 				t.Errorf("same: %v, %v, %d calls; want %v", have, err, len(account.Calls())-before, want)
 			}
@@ -219,11 +302,8 @@ func TestDeclinedRunLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
 		r, _, _ := bench(t, account, "up", runFlags{})
-		held, _, err := r.lock(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := r.unlock(held, errDeclined); err != nil || len(account.Inventory()) > 0 {
+		_, r.held = r.locked(t)
+		if err := r.unlock(errDeclined); err != nil || len(account.Inventory()) > 0 {
 			t.Errorf("have %v, left %v", err, account.Inventory())
 		}
 	})

@@ -36,7 +36,7 @@ func TestUnlock(t *testing.T) {
 		if err := unlock(false); err != nil || !strings.HasPrefix(out.String(), "Nobody is at work on environment demo") {
 			t.Fatalf("have %v and %q, want that nobody is at work", err, &out)
 		}
-		h, run, err := a.lease(api, id, "up", 0).Acquire(t.Context())
+		h, run, err := a.lease(api, id, "up", 0).Acquire(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,11 +74,11 @@ func TestWaitingIsTold(t *testing.T) {
 		api := ssm.NewFromConfig(sandbox.New().Config("us-east-1"))
 		var errs bytes.Buffer
 		a := &app{err: &errs}
-		h, _, err := a.lease(api, resource.Identity{Env: "demo"}, "up", 0).Acquire(t.Context())
+		h, _, err := a.lease(api, resource.Identity{Env: "demo"}, "up", 0).Acquire(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = a.lease(api, resource.Identity{Env: "demo"}, "down", time.Minute).Acquire(t.Context())
+		_, _, err = a.lease(api, resource.Identity{Env: "demo"}, "down", time.Minute).Acquire(t.Context(), nil)
 		if _, ok := errors.AsType[*lease.HeldError](err); !ok || exitCode(err) != exitFailed {
 			t.Errorf("have %v", err)
 		}

@@ -322,7 +322,7 @@ func ownGroup(c *clinic) {
 
 func held(c *clinic) {
 	l := &lease.Lease{API: ssm.NewFromConfig(c.account.Config(region)), ID: identity, Command: "up"}
-	_, _, err := l.Acquire(context.Background())
+	_, _, err := l.Acquire(context.Background(), nil)
 	c.must(nil, err)
 }
 

@@ -21,9 +21,14 @@ type attempt struct {
 	other  *Held     // holds it
 
 	trouble time.Time // since when nobody holds it, and yet we do not get it
+}
 
-	freed bool // Free has been called
-	alone bool // the first claim came right after the reading at which it was called
+// read reads the log, unless there is a view of it.
+func (a *attempt) read(ctx context.Context, seen *View) (history, error) {
+	if seen != nil {
+		return seen.h, nil
+	}
+	return a.l.read(ctx)
 }
 
 // errUnseen says that what has been written cannot be read yet.
@@ -90,14 +95,7 @@ func (a *attempt) claim(ctx context.Context, h history) (err error) {
 	if a.sent.IsZero() {
 		a.sent = a.tried
 	}
-	first := !a.freed
-	if first && a.l.Free != nil {
-		a.l.Free()
-	}
-	a.freed = true
 	a.number, err = a.l.write(ctx, a.l.entry(claim, a.nonce), h)
-	// Versions have no gaps: nobody has written between the reading and this.
-	a.alone = first && err == nil && a.number == h.Newest+1
 	return err
 }
 

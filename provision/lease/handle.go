@@ -32,8 +32,8 @@ type Handle struct {
 	err     error // of the release
 }
 
-// Alone reports whether nobody can have held the lease between the call of
-// [Lease.Free] and now.
+// Alone reports whether nobody can have held the lease between the view that
+// Acquire was given and now.
 func (k *Handle) Alone() bool { return k.alone }
 
 func (l *Lease) hold(ctx context.Context, nonce string, sent time.Time, h history) (*Handle, context.Context) {

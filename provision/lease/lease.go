@@ -40,11 +40,6 @@ type Lease struct {
 	// force after its last word: AWS may not show yet what that run has done.
 	Settle time.Duration
 
-	// Free, if set, is called once by Acquire, when it has seen for the first
-	// time that nobody holds the lease. What is read from then on is what the
-	// holder will find, provided that [Handle.Alone].
-	Free func()
-
 	clock func() time.Time // the machine's; time.Now if nil
 	self  *self            // who this is; the process itself if nil
 }
@@ -99,15 +94,49 @@ func (l *Lease) entry(k kind, nonce string) entry {
 	}
 }
 
-// Acquire waits until the lease is ours. The context that it returns ends when
-// the lease is lost, with a *LostError as its cause, and with Release; the
-// handle renews the lease until then. A *HeldError says who has it when Wait is
-// over. Errors of AWS can be told by awserr.
-func (l *Lease) Acquire(ctx context.Context) (*Handle, context.Context, error) {
+// View is the lease as one reading showed it.
+type View struct {
+	h    history
+	took time.Duration
+}
+
+// Look reads the lease, and changes nothing.
+func (l *Lease) Look(ctx context.Context) (*View, error) {
+	begun := time.Now()
+	h, err := l.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &View{h, time.Since(begun)}, nil
+}
+
+// Held is who held the lease; nil if nobody did.
+func (v *View) Held() *Held { return v.h.current() }
+
+// Fresh reports whether there was no lease at all: nobody has ever held one, or
+// the last one went with its environment.
+func (v *View) Fresh() bool { return v.h.Versions == 0 }
+
+// quiet is how long ago the last entry must be, for its writer to have ended
+// before the reading began: AWS's clock is told by the second.
+const quiet = 3 * time.Second
+
+// Quiet reports whether nobody can have been at work since the reading began.
+// That is not known of a Fresh lease, which may have been deleted just then.
+func (v *View) Quiet() bool {
+	return !v.Fresh() && v.Held() == nil && v.h.now.Sub(v.h.Now) > quiet+v.took
+}
+
+// Acquire waits until the lease is ours. It goes on from a view, if one is given.
+// The context that it returns ends when the lease is lost, with a *LostError as
+// its cause, and with Release; the handle renews the lease until then. A
+// *HeldError says who has it when Wait is over. Errors of AWS can be told by
+// awserr.
+func (l *Lease) Acquire(ctx context.Context, seen *View) (*Handle, context.Context, error) {
 	a := &attempt{l: l, begun: time.Now(), nonce: newNonce()}
 	for pause := firstPause; ; pause = min(pause*3/2, mostPause) {
 		a.other = nil
-		h, err := l.read(ctx)
+		h, err := a.read(ctx, seen)
 		if err == nil && !a.got(h) {
 			if err = a.next(ctx, h); err == nil {
 				h, err = l.read(ctx)
@@ -115,9 +144,10 @@ func (l *Lease) Acquire(ctx context.Context) (*Handle, context.Context, error) {
 		}
 		if err == nil && a.got(h) {
 			handle, run := l.hold(ctx, a.nonce, a.sent, h)
-			handle.alone = a.alone
+			handle.alone = seen != nil && h.follows(seen.h)
 			return handle, run, nil
 		}
+		seen = nil
 		if err == nil {
 			err = errUnseen // or another was quicker: the next look will tell
 		}

@@ -35,7 +35,7 @@ func by(a *sandbox.Account, name string, wait time.Duration) *Lease {
 
 func acquire(t *testing.T, l *Lease) (*Handle, context.Context) {
 	t.Helper()
-	h, ctx, err := l.Acquire(t.Context())
+	h, ctx, err := l.Acquire(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestOneAtATime(t *testing.T) {
 						l.clock = func() time.Time { return time.Now().Add(ahead) }
 					}
 					wg.Go(func() {
-						h, ctx, err := l.Acquire(t.Context())
+						h, ctx, err := l.Acquire(t.Context(), nil)
 						if err != nil {
 							t.Errorf("user%d: %v", i, err)
 							return
@@ -211,7 +211,7 @@ func TestDeadProcess(t *testing.T) {
 		h, _ := acquire(t, on("alice", "m1"))
 		h.crash()
 		for _, l := range []*Lease{on("bob", "m1"), on("bob", "m2"), on("bob", "")} {
-			if _, _, err := l.Acquire(t.Context()); err == nil {
+			if _, _, err := l.Acquire(t.Context(), nil); err == nil {
 				t.Fatalf("the machine %q took the lease of a living process", l.self.machine)
 			}
 			gone = true
@@ -344,7 +344,7 @@ func TestCutOff(t *testing.T) {
 		if lost, ok := errors.AsType[*LostError](context.Cause(ctx)); !ok || lost.Err == nil || awserr.Classify(lost) != awserr.Transient {
 			t.Errorf("the cause is %v", context.Cause(ctx))
 		}
-		if _, _, err := by(a, "bob", 0).Acquire(t.Context()); err == nil {
+		if _, _, err := by(a, "bob", 0).Acquire(t.Context(), nil); err == nil {
 			t.Error("bob began before alice had surely stopped")
 		}
 		if err := h.Release(false); err == nil {
@@ -378,7 +378,7 @@ func TestInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := sandbox.New()
 		h, _ := acquire(t, by(a, "alice", 0))
-		_, _, err := by(a, "bob", 30*time.Second).Acquire(t.Context())
+		_, _, err := by(a, "bob", 30*time.Second).Acquire(t.Context(), nil)
 		want := "environment demo is in use: alice@host (flowbed up, process 4711) since 2000-01-01 00:00:00 UTC, " +
 			"until 2000-01-01 00:02:00 UTC unless renewed (waited 30s)"
 		if err == nil || err.Error() != want {
@@ -391,7 +391,7 @@ func TestInUse(t *testing.T) {
 			t.Errorf("have %v\nwant %v", held.Hint(), want)
 		}
 		begun := time.Now()
-		if _, _, err := by(a, "bob", 0).Acquire(t.Context()); err == nil || time.Since(begun) > 0 {
+		if _, _, err := by(a, "bob", 0).Acquire(t.Context(), nil); err == nil || time.Since(begun) > 0 {
 			t.Errorf("without waiting: %v after %v", err, time.Since(begun))
 		}
 		releaseOf(t, h, false)
@@ -407,14 +407,14 @@ func TestInterrupted(t *testing.T) {
 		a := sandbox.New()
 		stop := errors.New("interrupted")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		h, run, err := by(a, "alice", 0).Acquire(ctx)
+		h, run, err := by(a, "alice", 0).Acquire(ctx, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		waiting := make(chan error)
 		wait, cancelWait := context.WithCancelCause(t.Context())
 		go func() {
-			_, _, err := by(a, "bob", time.Hour).Acquire(wait)
+			_, _, err := by(a, "bob", time.Hour).Acquire(wait, nil)
 			waiting <- err
 		}()
 		time.Sleep(10 * time.Second)
@@ -447,7 +447,7 @@ func TestRefused(t *testing.T) {
 					return f
 				}
 				begun := time.Now()
-				_, _, err := by(a, "alice", time.Hour).Acquire(t.Context())
+				_, _, err := by(a, "alice", time.Hour).Acquire(t.Context(), nil)
 				if awserr.Classify(err) != awserr.Denied || time.Since(begun) > 0 || !strings.Contains(err.Error(), Parameter("demo")) {
 					t.Errorf("%s, %s: %v after %v", op, code, err, time.Since(begun))
 				}
@@ -465,7 +465,7 @@ func TestForeign(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := l.Acquire(t.Context())
+		_, _, err := l.Acquire(t.Context(), nil)
 		foreign, ok := errors.AsType[*ForeignError](err)
 		if !ok || errors.Is(err, errNewer) != strings.Contains(value, "v") || foreign.Hint() == "" {
 			t.Errorf("%s: %v", value, err)

@@ -33,6 +33,17 @@ func (h history) current() *Held {
 	return h.Held
 }
 
+// follows reports whether nothing has been written since an earlier reading but
+// the claim of who holds the lease now. Versions have no gaps; and should the
+// parameter have been deleted and made again, another lease has ended last.
+func (h history) follows(earlier history) bool {
+	last := earlier.Last
+	if earlier.Held != nil {
+		last = earlier.Held.Nonce
+	}
+	return h.Newest == earlier.Newest+1 && h.Last == last
+}
+
 // seen is what an entry that is written next says of this reading.
 func (h history) seen() *seen {
 	if h.Versions == 0 {

@@ -57,7 +57,7 @@ func (l *Lease) Tidy(ctx context.Context) (found bool, err error) {
 	}
 	now := *l
 	now.Wait = min(l.Wait, time.Second)
-	handle, _, err := now.Acquire(ctx)
+	handle, _, err := now.Acquire(ctx, nil)
 	if err != nil {
 		return true, err
 	}

@@ -138,7 +138,7 @@ func (w *world) carryOut(v permissions.Verb, s *stack.Stack, api *ssm.Client) er
 		return err
 	}
 	l := &lease.Lease{API: api, ID: identity, Command: string(v)}
-	held, run, err := l.Acquire(ctx)
+	held, run, err := l.Acquire(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -265,7 +265,7 @@ func TestForeignLease(t *testing.T) {
 		})
 		before := account.Inventory()
 		l := lease.Lease{API: api, ID: identity(), Command: "up"}
-		if _, _, err := l.Acquire(t.Context()); err == nil {
+		if _, _, err := l.Acquire(t.Context(), nil); err == nil {
 			t.Error("the lease was taken")
 		}
 		if _, err := l.Current(t.Context()); err == nil {

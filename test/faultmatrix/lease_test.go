@@ -15,7 +15,7 @@ import (
 // leased is up or down under the lease, as the commands are.
 func (p *process) leased(ctx context.Context, command string) error {
 	l := &lease.Lease{API: ssm.NewFromConfig(p.config()), ID: p.identity(), Command: command, Wait: 10 * time.Minute}
-	held, ctx, err := l.Acquire(ctx)
+	held, ctx, err := l.Acquire(ctx, nil)
 	if err != nil {
 		return err
 	}
