@@ -1,85 +1,173 @@
 package templates
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+)
 
-// Agent is an instance that runs a worker of Prefect 2 or 3.
+// Agent describes a Prefect agent: what is installed, what runs, and with which
+// settings, secret and files. All of it is plain data, as the agent will see it.
+// Quoting for a shell, systemd or JSON belongs to the rendering.
 type Agent struct {
-	Place
-	Prefect    string // exact version
-	PrefectAWS string // exact version of prefect-aws
-	Before     string // no package is newer than this time, in RFC 3339; empty for the newest
-	APIURL     string
-	WorkPool   string
+	Env      string // the environment's name
+	Python   string // the version that it needs, as "3.12"
+	Packages Packages
+	Command  Command   // the arguments of the prefect program
+	Settings []Setting // environment variables, in order
+	Secret   *Secret   // nil if the API needs no authentication
+	CA       *CA       // nil if a public authority signed the API's certificate
+	Files    []File
 
-	// PoolExists keeps the worker from making a pool of its own if ours is gone;
-	// workers before 3.6.23 cannot be told so.
-	PoolExists bool
-
-	// Parameter is the name of the SSM parameter that holds the API's secret,
-	// and Variable the setting that gets it: PREFECT_API_KEY or
-	// PREFECT_API_AUTH_STRING. Both are empty for an API without authentication.
-	Parameter, Variable string
-
-	// TTL is how long the instance runs before it shuts itself down; 0 is for ever.
+	// TTL is how long the agent may live. Then its machine shuts down; 0 means
+	// that it never does.
 	TTL time.Duration
-
-	// CA is the certificate of a private authority, in PEM, that signed the
-	// API's certificate; empty for the public ones.
-	CA string
 }
 
-// UserData is the script with which cloud-init makes an instance the agent. It
-// installs what is needed, writes the files, and starts the service; it says
-// what it does, and why it failed, in lines that begin with "FLOWBED: " on the
-// console. The worker is then known as <env>-<instance id>.
-//
-// The error says what cannot be written safely, or how far the script is over
-// EC2's limit.
-func UserData(a Agent) (string, error) {
-	python, err := text("python3.sh", nil)
-	if err != nil {
-		return "", err
-	}
-	install, err := text("pip3.sh", map[string]string{"install": a.install()})
-	if err != nil {
-		return "", err
-	}
-	command := "worker start --pool " + unitQuote(a.WorkPool) +
-		" --type ecs --name ${FLOWBED_NAME} --install-policy never --with-healthcheck"
-	if a.PoolExists {
-		command += " --no-create-pool-if-not-found"
-	}
-	env := []setting{
-		{"PREFECT_API_URL", a.APIURL},
-		// Its health page is for this machine only.
-		{"PREFECT_WORKER_WEBSERVER_HOST", "127.0.0.1"},
-	}
-	if a.CA != "" {
-		// Not PREFECT_API_SSL_CERT_FILE: the worker hands every setting of
-		// Prefect's down to its tasks, which have no such file.
-		env = append(env, setting{"SSL_CERT_FILE", caFile})
-	}
-	return setup(a.Place, script{
-		python: python, install: install, command: command, env: env,
-		parameter: a.Parameter, variable: a.Variable, ca: a.CA, ttl: a.TTL,
-		values: []named{{"environment", a.Env}, {"version", a.Prefect + a.PrefectAWS + a.Before}, {"API", a.APIURL}, {"work pool", a.WorkPool}},
-	})
+// Packages says which Python packages the agent needs. At most one of
+// Constraints and Before is set; with neither, pip chooses the newest versions of
+// the packages that Requirements does not name.
+type Packages struct {
+	Requirements []string // in pip's words, as "prefect[aws]==3.9.1"
+	Constraints  string   // the contents of a constraints file for pip
+	Before       string   // use no package released after this time, in RFC 3339
 }
 
-// pipVersion is the pip that leaves out what was released later. The systems'
-// own cannot do that.
-const pipVersion = "26.3"
+// Setting is an environment variable of the agent.
+type Setting struct{ Name, Value string }
 
-// install is the lines that install the packages. An index that does not say
-// when a package was released is used as it is.
-func (a Agent) install() string {
-	packages := shellQuote("prefect[aws]=="+a.Prefect) + " " + shellQuote("prefect-aws=="+a.PrefectAWS)
-	if a.Before == "" {
-		return `try "${pip[@]}" ` + packages
+// Secret says where the agent finds the API's secret, and which environment
+// variable gets it. The secret itself is never in a description.
+type Secret struct {
+	Parameter string // name of an SSM parameter
+	Variable  string
+}
+
+// CA is a private certificate authority that the agent trusts.
+type CA struct {
+	PEM      string // its certificates
+	Variable string // the environment variable that gets the path of the file
+
+	// WithPublic adds the public authorities to the file, for a variable that
+	// replaces them.
+	WithPublic bool
+}
+
+// File is a file that the agent needs. A rendering ends Content with exactly one
+// line break.
+type File struct {
+	Path    string // absolute, in a folder that exists or in /etc/flowbed
+	Mode    fs.FileMode
+	Content string
+}
+
+// Command is a command line, one element for each word.
+type Command []Word
+
+// Word is one word of a command line.
+type Word struct {
+	Kind WordKind
+	Text string // empty for AgentName
+}
+
+// WordKind says where a word comes from.
+type WordKind int
+
+const (
+	// Literal is a word of this program, such as a flag.
+	Literal WordKind = iota
+	// Value is a text from outside. A rendering always quotes it.
+	Value
+	// AgentName stands for the name under which Prefect knows this agent. It is
+	// unique to the machine, so only the machine knows it.
+	AgentName
+)
+
+// literals adds the words of a text that is separated by blanks.
+func (c Command) literals(text string) Command {
+	for _, word := range strings.Fields(text) {
+		c = append(c, Word{Literal, word})
 	}
-	return `try "${pip[@]}" --upgrade pip==` + pipVersion + "\n" +
-		`dated() { "${pip[@]}" --uploaded-prior-to ` + shellQuote(a.Before) + " " + packages + ` >>"$log"; }` + "\n" +
-		"if ! dated && sleep 20 && ! dated; then\n" +
-		"  say 'again: prefect: with the newest packages'\n" +
-		`  try "${pip[@]}" ` + packages + "\nfi"
+	return c
+}
+
+// flag adds a flag with a value from outside.
+func (c Command) flag(name, value string) Command {
+	return append(c, Word{Literal, name}, Word{Value, value})
+}
+
+// check refuses what no rendering could write safely.
+func (a Agent) check() error {
+	errs := []error{plain("environment", a.Env), a.Packages.check()}
+	for i, w := range a.Command {
+		what := "command"
+		if i > 0 && a.Command[i-1].Kind == Literal {
+			what = a.Command[i-1].Text // the flag
+		}
+		errs = append(errs, plain(what, w.Text))
+	}
+	for _, s := range a.Settings {
+		errs = append(errs, variable(s.Name), plain(s.Name, s.Value))
+	}
+	for _, f := range a.Files {
+		errs = append(errs, plain("file", f.Path))
+		if !path.IsAbs(f.Path) {
+			errs = append(errs, fmt.Errorf("file %q: the path is not absolute", f.Path))
+		}
+	}
+	if a.Secret != nil {
+		errs = append(errs, a.Secret.check())
+	}
+	if a.CA != nil {
+		errs = append(errs, a.CA.check())
+	}
+	return errors.Join(errs...)
+}
+
+func (p Packages) check() error {
+	errs := []error{plain("release date", p.Before)}
+	for _, r := range p.Requirements {
+		errs = append(errs, plain("package", r))
+	}
+	if p.Constraints != "" && p.Before != "" {
+		errs = append(errs, errors.New("packages have either constraints or a release date, not both"))
+	}
+	return errors.Join(errs...)
+}
+
+func (s Secret) check() error {
+	if s.Parameter == "" || s.Variable == "" {
+		return errors.New("a secret needs both a parameter and a variable")
+	}
+	return errors.Join(plain("parameter", s.Parameter), variable(s.Variable))
+}
+
+func (c CA) check() error {
+	if !strings.Contains(c.PEM, "-----BEGIN CERTIFICATE-----") || strings.Contains(c.PEM, "PRIVATE KEY-----") {
+		return errors.New("the CA file must contain certificates in PEM, and nothing else")
+	}
+	return variable(c.Variable)
+}
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func variable(name string) error {
+	if !variableName.MatchString(name) {
+		return fmt.Errorf("invalid environment variable name %q", name)
+	}
+	return nil
+}
+
+// plain refuses what cannot be quoted safely in every language.
+func plain(what, s string) error {
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return fmt.Errorf("%s: %q has a control character", what, s)
+		}
+	}
+	return nil
 }

@@ -23,8 +23,8 @@ func (p Place) logGroup(name string) string {
 	return p.arn("logs", p.Region, "log-group:"+name+":*")
 }
 
-// parameter is the ARN of an SSM parameter, given its name or its ARN. The
-// slash with which a name begins is not doubled.
+// parameter is the ARN of an SSM parameter, given its name or its ARN. A leading
+// slash of the name is not doubled.
 // https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
 func (p Place) parameter(name string) string {
 	if strings.HasPrefix(name, "arn:") {
@@ -49,7 +49,7 @@ type statement struct {
 	Condition   map[string]map[string]list `json:",omitempty"`
 }
 
-// list is written as IAM writes it: one element stands without brackets.
+// list is encoded as IAM encodes it: a single element has no brackets.
 type list []string
 
 // MarshalJSON implements json.Marshaler.
@@ -78,8 +78,8 @@ func (s statement) when(operator, key string, values ...string) statement {
 	return s
 }
 
-// document is the policy as compact JSON, or empty without statements: IAM
-// knows no policy that allows nothing.
+// document is the policy as compact JSON, or empty if there are no statements:
+// IAM accepts no policy that allows nothing.
 func document(s ...statement) string {
 	if len(s) == 0 {
 		return ""
@@ -109,7 +109,7 @@ func TasksTrust(p Place) string {
 }
 
 // InstanceTrust lets EC2 instances assume a role. It has no condition on the
-// source: EC2 sends none, and the instance would get no credentials.
+// source: EC2 does not send one, so the instance would get no credentials.
 func InstanceTrust(p Place) string {
 	service := "ec2.amazonaws.com"
 	if p.Partition == "aws-cn" {

@@ -14,13 +14,13 @@ type TaskRights struct {
 	Statements []Statement
 }
 
-// Statement allows actions on resources, in the words of the spec.
+// Statement allows actions on resources, as the spec has them.
 type Statement struct {
 	Actions, Resources []string
 }
 
-// DaskRights is what dask-cloudprovider's FargateCluster needs in a task whose
-// cluster, roles, security group and log group exist already.
+// DaskRights is what dask-cloudprovider's FargateCluster needs in a task if
+// the cluster, roles, security group and log group already exist.
 type DaskRights struct {
 	ClusterARN string
 	Roles      []string // ARNs of the roles that its tasks get
@@ -35,7 +35,7 @@ func TaskPolicy(p Place, r TaskRights) string {
 	switch r.S3 {
 	case "bucket":
 		s = append(s,
-			// Without ListBucket S3 answers 403 for an absent key, which Prefect takes for a failure.
+			// Without ListBucket, S3 answers 403 for a missing key, and Prefect fails.
 			allow("FlowBucket", list{"s3:ListBucket", "s3:GetBucketLocation"}, bucket),
 			allow("FlowObjects", list{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}, bucket+"/*"))
 	case "full":
@@ -79,9 +79,9 @@ func dask(p Place, r DaskRights) []statement {
 	}
 }
 
-// ExecutionPolicy is what this environment adds to the execution role: writing
-// to its log group and reading its secret, given by their names. It is empty if
-// neither is given.
+// ExecutionPolicy is what this environment adds to the execution role: it may
+// write to the log group and read the secret with these names. The policy is
+// empty if both names are.
 func ExecutionPolicy(p Place, logGroup, parameter string) string {
 	var s []statement
 	if logGroup != "" {
@@ -93,14 +93,13 @@ func ExecutionPolicy(p Place, logGroup, parameter string) string {
 	return document(s...)
 }
 
-// Generation is what differs between Prefect's versions in the calls that an
-// agent makes.
+// Generation groups the versions of Prefect by the calls that their agents make.
 type Generation int
 
-// The generations, the newest first.
+// The generations, newest first.
 const (
-	Prefect3   Generation = iota // the worker since prefect-aws 0.6, which follows no task
-	Prefect2                     // the worker before, which polls its tasks
+	Prefect3   Generation = iota // the worker since prefect-aws 0.6, which does not poll its tasks
+	Prefect2                     // the worker before that, which polls its tasks
 	Prefect1                     // the agent since 0.14.12, which deregisters each definition
 	Prefect014                   // the agent up to 0.14.11, which finds definitions by tags
 )
@@ -110,24 +109,24 @@ type AgentRights struct {
 	ClusterARN string
 	Roles      []string // ARNs of the task and the execution role
 	Parameter  string   // name of the secret's parameter; empty if there is none
-	WorkPool   string   // limits the task definitions to those that a worker of the pool registers
+	WorkPool   string   // if set, only task definitions that a worker of this pool registers may run
 	Prefect    Generation
 }
 
-// AgentPolicy allows exactly what Prefect's agent calls.
+// AgentPolicy allows exactly the calls that Prefect's agent makes.
 //
 // A worker names the families of its task definitions prefect_<pool>_<id of the
-// deployment or flow>, and may run no others: a pool whose template sets
-// `family` to something that begins differently needs a policy of its own.
+// deployment or flow>, and may run no others. A pool whose template sets
+// `family` to a name with another prefix needs a policy of its own.
 func AgentPolicy(p Place, r AgentRights) string {
 	definitions := p.arn("ecs", p.Region, "task-definition/*:*")
 	if r.WorkPool != "" {
 		definitions = p.arn("ecs", p.Region, "task-definition/prefect_"+r.WorkPool+"_*:*")
 	}
 	s := []statement{
-		// The description cannot be limited to a family, and a family that is not
-		// registered yet has no ARN. What can be run with what is registered is
-		// limited below, by family, cluster and roles.
+		// IAM cannot limit the description to a family, and a family that is not
+		// registered yet has no ARN. The statements below limit what can be run, by
+		// family, cluster and roles.
 		allow("Definitions", definitionActions(r.Prefect), "*"),
 		allow("Run", list{"ecs:RunTask"}, definitions).when("ArnEquals", "ecs:cluster", r.ClusterARN),
 		pass("Pass", r.Roles),
@@ -145,7 +144,7 @@ func AgentPolicy(p Place, r AgentRights) string {
 			allow("Tag", list{"ecs:TagResource"}, tasks).when("StringEquals", "ecs:CreateAction", "RunTask"),
 			allow("Control", control, tasks), network)
 	default:
-		// The network stands in a file, so the agent does not look for one.
+		// The agent reads the network from a file, so it looks up none.
 		s = append(s, allow("Tag", list{"ecs:TagResource"}, p.arn("ecs", p.Region, "task-definition/*"), tasks).
 			when("StringEquals", "ecs:CreateAction", "RegisterTaskDefinition", "RunTask"))
 	}
@@ -153,8 +152,8 @@ func AgentPolicy(p Place, r AgentRights) string {
 		s = append(s, allow("Find", list{"tag:GetResources"}, "*"))
 	}
 	if r.Prefect == Prefect3 {
-		// The worker looks for its event queue at each start, and restarts its
-		// observer in vain if it may not.
+		// The worker looks up its event queue at each start. Without this permission
+		// its observer fails, and the worker restarts it forever.
 		s = append(s, allow("Events", list{"sqs:GetQueueUrl"}, p.arn("sqs", p.Region, "prefect-ecs-tasks-events")))
 	}
 	if r.Parameter != "" {
@@ -163,9 +162,9 @@ func AgentPolicy(p Place, r AgentRights) string {
 	return document(append(s, otherParameters(p, r.Parameter))...)
 }
 
-// otherParameters denies what AmazonSSMManagedInstanceCore, without which there
-// is no Session Manager, allows: to read every parameter of the account. AWS's
-// own, which are public, stay readable.
+// otherParameters denies reading all other parameters of the account, which
+// AmazonSSMManagedInstanceCore allows; Session Manager needs that policy. AWS's
+// public parameters stay readable.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonSSMManagedInstanceCore.html
 func otherParameters(p Place, own string) statement {
 	but := list{"arn:" + p.Partition + ":ssm:*::parameter/aws/*"}
@@ -187,7 +186,7 @@ func definitionActions(g Generation) list {
 	return list{"ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"}
 }
 
-// pass lets roles be given to ECS tasks and to nothing else.
+// pass allows passing roles to ECS tasks, and to nothing else.
 func pass(sid string, roles []string) statement {
 	return allow(sid, list{"iam:PassRole"}, roles...).
 		when("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")

@@ -81,8 +81,8 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 	d := prefect.Defaults{
 		Kind: s.version.Kind(), LogGroup: s.logGroupName(), Region: s.id.Region,
 		Image: s.version.Image(), Packages: "prefect-aws==" + s.version.AWS(),
-		ClusterARN: f.cluster, TaskRole: f.task, ExecutionRole: f.execution,
-		VPC: f.vpc, Subnets: f.subnets, Groups: f.groups, PublicIP: f.public,
+		ClusterARN: f.ClusterARN, TaskRole: f.TaskRole, ExecutionRole: f.ExecutionRole,
+		VPC: f.vpc, Subnets: f.Subnets, Groups: f.Groups, PublicIP: f.PublicIP,
 	}
 	if s.secret() != "" {
 		d.Variable = s.version.SecretVariable(s.prefect().APIKey == "")

@@ -118,7 +118,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 		env:   env, id: id, c: c, o: o,
 	}
 	if env.Agent != nil && !o.Removal {
-		if _, err := userData(env, s.place(), exampleFacts(env)); err != nil {
+		if _, err := userData(env, exampleTasks(env)); err != nil {
 			return nil, err
 		}
 	}

@@ -132,11 +132,10 @@ func eventually(t *testing.T, what string, yes func() bool) {
 func workerUserData(t *testing.T, s *prefectserver.Server) string {
 	t.Helper()
 	v := prefectVersion(t)
-	script, err := templates.UserData(templates.Agent{
-		Place:   templates.Place{Partition: "aws", Region: "us-east-1", Account: "111122223333", Env: "dev"},
-		Prefect: v.String(), PrefectAWS: v.AWS(), Before: v.Before(), APIURL: s.API, WorkPool: "pool",
-		Parameter: secretParameter, Variable: "PREFECT_API_AUTH_STRING",
-	})
+	script, err := templates.UserData(templates.Prefect3Agent(templates.Common{
+		Env: "dev", Region: "us-east-1", Prefect: v.String(), APIURL: s.API,
+		Secret: &templates.Secret{Parameter: secretParameter, Variable: "PREFECT_API_AUTH_STRING"},
+	}, templates.Worker{PrefectAWS: v.AWS(), Before: v.Before(), WorkPool: "pool"}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,186 @@
+package templates
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MaxUserData is EC2's limit for user data, in bytes before encoding.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
+const MaxUserData = 16384
+
+const (
+	caFile          = "/etc/flowbed/ca.pem"
+	bundleFile      = "/etc/flowbed/ca-bundle.pem"
+	constraintsFile = "/opt/flowbed/constraints.txt"
+)
+
+// pipVersion is a pip that can leave out packages released after a given time.
+// The pip of the operating systems cannot.
+const pipVersion = "26.3"
+
+// UserData renders an agent as the script with which cloud-init turns an
+// instance into it. The script installs the packages, writes the files, and
+// starts a service of systemd. On the console it reports what it does, and why
+// it failed, in lines that begin with "FLOWBED: ". Prefect then knows the agent
+// as <env>-<instance id>.
+//
+// The error says what cannot be written safely, or how long the script is if EC2
+// does not take it.
+func UserData(a Agent) (string, error) {
+	script, err := userData(a)
+	if err != nil {
+		return "", fmt.Errorf("write user data: %w", err)
+	}
+	return script, nil
+}
+
+// FailedUserData is the script of an agent that cannot be rendered: it reports
+// the error on the console.
+func FailedUserData(err error) string {
+	return "#!/bin/sh\necho 'FLOWBED: FAILED: " + strings.ReplaceAll(err.Error(), "'", "") + "' >/dev/console\n"
+}
+
+func userData(a Agent) (string, error) {
+	if err := a.check(); err != nil {
+		return "", err
+	}
+	var r renderer
+	script := r.text("setup.sh", map[string]string{
+		"env": a.Env, "env_quoted": shellQuote(a.Env), "deadline": r.deadline(a.TTL),
+		"python": r.text("python"+a.Python+".sh", nil), "install": r.install(a.Packages), "files": r.files(a),
+	})
+	if err := errors.Join(r.errs...); err != nil {
+		return "", err
+	}
+	if len(script) > MaxUserData {
+		return "", fmt.Errorf("it is %d bytes long, and EC2 takes %d at most", len(script), MaxUserData)
+	}
+	return script, nil
+}
+
+// renderer writes the parts of a script, and keeps their errors for the end.
+type renderer struct{ errs []error }
+
+func (r *renderer) text(name string, values map[string]string) string {
+	out, err := text(name, values)
+	if err != nil {
+		r.errs = append(r.errs, err)
+	}
+	return out
+}
+
+// deadline lets the instance shut itself down. It has the duration in it and not
+// the moment, because the script must be the same in every run.
+func (r *renderer) deadline(ttl time.Duration) string {
+	if ttl <= 0 {
+		return ""
+	}
+	return r.text("deadline.sh", map[string]string{"ttl": ttl.String(), "seconds": strconv.Itoa(int(ttl / time.Second))})
+}
+
+// install installs the packages. If the index does not say when packages were
+// released, the newest ones are installed.
+func (r *renderer) install(p Packages) string {
+	quoted := make([]string, len(p.Requirements))
+	for i, requirement := range p.Requirements {
+		quoted[i] = shellQuote(requirement)
+	}
+	packages := strings.Join(quoted, " ")
+	switch {
+	case p.Constraints != "":
+		return r.text("pip_constraints.sh", map[string]string{
+			"constraints": r.heredoc(constraintsFile, p.Constraints), "packages": packages,
+		})
+	case p.Before != "":
+		return r.text("pip_before.sh", map[string]string{
+			"pip": pipVersion, "before": shellQuote(p.Before), "packages": packages,
+		})
+	}
+	return r.text("pip_newest.sh", map[string]string{"packages": packages})
+}
+
+// files writes the agent's files, and those with which systemd runs it.
+func (r *renderer) files(a Agent) string {
+	list := []File{
+		{"/etc/flowbed/agent.env", 0o644, envFile(a)},
+		{"/opt/flowbed/bin/report", 0o755, r.text("report.sh", nil)},
+		{"/etc/systemd/system/flowbed-agent.service", 0o644, r.unit(a)},
+	}
+	list = append(list, a.Files...)
+	if s := a.Secret; s != nil {
+		list = append(list, File{"/opt/flowbed/bin/fetch-secret", 0o755, r.text("fetch_secret.py", map[string]string{
+			"parameter": codeQuote(s.Parameter), "variable": codeQuote(s.Variable),
+		})})
+	}
+	if a.CA != nil {
+		list = append(list, File{caFile, 0o644, a.CA.PEM})
+	}
+	var b strings.Builder
+	for _, f := range list {
+		b.WriteString(r.heredoc(f.Path, f.Content))
+		fmt.Fprintf(&b, "chmod %04o %s\n", f.Mode.Perm(), shellWord(f.Path))
+	}
+	b.WriteString(`printf 'FLOWBED_NAME=%s\n' "$name" >>/etc/flowbed/agent.env` + "\n")
+	if a.CA != nil && a.CA.WithPublic {
+		b.WriteString(`cat "$(/opt/flowbed/venv/bin/python -m certifi)" ` + caFile + " >" + bundleFile + "\n")
+	}
+	return b.String()
+}
+
+// heredoc writes a file.
+func (r *renderer) heredoc(path, content string) string {
+	const end = "FLOWBED_END"
+	content = strings.TrimRight(content, "\n")
+	if strings.Contains("\n"+content+"\n", "\n"+end+"\n") || strings.ContainsRune(content, 0) {
+		r.errs = append(r.errs, fmt.Errorf("%s cannot be written: it contains a line %s, or a zero byte", path, end))
+	}
+	return fmt.Sprintf("cat >%s <<'%s'\n%s\n%s\n", shellWord(path), end, content, end)
+}
+
+// envFile is the settings as a file for systemd.
+func envFile(a Agent) string {
+	settings := a.Settings
+	if a.CA != nil {
+		file := caFile
+		if a.CA.WithPublic {
+			file = bundleFile
+		}
+		settings = append(settings[:len(settings):len(settings)], Setting{a.CA.Variable, file})
+	}
+	var b strings.Builder
+	for _, s := range settings {
+		b.WriteString(s.Name + "=" + envQuote(s.Value) + "\n")
+	}
+	return b.String()
+}
+
+// unit is the service of systemd. It fetches the secret at each start.
+func (r *renderer) unit(a Agent) string {
+	secret := "# The API asks for no secret."
+	if a.Secret != nil {
+		secret = "EnvironmentFile=-/run/flowbed/secret.env\nExecStartPre=+/opt/flowbed/bin/fetch-secret"
+	}
+	words := make([]string, len(a.Command))
+	for i, w := range a.Command {
+		words[i] = unitWord(w)
+	}
+	return r.text("agent.service", map[string]string{
+		"env": unitText(a.Env), "command": strings.Join(words, " "), "secret": secret,
+	})
+}
+
+// unitWord is a word of a command line in a unit. The setup writes the agent's
+// name to the unit's environment.
+func unitWord(w Word) string {
+	switch {
+	case w.Kind == AgentName:
+		return "${FLOWBED_NAME}"
+	case w.Kind == Literal && needsNoQuotes.MatchString(w.Text):
+		return w.Text
+	}
+	return unitQuote(w.Text)
+}
