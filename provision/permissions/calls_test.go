@@ -105,11 +105,11 @@ func TestTable(t *testing.T) {
 		})
 	}
 	for _, v := range permissions.Verbs {
-		for _, s := range permissions.For(environment(t, full, v == permissions.Down), identity, v, permissions.Options{ForceDestroy: true}) {
-			for _, n := range s.Needs {
+		for _, s := range needs(t, full, identity, v, stack.Options{ForceDestroy: true}) {
+			for _, n := range s.Permissions {
 				for _, a := range n.Actions {
 					if !made[v][a] && n.Implied == "" {
-						t.Errorf("%s of the step %s has %s, which nothing has called", v, s.Name, a)
+						t.Errorf("%s of the step %s has %s, which nothing has called", v, s.Step, a)
 					}
 				}
 			}

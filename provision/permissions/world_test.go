@@ -99,7 +99,7 @@ func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	env := environment(w.T, text, o.Removal)
 	id := identity
 	id.Extra = env.Tags
-	steps := permissions.For(env, id, v, permissions.Options{ForceDestroy: o.ForceDestroy})
+	steps := needs(w.T, text, id, v, o)
 	w.calls, w.denied = nil, nil
 	w.account.Policy = permissions.NewPolicy(steps).String()
 	cfg := w.config()

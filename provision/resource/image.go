@@ -12,6 +12,7 @@ import (
 // Image is the machine image with which the agent starts.
 type Image struct {
 	SSM   *ssm.Client
+	ID    Identity
 	Image string // "al2023", "al2", or the id of an AMI
 	Type  string // the instance type, which decides the architecture
 }
@@ -57,4 +58,12 @@ func architecture(instanceType string) string {
 		return "arm64"
 	}
 	return "x86_64"
+}
+
+// Permissions are what the call needs. The public parameters belong to no account.
+func (i Image) Permissions() (p Permissions) {
+	if _, public := imageParameters[i.Image]; public {
+		p.Read = []Permission{on("arn:"+i.ID.Partition+":ssm:"+i.ID.Region+"::parameter/aws/service/ami-amazon-linux-latest/*", "ssm:GetParameter")}
+	}
+	return p
 }

@@ -175,3 +175,14 @@ func (p Parameter) struck(text string) string {
 	}
 	return strings.ReplaceAll(text, p.Value, "(secret)")
 }
+
+// Permissions are what the calls need. To change the type, the parameter is
+// deleted and made again.
+func (p Parameter) Permissions() Permissions {
+	arn := p.ID.ARN("ssm", p.ID.Region, "parameter"+p.Name)
+	return Permissions{
+		Read:   []Permission{on(arn, "ssm:GetParameter", "ssm:ListTagsForResource")},
+		Build:  []Permission{on(arn, "ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource", "ssm:DeleteParameter")},
+		Delete: []Permission{on(arn, "ssm:DeleteParameter")},
+	}
+}

@@ -23,6 +23,7 @@ type SecurityGroup struct {
 	ID          Identity
 	Name        string
 	Description string // cannot be changed later
+	VPC         string // the id, if the spec names it: a policy can be narrowed to it
 	Network     provision.Ref[NetworkState]
 	Ingress     []Ingress
 	Among       bool // what is in the group can reach what else is in it
