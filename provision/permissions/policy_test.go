@@ -21,6 +21,23 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
+const keyOne = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl"
+
+// full has a bit of everything, under the default names.
+const full = `
+	task_role {
+		policies = ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"]
+		dask = true
+	}
+	agent {
+		instance_type = "t3.small"
+		ssh { public_key = "` + keyOne + `" }
+		prefect {
+			api_url = "http://prefect.example/api"
+			auth_string = "flow:bed-of-flows"
+		}
+	}`
+
 func golden(t *testing.T, name, have string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
@@ -41,7 +58,7 @@ func golden(t *testing.T, name, have string) {
 // needs are what a verb needs in the environment of a text.
 func needs(t *testing.T, text string, id resource.Identity, v permissions.Verb, o stack.Options) []permissions.Needs {
 	t.Helper()
-	list, err := stack.Permissions(v, environment(t, text, v == permissions.Down), id, o)
+	list, err := stack.Permissions(v, environment(t, text, id.Region, v == permissions.Down), id, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,9 @@
 package permissions_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"net/netip"
 	"os"
 	"path"
 	"path/filepath"
@@ -25,6 +25,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/test/lifecycle"
 	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
@@ -32,25 +33,31 @@ const region = "eu-central-1"
 
 var identity = resource.Identity{Env: "dev", Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
 
-// environment is what the text of an environment block says.
-func environment(t *testing.T, text string, removal bool) *spec.Environment {
+// home is where the environment of config.hcl.example is.
+const home = "us-east-1"
+
+var here = resource.Identity{Env: "dev", Region: home, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
+
+// environment is what a text says; see file.
+func environment(t *testing.T, text, place string, removal bool) *spec.Environment {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "config.hcl")
-	if err := os.WriteFile(name, []byte("environment \"dev\" {\n"+text+"\n}"), 0o600); err != nil {
+	text, vars := file(text)
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := spec.Load(name, spec.Options{Removal: removal})
+	f, err := spec.Load(name, spec.Options{Removal: removal, Vars: vars, Home: "../spec/testdata/home"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := f.Environment(spec.Place{Account: identity.Account, Region: region})
+	e, err := f.Environment(spec.Place{Account: identity.Account, Region: cmp.Or(f.Region(), place)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
 
-// world is an account in which the caller may do only what the table says.
+// world is an account in which the caller may do only what the kinds say.
 type world struct {
 	*testing.T
 	account *sandbox.Account
@@ -72,7 +79,7 @@ func newWorld(t *testing.T) *world {
 
 // config notes the actions and the refusals of all calls.
 func (w *world) config() aws.Config {
-	cfg := w.account.Config(region)
+	cfg := w.account.Config(home)
 	note := middleware.InitializeMiddlewareFunc("flowbed:note", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 		middleware.InitializeOutput, middleware.Metadata, error) {
 		out, md, err := next.HandleInitialize(ctx, in)
@@ -95,9 +102,9 @@ func (w *world) config() aws.Config {
 func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	w.Helper()
 	o.Removal = o.Removal || v == permissions.Down
-	o.Address, o.Wait, o.Transport = netip.MustParsePrefix("203.0.113.7/32"), time.Minute, w.server
-	env := environment(w.T, text, o.Removal)
-	id := identity
+	o.Address, o.Wait, o.Transport = lifecycle.Caller, time.Minute, w.server
+	env := environment(w.T, text, home, o.Removal)
+	id := here
 	id.Extra = env.Tags
 	steps := needs(w.T, text, id, v, o)
 	w.calls, w.denied = nil, nil
@@ -110,7 +117,7 @@ func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	err = w.carryOut(v, s, ssm.NewFromConfig(cfg))
 	if v == permissions.Plan {
 		o.Removal = true
-		gone, failed := stack.Build(environment(w.T, text, true), id, stack.NewClients(cfg), o)
+		gone, failed := stack.Build(environment(w.T, text, home, true), id, stack.NewClients(cfg), o)
 		if failed != nil {
 			w.Fatal(failed)
 		}
@@ -125,7 +132,7 @@ func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	for _, a := range w.calls {
 		w.made[v][a] = true
 		if !slices.Contains(may, a) {
-			w.Errorf("%s calls %s, which its table does not have", v, a)
+			w.Errorf("%s calls %s, which no kind says", v, a)
 		}
 	}
 	return err
@@ -137,7 +144,7 @@ func (w *world) carryOut(v permissions.Verb, s *stack.Stack, api *ssm.Client) er
 		_, err := s.Graph.Plan(ctx)
 		return err
 	}
-	l := &lease.Lease{API: api, ID: identity, Command: string(v)}
+	l := &lease.Lease{API: api, ID: here, Command: string(v)}
 	held, run, err := l.Acquire(ctx)
 	if err != nil {
 		return err

@@ -11,7 +11,9 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-func bucketName(w *World) *string { return aws.String("flowbed-dev-" + w.ID.Account + "-us-east-1-an") }
+func bucketName(w *World) *string {
+	return aws.String("flows-" + w.ID.Env + "-" + w.ID.Account + "-" + w.ID.Region + "-an")
+}
 
 // Bucket is the flow bucket.
 var Bucket = Case{
