@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
 	"github.com/flowbed/flowbed/provision/permissions"
@@ -36,7 +35,7 @@ var lives = []life{
 	{"the agent goes", agentGoes},
 	{"a silent worker", silent},
 	{"what is in the way", obstructed},
-	{"a full bucket", bucketful},
+	{"full of data", holding},
 	{"external and adopted", externalAndAdopted},
 	{"private subnets", private},
 	{"names of its own", named},
@@ -57,12 +56,15 @@ func drifts() (list []life) {
 				text = byDefault(w.T, text)
 			}
 			w.must(permissions.Up, text, quiet)
-			hand := lifecycle.NewWorld(w.account.Config(home), here.Account)
+			hand := w.hand()
 			for _, f := range c.Fields {
 				if err := f.Tamper(context.Background(), hand); err != nil {
 					w.Fatalf("tamper with %s: %v", f.Name, err)
 				}
 				w.must(permissions.Plan, text, quiet)
+				if w.planned.Empty() {
+					w.Errorf("%s was changed, and the plan is empty", f.Name)
+				}
 				w.must(permissions.Up, text, quiet)
 			}
 		}})
@@ -122,10 +124,10 @@ func obstructed(w *world) {
 	}
 }
 
-func bucketful(w *world) {
+func holding(w *world) {
 	text := everything(w.T)
 	w.must(permissions.Up, text, quiet)
-	w.fill(text)
+	w.fill()
 	w.must(permissions.Plan, text, quiet)
 	w.must(permissions.Down, text, stack.Options{NoPrefect: true, ForceDestroy: true})
 }
@@ -199,9 +201,9 @@ func renamed(w *world) {
 func renamedInUse(w *world) {
 	text := byDefault(w.T, everything(w.T))
 	w.must(permissions.Up, text, quiet)
-	w.fill(text)
+	w.fill()
 	w.hold("flowbed-dev-task")
-	err := w.run(permissions.Up, ownNames, stack.Options{NoPrefect: true, ForceDestroyBucket: true})
+	err := w.run(permissions.Up, ownNames, stack.Options{NoPrefect: true, ForceDestroy: true})
 	if err == nil || !strings.Contains(err.Error(), "other") {
 		w.Errorf("a renamed role is in use, and up says: %v", err)
 	}
@@ -267,17 +269,15 @@ func (w *world) check(err error) {
 	}
 }
 
-// fill puts objects, older versions and an unfinished upload into the bucket.
-func (w *world) fill(text string) {
+// fill puts data into all that can hold any.
+func (w *world) fill() {
 	w.Helper()
-	api := s3.NewFromConfig(w.account.Config(home))
-	name := environment(w.T, text, home, false).Bucket.Name
-	for range 2 {
-		_, err := api.PutObject(context.Background(), &s3.PutObjectInput{Bucket: &name, Key: aws.String("flow.py"), Body: strings.NewReader("x")})
-		w.check(err)
+	hand := w.hand()
+	for _, c := range lifecycle.Cases {
+		if c.Fill != nil {
+			w.check(c.Fill(context.Background(), hand))
+		}
 	}
-	_, err := api.CreateMultipartUpload(context.Background(), &s3.CreateMultipartUploadInput{Bucket: &name, Key: aws.String("big")})
-	w.check(err)
 }
 
 // hold puts a role into an instance profile of another hand.

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/permissions"
@@ -63,6 +64,7 @@ type world struct {
 	account *sandbox.Account
 	server  *prefecttest.Server
 	made    map[permissions.Verb]map[string]bool // actions of all calls so far
+	planned provision.Plan                       // the last one
 
 	mu     sync.Mutex
 	calls  []string
@@ -141,7 +143,8 @@ func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 func (w *world) carryOut(v permissions.Verb, s *stack.Stack, api *ssm.Client) error {
 	ctx := context.Background()
 	if v == permissions.Plan {
-		_, err := s.Graph.Plan(ctx)
+		var err error
+		w.planned, err = s.Graph.Plan(ctx)
 		return err
 	}
 	l := &lease.Lease{API: api, ID: here, Command: string(v)}
@@ -157,6 +160,11 @@ func (w *world) carryOut(v permissions.Verb, s *stack.Stack, api *ssm.Client) er
 		err = errors.New("something is left")
 	}
 	return errors.Join(err, held.Release(err == nil))
+}
+
+// hand is another hand in the account, which may do everything.
+func (w *world) hand() *lifecycle.World {
+	return lifecycle.NewWorld(w.account.Config(home), here.Account)
 }
 
 func (w *world) empty() bool { return len(w.account.Inventory()) == 0 }
