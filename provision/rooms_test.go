@@ -25,11 +25,11 @@ var mayKnow = map[string][]string{
 	"provision/resource":    {"provision", "provision/awserr", "provision/prefect"},
 	"provision/lease":       {"provision/awserr", "provision/resource"},
 	"provision/inventory":   {"provision/awserr", "provision/resource"},
-	"provision/permissions": {"provision/lease", "provision/resource", "provision/spec"},
+	"provision/permissions": {"provision", "provision/resource"},
 	"provision/doctor": {"provision", "provision/awserr", "provision/lease", "provision/permissions", "provision/prefect",
 		"provision/resource", "provision/spec", "provision/stack"},
-	"provision/stack": {"provision", "provision/awserr", "provision/prefect", "provision/resource",
-		"provision/spec", "templates"},
+	"provision/stack": {"provision", "provision/awserr", "provision/lease", "provision/permissions", "provision/prefect",
+		"provision/resource", "provision/spec", "templates"},
 }
 
 // Rooms that grow towards each other are hard to part again.

@@ -13,7 +13,8 @@ import (
 
 func (a *app) downCommand() *cobra.Command {
 	var f runFlags
-	var force, require bool
+	var data force
+	var require bool
 	var path string
 	c := &cobra.Command{
 		Use: "down", Short: "Remove the environment",
@@ -21,13 +22,13 @@ func (a *app) downCommand() *cobra.Command {
 only what flowbed made for this environment. It needs no variable and no secret,
 and without config.hcl no more than the environment's name and its region.`,
 		Example: `  flowbed down
-  flowbed down --yes --force-destroy-bucket    with all that is in the bucket
+  flowbed down --yes --force-destroy           with all data
   flowbed down -e dev --region eu-central-1    without config.hcl
   flowbed down --yes --receipt down.json       and write down what was removed`,
 		Args: noArgs,
 	}
 	f.add(c)
-	c.Flags().BoolVar(&force, "force-destroy-bucket", false, "delete the bucket with all objects and versions in it")
+	data.add(c, "also delete all data that the environment holds", "also delete all objects and versions in the bucket")
 	c.Flags().BoolVar(&require, "require-found", false, "fail if nothing of the environment is found, as in the wrong account")
 	c.Flags().StringVar(&path, "receipt", "", "write what was removed and what was not to this file, as JSON (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
@@ -40,7 +41,7 @@ and without config.hcl no more than the environment's name and its region.`,
 			return err
 		}
 		defer receipt.write(&err)
-		s, err := a.open(ctx, stack.Options{Removal: true, ForceDestroy: force})
+		s, err := a.open(ctx, data.options(stack.Options{Removal: true}))
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,8 @@ import (
 )
 
 func (a *app) planCommand() *cobra.Command {
-	var detailed, asJSON, down, force bool
+	var detailed, asJSON, down bool
+	var data force
 	c := &cobra.Command{
 		Use: "plan", Short: "Show what up would do, and change nothing",
 		Long: `Plan reads the account and shows what up would do: what it would create,
@@ -24,10 +25,10 @@ nothing. With --down it shows what down would remove.`,
 	f := c.Flags()
 	f.BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 if there is something to do")
 	f.BoolVar(&asJSON, "json", false, "one JSON document on stdout (docs/json.md)")
-	f.BoolVar(&force, "force-destroy-bucket", false, "show what up or down would do with this flag")
+	data.add(c, "show what up or down would do with this flag", "show what up or down would do with this flag")
 	f.BoolVar(&down, "down", false, "show what down would do")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
-		s, err := a.open(c.Context(), stack.Options{Removal: down, ForceDestroy: force})
+		s, err := a.open(c.Context(), data.options(stack.Options{Removal: down}))
 		if err != nil {
 			return err
 		}

@@ -13,11 +13,12 @@ import (
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
 )
 
 func (a *app) policyCommand() *cobra.Command {
 	var verb, trust string
-	var force bool
+	var data force
 	c := &cobra.Command{
 		Use: "policy", Short: "Print the IAM policy that a command needs",
 		Long: `Policy prints the smallest IAM policy for the person or the role that runs a
@@ -32,7 +33,7 @@ called if account and region are in the file.`,
 	}
 	c.Flags().StringVar(&verb, "for", "", "the command: plan, up or down")
 	c.Flags().StringVar(&trust, "trust", "", "who may assume the role: github:OWNER/REPO, or with :BRANCH or :environment:NAME behind it")
-	c.Flags().BoolVar(&force, "force-destroy-bucket", false, "it may empty a bucket that it deletes")
+	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		switch {
 		case (verb == "") == (trust == ""):
@@ -42,12 +43,12 @@ called if account and region are in the file.`,
 		case !slices.Contains(permissions.Verbs, permissions.Verb(verb)):
 			return usageOf(c, fmt.Errorf("--for %s: not plan, up or down", verb))
 		}
-		return a.policy(c.Context(), permissions.Verb(verb), force)
+		return a.policy(c.Context(), permissions.Verb(verb), data)
 	}
 	return c
 }
 
-func (a *app) policy(ctx context.Context, v permissions.Verb, force bool) error {
+func (a *app) policy(ctx context.Context, v permissions.Verb, data force) error {
 	f, err := a.load(v == permissions.Down)
 	if err != nil {
 		return err
@@ -63,7 +64,11 @@ func (a *app) policy(ctx context.Context, v permissions.Verb, force bool) error 
 	if err := a.warn(f); err != nil {
 		return err
 	}
-	p := permissions.NewPolicy(permissions.For(env, id, v, permissions.Options{ForceDestroy: force}))
+	needs, err := stack.Permissions(v, env, id, data.options(stack.Options{}))
+	if err != nil {
+		return usage(err)
+	}
+	p := permissions.NewPolicy(needs)
 	if n := p.Size(); n > permissions.ManagedSize {
 		fmt.Fprintf(a.err, "This policy has %d characters, and a managed policy may have %d: make it an inline policy of a role, "+
 			"which may have %d, or two managed ones of its statements.\n", n, permissions.ManagedSize, permissions.InlineSize)

@@ -20,10 +20,11 @@ import (
 // sweep are the flags of the command.
 type sweep struct {
 	runFlags
-	all, force bool
-	match      string
-	older      time.Duration
-	names      []string
+	data  force
+	all   bool
+	match string
+	older time.Duration
+	names []string
 }
 
 func (a *app) sweepCommand() *cobra.Command {
@@ -43,7 +44,7 @@ touches only if it is named. It needs no config.hcl.`,
 	f.BoolVar(&w.all, "all-regions", false, "look in all regions that the account has enabled")
 	f.BoolVarP(&w.yes, "yes", "y", false, "remove what is listed")
 	f.BoolVar(&w.asJSON, "json", false, "JSON on stdout (docs/json.md)")
-	f.BoolVar(&w.force, "force-destroy-bucket", false, "delete buckets with all objects and versions in them")
+	w.data.add(c, "also delete all data that the environments hold", "also delete all objects and versions in their buckets")
 	w.addTimeout(c)
 	c.RunE = func(c *cobra.Command, names []string) error {
 		w.names = names
@@ -141,7 +142,7 @@ func (a *app) sweepOne(ctx context.Context, w sweep, e view.Environment) (err er
 	if err != nil {
 		return fmt.Errorf("remove environment %s: %w", e.Name, err)
 	}
-	s, err := a.openFile(ctx, f, stack.Options{Removal: true, ForceDestroy: w.force})
+	s, err := a.openFile(ctx, f, w.data.options(stack.Options{Removal: true}))
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 func (a *app) upCommand() *cobra.Command {
 	var f runFlags
 	var o stack.Options
+	var data force
 	c := &cobra.Command{
 		Use: "up", Short: "Build the environment, or repair it",
 		Long: `Up shows the plan, asks, and carries it out. It may be stopped at any moment
@@ -24,14 +25,14 @@ and run again: it looks at what is there, and does what is missing.`,
 	}
 	f.add(c)
 	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait for the agent's worker to report to Prefect")
-	c.Flags().BoolVar(&o.ForceDestroy, "force-destroy-bucket", false, "delete a bucket that the file calls otherwise by now with all that is in it")
+	data.add(c, "also delete what renamed objects of the environment hold", "also delete what the renamed bucket holds")
 	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "end when the agent's instance runs")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
 		if err := a.mustAsk(f.yes, f.asJSON, "up"); err != nil {
 			return err
 		}
-		s, err := a.open(ctx, o)
+		s, err := a.open(ctx, data.options(o))
 		if err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
 	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
@@ -59,7 +60,8 @@ type clinic struct {
 	faults  map[string]error // what calls answer instead
 }
 
-func (c *clinic) look() []doctor.Finding {
+// environment is what the text says.
+func (c *clinic) environment() *spec.Environment {
 	c.Helper()
 	name := filepath.Join(c.TempDir(), "config.hcl")
 	if err := os.WriteFile(name, []byte("environment \"dev\" {\n"+c.text+"\n}"), 0o600); err != nil {
@@ -73,6 +75,12 @@ func (c *clinic) look() []doctor.Finding {
 	if err != nil {
 		c.Fatal(err)
 	}
+	return env
+}
+
+func (c *clinic) look() []doctor.Finding {
+	c.Helper()
+	env := c.environment()
 	c.account.Fault = func(call sandbox.Call) sandbox.Fault { return sandbox.Fault{Refuse: c.faults[call.Operation]} }
 	cfg := c.account.Config(region)
 	if c.config != nil {
@@ -173,7 +181,7 @@ func TestFindings(t *testing.T) {
 			c.getenv = func(string) string { return time.Now().Add(time.Minute).Format(time.RFC3339) }
 		}, doctor.Warn, "they end in"},
 		{"network", "no default VPC", noVPC, doctor.Fail, "aws ec2 create-default-vpc"},
-		{"network", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeVpcs") }, doctor.Warn, "it needs ec2:DescribeVpcs"},
+		{"network", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeSubnets") }, doctor.Warn, "it needs ec2:DescribeSubnets"},
 		{"instance type", "not sold", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "x9.large", 1) }, doctor.Fail, "free for new accounts here: c7i-flex.large"},
 		{"instance type", "not free", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "t3.medium", 1) }, doctor.Warn, "on a free plan set agent.instance_type"},
 		{"instance type", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeInstanceTypeOfferings") }, doctor.Warn, "cannot tell"},
@@ -287,14 +295,12 @@ func crowd(c *clinic) {
 
 // enough is what up and down need, and what the doctor itself asks besides.
 func enough(c *clinic) string {
-	f, err := spec.Bare("dev", spec.Options{})
-	c.must(nil, err)
-	env, err := f.Environment(spec.Place{Account: identity.Account, Region: region})
-	c.must(nil, err)
-	env.Agent = &spec.Agent{InstanceType: "t3.small", Image: "al2023", SSH: &spec.SSH{PublicKey: "key"},
-		Prefect: &spec.Prefect{AuthString: "flow:bed-of-flows"}}
-	all := append(permissions.For(env, identity, permissions.Up, permissions.Options{}), permissions.For(env, identity, permissions.Down, permissions.Options{})...)
-	all = append(all, permissions.Step{Needs: []permissions.Need{{Actions: []string{"iam:SimulatePrincipalPolicy"}, Resources: []string{"*"}}}})
+	all := []permissions.Needs{{Permissions: []resource.Permission{{Actions: []string{"iam:SimulatePrincipalPolicy"}, Resources: []string{"*"}}}}}
+	for _, v := range []permissions.Verb{permissions.Up, permissions.Down} {
+		needs, err := stack.Permissions(v, c.environment(), identity, stack.Options{})
+		c.must(nil, err)
+		all = append(all, needs...)
+	}
 	return permissions.NewPolicy(all).String()
 }
 

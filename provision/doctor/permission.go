@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/permissions"
+	"github.com/flowbed/flowbed/provision/stack"
 )
 
 // permissions has IAM simulate the caller's policies against what up and down
@@ -30,12 +31,16 @@ func (d *Doctor) permissions(ctx context.Context) []Finding {
 		}
 		return []Finding{warn(check, "", "cannot tell: %s", why)}
 	}
-	var steps []permissions.Step
+	var needs []permissions.Needs
 	for _, v := range []permissions.Verb{permissions.Up, permissions.Down} {
-		steps = append(steps, permissions.For(d.Env, d.ID, v, permissions.Options{})...)
+		n, err := stack.Permissions(v, d.Env, d.ID, stack.Options{})
+		if err != nil {
+			return []Finding{warn(check, "", "cannot tell: %v", err)}
+		}
+		needs = append(needs, n...)
 	}
 	a := &answers{missing: map[string]bool{}, unclear: map[string]bool{}}
-	a.ask(ctx, d.clients.IAM, source, d.ID.Region, permissions.Questions(steps))
+	a.ask(ctx, d.clients.IAM, source, d.ID.Region, permissions.Questions(needs))
 	switch {
 	case awserr.Classify(a.err) == awserr.Absent:
 		return []Finding{warn(check, "", "cannot tell: IAM does not know %s", source)}

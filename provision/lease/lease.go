@@ -49,6 +49,17 @@ func Parameter(env string) string { return "/flowbed/" + env + "/lease" }
 
 func (l *Lease) parameter() string { return Parameter(l.ID.Env) }
 
+// Permissions are what the calls need. An up, too, leaves no lease behind where it
+// has built nothing.
+func (l *Lease) Permissions() resource.Permissions {
+	arn := []string{l.ID.ARN("ssm", l.ID.Region, "parameter"+l.parameter())}
+	need := []resource.Permission{
+		{Actions: []string{"ssm:GetParameterHistory", "ssm:PutParameter", "ssm:DeleteParameter"}, Resources: arn},
+		{Actions: []string{"ssm:AddTagsToResource"}, Resources: arn, Implied: "Systems Manager checks it where PutParameter carries tags"},
+	}
+	return resource.Permissions{Build: need, Delete: need}
+}
+
 func (l *Lease) wall() time.Time {
 	if l.clock != nil {
 		return l.clock()

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/flowbed/flowbed/provision/resource"
 )
 
 // ManagedSize is the size that a managed policy may have, and InlineSize the
@@ -22,24 +24,24 @@ type Policy struct{ Statements []Statement }
 // Statement allows actions on resources.
 type Statement struct {
 	Actions, Resources []string
-	Condition          Condition
+	Condition          resource.Condition
 }
 
 // NewPolicy is the smallest policy that allows what some steps need, and nothing
 // else.
-func NewPolicy(steps []Step) (p Policy) {
+func NewPolicy(needs []Needs) (p Policy) {
 	// Only what has one condition can stand in one statement; to take services
 	// apart makes it readable.
 	parts := map[string]*part{}
-	for _, s := range steps {
-		for _, n := range s.Needs {
-			for _, a := range n.Actions {
+	for _, n := range needs {
+		for _, need := range n.Permissions {
+			for _, a := range need.Actions {
 				service, _, _ := strings.Cut(a, ":")
-				id := service + " " + n.Condition.text()
+				id := service + " " + text(need.Condition)
 				if parts[id] == nil {
-					parts[id] = &part{n.Condition, relation{}}
+					parts[id] = &part{need.Condition, relation{}}
 				}
-				parts[id].rights.add(a, n.Resources...)
+				parts[id].rights.add(a, need.Resources...)
 			}
 		}
 	}
@@ -47,12 +49,13 @@ func NewPolicy(steps []Step) (p Policy) {
 		p.Statements = append(p.Statements, parts[id].statements()...)
 	}
 	slices.SortStableFunc(p.Statements, func(a, b Statement) int { return slices.Compare(a.Actions, b.Actions) })
+	p.Statements = merged(p.Statements)
 	return p
 }
 
 // part is what is allowed under one condition.
 type part struct {
-	condition Condition
+	condition resource.Condition
 	rights    relation
 }
 
@@ -88,7 +91,7 @@ func (r relation) transposed() relation {
 
 // groups are statements of the actions that have the same resources; in a
 // transposed relation it is the resources that come first.
-func (r relation) groups(c Condition, transposed bool) (list []Statement) {
+func (r relation) groups(c resource.Condition, transposed bool) (list []Statement) {
 	same := relation{}
 	for a, b := range r {
 		same.add(strings.Join(b, " "), a)
@@ -104,7 +107,7 @@ func (r relation) groups(c Condition, transposed bool) (list []Statement) {
 }
 
 // text tells conditions apart.
-func (c Condition) text() string {
+func text(c resource.Condition) string {
 	var b strings.Builder
 	for _, op := range slices.Sorted(maps.Keys(c)) {
 		for _, k := range slices.Sorted(maps.Keys(c[op])) {

@@ -16,9 +16,27 @@ import (
 
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/stack"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
+
+const keyOne = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl"
+
+// full has a bit of everything, under the default names.
+const full = `
+	task_role {
+		policies = ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"]
+		dask = true
+	}
+	agent {
+		instance_type = "t3.small"
+		ssh { public_key = "` + keyOne + `" }
+		prefect {
+			api_url = "http://prefect.example/api"
+			auth_string = "flow:bed-of-flows"
+		}
+	}`
 
 func golden(t *testing.T, name, have string) {
 	t.Helper()
@@ -37,8 +55,19 @@ func golden(t *testing.T, name, have string) {
 	}
 }
 
-func policyOf(t *testing.T, text string, id resource.Identity, v permissions.Verb, o permissions.Options) permissions.Policy {
-	return permissions.NewPolicy(permissions.For(environment(t, text, v == permissions.Down), id, v, o))
+// needs are what a verb needs in the environment of a text.
+func needs(t *testing.T, text string, id resource.Identity, v permissions.Verb, o stack.Options) []permissions.Needs {
+	t.Helper()
+	list, err := stack.Permissions(v, environment(t, text, id.Region, v == permissions.Down), id, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func policyOf(t *testing.T, text string, id resource.Identity, v permissions.Verb, o stack.Options) permissions.Policy {
+	t.Helper()
+	return permissions.NewPolicy(needs(t, text, id, v, o))
 }
 
 // plain is an environment without an agent, and with objects of others.
@@ -49,7 +78,7 @@ const plain = `bucket { ownership = "external" }
 func TestPolicies(t *testing.T) {
 	for _, c := range []struct{ name, text string }{{"full", full}, {"plain", plain}} {
 		for _, v := range permissions.Verbs {
-			p := policyOf(t, c.text, identity, v, permissions.Options{})
+			p := policyOf(t, c.text, identity, v, stack.Options{})
 			golden(t, c.name+"-"+string(v)+".json", p.String())
 			if p.Size() > permissions.ManagedSize {
 				t.Errorf("%s, %s: %d characters, and a managed policy may have %d", c.name, v, p.Size(), permissions.ManagedSize)
@@ -111,7 +140,7 @@ func TestLint(t *testing.T) {
 // Nothing but reading is allowed on everything, but for what AWS binds to nothing.
 func TestNoStarForWriting(t *testing.T) {
 	for _, v := range permissions.Verbs {
-		for _, s := range policyOf(t, full, identity, v, permissions.Options{ForceDestroy: true}).Statements {
+		for _, s := range policyOf(t, full, identity, v, stack.Options{ForceDestroy: true}).Statements {
 			if !slices.Contains(s.Resources, "*") {
 				continue
 			}
@@ -135,7 +164,7 @@ func TestEC2IsBoundToTheOwner(t *testing.T) {
 		"ec2:ModifyNetworkInterfaceAttribute on arn:aws:ec2:eu-central-1:123456789012:security-group/*",
 	}
 	for _, v := range permissions.Verbs {
-		for _, s := range policyOf(t, full, identity, v, permissions.Options{}).Statements {
+		for _, s := range policyOf(t, full, identity, v, stack.Options{}).Statements {
 			for _, a := range s.Actions {
 				for _, r := range s.Resources {
 					bound := s.Condition["StringEquals"]["aws:RequestTag/flowbed:environment"] != nil ||
@@ -156,11 +185,11 @@ func TestPassRoleIsNarrow(t *testing.T) {
 		"ec2.amazonaws.com": identity, "ec2.amazonaws.com ec2.amazonaws.com.cn": china,
 	} {
 		found := false
-		for _, s := range policyOf(t, full, id, permissions.Up, permissions.Options{}).Statements {
+		for _, s := range policyOf(t, full, id, permissions.Up, stack.Options{}).Statements {
 			if slices.Contains(s.Actions, "iam:PassRole") {
 				found = true
 				want := permissions.Statement{Actions: []string{"iam:PassRole"}, Resources: []string{"arn:" + id.Partition + ":iam::123456789012:role/flowbed-dev-agent"},
-					Condition: permissions.Condition{"StringEquals": {"iam:PassedToService": strings.Fields(services)}}}
+					Condition: resource.Condition{"StringEquals": {"iam:PassedToService": strings.Fields(services)}}}
 				if d := cmp.Diff(want, s); d != "" {
 					t.Error(d)
 				}
@@ -175,11 +204,11 @@ func TestPassRoleIsNarrow(t *testing.T) {
 // Down of a bucket that must be empty may not empty it, plan writes nothing, and
 // the partition is that of the region.
 func TestPoliciesAreSmall(t *testing.T) {
-	down := permissions.Actions(permissions.For(environment(t, full, true), identity, permissions.Down, permissions.Options{}))
+	down := permissions.Actions(needs(t, full, identity, permissions.Down, stack.Options{}))
 	if slices.Contains(down, "s3:DeleteObject") {
 		t.Error("down may delete objects although nothing says so")
 	}
-	for _, a := range permissions.Actions(permissions.For(environment(t, full, false), identity, permissions.Plan, permissions.Options{})) {
+	for _, a := range permissions.Actions(needs(t, full, identity, permissions.Plan, stack.Options{})) {
 		_, op, _ := strings.Cut(a, ":")
 		if !slices.ContainsFunc([]string{"Get", "List", "Describe"}, func(p string) bool { return strings.HasPrefix(op, p) }) {
 			t.Errorf("plan may %s", a)
@@ -187,7 +216,7 @@ func TestPoliciesAreSmall(t *testing.T) {
 	}
 	china := identity
 	china.Partition, china.Region = "aws-cn", "cn-north-1"
-	p := policyOf(t, full, china, permissions.Up, permissions.Options{})
+	p := policyOf(t, full, china, permissions.Up, stack.Options{})
 	for _, s := range p.Statements {
 		for _, r := range s.Resources {
 			if r != "*" && !strings.HasPrefix(r, "arn:aws-cn:") {

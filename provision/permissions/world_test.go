@@ -1,9 +1,9 @@
 package permissions_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"net/netip"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/permissions"
@@ -25,6 +26,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/test/lifecycle"
 	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
@@ -32,30 +34,37 @@ const region = "eu-central-1"
 
 var identity = resource.Identity{Env: "dev", Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
 
-// environment is what the text of an environment block says.
-func environment(t *testing.T, text string, removal bool) *spec.Environment {
+// home is where the environment of config.hcl.example is.
+const home = "us-east-1"
+
+var here = resource.Identity{Env: "dev", Region: home, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
+
+// environment is what a text says; see file.
+func environment(t *testing.T, text, place string, removal bool) *spec.Environment {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "config.hcl")
-	if err := os.WriteFile(name, []byte("environment \"dev\" {\n"+text+"\n}"), 0o600); err != nil {
+	text, vars := file(text)
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := spec.Load(name, spec.Options{Removal: removal})
+	f, err := spec.Load(name, spec.Options{Removal: removal, Vars: vars, Home: "../spec/testdata/home"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := f.Environment(spec.Place{Account: identity.Account, Region: region})
+	e, err := f.Environment(spec.Place{Account: identity.Account, Region: cmp.Or(f.Region(), place)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
 
-// world is an account in which the caller may do only what the table says.
+// world is an account in which the caller may do only what the kinds say.
 type world struct {
 	*testing.T
 	account *sandbox.Account
 	server  *prefecttest.Server
 	made    map[permissions.Verb]map[string]bool // actions of all calls so far
+	planned provision.Plan                       // the last one
 
 	mu     sync.Mutex
 	calls  []string
@@ -72,7 +81,7 @@ func newWorld(t *testing.T) *world {
 
 // config notes the actions and the refusals of all calls.
 func (w *world) config() aws.Config {
-	cfg := w.account.Config(region)
+	cfg := w.account.Config(home)
 	note := middleware.InitializeMiddlewareFunc("flowbed:note", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 		middleware.InitializeOutput, middleware.Metadata, error) {
 		out, md, err := next.HandleInitialize(ctx, in)
@@ -95,11 +104,11 @@ func (w *world) config() aws.Config {
 func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	w.Helper()
 	o.Removal = o.Removal || v == permissions.Down
-	o.Address, o.Wait, o.Transport = netip.MustParsePrefix("203.0.113.7/32"), time.Minute, w.server
-	env := environment(w.T, text, o.Removal)
-	id := identity
+	o.Address, o.Wait, o.Transport = lifecycle.Caller, time.Minute, w.server
+	env := environment(w.T, text, home, o.Removal)
+	id := here
 	id.Extra = env.Tags
-	steps := permissions.For(env, id, v, permissions.Options{ForceDestroy: o.ForceDestroy})
+	steps := needs(w.T, text, id, v, o)
 	w.calls, w.denied = nil, nil
 	w.account.Policy = permissions.NewPolicy(steps).String()
 	cfg := w.config()
@@ -110,7 +119,7 @@ func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	err = w.carryOut(v, s, ssm.NewFromConfig(cfg))
 	if v == permissions.Plan {
 		o.Removal = true
-		gone, failed := stack.Build(environment(w.T, text, true), id, stack.NewClients(cfg), o)
+		gone, failed := stack.Build(environment(w.T, text, home, true), id, stack.NewClients(cfg), o)
 		if failed != nil {
 			w.Fatal(failed)
 		}
@@ -125,7 +134,7 @@ func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	for _, a := range w.calls {
 		w.made[v][a] = true
 		if !slices.Contains(may, a) {
-			w.Errorf("%s calls %s, which its table does not have", v, a)
+			w.Errorf("%s calls %s, which no kind says", v, a)
 		}
 	}
 	return err
@@ -134,10 +143,11 @@ func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 func (w *world) carryOut(v permissions.Verb, s *stack.Stack, api *ssm.Client) error {
 	ctx := context.Background()
 	if v == permissions.Plan {
-		_, err := s.Graph.Plan(ctx)
+		var err error
+		w.planned, err = s.Graph.Plan(ctx)
 		return err
 	}
-	l := &lease.Lease{API: api, ID: identity, Command: string(v)}
+	l := &lease.Lease{API: api, ID: here, Command: string(v)}
 	held, run, err := l.Acquire(ctx, nil)
 	if err != nil {
 		return err
@@ -150,6 +160,11 @@ func (w *world) carryOut(v permissions.Verb, s *stack.Stack, api *ssm.Client) er
 		err = errors.New("something is left")
 	}
 	return errors.Join(err, held.Release(err == nil))
+}
+
+// hand is another hand in the account, which may do everything.
+func (w *world) hand() *lifecycle.World {
+	return lifecycle.NewWorld(w.account.Config(home), here.Account)
 }
 
 func (w *world) empty() bool { return len(w.account.Inventory()) == 0 }

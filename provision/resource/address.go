@@ -95,3 +95,6 @@ func parseAddress(s string) (netip.Prefix, error) {
 	ip = ip.Unmap().WithZone("")
 	return netip.PrefixFrom(ip, ip.BitLen()), nil
 }
+
+// Permissions are none: the service that tells the address knows no credentials.
+func (Address) Permissions() Permissions { return Permissions{} }

@@ -13,8 +13,8 @@ import (
 )
 
 // GroupReader reads the security groups of an environment: all with one call when
-// everything is read, else the one that is asked for. The zero value knows no
-// other groups.
+// everything is read, else the one that is asked for. A nil one, and the zero
+// value, know no other groups.
 type GroupReader struct {
 	Names []string
 
@@ -23,9 +23,12 @@ type GroupReader struct {
 
 // read returns the groups of a name, of which there may be one in each VPC.
 func (r *GroupReader) read(ctx context.Context, api *ec2.Client, name string) ([]ec2types.SecurityGroup, error) {
-	all, err := r.shared.Get(ctx, func(ctx context.Context, shared bool) (list []ec2types.SecurityGroup, err error) {
+	if r == nil {
+		r = &GroupReader{}
+	}
+	all, err := r.shared.Get(ctx, func(ctx context.Context, forAll bool) (list []ec2types.SecurityGroup, err error) {
 		names := []string{name}
-		if shared && slices.Contains(r.Names, name) {
+		if forAll && slices.Contains(r.Names, name) {
 			names = r.Names
 		}
 		pages := ec2.NewDescribeSecurityGroupsPaginator(api, &ec2.DescribeSecurityGroupsInput{
@@ -44,20 +47,32 @@ func (r *GroupReader) read(ctx context.Context, api *ec2.Client, name string) ([
 }
 
 // ParameterReader reads parameters: all that an environment needs with one call
-// when everything is read, else the one that is asked for. The zero value knows no
-// other parameters.
+// when everything is read, else the one that is asked for. A nil one, and the zero
+// value, know no other parameters.
 type ParameterReader struct {
-	Names []string // those whose values are needed, in plain text
+	Names []string // those whose values are needed, decrypted
 
 	shared provision.Shared[[]types.Parameter]
+}
+
+// reading is what it takes to read a parameter.
+func (r *ParameterReader) reading(arn, name string, actions ...string) Permission {
+	if r.several(name) {
+		actions = append(actions, "ssm:GetParameters")
+	}
+	return on(arn, append(actions, "ssm:GetParameter")...)
+}
+
+func (r *ParameterReader) several(name string) bool {
+	return r != nil && len(r.Names) > 1 && slices.Contains(r.Names, name)
 }
 
 // read returns a parameter. If not all can be read, it is asked for alone, so that
 // an error is about this one.
 func (r *ParameterReader) read(ctx context.Context, api *ssm.Client, name string, decrypt bool) (types.Parameter, error) {
-	if decrypt && len(r.Names) > 1 && slices.Contains(r.Names, name) {
-		all, err := r.shared.Get(ctx, func(ctx context.Context, shared bool) ([]types.Parameter, error) {
-			if !shared {
+	if decrypt && r.several(name) {
+		all, err := r.shared.Get(ctx, func(ctx context.Context, forAll bool) ([]types.Parameter, error) {
+			if !forAll {
 				return nil, nil
 			}
 			out, err := api.GetParameters(ctx, &ssm.GetParametersInput{Names: r.Names, WithDecryption: new(true)})

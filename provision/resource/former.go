@@ -23,7 +23,7 @@ type Former[S provision.State] struct {
 	Record Record
 
 	// Make is the object under one of its names, as far as its removal needs it.
-	Make func(name string) provision.Resource[S]
+	Make func(name string) Kind[S]
 
 	// AccountWide reports whether a name belongs to the whole account.
 	AccountWide func(name string) bool
@@ -154,4 +154,13 @@ func (f Former[S]) Explain(ctx context.Context, have FormerState[S]) string {
 		return ""
 	}
 	return e.Explain(ctx, have.Object)
+}
+
+// Permissions are those of the object under the default name. What earlier specs
+// have named otherwise is not known before the log group is read.
+func (f Former[S]) Permissions() Permissions {
+	if f.Record.Current == f.Record.Default {
+		return Permissions{}
+	}
+	return f.Make(f.Record.Default).Permissions()
 }

@@ -12,6 +12,7 @@ import (
 // Image is the machine image with which the agent starts.
 type Image struct {
 	SSM   *ssm.Client
+	ID    Identity
 	Image string // "al2023", "al2", or the id of an AMI
 	Type  string // the instance type, which decides the architecture
 
@@ -37,11 +38,7 @@ func (i Image) Read(ctx context.Context) (ImageState, error) {
 	if name == "" {
 		return ImageState{}, fmt.Errorf("no image is called %q", i.Image)
 	}
-	reader := i.Reader
-	if reader == nil {
-		reader = &ParameterReader{}
-	}
-	have, err := reader.read(ctx, i.SSM, name, true) // which is the same for plain text
+	have, err := i.Reader.read(ctx, i.SSM, name, true) // which is the same for plain text
 	if err != nil {
 		return ImageState{}, fmt.Errorf("read the public parameter %s: %w", name, err)
 	}
@@ -73,4 +70,13 @@ func architecture(instanceType string) string {
 		return "arm64"
 	}
 	return "x86_64"
+}
+
+// Permissions are what the call needs. The public parameters belong to no account.
+func (i Image) Permissions() (p Permissions) {
+	if name := i.Parameter(); name != "" {
+		all := "arn:" + i.ID.Partition + ":ssm:" + i.ID.Region + "::parameter/aws/service/ami-amazon-linux-latest/*"
+		p.Read = []Permission{i.Reader.reading(all, name)}
+	}
+	return p
 }

@@ -35,6 +35,10 @@ type Instance struct {
 	Network   provision.Ref[NetworkState]
 	UserData  func() string // in plain text; nil means none
 
+	// What the spec names of what is not ours, to which a policy can be narrowed.
+	Subnets []string // ids; none if any public one will do
+	KeyName string   // of an existing key pair
+
 	// After are steps that must be done before the agent starts.
 	After []provision.Edge
 }

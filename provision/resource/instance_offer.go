@@ -49,6 +49,11 @@ func (o Offer) Read(ctx context.Context) (s OfferState, err error) {
 	return s, err
 }
 
+// Permissions are what the calls need.
+func (Offer) Permissions() Permissions {
+	return Permissions{Read: []Permission{on("*", "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes")}}
+}
+
 // rootDevice is the device that the image boots from: a mapping under any other
 // name would be a second volume, which nobody ends.
 func (o Offer) rootDevice(ctx context.Context) (string, error) {

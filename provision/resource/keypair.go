@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -183,4 +184,23 @@ func ec2TagsFor(t Tags, kinds ...types.ResourceType) (specs []types.TagSpecifica
 		specs = append(specs, types.TagSpecification{ResourceType: k, Tags: tagList(t, ec2Tag)})
 	}
 	return specs
+}
+
+// Permissions are what the calls need. A pair whose key differs is deleted, and
+// imported again.
+func (k KeyPair) Permissions() Permissions {
+	pair := "key-pair/" + k.Name
+	return Permissions{
+		Read: []Permission{on("*", "ec2:DescribeKeyPairs")},
+		Build: slices.Concat([]Permission{
+			k.ID.requested(on(k.ID.ec2(pair), "ec2:ImportKeyPair")),
+			k.ID.tagged(pair, "ec2:DeleteKeyPair"),
+		}, k.ID.tagging(pair, "ImportKeyPair")),
+		Delete: []Permission{k.ID.tagged(pair, "ec2:DeleteKeyPair")},
+	}
+}
+
+// Permissions are what the call needs.
+func (k ExistingKey) Permissions() Permissions {
+	return Permissions{Read: []Permission{on("*", "ec2:DescribeKeyPairs")}}
 }

@@ -173,3 +173,19 @@ func (l LogGroup) Delete(ctx context.Context, _ LogGroupState) error {
 	}
 	return nil
 }
+
+// Permissions are what the calls need. As a resource of tags the group is named
+// without ":*", otherwise with it.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+func (l LogGroup) Permissions() Permissions {
+	group := func(actions ...string) Permission { return on(l.arn(), actions...).and(l.arn() + ":*") }
+	retention := "logs:PutRetentionPolicy"
+	if l.Days == 0 {
+		retention = "logs:DeleteRetentionPolicy"
+	}
+	return Permissions{
+		Read:   []Permission{on("*", "logs:DescribeLogGroups"), group("logs:ListTagsForResource")},
+		Build:  []Permission{group("logs:CreateLogGroup", retention, "logs:TagResource", "logs:UntagResource")},
+		Delete: []Permission{group("logs:DeleteLogGroup")},
+	}
+}

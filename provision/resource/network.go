@@ -194,3 +194,8 @@ func (n Network) named(vpc string, all []Subnet) (list []Subnet, err error) {
 func filter(name string, values ...string) types.Filter {
 	return types.Filter{Name: &name, Values: values}
 }
+
+// Permissions are what the calls need.
+func (n Network) Permissions() Permissions {
+	return Permissions{Read: []Permission{on("*", "ec2:DescribeVpcs", "ec2:DescribeSubnets", "ec2:DescribeRouteTables")}}
+}

@@ -49,11 +49,7 @@ func (p Parameter) Read(ctx context.Context) (ParameterState, error) {
 	s := ParameterState{Name: p.Name}
 	err := atOnce(ctx,
 		func(ctx context.Context) error {
-			reader := p.Reader
-			if reader == nil {
-				reader = &ParameterReader{}
-			}
-			have, err := reader.read(ctx, p.API, p.Name, p.Value != "")
+			have, err := p.Reader.read(ctx, p.API, p.Name, p.Value != "")
 			if err != nil {
 				return p.failed("read parameter", err)
 			}
@@ -180,4 +176,15 @@ func (p Parameter) struck(text string) string {
 		}
 	}
 	return strings.ReplaceAll(text, p.Value, "(secret)")
+}
+
+// Permissions are what the calls need. To change the type, the parameter is
+// deleted and made again.
+func (p Parameter) Permissions() Permissions {
+	arn := p.ID.ARN("ssm", p.ID.Region, "parameter"+p.Name)
+	return Permissions{
+		Read:   []Permission{p.Reader.reading(arn, p.Name, "ssm:ListTagsForResource")},
+		Build:  []Permission{on(arn, "ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource", "ssm:DeleteParameter")},
+		Delete: []Permission{on(arn, "ssm:DeleteParameter")},
+	}
 }

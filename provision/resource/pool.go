@@ -175,3 +175,6 @@ func (p Pool) Delete(ctx context.Context, _ PoolState) error {
 	}
 	return p.API.DeletePool(ctx, p.Name)
 }
+
+// Permissions are none: it asks Prefect, not AWS.
+func (Pool) Permissions() Permissions { return Permissions{} }

@@ -35,7 +35,8 @@ func (s ProfileState) Owner() provision.Owner { return s.Tags.Owner() }
 
 // Predicted implements provision.Predictor.
 func (p Profile) Predicted() ProfileState {
-	return ProfileState{Name: p.Name, ARN: p.ID.ARN("iam", "", "instance-profile/"+p.Name)}
+	role, _ := p.Role.Expect()
+	return ProfileState{Name: p.Name, ARN: p.ID.ARN("iam", "", "instance-profile/"+p.Name), Role: role.Name}
 }
 
 // Read implements provision.Resource.
@@ -66,7 +67,7 @@ func (p Profile) Create(ctx context.Context) (*ProfileState, error) {
 		return nil, fmt.Errorf("create instance profile: %w", err)
 	}
 	have := p.Predicted()
-	have.Tags = tags
+	have.Role, have.Tags = "", tags // the role comes next
 	return &have, nil
 }
 
@@ -148,4 +149,18 @@ func (p Profile) Delete(ctx context.Context, have ProfileState) error {
 		return fmt.Errorf("delete instance profile: %w", err)
 	}
 	return nil
+}
+
+// Permissions are what the calls need.
+func (p Profile) Permissions() Permissions {
+	profile := p.Predicted()
+	return Permissions{
+		Read: []Permission{on(profile.ARN, "iam:GetInstanceProfile")},
+		Build: []Permission{
+			on(profile.ARN, "iam:CreateInstanceProfile", "iam:TagInstanceProfile", "iam:UntagInstanceProfile",
+				"iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile"),
+			p.ID.passRole(profile.Role),
+		},
+		Delete: []Permission{on(profile.ARN, "iam:RemoveRoleFromInstanceProfile", "iam:DeleteInstanceProfile")},
+	}
 }

@@ -174,3 +174,23 @@ func (r Role) release(ctx context.Context, have RoleState) error {
 	_, err := r.API.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &r.Name, TagKeys: []string{r.ID.claim()}})
 	return awserr.Gone(err)
 }
+
+// Permissions are what the calls need. Only the role's own managed policies may be
+// attached, but any may be detached.
+func (r Role) Permissions() Permissions {
+	arn := r.Predicted().ARN
+	p := Permissions{
+		Read:   []Permission{on(arn, "iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy")},
+		Build:  []Permission{on(arn, "iam:CreateRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy", "iam:PutRolePolicy")},
+		Delete: []Permission{on(arn, "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole", "iam:ListInstanceProfilesForRole")},
+	}
+	if len(r.Managed) > 0 {
+		p.Build = append(p.Build, on(arn, "iam:AttachRolePolicy").when("ArnEquals", "iam:PolicyARN", r.Managed...))
+	}
+	if r.Shared {
+		p.Delete = append(p.Delete, on(arn, "iam:UntagRole"))
+	} else {
+		p.Build = append(p.Build, on(arn, "iam:UntagRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"))
+	}
+	return p
+}

@@ -24,6 +24,7 @@ type SecurityGroup struct {
 	ID          Identity
 	Name        string
 	Description string // cannot be changed later
+	VPC         string // the id, if the spec names it: a policy can be narrowed to it
 	Network     provision.Ref[NetworkState]
 	Ingress     []Ingress
 	Among       bool // what is in the group can reach what else is in it
@@ -58,11 +59,7 @@ func (s SecurityGroupState) Owner() provision.Owner { return s.Tags.Owner() }
 // the name, ours is meant.
 func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err error) {
 	var ours, others []SecurityGroupState
-	reader := g.Reader
-	if reader == nil {
-		reader = &GroupReader{}
-	}
-	list, err := reader.read(ctx, g.API, g.Name)
+	list, err := g.Reader.read(ctx, g.API, g.Name)
 	if err != nil {
 		return s, fmt.Errorf("read security group: %w", err)
 	}

@@ -29,3 +29,6 @@ func (s Server) Read(ctx context.Context) (ServerState, error) {
 	}
 	return ServerState{Tenants: n}, err
 }
+
+// Permissions are none: it asks Prefect, not AWS.
+func (Server) Permissions() Permissions { return Permissions{} }

@@ -161,3 +161,8 @@ func (w Worker) Explain(ctx context.Context, have WorkerState) string {
 	}
 	return explainConsole(ctx, w.EC2, have.Instance)
 }
+
+// Permissions are what Explain needs; the rest asks Prefect, not AWS.
+func (w Worker) Permissions() Permissions {
+	return Permissions{Build: []Permission{w.ID.tagged(exampleInstance, "ec2:GetConsoleOutput")}}
+}

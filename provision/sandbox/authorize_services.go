@@ -116,18 +116,29 @@ func (r *request) logsAccess(a access, in any) []access {
 }
 
 func (r *request) ssmAccess(a access, in any) []access {
+	if in, ok := in.(*ssm.GetParametersInput); ok {
+		all := make([]access, len(in.Names))
+		for i, name := range in.Names {
+			all[i] = a.on(r.parameterARN(name))
+		}
+		return all
+	}
 	name := text(in, "Name") + text(in, "ResourceId")
 	if name == "" {
 		return []access{a}
 	}
-	a.resource = r.arn("ssm", r.region, "parameter/"+strings.TrimPrefix(name, "/"))
-	if strings.HasPrefix(name, "/aws/") { // AWS's own belong to no account
-		a.resource = "arn:" + r.partition() + ":ssm:" + r.region + "::parameter" + name
-	}
+	a.resource = r.parameterARN(name)
 	if in, ok := in.(*ssm.PutParameterInput); ok && len(in.Tags) > 0 {
 		return []access{a, a.also("ssm:AddTagsToResource")}
 	}
 	return []access{a}
+}
+
+func (r *request) parameterARN(name string) string {
+	if strings.HasPrefix(name, "/aws/") { // AWS's own belong to no account
+		return "arn:" + r.partition() + ":ssm:" + r.region + "::parameter" + name
+	}
+	return r.arn("ssm", r.region, "parameter/"+strings.TrimPrefix(name, "/"))
 }
 
 func (r *request) ecsAccess(a access, in any) []access {

@@ -11,12 +11,12 @@ import (
 
 // addNetwork adds what tasks and agent have in common.
 func (s *Stack) addNetwork() {
-	s.network = provision.Data(s.Graph, "network", resource.Network{
+	s.network = data(s, "network", resource.Network{
 		API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
 	})
-	s.tasks = provision.Add(s.Graph, "task security group", provision.Own, resource.SecurityGroup{
+	s.tasks = add(s, "task security group", provision.Own, resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.name("tasks"), Reader: s.groups, Among: s.env.TaskRole.Dask,
-		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network,
+		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network, VPC: s.vpc(),
 	})
 }
 
@@ -30,32 +30,32 @@ func (s *Stack) addAgent() {
 	}
 	group := resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Reader: s.groups,
-		Description: "The agent of the flowbed environment " + s.id.Env, Network: s.network,
+		Description: "The agent of the flowbed environment " + s.id.Env, Network: s.network, VPC: s.vpc(),
 	}
 	key := s.addKey(a.SSH)
 	s.openSSH(&group, a.SSH)
-	s.group = provision.Add(s.Graph, "agent security group", own, group)
+	s.group = add(s, "agent security group", own, group)
 
-	role := provision.Add(s.Graph, "agent role", own, resource.Role{
+	role := add(s, "agent role", own, resource.Role{
 		API: s.c.IAM, ID: s.id, Name: s.name("agent"),
 		Description: "What the agent of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.InstanceTrust(s.place()),
 		Managed:     []string{"arn:" + s.id.Partition + ":iam::aws:policy/AmazonSSMManagedInstanceCore"},
 		Inline:      s.agentPolicy,
 	})
-	profile := provision.Add(s.Graph, "agent instance profile", own, resource.Profile{
+	profile := add(s, "agent instance profile", own, resource.Profile{
 		API: s.c.IAM, ID: s.id, Name: s.name("agent"), Role: role,
 	})
 	var image provision.Ref[resource.ImageState]
 	var offer provision.Ref[resource.OfferState]
 	if s.env.Agent != nil && !s.o.Removal {
-		image = provision.Data(s.Graph, "image", s.image())
-		offer = provision.OnDemand(s.Graph, "offer", resource.Offer{API: s.c.EC2, Type: a.InstanceType, Image: image})
+		image = data(s, "image", s.image())
+		offer = onDemand(s, "offer", resource.Offer{API: s.c.EC2, Type: a.InstanceType, Image: image})
 	}
-	s.agent = provision.Add(s.Graph, "agent instance", own, resource.Instance{
+	s.agent = add(s, "agent instance", own, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: a.InstanceType,
 		ImageName: a.Image, Image: image, Offer: offer, VolumeGiB: a.VolumeGiB,
-		Key: key, Profile: profile, Network: s.network,
+		Key: key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
 		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.pool, s.addServer()}, s.formers...),
 		UserData: s.userData,
@@ -65,7 +65,22 @@ func (s *Stack) addAgent() {
 // image is the machine image of the agent.
 func (s *Stack) image() resource.Image {
 	a := s.env.Agent
-	return resource.Image{SSM: s.c.SSM, Image: a.Image, Type: a.InstanceType, Reader: s.parameters}
+	return resource.Image{SSM: s.c.SSM, ID: s.id, Image: a.Image, Type: a.InstanceType, Reader: s.parameters}
+}
+
+// vpc is the id of the VPC, if the spec names one.
+func (s *Stack) vpc() string {
+	if v := s.env.Network.VPC; v != "default" {
+		return v
+	}
+	return ""
+}
+
+func keyName(ssh *spec.SSH) string {
+	if ssh == nil {
+		return ""
+	}
+	return ssh.KeyName
 }
 
 // addKey adds the key pair, or looks up the one that exists already.
@@ -74,12 +89,12 @@ func (s *Stack) addKey(ssh *spec.SSH) provision.Ref[resource.KeyPairState] {
 	if ssh != nil {
 		public = ssh.PublicKey
 	}
-	imported := provision.Add(s.Graph, "key pair", wanted(s.o.Removal || public != ""), resource.KeyPair{
+	imported := add(s, "key pair", wanted(s.o.Removal || public != ""), resource.KeyPair{
 		API: s.c.EC2, ID: s.id, Name: s.name("agent"), PublicKey: public,
 	})
 	switch {
 	case ssh != nil && ssh.KeyName != "" && !s.o.Removal:
-		return provision.Data(s.Graph, "existing key pair", resource.ExistingKey{API: s.c.EC2, Name: ssh.KeyName})
+		return data(s, "existing key pair", resource.ExistingKey{API: s.c.EC2, Name: ssh.KeyName})
 	case public != "" || s.o.Removal:
 		return imported
 	}
@@ -96,6 +111,6 @@ func (s *Stack) openSSH(group *resource.SecurityGroup, ssh *spec.SSH) {
 	case s.o.Address.IsValid():
 		group.Caller = provision.Known(s.o.Address)
 	default:
-		group.Caller = provision.Data(s.Graph, "caller address", resource.Address{})
+		group.Caller = data(s, "caller address", resource.Address{})
 	}
 }

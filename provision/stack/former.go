@@ -23,8 +23,8 @@ const (
 // it takes something away, and in down it comes after the present object. A name
 // other than the default one is recorded by the log group's step. So is the
 // default one, if another was recorded before; only then nobody waits for it.
-func former[S provision.State](s *Stack, step string, r resource.Record, accountWide string, make func(string) provision.Resource[S]) resource.Naming {
-	f := provision.Add(s.Graph, "old "+step, provision.Prune, resource.Former[S]{
+func former[S provision.State](s *Stack, step string, r resource.Record, accountWide string, make func(string) resource.Kind[S]) resource.Naming {
+	f := add(s, "old "+step, provision.Prune, resource.Former[S]{
 		Logs: s.logs, Anchor: s.record, ID: s.id, Record: r, Make: make, Removing: s.o.Removal, Struck: &resource.Struck{},
 		AccountWide: func(name string) bool { return accountWide != "" && name == accountWide },
 	})
@@ -62,15 +62,15 @@ func record(key, name, byDefault, ownership string, spared ...string) resource.R
 func (s *Stack) formerBucket() resource.Naming {
 	b := s.env.Bucket
 	r := record(keyBucket, b.Name, s.defaults.Bucket.Name, b.Ownership)
-	return former(s, "bucket", r, "", func(name string) provision.Resource[resource.BucketState] {
-		return resource.Bucket{API: s.c.S3, ID: s.id, Name: name, ForceDestroy: s.o.ForceDestroy, Former: true}
+	return former(s, "bucket", r, "", func(name string) resource.Kind[resource.BucketState] {
+		return resource.Bucket{API: s.c.S3, ID: s.id, Name: name, ForceDestroy: s.o.emptiesBucket(), Former: true}
 	})
 }
 
 // formerRoles is for the task role and for the execution role.
 func (s *Stack) formerRoles() (task, execution resource.Naming) {
 	t, x := s.env.TaskRole, s.env.ExecutionRole
-	of := func(name string) provision.Resource[resource.RoleState] {
+	of := func(name string) resource.Kind[resource.RoleState] {
 		r := resource.Role{API: s.c.IAM, ID: s.id, Name: name}
 		if name == spec.AccountExecutionRole { // others may keep it: then what we put there goes
 			r.Shared, r.Managed, r.Inline = true, s.executionManaged(), policy(s.sharedPolicy(), "{}")
@@ -87,7 +87,7 @@ func (s *Stack) formerRoles() (task, execution resource.Naming) {
 func (s *Stack) formerCluster() resource.Naming {
 	c := s.env.Cluster
 	r := record(keyCluster, c.Name, s.defaults.Cluster.Name, c.Ownership)
-	return former(s, "cluster", r, spec.AccountCluster, func(name string) provision.Resource[resource.ClusterState] {
+	return former(s, "cluster", r, spec.AccountCluster, func(name string) resource.Kind[resource.ClusterState] {
 		old := resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster}
 		if s.o.Removal { // up lets flows end in the cluster in which they began
 			old.TaskRoles = s.taskRoles
@@ -98,7 +98,7 @@ func (s *Stack) formerCluster() resource.Naming {
 
 func (s *Stack) formerPool() resource.Naming {
 	r := record(keyPool, s.prefect().WorkPool, "flowbed-"+s.id.Env, "")
-	return former(s, "work pool", r, "", func(name string) provision.Resource[resource.PoolState] {
+	return former(s, "work pool", r, "", func(name string) resource.Kind[resource.PoolState] {
 		return resource.Pool{API: s.api, ID: s.id, Name: name, Removing: true}
 	})
 }

@@ -46,7 +46,7 @@ func (s *Stack) addPool() {
 	if s.o.NoPrefect || p == nil || s.version.Kind() == prefect.Agent1 {
 		return
 	}
-	s.pool = provision.Add(s.Graph, "work pool", provision.Own, resource.Pool{
+	s.pool = add(s, "work pool", provision.Own, resource.Pool{
 		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Removing: s.o.Removal, Want: s.poolDefaults,
 		After:  []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter},
 		Naming: s.formerPool(),
@@ -59,7 +59,7 @@ func (s *Stack) addServer() provision.Ref[resource.ServerState] {
 	if s.api == nil || s.o.Removal || s.version.Kind() != prefect.Agent1 {
 		return provision.Ref[resource.ServerState]{}
 	}
-	return provision.Data(s.Graph, "prefect server", resource.Server{API: s.api, Tenants: s.secret() == ""})
+	return data(s, "prefect server", resource.Server{API: s.api, Tenants: s.secret() == ""})
 }
 
 // addWorker adds what the agent's worker is to Prefect: up waits for it.
@@ -68,7 +68,7 @@ func (s *Stack) addWorker() {
 	if s.o.NoPrefect || s.o.NoWait || p == nil {
 		return
 	}
-	provision.Add(s.Graph, "worker", provision.Own, resource.Worker{
+	add(s, "worker", provision.Own, resource.Worker{
 		API: s.api, EC2: s.c.EC2, ID: s.id, Pool: p.WorkPool, Removing: s.o.Removal,
 		Version1: s.version.Kind() == prefect.Agent1,
 		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool},

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
@@ -15,7 +14,7 @@ func (s *Stack) addRoles() {
 		statements[i] = templates.Statement{Actions: st.Actions, Resources: st.Resources}
 	}
 	namedTask, namedExecution := s.formerRoles()
-	s.task = provision.Add(s.Graph, "task role", ownership(e.TaskRole.Ownership, false), resource.Role{
+	s.task = add(s, "task role", ownership(e.TaskRole.Ownership, false), resource.Role{
 		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name,
 		Description: "What the flows of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.TasksTrust(p), Managed: e.TaskRole.Policies,
@@ -35,7 +34,7 @@ func (s *Stack) addRoles() {
 	if shared { // one policy for each environment that uses the role
 		inline = s.sharedPolicy()
 	}
-	s.execution = provision.Add(s.Graph, "execution role", ownership(e.ExecutionRole.Ownership, shared), resource.Role{
+	s.execution = add(s, "execution role", ownership(e.ExecutionRole.Ownership, shared), resource.Role{
 		API: s.c.IAM, ID: s.id, Name: e.ExecutionRole.Name, Shared: shared,
 		Description: "Lets ECS pull images, write logs and read the Prefect key for tasks",
 		Trust:       s.executionTrust(shared),

@@ -20,6 +20,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
@@ -56,8 +57,10 @@ type Options struct {
 	// without what only building needs.
 	Removal bool
 
-	// ForceDestroy lets Down empty the bucket, whatever the spec says.
-	ForceDestroy bool
+	// ForceDestroy lets everything that holds data go with what it holds, whatever
+	// the spec says; ForceDestroyBucket lets the bucket alone.
+	ForceDestroy       bool
+	ForceDestroyBucket bool
 
 	// NoPrefect leaves the work pool and the worker out: there is no API.
 	NoPrefect bool
@@ -75,9 +78,14 @@ type Options struct {
 	Transport http.RoundTripper
 }
 
+// emptiesBucket reports whether a bucket may go with what it holds.
+func (o Options) emptiesBucket() bool { return o.ForceDestroy || o.ForceDestroyBucket }
+
 // Stack is the graph of an environment.
 type Stack struct {
 	Graph *provision.Graph
+
+	steps []permissions.Step // what the steps of the graph say of their calls
 
 	env *spec.Environment
 	id  resource.Identity
@@ -182,15 +190,15 @@ func wanted(yes bool) provision.Ownership {
 func (s *Stack) addStorage() {
 	e := s.env
 	s.record = &resource.Anchor{API: s.c.Logs, ARN: s.id.ARN("logs", s.id.Region, "log-group:"+s.logGroupName())}
-	s.logs = provision.Add(s.Graph, "log group", provision.Own, resource.LogGroup{
+	s.logs = add(s, "log group", provision.Own, resource.LogGroup{
 		API: s.c.Logs, ID: s.id, Name: s.logGroupName(), Days: e.Logs.RetentionDays, Says: s.anchorTags, Anchor: s.record,
 	})
-	s.bucket = provision.Add(s.Graph, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
+	s.bucket = add(s, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
 		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",
 		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays,
-		ForceDestroy: e.Bucket.ForceDestroy || s.o.ForceDestroy, Naming: s.formerBucket(),
+		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptiesBucket(), Naming: s.formerBucket(),
 	})
-	s.parameter = provision.Add(s.Graph, "api key parameter", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
+	s.parameter = add(s, "api key parameter", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.parameterName(), Value: s.secret(), Reader: s.parameters,
 	})
 }
@@ -221,7 +229,7 @@ func (s *Stack) neededParameters() (names []string) {
 func (s *Stack) addCluster() {
 	e := s.env.Cluster
 	shared := e.Name == spec.AccountCluster
-	s.cluster = provision.Add(s.Graph, "cluster", ownership(e.Ownership, shared), resource.Cluster{
+	s.cluster = add(s, "cluster", ownership(e.Ownership, shared), resource.Cluster{
 		API: s.c.ECS, ID: s.id, Name: e.Name, Shared: shared,
 		Providers: e.CapacityProviders, Insights: e.ContainerInsights, Naming: s.formerCluster(), TaskRoles: s.taskRoles,
 	})

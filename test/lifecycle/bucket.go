@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -11,7 +13,9 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-func bucketName(w *World) *string { return aws.String("flowbed-dev-" + w.ID.Account + "-us-east-1-an") }
+func bucketName(w *World) *string {
+	return aws.String("flows-" + w.ID.Env + "-" + w.ID.Account + "-" + w.ID.Region + "-an")
+}
 
 // Bucket is the flow bucket.
 var Bucket = Case{
@@ -87,12 +91,33 @@ var Bucket = Case{
 			return err
 		})},
 	},
+	Fill: func(ctx context.Context, w *World) error { return fill(ctx, s3Client(w)) },
 	Foreign: func(ctx context.Context, w *World, tags resource.Tags) error {
 		_, err := s3Client(w).CreateBucket(ctx, &s3.CreateBucketInput{
 			Bucket: bucketName(w), BucketNamespace: types.BucketNamespaceAccountRegional,
 			CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: list(tags, s3Tag)}})
 		return err
 	},
+}
+
+// fill puts an object, an older version of it and an unfinished upload into the
+// account's only bucket.
+func fill(ctx context.Context, api *s3.Client) error {
+	out, err := api.ListBuckets(ctx, &s3.ListBucketsInput{})
+	if err != nil {
+		return err
+	}
+	if n := len(out.Buckets); n != 1 {
+		return fmt.Errorf("there are %d buckets, want 1", n)
+	}
+	name := out.Buckets[0].Name
+	for range 2 {
+		if _, err := api.PutObject(ctx, &s3.PutObjectInput{Bucket: name, Key: aws.String("flow.py"), Body: strings.NewReader("x")}); err != nil {
+			return err
+		}
+	}
+	_, err = api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: name, Key: aws.String("big")})
+	return err
 }
 
 func s3Client(w *World) *s3.Client { return s3.NewFromConfig(w.Config) }

@@ -15,10 +15,10 @@ import (
 var Cluster = Case{
 	Name: "cluster", Step: "cluster",
 	Add: func(w *World, g *provision.Graph) {
-		provision.Add(g, "cluster", provision.Own, clusterOf(w, "flowbed-dev"))
+		provision.Add(g, "cluster", provision.Own, clusterOf(w, "flows"))
 	},
-	Fields:  clusterFields("flowbed-dev", "team"),
-	Foreign: foreignCluster("flowbed-dev"),
+	Fields:  clusterFields("flows", "team"),
+	Foreign: foreignCluster("flows"),
 }
 
 // SharedCluster is an ECS cluster whose name belongs to the whole account.

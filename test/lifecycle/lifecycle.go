@@ -23,6 +23,10 @@ type Case struct {
 	// Fields are what may differ, and how another hand makes it differ.
 	Fields []Field
 
+	// Fill puts data into the object, if it can hold any: then it goes only where
+	// somebody has said that it may.
+	Fill func(context.Context, *World) error
+
 	// Foreign makes an object of the same name, with the tags, as another hand would.
 	Foreign func(ctx context.Context, w *World, tags resource.Tags) error
 

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -77,16 +78,23 @@ func roleFields(name, policy, tag string) []Field {
 			return err
 		})},
 		{"managed policy", onRole(func(ctx context.Context, api *iam.Client) error {
-			_, err := api.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &name, PolicyArn: aws.String(execution)})
+			out, err := api.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: &name})
+			if err != nil {
+				return err
+			}
+			if len(out.AttachedPolicies) == 0 {
+				return fmt.Errorf("%s has no managed policy", name)
+			}
+			_, err = api.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &name, PolicyArn: out.AttachedPolicies[0].PolicyArn})
 			return err
 		})},
-		{"policy " + policy, onRole(func(ctx context.Context, api *iam.Client) error {
+		{"policy " + policy, onInline(name, func(ctx context.Context, api *iam.Client, policy *string) error {
 			_, err := api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
-				RoleName: &name, PolicyName: &policy, PolicyDocument: aws.String(mayAll)})
+				RoleName: &name, PolicyName: policy, PolicyDocument: aws.String(mayAll)})
 			return err
 		})},
-		{"policy " + policy, onRole(func(ctx context.Context, api *iam.Client) error {
-			_, err := api.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: &policy})
+		{"policy " + policy, onInline(name, func(ctx context.Context, api *iam.Client, policy *string) error {
+			_, err := api.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: policy})
 			return err
 		})},
 		{"tags", onRole(func(ctx context.Context, api *iam.Client) error {
@@ -98,6 +106,20 @@ func roleFields(name, policy, tag string) []Field {
 
 func onRole(f func(context.Context, *iam.Client) error) func(context.Context, *World) error {
 	return func(ctx context.Context, w *World) error { return f(ctx, iam.NewFromConfig(w.Config)) }
+}
+
+// onInline finds the inline policy of a role that has one.
+func onInline(role string, f func(context.Context, *iam.Client, *string) error) func(context.Context, *World) error {
+	return onRole(func(ctx context.Context, api *iam.Client) error {
+		out, err := api.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: &role})
+		if err != nil {
+			return err
+		}
+		if n := len(out.PolicyNames); n != 1 {
+			return fmt.Errorf("%s has %d inline policies, want 1", role, n)
+		}
+		return f(ctx, api, &out.PolicyNames[0])
+	})
 }
 
 func foreignRole(name string) func(context.Context, *World, resource.Tags) error {

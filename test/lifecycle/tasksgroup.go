@@ -11,22 +11,24 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
+const tasksName = "flowbed-dev-tasks"
+
 // TasksGroup is a group whose members can reach each other.
 var TasksGroup = Case{
-	Name: "task security group", Step: "agent security group",
+	Name: "task security group", Step: "task security group",
 	Add: func(w *World, g *provision.Graph) {
-		provision.Add(g, "agent security group", provision.Own, resource.SecurityGroup{
-			API: ec2.NewFromConfig(w.Config), ID: w.ID, Name: agentName, Description: "the tasks",
+		provision.Add(g, "task security group", provision.Own, resource.SecurityGroup{
+			API: ec2.NewFromConfig(w.Config), ID: w.ID, Name: tasksName, Description: "the tasks",
 			Network: addNetwork(w, g), Among: true,
 		})
 	},
 	Fields: []Field{
-		{"ingress", onGroup(func(ctx context.Context, api *ec2.Client, id *string) error {
+		{"ingress", onGroup(tasksName, func(ctx context.Context, api *ec2.Client, id *string) error {
 			_, err := api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{
 				GroupId: id, IpPermissions: []types.IpPermission{{
 					IpProtocol: aws.String("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: id, Description: aws.String("each other")}}}}})
 			return err
 		})},
 	},
-	Foreign: SecurityGroup.Foreign,
+	Foreign: foreignGroup(tasksName),
 }

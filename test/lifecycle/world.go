@@ -1,4 +1,4 @@
-// Package resourcetest takes each kind of resource through its whole life: it is
+// Package lifecycle takes each kind of resource through its whole life: it is
 // planned, made, found unchanged, changed behind its back field by field,
 // repaired, refused where it belongs to somebody else, and removed. The same
 // table runs on the sandbox and, over HTTP, on a server that we did not write,
@@ -19,7 +19,9 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// World is an empty account, and the environment that a case builds in it.
+// World is an empty account, and the environment that a case builds in it. Its
+// objects are called as those of config.hcl.example, or have the names of the whole
+// account: so the fields can be changed in an environment of that file, too.
 type World struct {
 	Config aws.Config // of clients whose calls are counted
 	ID     resource.Identity

@@ -11,11 +11,13 @@ import (
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
 )
 
 const intro = `# Permissions
 
-<!-- Written by "make docs" from provision/permissions: edit that. -->
+<!-- Written by "make docs" from what each kind in provision/resource says of its calls,
+and from provision/permissions/gendoc: edit that. -->
 
     flowbed policy --for up > up.json
 
@@ -25,7 +27,7 @@ their own. It needs no credentials if ` + "`account`" + ` and ` + "`region`" + `
 role of a GitHub workflow, ` + "`flowbed policy --trust github:OWNER/REPO:BRANCH`" + ` prints the
 trust policy. ` + "`flowbed doctor`" + ` tells whether the caller has all of it.
 
-The table below is where the policies come from. A test runs plan, up and down in an
+The table below is what the policies are made of. A test runs plan, up and down in an
 account that allows nothing else, and fails if a call is refused, or if the table has
 an action that nothing calls.
 
@@ -38,7 +40,7 @@ an action that nothing calls.
 - The agent's role can be passed to EC2, and to nothing else; no other role can be
   passed. Only the managed policies of the file can be attached.
 - ` + "`down`" + ` may empty the bucket only with ` + "`force_destroy = true`" + ` in the file, or with
-  ` + "`--force-destroy-bucket`" + `, which ` + "`flowbed policy`" + ` has, too.
+  ` + "`--force-destroy` or `--force-destroy-bucket`" + `, which ` + "`flowbed policy`" + ` has, too.
 - A bucket, role or cluster with ` + "`ownership = \"external\"`" + ` is only read.
 
 What it cannot prevent: who may write the policies of the environment's roles, and pass
@@ -87,14 +89,14 @@ func render(root string) ([]byte, error) {
 		}
 		at := 0
 		for _, s := range steps {
-			if i := slices.Index(order, s.Name); i >= 0 {
+			if i := slices.Index(order, s.Step); i >= 0 {
 				at = i + 1
 			} else {
-				order = slices.Insert(order, at, s.Name)
+				order = slices.Insert(order, at, s.Step)
 				at++
 			}
-			for _, n := range s.Needs {
-				rows[s.Name] = add(rows[s.Name], n, string(v))
+			for _, n := range s.Permissions {
+				rows[s.Step] = add(rows[s.Step], n, string(v))
 			}
 		}
 	}
@@ -109,7 +111,7 @@ func render(root string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func table(root string, v permissions.Verb) ([]permissions.Step, error) {
+func table(root string, v permissions.Verb) ([]permissions.Needs, error) {
 	f, err := spec.Load(filepath.Join(root, "provision/permissions/gendoc/example.hcl"), spec.Options{
 		Removal: v == permissions.Down, Vars: map[string]string{"auth_string": "user:password"},
 		Environ: func(string) (string, bool) { return "", false },
@@ -122,11 +124,11 @@ func table(root string, v permissions.Verb) ([]permissions.Step, error) {
 		return nil, err
 	}
 	id := resource.Identity{Env: e.Name, Account: f.Account(), Region: f.Region(), Partition: "aws"}
-	return permissions.For(e, id, v, permissions.Options{ForceDestroy: true}), nil
+	return stack.Permissions(v, e, id, stack.Options{ForceDestroy: true})
 }
 
 // add notes a need, one action a row.
-func add(rows []row, n permissions.Need, verb string) []row {
+func add(rows []row, n resource.Permission, verb string) []row {
 	on, when := codes(n.Resources), condition(n)
 	for _, a := range n.Actions {
 		i := slices.IndexFunc(rows, func(r row) bool { return r.actions[0] == a && r.on == on && r.when == when })
@@ -154,7 +156,7 @@ func joined(rows []row) (list []row) {
 }
 
 // condition says under which condition, and why it is needed at all.
-func condition(n permissions.Need) string {
+func condition(n resource.Permission) string {
 	var parts []string
 	for _, op := range slices.Sorted(maps.Keys(n.Condition)) {
 		for _, k := range slices.Sorted(maps.Keys(n.Condition[op])) {

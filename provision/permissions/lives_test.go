@@ -1,0 +1,317 @@
+package permissions_test
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/smithy-go"
+
+	"github.com/flowbed/flowbed/provision/permissions"
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/test/lifecycle"
+)
+
+const keyTwo = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHf8/m2D8BdXnC7bJx3DNzkC0KJ0VwJ6oHhPUs/VtDbm"
+
+// quiet leaves Prefect out.
+var quiet = stack.Options{NoPrefect: true}
+
+// life is what happens in a world.
+type life struct {
+	name string
+	of   func(*world)
+}
+
+// lives call all that the kinds say, together with drifts.
+var lives = []life{
+	{"built, changed, removed", built},
+	{"the agent goes", agentGoes},
+	{"a silent worker", silent},
+	{"what is in the way", obstructed},
+	{"full of data", holding},
+	{"external and adopted", externalAndAdopted},
+	{"private subnets", private},
+	{"names of its own", named},
+	{"a type that is not sold", unsold},
+	{"a VPC without subnets", nowhere},
+	{"renamed", renamed},
+	{"renamed in use", renamedInUse},
+	{"a lifetime", limited},
+	{"a failure", failing},
+	{"a flow still runs", running},
+}
+
+// drifts change every field of every kind behind its back, and have it repaired.
+func drifts() (list []life) {
+	for _, c := range lifecycle.Cases {
+		list = append(list, life{"drift of the " + c.Name, func(w *world) {
+			text := everything(w.T)
+			if c.AccountWide {
+				text = byDefault(w.T, text)
+			}
+			w.must(permissions.Up, text, quiet)
+			hand := w.hand()
+			for _, f := range c.Fields {
+				if err := f.Tamper(context.Background(), hand); err != nil {
+					w.Fatalf("tamper with %s: %v", f.Name, err)
+				}
+				w.must(permissions.Plan, text, quiet)
+				if w.planned.Empty() {
+					w.Errorf("%s was changed, and the plan is empty", f.Name)
+				}
+				w.must(permissions.Up, text, quiet)
+			}
+		}})
+	}
+	return list
+}
+
+// built takes the environment through its life, with and without names of its own.
+func built(w *world) {
+	for _, text := range []string{everything(w.T), byDefault(w.T, everything(w.T))} {
+		w.must(permissions.Plan, text, quiet)
+		w.must(permissions.Up, text, quiet)
+		w.must(permissions.Plan, text, quiet)
+		w.must(permissions.Up, changed(w.T, text), quiet)
+		w.must(permissions.Up, text, quiet)
+		w.must(permissions.Down, text, quiet)
+		w.must(permissions.Down, text, quiet) // nothing is there
+		if !w.empty() {
+			w.Error("something is left")
+		}
+	}
+}
+
+// An earlier spec's agent is removed by up.
+func agentGoes(w *world) {
+	text := byDefault(w.T, everything(w.T))
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Plan, "", quiet)
+	w.must(permissions.Up, "", quiet)
+	w.must(permissions.Down, "", quiet)
+}
+
+// A worker that never reports has up read the instance's console.
+func silent(w *world) {
+	text := everything(w.T)
+	if err := w.run(permissions.Up, text, stack.Options{}); err == nil || !strings.Contains(err.Error(), "worker") {
+		w.Errorf("no worker reports, and up says: %v", err)
+	}
+	w.must(permissions.Down, text, quiet)
+}
+
+// What holds on to a group or a role is named.
+func obstructed(w *world) {
+	text := everything(w.T)
+	w.must(permissions.Up, text, quiet)
+	api := ec2.NewFromConfig(w.account.Config(home))
+	group := w.group("flowbed-dev-tasks")
+	i := w.instance()
+	_, err := api.RunInstances(context.Background(), &ec2.RunInstancesInput{
+		ImageId: i.ImageId, InstanceType: "t3.micro", MinCount: aws.Int32(1), MaxCount: aws.Int32(1),
+		SubnetId: i.SubnetId, SecurityGroupIds: []string{*group.GroupId},
+	})
+	w.check(err)
+	w.hold("flowbed-dev-task")
+	if err := w.run(permissions.Down, text, quiet); err == nil || !strings.Contains(err.Error(), "other") {
+		w.Errorf("a group and a role are in use, and down says: %v", err)
+	}
+}
+
+func holding(w *world) {
+	text := everything(w.T)
+	w.must(permissions.Up, text, quiet)
+	w.fill()
+	w.must(permissions.Plan, text, quiet)
+	w.must(permissions.Down, text, stack.Options{NoPrefect: true, ForceDestroy: true})
+}
+
+func externalAndAdopted(w *world) {
+	text := `bucket { ownership = "adopt" }
+		task_role { ownership = "external" }
+		execution_role { ownership = "external" }
+		cluster { ownership = "external" }`
+	w.must(permissions.Up, byDefault(w.T, everything(w.T)), quiet)
+	w.must(permissions.Plan, text, quiet)
+	w.must(permissions.Up, text, quiet)
+	if err := w.run(permissions.Down, text, quiet); err != nil {
+		w.Errorf("down of what is external: %v", err)
+	}
+}
+
+func private(w *world) {
+	api := ec2.NewFromConfig(w.account.Config(home))
+	out, err := api.DescribeSubnets(context.Background(), &ec2.DescribeSubnetsInput{})
+	w.check(err)
+	for _, s := range out.Subnets {
+		_, err := api.ModifySubnetAttribute(context.Background(), &ec2.ModifySubnetAttributeInput{
+			SubnetId: s.SubnetId, MapPublicIpOnLaunch: &ec2types.AttributeBooleanValue{Value: aws.Bool(false)}})
+		w.check(err)
+	}
+	text := edited(w.T, everything(w.T),
+		`vpc( += ).*`, `vpc${1}"`+*out.Subnets[0].VpcId+`"`,
+		`subnets( += ).*`, `subnets${1}["`+*out.Subnets[0].SubnetId+`"]`)
+	w.must(permissions.Plan, text, quiet)
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Down, text, quiet)
+}
+
+func named(w *world) {
+	_, err := ec2.NewFromConfig(w.account.Config(home)).ImportKeyPair(context.Background(), &ec2.ImportKeyPairInput{
+		KeyName: aws.String("ada"), PublicKeyMaterial: []byte(keyTwo)})
+	w.check(err)
+	text := ownNames + `agent {
+			ssh { key_name = "ada" }
+			prefect { api_url = "http://prefect.example/api" }
+		}`
+	w.must(permissions.Plan, text, quiet)
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Down, text, quiet)
+}
+
+const ownNames = `bucket {
+		name = "flows-of-dev"
+		namespace = "global"
+		force_destroy = true
+	}
+	task_role { name = "flows-task" }
+	execution_role { name = "flows-execution" }
+	cluster { name = "flows" }
+	`
+
+// What has the default names goes when the spec gives others.
+func renamed(w *world) {
+	text := byDefault(w.T, everything(w.T))
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Plan, ownNames, quiet)
+	w.must(permissions.Up, ownNames, quiet)
+	w.must(permissions.Down, ownNames, quiet)
+	if !w.empty() {
+		w.Error("something is left")
+	}
+}
+
+// What has the default names, and cannot just go.
+func renamedInUse(w *world) {
+	text := byDefault(w.T, everything(w.T))
+	w.must(permissions.Up, text, quiet)
+	w.fill()
+	w.hold("flowbed-dev-task")
+	err := w.run(permissions.Up, ownNames, stack.Options{NoPrefect: true, ForceDestroy: true})
+	if err == nil || !strings.Contains(err.Error(), "other") {
+		w.Errorf("a renamed role is in use, and up says: %v", err)
+	}
+}
+
+func limited(w *world) {
+	text := byDefault(w.T, everything(w.T))
+	for _, ttl := range []string{"8h", "24h"} {
+		w.must(permissions.Up, edited(w.T, text, `ttl( += )"8h"`, `ttl${1}"`+ttl+`"`), quiet)
+	}
+	text = edited(w.T, text, `ttl += .*`, ``)
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Down, text, quiet)
+	w.must(permissions.Up, "ttl = \"8h\"\n"+ownNames, quiet)
+	w.must(permissions.Up, ownNames, quiet)
+}
+
+// A flow that still runs when the environment goes.
+func running(w *world) {
+	text := byDefault(w.T, everything(w.T))
+	w.must(permissions.Up, text, quiet)
+	api, ctx := ecs.NewFromConfig(w.account.Config(home)), context.Background()
+	_, err := api.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
+		Family: aws.String("flow"), TaskRoleArn: aws.String(here.ARN("iam", "", "role/flowbed-dev-task")),
+		ContainerDefinitions: []ecstypes.ContainerDefinition{{Image: aws.String("python:3.12")}},
+	})
+	w.check(err)
+	_, err = api.RunTask(ctx, &ecs.RunTaskInput{Cluster: aws.String("default"), TaskDefinition: aws.String("flow")})
+	w.check(err)
+	w.must(permissions.Plan, text, quiet)
+	w.must(permissions.Down, text, quiet)
+}
+
+// What fails is explained.
+func failing(w *world) {
+	text := everything(w.T)
+	w.account.Fault = func(c sandbox.Call) sandbox.Fault {
+		if c.Operation == "AuthorizeSecurityGroupIngress" || c.Operation == "CreateCluster" {
+			return sandbox.Fault{Refuse: &smithy.GenericAPIError{Code: "InvalidParameterValue", Message: "as the test wishes"}}
+		}
+		return sandbox.Fault{}
+	}
+	if err := w.run(permissions.Up, text, quiet); err == nil || !strings.Contains(err.Error(), "as the test wishes") {
+		w.Errorf("up: %v", err)
+	}
+}
+
+// Where the type cannot be had, it is said what can.
+func unsold(w *world) {
+	text := edited(w.T, everything(w.T), `instance_type = .*`, `instance_type = "x9.large"`)
+	for _, v := range []permissions.Verb{permissions.Plan, permissions.Up} {
+		if err := w.run(v, text, quiet); v == permissions.Up && (err == nil || !strings.Contains(err.Error(), "not offered")) {
+			w.Errorf("%s of a type that is not sold: %v", v, err)
+		}
+	}
+	w.must(permissions.Down, text, quiet)
+}
+
+// A VPC that no subnet tells of is asked for by itself.
+func nowhere(w *world) {
+	text := "network { vpc = \"vpc-0123456789abcdef0\" }"
+	for _, v := range []permissions.Verb{permissions.Plan, permissions.Up} {
+		if err := w.run(v, text, quiet); v == permissions.Up && (err == nil || !strings.Contains(err.Error(), "does not exist")) {
+			w.Errorf("%s in a VPC that is not there: %v", v, err)
+		}
+	}
+}
+
+func (w *world) check(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// fill puts data into all that can hold any.
+func (w *world) fill() {
+	w.Helper()
+	hand := w.hand()
+	for _, c := range lifecycle.Cases {
+		if c.Fill != nil {
+			w.check(c.Fill(context.Background(), hand))
+		}
+	}
+}
+
+// hold puts a role into an instance profile of another hand.
+func (w *world) hold(role string) {
+	w.Helper()
+	api := iam.NewFromConfig(w.account.Config(home))
+	_, err := api.CreateInstanceProfile(context.Background(), &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("other")})
+	w.check(err)
+	_, err = api.AddRoleToInstanceProfile(context.Background(), &iam.AddRoleToInstanceProfileInput{
+		InstanceProfileName: aws.String("other"), RoleName: &role})
+	w.check(err)
+}
+
+func (w *world) instance() ec2types.Instance {
+	out, err := ec2.NewFromConfig(w.account.Config(home)).DescribeInstances(context.Background(), &ec2.DescribeInstancesInput{
+		Filters: []ec2types.Filter{{Name: aws.String("instance-state-name"), Values: []string{"running"}}}})
+	w.check(err)
+	return out.Reservations[0].Instances[0]
+}
+
+func (w *world) group(name string) ec2types.SecurityGroup {
+	out, err := ec2.NewFromConfig(w.account.Config(home)).DescribeSecurityGroups(context.Background(), &ec2.DescribeSecurityGroupsInput{
+		Filters: []ec2types.Filter{{Name: aws.String("group-name"), Values: []string{name}}}})
+	w.check(err)
+	return out.SecurityGroups[0]
+}

@@ -1,0 +1,25 @@
+package resource
+
+// Permissions are what the calls need. Only a bucket that may be emptied needs
+// those that read and delete what is in it.
+func (b Bucket) Permissions() Permissions {
+	arn := "arn:" + b.ID.Partition + ":s3:::" + b.Name
+	p := Permissions{
+		Read: []Permission{on(arn, "s3:GetBucketTagging", "s3:GetBucketPublicAccessBlock", "s3:GetBucketOwnershipControls",
+			"s3:GetEncryptionConfiguration", "s3:GetBucketPolicy", "s3:GetBucketVersioning", "s3:GetLifecycleConfiguration")},
+		CheckDelete: []Permission{on(arn, "s3:ListBucketVersions")},
+		Build: []Permission{
+			on(arn, "s3:CreateBucket", "s3:PutBucketTagging", "s3:PutBucketPublicAccessBlock", "s3:PutBucketOwnershipControls",
+				"s3:PutEncryptionConfiguration", "s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:PutLifecycleConfiguration"),
+			on(arn, "s3:TagResource").implied("S3 checks it where CreateBucket carries tags"),
+		},
+		Delete: []Permission{on(arn, "s3:DeleteBucket")},
+	}
+	if b.ForceDestroy {
+		p.Delete = append(p.Delete,
+			on(arn, "s3:DeleteBucketPolicy", "s3:ListBucketMultipartUploads"),
+			on(arn+"/*", "s3:AbortMultipartUpload", "s3:DeleteObject"),
+			on(arn+"/*", "s3:DeleteObjectVersion").implied("S3 checks it where DeleteObjects names versions"))
+	}
+	return p
+}

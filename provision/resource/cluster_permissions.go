@@ -1,0 +1,32 @@
+package resource
+
+// Permissions are what the calls need. What runs in the cluster is listed before a
+// deletion, and to explain what up waits for; whose it is, matters only where the
+// environment's own tasks are stopped.
+func (c Cluster) Permissions() Permissions {
+	listed := on("*", "ecs:ListTasks", "ecs:ListServices").when("ArnEquals", "ecs:cluster", c.arn())
+	p := Permissions{
+		Read:        []Permission{on(c.arn(), "ecs:DescribeClusters")},
+		CheckDelete: []Permission{listed},
+		Build: []Permission{
+			listed,
+			on(c.arn(), "ecs:CreateCluster", "ecs:TagResource", "ecs:PutClusterCapacityProviders", "ecs:UpdateCluster"),
+			// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
+			on(c.ID.ARN("iam", "", "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"), "iam:CreateServiceLinkedRole").
+				when("StringEquals", "iam:AWSServiceName", "ecs.amazonaws.com").
+				implied("ECS makes its service-linked role with the first cluster of an account"),
+		},
+		Delete: []Permission{on(c.arn(), "ecs:DeleteCluster")},
+	}
+	if c.TaskRoles != nil {
+		tasks := c.ID.ARN("ecs", c.ID.Region, "task/"+c.Name+"/*")
+		p.CheckDelete = append(p.CheckDelete, on("*", "ecs:DescribeTaskDefinition"), on(tasks, "ecs:DescribeTasks"))
+		p.Delete = append(p.Delete, on(tasks, "ecs:StopTask"))
+	}
+	if c.Shared {
+		p.Delete = append(p.Delete, on(c.arn(), "ecs:UntagResource"))
+	} else {
+		p.Build = append(p.Build, on(c.arn(), "ecs:UntagResource"))
+	}
+	return p
+}

@@ -1,0 +1,61 @@
+package resource
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+const (
+	exampleInstance  = "instance/i-0123456789abcdef0"
+	exampleInterface = "network-interface/eni-0123456789abcdef0"
+)
+
+// Permissions are what the calls need.
+func (i Instance) Permissions() Permissions {
+	end := []Permission{
+		i.ID.tagged(exampleInstance, "ec2:TerminateInstances"),
+		i.ID.tagged(exampleInterface, "ec2:ModifyNetworkInterfaceAttribute"),
+		// An interface that leaves our groups moves to the VPC's default one, which is
+		// not ours.
+		on(i.ID.ec2("security-group/*"), "ec2:ModifyNetworkInterfaceAttribute").like(i.ID.ec2(exampleGroup)),
+	}
+	return Permissions{
+		Read:        []Permission{on("*", "ec2:DescribeInstances")},
+		CheckDelete: []Permission{i.ID.tagged(exampleInstance, "ec2:DescribeInstanceAttribute")},
+		Build: slices.Concat(i.launching(), []Permission{
+			i.ID.tagged(exampleInstance, "ec2:StartInstances", "ec2:ModifyInstanceMetadataOptions",
+				"ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"),
+			on("*", "ec2:DescribeIamInstanceProfileAssociations"),
+		}, end, i.ID.tagging(exampleInstance, "RunInstances")),
+		Delete: slices.Concat([]Permission{on("*", "ec2:DescribeSecurityGroups")}, end),
+	}
+}
+
+// launching is what RunInstances needs: on what it makes, on what is ours already,
+// and on what it starts from and into, none of which is ours.
+func (i Instance) launching() []Permission {
+	image := "*"
+	if strings.HasPrefix(i.ImageName, "ami-") {
+		image = i.ImageName
+	}
+	// Images are named without their owner.
+	from := on("arn:"+i.ID.Partition+":ec2:"+i.ID.Region+"::image/"+image, "ec2:RunInstances")
+	for _, s := range i.Subnets {
+		from = from.and(i.ID.ec2("subnet/" + s))
+	}
+	if len(i.Subnets) == 0 {
+		from = from.and(i.ID.ec2("subnet/*"))
+	}
+	if i.Key.Set() {
+		key, _ := i.Key.Expect()
+		from = from.and(i.ID.ec2("key-pair/" + cmp.Or(i.KeyName, key.Name)))
+	}
+	profile, _ := i.Profile.Expect()
+	return []Permission{
+		i.ID.requested(on(i.ID.ec2("instance/*"), "ec2:RunInstances").and(i.ID.ec2("volume/*"), i.ID.ec2("network-interface/*"))).composite(),
+		from.composite(),
+		i.ID.tagged(exampleInstance, "ec2:RunInstances").composite(),
+		i.ID.passRole(profile.Role),
+	}
+}

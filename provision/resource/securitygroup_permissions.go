@@ -1,0 +1,27 @@
+package resource
+
+import (
+	"cmp"
+	"slices"
+)
+
+const (
+	exampleGroup = "security-group/sg-0123456789abcdef0"
+	exampleVPC   = "vpc-0123456789abcdef0"
+)
+
+// Permissions are what the calls need. A group has no name in its ARN.
+func (g SecurityGroup) Permissions() Permissions {
+	vpc := on(g.ID.ec2("vpc/"+cmp.Or(g.VPC, "*")), "ec2:CreateSecurityGroup").like(g.ID.ec2("vpc/" + cmp.Or(g.VPC, exampleVPC)))
+	interfaces := on("*", "ec2:DescribeNetworkInterfaces") // to explain what a step waits for
+	return Permissions{
+		Read: []Permission{on("*", "ec2:DescribeSecurityGroups")},
+		Build: slices.Concat([]Permission{
+			g.ID.requested(on(g.ID.ec2("security-group/*"), "ec2:CreateSecurityGroup")).like(g.ID.ec2(exampleGroup)),
+			vpc, interfaces,
+			g.ID.tagged(exampleGroup, "ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress",
+				"ec2:RevokeSecurityGroupIngress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress"),
+		}, g.ID.tagging(exampleGroup, "CreateSecurityGroup")),
+		Delete: []Permission{g.ID.tagged(exampleGroup, "ec2:DeleteSecurityGroup"), interfaces},
+	}
+}

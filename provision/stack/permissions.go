@@ -1,0 +1,62 @@
+package stack
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/lease"
+	"github.com/flowbed/flowbed/provision/permissions"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+)
+
+// add appends a resource to the graph, and notes which permissions it needs.
+func add[S provision.State](s *Stack, name string, own provision.Ownership, r resource.Kind[S]) provision.Ref[S] {
+	s.steps = append(s.steps, permissions.Step{Name: name, Ownership: own, Permissions: r.Permissions()})
+	return provision.Add(s.Graph, name, own, r)
+}
+
+// source is a data source that says which permissions it needs.
+type source[S any] interface {
+	provision.DataSource[S]
+	Permissions() resource.Permissions
+}
+
+// data appends a data source to the graph, and notes which permissions it needs.
+func data[S any](s *Stack, name string, d source[S]) provision.Ref[S] {
+	s.steps = append(s.steps, permissions.Step{Name: name, Data: true, Permissions: d.Permissions()})
+	return provision.Data(s.Graph, name, d)
+}
+
+// onDemand is data that is read only where a step awaits it.
+func onDemand[S any](s *Stack, name string, d source[S]) provision.Ref[S] {
+	s.steps = append(s.steps, permissions.Step{Name: name, Data: true, Permissions: d.Permissions()})
+	return provision.OnDemand(s.Graph, name, d)
+}
+
+// Steps are the steps of the graph with what they say of their calls, and the
+// lock of the environment.
+func (s *Stack) Steps() []permissions.Step {
+	l := &lease.Lease{ID: s.id}
+	return append(slices.Clone(s.steps), permissions.Step{Name: "lock", Permissions: l.Permissions()})
+}
+
+// Permissions are what a command needs in an environment. It makes no calls. Of
+// the identity, the name of the environment, account, region and partition are
+// used.
+func Permissions(v permissions.Verb, env *spec.Environment, id resource.Identity, o Options) ([]permissions.Needs, error) {
+	var steps []permissions.Step
+	for _, removal := range []bool{false, true} {
+		if v == permissions.Up && removal || v == permissions.Down && !removal {
+			continue // plan shows what either would do
+		}
+		o.Removal = removal
+		s, err := Build(env, id, Clients{}, o)
+		if err != nil {
+			return nil, fmt.Errorf("collect permissions: %w", err)
+		}
+		steps = append(steps, s.Steps()...)
+	}
+	return permissions.For(v, steps), nil
+}
