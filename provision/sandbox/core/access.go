@@ -30,7 +30,7 @@ func Free[R, I any](R, Access, *I) []Access { return nil }
 
 // Text is a member of a request that is a text; empty if it is not given. It
 // panics if the request has no such member.
-func Text[I any](in *I, member string) string {
+func Text(in any, member string) string {
 	p, ok := reflect.ValueOf(in).Elem().FieldByName(member).Interface().(*string)
 	if !ok {
 		panic(fmt.Sprintf("%T.%s is no text", in, member))

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/flowbed/flowbed/provision/awserr"
 )
 
 // authorize is what comes before an operation: the region, and the permissions.
-func (a *Account) authorize(op operation, region string, in any) error {
+func (a *Account) authorize(op *operation, c Call, region string, in any) error {
 	if slices.Contains(a.Off, region) && !op.rules.Global {
 		if op.rules.RegionOff != nil {
 			return op.rules.RegionOff
@@ -19,7 +21,8 @@ func (a *Account) authorize(op operation, region string, in any) error {
 		return nil
 	}
 	r := a.request(region)
-	for _, want := range op.access(r, in) {
+	first := Access{Action: awserr.Action(c.Service, c.Operation), Resource: "*"}
+	for _, want := range op.access(r, first, in) {
 		v, err := Judge(a.Policy, want)
 		if err != nil {
 			return err

@@ -24,8 +24,8 @@ type part struct {
 // parts are the parts of all services.
 var parts []part
 
-// register adds a part under its key in the file.
-func register(p part) {
+// addPart adds a part under its key in the file.
+func addPart(p part) {
 	for _, other := range append(parts, part{key: "account"}, part{key: "serial"}) {
 		if other.key == p.key {
 			panic(fmt.Sprintf("two parts of the account are called %q", p.key))
@@ -101,7 +101,7 @@ type GlobalPart[T any] struct{ key string }
 // file; inventory is what Account.Inventory shows of it.
 func Global[T any](key string, inventory func(*Request, *T) any) GlobalPart[T] {
 	g := GlobalPart[T]{key}
-	register(part{
+	addPart(part{
 		key: key, fresh: func() any { return new(T) },
 		inventory: func(r *Request, all map[string]any) { put(all, key, inventory(r, g.Of(r))) },
 	})
@@ -125,7 +125,7 @@ type RegionalPart[T any] struct {
 // region.
 func Regional[T any](key string, fresh func(region string) *T, inventory func(*Request, *T) any) RegionalPart[T] {
 	g := RegionalPart[T]{key, fresh}
-	register(part{
+	addPart(part{
 		key: key, fresh: func() any { return new(map[string]*T) },
 		inventory: func(r *Request, all map[string]any) {
 			for region, d := range *r.db.parts[key].(*map[string]*T) {

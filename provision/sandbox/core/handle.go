@@ -42,7 +42,7 @@ func (a *Account) call(region string, in any) (any, func(), error) {
 	if fault.Refuse != nil {
 		return nil, fault.Then, fault.Refuse
 	}
-	if err := a.authorize(op, region, in); err != nil {
+	if err := a.authorize(op, c, region, in); err != nil {
 		return nil, fault.Then, err
 	}
 	if dry {
@@ -72,7 +72,7 @@ func dryRun(in any) bool {
 
 // execute runs an operation on what the call may see: a call that reads sees the
 // account as it was before the lag.
-func (a *Account) execute(op operation, c Call, region string, in any) (any, error) {
+func (a *Account) execute(op *operation, c Call, region string, in any) (any, error) {
 	r := a.request(region)
 	if !c.Write {
 		if op.rules.Consistent == nil || !op.rules.Consistent(c.Operation) {

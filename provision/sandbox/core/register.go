@@ -5,8 +5,6 @@ import (
 	"path"
 	"reflect"
 	"strings"
-
-	"github.com/flowbed/flowbed/provision/awserr"
 )
 
 // Service is one of AWS's services. Its operations are handed an R, which is the
@@ -14,13 +12,13 @@ import (
 type Service[R any] struct {
 	name  string
 	wrap  func(*Request) R
-	rules Rules
+	rules *Rules
 }
 
 // NewService makes a service under the name of the SDK's package for it. The
 // rules say where it differs from most other services.
 func NewService[R any](name string, wrap func(*Request) R, rules Rules) Service[R] {
-	return Service[R]{name, wrap, rules}
+	return Service[R]{name, wrap, &rules}
 }
 
 // Rules are what services do not have in common. The zero value is what most of
@@ -44,13 +42,13 @@ type Rules struct {
 
 // operation is what a service can do, with the type of its input hidden.
 type operation struct {
-	rules   Rules
+	rules   *Rules
 	execute func(r *Request, in any) (any, error)
-	access  func(r *Request, in any) []Access
+	access  func(r *Request, a Access, in any) []Access
 }
 
 // operations holds what the account can do, by the type of the input.
-var operations = map[reflect.Type]operation{}
+var operations = map[reflect.Type]*operation{}
 
 // Register adds an operation together with its authorization: access says all
 // that AWS looks for in the caller's policy before it executes the call. It is
@@ -61,28 +59,30 @@ var operations = map[reflect.Type]operation{}
 // Register is called when the program starts, and panics if there is no access,
 // if the operation is there already, or if it is another service's.
 func Register[R, I, O any](s Service[R], execute func(R, *I) (*O, error), access func(R, Access, *I) []Access) {
-	t := reflect.TypeFor[*I]()
-	c := describe(t)
-	switch _, twice := operations[t]; {
-	case access == nil:
+	var allow func(*Request, Access, any) []Access
+	if access != nil {
+		allow = func(r *Request, a Access, in any) []Access { return access(s.wrap(r), a, in.(*I)) }
+	}
+	register(s.name, reflect.TypeFor[*I](), &operation{s.rules, func(r *Request, in any) (any, error) {
+		out, err := execute(s.wrap(r), in.(*I))
+		if err != nil {
+			return nil, err // not a typed nil
+		}
+		return out, nil
+	}, allow})
+}
+
+func register(service string, input reflect.Type, op *operation) {
+	c := describe(input)
+	switch _, twice := operations[input]; {
+	case op.access == nil:
 		panic(fmt.Sprintf("%s is registered without its authorization", c))
 	case twice:
 		panic(fmt.Sprintf("%s is registered twice", c))
-	case c.Service != s.name:
-		panic(fmt.Sprintf("%s is registered as an operation of %s", c, s.name))
+	case c.Service != service:
+		panic(fmt.Sprintf("%s is registered as an operation of %s", c, service))
 	}
-	first := Access{Action: awserr.Action(c.Service, c.Operation), Resource: "*"}
-	operations[t] = operation{
-		rules: s.rules,
-		execute: func(r *Request, in any) (any, error) {
-			out, err := execute(s.wrap(r), in.(*I))
-			if err != nil {
-				return nil, err // not a typed nil
-			}
-			return out, nil
-		},
-		access: func(r *Request, in any) []Access { return access(s.wrap(r), first, in.(*I)) },
-	}
+	operations[input] = op
 }
 
 // describe names the call that has an input.
