@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -23,7 +24,7 @@ func TestLoadFormat1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(want, any(account.Inventory())); d != "" {
+	if d := cmp.Diff(want, account.Inventory()); d != "" {
 		t.Error("after loading (-want +have):\n" + d)
 	}
 	path := filepath.Join(t.TempDir(), "sandbox.json")
@@ -31,12 +32,16 @@ func TestLoadFormat1(t *testing.T) {
 	if err := deleteRole(account); err == nil { // any writing call saves the account
 		t.Error("a role with policies was deleted")
 	}
-	if d := cmp.Diff(readJSON(t, "testdata/format1.json"), readJSON(t, path)); d != "" {
+	saved := readJSON(t, path)
+	maps.DeleteFunc(saved["account"].(map[string]any), func(_ string, part any) bool {
+		return part == nil // a service that was not there in those days
+	})
+	if d := cmp.Diff(readJSON(t, "testdata/format1.json"), saved); d != "" {
 		t.Error("after saving (-loaded +saved):\n" + d)
 	}
 }
 
-func readJSON(t *testing.T, path string) (v any) {
+func readJSON(t *testing.T, path string) (v map[string]any) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err == nil {
