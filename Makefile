@@ -50,7 +50,8 @@ matrix: .venv/ready ## go through the whole crash and fault matrix, and write do
 	FLOWBED_MATRIX=whole go test -timeout 60m -run TestCrashes ./test/e2e
 
 .PHONY: docs
-docs: ## write docs/spec.md and docs/permissions.md from the code
+docs: ## write docs/spec.md, docs/permissions.md and the list of the sandbox's services
+	go generate ./provision/sandbox
 	go run ./provision/spec/gendoc
 	go run ./provision/permissions/gendoc
 

@@ -18,6 +18,7 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
+	sandboxs3 "github.com/flowbed/flowbed/provision/sandbox/s3"
 )
 
 const stranger = "210987654321"
@@ -178,7 +179,7 @@ func TestBucketOfSomebodyElse(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPail("us-east-1")
 			p.want.Regional = c.regional
-			p.account.TakeBucket("flows", stranger, c.region)
+			sandboxs3.TakeBucket(p.account, "flows", stranger, c.region)
 			wantError(t, p.graph().Up(t.Context()), c.want)
 			if n := len(p.account.Writes()); n != 0 {
 				t.Errorf("%d writing calls were made", n)
@@ -187,7 +188,7 @@ func TestBucketOfSomebodyElse(t *testing.T) {
 	}
 	t.Run("taken in the last moment", func(t *testing.T) {
 		p := newPail("us-east-1")
-		p.account.TakeBucket("flows", stranger, "us-east-1")
+		sandboxs3.TakeBucket(p.account, "flows", stranger, "us-east-1")
 		_, err := p.want.Create(t.Context())
 		wantError(t, err, "another account has the name flows: choose another bucket name")
 	})

@@ -16,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
 	"github.com/flowbed/flowbed/provision/sandbox"
@@ -118,86 +117,5 @@ func TestDryRunChangesNothing(t *testing.T) {
 	}
 	if len(account.Writes()) > 0 || len(account.Inventory()) > 0 {
 		t.Errorf("a dry run wrote: %v", account.Inventory())
-	}
-}
-
-func TestEncodedMessageIsDecoded(t *testing.T) {
-	ctx, account := context.Background(), sandbox.New()
-	account.Policy = allow(`"sts:*"`, `"*"`)
-	cfg := account.Config("eu-central-1")
-	_, err := ec2.NewFromConfig(cfg).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{})
-	_, message, ok := strings.Cut(err.Error(), "Encoded authorization failure message: ")
-	if !ok {
-		t.Fatal(err)
-	}
-	out, err := sts.NewFromConfig(cfg).DecodeAuthorizationMessage(ctx, &sts.DecodeAuthorizationMessageInput{EncodedMessage: &message})
-	if err != nil || !strings.Contains(*out.DecodedMessage, `"action":"ec2:DescribeVpcs"`) {
-		t.Errorf("decoded: %v, %v", out, err)
-	}
-	if _, err := sts.NewFromConfig(cfg).DecodeAuthorizationMessage(ctx, &sts.DecodeAuthorizationMessageInput{EncodedMessage: aws.String("?")}); err == nil {
-		t.Error("what is no message was decoded")
-	}
-}
-
-func TestSimulatePrincipalPolicy(t *testing.T) {
-	ctx, account := context.Background(), sandbox.New()
-	api := iam.NewFromConfig(account.Config("eu-central-1"))
-	simulate := func(source string) (string, error) {
-		out, err := api.SimulatePrincipalPolicy(ctx, &iam.SimulatePrincipalPolicyInput{
-			PolicySourceArn: aws.String("arn:aws:iam::123456789012:" + source), ActionNames: []string{"iam:PassRole"},
-			ResourceArns: []string{"arn:aws:iam::123456789012:role/x"},
-			ContextEntries: []iamtypes.ContextEntry{{ContextKeyName: aws.String("iam:PassedToService"),
-				ContextKeyType: "string", ContextKeyValues: []string{"ec2.amazonaws.com"}}},
-		})
-		if err != nil {
-			return "", err
-		}
-		return string(out.EvaluationResults[0].EvalDecision), nil
-	}
-	pass := func(effect, service string) string {
-		return `{"Statement":[{"Effect":"Allow","Action":"iam:Simulate*","Resource":"*"},{"Effect":"` + effect + `","Action":"iam:PassRole","Resource":"*",` +
-			`"Condition":{"StringEquals":{"iam:PassedToService":"` + service + `"}}}]}`
-	}
-	for policy, want := range map[string]string{
-		"": "allowed", pass("Allow", "ec2.amazonaws.com"): "allowed", pass("Allow", "ecs.amazonaws.com"): "implicitDeny", pass("Deny", "ec2.amazonaws.com"): "explicitDeny",
-	} {
-		account.Policy = policy
-		if have, err := simulate("user/sandbox"); have != want || err != nil {
-			t.Errorf("under %q: %s, %v, want %s", policy, have, err, want)
-		}
-	}
-	account.Policy = ""
-	if _, err := simulate("role/nobody"); err == nil {
-		t.Error("an unknown role was simulated")
-	}
-	account.Caller = "arn:aws:sts::123456789012:assumed-role/x/session"
-	if _, err := simulate("user/sandbox"); err == nil {
-		t.Error("an unknown user was simulated")
-	}
-}
-
-func TestRegions(t *testing.T) {
-	ctx, account := context.Background(), sandbox.New()
-	account.Off = []string{"eu-south-1"}
-	home := ec2.NewFromConfig(account.Config("us-east-1"))
-	out, err := home.DescribeRegions(ctx, &ec2.DescribeRegionsInput{AllRegions: aws.Bool(true), RegionNames: []string{"eu-south-1", "eu-central-1", "af-south-1"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	have := map[string]string{}
-	for _, r := range out.Regions {
-		have[*r.RegionName] = *r.OptInStatus
-	}
-	for region, want := range map[string]string{"eu-south-1": "not-opted-in", "eu-central-1": "opt-in-not-required", "af-south-1": "opted-in"} {
-		if have[region] != want {
-			t.Errorf("%s is %q, want %q", region, have[region], want)
-		}
-	}
-	if out, err := home.DescribeRegions(ctx, &ec2.DescribeRegionsInput{RegionNames: []string{"eu-south-1"}}); err != nil || len(out.Regions) > 0 {
-		t.Errorf("a region that is off is shown: %v, %v", out, err)
-	}
-	_, err = ec2.NewFromConfig(account.Config("eu-south-1")).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{})
-	if api, _ := errors.AsType[smithy.APIError](err); api == nil || api.ErrorCode() != "AuthFailure" {
-		t.Errorf("a call to a region that is off: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package sandbox
+package sandbox_test
 
 import (
 	"os"
@@ -11,20 +11,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision/sandbox"
+	sandboxssm "github.com/flowbed/flowbed/provision/sandbox/ssm"
+	"github.com/flowbed/flowbed/test/try"
 )
 
 const secret = "pnu_0123456789abcdef"
 
-func putSecret(t *testing.T, a *Account, value string) {
+func putSecret(t *testing.T, a *sandbox.Account, value string) {
 	t.Helper()
-	must(ssm.NewFromConfig(a.Config("us-east-1")).PutParameter(t.Context(), &ssm.PutParameterInput{
+	try.Must(ssm.NewFromConfig(a.Config("us-east-1")).PutParameter(t.Context(), &ssm.PutParameterInput{
 		Name: aws.String("/key"), Value: &value, Type: "SecureString", Overwrite: aws.Bool(true),
 	}))
 }
 
-func getSecret(t *testing.T, a *Account) string {
+func getSecret(t *testing.T, a *sandbox.Account) string {
 	t.Helper()
-	out := must(ssm.NewFromConfig(a.Config("us-east-1")).GetParameter(t.Context(), &ssm.GetParameterInput{
+	out := try.Must(ssm.NewFromConfig(a.Config("us-east-1")).GetParameter(t.Context(), &ssm.GetParameterInput{
 		Name: aws.String("/key"), WithDecryption: aws.Bool(true),
 	}))
 	return *out.Parameter.Value
@@ -32,37 +36,37 @@ func getSecret(t *testing.T, a *Account) string {
 
 func TestSaveAndLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "dir", "sandbox.json")
-	a := must(Load(path))
+	a := try.Must(sandbox.Load(path))
 	if err := a.Save(path); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("an account that nothing was written to was saved")
 	}
-	h := handOf(a, "us-east-1")
-	ok(h.role("one"))
-	ok(h.bucket("one", ""))
-	ok(h.put("k"))
+	h := try.Of(a, "us-east-1")
+	try.OK(h.Role("one"))
+	try.OK(h.Bucket("one", ""))
+	try.OK(h.Put("k"))
 	putSecret(t, a, secret)
 	if err := a.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	if mode := must(os.Stat(path)).Mode().Perm(); mode != 0o600 {
+	if mode := try.Must(os.Stat(path)).Mode().Perm(); mode != 0o600 {
 		t.Errorf("the file has the mode %o, want 600", mode)
 	}
-	if n := len(must(os.ReadDir(filepath.Dir(path)))); n != 1 {
+	if n := len(try.Must(os.ReadDir(filepath.Dir(path)))); n != 1 {
 		t.Errorf("%d files are left, want 1", n)
 	}
-	b := must(Load(path))
+	b := try.Must(sandbox.Load(path))
 	if d := cmp.Diff(a.Inventory(), b.Inventory()); d != "" {
 		t.Error("not the same after loading (-before +after):\n" + d)
 	}
-	wantCode(t, handOf(b, "us-east-1").role("one"), "EntityAlreadyExists")
+	try.WantCode(t, try.Of(b, "us-east-1").Role("one"), "EntityAlreadyExists")
 }
 
 func TestSecretsAreNotSaved(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sandbox.json")
-	a := New()
+	a := sandbox.New()
 	putSecret(t, a, "an older one")
 	putSecret(t, a, secret)
 	if have := getSecret(t, a); have != secret {
@@ -71,25 +75,25 @@ func TestSecretsAreNotSaved(t *testing.T) {
 	if err := a.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	if text := string(must(os.ReadFile(path))); strings.Contains(text, secret) || strings.Contains(text, "an older one") {
+	if text := string(try.Must(os.ReadFile(path))); strings.Contains(text, secret) || strings.Contains(text, "an older one") {
 		t.Error("the file holds the secret")
 	}
 	for _, c := range []struct {
 		known []string
 		want  string
-	}{{nil, NotKept}, {[]string{"wrong", ""}, NotKept}, {[]string{"wrong", secret}, secret}} {
-		b := must(Load(path))
+	}{{nil, sandboxssm.NotKept}, {[]string{"wrong", ""}, sandboxssm.NotKept}, {[]string{"wrong", secret}, secret}} {
+		b := try.Must(sandbox.Load(path))
 		b.Secrets = c.known
 		if have := getSecret(t, b); have != c.want {
 			t.Errorf("with %q known: have %q, want %q", c.known, have, c.want)
 		}
 	}
-	c := must(Load(path)) // what is not known stays recognisable
-	ok(handOf(c, "us-east-1").role("one"))
+	c := try.Must(sandbox.Load(path)) // what is not known stays recognisable
+	try.OK(try.Of(c, "us-east-1").Role("one"))
 	if err := c.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	d := must(Load(path))
+	d := try.Must(sandbox.Load(path))
 	if d.Secrets = []string{secret}; getSecret(t, d) != secret {
 		t.Error("the secret was forgotten by saving again")
 	}
@@ -105,7 +109,7 @@ func TestDamagedFile(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := Load(path)
+			_, err := sandbox.Load(path)
 			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete the file") {
 				t.Errorf("have the error %v, want one that names the file and says what to do", err)
 			}
@@ -115,30 +119,30 @@ func TestDamagedFile(t *testing.T) {
 
 func TestKeepSurvivesAKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sandbox.json")
-	h := newHand("us-east-1")
+	h := try.New("us-east-1")
 	h.Keep = path
-	ok(h.role("one")) // and no Save
-	if !handOf(must(Load(path)), "us-east-1").hasRole("one") {
+	try.OK(h.Role("one")) // and no Save
+	if !try.Of(try.Must(sandbox.Load(path)), "us-east-1").HasRole("one") {
 		t.Error("the role is not in the file")
 	}
 	h.Keep = filepath.Join(path, "not a directory")
-	if err := h.role("two"); err == nil {
+	if err := h.Role("two"); err == nil {
 		t.Error("a write that could not be kept succeeded")
 	}
 }
 
 func TestInventoryLeavesOutWhatIsAWSs(t *testing.T) {
-	h, ctx := newHand("us-east-1"), t.Context()
+	h, ctx := try.New("us-east-1"), t.Context()
 	empty := h.Inventory()
-	must(ec2.NewFromConfig(h.Config("us-east-1")).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{}))
-	wantCode(t, h.linked("ecs.amazonaws.com"), "")
-	ok(h.role("one"))
-	ok(h.bucket("one", ""))
+	try.Must(ec2.NewFromConfig(h.Config("us-east-1")).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{}))
+	try.WantCode(t, h.Link("ecs.amazonaws.com"), "")
+	try.OK(h.Role("one"))
+	try.OK(h.Bucket("one", ""))
 	if d := cmp.Diff(empty, h.Inventory()); !strings.Contains(d, `"one"`) {
 		t.Errorf("what was made is not listed:\n%s", d)
 	}
-	ok(h.dropBucket("one"))
-	must(h.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String("one")}))
+	try.OK(h.DropBucket("one"))
+	try.Must(h.IAM.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String("one")}))
 	if d := cmp.Diff(empty, h.Inventory()); d != "" {
 		t.Error("something is left (-before +after):\n" + d)
 	}

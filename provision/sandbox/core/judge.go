@@ -1,0 +1,84 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Verdict is the outcome of a policy.
+type Verdict int
+
+// The verdicts.
+const (
+	ImplicitDeny Verdict = iota // no statement allows it
+	ExplicitDeny
+	Allowed
+)
+
+// Judge applies an identity's policy.
+func Judge(document string, a Access) (v Verdict, err error) {
+	p, wrong := ParsePolicy(document, IdentityPolicy, nil)
+	if wrong != "" {
+		return v, Fail("MalformedPolicyDocument", "%s", wrong)
+	}
+	for _, s := range p.Statement {
+		applies, err := s.applies(a)
+		switch {
+		case err != nil:
+			return v, err
+		case applies && s.Effect == "Deny":
+			return ExplicitDeny, nil
+		case applies:
+			v = Allowed
+		}
+	}
+	return v, nil
+}
+
+func (s Statement) applies(a Access) (bool, error) {
+	if len(s.NotAction) > 0 || len(s.NotResource) > 0 {
+		return false, Fail("NotImplemented", "the sandbox does not know NotAction and NotResource")
+	}
+	action := slices.ContainsFunc(s.Action, func(p string) bool { return Wild(strings.ToLower(p), strings.ToLower(a.Action)) })
+	if !action || !slices.ContainsFunc(s.Resource, func(p string) bool { return Wild(p, a.Resource) }) {
+		return false, nil
+	}
+	for operator, keys := range s.Condition {
+		for key, want := range keys {
+			ok, err := holds(operator, list(want), a.Context[strings.ToLower(key)])
+			if err != nil || !ok {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// holds compares in the ways that are used here.
+func holds(operator string, want, have []string) (bool, error) {
+	same := func(want, have string) bool { return want == have }
+	switch operator {
+	case "StringEquals":
+	case "StringLike", "ArnLike", "ArnEquals": // of ARNs, AWS makes no difference between them
+		same = Wild
+	default:
+		return false, Fail("NotImplemented", "the sandbox does not know the condition operator %s", operator)
+	}
+	return slices.ContainsFunc(have, func(h string) bool {
+		return slices.ContainsFunc(want, func(w string) bool { return same(w, h) })
+	}), nil
+}
+
+// list is one text or a list of them.
+func list(v any) (texts []string) {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		for _, e := range v {
+			texts = append(texts, fmt.Sprint(e))
+		}
+	}
+	return texts
+}

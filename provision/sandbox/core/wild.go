@@ -1,0 +1,16 @@
+package core
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Wild compares with the wildcards * and ?.
+func Wild(pattern, s string) bool {
+	if !strings.ContainsAny(pattern, "*?") {
+		return pattern == s
+	}
+	p := regexp.QuoteMeta(pattern)
+	p = strings.ReplaceAll(strings.ReplaceAll(p, `\*`, ".*"), `\?`, ".")
+	return regexp.MustCompile("^(?s:" + p + ")$").MatchString(s)
+}

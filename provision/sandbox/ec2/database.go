@@ -1,0 +1,163 @@
+// Package ec2 is the sandbox's Elastic Compute Cloud: networks, security groups,
+// key pairs, images and instances. It asks IAM for instance profiles. Systems
+// Manager asks it which instances run (Running) and for AWS's images
+// (PublicImage).
+package ec2
+
+import (
+	"time"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+var service = core.NewService("ec2", func(r *core.Request) *request { return &request{r} }, core.Rules{
+	RegionOff: core.Fail("AuthFailure", "AWS was not able to validate the provided access credentials"),
+	Denied: func(d core.Denial) error {
+		return core.Fail("UnauthorizedOperation", "You are not authorized to perform this operation. %s. Encoded authorization failure message: %s", d.Text(), d.Encoded())
+	},
+})
+
+var part = core.Regional("ec2", fresh, inventory)
+
+// request is a call in the hands of one of EC2's operations.
+type request struct{ *core.Request }
+
+func (r *request) db() *database { return part.In(r.Request) }
+
+// database is a region's part of EC2.
+type database struct {
+	VPCs       map[string]*vpc           `json:"vpcs"`
+	Subnets    map[string]*subnet        `json:"subnets"`
+	Routes     map[string]*routeTable    `json:"routes"`
+	Groups     map[string]*securityGroup `json:"groups"`
+	Keys       map[string]*keyPair       `json:"keys"` // by name
+	Instances  map[string]*instance      `json:"instances"`
+	Volumes    map[string]*volume        `json:"volumes"`
+	Interfaces map[string]*nic           `json:"interfaces"`
+}
+
+type vpc struct {
+	ID      string    `json:"id"`
+	CIDR    string    `json:"cidr"`
+	Default bool      `json:"default"`
+	Tags    core.Tags `json:"tags"`
+}
+
+type subnet struct {
+	ID          string    `json:"id"`
+	VPC         string    `json:"vpc"`
+	Zone        string    `json:"zone"`
+	CIDR        string    `json:"cidr"`
+	MapPublicIP bool      `json:"map_public_ip"`
+	Default     bool      `json:"default"`
+	Used        int       `json:"used"` // addresses handed out so far
+	Tags        core.Tags `json:"tags"`
+}
+
+type routeTable struct {
+	ID      string   `json:"id"`
+	VPC     string   `json:"vpc"`
+	Main    bool     `json:"main"`
+	Subnets []string `json:"subnets"` // associated by name
+	Gateway string   `json:"gateway"` // of the default route; may be empty
+}
+
+type securityGroup struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	Description string    `json:"description"`
+	VPC         string    `json:"vpc"`
+	Ingress     []rule    `json:"ingress"`
+	Egress      []rule    `json:"egress"`
+	Tags        core.Tags `json:"tags"`
+}
+
+// rule is one permission: one source, one range of ports.
+type rule struct {
+	Protocol    string `json:"protocol"` // "tcp", "udp", "icmp", "-1", …
+	From        int32  `json:"from"`
+	To          int32  `json:"to"`
+	CIDR        string `json:"cidr"`              // IPv4 or IPv6, or
+	Group       string `json:"group"`             // another group
+	Account     string `json:"account,omitempty"` // of the group, if it is not ours
+	Description string `json:"description"`
+}
+
+type keyPair struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	PublicKey   string    `json:"public_key"`
+	Fingerprint string    `json:"fingerprint"`
+	Type        string    `json:"type"`
+	Created     time.Time `json:"created"`
+	Tags        core.Tags `json:"tags"`
+}
+
+// image is one of AWS's images; nobody can make others here.
+type image struct {
+	ID           string
+	Name         string
+	Architecture string
+	RootDevice   string
+	RootGiB      int32
+	Created      time.Time
+}
+
+type instance struct {
+	ID               string    `json:"id"`
+	Type             string    `json:"type"`
+	Image            string    `json:"image"`
+	Key              string    `json:"key"`
+	Profile          string    `json:"profile"` // ARN; may be empty
+	ProfileID        string    `json:"profile_id"`
+	Association      string    `json:"association"` // id of the profile's association
+	Subnet           string    `json:"subnet"`
+	VPC              string    `json:"vpc"`
+	Zone             string    `json:"zone"`
+	State            string    `json:"state"` // as it was at Since, see (*request).state
+	Since            time.Time `json:"since"`
+	Reason           string    `json:"reason"` // of the state
+	Launched         time.Time `json:"launched"`
+	ShutdownBehavior string    `json:"shutdown_behavior"`
+	NoTerminate      bool      `json:"no_terminate"`
+	NoStop           bool      `json:"no_stop"`
+	Metadata         metadata  `json:"metadata"`
+	UserData         string    `json:"user_data"` // base64
+	Token            string    `json:"token"`
+	Fingerprint      string    `json:"fingerprint"` // of the launch, for the token
+	Tags             core.Tags `json:"tags"`
+}
+
+type metadata struct {
+	Tokens       string `json:"tokens"`
+	HopLimit     int32  `json:"hop_limit"`
+	Endpoint     string `json:"endpoint"`
+	InstanceTags string `json:"instance_tags"`
+}
+
+type volume struct {
+	ID        string    `json:"id"`
+	Instance  string    `json:"instance"`
+	Device    string    `json:"device"`
+	Zone      string    `json:"zone"`
+	Type      string    `json:"type"`
+	GiB       int32     `json:"gib"`
+	Encrypted bool      `json:"encrypted"`
+	Ends      bool      `json:"ends"` // with its instance
+	Created   time.Time `json:"created"`
+	Tags      core.Tags `json:"tags"`
+}
+
+// nic is a network interface.
+type nic struct {
+	ID          string    `json:"id"`
+	Instance    string    `json:"instance"` // may be empty
+	Description string    `json:"description"`
+	Subnet      string    `json:"subnet"`
+	VPC         string    `json:"vpc"`
+	Zone        string    `json:"zone"`
+	PrivateIP   string    `json:"private_ip"`
+	PublicIP    string    `json:"public_ip"`
+	Groups      []string  `json:"groups"`
+	Tags        core.Tags `json:"tags"`
+}

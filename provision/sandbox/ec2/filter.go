@@ -1,0 +1,110 @@
+package ec2
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+// matches reports whether an object passes all filters, given what it has under
+// the name of each. A filter that is not known for this kind of object is an
+// error, as it is to EC2.
+func matches(filters []types.Filter, t core.Tags, values map[string][]string) (bool, error) {
+	all := true
+	for _, f := range filters {
+		name := aws.ToString(f.Name)
+		have, known := values[name]
+		if key, ok := strings.CutPrefix(name, "tag:"); ok {
+			if v, ok := t[key]; ok {
+				have = []string{v}
+			}
+		} else if name == "tag-key" {
+			have = t.Keys()
+		} else if !known {
+			return false, core.Fail("InvalidParameterValue", "The filter '%s' is invalid", name)
+		}
+		all = all && slices.ContainsFunc(have, func(h string) bool {
+			return slices.ContainsFunc(f.Values, func(want string) bool { return core.Wild(want, h) })
+		})
+	}
+	return all, nil
+}
+
+func truth(b bool) string {
+	if b {
+		return "true"
+	}
+	return "false"
+}
+
+func tagList(t core.Tags) (list []types.Tag) {
+	for _, k := range t.Keys() {
+		list = append(list, types.Tag{Key: aws.String(k), Value: aws.String(t[k])})
+	}
+	return list
+}
+
+func newTags(have core.Tags, list []types.Tag) (core.Tags, error) {
+	add := make([]core.Tag, 0, len(list))
+	for _, t := range list {
+		add = append(add, core.Tag{Key: aws.ToString(t.Key), Value: aws.ToString(t.Value)})
+	}
+	return have.With(add, core.TagRules{Code: "InvalidParameterValue", TooMany: "TagLimitExceeded"})
+}
+
+// specified are the tags for one kind of object among those of a creating call.
+// Each kind that is named must be one of those that the call makes.
+func specified(specs []types.TagSpecification, kind types.ResourceType, others ...types.ResourceType) (core.Tags, error) {
+	t := core.Tags{}
+	for _, s := range specs {
+		if s.ResourceType != kind {
+			if !slices.Contains(others, s.ResourceType) {
+				return nil, core.Fail("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", s.ResourceType)
+			}
+			continue
+		}
+		var err error
+		if t, err = newTags(t, s.Tags); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// tagsOf is the place where an object's tags are, by its id.
+func (d *database) tagsOf(id string) (*core.Tags, error) {
+	prefix, _, _ := strings.Cut(id, "-")
+	switch prefix {
+	case "i":
+		return tagsIn(d.Instances, id, noInstance, func(o *instance) *core.Tags { return &o.Tags })
+	case "sg":
+		return tagsIn(d.Groups, id, noGroup, func(o *securityGroup) *core.Tags { return &o.Tags })
+	case "vol":
+		return tagsIn(d.Volumes, id, noVolume, func(o *volume) *core.Tags { return &o.Tags })
+	case "eni":
+		return tagsIn(d.Interfaces, id, noInterface, func(o *nic) *core.Tags { return &o.Tags })
+	case "vpc":
+		return tagsIn(d.VPCs, id, noVPC, func(o *vpc) *core.Tags { return &o.Tags })
+	case "subnet":
+		return tagsIn(d.Subnets, id, noSubnet, func(o *subnet) *core.Tags { return &o.Tags })
+	case "key":
+		for _, k := range d.Keys {
+			if k.ID == id {
+				return &k.Tags, nil
+			}
+		}
+		return nil, core.Fail("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", id)
+	}
+	return nil, core.Fail("InvalidID", "The ID '%s' is not valid", id)
+}
+
+func tagsIn[T any](all map[string]*T, id string, missing func(string) error, of func(*T) *core.Tags) (*core.Tags, error) {
+	if o := all[id]; o != nil {
+		return of(o), nil
+	}
+	return nil, missing(id)
+}

@@ -1,0 +1,48 @@
+package ec2
+
+import (
+	"reflect"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+// inventory leaves out what a fresh region has, and names what is missing of it.
+func inventory(r *core.Request, d *database) any {
+	ended := func(id string) bool {
+		i := d.Instances[id]
+		return i == nil || (&request{r}).state(i) == "terminated"
+	}
+	fresh := fresh(r.Region)
+	return map[string]any{
+		"vpcs":    changed(d.VPCs, fresh.VPCs, nil),
+		"routes":  changed(d.Routes, fresh.Routes, nil),
+		"groups":  changed(d.Groups, fresh.Groups, nil),
+		"subnets": changed(d.Subnets, fresh.Subnets, func(s *subnet) { s.Used = 0 }), // addresses are not given twice
+
+		"keys":       d.Keys,
+		"instances":  core.Without(d.Instances, func(i *instance) bool { return ended(i.ID) }),
+		"volumes":    core.Without(d.Volumes, func(v *volume) bool { return v.Ends && ended(v.Instance) }),
+		"interfaces": core.Without(d.Interfaces, func(n *nic) bool { return n.Instance != "" && ended(n.Instance) }),
+	}
+}
+
+// changed are the objects that a fresh part does not have in the same way, and
+// nil for those that only it has.
+func changed[T any](have, fresh map[string]*T, normal func(*T)) map[string]any {
+	all := map[string]any{}
+	for id, o := range have {
+		c := *o
+		if normal != nil {
+			normal(&c)
+		}
+		if f := fresh[id]; f == nil || !reflect.DeepEqual(core.Plain(c), core.Plain(*f)) {
+			all[id] = c
+		}
+	}
+	for id := range fresh {
+		if have[id] == nil {
+			all[id] = "deleted"
+		}
+	}
+	return all
+}

@@ -1,0 +1,130 @@
+package ec2
+
+import (
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+func init() {
+	core.Register(service, describeNetworkInterfaces, core.Anything)
+	core.Register(service, modifyNetworkInterfaceAttribute, interfaceAccess)
+	core.Register(service, describeVolumes, core.Anything)
+}
+
+func noInterface(id string) error {
+	return core.Fail("InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '%s' does not exist", id)
+}
+
+func noVolume(id string) error {
+	return core.Fail("InvalidVolume.NotFound", "The volume '%s' does not exist.", id)
+}
+
+func describeNetworkInterfaces(r *request, in *ec2.DescribeNetworkInterfacesInput) (*ec2.DescribeNetworkInterfacesOutput, error) {
+	d := r.db()
+	list, err := chosen(d.Interfaces, in.NetworkInterfaceIds, noInterface)
+	if err != nil {
+		return nil, err
+	}
+	var all []types.NetworkInterface
+	for _, n := range list {
+		if !r.attached(n) {
+			if len(in.NetworkInterfaceIds) > 0 {
+				return nil, noInterface(n.ID)
+			}
+			continue
+		}
+		ok, err := matches(in.Filters, n.Tags, map[string][]string{
+			"group-id":               slices.Clone(n.Groups),
+			"network-interface-id":   {n.ID},
+			"attachment.instance-id": {n.Instance},
+			"subnet-id":              {n.Subnet},
+			"vpc-id":                 {n.VPC},
+			"description":            {n.Description},
+		})
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, types.NetworkInterface{
+				NetworkInterfaceId: &n.ID, Description: &n.Description, SubnetId: &n.Subnet, VpcId: &n.VPC,
+				AvailabilityZone: &n.Zone, OwnerId: &r.AccountID, Groups: d.identifiers(n.Groups),
+				PrivateIpAddress: &n.PrivateIP, InterfaceType: types.NetworkInterfaceTypeInterface,
+				Status: types.NetworkInterfaceStatusInUse, TagSet: tagList(n.Tags),
+				Attachment: &types.NetworkInterfaceAttachment{
+					InstanceId: &n.Instance, InstanceOwnerId: &r.AccountID, DeviceIndex: aws.Int32(0),
+					DeleteOnTermination: aws.Bool(true), Status: types.AttachmentStatusAttached,
+				},
+			})
+		}
+	}
+	some, next, err := core.Page(all, in.NextToken, in.MaxResults, 1000)
+	return &ec2.DescribeNetworkInterfacesOutput{NetworkInterfaces: some, NextToken: next}, err
+}
+
+func modifyNetworkInterfaceAttribute(r *request, in *ec2.ModifyNetworkInterfaceAttributeInput) (*ec2.ModifyNetworkInterfaceAttributeOutput, error) {
+	n := r.db().Interfaces[aws.ToString(in.NetworkInterfaceId)]
+	if n == nil || !r.attached(n) {
+		return nil, noInterface(aws.ToString(in.NetworkInterfaceId))
+	}
+	if len(in.Groups) == 0 {
+		return nil, core.Fail("InvalidParameterCombination", "the sandbox only changes the groups of an interface")
+	}
+	return &ec2.ModifyNetworkInterfaceAttributeOutput{}, r.join(n, in.Groups)
+}
+
+// join puts an interface into groups, and out of all others.
+func (r *request) join(n *nic, groups []string) error {
+	d := r.db()
+	if n == nil {
+		return core.Fail("IncorrectInstanceState", "The instance has no network interface.")
+	}
+	for _, id := range groups {
+		switch g := d.Groups[id]; {
+		case g == nil:
+			return noGroup(id)
+		case g.VPC != n.VPC:
+			return core.Fail("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
+		}
+	}
+	n.Groups = slices.Clone(groups)
+	return nil
+}
+
+func describeVolumes(r *request, in *ec2.DescribeVolumesInput) (*ec2.DescribeVolumesOutput, error) {
+	list, err := chosen(r.db().Volumes, in.VolumeIds, noVolume)
+	if err != nil {
+		return nil, err
+	}
+	out := &ec2.DescribeVolumesOutput{}
+	for _, v := range list {
+		ok, err := matches(in.Filters, v.Tags, map[string][]string{
+			"attachment.instance-id": {v.Instance},
+			"volume-id":              {v.ID},
+			"encrypted":              {truth(v.Encrypted)},
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		o := types.Volume{
+			VolumeId: &v.ID, AvailabilityZone: &v.Zone, Size: &v.GiB, VolumeType: types.VolumeType(v.Type),
+			Encrypted: &v.Encrypted, CreateTime: &v.Created, State: types.VolumeStateAvailable, Tags: tagList(v.Tags),
+		}
+		if v.Instance != "" {
+			o.State = types.VolumeStateInUse
+			o.Attachments = []types.VolumeAttachment{{
+				InstanceId: aws.String(v.Instance), VolumeId: &v.ID, Device: &v.Device,
+				DeleteOnTermination: aws.Bool(v.Ends), State: types.VolumeAttachmentStateAttached,
+			}}
+		}
+		out.Volumes = append(out.Volumes, o)
+	}
+	return out, nil
+}

@@ -1,0 +1,55 @@
+package ecs
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+// What AWS looks at for ECS's calls:
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+
+// clusterARN takes a short name or an ARN.
+func (r *request) clusterARN(name string) string { return r.arnOf("cluster/" + clusterName(&name)) }
+
+func clusterAccess[I any](r *request, a core.Access, in *I) []core.Access {
+	return a.To(r.clusterARN(core.Text(in, "Cluster")))
+}
+
+// inClusterAccess is for calls whose resource is everything; a condition may be
+// about the cluster.
+func inClusterAccess[I any](r *request, a core.Access, in *I) []core.Access {
+	return []core.Access{a.WithContext("ecs:cluster", r.clusterARN(core.Text(in, "Cluster")))}
+}
+
+func createClusterAccess(r *request, a core.Access, in *ecs.CreateClusterInput) []core.Access {
+	a = a.WithResource(r.clusterARN(aws.ToString(in.ClusterName)))
+	if len(in.Tags) > 0 {
+		return []core.Access{a, a.WithAction("ecs:TagResource")}
+	}
+	return []core.Access{a}
+}
+
+func describeClustersAccess(r *request, a core.Access, in *ecs.DescribeClustersInput) []core.Access {
+	if len(in.Clusters) == 0 {
+		return a.To(r.clusterARN("default"))
+	}
+	var all []core.Access
+	for _, name := range in.Clusters {
+		all = append(all, a.WithResource(r.clusterARN(name)))
+	}
+	return all
+}
+
+func taskAccess[I any](_ *request, a core.Access, in *I) []core.Access {
+	return a.To(core.Text(in, "Task"))
+}
+
+func describeTasksAccess(_ *request, a core.Access, in *ecs.DescribeTasksInput) []core.Access {
+	return a.To(in.Tasks...)
+}
+
+func tagsAccess[I any](_ *request, a core.Access, in *I) []core.Access {
+	return a.To(core.Text(in, "ResourceArn"))
+}

@@ -1,0 +1,181 @@
+// Package ecs is the sandbox's Elastic Container Service: clusters, services,
+// task definitions, and tasks that run until they are stopped. It asks IAM
+// whether the roles of a task definition exist.
+package ecs
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+var service = core.NewService("ecs", func(r *core.Request) *request { return &request{r} }, core.Rules{})
+
+var part = core.Regional("ecs", fresh, inventory)
+
+// request is a call in the hands of one of ECS's operations.
+type request struct{ *core.Request }
+
+func (r *request) db() *database { return part.In(r.Request) }
+
+// database is a region's part of ECS.
+type database struct {
+	Clusters    map[string]*cluster        `json:"clusters"`    // by name; inactive ones stay
+	Tasks       map[string]*task           `json:"tasks"`       // by ARN
+	Services    map[string]*ecsService     `json:"services"`    // by ARN
+	Definitions map[string]*taskDefinition `json:"definitions"` // by family:revision
+	Linked      bool                       `json:"linked"`      // the service-linked role exists
+}
+
+type cluster struct {
+	Name      string            `json:"name"`
+	Status    string            `json:"status"`
+	Providers []string          `json:"providers"`
+	Strategy  []strategyItem    `json:"strategy"`
+	Settings  map[string]string `json:"settings"`
+	Tags      core.Tags         `json:"tags"`
+}
+
+type strategyItem struct {
+	Provider string `json:"provider"`
+	Weight   int32  `json:"weight"`
+	Base     int32  `json:"base"`
+}
+
+type task struct {
+	ARN        string    `json:"arn"`
+	Cluster    string    `json:"cluster"`
+	Definition string    `json:"definition"` // ARN
+	Status     string    `json:"status"`
+	Provider   string    `json:"provider"`
+	Group      string    `json:"group"`
+	StartedBy  string    `json:"started_by"`
+	Role       string    `json:"role,omitempty"` // of the run, in place of the definition's
+	Created    time.Time `json:"created"`
+	Tags       core.Tags `json:"tags"`
+}
+
+type ecsService struct {
+	ARN        string    `json:"arn"`
+	Name       string    `json:"name"`
+	Cluster    string    `json:"cluster"`
+	Definition string    `json:"definition"` // ARN
+	Status     string    `json:"status"`
+	Desired    int32     `json:"desired"`
+	Tags       core.Tags `json:"tags"`
+}
+
+type taskDefinition struct {
+	Family        string    `json:"family"`
+	Revision      int32     `json:"revision"`
+	Status        string    `json:"status"`
+	Image         string    `json:"image"`
+	TaskRole      string    `json:"task_role"`
+	ExecutionRole string    `json:"execution_role"`
+	Tags          core.Tags `json:"tags"`
+}
+
+func fresh(string) *database {
+	return &database{
+		Clusters: map[string]*cluster{}, Tasks: map[string]*task{},
+		Services: map[string]*ecsService{}, Definitions: map[string]*taskDefinition{},
+	}
+}
+
+func inventory(_ *core.Request, d *database) any {
+	c := *d
+	c.Linked = false
+	c.Clusters = core.Without(d.Clusters, func(o *cluster) bool { return o.Status == "INACTIVE" })
+	c.Services = core.Without(d.Services, func(o *ecsService) bool { return o.Status == "INACTIVE" })
+	c.Tasks = core.Without(d.Tasks, func(o *task) bool { return o.Status == "STOPPED" })
+	c.Definitions = core.Without(d.Definitions, func(o *taskDefinition) bool { return o.Status == "INACTIVE" })
+	return c
+}
+
+func (r *request) arnOf(object string) string { return r.ARN("ecs", r.Region, object) }
+
+func invalid(format string, args ...any) error {
+	return &types.InvalidParameterException{Message: aws.String(fmt.Sprintf(format, args...))}
+}
+
+func clientError(format string, args ...any) error {
+	return &types.ClientException{Message: aws.String(fmt.Sprintf(format, args...))}
+}
+
+// clusterName is the name in a short name or ARN; without either it is default.
+func clusterName(s *string) string {
+	if aws.ToString(s) == "" {
+		return "default"
+	}
+	return (*s)[strings.LastIndex(*s, "/")+1:]
+}
+
+// active is a cluster that can be used.
+func (r *request) active(name *string) (*cluster, error) {
+	if c := r.db().Clusters[clusterName(name)]; c != nil && c.Status == "ACTIVE" {
+		return c, nil
+	}
+	return nil, &types.ClusterNotFoundException{Message: aws.String("Cluster not found.")}
+}
+
+var clusterChars = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
+
+// checkProviders refuses capacity providers that do not exist here, and a
+// strategy that speaks of others than the cluster has.
+func checkProviders(providers []string, strategy []types.CapacityProviderStrategyItem) ([]strategyItem, error) {
+	for _, p := range providers {
+		if p != "FARGATE" && p != "FARGATE_SPOT" {
+			return nil, invalid("The specified capacity provider '%s' was not found. Specify a valid name or ARN and try again.", p)
+		}
+	}
+	var items []strategyItem
+	based := 0
+	for _, s := range strategy {
+		if !slices.Contains(providers, aws.ToString(s.CapacityProvider)) {
+			return nil, invalid("The specified capacity provider strategy cannot contain a capacity provider that is not associated with the cluster. Associate the capacity provider with the cluster and try again.")
+		}
+		if s.Base > 0 {
+			based++
+		}
+		items = append(items, strategyItem{aws.ToString(s.CapacityProvider), s.Weight, s.Base})
+	}
+	if based > 1 {
+		return nil, invalid("Only one capacity provider in a capacity provider strategy can have a base defined.")
+	}
+	return items, nil
+}
+
+func checkSettings(have map[string]string, list []types.ClusterSetting) (map[string]string, error) {
+	next := maps.Clone(have)
+	for _, s := range list {
+		v := aws.ToString(s.Value)
+		if s.Name != types.ClusterSettingNameContainerInsights || !slices.Contains([]string{"enabled", "disabled", "enhanced"}, v) {
+			return nil, invalid("Invalid cluster setting %s=%s", s.Name, v)
+		}
+		next[string(s.Name)] = v
+	}
+	return next, nil
+}
+
+func newTags(have core.Tags, list []types.Tag) (core.Tags, error) {
+	add := make([]core.Tag, 0, len(list))
+	for _, t := range list {
+		add = append(add, core.Tag{Key: aws.ToString(t.Key), Value: aws.ToString(t.Value)})
+	}
+	return have.With(add, core.TagRules{Code: "InvalidParameterException", TooMany: "InvalidParameterException"})
+}
+
+func tagList(t core.Tags) (list []types.Tag) {
+	for _, k := range t.Keys() {
+		list = append(list, types.Tag{Key: aws.String(k), Value: aws.String(t[k])})
+	}
+	return list
+}

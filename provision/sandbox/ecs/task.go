@@ -1,0 +1,151 @@
+package ecs
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+func init() {
+	core.Register(service, runTask, core.Anything)
+	core.Register(service, stopTask, taskAccess)
+	core.Register(service, listTasks, inClusterAccess)
+	core.Register(service, describeTasks, describeTasksAccess)
+}
+
+func (r *request) task(t *task) types.Task {
+	o := &types.TaskOverride{}
+	if t.Role != "" {
+		o.TaskRoleArn = &t.Role
+	}
+	return types.Task{
+		Overrides: o,
+		TaskArn:   &t.ARN, ClusterArn: aws.String(r.arnOf("cluster/" + t.Cluster)), TaskDefinitionArn: &t.Definition,
+		LastStatus: aws.String(t.Status), DesiredStatus: aws.String(t.Status), Group: &t.Group, StartedBy: &t.StartedBy,
+		CapacityProviderName: &t.Provider, LaunchType: types.LaunchTypeFargate, CreatedAt: &t.Created, Tags: tagList(t.Tags),
+	}
+}
+
+// runTask starts tasks on Fargate, which run until they are stopped.
+func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
+	c, err := r.active(in.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	d, err := r.findDefinition(in.TaskDefinition)
+	if err != nil {
+		return nil, err
+	}
+	if d.Status != "ACTIVE" {
+		return nil, clientError("TaskDefinition is inactive")
+	}
+	provider := "FARGATE"
+	if len(in.CapacityProviderStrategy) > 0 {
+		if in.LaunchType != "" {
+			return nil, invalid("Specify either a launch type or a capacity provider strategy, not both.")
+		}
+		if _, err := checkProviders(c.Providers, in.CapacityProviderStrategy); err != nil {
+			return nil, err
+		}
+		provider = aws.ToString(in.CapacityProviderStrategy[0].CapacityProvider)
+	}
+	own, err := newTags(core.Tags{}, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	out := &ecs.RunTaskOutput{}
+	for range max(1, aws.ToInt32(in.Count)) {
+		t := &task{
+			ARN: r.arnOf(fmt.Sprintf("task/%s/%032x", c.Name, r.Next())), Cluster: c.Name, Status: "RUNNING", Provider: provider,
+			Definition: r.arnOf("task-definition/" + d.key()), Group: "family:" + d.Family,
+			StartedBy: aws.ToString(in.StartedBy), Created: r.Now, Tags: own,
+		}
+		if in.Overrides != nil {
+			t.Role = aws.ToString(in.Overrides.TaskRoleArn)
+		}
+		if in.Group != nil {
+			t.Group = *in.Group
+		}
+		r.db().Tasks[t.ARN] = t
+		out.Tasks = append(out.Tasks, r.task(t))
+	}
+	return out, nil
+}
+
+// findTask takes an ARN or the id at its end.
+func (r *request) findTask(c *cluster, name string) *task {
+	for arn, t := range r.db().Tasks {
+		if t.Cluster == c.Name && (arn == name || strings.HasSuffix(arn, "/"+name)) {
+			return t
+		}
+	}
+	return nil
+}
+
+func stopTask(r *request, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
+	c, err := r.active(in.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	t := r.findTask(c, aws.ToString(in.Task))
+	if t == nil {
+		return nil, invalid("The referenced task was not found.")
+	}
+	t.Status = "STOPPED"
+	o := r.task(t)
+	return &ecs.StopTaskOutput{Task: &o}, nil
+}
+
+func listTasks(r *request, in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {
+	c, err := r.active(in.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	status := "RUNNING"
+	if in.DesiredStatus != "" {
+		status = string(in.DesiredStatus)
+	}
+	var all []string
+	for _, arn := range slices.Sorted(maps.Keys(r.db().Tasks)) {
+		t := r.db().Tasks[arn]
+		family := t.Definition[strings.LastIndex(t.Definition, "/")+1 : strings.LastIndex(t.Definition, ":")]
+		if t.Cluster == c.Name && t.Status == status &&
+			(in.StartedBy == nil || t.StartedBy == *in.StartedBy) && (in.Family == nil || family == *in.Family) &&
+			(in.ServiceName == nil || t.Group == "service:"+*in.ServiceName) {
+			all = append(all, arn)
+		}
+	}
+	some, next, err := core.Page(all, in.NextToken, in.MaxResults, 100)
+	return &ecs.ListTasksOutput{TaskArns: some, NextToken: next}, err
+}
+
+func describeTasks(r *request, in *ecs.DescribeTasksInput) (*ecs.DescribeTasksOutput, error) {
+	c, err := r.active(in.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Tasks) > 100 {
+		return nil, invalid("Tasks cannot have more than 100 elements.")
+	}
+	out := &ecs.DescribeTasksOutput{}
+	for _, name := range in.Tasks {
+		t := r.findTask(c, name)
+		if t == nil {
+			out.Failures = append(out.Failures, types.Failure{Arn: aws.String(name), Reason: aws.String("MISSING")})
+			continue
+		}
+		o := r.task(t)
+		if !slices.Contains(in.Include, types.TaskFieldTags) {
+			o.Tags = nil
+		}
+		out.Tasks = append(out.Tasks, o)
+	}
+	return out, nil
+}

@@ -1,0 +1,59 @@
+package sandbox_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision/sandbox"
+)
+
+// TestLoadFormat1: testdata/format1.json was saved when the sandbox was one
+// package. Users have such files, so each later version must load it, and save
+// it with nothing lost.
+func TestLoadFormat1(t *testing.T) {
+	want := readJSON(t, "testdata/format1-inventory.json")
+	account, err := sandbox.Load("testdata/format1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, account.Inventory()); d != "" {
+		t.Error("after loading (-want +have):\n" + d)
+	}
+	path := filepath.Join(t.TempDir(), "sandbox.json")
+	account.Keep = path
+	if err := deleteRole(account); err == nil { // any writing call saves the account
+		t.Error("a role with policies was deleted")
+	}
+	saved := readJSON(t, path)
+	maps.DeleteFunc(saved["account"].(map[string]any), func(_ string, part any) bool {
+		return part == nil // a service that was not there in those days
+	})
+	if d := cmp.Diff(readJSON(t, "testdata/format1.json"), saved); d != "" {
+		t.Error("after saving (-loaded +saved):\n" + d)
+	}
+}
+
+func readJSON(t *testing.T, path string) (v map[string]any) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &v)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func deleteRole(account *sandbox.Account) error {
+	_, err := iam.NewFromConfig(account.Config("us-east-1")).DeleteRole(context.Background(), &iam.DeleteRoleInput{RoleName: aws.String("Role")})
+	return err
+}

@@ -1,0 +1,79 @@
+package iam
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+// What AWS looks at for IAM's calls:
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+
+func roleAccess[I any](r *request, a core.Access, in *I) []core.Access {
+	return a.To(r.roleARN(core.Text(in, "RoleName")))
+}
+
+func profileAccess[I any](r *request, a core.Access, in *I) []core.Access {
+	return a.To(r.profileARN(core.Text(in, "InstanceProfileName")))
+}
+
+func policyAccess[I any](_ *request, a core.Access, in *I) []core.Access {
+	return a.To(core.Text(in, "PolicyArn"))
+}
+
+// attachAccess is about a role; a condition may be about the policy.
+func attachAccess[I any](r *request, a core.Access, in *I) []core.Access {
+	return roleAccess(r, a.WithContext("iam:PolicyARN", core.Text(in, "PolicyArn")), in)
+}
+
+func createRoleAccess(r *request, a core.Access, in *iam.CreateRoleInput) []core.Access {
+	a = a.WithResource(r.roleARN(aws.ToString(in.RoleName))).WithTags(core.RequestTag, given(in.Tags))
+	return []core.Access{a, a.WithAction("iam:TagRole")}
+}
+
+func createProfileAccess(r *request, a core.Access, in *iam.CreateInstanceProfileInput) []core.Access {
+	a = a.WithResource(r.profileARN(aws.ToString(in.InstanceProfileName))).WithTags(core.RequestTag, given(in.Tags))
+	return []core.Access{a, a.WithAction("iam:TagInstanceProfile")}
+}
+
+func addRoleAccess(r *request, a core.Access, in *iam.AddRoleToInstanceProfileInput) []core.Access {
+	return append(profileAccess(r, a, in), Pass(r.Request, aws.ToString(in.RoleName)))
+}
+
+func linkedRoleAccess(r *request, a core.Access, in *iam.CreateServiceLinkedRoleInput) []core.Access {
+	service := aws.ToString(in.AWSServiceName)
+	return a.WithContext("iam:AWSServiceName", service).To(r.ARN("iam", "", "role/aws-service-role/"+service+"/"+linkedRoles[service]))
+}
+
+func simulateAccess(_ *request, a core.Access, in *iam.SimulatePrincipalPolicyInput) []core.Access {
+	return a.To(aws.ToString(in.PolicySourceArn))
+}
+
+// Pass is what it takes to give a role to EC2.
+func Pass(r *core.Request, role string) core.Access {
+	service := "ec2.amazonaws.com"
+	if r.Partition() == "aws-cn" {
+		service = "ec2.amazonaws.com.cn"
+	}
+	return core.Access{Action: "iam:PassRole", Resource: (&request{r}).roleARN(role)}.WithContext("iam:PassedToService", service)
+}
+
+func (r *request) roleARN(name string) string {
+	if role := r.db().role(name); role != nil {
+		return role.ARN
+	}
+	return r.ARN("iam", "", "role/"+name)
+}
+
+func (r *request) profileARN(name string) string { return r.ARN("iam", "", "instance-profile/"+name) }
+
+// given are the tags of a request, which nobody has checked yet.
+func given(list []types.Tag) core.Tags {
+	t := core.Tags{}
+	for _, p := range list {
+		t[aws.ToString(p.Key)] = aws.ToString(p.Value)
+	}
+	return t
+}

@@ -1,0 +1,36 @@
+package logs
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+// What AWS looks at for the calls of CloudWatch Logs. A group is named with ":*"
+// except where it is a resource of tags:
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
+
+func (r *request) groupARN(name string) string { return r.ARN("logs", r.Region, "log-group:"+name) }
+
+func groupAccess[I any](r *request, a core.Access, in *I) []core.Access {
+	return a.To(r.groupARN(core.Text(in, "LogGroupName")) + ":*")
+}
+
+func createAccess(r *request, a core.Access, in *cloudwatchlogs.CreateLogGroupInput) []core.Access {
+	group := r.groupARN(aws.ToString(in.LogGroupName))
+	a = a.WithResource(group+":*").WithTags(core.RequestTag, in.Tags)
+	if len(in.Tags) > 0 {
+		return []core.Access{a, a.WithResource(group).WithAction("logs:TagResource")}
+	}
+	return []core.Access{a}
+}
+
+// listAccess is as AWS's own messages have it.
+func listAccess(r *request, a core.Access, _ *cloudwatchlogs.DescribeLogGroupsInput) []core.Access {
+	return a.To(r.groupARN(":log-stream:"))
+}
+
+func tagsAccess[I any](_ *request, a core.Access, in *I) []core.Access {
+	return a.To(core.Text(in, "ResourceArn"))
+}

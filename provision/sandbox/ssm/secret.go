@@ -1,0 +1,92 @@
+package ssm
+
+import (
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha256"
+	"strconv"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+// NotKept is what a SecureString reads as when the sandbox has only its
+// fingerprint left, and no value in Account.Secrets matches it.
+const NotKept = "(not kept by the sandbox)"
+
+// secretPrint is a fingerprint: it recognises a secret without telling it. It is
+// slow to compute, so that a short secret cannot be guessed from the file in passing.
+type secretPrint struct {
+	Salt   []byte `json:"salt"`
+	Rounds int    `json:"rounds"`
+	Sum    []byte `json:"sum"`
+}
+
+const rounds = 100_000 // some 20 ms
+
+func newFingerprint(secret string) (*secretPrint, error) {
+	f := &secretPrint{Salt: make([]byte, 16), Rounds: rounds}
+	rand.Read(f.Salt) // never fails
+	var err error
+	f.Sum, err = f.sum(secret)
+	return f, err
+}
+
+func (f *secretPrint) sum(secret string) ([]byte, error) {
+	return pbkdf2.Key(sha256.New, secret, f.Salt, f.Rounds, sha256.Size)
+}
+
+func (f *secretPrint) matches(secret string) bool {
+	sum, err := f.sum(secret)
+	return err == nil && hmac.Equal(sum, f.Sum)
+}
+
+// secretKey is where the value of a SecureString's version is kept in memory.
+func secretKey(region string, p *parameter) string {
+	return region + " " + p.Name + " " + strconv.FormatInt(p.Version, 10)
+}
+
+// secrets are the values that this account was given, by their keys.
+func (r *request) secrets() map[string]string {
+	known := secrets.Of(r.Request)
+	if *known == nil {
+		*known = map[string]string{}
+	}
+	return *known
+}
+
+var secrets = new(core.Memory[map[string]string])
+
+// secret is the value of a SecureString in the region of the call.
+func (r *request) secret(p *parameter) string {
+	key := secretKey(r.Region, p)
+	if v, ok := r.secrets()[key]; ok {
+		return v
+	}
+	for _, s := range r.Account.Secrets {
+		if p.Fingerprint != nil && p.Fingerprint.matches(s) {
+			r.secrets()[key] = s // a fingerprint is slow to compute
+			return s
+		}
+	}
+	return NotKept
+}
+
+func init() { core.BeforeSaving(fingerprints) }
+
+// fingerprints makes those that are missing, before the account is saved.
+func fingerprints(call *core.Request) error {
+	for region, d := range part.All(call) {
+		r := &request{call.In(region)}
+		for _, p := range d.Parameters {
+			if !p.secure() || p.Fingerprint != nil {
+				continue
+			}
+			var err error
+			if p.Fingerprint, err = newFingerprint(r.secret(p)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
