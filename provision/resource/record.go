@@ -39,12 +39,6 @@ func (r Record) names(t Tags) (names []string, recorded bool) {
 	return names, recorded
 }
 
-// Names are those that the log group's tags hold.
-func (r Record) Names(t Tags) []string {
-	names, _ := r.names(t)
-	return names
-}
-
 func (r Record) text(names []string) string {
 	if len(names) == 0 {
 		return nothing

@@ -9,15 +9,6 @@ import (
 	"github.com/flowbed/flowbed/provision/spec"
 )
 
-// The tags of the log group that keep the names of what can be renamed.
-const (
-	keyBucket    = "flowbed:bucket"
-	keyTask      = "flowbed:task-role"
-	keyExecution = "flowbed:execution-role"
-	keyCluster   = "flowbed:cluster"
-	keyPool      = "flowbed:work-pool"
-)
-
 // former adds the step that removes what an earlier spec has called otherwise, and
 // returns what that means for the present object. In up the step comes last, since
 // it takes something away, and in down it comes after the present object. A name
@@ -52,16 +43,16 @@ func (s *Stack) lastSeen() resource.Tags {
 
 // record is that of a kind of object, of which the spec says the name and whose
 // it is.
-func record(key, name, byDefault, ownership string, spared ...string) resource.Record {
+func record(kind, name, byDefault, ownership string, spared ...string) resource.Record {
 	if ownership == "external" {
 		name = ""
 	}
-	return resource.Record{Key: key, Current: name, Default: byDefault, Spared: spared}
+	return resource.Record{Key: resource.NameTag(kind), Current: name, Default: byDefault, Spared: spared}
 }
 
 func (s *Stack) formerBucket() resource.Naming {
 	b := s.env.Bucket
-	r := record(keyBucket, b.Name, s.defaults.Bucket.Name, b.Ownership)
+	r := record(resource.KindBucket, b.Name, s.defaults.Bucket.Name, b.Ownership)
 	return former(s, "bucket", r, "", func(name string) provision.Resource[resource.BucketState] {
 		return resource.Bucket{API: s.c.S3, ID: s.id, Name: name, ForceDestroy: s.o.ForceDestroy, Former: true}
 	})
@@ -78,15 +69,15 @@ func (s *Stack) formerRoles() (task, execution resource.Naming) {
 		return r
 	}
 	agent := s.name("agent")
-	task = former(s, "task role", record(keyTask, t.Name, s.defaults.TaskRole.Name, t.Ownership, x.Name, agent), "", of)
-	execution = former(s, "execution role", record(keyExecution, x.Name, s.defaults.ExecutionRole.Name, x.Ownership, t.Name, agent),
+	task = former(s, "task role", record(resource.KindTaskRole, t.Name, s.defaults.TaskRole.Name, t.Ownership, x.Name, agent), "", of)
+	execution = former(s, "execution role", record(resource.KindExecutionRole, x.Name, s.defaults.ExecutionRole.Name, x.Ownership, t.Name, agent),
 		spec.AccountExecutionRole, of)
 	return task, execution
 }
 
 func (s *Stack) formerCluster() resource.Naming {
 	c := s.env.Cluster
-	r := record(keyCluster, c.Name, s.defaults.Cluster.Name, c.Ownership)
+	r := record(resource.KindCluster, c.Name, s.defaults.Cluster.Name, c.Ownership)
 	return former(s, "cluster", r, spec.AccountCluster, func(name string) provision.Resource[resource.ClusterState] {
 		old := resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster}
 		if s.o.Removal { // up lets flows end in the cluster in which they began
@@ -97,7 +88,7 @@ func (s *Stack) formerCluster() resource.Naming {
 }
 
 func (s *Stack) formerPool() resource.Naming {
-	r := record(keyPool, s.prefect().WorkPool, "flowbed-"+s.id.Env, "")
+	r := record(resource.KindWorkPool, s.prefect().WorkPool, "flowbed-"+s.id.Env, "")
 	return former(s, "work pool", r, "", func(name string) provision.Resource[resource.PoolState] {
 		return resource.Pool{API: s.api, ID: s.id, Name: name, Removing: true}
 	})

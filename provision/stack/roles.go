@@ -53,7 +53,7 @@ func (s *Stack) taskRoles() (arns []string) {
 	if t := s.env.TaskRole; t.Ownership != "external" {
 		names = append(names, t.Name)
 	}
-	if recorded := (resource.Record{Key: keyTask}).Names(s.anchor()); len(recorded) > 0 {
+	if recorded := resource.RecordedNames(s.anchor())[resource.KindTaskRole]; len(recorded) > 0 {
 		s.earlier.Store(&recorded)
 	}
 	if e := s.earlier.Load(); e != nil {
