@@ -24,7 +24,7 @@ and run again: it looks at what is there, and does what is missing.`,
 	}
 	f.add(c)
 	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait for the agent's worker to report to Prefect")
-	c.Flags().BoolVar(&o.ForceDestroy, "force-destroy-bucket", false, "delete a bucket that the file calls otherwise by now with all that is in it")
+	c.Flags().BoolVar(&o.ForceDestroy, "force-destroy-bucket", false, "also delete a renamed bucket's old contents")
 	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "end when the agent's instance runs")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
