@@ -25,7 +25,7 @@ and run again: it looks at what is there, and does what is missing.`,
 	}
 	f.add(c)
 	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait for the agent's worker to report to Prefect")
-	data.add(c, "also delete what renamed objects of the environment hold", "also delete what the renamed bucket holds")
+	data.add(c, "also delete what renamed objects hold", "also delete a renamed bucket's old contents")
 	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "end when the agent's instance runs")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()

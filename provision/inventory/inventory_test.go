@@ -40,7 +40,7 @@ const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal
 func id(name, region string, ttl time.Duration) resource.Identity {
 	i := resource.Identity{Env: name, Account: sandbox.DefaultAccount, Region: region, Partition: "aws", Version: "test"}
 	if ttl != 0 {
-		i.Life = &resource.Lifetime{TTL: ttl, Start: time.Now(), Anchor: func() resource.Tags { return nil }}
+		i.Life = &resource.Lifetime{TTL: ttl, Start: time.Now(), LogTags: func() resource.Tags { return nil }}
 	}
 	return i
 }

@@ -29,9 +29,9 @@ type Bucket struct {
 	Versioning   bool
 	ExpireDays   int  // 0 keeps objects for ever; see rules for versions
 	ForceDestroy bool // Delete empties the bucket
-	Former       bool // the spec calls the bucket otherwise by now, and what it says is about the new one
+	Orphan       bool // the bucket was renamed in the spec, whose settings are those of the new one
 
-	Naming Naming
+	Names NameEntry
 }
 
 // BucketState is a bucket as it is found, in the words in which a plan shows it.
@@ -57,7 +57,7 @@ func (b Bucket) Predicted() BucketState { return BucketState{Name: b.Name} }
 // read before anything else is done to it. Not all that speak S3 know tags in
 // CreateBucket; AWS does.
 func (b Bucket) Create(ctx context.Context) (*BucketState, error) {
-	if err := b.Naming.announce(ctx); err != nil {
+	if err := b.Names.Register(ctx); err != nil {
 		return nil, err
 	}
 	in := &s3.CreateBucketInput{

@@ -61,8 +61,8 @@ func (b Bucket) CheckDelete(ctx context.Context, _ BucketState) ([]provision.Not
 }
 
 func (b Bucket) notEmpty(what string) string {
-	if b.Former {
-		return fmt.Sprintf("the bucket %s, which the spec calls otherwise now, is not empty: %s; empty it, let it be deleted with what is in it by --force-destroy-bucket, or take its tag %s away to keep it", b.Name, what, KeyEnvironment)
+	if b.Orphan {
+		return fmt.Sprintf("the renamed bucket %s is not empty: %s; empty it, delete it with its contents by --force-destroy-bucket, or remove its tag %s to keep it", b.Name, what, KeyEnvironment)
 	}
 	return fmt.Sprintf("the bucket %s is not empty: %s; empty it, or let it be deleted with what is in it by --force-destroy-bucket or force_destroy = true", b.Name, what)
 }

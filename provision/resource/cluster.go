@@ -31,7 +31,7 @@ type Cluster struct {
 	// known to be the environment's.
 	TaskRoles func() []string
 
-	Naming Naming
+	Names NameEntry
 }
 
 // ClusterState is a cluster as it is found.
@@ -105,7 +105,7 @@ func (c Cluster) settings() []types.ClusterSetting {
 // Create implements provision.Resource. If the cluster exists already, ECS
 // answers with it and ignores the rest, so only a reading tells what it is.
 func (c Cluster) Create(ctx context.Context) (*ClusterState, error) {
-	if err := c.Naming.announce(ctx); err != nil {
+	if err := c.Names.Register(ctx); err != nil {
 		return nil, err
 	}
 	_, err := c.API.CreateCluster(ctx, &ecs.CreateClusterInput{

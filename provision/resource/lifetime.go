@@ -20,20 +20,20 @@ type Lifetime struct {
 	TTL   time.Duration // more than 0, in whole seconds
 	Start time.Time     // of this run
 
-	// Anchor returns the tags of the environment's log group as they were read
-	// last; nil if it is not known, or not the environment's.
-	Anchor func() Tags
+	// LogTags returns the tags of the environment's log group as they were read
+	// last; nil if they are not known, or the group is not the environment's.
+	LogTags func() Tags
 
 	mu   sync.Mutex
-	kept time.Time // the anchor's, once it was seen
+	kept time.Time // the log group's, once it was seen
 }
 
-// Expires is the time at which the environment's life ends. While the anchor is
-// being read again, it is that of the reading before.
+// Expires is the time at which the environment's life ends. While the log
+// group is being read again, it is that of the reading before.
 func (l *Lifetime) Expires() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t := l.Anchor(); t[KeyTTL] == l.Text() {
+	if t := l.LogTags(); t[KeyTTL] == l.Text() {
 		if at, ok := t.Expires(); ok && at.After(l.Start) {
 			l.kept = at
 		}

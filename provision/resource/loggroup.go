@@ -20,11 +20,8 @@ type LogGroup struct {
 	Name string
 	Days int // how long entries stay: one of CloudWatch's periods, or 0 for ever
 
-	// Says returns what else the tags of the group have to say, which has a name
-	// that never changes, and so is found whatever the spec says; have are the tags
-	// as they are, nil for a creation. It may be nil; otherwise Anchor is not.
-	Says   func(have Tags) Tags
-	Anchor *Anchor
+	// Names are recorded in the group's tags; nil if there are none to record.
+	Names *NameLog
 }
 
 // LogGroupState is a log group as it is found.
@@ -64,6 +61,7 @@ func (l LogGroup) Read(ctx context.Context) (LogGroupState, error) {
 	if err != nil {
 		return LogGroupState{}, err
 	}
+	l.Names.see(s.Tags)
 	return s, nil
 }
 
@@ -93,6 +91,7 @@ func (l LogGroup) Create(ctx context.Context) (*LogGroupState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create log group: %w", err)
 	}
+	l.Names.see(tags)
 	return &LogGroupState{Name: l.Name, ARN: l.arn(), Tags: tags}, nil
 }
 
@@ -135,9 +134,10 @@ func retentionText(days int) string {
 
 func (l LogGroup) tags(have Tags) Tags {
 	t := l.ID.Tags(l.Name)
-	if l.Says != nil {
-		maps.Copy(t, l.Says(have))
+	if l.ID.Life != nil {
+		t[KeyTTL] = l.ID.Life.Text()
 	}
+	maps.Copy(t, l.Names.tags(have))
 	return t
 }
 
@@ -147,8 +147,8 @@ func (l LogGroup) dropTags(ctx context.Context, keys []string) error {
 }
 
 func (l LogGroup) setTags(ctx context.Context, t Tags) error {
-	if l.Says != nil { // what it says may have changed, since others write there
-		return l.Anchor.edit(ctx, func(have Tags) Tags { return Tags(have).missing(l.tags(have), false) })
+	if l.Names != nil { // names may have been recorded since the last reading
+		return l.Names.edit(ctx, func(have Tags) Tags { return Tags(have).missing(l.tags(have), false) })
 	}
 	_, err := l.API.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: new(l.arn()), Tags: t})
 	return err

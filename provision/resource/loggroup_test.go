@@ -7,14 +7,17 @@ import (
 
 // A record that has no room for both names stops up before anything is renamed.
 func TestLogGroupRecordIsTooLong(t *testing.T) {
-	record := Record{Key: "flowbed:cluster", Default: "default", Current: strings.Repeat("c", 250)}
-	l := LogGroup{Name: "/flowbed/dev", Says: func(have Tags) Tags { return record.Tags(have, true) }}
-	notes := l.Validate(LogGroupState{}, false)
+	group := func(name string) LogGroup {
+		names := &NameLog{}
+		names.Add(NameEntry{Kind: KindCluster, Default: "default", Current: name})
+		names.orphaned.Store(KindCluster, true)
+		return LogGroup{Name: "/flowbed/dev", Names: names}
+	}
+	notes := group(strings.Repeat("c", 250)).Validate(LogGroupState{}, false)
 	if len(notes) != 1 || !strings.Contains(notes[0].Text, "flowbed:cluster would hold 258") {
 		t.Errorf("have %v", notes)
 	}
-	record.Current = "other"
-	if notes := l.Validate(LogGroupState{}, false); notes != nil {
+	if notes := group("other").Validate(LogGroupState{}, false); notes != nil {
 		t.Errorf("two short names: %v", notes)
 	}
 }

@@ -22,7 +22,7 @@ type Pool struct {
 	Limit *int // of runs at a time; nil leaves it to others
 	After []provision.Edge
 
-	Naming Naming
+	Names NameEntry
 
 	// Want is our part of the template, as far as it is known: a text or a list
 	// that is empty is known after up.
@@ -54,7 +54,7 @@ func (p Pool) mark() prefect.Mark {
 // Create implements provision.Resource. A pool that is there meanwhile is no
 // error: the engine looks again, and sees whose it is.
 func (p Pool) Create(ctx context.Context) (*PoolState, error) {
-	if err := p.Naming.announce(ctx); err != nil {
+	if err := p.Names.Register(ctx); err != nil {
 		return nil, err
 	}
 	d := p.Want()

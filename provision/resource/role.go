@@ -33,7 +33,7 @@ type Role struct {
 	// Inline returns the inline policies by name.
 	Inline func() map[string]string
 
-	Naming Naming
+	Names NameEntry
 }
 
 // RoleState is a role as it is found.

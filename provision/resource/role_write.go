@@ -31,7 +31,7 @@ func (r Role) inline() map[string]string {
 
 // Create implements provision.Resource.
 func (r Role) Create(ctx context.Context) (*RoleState, error) {
-	if err := r.Naming.announce(ctx); err != nil {
+	if err := r.Names.Register(ctx); err != nil {
 		return nil, err
 	}
 	tags := r.tags()

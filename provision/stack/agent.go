@@ -57,7 +57,7 @@ func (s *Stack) addAgent() {
 		ImageName: a.Image, Image: image, Offer: offer, VolumeGiB: a.VolumeGiB,
 		Key: key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
-		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.pool, s.addServer()}, s.formers...),
+		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.pool, s.addServer()}, s.orphans...),
 		UserData: s.userData,
 	})
 }

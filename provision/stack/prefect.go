@@ -48,8 +48,8 @@ func (s *Stack) addPool() {
 	}
 	s.pool = add(s, "work pool", provision.Own, resource.Pool{
 		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Removing: s.o.Removal, Want: s.poolDefaults,
-		After:  []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter},
-		Naming: s.formerPool(),
+		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter},
+		Names: s.orphanPools(),
 	})
 }
 

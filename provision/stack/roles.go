@@ -13,7 +13,7 @@ func (s *Stack) addRoles() {
 	for i, st := range e.TaskRole.Statements {
 		statements[i] = templates.Statement{Actions: st.Actions, Resources: st.Resources}
 	}
-	namedTask, namedExecution := s.formerRoles()
+	taskNames, executionNames := s.orphanRoles()
 	s.task = add(s, "task role", ownership(e.TaskRole.Ownership, false), resource.Role{
 		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name,
 		Description: "What the flows of the flowbed environment " + s.id.Env + " may do",
@@ -23,7 +23,7 @@ func (s *Stack) addRoles() {
 				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Dask: s.dask(), Statements: statements,
 			}))()
 		},
-		Naming: namedTask,
+		Names: taskNames,
 	})
 	parameter := "" // Prefect 1 gives its tasks the key itself
 	if s.o.Removal || s.secret() != "" && s.version.Kind() != prefect.Agent1 {
@@ -40,25 +40,18 @@ func (s *Stack) addRoles() {
 		Trust:       s.executionTrust(shared),
 		Managed:     s.executionManaged(),
 		Inline:      policy(inline, templates.ExecutionPolicy(p, s.logGroupName(), parameter)),
-		Naming:      namedExecution,
+		Names:       executionNames,
 	})
 }
 
 // taskRoles are the ARNs of the role as which the environment's tasks run, if
-// nobody else's do: of the present one, and of those that are still recorded. The
-// record may be gone before the cluster, so it is remembered.
+// nobody else's do: of the current one, and of those that are still recorded.
 func (s *Stack) taskRoles() (arns []string) {
 	var names []string
 	if t := s.env.TaskRole; t.Ownership != "external" {
 		names = append(names, t.Name)
 	}
-	if recorded := (resource.Record{Key: keyTask}).Names(s.anchor()); len(recorded) > 0 {
-		s.earlier.Store(&recorded)
-	}
-	if e := s.earlier.Load(); e != nil {
-		names = append(names, *e...)
-	}
-	for _, n := range names {
+	for _, n := range append(names, resource.RecordedNames(s.nameLog.Seen())[resource.KindTaskRole]...) {
 		arns = append(arns, s.id.ARN("iam", "", "role/"+n))
 	}
 	return arns

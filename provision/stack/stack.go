@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"net/http"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -111,11 +110,8 @@ type Stack struct {
 	parameters *resource.ParameterReader
 
 	defaults spec.Environment // the names that a spec does not have to give
-	records  []func(have resource.Tags) resource.Tags
-	formers  []provision.Edge
-	record   *resource.Anchor
-	earlier  atomic.Pointer[[]string]      // names of the task role that are recorded
-	seen     atomic.Pointer[resource.Tags] // of the log group
+	nameLog  *resource.NameLog
+	orphans  []provision.Edge
 }
 
 // Build wires the resources of an environment. It fails if the agent's user
@@ -189,14 +185,14 @@ func wanted(yes bool) provision.Ownership {
 
 func (s *Stack) addStorage() {
 	e := s.env
-	s.record = &resource.Anchor{API: s.c.Logs, ARN: s.id.ARN("logs", s.id.Region, "log-group:"+s.logGroupName())}
+	s.nameLog = &resource.NameLog{API: s.c.Logs, ID: s.id, Group: s.logGroupName()}
 	s.logs = add(s, "log group", provision.Own, resource.LogGroup{
-		API: s.c.Logs, ID: s.id, Name: s.logGroupName(), Days: e.Logs.RetentionDays, Says: s.anchorTags, Anchor: s.record,
+		API: s.c.Logs, ID: s.id, Name: s.logGroupName(), Days: e.Logs.RetentionDays, Names: s.nameLog,
 	})
 	s.bucket = add(s, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
 		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",
 		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays,
-		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptiesBucket(), Naming: s.formerBucket(),
+		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptiesBucket(), Names: s.orphanBuckets(),
 	})
 	s.parameter = add(s, "api key parameter", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.parameterName(), Value: s.secret(), Reader: s.parameters,
@@ -231,6 +227,6 @@ func (s *Stack) addCluster() {
 	shared := e.Name == spec.AccountCluster
 	s.cluster = add(s, "cluster", ownership(e.Ownership, shared), resource.Cluster{
 		API: s.c.ECS, ID: s.id, Name: e.Name, Shared: shared,
-		Providers: e.CapacityProviders, Insights: e.ContainerInsights, Naming: s.formerCluster(), TaskRoles: s.taskRoles,
+		Providers: e.CapacityProviders, Insights: e.ContainerInsights, Names: s.orphanClusters(), TaskRoles: s.taskRoles,
 	})
 }

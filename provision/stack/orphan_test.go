@@ -256,8 +256,8 @@ func TestDownCutShort(t *testing.T) {
 	})
 }
 
-// TestFormerBucketWithContents: nothing is lost by a new name.
-func TestFormerBucketWithContents(t *testing.T) {
+// TestOldBucketWithContents: nothing is lost by a new name.
+func TestOldBucketWithContents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
 		up(t, account, named("one"))
@@ -272,7 +272,7 @@ func TestFormerBucketWithContents(t *testing.T) {
 		forced := strings.Replace(named("two"), "bucket {", "bucket {\nforce_destroy = true\n", 1)
 		forced = strings.Replace(forced, "-an\" }", "-an\"\n}", 1)
 		err = build(t, account, forced, noPrefect).Graph.Up(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "the bucket "+name+", which the spec calls otherwise now, is not empty: 1 object") {
+		if err == nil || !strings.Contains(err.Error(), "the renamed bucket "+name+" is not empty: 1 object") {
 			t.Errorf("have %v", err)
 		}
 		if n := len(account.Writes()) - before; n != 0 {
@@ -289,9 +289,9 @@ func TestFormerBucketWithContents(t *testing.T) {
 	})
 }
 
-// TestFormerOfOthers: a record is no proof. What is not ours by its own tags, or
-// not any more, is left alone, and the name forgotten.
-func TestFormerOfOthers(t *testing.T) {
+// TestOldRoleOfOthers: a record proves nothing. What is not ours by its own tags,
+// or not any more, is left alone, and its name is unregistered.
+func TestOldRoleOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
 		up(t, account, named("one"))
@@ -313,8 +313,8 @@ func TestFormerOfOthers(t *testing.T) {
 	})
 }
 
-// TestFormerShare: a shared object under a former name loses our share only.
-func TestFormerShare(t *testing.T) {
+// TestOldShare: a shared object under an old name loses our share only.
+func TestOldShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
 		up(t, account, strings.Replace(named(""), "dev", "ci", 1))
@@ -328,7 +328,7 @@ func TestFormerShare(t *testing.T) {
 	})
 }
 
-// TestSwappedNames: a name that is now that of another object is spared.
+// TestSwappedNames: a name that another object has now is left alone.
 func TestSwappedNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
@@ -345,9 +345,9 @@ func TestSwappedNames(t *testing.T) {
 	})
 }
 
-// TestBorrowedIsNoFormerName: what is only borrowed is never recorded, and the
+// TestExternalIsNotRecorded: an external object is never recorded, and the
 // default name is looked for once.
-func TestBorrowedIsNoFormerName(t *testing.T) {
+func TestExternalIsNotRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
 		up(t, account, named("one"))
@@ -355,11 +355,11 @@ func TestBorrowedIsNoFormerName(t *testing.T) {
 		if err := build(t, account, strings.Replace(clusters(`cluster { name = "one" }`), "dev", "other", 1), noPrefect).Graph.Up(t.Context()); err == nil {
 			t.Error("a cluster of another environment was taken")
 		}
-		borrowing := strings.Replace(clusters(`cluster {
+		external := strings.Replace(clusters(`cluster {
 			name      = "one"
 			ownership = "external"
 		}`), "dev", "other", 1)
-		up(t, account, borrowing)
+		up(t, account, external)
 		if have := contents(t, account); !strings.Contains(have, `"flowbed:cluster":"-"`) {
 			t.Errorf("no record that nothing is its own: %s", have)
 		}
@@ -375,12 +375,12 @@ func TestBorrowedIsNoFormerName(t *testing.T) {
 			}
 			return n
 		}
-		if n := calls(borrowing); n != 1 {
+		if n := calls(external); n != 1 {
 			t.Errorf("a plan looks at %d clusters", n)
 		}
 		up(t, account, strings.Replace(clusters(""), "dev", "other", 1))
 		if have := contents(t, account); !strings.Contains(have, `"one"`) {
-			t.Errorf("the borrowed cluster is gone: %s", have)
+			t.Errorf("the external cluster is gone: %s", have)
 		}
 	})
 }

@@ -1,0 +1,76 @@
+package stack
+
+import (
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+)
+
+// addOrphans adds the step that deletes the objects of a kind under their old
+// names, and returns what it means for the current object. Up deletes last, and
+// down deletes orphans after the current object. A current name other than the
+// default one has to be recorded before, so its object waits for the log group.
+func addOrphans[S provision.State](s *Stack, e resource.NameEntry, accountWide string, object func(name string) resource.Kind[S]) resource.NameEntry {
+	e = s.nameLog.Add(e)
+	orphan := add(s, "old "+e.Kind, provision.Prune, resource.Orphan[S]{
+		Entry: e, Logs: s.logs, Make: object, AccountWide: accountWide, Destroy: s.o.Removal,
+	})
+	s.orphans = append(s.orphans, orphan)
+	e.After = []provision.Edge{orphan}
+	if e.Current != e.Default {
+		e.After = append(e.After, s.logs)
+	}
+	return e
+}
+
+// entry is for an object of a kind with its name in the spec, its default name,
+// its ownership, and names that other objects have now.
+func entry(kind, name, byDefault, ownership string, inUse ...string) resource.NameEntry {
+	if ownership == "external" {
+		name = ""
+	}
+	return resource.NameEntry{Kind: kind, Current: name, Default: byDefault, InUse: inUse}
+}
+
+func (s *Stack) orphanBuckets() resource.NameEntry {
+	b := s.env.Bucket
+	e := entry(resource.KindBucket, b.Name, s.defaults.Bucket.Name, b.Ownership)
+	return addOrphans(s, e, "", func(name string) resource.Kind[resource.BucketState] {
+		return resource.Bucket{API: s.c.S3, ID: s.id, Name: name, ForceDestroy: s.o.emptiesBucket(), Orphan: true}
+	})
+}
+
+// orphanRoles is for the task role and for the execution role.
+func (s *Stack) orphanRoles() (task, execution resource.NameEntry) {
+	t, x := s.env.TaskRole, s.env.ExecutionRole
+	of := func(name string) resource.Kind[resource.RoleState] {
+		r := resource.Role{API: s.c.IAM, ID: s.id, Name: name}
+		if name == spec.AccountExecutionRole { // others may keep it: then what we put there goes
+			r.Shared, r.Managed, r.Inline = true, s.executionManaged(), policy(s.sharedPolicy(), "{}")
+		}
+		return r
+	}
+	agent := s.name("agent")
+	task = entry(resource.KindTaskRole, t.Name, s.defaults.TaskRole.Name, t.Ownership, x.Name, agent)
+	execution = entry(resource.KindExecutionRole, x.Name, s.defaults.ExecutionRole.Name, x.Ownership, t.Name, agent)
+	return addOrphans(s, task, "", of), addOrphans(s, execution, spec.AccountExecutionRole, of)
+}
+
+func (s *Stack) orphanClusters() resource.NameEntry {
+	c := s.env.Cluster
+	e := entry(resource.KindCluster, c.Name, s.defaults.Cluster.Name, c.Ownership)
+	return addOrphans(s, e, spec.AccountCluster, func(name string) resource.Kind[resource.ClusterState] {
+		old := resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster}
+		if s.o.Removal { // up lets flows end in the cluster in which they began
+			old.TaskRoles = s.taskRoles
+		}
+		return old
+	})
+}
+
+func (s *Stack) orphanPools() resource.NameEntry {
+	e := entry(resource.KindWorkPool, s.prefect().WorkPool, "flowbed-"+s.id.Env, "")
+	return addOrphans(s, e, "", func(name string) resource.Kind[resource.PoolState] {
+		return resource.Pool{API: s.api, ID: s.id, Name: name, Removing: true}
+	})
+}
