@@ -88,7 +88,7 @@ func TestHint(t *testing.T) {
 		{"organization", failed("EC2", "RunInstances", "UnauthorizedOperation", "with an explicit deny in a service control policy"), []string{"ec2:RunInstances", "service control policy"}},
 		{"boundary", failed("S3", "GetBucketEncryption", "AccessDenied", "no permissions boundary allows"), []string{"s3:GetEncryptionConfiguration", "boundary"}},
 		{"logs", failed("CloudWatch Logs", "CreateLogGroup", "AccessDeniedException", ""), []string{"logs:CreateLogGroup"}},
-		{"expired", failed("SSM", "PutParameter", "ExpiredTokenException", ""), []string{"expired", "picks up from here"}},
+		{"expired", failed("SSM", "PutParameter", "ExpiredTokenException", ""), []string{"expired", "to continue"}},
 		{"a long policy", failed("IAM", "PutRolePolicy", "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role x"), []string{"10,240", "policies ="}},
 		{"another's image", failed("EC2", "RunInstances", "AuthFailure", "Not authorized for images: [ami-0a1b2c3d]"), []string{"agent.image", "share"}},
 		{"no image", failed("EC2", "DescribeImages", "InvalidAMIID.NotFound", ""), []string{"agent.image", "region"}},

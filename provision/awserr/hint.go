@@ -8,8 +8,8 @@ import (
 
 // hints tells what to do about a code, for any operation.
 var hints = map[string]string{
-	"ExpiredToken":                "the credentials have expired: log in again (for SSO: aws sso login) and run the same command; it picks up from here",
-	"ExpiredTokenException":       "the credentials have expired: log in again (for SSO: aws sso login) and run the same command; it picks up from here",
+	"ExpiredToken":                "the credentials have expired: log in again (for SSO: aws sso login) and run the same command to continue",
+	"ExpiredTokenException":       "the credentials have expired: log in again (for SSO: aws sso login) and run the same command to continue",
 	"RequestExpired":              "the credentials have expired, or this machine's clock is wrong: log in again and run the same command",
 	"InvalidClientTokenId":        "AWS does not know this access key: check the profile; if this is an opt-in region, check that it is enabled in the account",
 	"UnrecognizedClientException": "AWS does not know this access key in this region: check the profile, and that the region is enabled in the account",
@@ -55,9 +55,9 @@ func Hint(err error) string {
 		return "AWS has no capacity for this right now: run the same command later, or set another agent.instance_type"
 	case Transient:
 		if code == "" {
-			return "check the network connection and run the same command; it picks up from here"
+			return "check the network connection and run the same command to continue"
 		}
-		return "run the same command again; it picks up from here"
+		return "run the same command again to continue"
 	}
 	if unknownHost(err) {
 		return "check the network connection, and the name of the region or the endpoint"

@@ -93,7 +93,7 @@ func (d *Doctor) credentials(ctx context.Context) []Finding {
 	left := time.Until(ends).Round(time.Second)
 	switch {
 	case !known && c.SessionToken != "":
-		return []Finding{warn(check, "if they expire during up, log in and run up again: it picks up where it stopped",
+		return []Finding{warn(check, "if they expire during up, log in and run up again to continue",
 			"temporary, with an unknown expiration")}
 	case !known:
 		return []Finding{ok(check, "they do not expire")}

@@ -77,7 +77,7 @@ func (e *LostError) Unwrap() error { return e.Err }
 
 // Hint is what the user can do.
 func (e *LostError) Hint() string {
-	return "run the same command again: it waits for the lock and picks up where this run stopped"
+	return "run the same command again: it waits for the lock and continues from here"
 }
 
 // ErrChanged means that another run has taken the lease since it was shown.

@@ -57,7 +57,7 @@ func (d *decoder) known(b *hclsyntax.Block, m member, attr *hclsyntax.Attribute)
 	switch {
 	case removal && m.names:
 		d.errorAt(attr.Expr.Range(), "Unknown name", fmt.Sprintf(
-			"down needs %q to find the object, but %q refers to a variable, an environment variable or a file that is missing.%s",
+			"down needs %q to find the resource, but %q refers to a variable, an environment variable or a file that is missing.%s",
 			m.name, m.name, d.remedy(attr.Expr)))
 	case !removal:
 		d.errorAt(attr.Expr.Range(), "Unknown value", fmt.Sprintf("%q depends on a variable that has no value.", m.name))

@@ -21,7 +21,7 @@ func badEnvironment(name string) string {
 	return fmt.Sprintf("%q is not a valid environment name. → use a lowercase letter, then up to 19 lowercase letters, digits or hyphens: the name becomes part of every name in AWS", name)
 }
 
-// checkNames checks the attributes that tell what objects are called and where
+// checkNames checks the attributes that tell what resources are called and where
 // they are. down needs them, too.
 func (d *decoder) checkNames(e *Environment) {
 	if d.has(&e.Account) && !accountID.matches(e.Account) {

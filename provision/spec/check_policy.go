@@ -50,8 +50,8 @@ func (d *decoder) checkList(field *[]string, what string, shape pattern, format 
 	}
 }
 
-// maxTags leaves room for flowbed's own tags, because AWS allows 50 on an object. A
-// shared object has one more tag for each environment that uses it.
+// maxTags leaves room for flowbed's own tags, because AWS allows 50 on a resource. A
+// shared resource has one more tag for each environment that uses it.
 const maxTags = 38
 
 // tagText matches the characters that all services accept.
@@ -66,7 +66,7 @@ func (d *decoder) checkTags(e *Environment) {
 		d.errorAt(g.attr.Expr.Range(), "Too many tags", fmt.Sprintf(
 			"There are %[2]d tags, and %[1]d is the limit: AWS allows 50, and flowbed needs the others. → remove some", maxTags, len(e.Tags)))
 	}
-	// IAM compares keys without regard to case, and flowbed gives every object a Name.
+	// IAM compares keys without regard to case, and flowbed gives every resource a Name.
 	folded := map[string]string{"name": "Name"}
 	for _, k := range slices.Sorted(maps.Keys(e.Tags)) {
 		why := badTag(k, e.Tags[k])

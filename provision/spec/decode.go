@@ -47,7 +47,7 @@ type member struct {
 	block    bool
 	label    bool
 	optional bool
-	names    bool // tells what an object is called or where it is
+	names    bool // tells what a resource is called or where it is
 	secret   bool // may hold a secret
 }
 

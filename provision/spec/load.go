@@ -27,7 +27,7 @@ type Options struct {
 
 	// Removal reads the file to remove an environment. If a variable, an
 	// environment variable or a file is missing, the attributes that need it count
-	// as not set. Only attributes that tell what an object is called or where it is
+	// as not set. Only attributes that tell what a resource is called or where it is
 	// must have a value, and only they are checked.
 	Removal bool
 
@@ -103,6 +103,20 @@ func (f *File) load(path string, src []byte) (*File, error) {
 	}
 	f.Warnings = f.hidden.scrub(diags)
 	return f, nil
+}
+
+// DeclaresVariable reports whether a file declares a variable of this name. It is
+// false for a file that cannot be read.
+func DeclaresVariable(path, name string) bool {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	parsed, _ := hclparse.NewParser().ParseHCL(src, path)
+	body, ok := parsed.Body.(*hclsyntax.Body)
+	return ok && slices.ContainsFunc(body.Blocks, func(b *hclsyntax.Block) bool {
+		return b.Type == "variable" && slices.Equal(b.Labels, []string{name})
+	})
 }
 
 // Bare returns a file with one environment that has all defaults. It serves to

@@ -6,7 +6,7 @@ import "github.com/zclconf/go-cty/cty"
 // blocks and attributes, and `make docs` turns the comments into their reference,
 // docs/spec.md. A comment states a default as "Default: …".
 //
-// The tag spec:"names" marks an attribute that tells what an object is called or
+// The tag spec:"names" marks an attribute that tells what a resource is called or
 // where it is: down needs its value. The tag spec:"secret" marks an attribute that
 // accepts a sensitive variable.
 
@@ -52,13 +52,13 @@ type Environment struct {
 	Account string `hcl:"account,optional" spec:"names"`
 
 	// TTL is how long the environment may live, from 10 minutes to one year, in
-	// hours and minutes: "8h", "90m", "1h30m". flowbed tags every object with
+	// hours and minutes: "8h", "90m", "1h30m". flowbed tags every resource with
 	// `flowbed:expires-at`, `flowbed sweep` removes the environment after that
 	// time, and the agent instance terminates itself once it has run that long.
 	// Default: none; the environment stays until `down`.
 	TTL string `hcl:"ttl,optional"`
 
-	// Tags are added to every object that supports tags; at most 38. Keys that
+	// Tags are added to every resource that supports tags; at most 38. Keys that
 	// start with "aws:" or "flowbed:" are reserved. flowbed leaves tags alone that
 	// somebody else adds. Default: none.
 	Tags map[string]string `hcl:"tags,optional"`

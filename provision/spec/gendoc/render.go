@@ -71,7 +71,7 @@ an attribute that holds a secret, because AWS stores tags and names in plain tex
 quote values from ` + "`env` or `file`" + ` either.
 
 ` + "`down` and `plan --down`" + ` need no secret, no variable and no key file. Attributes that depend on a missing
-one count as not set. Only the region, the account and the names of objects must have a value.
+one count as not set. Only the region, the account and the names of resources must have a value.
 
 `
 
