@@ -173,7 +173,7 @@ func TestFindings(t *testing.T) {
 			c.getenv = func(string) string { return time.Now().Add(time.Minute).Format(time.RFC3339) }
 		}, doctor.Warn, "they expire in"},
 		{"network", "no default VPC", noVPC, doctor.Fail, "aws ec2 create-default-vpc"},
-		{"network", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeVpcs") }, doctor.Warn, "this check needs ec2:DescribeVpcs"},
+		{"network", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeSubnets") }, doctor.Warn, "this check needs ec2:DescribeSubnets"},
 		{"instance type", "not sold", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "x9.large", 1) }, doctor.Fail, "free for new accounts in this region: c7i-flex.large"},
 		{"instance type", "not free", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "t3.medium", 1) }, doctor.Warn, "on the free plan, set agent.instance_type"},
 		{"instance type", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeInstanceTypeOfferings") }, doctor.Warn, "cannot tell"},

@@ -75,7 +75,7 @@ func (v Version) Why() string {
 	case v.Major == 2:
 		return "it has no ECS worker that flowbed can use; 2.19.0 and later have one"
 	case v.Major > 3:
-		return "this version of flowbed does not know it yet"
+		return "it is newer than this version of flowbed supports"
 	}
 	return "only 0.14.0 to 1.4.1 have the ECS agent"
 }
