@@ -36,11 +36,11 @@ func FuzzReceipt(f *testing.F) {
 		}
 		type object struct{ Step string }
 		var doc struct {
-			OK        bool
-			Deleted   []object
-			Released  []object
-			Skipped []object `json:"skipped"`
-			Remained  []object
+			OK       bool
+			Deleted  []object
+			Released []object
+			Skipped  []object `json:"skipped"`
+			Remained []object
 		}
 		d := json.NewDecoder(&b)
 		if err := d.Decode(&doc); err != nil || d.More() {
