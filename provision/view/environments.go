@@ -99,7 +99,7 @@ func (h Header) regions() string {
 
 func (o Options) none() string {
 	if o.Verb == "sweep" {
-		return "No environment has expired."
+		return "No environments to remove."
 	}
 	return "No environments."
 }
