@@ -13,51 +13,51 @@ import (
 
 func (a *app) agentCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "agent", Short: "Look after the agent: its logs, a restart", Args: knownCommand,
+		Use: "agent", Short: "Show the agent's logs, or restart it", Args: requireCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.agentLogsCommand(), a.agentRestartCommand())
 	return c
 }
 
-// unit is the service that the agent's setup makes.
-const unit = "flowbed-agent.service"
+// agentUnit is the systemd unit that the agent's setup installs.
+const agentUnit = "flowbed-agent.service"
 
-// logsScript prints the end of the log. Systems Manager shows the beginning of
-// a long output only, so the script itself leaves out what is too much.
+// logsScript prints the end of the log. Systems Manager returns only the beginning of
+// a long output, so the script itself limits the output.
 func logsScript(lines int) string {
-	return "journalctl --unit " + unit + " --lines " + strconv.Itoa(lines) + " --no-pager --output short-iso | tail -c 20000\n"
+	return "journalctl --unit " + agentUnit + " --lines " + strconv.Itoa(lines) + " --no-pager --output short-iso | tail -c 20000\n"
 }
 
-// restartScript fetches the key anew, as each start does, and looks whether the
-// agent stays: with a wrong key it ends after some seconds.
-const restartScript = `systemctl restart ` + unit + ` || exit 1
+// restartScript restarts the agent, which fetches the key again, and waits to see
+// whether the agent keeps running: with a wrong key it exits after some seconds.
+const restartScript = `systemctl restart ` + agentUnit + ` || exit 1
 for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
   sleep 1
-  systemctl is-active --quiet ` + unit + ` && continue
-  echo 'the agent has ended again; its last words:'
-  journalctl --unit ` + unit + ` --lines 20 --no-pager --output cat
+  systemctl is-active --quiet ` + agentUnit + ` && continue
+  echo 'the agent has stopped again; the end of its log:'
+  journalctl --unit ` + agentUnit + ` --lines 20 --no-pager --output cat
   exit 1
 done
 `
 
-const mostLines = 1000 // of which Systems Manager would not show all
+const maxLines = 1000 // Systems Manager would not return more
 
 func (a *app) agentLogsCommand() *cobra.Command {
 	var lines int
 	c := &cobra.Command{
-		Use: "logs", Short: "What the agent has said: its setup on the console, and its log",
-		Long: `Logs prints the lines of the instance's console in which the setup says what it
-does and why it failed, and the end of the agent's log, which it gets through
-Systems Manager. It needs no key of Prefect.`,
+		Use: "logs", Short: "Show the logs of the agent and its setup",
+		Long: `Show the setup's messages from the instance's console, and the end of the
+agent's log, which comes through Systems Manager. This needs no Prefect API
+key.`,
 		Example: `  flowbed agent logs
   flowbed agent logs --lines 500`,
 		Args: noArgs,
 	}
-	c.Flags().IntVarP(&lines, "lines", "n", 100, "how many lines of the log, at most 1000")
+	c.Flags().IntVarP(&lines, "lines", "n", 100, "number of lines of the agent's log, at most 1000")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
-		if lines < 1 || lines > mostLines {
-			return usageOf(c, fmt.Errorf("--lines %d: not between 1 and %d", lines, mostLines))
+		if lines < 1 || lines > maxLines {
+			return usageOf(c, fmt.Errorf("--lines %d: want 1 to %d", lines, maxLines))
 		}
 		s, agent, err := a.openAgent(c)
 		if err != nil {
@@ -67,13 +67,13 @@ Systems Manager. It needs no key of Prefect.`,
 		fmt.Fprintf(a.out, "%s\n\n", s.Console(c.Context(), agent))
 		text, err := s.Shell(agent).Run(c.Context(), logsScript(lines))
 		if errors.Is(err, resource.ErrUnmanaged) {
-			fmt.Fprintf(a.err, "There is no more: %v.\n", err)
+			a.say("Cannot read the agent's log: %v.", err)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(a.out, "the log of %s on %s ends with:\n%s\n", unit, agent.ID, text)
+		_, err = fmt.Fprintf(a.out, "the end of the log of %s on %s:\n%s\n", agentUnit, agent.ID, text)
 		return err
 	}
 	return c
@@ -81,12 +81,12 @@ Systems Manager. It needs no key of Prefect.`,
 
 func (a *app) agentRestartCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "restart", Short: "Restart the agent, for example for a new key",
-		Long: `Restart restarts the agent's service on its instance through Systems Manager,
-and looks whether it stays up. At each start the service fetches the key that is
-in the Parameter Store: after a change of the key, run up and then this. Flows
-that run are not disturbed: they are tasks of their own.`,
-		Example: `  flowbed up && flowbed agent restart    after the key has changed`,
+		Use: "restart", Short: "Restart the agent, for example to use a new key",
+		Long: `Restart the agent's service on its instance, through Systems Manager, and check
+that it keeps running. The service reads the key from Parameter Store at every
+start: to change the key, run up first, then restart the agent. Running flows
+continue, because each is an ECS task of its own.`,
+		Example: `  flowbed up && flowbed agent restart    use a new key`,
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			s, agent, err := a.openAgent(c)
@@ -94,22 +94,21 @@ that run are not disturbed: they are tasks of their own.`,
 				return err
 			}
 			defer s.keep(&err)
-			fmt.Fprintf(a.err, "Restarting the agent on %s.\n", agent.ID)
+			a.say("Restarting the agent on %s.", agent.ID)
 			if _, err := s.Shell(agent).Run(c.Context(), restartScript); err != nil {
-				return &hinted{fmt.Errorf("restart the agent: %w", err), "`flowbed agent logs` shows more"}
+				return &hinted{fmt.Errorf("restart the agent: %w", err), "`flowbed agent logs` shows the log"}
 			}
-			_, err = fmt.Fprintf(a.err, "The agent runs on %s.\n", agent.ID)
-			return err
+			a.say("The agent is running on %s.", agent.ID)
+			return nil
 		},
 	}
 }
 
-// openAgent finds the agent's instance. That needs as little of the file as a
-// removal does.
+// openAgent finds the agent's instance. Like down, it needs only names from the file.
 func (a *app) openAgent(c *cobra.Command) (*session, resource.InstanceState, error) {
 	none := resource.InstanceState{}
 	if a.sandbox {
-		return nil, none, usage(errors.New("the sandbox boots no instance: there is no agent with a log or a service"))
+		return nil, none, usage(errors.New("the sandbox does not run the instance, so there is no agent"))
 	}
 	s, err := a.open(c.Context(), stack.Options{Removal: true, NoPrefect: true})
 	if err != nil {
@@ -117,7 +116,7 @@ func (a *app) openAgent(c *cobra.Command) (*session, resource.InstanceState, err
 	}
 	agent, err := s.Agent(c.Context())
 	if err != nil {
-		return nil, none, &hinted{err, "`flowbed up` builds the environment"}
+		return nil, none, &hinted{err, "run `flowbed up` to build the environment"}
 	}
 	return s, agent, nil
 }

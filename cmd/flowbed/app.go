@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/aws/smithy-go/middleware"
@@ -14,7 +15,7 @@ import (
 	"github.com/flowbed/flowbed/provision/view"
 )
 
-// app is one run of the program: its streams and the flags that all commands have.
+// app holds the streams of the process and the flags that all commands share.
 type app struct {
 	in       *os.File
 	out, err io.Writer
@@ -28,10 +29,10 @@ type app struct {
 	noColor bool
 	verbose bool
 
-	apiOptions []func(*middleware.Stack) error // of every client; for tests
+	apiOptions []func(*middleware.Stack) error // for every AWS client; set by tests
 
-	account *sandbox.Account // with --sandbox, once it is read
-	secrets []string         // values that are struck out of whatever is printed
+	account *sandbox.Account // with --sandbox, after it is loaded
+	secrets []string         // values that the guard removes from all output
 	decoder decoder          // of refusals
 }
 
@@ -43,63 +44,78 @@ func newApp(in, out, errs *os.File) *app {
 
 const defaultConfig = "config.hcl"
 
-const rootText = `Flowbed turns one HCL file into a place where data flows run on AWS: roles,
-bucket, log group, Fargate cluster, and an agent that starts flows in it.
-There is no state file: every run looks at the account afresh.
-"flowbed help exit-codes" says how it ends.`
+const rootText = `Build a place on AWS where Prefect flows run, from one HCL file: IAM roles, a
+bucket, a log group, a Fargate cluster, and an agent that starts flows. There
+is no state file: flowbed reads the account every time.`
 
-const rootExample = `  flowbed plan                 show what up would do
-  flowbed up                   build it, or repair it
-  flowbed outputs              names, ARNs and commands of what is there
-  flowbed down                 remove it
-  flowbed plan --sandbox       the same in an account that exists only on this machine`
+const rootExample = `  flowbed plan              show what up would change
+  flowbed up                build or repair the environment
+  flowbed down              remove it
+  flowbed plan --sandbox    try it without AWS`
 
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
-		Use: "flowbed", Short: "A place where data flows run on AWS, from one file",
+		Use: "flowbed", Short: "Build a place on AWS where Prefect flows run, from one file",
 		Long: rootText, Example: rootExample, Version: version,
-		SilenceErrors: true, SilenceUsage: true, Args: knownCommand,
+		SilenceErrors: true, SilenceUsage: true, Args: requireCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageOf(c, err) })
 	f := root.PersistentFlags()
-	f.StringVarP(&a.config, "config", "c", defaultConfig, "the file that describes the environment")
-	f.StringVarP(&a.env, "env", "e", "", "which environment, if the file has several")
-	f.StringArrayVar(&a.vars, "var", nil, "set a variable of the file, as name=value; repeatable")
-	f.StringVar(&a.profile, "profile", "", "profile of the AWS configuration")
-	f.StringVar(&a.region, "region", "", "AWS region, before that of the file")
-	f.BoolVar(&a.sandbox, "sandbox", truthy(os.Getenv("FLOWBED_SANDBOX")), "act in an account that exists only on this machine (FLOWBED_SANDBOX=1)")
-	f.BoolVar(&a.noColor, "no-color", false, "no colour (NO_COLOR)")
-	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies, and each call to AWS")
+	f.StringVarP(&a.config, "config", "c", defaultConfig, "config file")
+	f.StringVarP(&a.env, "env", "e", "", "environment to use, if the file has several")
+	f.StringArrayVar(&a.vars, "var", nil, "set a variable of the file (repeatable): `name=value`")
+	f.StringVar(&a.profile, "profile", "", "AWS profile")
+	f.StringVar(&a.region, "region", "", "AWS region (overrides the file)")
+	f.BoolVar(&a.sandbox, "sandbox", truthy(os.Getenv("FLOWBED_SANDBOX")), "use a simulated AWS account on this machine (FLOWBED_SANDBOX=1)")
+	f.BoolVar(&a.noColor, "no-color", false, "disable color (NO_COLOR=1)")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies and every call to AWS")
 	root.AddCommand(a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(),
 		a.outputsCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
-		a.policyCommand(), a.doctorCommand(), a.versionCommand(), exitCodesHelp())
+		a.policyCommand(), a.doctorCommand(), a.versionCommand(), a.exitCodesCommand())
 	root.SetHelpCommand(helpCommand())
 	strictCompletion(root)
 	return root
 }
 
-// knownCommand refuses what is no command as wrong usage.
-func knownCommand(c *cobra.Command, args []string) error {
+// requireCommand rejects an unknown command as wrong usage.
+func requireCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	hint := "see `" + c.CommandPath() + " --help`"
-	c.SuggestionsMinimumDistance = 2
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean `" + c.CommandPath() + " " + near[0] + "`?"
+	if name := suggestion(c, args[0]); name != "" {
+		hint = "did you mean `" + c.CommandPath() + " " + name + "`?"
+	} else if args[0] == "init" {
+		hint = "flowbed needs no init: copy config.hcl.example to config.hcl, then run `flowbed plan`"
 	}
-	return usage(&hinted{fmt.Errorf("there is no command %q", args[0]), hint})
+	return usage(&hinted{fmt.Errorf("unknown command %q", args[0]), hint})
 }
 
-// usageOf adds to a usage error where help is to be found.
+// suggestion is the command that a word probably means: a word that other tools use
+// for it, or else a similar name. It is empty if there is none.
+func suggestion(c *cobra.Command, word string) string {
+	for _, sub := range c.Commands() {
+		if slices.Contains(sub.SuggestFor, strings.ToLower(word)) {
+			return sub.Name()
+		}
+	}
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(word); len(near) > 0 {
+		return near[0]
+	}
+	return ""
+}
+
+// usageOf makes a usage error whose hint names the command's help.
 func usageOf(c *cobra.Command, err error) error {
 	return usage(&hinted{err, "see `" + c.CommandPath() + " --help`"})
 }
 
-// hinted is an error that knows what to do about it.
+// hinted is an error with a hint: what the user can do, as a phrase without a final
+// period.
 type hinted struct {
 	err  error
 	hint string
@@ -108,14 +124,19 @@ type hinted struct {
 func (h *hinted) Error() string { return h.err.Error() }
 func (h *hinted) Unwrap() error { return h.err }
 
+// say prints a notice on stderr, wrapped at the width of the terminal.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.err, view.Wrap(fmt.Sprintf(format, args...), width(os.Stderr)))
+}
+
 func truthy(s string) bool { return s != "" && s != "0" && !strings.EqualFold(s, "false") }
 
-// colour reports whether a stream may be coloured.
+// colour reports whether to color the output on a stream.
 func (a *app) colour(f *os.File) bool {
 	return !a.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
-// motion reports whether a live board may be drawn on stderr.
+// motion reports whether to draw a live board on stderr.
 func (a *app) motion() bool {
 	return os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" && term.IsTerminal(int(os.Stderr.Fd()))
 }
@@ -125,7 +146,7 @@ func width(f *os.File) int {
 	return w
 }
 
-// size is that of the terminal; 0 if the stream is none.
+// size is the size of the terminal; 0 if the stream is not a terminal.
 func size(f *os.File) (width, height int) {
 	w, h, err := term.GetSize(int(f.Fd()))
 	if err != nil {

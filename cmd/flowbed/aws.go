@@ -20,13 +20,13 @@ import (
 )
 
 const (
-	attempts     = 8                // of a call that is throttled or finds no answer
-	connections  = 64               // kept open to one host: reads run in parallel
-	dialTimeout  = 5 * time.Second  // a machine without network is told so soon
+	attempts     = 8                // for a call that AWS throttles or does not answer
+	connections  = 64               // to keep open to one host, for parallel reads
+	dialTimeout  = 5 * time.Second  // so that a missing network shows soon
 	replyTimeout = 60 * time.Second // CreateCluster and RunInstances may be slow
 )
 
-// awsConfig is the SDK's default configuration with our patience.
+// awsConfig is the SDK's default configuration with flowbed's timeouts and retries.
 func awsConfig(ctx context.Context, profile, region string, trace []func(*middleware.Stack) error) (aws.Config, error) {
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = connections
@@ -36,13 +36,13 @@ func awsConfig(ctx context.Context, profile, region string, trace []func(*middle
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithSharedConfigProfile(profile), config.WithRegion(region),
 		config.WithHTTPClient(client), config.WithAPIOptions(trace),
-		config.WithLogger(logging.Nop{}), // what matters of its warnings is in the errors
+		config.WithLogger(logging.Nop{}), // the errors contain what matters of its warnings
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
 		}))
 	if _, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
-		return cfg, coded{exitDenied, &hinted{fmt.Errorf("there is no AWS profile %q", firstOf(profile, os.Getenv("AWS_PROFILE"), "default")),
-			"`aws configure list-profiles` lists those there are; `aws configure sso` makes one"}}
+		return cfg, coded{exitDenied, &hinted{fmt.Errorf("AWS profile %q does not exist", firstOf(profile, os.Getenv("AWS_PROFILE"), "default")),
+			"list profiles with `aws configure list-profiles`, or create one with `aws configure sso`"}}
 	}
 	if err != nil {
 		return cfg, coded{exitDenied, fmt.Errorf("read the AWS configuration: %w", err)}
@@ -53,8 +53,8 @@ func awsConfig(ctx context.Context, profile, region string, trace []func(*middle
 	return cfg, nil
 }
 
-// trace prints each call to AWS, with -v: the operation, the outcome and the
-// time, but nothing of what was sent or received.
+// trace prints every call to AWS, with -v: the operation, the outcome and the time. It
+// never prints what a call sends or receives.
 func (a *app) trace() []func(*middleware.Stack) error {
 	if !a.verbose {
 		return a.apiOptions

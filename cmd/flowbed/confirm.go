@@ -5,26 +5,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/flowbed/flowbed/provision/view"
 )
 
-// mustAsk stops a run that would have to ask, and has nobody to answer.
-func (a *app) mustAsk(yes, asJSON bool, verb string) error {
+// requireTerminal stops a run that needs confirmation but has no terminal.
+func (a *app) requireTerminal(yes, asJSON bool, verb string) error {
 	if yes || !asJSON && term.IsTerminal(int(a.in.Fd())) {
 		return nil
 	}
 	return usage(&hinted{
-		fmt.Errorf("%s asks before it changes anything, and there is no terminal to ask on", verb),
-		"add --yes to let it go on without asking"})
+		fmt.Errorf("%s needs confirmation, but there is no terminal", verb),
+		"add --yes to skip the confirmation"})
 }
 
 var errDeclined = coded{exitFailed, errors.New("not confirmed; nothing was changed")}
 
-// confirm asks on stderr. Only the word yes is taken for it.
+// confirm asks on stderr. Only the word yes confirms.
 func (a *app) confirm(ctx context.Context, question string) error {
-	fmt.Fprintf(a.err, "\n%s Only yes is taken for yes: ", question)
+	fmt.Fprint(a.err, "\n"+view.Wrap(question+` Type "yes" to continue:`, width(os.Stderr))+" ")
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(a.in).ReadString('\n')

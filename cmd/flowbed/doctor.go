@@ -16,16 +16,16 @@ import (
 func (a *app) doctorCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "doctor", Short: "Look for what would stop up, before it begins",
-		Long: `Doctor looks at credentials, region, network, names, quotas, permissions and
-Prefect, and says of each whether up can do with it, and what to do if not. What
-it may not look at is a warning, not a failure. It changes nothing. It ends with 0
-if nothing fails, and with 1 if something does.`,
+		Use: "doctor", Short: "Find problems that would stop up",
+		Long: `Check credentials, region, network, names, quotas, permissions and Prefect, and
+say what to fix before up. If you lack the permission for a check, the result
+is a warning. Doctor changes nothing. It exits with 1 if a check fails, and
+with 0 otherwise.`,
 		Example: `  flowbed doctor
   flowbed doctor --json | jq '.checks[] | select(.status != "ok")'`,
 		Args: noArgs,
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "one JSON document on stdout (docs/json.md)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		found, header, err := a.examine(c.Context())
 		if err != nil {
@@ -50,7 +50,7 @@ if nothing fails, and with 1 if something does.`,
 	return c
 }
 
-// examine makes all checks. Only what is wrong with the file is an error.
+// examine runs all checks. Only a mistake in the file is an error.
 func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Header, err error) {
 	f, err := a.load(false)
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -17,23 +16,24 @@ func (a *app) downCommand() *cobra.Command {
 	var require bool
 	var path string
 	c := &cobra.Command{
-		Use: "down", Short: "Remove the environment",
-		Long: `Down shows what it would remove, asks, removes it, and looks again. It removes
-only what flowbed made for this environment. It needs no variable and no secret,
-and without config.hcl no more than the environment's name and its region.`,
+		Use: "down", Short: "Remove an environment", SuggestFor: []string{"destroy", "delete", "remove", "rm", "teardown"},
+		Long: `Remove an environment: show the plan, ask for confirmation, and delete the
+resources that flowbed created for the environment, and no others. Down needs
+no variables and no secrets. Without config.hcl it needs only the environment's
+name and region.`,
 		Example: `  flowbed down
-  flowbed down --yes --force-destroy           with all data
+  flowbed down --yes --force-destroy           delete the data, too
   flowbed down -e dev --region eu-central-1    without config.hcl
-  flowbed down --yes --receipt down.json       and write down what was removed`,
+  flowbed down --yes --receipt down.json       write a receipt`,
 		Args: noArgs,
 	}
 	f.add(c)
 	data.add(c, "also delete all data that the environment holds", "also delete all objects and versions in the bucket")
-	c.Flags().BoolVar(&require, "require-found", false, "fail if nothing of the environment is found, as in the wrong account")
-	c.Flags().StringVar(&path, "receipt", "", "write what was removed and what was not to this file, as JSON (docs/json.md)")
+	c.Flags().BoolVar(&require, "require-found", false, "fail if the environment has no resources here")
+	c.Flags().StringVar(&path, "receipt", "", "write a JSON receipt of what was deleted to this `file` (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
-		if err := a.mustAsk(f.yes, f.asJSON, "down"); err != nil {
+		if err := a.requireTerminal(f.yes, f.asJSON, "down"); err != nil {
 			return err
 		}
 		receipt, err := a.newReceipt(path)
@@ -54,7 +54,7 @@ and without config.hcl no more than the environment's name and its region.`,
 	return c
 }
 
-// down removes the environment, and returns an error if anything of it is left.
+// down removes the environment. It returns an error if any of its resources are left.
 func (r *run) down(ctx context.Context) error {
 	return r.do(ctx, func(ctx context.Context) (*provision.Plan, error) {
 		left, err := r.s.Graph.Down(ctx)
@@ -62,13 +62,10 @@ func (r *run) down(ctx context.Context) error {
 	})
 }
 
-// errNothing is the end of a down that has to find something.
-func (r *run) errNothing() error {
-	h := r.s.header
-	return &hinted{
-		fmt.Errorf("nothing of environment %s was found in account %s, region %s", h.Environment, h.Account, h.Region),
-		"--require-found makes this an error; check the account (--profile), --region and -e"}
-}
+// errNothingFound is the error of down --require-found without anything to remove.
+var errNothingFound = &hinted{
+	errors.New("nothing to remove, and --require-found is set"),
+	"check the account (--profile), --region and -e"}
 
-// errLeft is the end of a down that could not remove everything.
-var errLeft = errors.New("something is left; run down again, and see what stands in its way")
+// errLeft is the error of a down that did not delete everything.
+var errLeft = &hinted{errors.New("some resources are left"), "run `flowbed down` again; its output shows what keeps them"}

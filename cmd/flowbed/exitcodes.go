@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -12,7 +13,7 @@ import (
 	"github.com/flowbed/flowbed/provision/spec"
 )
 
-// The exit codes are a promise to scripts; `flowbed help exit-codes` lists them.
+// Scripts rely on the exit codes; `flowbed help exit-codes` lists them.
 const (
 	exitOK          = 0
 	exitFailed      = 1
@@ -22,24 +23,33 @@ const (
 	exitInterrupted = 130
 )
 
-const exitCodesText = `flowbed ends with one of these codes:
+const exitCodesText = `flowbed exits with one of these codes:
 
-    0  done, or nothing to do
-    1  failed; the message says in which step, and what to do
-    2  there are changes: plan with --detailed-exitcode, and only then
-    3  wrong usage, or an error in config.hcl; nothing was looked at or changed
-    4  credentials or a permission are missing, or it is the wrong account
-  130  interrupted; the same command goes on from where it was
+    0  success, or nothing to do
+    1  failure; the message names the step and what to do
+    2  plan --detailed-exitcode found changes
+    3  wrong usage, or an error in config.hcl; nothing was read or changed
+    4  missing credentials, a missing permission, or the wrong account
+  130  interrupted; run the same command again to continue
 `
 
-func exitCodesHelp() *cobra.Command {
-	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesText}
+// exitCodesCommand prints the exit codes, also as its help.
+func (a *app) exitCodesCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "exit-codes", Short: "Explain the exit codes", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := io.WriteString(a.out, exitCodesText)
+			return err
+		},
+	}
+	c.SetHelpFunc(func(c *cobra.Command, args []string) { _ = c.RunE(c, args) })
+	return c
 }
 
-// coded is an error that decides the exit code.
+// coded is an error with an exit code.
 type coded struct {
 	code int
-	err  error // nil: there is nothing to say
+	err  error // nil if there is no message to print
 }
 
 func (c coded) Error() string {
@@ -77,8 +87,8 @@ type joined interface {
 	Unwrap() []error
 }
 
-// denied looks through joined errors: one refusal among them is what a person
-// has to see to first.
+// denied looks through joined errors: if AWS denied one call, the user has to fix that
+// first.
 func denied(err error) bool {
 	if errors.Is(err, prefect.ErrUnauthorized) {
 		return true

@@ -8,8 +8,8 @@ import (
 	"net/url"
 )
 
-// guarded is a writer that strikes out secrets. Nothing is meant to print one;
-// this is the second lock on that door.
+// guarded returns a writer that replaces secrets. No code should print a secret; this
+// is the second line of defense.
 func (a *app) guarded(w io.Writer) io.Writer { return guard{a, w} }
 
 type guard struct {
@@ -17,9 +17,9 @@ type guard struct {
 	w io.Writer
 }
 
-// shortest is the length below which a value is no secret worth the name, and
-// striking it out would only garble the text. Tests set it so high that the
-// first lock is on its own.
+// shortest is the length of the shortest secret that the guard replaces. Shorter values
+// are not secrets, and replacing them would garble the text. Tests set it so high that
+// they test the code without the guard.
 var shortest = 6
 
 func (g guard) Write(p []byte) (int, error) {
@@ -38,8 +38,8 @@ func (g guard) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// forms are how a text looks as it is, and in what carries texts: in JSON, in a
-// URL, and in the header of HTTP that has a password in it.
+// forms returns a text as it is, and encoded for JSON, for a URL, and for an HTTP
+// authorization header.
 func forms(s string) [][]byte {
 	list := [][]byte{[]byte(s)}
 	for _, html := range []bool{true, false} {

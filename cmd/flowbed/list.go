@@ -22,17 +22,17 @@ import (
 func (a *app) listCommand() *cobra.Command {
 	var all, asJSON bool
 	c := &cobra.Command{
-		Use: "list", Short: "The environments in the account",
-		Long: `List shows the environments that it finds in the account by their tags: how old
-they are, when they expire, and what there is of them. It needs no config.hcl.`,
+		Use: "list", Short: "List the environments in the account", SuggestFor: []string{"ls", "show", "status"},
+		Long: `List the environments in the account, which flowbed finds by their tags: their
+age, when they expire, and their resources. List needs no config.hcl.`,
 		Example: `  flowbed list --region eu-central-1
   flowbed list --all-regions --json`,
 		Args: noArgs,
 	}
-	c.Flags().BoolVar(&all, "all-regions", false, "look in all regions that the account has enabled")
-	c.Flags().BoolVar(&asJSON, "json", false, "one JSON document on stdout (docs/json.md)")
+	c.Flags().BoolVar(&all, "all-regions", false, "search all regions that are enabled in the account")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		found, err := a.census(c.Context(), all)
+		found, err := a.findEnvironments(c.Context(), all)
 		if found == nil {
 			return err
 		}
@@ -46,17 +46,18 @@ they are, when they expire, and what there is of them. It needs no config.hcl.`,
 	return c
 }
 
-// found is what a census has found.
-type found struct {
+// environmentList is the result of findEnvironments.
+type environmentList struct {
 	header view.Header
 	list   []view.Environment // by region and name
 }
 
-// census looks for environments in one region or in all. It is nil if nobody
-// could be asked; otherwise the error says what could not be looked at.
-func (a *app) census(ctx context.Context, all bool) (*found, error) {
-	region := a.anyRegion(all)
-	f, err := spec.Bare("all", spec.Options{Region: region}) // stands for no environment
+// findEnvironments searches one region or all regions. The list is nil if the search
+// could not start. Otherwise the error tells which regions or services it could not
+// read.
+func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList, error) {
+	region := a.firstRegion(all)
+	f, err := spec.Bare("all", spec.Options{Region: region}) // the name is not used
 	if err != nil {
 		return nil, err
 	}
@@ -68,13 +69,13 @@ func (a *app) census(ctx context.Context, all bool) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &found{header: view.Header{
+	out := &environmentList{header: view.Header{
 		Account: id.Account, Caller: caller, Region: id.Region, Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,
 	}}
 	regions := []string{id.Region}
 	if all {
 		out.header.Region = ""
-		if regions, err = enabled(ctx, cfg); err != nil {
+		if regions, err = enabledRegions(ctx, cfg); err != nil {
 			return nil, err
 		}
 	}
@@ -82,7 +83,7 @@ func (a *app) census(ctx context.Context, all bool) (*found, error) {
 	var wg sync.WaitGroup
 	for i, r := range regions {
 		wg.Go(func() {
-			c := stack.NewClients(a.elsewhere(cfg, r))
+			c := stack.NewClients(a.inRegion(cfg, r))
 			lists[i], errs[i] = inventory.Region(ctx, r, inventory.Clients{
 				Account: id.Account, IAM: c.IAM, EC2: c.EC2, ECS: c.ECS, S3: c.S3, SSM: c.SSM, Logs: c.Logs,
 			})
@@ -99,9 +100,9 @@ func (a *app) census(ctx context.Context, all bool) (*found, error) {
 	return out, errors.Join(errs...)
 }
 
-// anyRegion is the region in which to begin: the given one, or that of the file
-// if there is one that says so. Empty leaves it to AWS's configuration.
-func (a *app) anyRegion(all bool) string {
+// firstRegion is the region for the first call: --region, or else the file's. If it is
+// empty, the AWS configuration decides.
+func (a *app) firstRegion(all bool) string {
 	if a.region != "" {
 		return a.region
 	}
@@ -109,13 +110,13 @@ func (a *app) anyRegion(all bool) string {
 		return f.Region()
 	}
 	if all && firstOf(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")) == "" && a.sandbox {
-		return "us-east-1" // any will do
+		return "us-east-1" // any region works
 	}
 	return ""
 }
 
-// enabled are the regions that the account can use.
-func enabled(ctx context.Context, cfg aws.Config) (names []string, err error) {
+// enabledRegions lists the regions that are enabled in the account, sorted.
+func enabledRegions(ctx context.Context, cfg aws.Config) (names []string, err error) {
 	out, err := ec2.NewFromConfig(cfg).DescribeRegions(ctx, &ec2.DescribeRegionsInput{})
 	if err != nil {
 		return nil, fmt.Errorf("list regions: %w", err)
@@ -127,8 +128,8 @@ func enabled(ctx context.Context, cfg aws.Config) (names []string, err error) {
 	return names, nil
 }
 
-// elsewhere is a configuration for another region.
-func (a *app) elsewhere(cfg aws.Config, region string) aws.Config {
+// inRegion returns the configuration for another region.
+func (a *app) inRegion(cfg aws.Config, region string) aws.Config {
 	if a.account != nil {
 		c := a.account.Config(region)
 		c.APIOptions = append(c.APIOptions, a.trace()...)

@@ -1,8 +1,7 @@
-// Flowbed turns one HCL file into a place where data flows run on AWS: plan
-// shows what would be done, up does it, down removes it.
+// Flowbed builds a place on AWS where Prefect flows run, from one HCL file: plan shows
+// the changes, up makes them, down removes everything.
 //
-// main.go is the only file that ends the process: it turns an error into a
-// message and an exit code.
+// Only main.go ends the process. It turns an error into a message and an exit code.
 package main
 
 import (
@@ -28,21 +27,21 @@ func main() {
 	os.Exit(exitCode(err))
 }
 
-// errInterrupted is the cause of the end of a run that a signal has ended.
-var errInterrupted = errors.New("interrupted; run the same command again to go on from here")
+// errInterrupted is the cause of a context that a signal canceled.
+var errInterrupted = errors.New("interrupted; run the same command again to continue")
 
-// interruptible is a context that ends at the first SIGINT or SIGTERM: what is
-// under way finishes, nothing new begins. The second signal ends the process.
+// interruptible returns a context that ends at the first SIGINT or SIGTERM: running
+// steps finish, and no new ones start. The second signal ends the process.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
-		fmt.Fprintln(os.Stderr, "\nStopping: what is under way finishes, nothing new begins. Again to leave at once.")
+		fmt.Fprintln(os.Stderr, "\nStopping: running steps finish, no new ones start. Press Ctrl-C again to stop at once.")
 		cancel(errInterrupted)
 		<-signals
-		fmt.Fprintln(os.Stderr, "Left at once. Run the same command again: it looks at what is there, and goes on.")
+		fmt.Fprintln(os.Stderr, "Stopped. Run the same command again to continue.")
 		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() { signal.Stop(signals) }

@@ -16,26 +16,26 @@ func (a *app) outputsCommand() *cobra.Command {
 	var format string
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "outputs", Short: "Names, ARNs and commands of what is there",
-		Long: `Outputs reads the account and prints what a user of the environment needs to
-know. What does not exist is left out.`,
+		Use: "outputs", Short: "Show names, ARNs and commands for an environment", SuggestFor: []string{"output"},
+		Long: `Show the names, ARNs and commands that you need to use an environment. Outputs
+reads them from the account and leaves out resources that do not exist.`,
 		Example: `  flowbed outputs
-  eval "$(flowbed outputs --format env)"      FLOWBED_BUCKET and so on
-  flowbed outputs --format prefect > prefect.yaml   how to deploy a flow here
+  eval "$(flowbed outputs --format env)"            sets FLOWBED_BUCKET and others
+  flowbed outputs --format prefect > prefect.yaml   to deploy flows here
   flowbed outputs --json | jq -r .outputs.bucket`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&format, "format", "text", "text, json, env or prefect")
-	c.Flags().BoolVar(&asJSON, "json", false, "the same as --format json")
+	c.Flags().StringVar(&format, "format", "text", "`format`: text, json, env or prefect")
+	c.Flags().BoolVar(&asJSON, "json", false, "same as --format json")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		if asJSON {
 			format = "json"
 		}
 		if !slices.Contains([]string{"text", "json", "env", "prefect"}, format) {
-			return usageOf(c, fmt.Errorf("--format %s: not text, json, env or prefect", format))
+			return usageOf(c, fmt.Errorf("--format %s: want text, json, env or prefect", format))
 		}
-		// As for a removal: it must work without any secret, and looks for all
-		// that an environment may have.
+		// Like down, outputs works without secrets and looks for everything that an
+		// environment may have.
 		s, err := a.open(c.Context(), stack.Options{Removal: true, NoPrefect: true})
 		if err != nil {
 			return err
@@ -65,7 +65,8 @@ func (s *session) outputs() (list []view.Output) {
 	return list
 }
 
-func text(o view.Output) string {
+// outputValue is an output's value on one line.
+func outputValue(o view.Output) string {
 	if o.List != nil {
 		return strings.Join(o.List, ",")
 	}
@@ -79,18 +80,18 @@ func outputText(w io.Writer, list []view.Output) error {
 	}
 	var b strings.Builder
 	for _, o := range list {
-		fmt.Fprintf(&b, "%-*s  %s\n", width, o.Name, text(o))
+		fmt.Fprintf(&b, "%-*s  %s\n", width, o.Name, outputValue(o))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// outputEnv is for a shell to evaluate, and for --env-file of other programs:
-// values are quoted only where a shell needs it.
+// outputEnv writes lines for a shell to evaluate. It quotes only values that need it,
+// so that other programs can read the lines, too.
 func outputEnv(w io.Writer, list []view.Output) error {
 	var b strings.Builder
 	for _, o := range list {
-		fmt.Fprintf(&b, "export FLOWBED_%s=%s\n", strings.ToUpper(o.Name), shellQuote(text(o)))
+		fmt.Fprintf(&b, "export FLOWBED_%s=%s\n", strings.ToUpper(o.Name), shellQuote(outputValue(o)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

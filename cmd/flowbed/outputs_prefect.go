@@ -11,11 +11,11 @@ import (
 	"github.com/flowbed/flowbed/provision/view"
 )
 
-// outputPrefect prints how a flow is deployed to the environment: a prefect.yaml,
-// or for Prefect 1 the part of a flow's file that says where it runs.
+// outputPrefect prints the configuration to deploy a flow to the environment: a
+// prefect.yaml, or the part of a flow's file for Prefect 1.
 func outputPrefect(w io.Writer, s *session, list []view.Output) error {
 	if s.env.Agent == nil {
-		return usage(&hinted{errors.New("the environment has no agent, so there is no Prefect to deploy to"), "add an agent block to the file"})
+		return usage(&hinted{errors.New("the environment has no agent, so it has no Prefect API"), "add an agent block to the file"})
 	}
 	p := s.env.Agent.Prefect
 	v, err := prefect.ParseVersion(p.Version)
@@ -24,24 +24,24 @@ func outputPrefect(w io.Writer, s *session, list []view.Output) error {
 	}
 	have := map[string]string{}
 	for _, o := range list {
-		have[o.Name] = text(o)
+		have[o.Name] = outputValue(o)
 	}
 	for _, name := range []string{"bucket", "execution_role_arn", "task_role_arn", "log_group"} {
 		if have[name] == "" {
-			return &hinted{fmt.Errorf("there is no %s yet", strings.TrimSuffix(strings.ReplaceAll(name, "_", " "), " arn")), "`flowbed up` builds the environment"}
+			return &hinted{fmt.Errorf("the %s does not exist yet", strings.TrimSuffix(strings.ReplaceAll(name, "_", " "), " arn")), "run `flowbed up` to build the environment"}
 		}
 	}
 	if v.Kind() == prefect.Agent1 {
-		_, err = fmt.Fprintf(w, snippet1, s.env.Name, quoteAll(p.Labels), quote(image1(v)), quote(have["task_role_arn"]),
+		_, err = fmt.Fprintf(w, prefect1Snippet, s.env.Name, quoteAll(p.Labels), quote(prefect1Image(v)), quote(have["task_role_arn"]),
 			quote(have["execution_role_arn"]), quote("flowbed-"+s.env.Name), quote(have["log_group"]), quote(s.env.Region), quote(have["bucket"]))
 		return err
 	}
-	_, err = fmt.Fprintf(w, deployment, s.env.Name, quote(s.env.Name), quote(v.String()), quote(have["bucket"]), quote(have["bucket"]),
+	_, err = fmt.Fprintf(w, prefectYAML, s.env.Name, quote(s.env.Name), quote(v.String()), quote(have["bucket"]), quote(have["bucket"]),
 		quote(p.WorkPool), quote(v.Image()), quote("prefect-aws=="+v.AWS()))
 	return err
 }
 
-// quote makes a text of s for YAML and Python alike.
+// quote returns s as a string literal that is valid in YAML and in Python.
 func quote(s string) string { return strconv.QuoteToASCII(s) }
 
 func quoteAll(list []string) string {
@@ -52,24 +52,24 @@ func quoteAll(list []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// image1 is Prefect's own image for flows of a version of Prefect 1, with a
-// Python that all of them run on.
-func image1(v prefect.Version) string { return "prefecthq/prefect:" + v.String() + "-python3.8" }
+// prefect1Image is Prefect's image for flows of a Prefect 1 version, with a Python that
+// all these versions support.
+func prefect1Image(v prefect.Version) string { return "prefecthq/prefect:" + v.String() + "-python3.8" }
 
-// deployment is a prefect.yaml. Whoever deploys needs the right to write to the
-// bucket; the flow's task has its own role for reading.
-const deployment = `# How flows are deployed to flowbed's environment %s. Write the flow's file and
-# function into entrypoint, then: prefect deploy --all
+// prefectYAML is a prefect.yaml. The person who deploys needs permission to write to
+// the bucket; the flow's task reads with its own role.
+const prefectYAML = `# Deploy flows to the flowbed environment %s. Set entrypoint to the flow's file and
+# function, then run: prefect deploy --all
 name: %s
 prefect-version: %s
 
-push: # on the machine that deploys: it needs prefect-aws, and AWS credentials
+push: # runs on your machine, which needs prefect-aws and AWS credentials
   - prefect_aws.deployments.steps.push_to_s3:
       id: code
       bucket: %s
       folder: flows
 
-pull: # in the flow's task
+pull: # runs in the flow's task
   - prefect_aws.deployments.steps.pull_from_s3:
       bucket: %s
       folder: "{{ code.folder }}"
@@ -78,17 +78,17 @@ deployments:
   - name: hello
     entrypoint: hello.py:hello
     work_pool:
-      name: %s # gives cluster, roles, network, log group and the key
+      name: %s # sets cluster, roles, network, log group and key
       job_variables:
         image: %s
         env:
-          EXTRA_PIP_PACKAGES: %s # installed when the task starts; add your own, or leave it out if the image has them
+          EXTRA_PIP_PACKAGES: %s # the task installs these; add your own, or remove this line if the image has them
 `
 
-// snippet1 is for a flow's file. What is not in it (cluster, network) the agent
-// gives to each run. ECS writes a log only if a definition names its group.
-const snippet1 = `# Where a flow of Prefect 1 runs in flowbed's environment %s. An agent takes a
-# flow if the flow's labels are all among the agent's.
+// prefect1Snippet is for a flow's file. The agent sets the cluster and the network for
+// each run. ECS writes a log only if the definition names a log group.
+const prefect1Snippet = `# Run a Prefect 1 flow in the flowbed environment %s. The agent runs a flow if it has
+# all of the flow's labels.
 from prefect.run_configs import ECSRun
 from prefect.storage import S3
 

@@ -13,20 +13,20 @@ func (a *app) planCommand() *cobra.Command {
 	var detailed, asJSON, down bool
 	var data force
 	c := &cobra.Command{
-		Use: "plan", Short: "Show what up would do, and change nothing",
-		Long: `Plan reads the account and shows what up would do: what it would create,
-change, replace or remove, and what belongs to somebody else. It changes
-nothing. With --down it shows what down would remove.`,
+		Use: "plan", Short: "Show what up would change", SuggestFor: []string{"diff", "preview"},
+		Long: `Show what up would create, change, replace or delete, and which resources
+belong to somebody else. Plan reads the account and changes nothing. With
+--down, it shows what down would delete.`,
 		Example: `  flowbed plan
-  flowbed plan --detailed-exitcode    exit code 2 if there is something to do
+  flowbed plan --detailed-exitcode    exit with 2 if there are changes
   flowbed plan --json | jq .summary`,
 		Args: noArgs,
 	}
 	f := c.Flags()
-	f.BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 if there is something to do")
-	f.BoolVar(&asJSON, "json", false, "one JSON document on stdout (docs/json.md)")
+	f.BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 if there are changes")
+	f.BoolVar(&asJSON, "json", false, "print one JSON document (docs/json.md)")
 	data.add(c, "show what up or down would do with this flag", "show what up or down would do with this flag")
-	f.BoolVar(&down, "down", false, "show what down would do")
+	f.BoolVar(&down, "down", false, "show what down would delete")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		s, err := a.open(c.Context(), data.options(stack.Options{Removal: down}))
 		if err != nil {
@@ -50,7 +50,7 @@ nothing. With --down it shows what down would remove.`,
 		case err != nil:
 			return err
 		case p.Err() != nil:
-			return shown(p.Err())
+			return alreadyShown(p.Err())
 		case detailed && !p.Empty():
 			return coded{code: exitChanges}
 		}

@@ -21,27 +21,27 @@ func (a *app) policyCommand() *cobra.Command {
 	var data force
 	c := &cobra.Command{
 		Use: "policy", Short: "Print the IAM policy that a command needs",
-		Long: `Policy prints the smallest IAM policy for the person or the role that runs a
-command on this environment; docs/permissions.md says what is in it. With --trust
-it prints the trust policy of a role for a workflow of GitHub instead. Nothing is
-called if account and region are in the file.`,
+		Long: `Print the smallest IAM policy for a user or a role that runs a command on this
+environment; docs/permissions.md explains it. With --trust, print the trust
+policy of a role for a GitHub workflow instead. If the file sets account and
+region, policy does not call AWS.`,
 		Example: `  flowbed policy --for up > up.json
   flowbed policy --trust github:ada/flows:main > trust.json
   aws iam create-role --role-name flowbed-ci --assume-role-policy-document file://trust.json
   aws iam put-role-policy --role-name flowbed-ci --policy-name up --policy-document file://up.json`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&verb, "for", "", "the command: plan, up or down")
-	c.Flags().StringVar(&trust, "trust", "", "who may assume the role: github:OWNER/REPO, or with :BRANCH or :environment:NAME behind it")
+	c.Flags().StringVar(&verb, "for", "", "`command` that the policy allows: plan, up or down")
+	c.Flags().StringVar(&trust, "trust", "", "`workflow` that may assume the role: github:OWNER/REPO, optionally with :BRANCH or :environment:NAME")
 	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		switch {
 		case (verb == "") == (trust == ""):
-			return usageOf(c, errors.New("policy needs either --for or --trust"))
+			return usageOf(c, errors.New("want either --for or --trust"))
 		case trust != "":
 			return a.trustPolicy(c, trust)
 		case !slices.Contains(permissions.Verbs, permissions.Verb(verb)):
-			return usageOf(c, fmt.Errorf("--for %s: not plan, up or down", verb))
+			return usageOf(c, fmt.Errorf("--for %s: want plan, up or down", verb))
 		}
 		return a.policy(c.Context(), permissions.Verb(verb), data)
 	}
@@ -70,8 +70,8 @@ func (a *app) policy(ctx context.Context, v permissions.Verb, data force) error 
 	}
 	p := permissions.NewPolicy(needs)
 	if n := p.Size(); n > permissions.ManagedSize {
-		fmt.Fprintf(a.err, "This policy has %d characters, and a managed policy may have %d: make it an inline policy of a role, "+
-			"which may have %d, or two managed ones of its statements.\n", n, permissions.ManagedSize, permissions.InlineSize)
+		a.say("This policy has %d characters, but a managed policy can have only %d. Use it as an inline policy of a role "+
+			"(at most %d characters), or split it into two managed policies.", n, permissions.ManagedSize, permissions.InlineSize)
 	}
 	_, err = io.WriteString(a.out, p.String())
 	return err
@@ -91,15 +91,14 @@ func (a *app) trustPolicy(c *cobra.Command, who string) error {
 		return err
 	}
 	if w.Open() {
-		fmt.Fprintf(a.err, "Any workflow of %s can assume this role, on every branch and for every pull request from within it; "+
-			"name a branch (%s:main) or an environment (%s:environment:NAME) to narrow it.\n", w.Repository, who, who)
+		a.say("Every workflow of %s can assume this role, on every branch and for every pull request from the repository. "+
+			"To restrict it, name a branch (%s:main) or an environment (%s:environment:NAME).", w.Repository, who, who)
 	}
 	_, err = io.WriteString(a.out, w.Trust(id.Partition, id.Account))
 	return err
 }
 
-// place is where the environment is: from the file if it says so, or else from
-// those whom we can ask.
+// place returns the environment's account and region: from the file, or else from AWS.
 func (a *app) place(ctx context.Context, f *spec.File) (resource.Identity, error) {
 	if f.Account() != "" && f.Region() != "" {
 		return resource.Identity{
@@ -114,7 +113,7 @@ func (a *app) place(ctx context.Context, f *spec.File) (resource.Identity, error
 	return id, errors.Join(err, save())
 }
 
-// partition is that of a region.
+// partition is the AWS partition of a region.
 func partition(region string) string {
 	switch {
 	case strings.HasPrefix(region, "cn-"):

@@ -9,14 +9,13 @@ import (
 	"github.com/flowbed/flowbed/provision/view"
 )
 
-// receipt is the file in which a down leaves what it has done. It is opened
-// before anything is removed: afterwards it would be too late to find out that
-// it cannot be written.
+// receipt is the file with the result of a down. It is opened before down deletes
+// anything: later it would be too late to find out that it cannot be written.
 type receipt struct {
 	a     *app
-	file  *os.File // nil: none is wanted
+	file  *os.File // nil without --receipt
 	began time.Time
-	run   *run // nil as long as it is not known where the run acts
+	run   *run // nil until the account is known
 }
 
 func (a *app) newReceipt(path string) (*receipt, error) {
@@ -32,20 +31,20 @@ func (a *app) newReceipt(path string) (*receipt, error) {
 	return r, nil
 }
 
-// write writes the receipt, also of a run that failed.
+// write writes the receipt, even if the run failed.
 func (r *receipt) write(err *error) {
 	if r.file == nil {
 		return
 	}
 	h := view.Header{Environment: r.a.env, Region: r.a.region, Sandbox: r.a.sandbox}
-	removal := view.Removal{Began: r.began, Ended: time.Now(), Err: *err}
+	result := view.DownResult{Began: r.began, Ended: time.Now(), Err: *err}
 	if r.run != nil {
-		h, removal.Planned, removal.Left = r.run.s.header, r.run.planned, r.run.left
-		if r.run.failed != nil { // as it was told, not as it was marked for the exit code
-			removal.Err = r.run.failed
+		h, result.Planned, result.Left = r.run.s.header, r.run.planned, r.run.left
+		if r.run.failed != nil { // the error itself, not the exit code for it
+			result.Err = r.run.failed
 		}
 	}
-	failed := view.ReceiptJSON(r.a.guarded(r.file), h, removal, view.Options{Hint: r.a.hint})
+	failed := view.ReceiptJSON(r.a.guarded(r.file), h, result, view.Options{Hint: r.a.hint})
 	if failed = errors.Join(failed, r.file.Close()); failed != nil {
 		*err = errors.Join(*err, fmt.Errorf("write the receipt: %w", failed))
 	}

@@ -13,12 +13,12 @@ import (
 	"github.com/flowbed/flowbed/provision/doctor"
 )
 
-// decoding is how long a person waits for the explanation of a refusal.
-const decoding = 5 * time.Second
+// decodeTimeout limits how long the user waits for the details of a refusal.
+const decodeTimeout = 5 * time.Second
 
-// decoder reads encoded messages, each of them once.
+// decoder decodes encoded messages, each of them once.
 type decoder struct {
-	aws *aws.Config // nil as long as nobody can be asked
+	aws *aws.Config // nil until the configuration is known
 
 	mu   sync.Mutex
 	read map[string]awserr.Refusal
@@ -30,7 +30,7 @@ func (d *decoder) decode(r awserr.Refusal) awserr.Refusal {
 	if full, ok := d.read[r.Encoded]; ok || d.aws == nil {
 		return cmp.Or(full, r)
 	}
-	ctx, stop := context.WithTimeout(context.Background(), decoding)
+	ctx, stop := context.WithTimeout(context.Background(), decodeTimeout)
 	defer stop()
 	full := doctor.Decode(ctx, sts.NewFromConfig(*d.aws, func(o *sts.Options) { o.RetryMaxAttempts = 2 }), r)
 	if d.read == nil {
@@ -40,16 +40,16 @@ func (d *decoder) decode(r awserr.Refusal) awserr.Refusal {
 	return full
 }
 
-// explained is a refusal in full. EC2 hides part of it in an encoded message,
-// which is read if that is allowed; otherwise the command is named with which
-// somebody else can read it.
+// explained is the full text of a refusal. EC2 puts a part of it into an encoded
+// message. explained decodes it if the caller may; otherwise it names the command that
+// somebody else can use.
 func (a *app) explained(r awserr.Refusal) string {
 	if r.Encoded == "" {
 		return r.String()
 	}
 	full := a.decoder.decode(r)
-	if full.Resource == "" { // neither the message nor its decoded form has said it
-		return full.String() + "; for more: aws sts decode-authorization-message --query DecodedMessage --output text --encoded-message " + r.Encoded
+	if full.Resource == "" { // neither the message nor its decoded form names it
+		return full.String() + "; for details: aws sts decode-authorization-message --query DecodedMessage --output text --encoded-message " + r.Encoded
 	}
 	return full.String()
 }

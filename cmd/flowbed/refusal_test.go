@@ -35,8 +35,8 @@ func TestRefusalsAreExplained(t *testing.T) {
 		want   string
 		never  string
 	}{
-		{"the new form", failed, nothing, "needs the permission ec2:DescribeVpcs; it is denied by the identity's policies:", "user/sandbox"},
-		{"the old form", old, nothing, "needs the permission ec2:DescribeVpcs; it is denied by the identity's policies, or others that AWS does not name", ""},
+		{"the new form", failed, nothing, "you need the permission ec2:DescribeVpcs; denied by the identity's policies:", "user/sandbox"},
+		{"the old form", old, nothing, "you need the permission ec2:DescribeVpcs; denied by the identity's policies, or by a policy that AWS does not name", ""},
 		{"may not be read", old, `{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`,
 			"aws sts decode-authorization-message --query DecodedMessage --output text --encoded-message " + encoded, ""},
 	} {

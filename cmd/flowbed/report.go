@@ -17,7 +17,7 @@ func (a *app) showPlan(f *os.File, s *session, verb string, p provision.Plan) er
 	return view.Plan(a.out, p, o)
 }
 
-// report prints an error that ended a command.
+// report prints the error of a command.
 func (a *app) report(err error) {
 	if c, ok := errors.AsType[coded](err); ok && c.err == nil {
 		return
@@ -31,8 +31,8 @@ func (a *app) report(err error) {
 	_ = view.Error(a.err, err, o)
 }
 
-// hint says what to do about an error: what the error knows itself, or else
-// what is known of AWS's.
+// hint is what the user can do about an error: the error's own hint, or else the hint
+// for an error from AWS.
 func (a *app) hint(err error) string {
 	if h, ok := errors.AsType[*hinted](err); ok {
 		return h.hint
@@ -46,12 +46,12 @@ func (a *app) hint(err error) string {
 	return awserr.Hint(err)
 }
 
-// adviser is an error that knows what a person can do about it.
+// adviser is an error with a hint.
 type adviser interface {
 	error
 	Hint() string
 }
 
-// shown marks errors that the plan has told already: the exit code is theirs,
-// but they are not printed twice.
-func shown(err error) error { return coded{code: exitCode(err)} }
+// alreadyShown keeps the exit code of errors that the plan has shown, so that they are
+// not printed twice.
+func alreadyShown(err error) error { return coded{code: exitCode(err)} }

@@ -23,33 +23,32 @@ type runFlags struct {
 }
 
 func (f *runFlags) add(c *cobra.Command) {
-	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
-	c.Flags().BoolVar(&f.asJSON, "json", false, "JSON lines on stdout (docs/json.md); needs --yes")
+	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "skip the confirmation")
+	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON lines (docs/json.md); needs --yes")
 	f.addTimeout(c)
 }
 
 func (f *runFlags) addTimeout(c *cobra.Command) {
-	c.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 5*time.Minute, "how long to wait for another run that is at work on the environment")
+	c.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 5*time.Minute, "how long to wait for the environment lock")
 }
 
-// run is the course of up or down: the lease, the plan, the question, the
-// progress, the end.
+// run is one execution of up or down: lock, plan, confirmation, progress, summary.
 type run struct {
-	a     *app
-	s     *session
-	verb  string
-	flags runFlags
-	lines *view.Lines // with --json; nil otherwise
-	shows view.Progress
+	a        *app
+	s        *session
+	verb     string
+	flags    runFlags
+	lines    *view.JSONLines // with --json; nil otherwise
+	progress view.Progress
 
-	planned provision.Plan
-	looked  time.Time // when planned was made
-	began   time.Time // of the work; zero if there was none
-	left    *provision.Plan
-	held    *lease.Handle // nil as long as there is nothing to do
+	planned   provision.Plan
+	plannedAt time.Time // when the plan was made
+	began     time.Time // when the changes began; zero if there were none
+	left      *provision.Plan
+	held      *lease.Handle // nil until there is something to do
 
-	required bool  // finding nothing is an error
-	failed   error // what the plan has told of already
+	required bool  // --require-found
+	failed   error // the plan's error, which the plan has shown
 }
 
 func (a *app) newRun(s *session, verb string, f runFlags) *run {
@@ -59,31 +58,30 @@ func (a *app) newRun(s *session, verb string, f runFlags) *run {
 	switch {
 	case f.asJSON:
 		o.Hint = a.hint
-		r.lines = view.NewLines(a.out, o)
-		r.shows = r.lines
+		r.lines = view.NewJSONLines(a.out, o)
+		r.progress = r.lines
 	case a.motion():
-		r.shows = view.NewBoard(a.err, func() (int, int) { return size(os.Stderr) }, o)
+		r.progress = view.NewBoard(a.err, func() (int, int) { return size(os.Stderr) }, o)
 	default:
-		r.shows = view.NewPlain(a.err, o)
+		r.progress = view.NewLog(a.err, o)
 	}
-	s.Graph.Notify = r.shows.Notify
+	s.Graph.Notify = r.progress.Notify
 	return r
 }
 
-// plan looks at the account.
+// plan reads the account and makes the plan.
 func (r *run) plan(ctx context.Context) (err error) {
 	plan := r.s.Graph.Plan
 	if r.verb == "down" {
 		plan = r.s.Graph.PlanDown
 	}
-	r.looked = time.Now()
+	r.plannedAt = time.Now()
 	r.planned, err = plan(ctx)
 	return err
 }
 
-// do carries the run out; up and down differ in work alone, which says what is
-// left, if that is its business. It plans first: only a run that has something to
-// do takes the lease, and the environment is its own until it gives the lease back.
+// do plans first. Only a run that has something to do takes the lease, and it holds the
+// lease until it ends. work makes the changes; for down, it returns what is left.
 func (r *run) do(ctx context.Context, work func(context.Context) (*provision.Plan, error)) error {
 	locked, err := r.prepare(ctx)
 	if err != nil || r.held == nil {
@@ -93,13 +91,13 @@ func (r *run) do(ctx context.Context, work func(context.Context) (*provision.Pla
 	return r.end(errors.Join(err, r.unlock(err)))
 }
 
-// prepare makes the plan, asks, and takes the lease. Without an error the run
-// holds the lease if there is something to do, and the context is that of the
-// lease.
+// prepare makes the plan, asks for confirmation, and takes the lease. If it returns no
+// error and there is something to do, the run holds the lease, and the context is that
+// of the lease.
 //
-// The lease is looked at while the account is read, so that the plan is not made
-// of what another run is changing. Whether one was at work in between shows when
-// the lease is taken: then the plan is made again under it.
+// prepare reads the lease while it reads the account, so that it does not plan with
+// what another run is changing. Whether a run was active in between shows when the lease
+// is taken: then prepare plans again under the lease.
 func (r *run) prepare(ctx context.Context) (context.Context, error) {
 	l := r.a.lease(r.s.ssm, r.s.id, r.verb, r.flags.lockTimeout)
 	if r.lines != nil {
@@ -109,7 +107,7 @@ func (r *run) prepare(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	planned := seen.Held() == nil // otherwise what was read is worth nothing
+	planned := seen.Held() == nil // another run may be changing what was read
 	if planned {
 		if goOn, err := r.begin(ctx); err != nil || !goOn && !r.leftover(seen) {
 			return nil, err
@@ -120,13 +118,13 @@ func (r *run) prepare(ctx context.Context) (context.Context, error) {
 		return nil, err
 	}
 	r.held = held
-	if planned && held.Alone() && (seen.Quiet() || seen.Fresh() && !r.ours()) {
+	if planned && held.Alone() && (seen.Quiet() || seen.Fresh() && !r.exists()) {
 		return r.ready(locked, nil)
 	}
 	return r.ready(locked, r.planAgain(locked, planned))
 }
 
-// planBeside plans, and looks at the lease at the same time.
+// planBeside plans, and reads the lease at the same time.
 func (r *run) planBeside(ctx context.Context, l *lease.Lease) (seen *lease.View, err error) {
 	var looked error
 	var wg sync.WaitGroup
@@ -136,13 +134,13 @@ func (r *run) planBeside(ctx context.Context, l *lease.Lease) (seen *lease.View,
 	return seen, errors.Join(looked, err)
 }
 
-// planAgain plans under the lease, and asks if that is not what was shown.
+// planAgain plans under the lease. If the user has seen another plan, it asks again.
 func (r *run) planAgain(locked context.Context, shown bool) error {
 	if shown {
-		if same, err := r.same(locked); same || err != nil {
+		if same, err := r.samePlan(locked); same || err != nil {
 			return err
 		}
-		fmt.Fprintln(r.a.err, changedMeanwhile)
+		r.a.say(newPlan)
 	} else if err := r.plan(locked); err != nil {
 		return err
 	}
@@ -151,7 +149,7 @@ func (r *run) planAgain(locked context.Context, shown bool) error {
 	return err
 }
 
-// ready gives the lease back if there is nothing to do under it after all.
+// ready releases the lease if there is nothing to do under it after all.
 func (r *run) ready(locked context.Context, err error) (context.Context, error) {
 	if err == nil && !r.began.IsZero() {
 		return locked, nil
@@ -161,16 +159,18 @@ func (r *run) ready(locked context.Context, err error) (context.Context, error) 
 	return nil, err
 }
 
-// leftover reports whether nothing is left for down but the lease's parameter.
-func (r *run) leftover(seen *lease.View) bool { return r.verb == "down" && !seen.Fresh() && !r.ours() }
+// leftover reports whether the lease's parameter is all that down has to delete.
+func (r *run) leftover(seen *lease.View) bool {
+	return r.verb == "down" && !seen.Fresh() && !r.exists()
+}
 
-// unlock gives the lease back. Its parameter goes with the environment, and if
-// there is none.
+// unlock releases the lease. It deletes the lease's parameter together with the
+// environment, or if the environment does not exist.
 func (r *run) unlock(failed error) error {
-	remove := r.verb == "down" && failed == nil || r.began.IsZero() && !r.ours()
+	remove := r.verb == "down" && failed == nil || r.began.IsZero() && !r.exists()
 	err := r.held.Release(remove)
 	if lost, ok := errors.AsType[*lease.LostError](err); ok {
-		if _, told := errors.AsType[*lease.LostError](failed); told || r.began.IsZero() {
+		if _, known := errors.AsType[*lease.LostError](failed); known || r.began.IsZero() {
 			return nil
 		}
 		return lost
@@ -178,8 +178,8 @@ func (r *run) unlock(failed error) error {
 	return err
 }
 
-// ours reports whether anything of the environment was there.
-func (r *run) ours() bool {
+// exists reports whether the environment had any resources.
+func (r *run) exists() bool {
 	for _, a := range r.planned.Actions {
 		if a.Err != nil || a.Owner.By == r.s.Graph.Owner {
 			return true
@@ -188,10 +188,10 @@ func (r *run) ours() bool {
 	return false
 }
 
-const changedMeanwhile = "\nThe account has changed meanwhile. This is what it comes to now:"
+const newPlan = "\nThe account has changed since then. This is the new plan:"
 
-// begin shows the plan and asks. It is false if there is nothing to do; otherwise
-// began is set.
+// begin shows the plan and asks for confirmation. It returns false if there is nothing
+// to do; otherwise it sets began.
 func (r *run) begin(ctx context.Context) (bool, error) {
 	for {
 		p := r.planned
@@ -203,9 +203,9 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 		switch err := p.Err(); {
 		case err != nil:
 			r.failed = err
-			return false, shown(err)
+			return false, alreadyShown(err)
 		case p.Empty() && r.required:
-			return false, r.errNothing()
+			return false, errNothingFound
 		case p.Empty():
 			return false, nil
 		}
@@ -213,10 +213,10 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 			if err := r.a.confirm(ctx, r.question()); err != nil {
 				return false, err
 			}
-			if same, err := r.sameSoon(ctx); err != nil {
+			if same, err := r.samePlanSoon(ctx); err != nil {
 				return false, err
 			} else if !same {
-				fmt.Fprintln(r.a.err, changedMeanwhile)
+				r.a.say(newPlan)
 				continue
 			}
 		}
@@ -225,20 +225,20 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 	}
 }
 
-// stale is the age of a plan at which its readings are taken again before
-// anything is done by them.
-const stale = 15 * time.Second
+// maxPlanAge is the age at which a confirmed plan is made again before it is carried
+// out.
+const maxPlanAge = 15 * time.Second
 
-// sameSoon is same if it took long to answer.
-func (r *run) sameSoon(ctx context.Context) (bool, error) {
-	if time.Since(r.looked) < stale {
+// samePlanSoon is samePlan if the answer took long; otherwise the plan counts as the same.
+func (r *run) samePlanSoon(ctx context.Context) (bool, error) {
+	if time.Since(r.plannedAt) < maxPlanAge {
 		return true, nil
 	}
-	return r.same(ctx)
+	return r.samePlan(ctx)
 }
 
-// same plans again, and reports whether the plan is the one that was shown.
-func (r *run) same(ctx context.Context) (bool, error) {
+// samePlan makes the plan again. It reports whether it is the one that was shown.
+func (r *run) samePlan(ctx context.Context) (bool, error) {
 	before, err := r.document()
 	if err != nil {
 		return false, err
@@ -257,14 +257,15 @@ func (r *run) document() ([]byte, error) {
 }
 
 func (r *run) question() string {
-	where := fmt.Sprintf("environment %s in account %s, %s", r.s.header.Environment, r.s.header.Account, r.s.header.Region)
+	verb := "Build"
 	if r.verb == "down" {
-		return "Remove this from " + where + "?"
+		verb = "Remove"
 	}
-	return "Build this as " + where + "?"
+	h := r.s.header
+	return fmt.Sprintf("%s environment %s in account %s, region %s?", verb, h.Environment, h.Account, h.Region)
 }
 
-// end shows how the run went. What remains after a removal is an error.
+// end shows the summary. If down leaves resources behind, it returns an error.
 func (r *run) end(err error) error {
 	ran := !r.began.IsZero()
 	if r.lines == nil && !ran {
@@ -283,19 +284,19 @@ func (r *run) end(err error) error {
 	if ran {
 		o.Elapsed = time.Since(r.began)
 	}
-	err = errors.Join(r.shows.Done(o), err)
+	err = errors.Join(r.progress.Done(o), err)
 	if err == nil && r.verb == "up" {
-		r.farewell()
+		r.nextSteps()
 	}
 	return err
 }
 
-// farewell says what is missing in a sandbox, and what can be done next.
-func (r *run) farewell() {
+// nextSteps tells what the sandbox lacks, and what the user can do next.
+func (r *run) nextSteps() {
 	if r.a.sandbox && r.s.env.Agent != nil {
-		fmt.Fprintln(r.a.err, "The sandbox boots no instance and has no Prefect: there is no work pool, and no worker to wait for.")
+		r.a.say("The sandbox does not run the instance and has no Prefect API, so there is no work pool and no worker.")
 	}
 	if r.lines == nil {
-		fmt.Fprintln(r.a.err, "Next: `flowbed outputs` shows names, ARNs and commands; `flowbed down` removes it all.")
+		r.a.say("Next: `flowbed outputs` shows names, ARNs and commands; `flowbed down` removes the environment.")
 	}
 }

@@ -111,7 +111,7 @@ func TestLeaseAroundARun(t *testing.T) {
 		}
 		before = len(account.Writes())
 		again, out, _ := bench(t, account, "down", runFlags{yes: true})
-		if err := again.down(t.Context()); err != nil || !strings.Contains(out.String(), "Nothing found in account 123456789012, region us-east-1") {
+		if err := again.down(t.Context()); err != nil || !strings.Contains(out.String(), "No resources of environment dev in account 123456789012, region us-east-1.") {
 			t.Errorf("down again: %v\n%s", err, out)
 		}
 		if writes := account.Writes()[before:]; len(writes) > 0 {
@@ -169,7 +169,7 @@ func TestPlanOfARunThatWasOvertaken(t *testing.T) {
 		if err := second.upNow(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(errs.String(), "The account has changed meanwhile") || !strings.Contains(out.String(), "Nothing to do") {
+		if !strings.Contains(errs.String(), "The account has changed since then") || !strings.Contains(out.String(), "Nothing to do") {
 			t.Errorf("it says\n%s\n%s", out, errs)
 		}
 		var made []string
@@ -210,7 +210,7 @@ func TestRunWaits(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(errs.String(), "Waiting for ") || !strings.Contains(errs.String(), "Up: 6 created") {
+		if !strings.Contains(errs.String(), "Waiting up to 1m0s for the lock, held by ") || !strings.Contains(errs.String(), "Up: 6 created") {
 			t.Errorf("the second up says\n%s", errs)
 		}
 		p, _, _ := bench(t, account, "up", runFlags{})
@@ -276,7 +276,7 @@ func TestSamePlan(t *testing.T) {
 		same := func(want bool, calls bool) {
 			t.Helper()
 			before := len(account.Calls())
-			have, err := r.sameSoon(t.Context())
+			have, err := r.samePlanSoon(t.Context())
 			if err != nil || have != want || len(account.Calls()) > before != calls {
 				t.Errorf("same: %v, %v, %d calls; want %v", have, err, len(account.Calls())-before, want)
 			}

@@ -22,34 +22,34 @@ import (
 	"github.com/flowbed/flowbed/provision/view"
 )
 
-// session is an environment of the spec in an account: all that a command needs.
+// session is an environment in an account, with everything that a command needs.
 type session struct {
 	*stack.Stack
 	env    *spec.Environment
 	id     resource.Identity
-	ssm    *ssm.Client // of the lease
+	ssm    *ssm.Client // for the lease
 	header view.Header
-	save   func() error // keeps the sandbox
+	save   func() error // saves the sandbox
 }
 
 // keep saves the sandbox at the end of a command.
 func (s *session) keep(err *error) { *err = errors.Join(*err, s.save()) }
 
-// load reads the file; nothing is called.
+// load reads the file. It does not call AWS.
 func (a *app) load(removal bool) (*spec.File, error) {
 	vars := map[string]string{}
 	for _, v := range a.vars {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok {
-			return nil, usage(errNoValue()) // v may be a secret
+			return nil, usage(a.badVar(v))
 		}
 		vars[name] = value
-		a.secrets = append(a.secrets, value) // until the file says which are not
+		a.secrets = append(a.secrets, value) // until the file tells which are not secret
 	}
 	o := spec.Options{Env: a.env, Vars: vars, Region: a.region, Removal: removal, Check: stack.Check}
 	f, err := spec.Load(a.config, o)
 	if removal && a.env != "" && a.noConfig() {
-		fmt.Fprintf(a.err, "There is no %s: going by the name %s alone.\n", a.config, a.env)
+		a.say("%s does not exist: using only the name %s and the defaults.", a.config, a.env)
 		f, err = spec.Bare(a.env, o)
 	}
 	if err != nil {
@@ -59,18 +59,24 @@ func (a *app) load(removal bool) (*spec.File, error) {
 	return f, nil
 }
 
-// noConfig reports whether there is no file, and none was asked for: a removal
-// needs only the environment's name then.
+// noConfig reports whether the file does not exist and --config was not set. To remove
+// an environment, its name is enough then.
 func (a *app) noConfig() bool {
 	_, err := os.Stat(a.config)
 	return a.config == defaultConfig && errors.Is(err, fs.ErrNotExist)
 }
 
-func errNoValue() error {
-	return &hinted{errors.New("--var: there is no = in it"), "write --var name=value"}
+// badVar is the error of a --var without a =. It shows the text only if the text is the
+// name of a variable: otherwise it may be a secret.
+func (a *app) badVar(text string) error {
+	name := ""
+	if spec.DeclaresVariable(a.config, text) {
+		name = " " + text
+	}
+	return &hinted{fmt.Errorf("--var%s: want name=value", name), "for example: --var subnet=subnet-0a1b2c3d"}
 }
 
-// warn prints what works in the file and should be otherwise.
+// warn prints the warnings about the file.
 func (a *app) warn(f *spec.File) error {
 	if len(f.Warnings) == 0 {
 		return nil
@@ -78,7 +84,7 @@ func (a *app) warn(f *spec.File) error {
 	return f.WriteWarnings(a.err, width(os.Stderr), a.colour(os.Stderr))
 }
 
-// open finds out where the run acts, and wires the environment's resources.
+// open reads the file, finds the account, and builds the graph of resources.
 func (a *app) open(ctx context.Context, o stack.Options) (*session, error) {
 	f, err := a.load(o.Removal)
 	if err != nil {
@@ -87,7 +93,7 @@ func (a *app) open(ctx context.Context, o stack.Options) (*session, error) {
 	return a.openFile(ctx, f, o)
 }
 
-// openFile is open for a file that has been read.
+// openFile is open for a file that is already loaded.
 func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*session, error) {
 	cfg, save, err := a.configuration(ctx, f)
 	if err != nil {
@@ -122,11 +128,12 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 	return s, nil
 }
 
-// sandboxAddress stands for the caller's address where there is no network: it
-// is of the range that is kept for documentation (RFC 5737).
+// sandboxAddress replaces the caller's public address in the sandbox. It is from the
+// range that RFC 5737 reserves for documentation.
 var sandboxAddress = netip.MustParsePrefix("203.0.113.7/32")
 
-// configuration is that of AWS, or of the sandbox beside the file.
+// configuration is the configuration of AWS or of the sandbox. The function saves the
+// sandbox.
 func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func() error, error) {
 	region := f.Region()
 	if !a.sandbox {
@@ -152,12 +159,11 @@ func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func
 }
 
 func errNoRegion() error {
-	return usage(&hinted{errors.New("no region is given"),
-		"set region in the environment block, AWS_REGION, or a region in the AWS profile"})
+	return usage(&hinted{errors.New("no AWS region is set"),
+		"set region in the environment block, AWS_REGION, or the region of the AWS profile"})
 }
 
-// identity asks who is calling, and stops in an account that is not the one the
-// file names.
+// identity asks AWS for the caller. It fails if the file pins another account.
 func (a *app) identity(ctx context.Context, f *spec.File, cfg aws.Config) (resource.Identity, string, error) {
 	id := resource.Identity{Env: f.EnvName(), Region: cfg.Region, Version: version}
 	who, err := sts.NewFromConfig(cfg, func(o *sts.Options) { o.RetryMaxAttempts = 3 }).
@@ -166,17 +172,17 @@ func (a *app) identity(ctx context.Context, f *spec.File, cfg aws.Config) (resou
 		return id, "", context.Cause(ctx)
 	}
 	if err != nil {
-		return id, "", fmt.Errorf("ask AWS who is calling: %w", err)
+		return id, "", fmt.Errorf("read the caller: %w", err)
 	}
 	id.Account = aws.ToString(who.Account)
 	caller, err := arn.Parse(aws.ToString(who.Arn))
 	if err != nil {
-		return id, "", fmt.Errorf("ask AWS who is calling: %w", err)
+		return id, "", fmt.Errorf("read the caller: %w", err)
 	}
 	id.Partition = caller.Partition
 	if pin := f.Account(); pin != "" && pin != id.Account {
 		return id, "", coded{exitDenied, &hinted{
-			fmt.Errorf("the credentials are for account %s, but the environment %s is pinned to %s", id.Account, id.Env, pin),
+			fmt.Errorf("the credentials belong to account %s, but environment %s is pinned to %s", id.Account, id.Env, pin),
 			"use another profile (--profile, AWS_PROFILE), or correct `account` in " + a.config}}
 	}
 	return id, caller.String(), nil

@@ -17,33 +17,33 @@ import (
 	"github.com/flowbed/flowbed/provision/view"
 )
 
-// sweep are the flags of the command.
-type sweep struct {
+// sweepFlags are the flags and arguments of sweep.
+type sweepFlags struct {
 	runFlags
-	data  force
-	all   bool
-	match string
-	older time.Duration
-	names []string
+	data      force
+	all       bool
+	match     string
+	olderThan time.Duration
+	names     []string
 }
 
 func (a *app) sweepCommand() *cobra.Command {
-	var w sweep
+	var w sweepFlags
 	c := &cobra.Command{
-		Use: "sweep [environment]...", Short: "Remove the environments that have expired",
-		Long: `Sweep lists the environments whose ttl is over, and with --yes removes each of
-them as down does. An environment without a ttl, or whose time has not come, it
-touches only if it is named. It needs no config.hcl.`,
+		Use: "sweep [environment]...", Short: "Remove expired environments",
+		Long: `List the environments whose ttl has expired. With --yes, remove each of them
+the way down does. To remove an environment that has not expired, or that has
+no ttl, give its name. Sweep needs no config.hcl.`,
 		Example: `  flowbed sweep --all-regions
   flowbed sweep --match 'ci-*' --older-than 12h --yes
-  flowbed sweep ci-4711 --yes    this one, whether it has expired or not`,
+  flowbed sweep ci-4711 --yes    this environment, even if it has not expired`,
 	}
 	f := c.Flags()
-	f.StringVar(&w.match, "match", "", "only environments of such names, as 'ci-*'")
-	f.DurationVar(&w.older, "older-than", 0, "only environments that were made so long ago, as 12h")
-	f.BoolVar(&w.all, "all-regions", false, "look in all regions that the account has enabled")
-	f.BoolVarP(&w.yes, "yes", "y", false, "remove what is listed")
-	f.BoolVar(&w.asJSON, "json", false, "JSON on stdout (docs/json.md)")
+	f.StringVar(&w.match, "match", "", "only environments whose name matches the `pattern`, e.g. 'ci-*'")
+	f.DurationVar(&w.olderThan, "older-than", 0, "only environments older than this, e.g. 12h")
+	f.BoolVar(&w.all, "all-regions", false, "search all regions that are enabled in the account")
+	f.BoolVarP(&w.yes, "yes", "y", false, "remove the listed environments")
+	f.BoolVar(&w.asJSON, "json", false, "print JSON (docs/json.md)")
 	w.data.add(c, "also delete all data that the environments hold", "also delete all objects and versions in their buckets")
 	w.addTimeout(c)
 	c.RunE = func(c *cobra.Command, names []string) error {
@@ -56,8 +56,8 @@ touches only if it is named. It needs no config.hcl.`,
 	return c
 }
 
-func (a *app) sweep(ctx context.Context, w sweep) error {
-	found, failed := a.census(ctx, w.all)
+func (a *app) sweep(ctx context.Context, w sweepFlags) error {
+	found, failed := a.findEnvironments(ctx, w.all)
 	if found == nil {
 		return failed
 	}
@@ -71,12 +71,12 @@ func (a *app) sweep(ctx context.Context, w sweep) error {
 	} else {
 		shown = view.Environments(a.out, due, now, o)
 	}
-	if err := errors.Join(shown, failed, w.missing(due, found.header)); err != nil || len(due) == 0 {
+	if err := errors.Join(shown, failed, w.notFound(due, found.header)); err != nil || len(due) == 0 {
 		return err
 	}
 	if !w.yes {
 		if !w.asJSON {
-			fmt.Fprintln(a.err, "\nNothing was removed: --yes removes them.")
+			a.say("\nNothing was removed. Next: add --yes to remove these environments.")
 		}
 		return nil
 	}
@@ -97,18 +97,18 @@ func (a *app) sweep(ctx context.Context, w sweep) error {
 	return nil
 }
 
-// due chooses what is to go: what is named, or else what has expired and is not
-// ruled out.
-func (w sweep) due(list []view.Environment, now time.Time) (due []view.Environment) {
+// due selects the environments to remove: the named ones, or else the expired ones that
+// match the flags.
+func (w sweepFlags) due(list []view.Environment, now time.Time) (due []view.Environment) {
 	for _, e := range list {
-		matches, _ := path.Match(w.match, e.Name) // the pattern is known to be good
+		matches, _ := path.Match(w.match, e.Name) // the pattern was checked before
 		switch expired := !e.Expires.IsZero() && !e.Expires.After(now); {
 		case len(w.names) > 0 && !slices.Contains(w.names, e.Name):
 		case len(w.names) > 0:
 			e.Why = "named"
 			due = append(due, e)
 		case !expired, w.match != "" && !matches:
-		case w.older > 0 && (e.Created.IsZero() || now.Sub(e.Created) < w.older):
+		case w.olderThan > 0 && (e.Created.IsZero() || now.Sub(e.Created) < w.olderThan):
 		default:
 			e.Why = "expired"
 			due = append(due, e)
@@ -117,9 +117,9 @@ func (w sweep) due(list []view.Environment, now time.Time) (due []view.Environme
 	return due
 }
 
-// missing is an error if a name was given that there is not: it may be misspelt,
-// or the account or region another one.
-func (w sweep) missing(due []view.Environment, h view.Header) error {
+// notFound is an error if a named environment does not exist: the name may be
+// misspelled, or the account or the region may be wrong.
+func (w sweepFlags) notFound(due []view.Environment, h view.Header) error {
 	var names []string
 	for _, n := range w.names {
 		if !slices.ContainsFunc(due, func(e view.Environment) bool { return e.Name == n }) {
@@ -133,11 +133,13 @@ func (w sweep) missing(due []view.Environment, h view.Header) error {
 	if h.Region != "" {
 		where = "region " + h.Region
 	}
-	return fmt.Errorf("there is no environment %s in account %s, %s", strings.Join(names, ", "), h.Account, where)
+	return &hinted{
+		fmt.Errorf("environment %s not found in account %s, %s", strings.Join(names, ", "), h.Account, where),
+		"`flowbed list` shows the environments; check --profile and --region"}
 }
 
-// sweepOne is down for one environment.
-func (a *app) sweepOne(ctx context.Context, w sweep, e view.Environment) (err error) {
+// sweepOne runs down for one environment.
+func (a *app) sweepOne(ctx context.Context, w sweepFlags, e view.Environment) (err error) {
 	f, err := spec.Bare(e.Name, spec.Options{Region: e.Region})
 	if err != nil {
 		return fmt.Errorf("remove environment %s: %w", e.Name, err)

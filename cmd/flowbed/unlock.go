@@ -19,15 +19,15 @@ import (
 func (a *app) unlockCommand() *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
-		Use: "unlock", Short: "Show who is at work on the environment, and remove their lease",
-		Long: `Unlock shows who holds the environment's lease, asks, and removes it. Up and
-down take the lease, so that they do not work on one environment at the same
-time. The lease of a run that died runs out by itself within two minutes.`,
+		Use: "unlock", Short: "Show who holds the environment lock, and remove it",
+		Long: `Show who holds the environment lock, ask for confirmation, and remove the lock.
+Up and down hold it while they run, so that only one run changes an environment
+at a time. The lock of a dead run expires on its own within two minutes.`,
 		Example: `  flowbed unlock
-  flowbed unlock --yes    without asking`,
+  flowbed unlock --yes    without confirmation`,
 		Args: noArgs,
 	}
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "skip the confirmation")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
 		f, err := a.load(true)
@@ -48,19 +48,19 @@ time. The lease of a run that died runs out by itself within two minutes.`,
 	return c
 }
 
-// lease is the environment's, for a command that changes something; wait is how
-// long it waits for another holder.
+// lease is the environment's lease for a command. wait is how long the command waits for
+// another run.
 func (a *app) lease(api *ssm.Client, id resource.Identity, command string, wait time.Duration) *lease.Lease {
 	return &lease.Lease{
 		API: api, ID: id, Command: command, Wait: wait, Settle: a.settle(),
 		Notify: func(h lease.Held) {
-			fmt.Fprintf(a.err, "Waiting for %s, at most %s.\n", h, wait)
+			a.say("Waiting up to %s for the lock, held by %s.", wait, h)
 		},
 	}
 }
 
-// settle is how long a run keeps away after one of this machine was killed: by
-// then EC2 and IAM show what that one has done. FLOWBED_SETTLE changes it.
+// settle is how long a run waits after a killed run on the same machine. After that
+// time EC2 and IAM show that run's changes. FLOWBED_SETTLE overrides it.
 func (a *app) settle() time.Duration {
 	if a.sandbox {
 		return 0
@@ -77,36 +77,34 @@ func (a *app) unlock(ctx context.Context, l *lease.Lease, yes bool) error {
 		return err
 	}
 	if held == nil {
-		fmt.Fprintf(a.out, "Nobody is at work on environment %s in account %s, %s: there is no lease to remove.\n",
-			l.ID.Env, l.ID.Account, l.ID.Region)
-		return nil
+		_, err := fmt.Fprintf(a.out, "%s is not locked.\n", l.ID.Env)
+		return err
 	}
-	showLease(a.out, l.ID, *held, time.Now())
+	showLock(a.out, l.ID, *held, time.Now())
 	if !yes {
-		if err := a.mustAsk(yes, false, "unlock"); err != nil {
+		if err := a.requireTerminal(yes, false, "unlock"); err != nil {
 			return err
 		}
-		if err := a.confirm(ctx, "Remove the lease? If that run is alive, it stops where it is."); err != nil {
+		if err := a.confirm(ctx, "Remove the lock? If that run is still alive, it stops."); err != nil {
 			return err
 		}
 	}
 	if err := l.Break(ctx, held.Nonce); err != nil {
 		if errors.Is(err, lease.ErrChanged) {
-			return &hinted{err, "nothing was removed; run `flowbed unlock` again to see who holds it now"}
+			return &hinted{err, "nothing was removed; run `flowbed unlock` again to see who holds the lock now"}
 		}
 		return err
 	}
-	fmt.Fprintf(a.err, "Removed. If that run is alive, it notices within %s, and stops.\n", (held.TTL / 3).Round(time.Second))
+	a.say("Removed the lock. If that run is still alive, it stops within %s.", (held.TTL / 3).Round(time.Second))
 	return nil
 }
 
-// showLease says whose a lease is; how long ago and how soon are by this
-// machine's clock.
-func showLease(w io.Writer, id resource.Identity, h lease.Held, now time.Time) {
+// showLock prints the holder of a lock. The durations use this machine's clock.
+func showLock(w io.Writer, id resource.Identity, h lease.Held, now time.Time) {
 	at := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
 	span := func(d time.Duration) string { return max(d, 0).Round(time.Second).String() }
 	user, host, _ := strings.Cut(h.Holder, "@")
-	fmt.Fprintf(w, "Environment %s in account %s, %s, is in use:\n", id.Env, id.Account, id.Region)
+	fmt.Fprintf(w, "Environment %s in account %s, region %s, is locked:\n", id.Env, id.Account, id.Region)
 	fmt.Fprintf(w, "  holder   %s\n", user)
 	fmt.Fprintf(w, "  host     %s\n", host)
 	fmt.Fprintf(w, "  command  flowbed %s, process %d\n", h.Command, h.PID)

@@ -33,7 +33,7 @@ func TestUnlock(t *testing.T) {
 			errs.Reset()
 			return a.unlock(t.Context(), a.lease(api, id, "unlock", 0), yes)
 		}
-		if err := unlock(false); err != nil || !strings.HasPrefix(out.String(), "Nobody is at work on environment demo") {
+		if err := unlock(false); err != nil || out.String() != "demo is not locked.\n" {
 			t.Fatalf("have %v and %q, want that nobody is at work", err, &out)
 		}
 		h, run, err := a.lease(api, id, "up", 0).Acquire(t.Context(), nil)
@@ -45,7 +45,7 @@ func TestUnlock(t *testing.T) {
 			t.Errorf("without a terminal: %v", err)
 		}
 		for _, line := range []string{
-			"Environment demo in account 123456789012, us-east-1, is in use:\n",
+			"Environment demo in account 123456789012, region us-east-1, is locked:\n",
 			"  command  flowbed up, process ",
 			"  since    2000-01-01 00:00:00 UTC (10s ago)\n",
 			"  expires  2000-01-01 00:02:00 UTC (in 1m50s, unless renewed)\n",
@@ -82,7 +82,7 @@ func TestWaitingIsTold(t *testing.T) {
 		if _, ok := errors.AsType[*lease.HeldError](err); !ok || exitCode(err) != exitFailed {
 			t.Errorf("have %v", err)
 		}
-		if n := strings.Count(errs.String(), "Waiting for "); n != 1 || !strings.HasSuffix(errs.String(), ", at most 1m0s.\n") {
+		if n := strings.Count(errs.String(), "Waiting "); n != 1 || !strings.HasPrefix(errs.String(), "Waiting up to 1m0s for the lock, held by ") {
 			t.Errorf("said %q", &errs)
 		}
 		if err := h.Release(true); err != nil {

@@ -15,21 +15,22 @@ func (a *app) upCommand() *cobra.Command {
 	var o stack.Options
 	var data force
 	c := &cobra.Command{
-		Use: "up", Short: "Build the environment, or repair it",
-		Long: `Up shows the plan, asks, and carries it out. It may be stopped at any moment
-and run again: it looks at what is there, and does what is missing.`,
+		Use: "up", Short: "Build or repair an environment", SuggestFor: []string{"apply", "create", "deploy"},
+		Long: `Build or repair an environment: show the plan, ask for confirmation, and carry
+the plan out. You can stop up at any time and run it again: it reads the
+account and does what is missing.`,
 		Example: `  flowbed up
-  flowbed up --yes            without asking, as in CI
-  flowbed up --timeout 20m    if the agent needs long to install`,
+  flowbed up --yes            without confirmation, e.g. in CI
+  flowbed up --timeout 20m    wait longer for the agent`,
 		Args: noArgs,
 	}
 	f.add(c)
-	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait for the agent's worker to report to Prefect")
+	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait until the agent reports to Prefect")
 	data.add(c, "also delete what renamed objects hold", "also delete a renamed bucket's old contents")
-	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "end when the agent's instance runs")
+	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "do not wait for the agent: stop when its instance is running")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
-		if err := a.mustAsk(f.yes, f.asJSON, "up"); err != nil {
+		if err := a.requireTerminal(f.yes, f.asJSON, "up"); err != nil {
 			return err
 		}
 		s, err := a.open(ctx, data.options(o))

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
 func (a *app) validateCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "validate", Short: "Check the file, without calling AWS",
-		Long: `Validate reads config.hcl and says everything that is wrong with it. It needs
-neither credentials nor a network.`,
+		Use: "validate", Short: "Check the config file without calling AWS", SuggestFor: []string{"check", "lint"},
+		Long: `Check config.hcl and report every mistake in it. Validate needs no credentials
+and no network.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			f, err := a.load(false)
@@ -36,10 +39,34 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
-// noArgs refuses arguments as wrong usage, which cobra's own check does not.
+// noArgs rejects arguments as wrong usage; cobra's own check has no exit code.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageOf(c, fmt.Errorf("%s takes no argument, but there is one", c.CommandPath())) // it may be a secret
+	return usageOf(c, errors.New("unexpected argument"+quotedArgument(c, args[0])))
+}
+
+// longestArgument is the longest unexpected argument that a message shows. A longer one
+// may be a key.
+const longestArgument = 20
+
+// quotedArgument is an argument for a message. It is empty if the argument may be a
+// secret: the value of a --var that has none, or of an environment variable.
+func quotedArgument(c *cobra.Command, arg string) string {
+	vars, err := c.Flags().GetStringArray("var")
+	if err != nil || len(arg) > longestArgument || strings.Contains(arg, "=") {
+		return ""
+	}
+	for _, v := range vars {
+		if _, value, _ := strings.Cut(v, "="); value == "" {
+			return ""
+		}
+	}
+	for _, v := range os.Environ() {
+		if name, value, _ := strings.Cut(v, "="); value == arg && strings.HasPrefix(name, "FLOWBED_VAR_") {
+			return ""
+		}
+	}
+	return fmt.Sprintf(" %q", arg)
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// prefixes are those IAM prefixes that are not the service's id in lower case.
+// prefixes lists the IAM prefixes that differ from the service's id in lowercase.
 var prefixes = map[string]string{"cloudwatch logs": "logs", "cloudwatchlogs": "logs"}
 
-// actions are the operations whose IAM action has another name. The service
-// authorization reference lists them:
+// actions lists the operations whose IAM action has another name, from the service
+// authorization reference:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 var actions = map[string]string{
 	"s3:HeadBucket": "s3:ListBucket", "s3:DeleteObjects": "s3:DeleteObject",
@@ -26,8 +26,8 @@ var actions = map[string]string{
 	"s3:DeleteBucketLifecycle":           "s3:PutLifecycleConfiguration",
 }
 
-// Action is the IAM action that a call needs first of all; the service is named
-// by its id ("CloudWatch Logs") or by the SDK's package ("cloudwatchlogs").
+// Action is the main IAM action that a call needs. The service is its id ("CloudWatch
+// Logs") or the SDK's package name ("cloudwatchlogs").
 func Action(service, operation string) string {
 	service = strings.ToLower(service)
 	if p, ok := prefixes[service]; ok {
@@ -40,8 +40,8 @@ func Action(service, operation string) string {
 	return action
 }
 
-// Permission is the IAM action that the failed call lacked, or empty. AWS's
-// message goes before the operation's name: a launch may be refused because of
+// Permission is the IAM action that a refused call needs, or empty. AWS's message
+// takes precedence over the operation's name: AWS may refuse RunInstances because of
 // iam:PassRole.
 func Permission(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {

@@ -1,8 +1,7 @@
-// Package awserr says what an error of AWS means: whether to look again, who is
-// to blame, and what a person can do about it. A code means something only
-// together with its operation (LimitExceeded is a quota for CreateRole, but "has
-// a role already" for AddRoleToInstanceProfile), so both are looked at. What is
-// in no table is Unknown, and ends a step.
+// Package awserr tells what an error from AWS means: whether to retry, what is wrong,
+// and what the user can do. The meaning of a code depends on the operation:
+// LimitExceeded is a quota for CreateRole, but means "already has a role" for
+// AddRoleToInstanceProfile. An error that is in no table is Unknown and ends a step.
 package awserr
 
 import (
@@ -20,25 +19,25 @@ type Class int
 const (
 	// Unknown errors are not retried.
 	Unknown Class = iota
-	// Absent means that the object, or one that it needs, does not exist or is not visible yet.
+	// Absent means that the object, or an object it needs, does not exist or is not visible yet.
 	Absent
-	// Conflict means that the object is not in the state that was assumed; look again.
+	// Conflict means that the object is not in the expected state: read it again.
 	Conflict
 	// Transient means that the same call may succeed later.
 	Transient
 	// Denied means that a permission is missing.
 	Denied
-	// Credentials means that there are none, or that they are expired or wrong.
+	// Credentials means that the credentials are missing, expired or wrong.
 	Credentials
-	// Quota means that a limit of the account is reached.
+	// Quota means that the account is at a quota.
 	Quota
-	// Capacity means that it is not to be had in this zone at present.
+	// Capacity means that AWS has no capacity in this zone right now.
 	Capacity
 	// Invalid means that the request can never succeed.
 	Invalid
 )
 
-// codes holds what a code means whatever the operation.
+// codes holds the class of each code, for any operation.
 var codes = map[string]Class{}
 
 func init() {
@@ -77,16 +76,16 @@ func init() {
 	}
 }
 
-// rule refines a code by its operation and, where AWS has one code for several
-// things, by a part of its message.
+// rule overrides the class of a code for an operation and, if AWS uses one code for
+// several problems, for a part of its message.
 type rule struct {
 	operation, code, message string
 	class                    Class
-	hint                     string // in place of the code's; may be empty
+	hint                     string // overrides the code's hint; may be empty
 }
 
 var rules = []rule{
-	// The profile has its one role already: ours, after a lost reply.
+	// The profile already has its one role, because the reply to an earlier call was lost.
 	{"AddRoleToInstanceProfile", "LimitExceeded", "", Conflict, ""},
 	// EC2 learns of an instance profile seconds after IAM.
 	{"RunInstances", "InvalidParameterValue", "Invalid IAM Instance Profile", Transient, ""},
@@ -95,26 +94,26 @@ var rules = []rule{
 	{"AssociateIamInstanceProfile", "InvalidParameterValue", "has no associated IAM Roles", Transient, ""},
 	{"ReplaceIamInstanceProfileAssociation", "InvalidParameterValue", "Invalid IAM Instance Profile", Transient, ""},
 	{"ReplaceIamInstanceProfileAssociation", "InvalidParameterValue", "has no associated IAM Roles", Transient, ""},
-	// The first cluster of an account races with the creation of its service-linked role.
+	// For the first cluster of an account, ECS may still be creating its service-linked role.
 	{"CreateCluster", "InvalidParameterException", "service linked role", Transient, ""},
 	{"PutClusterCapacityProviders", "InvalidParameterException", "service linked role", Transient, ""},
-	// A principal that IAM does not know yet.
+	// IAM does not know the principal yet.
 	{"", "MalformedPolicyDocument", "Invalid principal", Transient, ""},
 	{"", "MalformedPolicy", "Invalid principal", Transient, ""},
-	// A role that ECS cannot assume yet.
+	// ECS cannot assume the role yet.
 	{"", "ClientException", "unable to assume the role", Transient, ""},
-	// The service-linked role is there already.
+	// The service-linked role already exists.
 	{"CreateServiceLinkedRole", "InvalidInput", "has been taken", Conflict, ""},
 	{"PutParameter", "ParameterMaxVersionLimitExceeded", "", Quota, ""},
-	// The credentials are in order, the image is somebody else's.
+	// The credentials are valid, but the image belongs to somebody else.
 	{"", "AuthFailure", "Not authorized for images", Invalid,
-		"the image is not for this account: choose another agent.image, or let its owner share it"},
+		"this account may not use the AMI: choose another agent.image, or ask its owner to share it"},
 	// This limit is fixed: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 	{"PutRolePolicy", "LimitExceeded", "policy size", Invalid,
-		"the inline policies of a role have room for 10,240 characters: write fewer statement blocks in task_role, or put them into a managed policy (policies = [...])"},
+		"a role's inline policies can have 10,240 characters in total: use fewer statement blocks in task_role, or move them to a managed policy (policies = [...])"},
 }
 
-// Classify says what err means.
+// Classify returns what err means.
 func Classify(err error) Class {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return Unknown
@@ -140,7 +139,7 @@ func ruleFor(err error, api smithy.APIError) (rule, bool) {
 	return rules[i], true
 }
 
-// classifyOther judges what never became a reply of AWS.
+// classifyOther classifies errors that are not a reply from AWS.
 func classifyOther(err error) Class {
 	if strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "no EC2 IMDS role found") ||
 		strings.Contains(err.Error(), "failed to refresh cached credentials") {
@@ -152,7 +151,7 @@ func classifyOther(err error) Class {
 	return Unknown
 }
 
-// Retry reports whether to look again: the state may be another by now.
+// Retry reports whether to read the object again, because its state may change.
 func Retry(err error) bool {
 	switch Classify(err) {
 	case Absent, Conflict, Transient:
@@ -161,10 +160,10 @@ func Retry(err error) bool {
 	return false
 }
 
-// Fatal reports whether no other call can succeed either.
+// Fatal reports whether every other call will fail, too.
 func Fatal(err error) bool { return Classify(err) == Credentials }
 
-// Gone turns "does not exist" into success, which is what it is for a deletion.
+// Gone turns "does not exist" into success, for deletions.
 func Gone(err error) error {
 	if Classify(err) == Absent {
 		return nil
@@ -172,7 +171,7 @@ func Gone(err error) error {
 	return err
 }
 
-// Code is AWS's code of the error, or empty.
+// Code is the error code from AWS, or empty.
 func Code(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()

@@ -88,14 +88,14 @@ func TestHint(t *testing.T) {
 		{"organization", failed("EC2", "RunInstances", "UnauthorizedOperation", "with an explicit deny in a service control policy"), []string{"ec2:RunInstances", "service control policy"}},
 		{"boundary", failed("S3", "GetBucketEncryption", "AccessDenied", "no permissions boundary allows"), []string{"s3:GetEncryptionConfiguration", "boundary"}},
 		{"logs", failed("CloudWatch Logs", "CreateLogGroup", "AccessDeniedException", ""), []string{"logs:CreateLogGroup"}},
-		{"expired", failed("SSM", "PutParameter", "ExpiredTokenException", ""), []string{"expired", "goes on from here"}},
+		{"expired", failed("SSM", "PutParameter", "ExpiredTokenException", ""), []string{"expired", "to continue"}},
 		{"a long policy", failed("IAM", "PutRolePolicy", "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role x"), []string{"10,240", "policies ="}},
 		{"another's image", failed("EC2", "RunInstances", "AuthFailure", "Not authorized for images: [ami-0a1b2c3d]"), []string{"agent.image", "share"}},
 		{"no image", failed("EC2", "DescribeImages", "InvalidAMIID.NotFound", ""), []string{"agent.image", "region"}},
 		{"a protected instance", failed("EC2", "TerminateInstances", "OperationNotPermitted", "The instance 'i-1' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."), []string{"--no-disable-api-termination"}},
 		{"a small volume", failed("EC2", "RunInstances", "InvalidBlockDeviceMapping", "Volume of size 8GB is smaller than snapshot 'snap-1', expect size >= 30GB"), []string{"agent.volume_gib"}},
 		{"the clock", failed("S3", "CreateBucket", "RequestTimeTooSkewed", ""), []string{"clock"}},
-		{"quota", failed("IAM", "CreateRole", "LimitExceeded", ""), []string{"limit"}},
+		{"quota", failed("IAM", "CreateRole", "LimitExceeded", ""), []string{"quota"}},
 	} {
 		for _, w := range c.want {
 			if have := awserr.Hint(c.err); !strings.Contains(have, w) {

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// ofNetwork reports whether err is about a connection. What went wrong with a
-// file of this machine has the same methods as an error of package net.
+// ofNetwork reports whether err is about a connection. It excludes errors about files,
+// which have the same methods as the errors of package net.
 func ofNetwork(err error) bool {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return false
@@ -20,8 +20,8 @@ func ofNetwork(err error) bool {
 	return ok
 }
 
-// unknownHost reports whether a name could not be found: without a network, or
-// of a region that does not exist.
+// unknownHost reports whether DNS did not find a host: there is no network, or the
+// region does not exist.
 func unknownHost(err error) bool {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	return ok && dns.IsNotFound

@@ -10,21 +10,19 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Refusal is what AWS says about a call that it does not allow, as far as it
-// says anything: its parts may be empty.
+// Refusal is the reason why AWS denied a call. Parts that AWS does not tell are empty.
 type Refusal struct {
 	Caller   string // ARN
 	Action   string // for example "iam:CreateRole"
-	Resource string // an ARN, or what the message has instead, as "role x"
-	Kind     string // of the policy that denies, in AWS's words: "identity-based policy"
+	Resource string // an ARN, or what the message has instead, for example "role x"
+	Kind     string // AWS's name of the kind of policy that denies: "identity-based policy"
 	Policy   string // that policy's ARN
-	Explicit bool   // a Deny statement denies, as opposed to no Allow statement allowing
-	Encoded  string // EC2's message, for sts:DecodeAuthorizationMessage
+	Explicit bool   // a Deny statement denies the call; otherwise no Allow statement allows it
+	Encoded  string // EC2's encoded message, for sts:DecodeAuthorizationMessage
 }
 
-// AWS's messages have one form in all services that follow it, in three parts
-// of which all but the first may be missing; S3 puts the resource in quotes, and
-// EC2 adds an encoded message:
+// AWS's messages have three parts, and all but the first may be missing. S3 quotes the
+// resource, and EC2 adds an encoded message:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 var (
 	refusalWho      = regexp.MustCompile(`User: (\S+) is not authorized to perform: ([A-Za-z0-9-]+:[A-Za-z0-9]+)`)
@@ -34,7 +32,7 @@ var (
 	refusalEncoded  = regexp.MustCompile(`Encoded authorization failure message: ([A-Za-z0-9_+/=-]+)`)
 )
 
-// ParseRefusal takes a message of AWS apart.
+// ParseRefusal parses a message from AWS.
 func ParseRefusal(message string) (r Refusal) {
 	if m := refusalWho.FindStringSubmatch(message); m != nil {
 		r.Caller, r.Action = m[1], m[2]
@@ -53,7 +51,7 @@ func ParseRefusal(message string) (r Refusal) {
 	return r
 }
 
-// RefusalOf is the refusal that an error is; ok is false if it is none.
+// RefusalOf returns the refusal in an error; ok is false if the error is not a refusal.
 func RefusalOf(err error) (r Refusal, ok bool) {
 	if Classify(err) != Denied {
 		return r, false
@@ -67,7 +65,7 @@ func RefusalOf(err error) (r Refusal, ok bool) {
 	return r, true
 }
 
-// Decoded adds what the decoded form of an EC2 message says, a JSON document:
+// Decoded adds the information in a decoded EC2 message, which is a JSON document:
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_DecodeAuthorizationMessage.html
 func (r Refusal) Decoded(document string) (Refusal, error) {
 	var d struct {
@@ -81,9 +79,9 @@ func (r Refusal) Decoded(document string) (Refusal, error) {
 		} `json:"context"`
 	}
 	if err := json.Unmarshal([]byte(document), &d); err != nil {
-		return r, fmt.Errorf("read the decoded message: %w", err)
+		return r, fmt.Errorf("parse the decoded message: %w", err)
 	}
-	// The message may name a call, the decoded form the part of it that was refused.
+	// The message may name the call, and the decoded form the part that was denied.
 	if d.Context.Action != "" {
 		r.Action = d.Context.Action
 	}
@@ -97,29 +95,29 @@ func (r Refusal) Decoded(document string) (Refusal, error) {
 	return r, nil
 }
 
-// whose says where a kind of policy is to be looked for, and who can change it.
+// whose tells where to find each kind of policy, and who can change it.
 var whose = map[string]struct{ where, todo string }{
 	"identity-based policy":   {"the identity's policies", toAllow},
-	"permissions boundary":    {"the identity's permissions boundary", "whoever set the boundary has to allow it there, too"},
-	"session policy":          {"the session policy", "log in again without it, or with one that allows this"},
+	"permissions boundary":    {"the identity's permissions boundary", "ask the person who set the boundary to allow it there"},
+	"session policy":          {"the session policy", "log in again without it, or with one that allows this action"},
 	"service control policy":  {"a service control policy of the organization", organization},
 	"resource control policy": {"a resource control policy of the organization", organization},
-	"resource-based policy":   {"a policy of the resource itself", "whoever owns the resource has to change it"},
-	"VPC endpoint policy":     {"the policy of the VPC endpoint that the call goes through", "whoever manages the endpoint has to change it"},
-	"":                        {"the identity's policies, or others that AWS does not name", toAllow},
+	"resource-based policy":   {"the resource's own policy", "ask the owner of the resource to change it"},
+	"VPC endpoint policy":     {"the policy of the VPC endpoint that the call uses", "ask the owner of the endpoint to change it"},
+	"":                        {"the identity's policies, or by a policy that AWS does not name", toAllow},
 }
 
 const (
-	toAllow      = "`flowbed policy --for up` prints what they have to allow"
-	organization = "only those who manage the organization can change that"
+	toAllow      = "`flowbed policy --for up` prints the policy to attach"
+	organization = "ask the administrators of the organization to change it"
 )
 
-// String says which permission is missing, on what, who denies it, and who can
-// change that.
+// String names the missing permission, the resource, the policy that denies it, and
+// who can change that policy.
 func (r Refusal) String() string {
-	what := "a permission is missing"
+	what := "you need another permission"
 	if r.Action != "" {
-		what = "needs the permission " + r.Action
+		what = "you need the permission " + r.Action
 	}
 	if r.Resource != "" && r.Resource != "*" {
 		what += " on " + r.Resource
@@ -128,11 +126,11 @@ func (r Refusal) String() string {
 	if !known {
 		w.where = "a " + r.Kind
 	}
-	by := "; it is denied by " + w.where
+	by := "; denied by " + w.where
 	if r.Explicit {
 		by += ", with an explicit Deny"
 		if w.todo == toAllow {
-			w.todo = "as long as that statement is there, no other helps"
+			w.todo = "no Allow statement overrides it"
 		}
 	}
 	if r.Policy != "" {

@@ -85,21 +85,21 @@ func TestRefusalSaysWhatWhoAndWhatToDo(t *testing.T) {
 	for _, c := range []struct{ name, message, want string }{
 		{
 			"identity", create + "role x because no identity-based policy allows the iam:CreateRole action",
-			"needs the permission iam:CreateRole on role x; it is denied by the identity's policies: `flowbed policy --for up` prints what they have to allow",
+			"you need the permission iam:CreateRole on role x; denied by the identity's policies: `flowbed policy --for up` prints the policy to attach",
 		},
 		{
 			"identity, explicit", create + "role x with an explicit deny in an identity-based policy",
-			"needs the permission iam:CreateRole on role x; it is denied by the identity's policies, with an explicit Deny: as long as that statement is there, no other helps",
+			"you need the permission iam:CreateRole on role x; denied by the identity's policies, with an explicit Deny: no Allow statement overrides it",
 		},
 		{
 			"organization", create + "role x with an explicit deny in a service control policy: arn:p",
-			"needs the permission iam:CreateRole on role x; it is denied by a service control policy of the organization, with an explicit Deny (arn:p): only those who manage the organization can change that",
+			"you need the permission iam:CreateRole on role x; denied by a service control policy of the organization, with an explicit Deny (arn:p): ask the administrators of the organization to change it",
 		},
 		{
 			"unknown kind", create + "role x because no house policy allows the iam:CreateRole action",
-			"needs the permission iam:CreateRole on role x; it is denied by a house policy",
+			"you need the permission iam:CreateRole on role x; denied by a house policy",
 		},
-		{"nothing", "", "a permission is missing; it is denied by the identity's policies, or others that AWS does not name: `flowbed policy --for up` prints what they have to allow"},
+		{"nothing", "", "you need another permission; denied by the identity's policies, or by a policy that AWS does not name: `flowbed policy --for up` prints the policy to attach"},
 	} {
 		if d := cmp.Diff(c.want, awserr.ParseRefusal(c.message).String()); d != "" {
 			t.Errorf("%s (-want +have):\n%s", c.name, d)
@@ -172,7 +172,7 @@ func TestRefusalInEachProtocol(t *testing.T) {
 			a := xml(`<Error>`, `<Code>AccessDenied</Code><Message>Access Denied</Message>`, `</Error>`)
 			_, err := s3.NewFromConfig(cfg(a)).GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: aws.String("b")})
 			return err
-		}, []string{"s3:GetEncryptionConfiguration;", "others that AWS does not name"}},
+		}, []string{"s3:GetEncryptionConfiguration;", "by a policy that AWS does not name"}},
 		{"EC2", func() error {
 			a := xml(`<Response><Errors><Error>`, `<Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation. `+
 				message("ec2:DescribeVpcs", "*")+`. Encoded authorization failure message: abc</Message>`, `</Error></Errors><RequestID>1</RequestID></Response>`)
@@ -181,7 +181,7 @@ func TestRefusalInEachProtocol(t *testing.T) {
 				t.Errorf("EC2: the encoded message is %q", r.Encoded)
 			}
 			return err
-		}, []string{"ec2:DescribeVpcs; it is denied"}},
+		}, []string{"ec2:DescribeVpcs; denied"}},
 		{"ECS", func() error {
 			_, err := ecs.NewFromConfig(cfg(json("application/x-amz-json-1.1", "AccessDeniedException", message("ecs:DescribeClusters", "arn:aws:ecs:x")))).
 				DescribeClusters(ctx, &ecs.DescribeClustersInput{})

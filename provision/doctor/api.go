@@ -9,7 +9,7 @@ import (
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
-// prefect asks the API what up will ask it first.
+// prefect makes the first call to the API that up makes.
 func (d *Doctor) prefect(ctx context.Context) []Finding {
 	const check = "prefect"
 	p := d.Env.Agent.Prefect
@@ -30,33 +30,33 @@ func (d *Doctor) prefect(ctx context.Context) []Finding {
 		_, err = api.Agents(ctx)
 	} else {
 		_, err = api.ReadPool(ctx, p.WorkPool)
-		pool = ", and has the work pool " + p.WorkPool
+		pool = ", and the work pool " + p.WorkPool + " exists"
 		if errors.Is(err, prefect.ErrNotFound) {
-			pool, err = ", and has no work pool "+p.WorkPool+" yet", nil
+			pool, err = ", and the work pool "+p.WorkPool+" does not exist yet", nil
 		}
 	}
 	if err == nil {
 		return []Finding{ok(check, "the API answers%s", pool)}
 	}
-	text, todo := err.Error(), ""
-	if e, is := errors.AsType[*prefect.Error](err); is && e.Hint != "" {
-		text, todo = strings.TrimSuffix(text, ". "+e.Hint), e.Hint
+	todo := ""
+	if e, is := errors.AsType[*prefect.Error](err); is {
+		todo = e.Hint()
 	}
-	return []Finding{fail(check, todo, "%s", text)}
+	return []Finding{fail(check, todo, "%s", strings.TrimSuffix(err.Error(), " → "+todo))}
 }
 
-// lease says who is at work on the environment.
+// lease reports which run holds the environment lock.
 func (d *Doctor) lease(ctx context.Context) []Finding {
-	const check = "lease"
+	const check = "lock"
 	held, err := (&lease.Lease{API: d.clients.SSM, ID: d.ID}).Current(ctx)
-	if foreign, is := errors.AsType[*lease.ForeignError](err); is {
-		return []Finding{fail(check, "remove the parameter, or choose another name for the environment", "%v", foreign)}
+	if conflict, is := errors.AsType[*lease.ConflictError](err); is {
+		return []Finding{fail(check, conflict.Hint(), "%v", conflict)}
 	}
 	switch {
 	case err != nil:
 		return []Finding{unseen(check, err)}
 	case held == nil:
-		return []Finding{ok(check, "nobody is at work on the environment")}
+		return []Finding{ok(check, "the environment is not locked")}
 	}
-	return []Finding{warn(check, "wait for it; `flowbed unlock` shows more, and removes it", "%s", held)}
+	return []Finding{warn(check, "wait for that run; if it is dead, `flowbed unlock` removes its lock", "locked by %s", held)}
 }

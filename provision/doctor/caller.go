@@ -14,7 +14,7 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// home is the region that every account of a partition has.
+// home is the region that is enabled in every account of a partition.
 func home(region string) string {
 	switch {
 	case strings.HasPrefix(region, "cn-"):
@@ -31,12 +31,12 @@ func at(cfg aws.Config, region string) aws.Config {
 	return cfg
 }
 
-// Who asks who is calling, and fills that into the identity. pin is the account
-// that the file demands, or empty. If the finding is a failure, nothing else can
-// be looked at.
+// Who asks AWS for the caller and adds the account to the identity. pin is the account
+// that the file requires, or empty. If the finding is a failure, no other check can
+// run.
 //
-// A region that is off answers as if the credentials were wrong, so it is asked
-// elsewhere, too.
+// A region that is not enabled answers as if the credentials were wrong. So Who asks
+// another region, too.
 func Who(ctx context.Context, cfg aws.Config, id resource.Identity, pin string) (resource.Identity, string, Finding) {
 	const check = "caller"
 	few := func(o *sts.Options) { o.RetryMaxAttempts = 3 }
@@ -45,43 +45,42 @@ func Who(ctx context.Context, cfg aws.Config, id resource.Identity, pin string) 
 	if awserr.Classify(err) == awserr.Credentials && home(cfg.Region) != cfg.Region {
 		if _, elsewhere := sts.NewFromConfig(at(cfg, home(cfg.Region)), few).GetCallerIdentity(ctx, in); elsewhere == nil {
 			return id, "", fail("region", enable(cfg.Region),
-				"%s does not accept the credentials, and %s does: the region is not enabled in the account", cfg.Region, home(cfg.Region))
+				"%s does not accept the credentials, but %s does: the region is not enabled in the account", cfg.Region, home(cfg.Region))
 		}
 	}
 	if awserr.Code(err) == "" && awserr.Classify(err) == awserr.Credentials {
-		return id, "", fail(check, awserr.Hint(err), "there are no AWS credentials, or they cannot be read")
+		return id, "", fail(check, awserr.Hint(err), "no AWS credentials, or they cannot be read")
 	}
 	if err != nil {
-		return id, "", fail(check, awserr.Hint(err), "AWS does not say who is calling: %s", said(err))
+		return id, "", fail(check, awserr.Hint(err), "cannot read the caller: %s", said(err))
 	}
 	caller, err := arn.Parse(aws.ToString(out.Arn))
 	if err != nil {
-		return id, "", fail(check, "", "the caller %q has no ARN", aws.ToString(out.Arn))
+		return id, "", fail(check, "", "the caller %q is not an ARN", aws.ToString(out.Arn))
 	}
 	id.Account, id.Partition = aws.ToString(out.Account), caller.Partition
 	switch {
 	case pin != "" && pin != id.Account:
 		return id, caller.String(), fail(check, "use another profile (--profile, AWS_PROFILE), or correct account in the file",
-			"the credentials are for account %s, and the environment is pinned to %s", id.Account, pin)
+			"the credentials belong to account %s, but the environment is pinned to %s", id.Account, pin)
 	case caller.Resource == "root":
-		return id, caller.String(), warn(check, "use a role or a user with `flowbed policy --for up`",
-			"the root user of account %s, whom nothing limits", id.Account)
+		return id, caller.String(), warn(check, "use a role or a user with the policy from `flowbed policy --for up`",
+			"the root user of account %s, which has every permission", id.Account)
 	}
 	return id, caller.String(), ok(check, "%s in account %s", caller, id.Account)
 }
 
 func enable(region string) string {
-	return "aws account enable-region --region-name " + region + " (it takes minutes to hours), or choose another region"
+	return "aws account enable-region --region-name " + region + " (takes minutes to hours), or choose another region"
 }
 
-// runTime is how long an up may take: ten minutes for the worker, and what is
-// built before.
+// runTime is how long up can take: ten minutes for the worker, and five for the rest.
 const runTime = 15 * time.Minute
 
 func (d *Doctor) credentials(ctx context.Context) []Finding {
 	const check = "credentials"
 	if d.Config.Credentials == nil {
-		return []Finding{warn(check, "", "cannot tell how long they last")}
+		return []Finding{warn(check, "", "cannot tell when they expire")}
 	}
 	c, err := d.Config.Credentials.Retrieve(ctx)
 	if err != nil {
@@ -89,20 +88,20 @@ func (d *Doctor) credentials(ctx context.Context) []Finding {
 	}
 	ends, known := c.Expires, c.CanExpire
 	if t, err := time.Parse(time.RFC3339, d.Getenv("AWS_CREDENTIAL_EXPIRATION")); err == nil && strings.Contains(c.Source, "Env") {
-		ends, known = t, true // what wrote the variables into the environment says so
+		ends, known = t, true // the tool that set the variables set this one, too
 	}
 	left := time.Until(ends).Round(time.Second)
 	switch {
 	case !known && c.SessionToken != "":
-		return []Finding{warn(check, "if up takes longer than they last, log in again and run it again: it goes on",
-			"temporary, and nothing says until when")}
+		return []Finding{warn(check, "if they expire during up, log in and run up again to continue",
+			"temporary, with an unknown expiration")}
 	case !known:
 		return []Finding{ok(check, "they do not expire")}
 	case left < runTime:
-		return []Finding{warn(check, "log in again before up, unless they renew themselves",
-			"they end in %s, and up may take %s", max(left, 0), runTime)}
+		return []Finding{warn(check, "log in again before up, unless they renew automatically",
+			"they expire in %s, and up can take %s", max(left, 0), runTime)}
 	}
-	return []Finding{ok(check, "they last %s more, or renew themselves", left.Round(time.Minute))}
+	return []Finding{ok(check, "they expire in %s, or renew automatically", left.Round(time.Minute))}
 }
 
 func (d *Doctor) region(ctx context.Context) []Finding {
@@ -112,7 +111,7 @@ func (d *Doctor) region(ctx context.Context) []Finding {
 	out, err := api.DescribeRegions(ctx, &ec2.DescribeRegionsInput{AllRegions: aws.Bool(true), RegionNames: []string{name}})
 	switch {
 	case awserr.Classify(err) == awserr.Invalid || err == nil && len(out.Regions) == 0:
-		return []Finding{fail(check, "correct region in the file", "AWS has no region %s", name)}
+		return []Finding{fail(check, "correct region in the file", "there is no AWS region %s", name)}
 	case err != nil:
 		return []Finding{unseen(check, err)}
 	}

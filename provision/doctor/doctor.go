@@ -1,9 +1,9 @@
-// Package doctor looks at an account before an environment is built in it: what
-// would stop up in the middle is said at the start. It changes nothing.
+// Package doctor checks an account before up builds an environment in it, and finds
+// the problems that would stop up halfway. It changes nothing.
 //
-// A finding is ok, a warning or a failure, with what to do. What cannot be seen,
-// because the caller may not look, is a warning that says so: "cannot tell" is
-// not "no".
+// A finding is ok, a warning or a failure, and tells what to do. If the caller lacks
+// the permission for a check, the finding is a warning that says so: "cannot tell"
+// does not mean "no".
 package doctor
 
 import (
@@ -26,25 +26,25 @@ import (
 	"github.com/flowbed/flowbed/provision/stack"
 )
 
-// Status is how a check came out.
+// Status is the outcome of a check.
 type Status string
 
 // The outcomes of a check.
 const (
 	OK   Status = "ok"
-	Warn Status = "warn" // up may go wrong, or it cannot be told
-	Fail Status = "fail" // up will go wrong
+	Warn Status = "warn" // up may fail, or the check cannot tell
+	Fail Status = "fail" // up will fail
 )
 
-// Finding is what a check has found.
+// Finding is the result of a check.
 type Finding struct {
-	Check  string // its name; a promise to scripts
+	Check  string // its name; scripts may rely on it
 	Status Status
 	Text   string // what was found
-	Todo   string // what a person can do about it; empty if nothing is needed
+	Todo   string // what the user can do; may be empty
 }
 
-// Worst is the worst status of some findings.
+// Worst is the worst status in a list.
 func Worst(list []Finding) Status {
 	worst := OK
 	for _, f := range list {
@@ -67,20 +67,20 @@ func fail(check, todo, format string, args ...any) Finding {
 	return Finding{check, Fail, fmt.Sprintf(format, args...), todo}
 }
 
-// unseen is the finding of a check whose call failed: a refusal and a call
-// without an answer say nothing about the account.
+// unseen is the finding of a check whose call failed. A denied call, or one without an
+// answer, tells nothing about the account.
 func unseen(check string, err error) Finding {
 	if refused, is := awserr.RefusalOf(err); is {
 		what := refused.Action
 		if what == "" {
 			what = "a permission"
 		}
-		return warn(check, "", "cannot tell: it needs %s", what)
+		return warn(check, "", "cannot tell: this check needs %s", what)
 	}
 	return warn(check, awserr.Hint(err), "cannot tell: %s", said(err))
 }
 
-// said is an error without the client's account of the request.
+// said is the text of an error without the SDK's details of the request.
 func said(err error) string {
 	op, isOp := errors.AsType[*smithy.OperationError](err)
 	api, isAPI := errors.AsType[smithy.APIError](err)
@@ -90,15 +90,15 @@ func said(err error) string {
 	return strings.Replace(err.Error(), op.Error(), api.ErrorCode()+": "+api.ErrorMessage(), 1)
 }
 
-// Doctor looks at one environment's account.
+// Doctor checks the account for one environment.
 type Doctor struct {
 	Config aws.Config
 	ID     resource.Identity
 	Caller string // ARN
 	Env    *spec.Environment
 
-	NoPrefect bool              // there is no API to ask
-	Transport http.RoundTripper // to Prefect's API; nil is the usual one
+	NoPrefect bool              // skips the check of Prefect's API
+	Transport http.RoundTripper // to Prefect's API; nil is Go's default
 
 	Getenv func(string) string // os.Getenv if nil
 
@@ -108,7 +108,7 @@ type Doctor struct {
 	image   func() (resource.ImageState, error)
 }
 
-// Look makes all checks at the same time; the findings come in a fixed order.
+// Look runs all checks in parallel and returns the findings in a fixed order.
 func (d *Doctor) Look(ctx context.Context) []Finding {
 	d.clients, d.sts = stack.NewClients(d.Config), sts.NewFromConfig(d.Config)
 	if d.Getenv == nil {

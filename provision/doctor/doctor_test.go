@@ -169,55 +169,55 @@ func TestFindings(t *testing.T) {
 		{"caller", "root", func(c *clinic) { c.account.Caller = "arn:aws:iam::123456789012:root" }, doctor.Warn, "root user"},
 		{"caller", "expired", func(c *clinic) { c.faults["GetCallerIdentity"] = code("ExpiredToken") }, doctor.Fail, "log in again"},
 		{"region", "off", func(c *clinic) { c.account.Off = []string{region} }, doctor.Fail, "aws account enable-region --region-name eu-central-1"},
-		{"region", "unknown", func(c *clinic) { c.faults["DescribeRegions"] = code("InvalidParameterValue") }, doctor.Fail, "AWS has no region"},
-		{"region", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeRegions") }, doctor.Warn, "it needs ec2:DescribeRegions"},
-		{"credentials", "short", expiring(5 * time.Minute), doctor.Warn, "they end in"},
-		{"credentials", "long", expiring(time.Hour), doctor.OK, "1h0m0s more"},
+		{"region", "unknown", func(c *clinic) { c.faults["DescribeRegions"] = code("InvalidParameterValue") }, doctor.Fail, "there is no AWS region"},
+		{"region", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeRegions") }, doctor.Warn, "this check needs ec2:DescribeRegions"},
+		{"credentials", "short", expiring(5 * time.Minute), doctor.Warn, "they expire in"},
+		{"credentials", "long", expiring(time.Hour), doctor.OK, "they expire in 1h0m0s"},
 		{"credentials", "silent", func(c *clinic) {
 			c.config = credentials(aws.Credentials{AccessKeyID: "A", SecretAccessKey: "S", SessionToken: "T"})
-		}, doctor.Warn, "nothing says until when"},
+		}, doctor.Warn, "unknown expiration"},
 		{"credentials", "of the environment", func(c *clinic) {
 			c.config = credentials(aws.Credentials{AccessKeyID: "A", SecretAccessKey: "S", SessionToken: "T", Source: "EnvConfigCredentials"})
 			c.getenv = func(string) string { return time.Now().Add(time.Minute).Format(time.RFC3339) }
-		}, doctor.Warn, "they end in"},
+		}, doctor.Warn, "they expire in"},
 		{"network", "no default VPC", noVPC, doctor.Fail, "aws ec2 create-default-vpc"},
-		{"network", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeSubnets") }, doctor.Warn, "it needs ec2:DescribeSubnets"},
-		{"instance type", "not sold", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "x9.large", 1) }, doctor.Fail, "free for new accounts here: c7i-flex.large"},
-		{"instance type", "not free", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "t3.medium", 1) }, doctor.Warn, "on a free plan set agent.instance_type"},
+		{"network", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeSubnets") }, doctor.Warn, "this check needs ec2:DescribeSubnets"},
+		{"instance type", "not sold", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "x9.large", 1) }, doctor.Fail, "free for new accounts in this region: c7i-flex.large"},
+		{"instance type", "not free", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "t3.medium", 1) }, doctor.Warn, "on the free plan, set agent.instance_type"},
 		{"instance type", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeInstanceTypeOfferings") }, doctor.Warn, "cannot tell"},
-		{"instance type", "freedom unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeInstanceTypes") }, doctor.OK, "cannot be told"},
+		{"instance type", "freedom unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeInstanceTypes") }, doctor.OK, "cannot tell whether the free tier"},
 		{"image", "no such", func(c *clinic) {
 			c.text = strings.Replace(agent, "agent {", "agent {\nimage = \"ami-0123456789abcdef0\"", 1)
 		}, doctor.Fail, "does not exist"},
-		{"image", "unseen", func(c *clinic) { c.account.Policy = but("ssm:GetParameter") }, doctor.Warn, "it needs ssm:GetParameter"},
-		{"bucket", "somebody's", bucket(""), doctor.Fail, "flowbed has not made it"},
-		{"bucket", "to adopt", bucket(`ownership = "adopt"`), doctor.OK, "to adopt"},
-		{"bucket", "to borrow, absent", func(c *clinic) { c.text = "bucket {\nownership = \"external\"\n}" }, doctor.Fail, "to be borrowed"},
+		{"image", "unseen", func(c *clinic) { c.account.Policy = but("ssm:GetParameter") }, doctor.Warn, "this check needs ssm:GetParameter"},
+		{"bucket", "somebody's", bucket(""), doctor.Fail, "created outside flowbed"},
+		{"bucket", "to adopt", bucket(`ownership = "adopt"`), doctor.OK, `ownership is "adopt"`},
+		{"bucket", "to borrow, absent", func(c *clinic) { c.text = "bucket {\nownership = \"external\"\n}" }, doctor.Fail, "is external, but it does not exist"},
 		{"bucket", "taken", func(c *clinic) {
 			c.text = "bucket {\nname = \"flows\"\nnamespace = \"global\"\n}"
 			c.faults["GetBucketTagging"] = code("AccessDenied")
-		}, doctor.Warn, "another account has flows"},
-		{"bucket", "unseen", func(c *clinic) { c.account.Policy = but("s3:GetBucketPolicy") }, doctor.OK, "free"}, // it is absent all the same
-		{"service role", "there", linked, doctor.OK, "is there"},
-		{"service role", "unseen", func(c *clinic) { c.account.Policy = but("iam:GetRole") }, doctor.Warn, "it needs iam:GetRole"},
-		{"iam quotas", "unseen", func(c *clinic) { c.account.Policy = but("iam:GetAccountSummary") }, doctor.Warn, "it needs iam:GetAccountSummary"},
-		{"vcpus", "many", crowd, doctor.Warn, "4 are in use"},
-		{"permissions", "those of the table", func(c *clinic) { c.account.Policy = enough(c) }, doctor.OK, "that up and down need"},
+		}, doctor.Warn, "another account owns flows"},
+		{"bucket", "unseen", func(c *clinic) { c.account.Policy = but("s3:GetBucketPolicy") }, doctor.OK, "is available"}, // it is absent all the same
+		{"service role", "there", linked, doctor.OK, "AWSServiceRoleForECS exists"},
+		{"service role", "unseen", func(c *clinic) { c.account.Policy = but("iam:GetRole") }, doctor.Warn, "this check needs iam:GetRole"},
+		{"iam quotas", "unseen", func(c *clinic) { c.account.Policy = but("iam:GetAccountSummary") }, doctor.Warn, "this check needs iam:GetAccountSummary"},
+		{"vcpus", "many", crowd, doctor.Warn, "standard instances use 4"},
+		{"permissions", "those of the table", func(c *clinic) { c.account.Policy = enough(c) }, doctor.OK, "all permissions for up and down"},
 		{"permissions", "some lack", func(c *clinic) { c.account.Policy = but("iam:CreateRole", "iam:PassRole") }, doctor.Fail, "lacks iam:CreateRole, iam:PassRole"},
-		{"permissions", "unseen", func(c *clinic) { c.account.Policy = but("iam:SimulatePrincipalPolicy") }, doctor.Warn, "it needs iam:SimulatePrincipalPolicy"},
+		{"permissions", "unseen", func(c *clinic) { c.account.Policy = but("iam:SimulatePrincipalPolicy") }, doctor.Warn, "this check needs iam:SimulatePrincipalPolicy"},
 		{"permissions", "root", func(c *clinic) { c.account.Caller = "arn:aws:iam::123456789012:root" }, doctor.OK, "root"},
 		{"permissions", "a session", session("ci"), doctor.Fail, "role/teams/ci lacks"},
 		{"permissions", "a session of nobody's", func(c *clinic) { c.account.Caller = "arn:aws:sts::123456789012:assumed-role/gone/me" }, doctor.Warn, "IAM does not know"},
 		{"permissions", "federated", func(c *clinic) { c.account.Caller = "arn:aws:sts::123456789012:federated-user/ada" }, doctor.Warn, "does not simulate a federated-user"},
 		{"ec2 dry run", "refused", func(c *clinic) { c.account.Policy = but("ec2:CreateSecurityGroup") }, doctor.Fail,
-			"CreateSecurityGroup is refused: needs the permission ec2:CreateSecurityGroup on arn:aws:ec2:eu-central-1:123456789012:security-group/*"},
-		{"ec2 dry run", "unclear", func(c *clinic) { c.faults["ImportKeyPair"] = code("InternalError") }, doctor.Warn, "cannot tell of ImportKeyPair"},
+			"CreateSecurityGroup is denied: you need the permission ec2:CreateSecurityGroup on arn:aws:ec2:eu-central-1:123456789012:security-group/*"},
+		{"ec2 dry run", "unclear", func(c *clinic) { c.faults["ImportKeyPair"] = code("InternalError") }, doctor.Warn, "cannot tell for ImportKeyPair"},
 		{"ec2 dry run", "a launch", ownGroup, doctor.OK, "RunInstances"},
-		{"lease", "held", held, doctor.Warn, "flowbed unlock"},
-		{"lease", "unseen", func(c *clinic) { c.account.Policy = but("ssm:GetParameterHistory") }, doctor.Warn, "it needs ssm:GetParameterHistory"},
+		{"lock", "held", held, doctor.Warn, "flowbed unlock"},
+		{"lock", "unseen", func(c *clinic) { c.account.Policy = but("ssm:GetParameterHistory") }, doctor.Warn, "this check needs ssm:GetParameterHistory"},
 		{"prefect", "wrong key", func(c *clinic) { c.server.Auth = "other:words" }, doctor.Fail, "auth_string"},
 		{"prefect", "nobody there", func(c *clinic) { c.carry = nobody{} }, doctor.Fail, "api_url"},
-		{"prefect", "a pool", func(c *clinic) { c.server.SetPool("flowbed-dev", map[string]any{}) }, doctor.OK, "has the work pool flowbed-dev"},
+		{"prefect", "a pool", func(c *clinic) { c.server.SetPool("flowbed-dev", map[string]any{}) }, doctor.OK, "the work pool flowbed-dev exists"},
 	} {
 		t.Run(c.check+", "+c.name, func(t *testing.T) {
 			k := newClinic(t)

@@ -14,14 +14,14 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// dryRun asks EC2 itself, which knows all policies that there are. It answers
-// with an error in any case: DryRunOperation means yes.
+// dryRun makes EC2 evaluate all policies. EC2 always answers with an error;
+// DryRunOperation means that the call would be allowed.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html
 func (d *Doctor) dryRun(ctx context.Context) []Finding {
 	const check = "ec2 dry run"
 	n, err := d.network()
 	if err != nil {
-		return []Finding{warn(check, "", "cannot tell without a network")}
+		return []Finding{warn(check, "", "cannot tell: the network is unknown")}
 	}
 	var may, unclear []string
 	for _, try := range d.tries(ctx, n.VPC, n.IDs()) {
@@ -34,13 +34,13 @@ func (d *Doctor) dryRun(ctx context.Context) []Finding {
 			if refused.Encoded != "" {
 				refused = Decode(ctx, d.sts, refused)
 			}
-			return []Finding{fail(check, "", "%s is refused: %s", try.name, refused)}
+			return []Finding{fail(check, "", "%s is denied: %s", try.name, refused)}
 		default:
 			unclear = append(unclear, try.name)
 		}
 	}
 	if len(unclear) > 0 {
-		return []Finding{warn(check, "", "cannot tell of %s", strings.Join(unclear, ", "))}
+		return []Finding{warn(check, "", "cannot tell for %s", strings.Join(unclear, ", "))}
 	}
 	return []Finding{ok(check, "%s would be allowed", strings.Join(may, ", "))}
 }
@@ -50,8 +50,8 @@ type try struct {
 	call func() error
 }
 
-// tries are calls that make what up makes. An instance can be tried only where
-// its group is there already: EC2 would judge the VPC's default group otherwise.
+// tries are dry runs of calls that up makes. RunInstances can only be tried if the
+// agent's security group exists: otherwise EC2 would check the VPC's default group.
 func (d *Doctor) tries(ctx context.Context, vpc string, subnets []string) []try {
 	api, name := d.clients.EC2, "flowbed-"+d.ID.Env+"-agent"
 	tags := func(kinds ...types.ResourceType) (list []types.TagSpecification) {
@@ -101,7 +101,8 @@ func (d *Doctor) tries(ctx context.Context, vpc string, subnets []string) []try 
 	}})
 }
 
-// agentGroup is the id of the agent's security group, if it is there and ours.
+// agentGroup is the id of the agent's security group; empty if this environment has
+// none.
 func (d *Doctor) agentGroup(ctx context.Context, name string) string {
 	out, err := d.clients.EC2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{filter("group-name", name)}})
 	if err != nil {
@@ -118,7 +119,7 @@ func (d *Doctor) agentGroup(ctx context.Context, name string) string {
 	return ""
 }
 
-// Decode adds to a refusal what EC2 has hidden of it, if that may be read.
+// Decode adds the details that EC2 encoded in a refusal, if the caller may decode them.
 func Decode(ctx context.Context, api *sts.Client, r awserr.Refusal) awserr.Refusal {
 	out, err := api.DecodeAuthorizationMessage(ctx, &sts.DecodeAuthorizationMessageInput{EncodedMessage: &r.Encoded})
 	if err != nil {

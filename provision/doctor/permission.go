@@ -18,10 +18,10 @@ import (
 	"github.com/flowbed/flowbed/provision/stack"
 )
 
-// permissions has IAM simulate the caller's policies against what up and down
-// need. The simulator knows identity policies, boundaries, and the organization's
-// policies without conditions; it knows no session policies. So a denial that
-// rests on what it was not told, or on the organization, is no failure.
+// permissions makes IAM simulate the caller's policies with the calls of up and down.
+// The simulator covers identity policies, boundaries, and the organization's policies
+// without conditions, but not session policies. So a denial by the organization, or
+// because of a value that the simulator did not get, is not a failure.
 func (d *Doctor) permissions(ctx context.Context) []Finding {
 	const check = "permissions"
 	source, why := d.source(ctx)
@@ -47,25 +47,25 @@ func (d *Doctor) permissions(ctx context.Context) []Finding {
 	case a.err != nil:
 		return []Finding{unseen(check, a.err)}
 	case len(a.missing) > 0:
-		return []Finding{fail(check, "`flowbed policy --for up` and `--for down` print what is needed", "%s lacks %s", source, few(a.missing))}
+		return []Finding{fail(check, "`flowbed policy --for up` and `--for down` print the policies to attach", "%s lacks %s", source, few(a.missing))}
 	case len(a.unclear) > 0:
-		return []Finding{warn(check, "look at the conditions in the policies of the identity and of the organization",
-			"cannot tell whether %s may %s: conditions decide", source, few(a.unclear))}
+		return []Finding{warn(check, "check the conditions in the policies of the identity and the organization",
+			"cannot tell whether %s has %s: that depends on conditions", source, few(a.unclear))}
 	}
-	return []Finding{ok(check, "%s has all that up and down need, as far as IAM can simulate", source)}
+	return []Finding{ok(check, "%s has all permissions for up and down that IAM can simulate", source)}
 }
 
-// source is the identity behind the caller; if there is none to simulate, it is
-// said why. Of a role's session only the role's name is known, not its path.
+// source is the identity to simulate, or why there is none. A role's session tells only
+// the role's name, not its path.
 func (d *Doctor) source(ctx context.Context) (source, why string) {
 	caller, err := arn.Parse(d.Caller)
 	if err != nil {
-		return "", "the caller has no ARN"
+		return "", "the caller is not an ARN"
 	}
 	kind, name, _ := strings.Cut(caller.Resource, "/")
 	switch {
 	case kind == "root":
-		return "", "the root user may do all that the organization allows"
+		return "", "the root user can do everything that the organization allows"
 	case caller.Service == "iam" && kind == "user":
 		return d.Caller, ""
 	case kind != "assumed-role":
@@ -79,7 +79,7 @@ func (d *Doctor) source(ctx context.Context) (source, why string) {
 	return d.ID.ARN("iam", "", "role/"+name), ""
 }
 
-// answers are what the simulator has said so far.
+// answers collects the answers of the simulator.
 type answers struct {
 	mu      sync.Mutex
 	missing map[string]bool
@@ -87,7 +87,7 @@ type answers struct {
 	err     error
 }
 
-// ask asks a few questions at a time: IAM does not like many.
+// ask sends a few questions at a time, because IAM throttles more.
 func (a *answers) ask(ctx context.Context, api *iam.Client, source, region string, list []permissions.Question) {
 	const most = 4
 	queue := make(chan permissions.Question, len(list))
@@ -115,7 +115,7 @@ func request(source, region string, q permissions.Question) *iam.SimulatePrincip
 		in.ResourceArns = q.Resources
 	}
 	context := maps.Clone(q.Context)
-	context["aws:RequestedRegion"] = []string{region} // on which many policies insist
+	context["aws:RequestedRegion"] = []string{region} // which many policies require
 	for _, k := range slices.Sorted(maps.Keys(context)) {
 		in.ContextEntries = append(in.ContextEntries, types.ContextEntry{
 			ContextKeyName: aws.String(k), ContextKeyType: types.ContextKeyTypeEnumString, ContextKeyValues: context[k],
@@ -124,7 +124,7 @@ func request(source, region string, q permissions.Question) *iam.SimulatePrincip
 	return in
 }
 
-// take notes an answer, and reports whether to go on.
+// take records an answer and reports whether to go on.
 func (a *answers) take(out *iam.SimulatePrincipalPolicyOutput, err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -152,7 +152,7 @@ func (a *answers) judge(action string, decision types.PolicyEvaluationDecisionTy
 	}
 }
 
-// few names the first of some actions.
+// few lists the first actions and counts the others.
 func few(set map[string]bool) string {
 	const most = 5
 	list := slices.Sorted(maps.Keys(set))

@@ -24,7 +24,7 @@ func (d *Doctor) vpc(context.Context) []Finding {
 	case awserr.Code(err) != "" || awserr.Classify(err) != awserr.Unknown:
 		return []Finding{unseen(check, err)}
 	}
-	return []Finding{fail(check, "", "%s", said(err))} // which says what to do
+	return []Finding{fail(check, "", "%s", said(err))} // the error tells what to do
 }
 
 func zones(n resource.NetworkState) (list []string) {
@@ -50,28 +50,28 @@ func (d *Doctor) instanceType(ctx context.Context) []Finding {
 	usable := slices.DeleteFunc(zones(n), func(z string) bool { return !slices.Contains(sold, z) })
 	switch {
 	case len(sold) == 0:
-		return []Finding{fail(check, "set agent.instance_type"+d.instead(ctx, "x86_64"), "%s is not offered in %s", name, d.ID.Region)}
+		return []Finding{fail(check, "set agent.instance_type"+d.instead(ctx, "x86_64"), "%s is not available in %s", name, d.ID.Region)}
 	case err == nil && len(usable) == 0:
-		return []Finding{fail(check, "set network.subnets or agent.instance_type", "%s is offered in %s, and the subnets are in %s",
+		return []Finding{fail(check, "set network.subnets or agent.instance_type", "%s is available in %s, but the subnets are in %s",
 			name, strings.Join(sold, ", "), strings.Join(zones(n), ", "))}
 	}
 	out, err := d.clients.EC2.DescribeInstanceTypes(ctx, &ec2.DescribeInstanceTypesInput{InstanceTypes: []types.InstanceType{types.InstanceType(name)}})
 	switch {
 	case err != nil || len(out.InstanceTypes) == 0:
-		return []Finding{ok(check, "%s is offered; whether it is free for this account cannot be told", name)}
+		return []Finding{ok(check, "%s is available; cannot tell whether the free tier covers it", name)}
 	case aws.ToBool(out.InstanceTypes[0].FreeTierEligible):
-		return []Finding{ok(check, "%s is offered, and within the free tier", name)}
+		return []Finding{ok(check, "%s is available and covered by the free tier", name)}
 	}
 	// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-free-tier-usage.html
 	architecture := "x86_64"
 	if p := out.InstanceTypes[0].ProcessorInfo; p != nil && len(p.SupportedArchitectures) > 0 {
 		architecture = string(p.SupportedArchitectures[len(p.SupportedArchitectures)-1])
 	}
-	return []Finding{warn(check, "on a free plan set agent.instance_type"+d.instead(ctx, architecture),
-		"%s is offered, and not within the free tier: an account on the free plan cannot start it", name)}
+	return []Finding{warn(check, "on the free plan, set agent.instance_type"+d.instead(ctx, architecture),
+		"%s is available but not covered by the free tier: an account on the free plan cannot launch it", name)}
 }
 
-// sold are the zones in which a type can be had.
+// sold lists the zones that offer a type.
 func (d *Doctor) sold(ctx context.Context, name string) (list []string, err error) {
 	pages := ec2.NewDescribeInstanceTypeOfferingsPaginator(d.clients.EC2, &ec2.DescribeInstanceTypeOfferingsInput{
 		LocationType: types.LocationTypeAvailabilityZone, Filters: []types.Filter{filter("instance-type", name)},
@@ -89,7 +89,7 @@ func (d *Doctor) sold(ctx context.Context, name string) (list []string, err erro
 	return list, nil
 }
 
-// instead names the types that are free for a new account, if that can be told.
+// instead lists the types that are free for a new account; empty if unknown.
 func (d *Doctor) instead(ctx context.Context, architecture string) string {
 	var names []string
 	pages := ec2.NewDescribeInstanceTypesPaginator(d.clients.EC2, &ec2.DescribeInstanceTypesInput{Filters: []types.Filter{
@@ -108,7 +108,7 @@ func (d *Doctor) instead(ctx context.Context, architecture string) string {
 		return ""
 	}
 	slices.Sort(names)
-	return ", for example to one of those that are free for new accounts here: " + strings.Join(names, ", ")
+	return ", for example to a type that is free for new accounts in this region: " + strings.Join(names, ", ")
 }
 
 func (d *Doctor) machineImage(ctx context.Context) []Finding {
@@ -123,7 +123,7 @@ func (d *Doctor) machineImage(ctx context.Context) []Finding {
 	}
 	switch c := awserr.Classify(err); {
 	case err == nil || c == awserr.Absent || c == awserr.Invalid || strings.HasPrefix(awserr.Code(err), "InvalidAMIID"):
-		return []Finding{fail(check, "set agent.image to another one", "%s does not exist in %s", d.Env.Agent.Image, d.ID.Region)}
+		return []Finding{fail(check, "set another agent.image", "%s does not exist in %s", d.Env.Agent.Image, d.ID.Region)}
 	}
 	return []Finding{unseen(check, err)}
 }
@@ -136,24 +136,24 @@ func (d *Doctor) bucket(ctx context.Context) []Finding {
 	owner := have.Owner().By
 	switch {
 	case errors.Is(err, provision.ErrAbsent) && b.Ownership == "external":
-		return []Finding{fail(check, "make it, or set another bucket.ownership", "%s does not exist, and is to be borrowed", b.Name)}
+		return []Finding{fail(check, "create it, or set another bucket.ownership", "%s is external, but it does not exist", b.Name)}
 	case errors.Is(err, provision.ErrAbsent):
-		return []Finding{ok(check, "the name %s is free", b.Name)}
+		return []Finding{ok(check, "the name %s is available", b.Name)}
 	case err != nil && awserr.Classify(err) == awserr.Denied && !regional:
-		// S3 says the same of somebody else's bucket and of a missing permission.
-		return []Finding{warn(check, "if it is not yours, set another bucket.name, or namespace = \"account-regional\"",
-			"cannot tell: another account has %s, or a permission is missing", b.Name)}
+		// S3 gives the same answer for another account's bucket and for a missing permission.
+		return []Finding{warn(check, "if the bucket is not yours, set another bucket.name, or namespace = \"account-regional\"",
+			"cannot tell: another account owns %s, or you need another permission", b.Name)}
 	case err != nil && awserr.Classify(err) != awserr.Unknown:
 		return []Finding{unseen(check, err)}
 	case err != nil:
 		return []Finding{fail(check, "", "%s", said(err))}
 	case owner == d.ID.Owner():
-		return []Finding{ok(check, "%s is there, and this environment's", b.Name)}
+		return []Finding{ok(check, "%s exists and belongs to this environment", b.Name)}
 	case owner != "":
-		return []Finding{fail(check, "set another bucket.name", "%s belongs to the environment %s", b.Name, owner)}
+		return []Finding{fail(check, "set another bucket.name", "%s belongs to environment %s", b.Name, owner)}
 	case b.Ownership == "adopt" || b.Ownership == "external":
-		return []Finding{ok(check, "%s is there, to %s", b.Name, b.Ownership)}
+		return []Finding{ok(check, "%s exists; its ownership is %q", b.Name, b.Ownership)}
 	}
 	return []Finding{fail(check, "set another bucket.name, or bucket.ownership to \"adopt\" or \"external\"",
-		"%s is there, and flowbed has not made it", b.Name)}
+		"%s exists and was created outside flowbed", b.Name)}
 }

@@ -13,27 +13,27 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// serviceRole looks for the role that ECS makes for itself.
+// serviceRole checks the role that ECS creates for itself.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
 func (d *Doctor) serviceRole(ctx context.Context) []Finding {
 	const check, name = "service role", "AWSServiceRoleForECS"
 	_, err := d.clients.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)})
 	switch {
 	case err == nil:
-		return []Finding{ok(check, "%s is there", name)}
+		return []Finding{ok(check, "%s exists", name)}
 	case awserr.Classify(err) == awserr.Absent:
-		return []Finding{ok(check, "%s is not there yet: ECS makes it with the first cluster", name)}
+		return []Finding{ok(check, "%s does not exist yet: ECS creates it with the first cluster", name)}
 	}
 	return []Finding{unseen(check, err)}
 }
 
-// What an environment adds at most.
+// The most that one environment adds.
 const (
 	addsRoles    = 3
 	addsProfiles = 1
 )
 
-// entities compares IAM's counts with its quotas, which it tells itself.
+// entities compares the account's IAM entities with the quotas that IAM reports.
 func (d *Doctor) entities(ctx context.Context) []Finding {
 	const check = "iam quotas"
 	out, err := d.clients.IAM.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
@@ -60,14 +60,14 @@ func (d *Doctor) entities(ctx context.Context) []Finding {
 	if worst == OK {
 		return []Finding{ok(check, "%s", text)}
 	}
-	return []Finding{{check, worst, text, "remove what is not used, or ask AWS for more (Service Quotas, IAM)"}}
+	return []Finding{{check, worst, text, "delete unused ones, or request an increase (Service Quotas, IAM)"}}
 }
 
-// firstProcessors is the quota of vCPUs with which AWS starts many accounts. An
-// account's own is known to Service Quotas alone.
+// firstProcessors is the vCPU quota of many new accounts. Only Service Quotas knows
+// the quota of an account.
 const firstProcessors = 5
 
-// processors counts the vCPUs of what runs in the region.
+// processors counts the vCPUs of the running instances in the region.
 func (d *Doctor) processors(ctx context.Context) []Finding {
 	const check = "vcpus"
 	count := map[string]int32{}
@@ -93,17 +93,17 @@ func (d *Doctor) processors(ctx context.Context) []Finding {
 	}
 	adds, err := d.sum(ctx, map[string]int32{d.Env.Agent.InstanceType: 1})
 	if err != nil {
-		adds = 2 // it is not offered, which another finding says
+		adds = 2 // the type is not available, which another check reports
 	}
 	const where = "Service Quotas, EC2, L-1216C47A"
 	if used+adds > firstProcessors {
 		return []Finding{warn(check, "see "+where,
-			"cannot tell: %d are in use by standard instances, the agent needs %d, and some accounts may have only %d", used, adds, firstProcessors)}
+			"cannot tell: standard instances use %d, the agent needs %d, and some accounts have a quota of only %d", used, adds, firstProcessors)}
 	}
-	return []Finding{ok(check, "%d in use by standard instances, and the agent needs %d; the account's limit is in %s", used, adds, where)}
+	return []Finding{ok(check, "standard instances use %d, and the agent needs %d; the account's quota is in %s", used, adds, where)}
 }
 
-// standard reports whether a type counts for the quota of standard instances.
+// standard reports whether a type counts toward the quota of standard instances.
 func standard(name string) bool {
 	return name != "" && strings.ContainsRune("acdhimrtz", rune(name[0])) && !strings.HasPrefix(name, "inf") &&
 		!strings.HasPrefix(name, "dl") && !strings.HasPrefix(name, "hpc") && !strings.HasPrefix(name, "trn")

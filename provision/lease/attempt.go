@@ -9,21 +9,21 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// attempt is one Acquire on its way.
+// attempt is the state of one call of Acquire.
 type attempt struct {
-	l      *Lease
-	begun  time.Time
-	nonce  string
-	sent   time.Time // before the nonce's first claim that may still count; zero: there is none
-	tried  time.Time // before its last claim
-	number int64     // the version of its last claim, if known
-	told   string    // the nonce of the holder that Notify knows of
-	other  *Held     // holds it
+	l        *Lease
+	begun    time.Time
+	nonce    string
+	sent     time.Time // before the nonce's first claim that may take effect; zero if there is none
+	tried    time.Time // before its last claim
+	number   int64     // the version of its last claim, if known
+	notified string    // the nonce of the last holder that Notify was called with
+	other    *Held     // the run that holds the lease
 
-	trouble time.Time // since when nobody holds it, and yet we do not get it
+	blocked time.Time // since when nobody holds the lease and this run cannot get it
 }
 
-// read reads the log, unless there is a view of it.
+// read reads the log, unless the caller has a view of it.
 func (a *attempt) read(ctx context.Context, seen *View) (history, error) {
 	if seen != nil {
 		return seen.h, nil
@@ -31,52 +31,52 @@ func (a *attempt) read(ctx context.Context, seen *View) (history, error) {
 	return a.l.read(ctx)
 }
 
-// errUnseen says that what has been written cannot be read yet.
-var errUnseen = errors.New("what was written cannot be read yet")
+// errUnseen means that reads do not show the last write yet.
+var errUnseen = errors.New("reads do not show the last write yet")
 
-// got reports whether the log shows the lease in our hands, and for long enough.
-func (a *attempt) got(h history) bool {
+// holds reports whether this run holds the lease, with enough time left.
+func (a *attempt) holds(h history) bool {
 	held := h.current()
 	return held != nil && held.Nonce == a.nonce && !a.sent.IsZero() && time.Since(a.sent) < a.l.ttl()/2
 }
 
-// next does what is to be done about a log that does not show us as the holder.
-// Without an error a claim has been written, and the log is to be read again.
+// next acts on a log in which this run does not hold the lease. If it returns nil,
+// it has written a claim, and the caller reads the log again.
 func (a *attempt) next(ctx context.Context, h history) error {
 	held := h.current()
 	if held == nil {
 		return a.claim(ctx, h)
 	}
 	if held.Nonce == a.nonce {
-		// Ours, but the replies took so long that its end is near.
+		// This run holds it, but the replies took so long that it is about to expire.
 		return a.end(ctx, a.nonce, h)
 	}
 	if h.Newest >= a.number {
-		a.sent = time.Time{} // the claim has been passed over
+		a.sent = time.Time{} // the claim had no effect
 	}
 	if a.l.orphaned(held) && a.l.silence(held, h) >= a.l.Settle {
-		return a.end(ctx, held.Nonce, h) // nobody is left to do it
+		return a.end(ctx, held.Nonce, h) // its process is dead
 	}
 	a.other = held
-	if a.l.Notify != nil && a.told != held.Nonce {
-		a.told = held.Nonce
+	if a.l.Notify != nil && a.notified != held.Nonce {
+		a.notified = held.Nonce
 		a.l.Notify(*held)
 	}
 	return &HeldError{Env: a.l.ID.Env, Held: *held, Waited: time.Since(a.begun)}
 }
 
-// orphaned reports whether the holder was a process of this machine that is dead.
+// orphaned reports whether the holder is a dead process on this machine.
 func (l *Lease) orphaned(held *Held) bool {
-	me := l.me()
-	return held.Machine != "" && held.Machine == me.machine && held.PID > 1 && me.dead(held.PID)
+	w := l.self()
+	return held.Machine != "" && held.Machine == w.machine && held.PID > 1 && w.dead(held.PID)
 }
 
-// silence is how long ago the holder wrote last, by AWS's clock.
+// silence is the time since the holder's last write, by AWS's clock.
 func (l *Lease) silence(held *Held, h history) time.Duration {
 	return l.ttl() - held.Expires.Sub(h.now)
 }
 
-// end appends the release of a lease that is of no use to anybody.
+// end appends the release of a lease that nobody uses.
 func (a *attempt) end(ctx context.Context, nonce string, h history) error {
 	if err := a.l.append(ctx, release, nonce, h); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (a *attempt) claim(ctx context.Context, h history) (err error) {
 		return errUnseen
 	}
 	if h.Last == a.nonce || h.Held != nil && h.Held.Nonce == a.nonce {
-		a.nonce, a.sent = newNonce(), time.Time{} // a nonce holds the lease once
+		a.nonce, a.sent = newNonce(), time.Time{} // a nonce can hold the lease only once
 	}
 	a.tried, a.number = time.Now(), 0
 	if a.sent.IsZero() {
@@ -99,29 +99,29 @@ func (a *attempt) claim(ctx context.Context, h history) (err error) {
 	return err
 }
 
-// judge turns an error that is a reason to wait into nil. Only a living holder
-// uses up Wait; what else keeps us from the lease has some time of its own.
+// judge returns nil for an error that is a reason to try again. Only a live holder
+// counts against Wait; other obstacles have a time limit of their own.
 func (a *attempt) judge(err error) error {
 	waited := time.Since(a.begun)
 	if held, ok := errors.AsType[*HeldError](err); ok {
-		a.trouble = time.Time{}
+		a.blocked = time.Time{}
 		if waited < a.l.Wait {
 			return nil
 		}
 		return held
 	}
 	if errors.Is(err, errUnseen) || errors.Is(err, errVanished) || awserr.Retry(err) {
-		if a.trouble.IsZero() {
-			a.trouble = time.Now()
+		if a.blocked.IsZero() {
+			a.blocked = time.Now()
 		}
-		if waited < a.l.Wait || time.Since(a.trouble) < rest {
+		if waited < a.l.Wait || time.Since(a.blocked) < nameReuse {
 			return nil
 		}
 	}
-	return fmt.Errorf("take the lease on environment %s: %w", a.l.ID.Env, err)
+	return fmt.Errorf("lock environment %s: %w", a.l.ID.Env, err)
 }
 
-// shorten ends a pause when the holder's lease or our patience runs out.
+// shorten ends a pause when the holder's lease expires or Wait is over.
 func (a *attempt) shorten(pause time.Duration, h history) time.Duration {
 	if a.other == nil {
 		return pause
@@ -130,16 +130,16 @@ func (a *attempt) shorten(pause time.Duration, h history) time.Duration {
 	return max(min(pause, left), firstPause/3)
 }
 
-// abandon releases what an attempt that ends without success may have claimed.
+// abandon releases the claim of an attempt that ends without the lease.
 func (a *attempt) abandon(ctx context.Context) {
 	if a.sent.IsZero() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leave)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	h, err := a.l.read(ctx)
 	if err != nil || h.Versions == 0 {
-		return // what there may be runs out
+		return // a claim that may exist expires
 	}
 	if held := h.current(); held != nil && held.Nonce == a.nonce || h.Newest < a.number {
 		_ = a.l.append(ctx, release, a.nonce, h)

@@ -1,22 +1,22 @@
-// Package lease lets one run at a time work on an environment, without a server
-// and without a table: up and down exclude each other, a dead holder's lease
-// runs out, and whoever waits is told for whom.
+// Package lease lets one run at a time change an environment. It needs no server and
+// no table. up and down exclude each other, the lease of a dead run expires, and a
+// waiting run knows whom it waits for. Users read "lock": the lease is how flowbed
+// implements the environment lock.
 //
-// The lease is the history of one String parameter of Systems Manager,
-// /flowbed/<environment>/lease. A write gives the parameter a new version, and
-// versions are numbered without a gap, so the history is a log that everybody
-// sees in the same order. Whoever wants something appends an entry, then reads
-// the log and folds it: the same function gives everybody the same holder, and
-// no conditional write is needed. A claim counts if nobody holds the lease at
-// that place in the log; renewals and releases count only with the holder's
-// nonce; all else is as if it were not there.
+// The lease is the history of one String parameter in Systems Manager,
+// /flowbed/<environment>/lease. Every write creates a new version of the parameter,
+// and version numbers have no gaps, so the history is a log that every run sees in
+// the same order. A run appends an entry, reads the log and folds it. All runs fold
+// with the same function, so they agree on the holder without conditional writes. A
+// claim takes effect if nobody holds the lease at that point of the log. A renewal
+// or a release takes effect only with the holder's nonce. Every other entry is
+// ignored.
 //
-// Moments come from AWS's clock, which stamps each version: what the clocks of
-// the machines say is shown to people and decides nothing. A holder measures the
-// age of its lease from before the call that wrote it, so it gives up earlier
-// than anybody can take over. What it cannot do is call back a request that is
-// on its way to AWS at that moment; the engine is made so that such a request
-// does no harm.
+// All decisions use AWS's clock, which stamps each version. The clocks of the
+// machines are only shown to people. A holder counts the age of its lease from
+// before the call that wrote it, so it gives up before another run can take over. It
+// cannot call back a request that is on its way to AWS at that moment; the engine is
+// built so that such a request does no harm.
 //
-// Docs: docs/decisions/0007-lease.md.
+// docs/decisions/0007-lease.md has the details.
 package lease

@@ -11,8 +11,8 @@ import (
 	"unicode"
 )
 
-// MaxTTL bounds what an entry may ask for, so that no entry, however it came
-// about, holds the lease for longer than this without being renewed.
+// MaxTTL is the longest time that an entry may ask for. It limits how long any entry,
+// even a broken one, can hold the lease without a renewal.
 const MaxTTL = 10 * time.Minute
 
 // format is the version of the entries that this program writes.
@@ -30,18 +30,18 @@ const (
 type entry struct {
 	Format     int       `json:"v"`
 	Kind       kind      `json:"kind"`
-	Nonce      string    `json:"nonce"` // of the lease it is about; a claim brings a new one
+	Nonce      string    `json:"nonce"` // of the lease that the entry is about; a claim has a new one
 	Holder     string    `json:"holder"`
 	PID        int       `json:"pid"`
 	Machine    string    `json:"machine,omitempty"`
 	Command    string    `json:"command"`
-	Time       time.Time `json:"time"` // by the writer's clock: for people
+	Time       time.Time `json:"time"` // by the writer's clock; only for people
 	TTLSeconds int       `json:"ttl_seconds"`
 	Seen       *seen     `json:"seen,omitempty"`
 }
 
-// seen is what the writer knew. AWS keeps the last 100 versions only; the state
-// in which the kept ones begin is in the first of them that saw it.
+// seen is the state that the writer of an entry had read. AWS keeps only the last 100
+// versions, so seen tells the state before the oldest of them.
 type seen struct {
 	Version int64 `json:"version"`
 	State   state `json:"state"` // after that version
@@ -49,8 +49,8 @@ type seen struct {
 
 var errNewer = errors.New("written by a newer flowbed")
 
-// encode spreads the entry over lines: a value with two braces in a row would
-// be taken for a reference to another parameter, and refused.
+// encode writes the entry on several lines. AWS refuses a value with two braces in a
+// row, because it takes them for a reference to another parameter.
 func (e entry) encode() (string, error) {
 	b, err := json.MarshalIndent(e, "", " ")
 	if err != nil {
@@ -59,8 +59,8 @@ func (e entry) encode() (string, error) {
 	return string(b), nil
 }
 
-// parse reads an entry that anybody may have written. Those that make no sense
-// are errors, which the fold passes over.
+// parse reads an entry, which anybody may have written. An invalid entry is an error,
+// and fold ignores it.
 func parse(value string) (entry, error) {
 	var e entry
 	if err := json.Unmarshal([]byte(value), &e); err != nil {
@@ -72,20 +72,20 @@ func parse(value string) (entry, error) {
 	ttl := time.Duration(e.TTLSeconds) * time.Second
 	switch {
 	case e.Format != format:
-		return entry{}, fmt.Errorf("the entry is of the format %d", e.Format)
+		return entry{}, fmt.Errorf("the entry has the unknown format %d", e.Format)
 	case e.Kind != claim && e.Kind != renew && e.Kind != release:
-		return entry{}, fmt.Errorf("the entry is of the unknown kind %q", e.Kind)
-	case e.Nonce == "" || e.Nonce != plain(e.Nonce):
+		return entry{}, fmt.Errorf("the entry has the unknown kind %q", e.Kind)
+	case e.Nonce == "" || e.Nonce != sanitize(e.Nonce):
 		return entry{}, errors.New("the entry has no nonce")
 	case e.Kind != release && (e.TTLSeconds < 1 || e.TTLSeconds > int(MaxTTL/time.Second)):
-		return entry{}, fmt.Errorf("the entry asks for %v", ttl)
+		return entry{}, fmt.Errorf("the entry has the invalid TTL %v", ttl)
 	}
-	e.Holder, e.Command, e.Machine = plain(e.Holder), plain(e.Command), plain(e.Machine)
+	e.Holder, e.Command, e.Machine = sanitize(e.Holder), sanitize(e.Command), sanitize(e.Machine)
 	return e, nil
 }
 
-// plain is a name as it may stand in an entry and on a terminal.
-func plain(s string) string {
+// sanitize makes a name safe for an entry and for a terminal.
+func sanitize(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("@.-_+:/ ", r) {
 			return r

@@ -9,17 +9,17 @@ type version struct {
 	Value  string
 }
 
-// state is what a log amounts to.
+// state is the result of folding a log.
 type state struct {
-	Held *Held `json:"held,omitempty"` // perhaps expired by now
-	// Last is the nonce of the lease that ended last. A claim of it is a
-	// repetition that was late on its way, and would hold the lease for nobody.
+	Held *Held `json:"held,omitempty"` // may have expired
+	// Last is the nonce of the lease that ended last. A claim with it is a retry
+	// that arrived late, and no run would use the lease.
 	Last string    `json:"last,omitempty"`
 	Now  time.Time `json:"now"` // the latest date so far
 }
 
-// fold is what the log amounts to: the same for everybody who reads it. The
-// versions are in order and without a gap.
+// fold computes the state from a log. The versions must be in order and without
+// gaps. Every reader of a log gets the same state.
 func fold(log []version) state {
 	s, rest := begin(log)
 	for _, v := range rest {
@@ -28,9 +28,9 @@ func fold(log []version) state {
 	return s
 }
 
-// begin is the state from which to go on, and with what. Where the log's
-// beginning is gone, the earliest kept entry that saw a state after which
-// everything is kept tells it: its writer had folded the log in the same way.
+// begin returns the state to start from and the versions to fold into it. If AWS no
+// longer has the first versions, the state comes from the earliest entry that saw a
+// state with no missing versions after it. Its writer had folded the log the same way.
 func begin(log []version) (state, []version) {
 	if len(log) == 0 || log[0].Number <= 1 {
 		return state{}, log
@@ -43,14 +43,14 @@ func begin(log []version) (state, []version) {
 		}
 		return e.Seen.State.bounded(v.Date), log[e.Seen.Version-first+1:]
 	}
-	// Nobody tells. Whoever held it then may still do so.
+	// No entry tells. The run that held the lease then may still hold it.
 	return state{Now: log[0].Date, Held: &Held{
 		Nonce: "unknown", Holder: "unknown", Command: "unknown",
 		Since: log[0].Date, Expires: log[0].Date.Add(MaxTTL),
 	}}, log
 }
 
-// bounded is a state as an honest writer may have seen it before a moment.
+// bounded limits a state to what a correct writer can have seen at a time.
 func (s state) bounded(by time.Time) state {
 	if s.Now.After(by) {
 		s.Now = by
@@ -62,13 +62,13 @@ func (s state) bounded(by time.Time) state {
 	if most := s.Now.Add(MaxTTL); h.Expires.After(most) {
 		h.Expires = most
 	}
-	h.Nonce, h.Holder, h.Command, h.Machine = plain(h.Nonce), plain(h.Holder), plain(h.Command), plain(h.Machine)
+	h.Nonce, h.Holder, h.Command, h.Machine = sanitize(h.Nonce), sanitize(h.Holder), sanitize(h.Command), sanitize(h.Machine)
 	s.Held = &h
 	return s
 }
 
-// after is the state after one more version. The dates of neighbours may be out
-// of order by the difference of the clocks of AWS's machines; time never goes back.
+// after is the state after one more version. The clocks of AWS's machines differ, so
+// the dates of two versions may be out of order; the state's time never goes back.
 func (s state) after(v version) state {
 	if v.Date.After(s.Now) {
 		s.Now = v.Date
@@ -78,15 +78,15 @@ func (s state) after(v version) state {
 		return s
 	}
 	ttl := time.Duration(e.TTLSeconds) * time.Second
-	mine := s.Held != nil && s.Held.Nonce == e.Nonce
+	current := s.Held != nil && s.Held.Nonce == e.Nonce
 	switch {
-	case e.Kind == release && mine:
+	case e.Kind == release && current:
 		s.Held, s.Last = nil, e.Nonce
-	case e.Kind == renew && mine && s.held(s.Now):
+	case e.Kind == renew && current && s.held(s.Now):
 		h := *s.Held
 		h.Expires, h.TTL = s.Now.Add(ttl), ttl
 		s.Held = &h
-	case e.Kind == claim && !mine && !s.held(s.Now) && e.Nonce != s.Last:
+	case e.Kind == claim && !current && !s.held(s.Now) && e.Nonce != s.Last:
 		if s.Held != nil {
 			s.Last = s.Held.Nonce
 		}
@@ -98,5 +98,5 @@ func (s state) after(v version) state {
 	return s
 }
 
-// held reports whether the lease is in force at a moment of AWS's clock.
+// held reports whether the lease is in force at a time of AWS's clock.
 func (s state) held(at time.Time) bool { return s.Held != nil && at.Before(s.Held.Expires) }

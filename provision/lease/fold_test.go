@@ -145,7 +145,7 @@ func TestBeginningBounded(t *testing.T) {
 }
 
 func TestEncode(t *testing.T) {
-	h := &Held{Nonce: "n", Holder: plain("{{evil}}\x1b[31m@" + strings.Repeat("h", 300)), Command: "up"}
+	h := &Held{Nonce: "n", Holder: sanitize("{{evil}}\x1b[31m@" + strings.Repeat("h", 300)), Command: "up"}
 	e := entry{Format: format, Kind: claim, Nonce: newNonce(), Holder: h.Holder, TTLSeconds: 120,
 		Seen: &seen{Version: 1, State: state{Held: h}}}
 	v, err := e.encode()

@@ -13,39 +13,40 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// Handle is a lease in our hands. It renews itself until it is released or lost.
+// Handle is a lease that this run holds. It renews the lease until Release, or until
+// the lease is lost.
 type Handle struct {
 	l      *Lease
 	nonce  string
-	parent context.Context // without its end: leaving needs calls after it
+	parent context.Context // never ends: Release makes calls after an interruption
 	end    context.CancelCauseFunc
-	stop   context.CancelFunc // ends the renewing
-	done   chan struct{}      // closed when the renewing has ended
+	stop   context.CancelFunc // stops the renewals
+	done   chan struct{}      // closed when the renewals have stopped
 	alone  bool
 
-	// Only the renewing uses these, and Release after it has ended.
-	until time.Time // by our clock; the lease is in force for some time after it
-	last  history   // as read last
+	// The renewals use these, and Release after they have stopped.
+	until time.Time // by the machine's clock; AWS keeps the lease in force a little longer
+	last  history   // the last read
 	lost  error
 
 	release sync.Once
 	err     error // of the release
 }
 
-// Alone reports whether nobody can have held the lease between the view that
-// Acquire was given and now.
+// Alone reports whether no other run can have held the lease since the view that
+// Acquire was given.
 func (k *Handle) Alone() bool { return k.alone }
 
 func (l *Lease) hold(ctx context.Context, nonce string, sent time.Time, h history) (*Handle, context.Context) {
 	run, end := context.WithCancelCause(ctx)
-	// An interrupted run is still finishing what is under way, under the lease.
+	// An interrupted run keeps the lease while it finishes its running steps.
 	parent := context.WithoutCancel(ctx)
 	renewing, stop := context.WithCancel(parent)
 	k := &Handle{l: l, nonce: nonce, parent: parent, end: end, stop: stop, done: make(chan struct{}),
 		until: l.until(sent), last: h}
 	go func() {
 		defer close(k.done)
-		// Once it is to stop, an error of the renewing says nothing of the lease.
+		// After stop, an error of a renewal does not mean that the lease is lost.
 		if err := k.keep(renewing); renewing.Err() == nil {
 			k.lost = err
 			end(err)
@@ -54,8 +55,8 @@ func (l *Lease) hold(ctx context.Context, nonce string, sent time.Time, h histor
 	return k, run
 }
 
-// until is when a lease that was written after a moment has to be taken for
-// lost: before it runs out, however slow our clock.
+// until is when the holder must treat its lease as lost. That is before it expires in
+// AWS, even if the machine's clock is slow.
 func (l *Lease) until(sent time.Time) time.Time { return sent.Add(l.ttl() - l.ttl()/8) }
 
 // keep renews the lease until its context ends or the lease is lost, and returns
@@ -71,9 +72,9 @@ func (k *Handle) keep(ctx context.Context) error {
 	}
 }
 
-// renew tries to renew the lease for as long as it is surely in force.
+// renew tries to renew the lease for as long as it is certainly in force.
 func (k *Handle) renew(ctx context.Context) error {
-	var doubt time.Time // since when the log does not show what it must
+	var doubt time.Time // since when reads are older than the last one
 	var err error
 	for pause := firstPause; time.Now().Before(k.until); pause = min(pause*3/2, k.l.ttl()/12) {
 		call, cancel := context.WithDeadline(ctx, k.until)
@@ -81,7 +82,7 @@ func (k *Handle) renew(ctx context.Context) error {
 		if h, err = k.l.read(call); err == nil {
 			switch {
 			case h.Newest < k.last.Newest:
-				// An old view of the log, or the parameter has been deleted.
+				// The read is stale, or somebody deleted the parameter.
 				if err = errVanished; doubt.IsZero() {
 					doubt = time.Now()
 				}
@@ -110,11 +111,10 @@ func (k *Handle) renew(ctx context.Context) error {
 	return &LostError{Env: k.l.ID.Env, Err: err}
 }
 
-// Release gives the lease back, and ends the context of the run. With remove,
-// as at the end of down, the parameter goes as well. It works after an
-// interruption, and does nothing the second time. The error is the *LostError
-// if there was nothing left to give back. If the release fails, the lease runs
-// out by itself.
+// Release releases the lease and ends the context of the run. With remove, as at the
+// end of down, it also deletes the parameter. It works after an interruption, and a
+// second call does nothing. The error is a *LostError if the lease was lost before.
+// If the release fails, the lease expires on its own.
 //
 //nolint:contextcheck // the caller's context may have ended
 func (k *Handle) Release(remove bool) error {
@@ -125,16 +125,16 @@ func (k *Handle) Release(remove bool) error {
 		if k.err = k.lost; k.err != nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(k.parent, leave)
+		ctx, cancel := context.WithTimeout(k.parent, cleanup)
 		defer cancel()
-		if k.err = k.giveBack(ctx, remove); k.err != nil {
-			k.err = fmt.Errorf("give back the lease on environment %s: %w", k.l.ID.Env, k.err)
+		if k.err = k.releaseNow(ctx, remove); k.err != nil {
+			k.err = fmt.Errorf("release the lock on environment %s: %w", k.l.ID.Env, k.err)
 		}
 	})
 	return k.err
 }
 
-func (k *Handle) giveBack(ctx context.Context, remove bool) error {
+func (k *Handle) releaseNow(ctx context.Context, remove bool) error {
 	if !time.Now().Before(k.until) {
 		return &LostError{Env: k.l.ID.Env}
 	}
@@ -143,7 +143,7 @@ func (k *Handle) giveBack(ctx context.Context, remove bool) error {
 		if err == nil {
 			return nil
 		}
-		// It cannot be deleted, but nobody shall have to wait for us.
+		// The parameter cannot be deleted, but no other run should have to wait.
 		return errors.Join(err, k.free(ctx))
 	}
 	return k.free(ctx)
@@ -151,7 +151,7 @@ func (k *Handle) giveBack(ctx context.Context, remove bool) error {
 
 // free appends the release.
 func (k *Handle) free(ctx context.Context) error {
-	for pause := firstPause; ; pause = min(pause*3/2, mostPause) {
+	for pause := firstPause; ; pause = min(pause*3/2, maxPause) {
 		err := k.l.append(ctx, release, k.nonce, k.last)
 		if err == nil || errors.Is(err, errVanished) {
 			return nil
@@ -162,13 +162,13 @@ func (k *Handle) free(ctx context.Context) error {
 	}
 }
 
-// remove deletes the parameter while the lease is ours: an entry that somebody
-// appends meanwhile is passed over anyhow, so nothing of theirs is lost with it.
-// The SDK must not repeat the call by itself: if the first one has worked, the
-// next one could meet the lease of another, who was quick to make a new one.
+// remove deletes the parameter while this run holds the lease. Entries that other
+// runs append in the meantime have no effect, so deleting them loses nothing. The SDK
+// must not retry the call: after a deletion that worked, a retry could delete the new
+// lease of another run.
 func (k *Handle) remove(ctx context.Context) error {
 	once := func(o *ssm.Options) { o.Retryer = aws.NopRetryer{} }
-	for pause := firstPause; ; pause = min(pause*3/2, mostPause) {
+	for pause := firstPause; ; pause = min(pause*3/2, maxPause) {
 		_, err := k.l.API.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: aws.String(k.l.parameter())}, once)
 		if err = awserr.Gone(err); err == nil {
 			return nil
@@ -184,7 +184,7 @@ func (k *Handle) remove(ctx context.Context) error {
 		case readErr != nil:
 			continue
 		case h.Versions == 0, h.Held == nil || h.Held.Nonce != k.nonce:
-			return nil // gone; if there is one, it is a new one
+			return nil // deleted; if a parameter exists, it is another run's
 		}
 	}
 }

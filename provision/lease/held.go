@@ -6,32 +6,32 @@ import (
 	"time"
 )
 
-// Held is a lease in somebody's hands. Its moments are by AWS's clock.
+// Held describes the run that holds a lease. All times are by AWS's clock.
 type Held struct {
-	Nonce   string        `json:"nonce"`             // of this lease and no other
+	Nonce   string        `json:"nonce"`             // unique to this lease
 	Holder  string        `json:"holder"`            // user@host
-	PID     int           `json:"pid"`               // on that host
-	Machine string        `json:"machine,omitempty"` // the host's boot; empty if unknown
+	PID     int           `json:"pid"`               // on the holder's host
+	Machine string        `json:"machine,omitempty"` // identifies the host's boot; empty if unknown
 	Command string        `json:"command"`           // up or down
 	Since   time.Time     `json:"since"`
-	Expires time.Time     `json:"expires"` // if it is not renewed
+	Expires time.Time     `json:"expires"` // unless the holder renews it
 	TTL     time.Duration `json:"ttl"`
 }
 
-const moment = "2006-01-02 15:04:05 MST"
+const timeFormat = "2006-01-02 15:04:05 MST"
 
-// Who is the holder in words: user, host, command and process.
+// Who names the holder: user, host, command and process.
 func (h Held) Who() string {
 	return fmt.Sprintf("%s (flowbed %s, process %d)", h.Holder, h.Command, h.PID)
 }
 
-// String is the holder and the times, in words.
+// String names the holder and the times of the lease.
 func (h Held) String() string {
-	return fmt.Sprintf("%s since %s, until %s unless renewed",
-		h.Who(), h.Since.UTC().Format(moment), h.Expires.UTC().Format(moment))
+	return fmt.Sprintf("%s since %s, expires %s unless renewed",
+		h.Who(), h.Since.UTC().Format(timeFormat), h.Expires.UTC().Format(timeFormat))
 }
 
-// HeldError says that somebody else holds the lease.
+// HeldError means that another run holds the lease.
 type HeldError struct {
 	Env    string
 	Held   Held
@@ -39,69 +39,69 @@ type HeldError struct {
 }
 
 func (e *HeldError) Error() string {
-	s := fmt.Sprintf("environment %s is in use: %s", e.Env, e.Held)
+	s := fmt.Sprintf("environment %s is locked by %s", e.Env, e.Held)
 	if e.Waited >= time.Second {
 		s += fmt.Sprintf(" (waited %s)", e.Waited.Round(time.Second))
 	}
 	return s
 }
 
-// Hint says what a person can do about it.
+// Hint is what the user can do.
 func (e *HeldError) Hint() string {
-	return fmt.Sprintf("wait for it, with a longer --lock-timeout if need be; if that run is dead, its lease runs out by itself "+
-		"at %s, and `flowbed unlock` shows and removes it", e.Held.Expires.UTC().Format(moment))
+	return fmt.Sprintf("wait longer with --lock-timeout; if that run is dead, its lock expires at %s, "+
+		"or remove it with `flowbed unlock`", e.Held.Expires.UTC().Format(timeFormat))
 }
 
-// LostError says that a lease that this run held is not in force any more. It
-// is the cause of the end of the run's context.
+// LostError means that this run held the lease and lost it. It is the cause of the
+// run's context.
 type LostError struct {
 	Env string
-	Now *Held // who holds it instead, if anybody
-	Err error // why it could not be renewed, if that is the reason
+	Now *Held // the run that holds it now; may be nil
+	Err error // why the renewal failed; may be nil
 }
 
 func (e *LostError) Error() string {
-	s := "lost the lease on environment " + e.Env
+	s := "lost the lock on environment " + e.Env
 	switch {
 	case e.Now != nil:
-		s += ": it is held by " + e.Now.Who()
+		s += ": " + e.Now.Who() + " holds it now"
 	case e.Err != nil:
-		s += ": it could not be renewed in time: " + e.Err.Error()
+		s += ": could not renew it in time: " + e.Err.Error()
 	default:
-		s += ": it was removed, as flowbed unlock does"
+		s += ": somebody removed it, for example with flowbed unlock"
 	}
-	return s + "; stopped, because another run may be at work"
+	return s + "; stopped, because another run may be changing the environment"
 }
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// Hint says what a person can do about it.
+// Hint is what the user can do.
 func (e *LostError) Hint() string {
-	return "run the same command again: it waits for its turn, looks at what is there, and goes on from here"
+	return "run the same command again: it waits for the lock and continues from here"
 }
 
-// ErrChanged says that a lease is not held by the one that was to be removed.
-var ErrChanged = errors.New("the lease has changed hands meanwhile")
+// ErrChanged means that another run has taken the lease since it was shown.
+var ErrChanged = errors.New("another run has taken the lock")
 
-// ForeignError says that the parameter is not a lease of ours.
-type ForeignError struct {
+// ConflictError means that the parameter is not a lease that this program can read.
+type ConflictError struct {
 	Parameter string
-	Err       error // what is wrong with it, if known
+	Err       error // why it cannot be read; nil if it is not a lease
 }
 
-func (e *ForeignError) Error() string {
+func (e *ConflictError) Error() string {
 	if e.Err != nil {
-		return fmt.Sprintf("parameter %s holds a lease that this flowbed cannot read: %v", e.Parameter, e.Err)
+		return fmt.Sprintf("parameter %s holds a lock that this version of flowbed cannot read: %v", e.Parameter, e.Err)
 	}
-	return fmt.Sprintf("parameter %s exists, and is not a lease of flowbed", e.Parameter)
+	return fmt.Sprintf("parameter %s exists, but it is not a flowbed lock", e.Parameter)
 }
 
-func (e *ForeignError) Unwrap() error { return e.Err }
+func (e *ConflictError) Unwrap() error { return e.Err }
 
-// Hint says what a person can do about it.
-func (e *ForeignError) Hint() string {
+// Hint is what the user can do.
+func (e *ConflictError) Hint() string {
 	if e.Err != nil {
-		return "use the newer flowbed that wrote it"
+		return "use the newer version of flowbed"
 	}
-	return "find out whose it is, and delete it, or give the environment another name"
+	return "find its owner and delete it, or rename the environment"
 }

@@ -12,39 +12,40 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// DefaultTTL is how long a dead holder's lease stays in force.
+// DefaultTTL is how long the lease of a dead run stays in force.
 const DefaultTTL = 2 * time.Minute
 
 const (
-	firstPause = 300 * time.Millisecond // between two looks at the log; grows
-	mostPause  = 5 * time.Second
+	firstPause = 300 * time.Millisecond // between two reads of the log; it grows
+	maxPause   = 5 * time.Second
 	// After a deletion AWS may refuse the name for 30 seconds. Nobody holds the
-	// lease then, so Wait has no say in it.
-	rest = 45 * time.Second
-	// A write that readings do not show for so long has gone with the parameter.
+	// lease then, so Wait does not limit this.
+	nameReuse = 45 * time.Second
+	// A write that no read has shown after this time was deleted with the parameter.
 	settle = 10 * time.Second
-	// What is done in leaving has this long, also after an interruption.
-	leave = 15 * time.Second
+	// The time limit for cleaning up, which also happens after an interruption.
+	cleanup = 15 * time.Second
 )
 
-// Lease is the right to change one environment, which one run has at a time.
+// Lease is the right to change one environment. Only one run has it at a time.
 type Lease struct {
 	API     *ssm.Client
 	ID      resource.Identity
-	Command string        // up or down: what the others are told
+	Command string        // up or down; shown to runs that wait
 	TTL     time.Duration // DefaultTTL if zero; at most MaxTTL
-	Wait    time.Duration // for another holder; 0: not at all
-	Notify  func(Held)    // told whom Acquire waits for, once for each; may be nil
+	Wait    time.Duration // how long to wait for another holder; 0 does not wait
+	Notify  func(Held)    // called once for each holder that Acquire waits for; may be nil
 
-	// Settle is how long the lease of a dead process of this machine is left in
-	// force after its last word: AWS may not show yet what that run has done.
+	// Settle is how long to wait after the last write of a dead process on this
+	// machine before taking its lease over. AWS may not show that run's last
+	// changes earlier.
 	Settle time.Duration
 
-	clock func() time.Time // the machine's; time.Now if nil
-	self  *self            // who this is; the process itself if nil
+	clock  func() time.Time // the machine's clock; time.Now if nil
+	writer *writer          // this process if nil
 }
 
-// Parameter is the name of the parameter that is the lease of an environment.
+// Parameter is the name of the parameter that holds the lease of an environment.
 func Parameter(env string) string { return "/flowbed/" + env + "/lease" }
 
 func (l *Lease) parameter() string { return Parameter(l.ID.Env) }
@@ -60,7 +61,8 @@ func (l *Lease) Permissions() resource.Permissions {
 	return resource.Permissions{Build: need, Delete: need}
 }
 
-func (l *Lease) wall() time.Time {
+// now is the machine's clock, for people to read.
+func (l *Lease) now() time.Time {
 	if l.clock != nil {
 		return l.clock()
 	}
@@ -74,17 +76,17 @@ func (l *Lease) ttl() time.Duration {
 	return min(max(l.TTL.Truncate(time.Second), time.Second), MaxTTL)
 }
 
-// self is who writes entries.
-type self struct {
+// writer is the process that writes entries.
+type writer struct {
 	holder  string // user@host
 	pid     int
 	machine string             // see machine
-	dead    func(pid int) bool // whether no process of this machine has the number
+	dead    func(pid int) bool // reports whether no process on this machine has this number
 }
 
-func (l *Lease) me() self {
-	if l.self != nil {
-		return *l.self
+func (l *Lease) self() writer {
+	if l.writer != nil {
+		return *l.writer
 	}
 	name := os.Getenv("USER")
 	if u, err := user.Current(); err == nil && u.Username != "" {
@@ -94,24 +96,24 @@ func (l *Lease) me() self {
 	if err != nil {
 		host = "unknown"
 	}
-	return self{plain(name + "@" + host), os.Getpid(), machine(), dead}
+	return writer{sanitize(name + "@" + host), os.Getpid(), machine(), dead}
 }
 
 func (l *Lease) entry(k kind, nonce string) entry {
-	me := l.me()
+	w := l.self()
 	return entry{
-		Kind: k, Nonce: nonce, Holder: me.holder, PID: me.pid, Machine: me.machine,
-		Command: plain(l.Command), TTLSeconds: int(l.ttl() / time.Second),
+		Kind: k, Nonce: nonce, Holder: w.holder, PID: w.pid, Machine: w.machine,
+		Command: sanitize(l.Command), TTLSeconds: int(l.ttl() / time.Second),
 	}
 }
 
-// View is the lease as one reading showed it.
+// View is the lease as one read showed it.
 type View struct {
 	h    history
 	took time.Duration
 }
 
-// Look reads the lease, and changes nothing.
+// Look reads the lease. It changes nothing.
 func (l *Lease) Look(ctx context.Context) (*View, error) {
 	begun := time.Now()
 	h, err := l.read(ctx)
@@ -121,46 +123,45 @@ func (l *Lease) Look(ctx context.Context) (*View, error) {
 	return &View{h, time.Since(begun)}, nil
 }
 
-// Held is who held the lease; nil if nobody did.
+// Held is the run that held the lease; nil if nobody did.
 func (v *View) Held() *Held { return v.h.current() }
 
-// Fresh reports whether there was no lease at all: nobody has ever held one, or
-// the last one went with its environment.
+// Fresh reports whether the lease did not exist: no run has ever held it, or down
+// deleted it together with the environment.
 func (v *View) Fresh() bool { return v.h.Versions == 0 }
 
-// quiet is how long ago the last entry must be, for its writer to have ended
-// before the reading began: AWS's clock is told by the second.
+// quiet is the age of the last entry from which its writer must have ended before the
+// read began. AWS's clock is known only to the second.
 const quiet = 3 * time.Second
 
-// Quiet reports whether nobody can have been at work since the reading began.
-// That is not known of a Fresh lease, which may have been deleted just then.
+// Quiet reports whether no run can have changed the environment since the read began.
+// It is false for a Fresh lease, which a run may have deleted just before.
 func (v *View) Quiet() bool {
 	return !v.Fresh() && v.Held() == nil && v.h.now.Sub(v.h.Now) > quiet+v.took
 }
 
-// Acquire waits until the lease is ours. It goes on from a view, if one is given.
-// The context that it returns ends when the lease is lost, with a *LostError as
-// its cause, and with Release; the handle renews the lease until then. A
-// *HeldError says who has it when Wait is over. Errors of AWS can be told by
-// awserr.
+// Acquire waits until this run holds the lease. It starts from a view, unless that is
+// nil. The handle renews the lease. The context that Acquire returns ends at Release, or
+// when the lease is lost, with a *LostError as its cause. If another run still holds the
+// lease after Wait, the error is a *HeldError. Package awserr classifies errors from AWS.
 func (l *Lease) Acquire(ctx context.Context, seen *View) (*Handle, context.Context, error) {
 	a := &attempt{l: l, begun: time.Now(), nonce: newNonce()}
-	for pause := firstPause; ; pause = min(pause*3/2, mostPause) {
+	for pause := firstPause; ; pause = min(pause*3/2, maxPause) {
 		a.other = nil
 		h, err := a.read(ctx, seen)
-		if err == nil && !a.got(h) {
+		if err == nil && !a.holds(h) {
 			if err = a.next(ctx, h); err == nil {
 				h, err = l.read(ctx)
 			}
 		}
-		if err == nil && a.got(h) {
+		if err == nil && a.holds(h) {
 			handle, run := l.hold(ctx, a.nonce, a.sent, h)
 			handle.alone = seen != nil && h.follows(seen.h)
 			return handle, run, nil
 		}
 		seen = nil
 		if err == nil {
-			err = errUnseen // or another was quicker: the next look will tell
+			err = errUnseen // or another run was faster; the next read shows it
 		}
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -175,13 +176,13 @@ func (l *Lease) Acquire(ctx context.Context, seen *View) (*Handle, context.Conte
 	}
 }
 
-// append writes an entry about a lease that is there.
+// append writes an entry about an existing lease.
 func (l *Lease) append(ctx context.Context, k kind, nonce string, h history) error {
 	_, err := l.write(ctx, l.entry(k, nonce), h)
 	return err
 }
 
-// jitter spreads those who wait for the same thing.
+// jitter spreads the retries of runs that wait for the same thing.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -17,15 +17,15 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// history is the log as one reading showed it.
+// history is the result of one read of the log.
 type history struct {
 	state
-	Versions int   // how many are kept; 0: there is no parameter
+	Versions int   // how many AWS has; 0 if the parameter does not exist
 	Newest   int64 // number of the latest version
 	now      time.Time
 }
 
-// current is who holds the lease now, by AWS's clock; nil if nobody does.
+// current is the run that holds the lease now, by AWS's clock; nil if nobody does.
 func (h history) current() *Held {
 	if !h.held(h.now) {
 		return nil
@@ -33,9 +33,9 @@ func (h history) current() *Held {
 	return h.Held
 }
 
-// follows reports whether nothing has been written since an earlier reading but
-// the claim of who holds the lease now. Versions have no gaps; and should the
-// parameter have been deleted and made again, another lease has ended last.
+// follows reports whether the only entry since an earlier read is the claim of the run
+// that holds the lease now. Versions have no gaps. If the parameter was deleted and
+// created again, another lease ended last.
 func (h history) follows(earlier history) bool {
 	last := earlier.Last
 	if earlier.Held != nil {
@@ -44,7 +44,7 @@ func (h history) follows(earlier history) bool {
 	return h.Newest == earlier.Newest+1 && h.Last == last
 }
 
-// seen is what an entry that is written next says of this reading.
+// seen is what the next entry records about this read.
 func (h history) seen() *seen {
 	if h.Versions == 0 {
 		return nil
@@ -52,16 +52,15 @@ func (h history) seen() *seen {
 	return &seen{Version: h.Newest, State: h.state}
 }
 
-// rereads is how often a log with a gap is read again: while one page after the
-// other is fetched, others append, and the oldest versions go.
-const rereads = 3
+// maxReads is how often to read a log that has a gap. Others may append between two
+// pages, and then AWS drops the oldest versions.
+const maxReads = 3
 
-// read reads and folds the whole log. A parameter that does not exist is an
-// empty log.
+// read reads and folds the log. A parameter that does not exist is an empty log.
 func (l *Lease) read(ctx context.Context) (history, error) {
 	var log []version
 	var now time.Time
-	for try := range rereads {
+	for try := range maxReads {
 		var err error
 		if log, now, err = l.fetch(ctx); err != nil {
 			return history{}, err
@@ -70,30 +69,30 @@ func (l *Lease) read(ctx context.Context) (history, error) {
 		if gap == 0 {
 			break
 		}
-		if try == rereads-1 {
-			log = log[gap:] // what is before the gap is as good as lost
+		if try == maxReads-1 {
+			log = log[gap:] // ignore the versions before the gap
 		}
 	}
 	h := history{Versions: len(log), now: now}
-	ours := 0
+	entries := 0
 	for _, v := range log {
 		_, err := parse(v.Value)
 		if errors.Is(err, errNewer) {
-			return h, &ForeignError{Parameter: l.parameter(), Err: err}
+			return h, &ConflictError{Parameter: l.parameter(), Err: err}
 		}
 		if err == nil {
-			ours++
+			entries++
 		}
 	}
-	if len(log) > 0 && ours == 0 {
-		return h, &ForeignError{Parameter: l.parameter()}
+	if len(log) > 0 && entries == 0 {
+		return h, &ConflictError{Parameter: l.parameter()}
 	}
 	if len(log) > 0 {
 		h.Newest = log[len(log)-1].Number
 	}
 	h.state = fold(log)
 	if h.now.Before(h.Now) {
-		h.now = h.Now // our clock is slow, or AWS's reply says seconds only
+		h.now = h.Now // the machine's clock is slow, or the reply has only whole seconds
 	}
 	return h, nil
 }
@@ -108,10 +107,10 @@ func gapBefore(log []version) int {
 	return 0
 }
 
-// fetch reads all versions, in order, and what AWS's clock says.
+// fetch reads all versions, in order, and the time of AWS's clock.
 func (l *Lease) fetch(ctx context.Context) ([]version, time.Time, error) {
 	byNumber := map[int64]version{}
-	now := l.wall()
+	now := l.now()
 	in := &ssm.GetParameterHistoryInput{Name: aws.String(l.parameter()), MaxResults: aws.Int32(50)}
 	for {
 		out, err := l.API.GetParameterHistory(ctx, in)
@@ -119,9 +118,9 @@ func (l *Lease) fetch(ctx context.Context) ([]version, time.Time, error) {
 			return nil, now, nil
 		}
 		if err != nil {
-			return nil, now, fmt.Errorf("read the lease %s: %w", l.parameter(), err)
+			return nil, now, fmt.Errorf("read the lock %s: %w", l.parameter(), err)
 		}
-		now = l.wall()
+		now = l.now()
 		if t, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
 			now = t
 		}
@@ -137,24 +136,24 @@ func (l *Lease) fetch(ctx context.Context) ([]version, time.Time, error) {
 	return log, now, nil
 }
 
-// errVanished says that there is no parameter to append to.
-var errVanished = errors.New("the lease's parameter does not exist any more")
+// errVanished means that somebody deleted the parameter.
+var errVanished = errors.New("the lock's parameter no longer exists")
 
-// write appends an entry, after a reading of the log, and returns its version.
+// write appends an entry after a read of the log and returns its version.
 func (l *Lease) write(ctx context.Context, e entry, h history) (int64, error) {
-	e.Format, e.Time, e.Seen = format, l.wall().UTC(), h.seen()
+	e.Format, e.Time, e.Seen = format, l.now().UTC(), h.seen()
 	value, err := e.encode()
 	if err != nil {
 		return 0, err
 	}
 	in := &ssm.PutParameterInput{Name: aws.String(l.parameter()), Value: aws.String(value)}
 	if h.Versions == 0 {
-		// Tags are accepted only from a call that creates.
+		// AWS accepts tags only when it creates a parameter.
 		in.Type, in.Tier, in.Tags = types.ParameterTypeString, types.ParameterTierStandard, l.tags()
-		in.Description = aws.String("Who is at work on the flowbed environment " + l.ID.Env)
+		in.Description = aws.String("Lock of the flowbed environment " + l.ID.Env)
 	} else {
-		// Without a type the call cannot create: what another has deleted
-		// meanwhile does not come back, and without tags.
+		// Without a type the call cannot create the parameter. So it does not bring
+		// back, without tags, a parameter that another run has just deleted.
 		in.Overwrite = aws.Bool(true)
 	}
 	out, err := l.API.PutParameter(ctx, in)
@@ -166,7 +165,7 @@ func (l *Lease) write(ctx context.Context, e entry, h history) (int64, error) {
 			err = errVanished
 		}
 	}
-	return 0, fmt.Errorf("write the lease %s: %w", l.parameter(), err)
+	return 0, fmt.Errorf("write the lock %s: %w", l.parameter(), err)
 }
 
 func (l *Lease) tags() []types.Tag {

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// machine tells where a process number means the same process: this boot of
-// this machine, and this name space of processes. Empty if that is not known.
+// machine identifies the scope of process numbers: this boot of this machine, and
+// this PID namespace. It is empty if that is not known.
 func machine() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -23,6 +23,6 @@ func machine() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// dead reports whether there is no process of this number. A number that has
-// been given to another process counts as alive: then the lease runs out.
+// dead reports whether no process has this number. If another process has taken the
+// number over, it counts as alive, and the lease expires on its own.
 func dead(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }

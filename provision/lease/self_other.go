@@ -2,7 +2,7 @@
 
 package lease
 
-// machine is unknown here: the lease of a dead process runs out.
+// machine is unknown on this system, so the lease of a dead process expires on its own.
 func machine() string { return "" }
 
 func dead(int) bool { return false }

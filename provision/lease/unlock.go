@@ -9,8 +9,8 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// Current is who holds the lease at present; nil if nobody does, or if what was
-// held has run out.
+// Current is the run that holds the lease. It is nil if nobody does, or if the lease
+// has expired.
 func (l *Lease) Current(ctx context.Context) (*Held, error) {
 	h, err := l.read(ctx)
 	if err != nil {
@@ -19,27 +19,27 @@ func (l *Lease) Current(ctx context.Context) (*Held, error) {
 	return h.current(), nil
 }
 
-// Break ends a lease for its holder, who then stops. The nonce is that of the
-// one that was shown: if another one is in force by now, nothing is changed and
-// the error is ErrChanged. A lease that has ended meanwhile is no error.
+// Break ends a lease; the run that holds it then stops. The nonce names the lease
+// that the user saw. If another lease is in force, Break changes nothing and returns
+// ErrChanged. A lease that has already ended is not an error.
 func (l *Lease) Break(ctx context.Context, nonce string) error {
-	ctx, cancel := context.WithTimeout(ctx, settle+leave)
+	ctx, cancel := context.WithTimeout(ctx, settle+cleanup)
 	defer cancel()
 	var wrote int64
-	for pause := firstPause; ; pause = min(pause*3/2, mostPause) {
+	for pause := firstPause; ; pause = min(pause*3/2, maxPause) {
 		h, err := l.read(ctx)
 		held := h.current()
 		switch {
 		case err != nil:
 		case held != nil && held.Nonce != nonce:
-			return fmt.Errorf("%w: it is held by %s", ErrChanged, held)
+			return fmt.Errorf("%w: %s", ErrChanged, held)
 		case held == nil && h.Newest >= wrote || h.Versions == 0:
 			return nil
 		case wrote == 0 || h.Newest >= wrote:
 			wrote, err = l.write(ctx, l.entry(release, nonce), h)
 		}
 		if err != nil && !awserr.Retry(err) && !errors.Is(err, errVanished) {
-			return fmt.Errorf("remove the lease on environment %s: %w", l.ID.Env, err)
+			return fmt.Errorf("unlock environment %s: %w", l.ID.Env, err)
 		}
 		if err := sleep(ctx, jitter(pause)/4); err != nil {
 			return err
@@ -47,9 +47,9 @@ func (l *Lease) Break(ctx context.Context, nonce string) error {
 	}
 }
 
-// Tidy deletes the parameter if nobody holds the lease: a run of down that was
-// killed at the very end leaves it behind. It reports whether there was one; a
-// *HeldError says that it is in use.
+// Tidy deletes the parameter if nobody holds the lease. A down that was killed at the
+// very end leaves it behind. Tidy reports whether the parameter existed. If another
+// run holds the lease, the error is a *HeldError.
 func (l *Lease) Tidy(ctx context.Context) (found bool, err error) {
 	h, err := l.read(ctx)
 	if err != nil || h.Versions == 0 {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Agent is an agent of Prefect 1, as a Server lists it.
+// Agent is a Prefect 1 agent as a Server lists it.
 type Agent struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
@@ -18,14 +18,14 @@ type Agent struct {
 	Queried time.Time `json:"last_queried"` // when it last asked for runs; zero if never
 }
 
-// silent is how long an agent may not have asked for runs and still counts as
-// alive: it asks every 10 seconds at least.
-const silent = time.Minute
+// maxSilence is how long an agent can go without asking for runs and still count as
+// alive. An agent asks at least every 10 seconds.
+const maxSilence = time.Minute
 
-// Alive reports whether the agent has asked for runs lately.
-func (a Agent) Alive(now time.Time) bool { return now.Sub(a.Queried) < silent }
+// Alive reports whether the agent asked for runs within the last minute.
+func (a Agent) Alive(now time.Time) bool { return now.Sub(a.Queried) < maxSilence }
 
-// Agents lists the agents of Prefect 1 that have ever reported to a Server.
+// Agents lists all Prefect 1 agents that ever reported to the Server.
 func (c *Client) Agents(ctx context.Context) ([]Agent, error) {
 	var data struct {
 		Agent []Agent `json:"agent"`
@@ -34,14 +34,14 @@ func (c *Client) Agents(ctx context.Context) ([]Agent, error) {
 	return data.Agent, doing("list agents", err)
 }
 
-// DeleteAgent removes an agent's row from a Server.
+// DeleteAgent deletes an agent's record from the Server.
 func (c *Client) DeleteAgent(ctx context.Context, id string) error {
 	const mutation = "mutation($input: delete_agent_input!) { delete_agent(input: $input) { success } }"
 	input := map[string]any{"input": map[string]any{"agent_id": id}}
 	return doing("delete agent", c.graphQL(ctx, mutation, input, nil))
 }
 
-// Tenants counts the tenants of a Server. It refuses agents until there is one.
+// Tenants counts the tenants of the Server. A Server without a tenant refuses agents.
 func (c *Client) Tenants(ctx context.Context) (int, error) {
 	var data struct {
 		Tenant []struct {
@@ -52,7 +52,7 @@ func (c *Client) Tenants(ctx context.Context) (int, error) {
 	return len(data.Tenant), doing("list tenants", err)
 }
 
-// graphQL asks at the API's root, where Prefect 1 answers.
+// graphQL sends a query to the API's root, where Prefect 1 answers.
 func (c *Client) graphQL(ctx context.Context, query string, variables map[string]any, data any) error {
 	in := struct {
 		Query     string         `json:"query"`
@@ -72,8 +72,8 @@ func (c *Client) graphQL(ctx context.Context, query string, variables map[string
 	}
 	if len(out.Data) == 0 {
 		return &Error{
-			URL: c.shown, Class: ErrUnreachable, Err: errors.New("the answer is not that of a Prefect Server"),
-			Hint: "The api_url of a Server of Prefect 1 has no path, and usually the port 4200.",
+			URL: c.shown, Class: ErrUnreachable, Err: errors.New("the answer is not from a Prefect Server"),
+			Advice: "check api_url: the URL of a Prefect 1 Server has no path, and usually port 4200",
 		}
 	}
 	if data == nil {
@@ -82,7 +82,7 @@ func (c *Client) graphQL(ctx context.Context, query string, variables map[string
 	return c.decode(out.Data, data)
 }
 
-// graphQLClass is what a message means: GraphQL has no status.
+// graphQLClass is the class of an error message, because GraphQL has no status codes.
 func graphQLClass(message string) error {
 	switch message {
 	case "Unauthenticated", "AuthenticationError", "Unauthorized":
@@ -91,8 +91,8 @@ func graphQLClass(message string) error {
 	return nil
 }
 
-// SecretVariable is the setting from which an agent or worker of this version
-// reads its secret; auth says that it is a server's user and password.
+// SecretVariable is the environment variable from which an agent or worker of this
+// version reads its secret. With auth, the secret is a server's user and password.
 func (v Version) SecretVariable(auth bool) string {
 	switch {
 	case v.Kind() != Agent1 && auth:

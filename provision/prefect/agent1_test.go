@@ -71,8 +71,8 @@ func TestAgentsErrors(t *testing.T) {
 	}{
 		"a word of the server": {`{"errors": [{"message": "database is down"}], "data": null}`, nil, "database is down"},
 		"authentication":       {`{"errors": [{"message": "Unauthenticated"}]}`, prefect.ErrUnauthorized, "Unauthenticated"},
-		"another server":       {`{"hello": 1}`, prefect.ErrUnreachable, "not that of a Prefect Server"},
-		"no server":            {`<html>`, prefect.ErrUnreachable, "not that of a Prefect API"},
+		"another server":       {`{"hello": 1}`, prefect.ErrUnreachable, "not from a Prefect Server"},
+		"no server":            {`<html>`, prefect.ErrUnreachable, "not from a Prefect API"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := server1(t, map[string]string{"agent {": c.answer}).Agents(t.Context())

@@ -24,44 +24,44 @@ const (
 	firstPause = 300 * time.Millisecond
 	longPause  = 10 * time.Second
 	timeout    = 15 * time.Second // of one attempt
-	maxAnswer  = 16 << 20
+	maxAnswer  = 16 << 20         // bytes
 )
 
-// Config is how an API is reached.
+// Config tells how to reach an API.
 type Config struct {
 	URL        string // with /api, or Cloud's with account and workspace
 	APIKey     string // Prefect Cloud's
 	AuthString string // a server's, user:password
-	CA         []byte // further certificates of authorities, in PEM
+	CA         []byte // additional CA certificates, in PEM
 	UserAgent  string
 
-	// Transport carries the calls; nil is the usual one, with the proxy of the
-	// environment.
+	// Transport sends the requests. nil is Go's default transport, which uses the
+	// proxy from the environment variables.
 	Transport http.RoundTripper
 }
 
-// Client calls Prefect's API. It may be used from several goroutines.
+// Client calls Prefect's API. It is safe for concurrent use.
 type Client struct {
 	http  *http.Client
 	root  string
-	shown string // root, as an error shows it
+	shown string // root without a password, for errors
 	key   string
 	auth  string
 	agent string
 
 	mu     sync.Mutex
-	csrf   string // token; empty as long as the server asks for none
-	client string // the name under which the token is known
+	csrf   string // token; empty until the server requires one
+	client string // the name that the token belongs to
 }
 
-// New makes a client. It calls nothing.
+// New returns a client. It sends no request.
 func New(c Config) (*Client, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%q is not the URL of an API", c.URL)
+		return nil, fmt.Errorf("%q is not an API URL", c.URL)
 	}
 	if c.APIKey != "" && c.AuthString != "" {
-		return nil, errors.New("there is an api_key and an auth_string: an API takes one of them")
+		return nil, errors.New("both api_key and auth_string are set; remove one of them")
 	}
 	transport := c.Transport
 	if transport == nil {
@@ -72,7 +72,7 @@ func New(c Config) (*Client, error) {
 				pool = x509.NewCertPool()
 			}
 			if !pool.AppendCertsFromPEM(c.CA) {
-				return nil, errors.New("the CA file has no certificate in PEM")
+				return nil, errors.New("the CA file has no PEM certificate")
 			}
 			t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 		}
@@ -85,8 +85,8 @@ func New(c Config) (*Client, error) {
 	}, nil
 }
 
-// stay follows no redirection to another host, nor one from https to http: the
-// Go client would carry the key along to the same host in the clear.
+// stay refuses redirects to another host, and from https to http. Go's client would
+// send the key to the same host in plain text.
 func stay(req *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if req.URL.Scheme != first.Scheme || req.URL.Host != first.Host || len(via) >= 5 {
@@ -95,9 +95,8 @@ func stay(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// call sends in, if it is not nil, and decodes the answer into out, if that is
-// not nil. What fails for the moment is tried again: everything that this
-// package calls may be repeated.
+// call sends in, unless it is nil, and decodes the answer into out, unless that is
+// nil. It retries temporary failures: all calls of this package can be repeated.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	var body []byte
 	if in != nil {
@@ -118,7 +117,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 			}
 			continue
 		}
-		if n == attempts || ctx.Err() != nil || !worthAnother(got, err) {
+		if n == attempts || ctx.Err() != nil || !retryable(got, err) {
 			return c.failed(got, err)
 		}
 		pause = got.pause(pause)
@@ -131,7 +130,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	}
 }
 
-// failed is the error of a call that is not tried again.
+// failed is the error of a call that is not retried.
 func (c *Client) failed(got answer, err error) error {
 	if err != nil {
 		return c.unanswered(err)
@@ -139,33 +138,32 @@ func (c *Client) failed(got answer, err error) error {
 	return c.refused(got.status, got.body)
 }
 
-// passing reports whether the same call may succeed later.
-func passing(status int) bool {
+// temporary reports whether the same call may succeed later.
+func temporary(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
 }
 
-// worthAnother reports whether a call is worth repeating. A wrong certificate
-// stays wrong.
-func worthAnother(got answer, err error) bool {
+// retryable reports whether to retry a call. A certificate error is permanent.
+func retryable(got answer, err error) bool {
 	if err != nil {
 		return !errors.As(err, new(*tls.CertificateVerificationError))
 	}
-	return passing(got.status)
+	return temporary(got.status)
 }
 
-// answer is what comes back from the API.
+// answer is a response of the API.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// wantsCSRF reports whether a call was refused for want of a token.
+// wantsCSRF reports whether the server refused a call because it had no token.
 func (a answer) wantsCSRF() bool {
 	return a.status == http.StatusForbidden && strings.Contains(detail(a.body), "CSRF")
 }
 
-// pause is how long the API asks to be left alone, or else what is usual.
+// pause is how long to wait before a retry: what the API asks for, or the usual time.
 func (a answer) pause(usual time.Duration) time.Duration {
 	if s, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && s >= 0 {
 		return min(time.Duration(s)*time.Second, longPause)
@@ -206,8 +204,8 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte) (an
 	return answer{res.StatusCode, res.Header, text}, err
 }
 
-// decode reads numbers as they are written, so that a template that is read and
-// written back stays what it was.
+// decode keeps numbers as they are written, so that a template does not change when it
+// is read and written back.
 func (c *Client) decode(body []byte, out any) error {
 	if out == nil {
 		return nil
@@ -216,15 +214,15 @@ func (c *Client) decode(body []byte, out any) error {
 	d.UseNumber()
 	if err := d.Decode(out); err != nil {
 		return &Error{
-			URL: c.shown, Class: ErrUnreachable, Err: errors.New("the answer is not that of a Prefect API"),
-			Hint: "Check api_url: a server's ends in /api.",
+			URL: c.shown, Class: ErrUnreachable, Err: errors.New("the answer is not from a Prefect API"),
+			Advice: "check api_url: the URL of a server ends in /api",
 		}
 	}
 	return nil
 }
 
-// fetchCSRF gets a token, which a server that protects itself so demands of
-// every call that could change something.
+// fetchCSRF gets a token. A server with CSRF protection requires one for every call
+// that could change something.
 func (c *Client) fetchCSRF(ctx context.Context) error {
 	got, err := c.send(ctx, http.MethodGet, "/csrf-token?client="+url.QueryEscape(c.client), nil)
 	if err != nil || got.status != http.StatusOK {

@@ -119,25 +119,26 @@ func TestErrors(t *testing.T) {
 		config  func(*prefect.Config)
 		class   error
 		want    string
+		hint    string
 	}{
 		"wrong key": {
 			&prefecttest.Server{Key: "other"}, func(c *prefect.Config) { c.APIKey = key },
-			prefect.ErrUnauthorized, "401 Unauthorized: Unauthorized. It refuses the key: check api_key.",
+			prefect.ErrUnauthorized, "401 Unauthorized: Unauthorized", "the API refuses the key: check api_key",
 		},
 		"wrong password": {
 			&prefecttest.Server{Auth: "other"}, func(c *prefect.Config) { c.AuthString = key },
-			prefect.ErrUnauthorized, "It refuses the user and password: check auth_string.",
+			prefect.ErrUnauthorized, "401 Unauthorized", "the API refuses the user and password: check auth_string",
 		},
 		"no secret": {
 			&prefecttest.Server{Auth: "other"}, nil,
-			prefect.ErrUnauthorized, "set api_key for Prefect Cloud, or auth_string for a server of your own",
+			prefect.ErrUnauthorized, "401 Unauthorized", "set api_key for Prefect Cloud, or auth_string for your own server",
 		},
 		"no access": {
 			&prefecttest.Server{Key: "other", Cloud: true}, nil,
-			prefect.ErrUnauthorized, "403 Forbidden: Not authenticated. Check that the key may see this workspace",
+			prefect.ErrUnauthorized, "403 Forbidden: Not authenticated", "check that the key has access to this workspace",
 		},
-		"a web page":    {http.HandlerFunc(html), nil, prefect.ErrUnreachable, "the answer is not that of a Prefect API. Check api_url"},
-		"another place": {http.NotFoundHandler(), nil, prefect.ErrUnreachable, "404 Not Found. This is not the root of a Prefect API"},
+		"a web page":    {http.HandlerFunc(html), nil, prefect.ErrUnreachable, "the answer is not from a Prefect API", "check api_url"},
+		"another place": {http.NotFoundHandler(), nil, prefect.ErrUnreachable, "404 Not Found", "there is no Prefect API at this URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(c.handler)
@@ -154,11 +155,22 @@ func TestErrors(t *testing.T) {
 			if !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
+			if hint := hintOf(err); !strings.Contains(hint, c.hint) || strings.Contains(hint, key) {
+				t.Errorf("got the hint %q, want %q", hint, c.hint)
+			}
 			if err != nil && strings.Contains(err.Error(), key) {
 				t.Errorf("the error shows the key: %v", err)
 			}
 		})
 	}
+}
+
+// hintOf is the hint of an error of the API.
+func hintOf(err error) string {
+	if e, ok := errors.AsType[*prefect.Error](err); ok {
+		return e.Hint()
+	}
+	return ""
 }
 
 func TestUnreachable(t *testing.T) {
@@ -170,7 +182,7 @@ func TestUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = p.ReadPool(t.Context(), "dev")
-	if !errors.Is(err, prefect.ErrUnreachable) || !strings.Contains(err.Error(), "refused. Check api_url") {
+	if !errors.Is(err, prefect.ErrUnreachable) || !strings.Contains(err.Error(), "connection refused") || !strings.Contains(hintOf(err), "check api_url") {
 		t.Errorf("%v", err)
 	}
 }
@@ -197,8 +209,8 @@ func TestPrivateCA(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = p.ReadPool(t.Context(), "dev"); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("got %v, want %q", err, c.want)
+		if _, err = p.ReadPool(t.Context(), "dev"); err == nil || !strings.Contains(err.Error()+hintOf(err), c.want) {
+			t.Errorf("got %v with the hint %q, want %q", err, hintOf(err), c.want)
 		}
 	}
 	if _, err := prefect.New(prefect.Config{URL: server.URL, CA: []byte("nothing")}); err == nil {

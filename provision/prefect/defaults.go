@@ -1,6 +1,6 @@
 package prefect
 
-// Defaults are the values that a work pool of ours gives to its runs.
+// Defaults are the values that flowbed's work pool gives to its runs.
 type Defaults struct {
 	Kind          Kind   // Worker3 or Worker2
 	ClusterARN    string // where tasks run
@@ -9,20 +9,20 @@ type Defaults struct {
 	VPC           string // id
 	Subnets       []string
 	Groups        []string // security groups
-	PublicIP      bool     // in a public subnet a task without one reaches nothing
-	LogGroup      string   // name; it exists already
+	PublicIP      bool     // without one, a task in a public subnet has no internet access
+	LogGroup      string   // name of an existing group
 	Region        string
 
-	// Variable is the setting that gets the API's secret, PREFECT_API_KEY or
-	// PREFECT_API_AUTH_STRING, and SecretARN where ECS finds it. Both are empty
-	// for an API without authentication.
+	// Variable is the environment variable for the API's secret: PREFECT_API_KEY or
+	// PREFECT_API_AUTH_STRING. SecretARN is where ECS finds the secret. Both are
+	// empty for an API without authentication.
 	Variable, SecretARN string
 
-	Image    string // of runs whose deployment names none
-	Packages string // what Prefect's own image installs when it starts; may be empty
+	Image    string // for runs whose deployment sets none
+	Packages string // that Prefect's image installs when it starts; may be empty
 }
 
-// Entries are the defaults as entries of a template.
+// Entries returns the defaults as entries of a template.
 func (d Defaults) Entries() []Entry {
 	public := "DISABLED"
 	if d.PublicIP {
@@ -33,8 +33,8 @@ func (d Defaults) Entries() []Entry {
 		variable("task_role_arn", d.TaskRole),
 		variable("execution_role_arn", d.ExecutionRole),
 		variable("vpc_id", d.VPC),
-		// The worker wants what stands within awsvpcConfiguration, without that
-		// word around it, and only together with vpc_id.
+		// The worker expects the members of awsvpcConfiguration without that level,
+		// and reads them only together with vpc_id.
 		variable("network_configuration", stringList(d.Subnets), "subnets"),
 		variable("network_configuration", stringList(d.Groups), "securityGroups"),
 		variable("network_configuration", public, "assignPublicIp"),
@@ -43,7 +43,7 @@ func (d Defaults) Entries() []Entry {
 		variable("cloudwatch_logs_options", d.Region, "awslogs-region"),
 		// The group exists, and the execution role may not create one.
 		variable("cloudwatch_logs_options", "false", "awslogs-create-group"),
-		// Without it the worker registers each definition again after a restart.
+		// Otherwise the worker registers every definition again after a restart.
 		variable("match_latest_revision_in_family", true),
 		variable("image", d.Image),
 	}
@@ -57,17 +57,17 @@ func (d Defaults) Entries() []Entry {
 		d.secret("prefect_api_auth_string_secret_arn", "PREFECT_API_AUTH_STRING"))
 }
 
-// secret has ECS give the secret to the container. The variable that is not in
-// use must be unset: the worker fails over a secret that it does not have itself.
+// secret makes ECS pass the secret to the container. The variable that is not in use
+// must be unset: the worker fails if it does not have that secret itself.
 func (d Defaults) secret(name, setting string) Entry {
 	e := variable(name, d.SecretARN)
 	e.Unset = d.Variable != setting
 	return e
 }
 
-// secret2 does the same where the worker knows no such variables: ECS's own
-// reference in the task definition, and null in the environment, where the
-// worker would otherwise write the secret itself.
+// secret2 does the same for a worker that does not support such variables. It puts a
+// reference for ECS into the task definition, and null into the environment, where
+// the worker would otherwise write the secret itself.
 func (d Defaults) secret2() []Entry {
 	if d.Variable == "" {
 		return nil
@@ -80,8 +80,8 @@ func (d Defaults) secret2() []Entry {
 	}
 }
 
-// variable is an entry for a variable's default, or for one member of it. Only
-// a default on the top level of a variable is ever read by the worker.
+// variable is an entry for a variable's default, or for one member of it. The worker
+// reads only the default at the top level of a variable.
 func variable(name string, value any, member ...string) Entry {
 	e := Entry{Name: name, Path: []any{"variables", "properties", name, "default"}, Value: value}
 	for _, m := range member {

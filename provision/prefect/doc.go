@@ -1,6 +1,6 @@
-// Package prefect talks to Prefect's API, and knows what its versions need: a
-// client for the few calls about work pools and workers, the job template of an
-// ECS work pool, and which packages belong together.
+// Package prefect calls Prefect's API and knows what each Prefect version needs. It
+// has a client for work pools, workers and agents, the job template of an ECS work
+// pool, and a table of package versions that work together.
 //
-// It knows nothing of AWS and nothing of the engine.
+// It does not depend on AWS or on the engine.
 package prefect

@@ -13,20 +13,21 @@ import (
 	"strings"
 )
 
-// What an error means; use errors.Is.
+// The classes of errors; use errors.Is.
 var (
 	ErrNotFound     = errors.New("not found")
-	ErrConflict     = errors.New("exists already")
-	ErrUnauthorized = errors.New("not authorised")
+	ErrConflict     = errors.New("already exists")
+	ErrUnauthorized = errors.New("not authorized")
 	ErrUnreachable  = errors.New("unreachable")
 )
 
-// Error is a call that failed. Its text names the API, but never the secret.
+// Error is a failed call. Its text names the API and ends in " → " and the hint, if
+// there is one. It never contains the secret.
 type Error struct {
 	URL    string // the API's
-	Status int    // of HTTP; 0 if there was no answer
-	Detail string // what the API said
-	Hint   string // what to do
+	Status int    // HTTP status; 0 if there was no answer
+	Detail string // the API's message
+	Advice string // what the user can do; may be empty
 	Class  error  // one of the above, or nil
 	Err    error  // why there was no answer
 }
@@ -42,13 +43,16 @@ func (e *Error) Error() string {
 	if e.Detail != "" {
 		b.WriteString(": " + e.Detail)
 	}
-	if e.Hint != "" {
-		b.WriteString(". " + e.Hint)
+	if e.Advice != "" {
+		b.WriteString(" → " + e.Advice)
 	}
 	return b.String()
 }
 
-// Unwrap lets errors.Is find the class and the cause.
+// Hint is what the user can do.
+func (e *Error) Hint() string { return e.Advice }
+
+// Unwrap makes errors.Is find the class and the cause.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	for _, err := range []error{e.Class, e.Err} {
@@ -59,8 +63,7 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// reason is the innermost sentence of a network error: what stands around it
-// repeats the URL.
+// reason is the innermost message of a network error. The outer ones repeat the URL.
 func reason(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return "look up " + dns.Name + ": " + dns.Err
@@ -77,50 +80,50 @@ func reason(err error) string {
 	}
 }
 
-// unanswered makes an error of a call without an answer.
+// unanswered is the error of a call that got no answer.
 func (c *Client) unanswered(err error) error {
-	e := &Error{URL: c.shown, Err: err, Class: ErrUnreachable, Hint: "Check api_url, and whether it can be reached from here."}
+	e := &Error{URL: c.shown, Err: err, Class: ErrUnreachable, Advice: "check api_url, and that this machine can reach it"}
 	switch {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		e.Hint = "If a private authority signed its certificate, set ca_file."
+		e.Advice = "if a private CA signed its certificate, set ca_file"
 	case errors.As(err, new(x509.HostnameError)):
-		e.Hint = "The certificate is for another name. Check api_url."
+		e.Advice = "the certificate is for another name: check api_url"
 	case errors.Is(err, context.Canceled):
-		e.Class, e.Hint = nil, ""
+		e.Class, e.Advice = nil, ""
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		e.Hint = "It answers without TLS: api_url may have to begin with http://."
+		e.Advice = "the API does not use TLS: api_url probably starts with http://"
 	}
 	return e
 }
 
-// refused makes an error of an answer that is none of the good ones.
+// refused is the error of an answer with an error status.
 func (c *Client) refused(status int, body []byte) error {
-	e := &Error{URL: c.shown, Status: status, Detail: detail(c.strike(body))}
+	e := &Error{URL: c.shown, Status: status, Detail: detail(c.redact(body))}
 	switch status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		e.Hint = "The API has moved. Set api_url to where it is now; the key is not sent after it."
+		e.Advice = "the API has moved: set api_url to its new address; flowbed does not send the key to another address"
 	case http.StatusUnauthorized:
-		e.Class, e.Hint = ErrUnauthorized, c.secretHint()
+		e.Class, e.Advice = ErrUnauthorized, c.secretAdvice()
 	case http.StatusForbidden:
-		e.Class, e.Hint = ErrUnauthorized, "Check that the key may see this workspace and change its work pools."
+		e.Class, e.Advice = ErrUnauthorized, "check that the key has access to this workspace and its work pools"
 	case http.StatusNotFound:
 		e.Class = ErrNotFound
-		if e.Detail == "" || e.Detail == "Not Found" { // the router's word, not a handler's
-			e.Class, e.Hint = ErrUnreachable, "This is not the root of a Prefect API. A server's api_url ends in /api."
+		if e.Detail == "" || e.Detail == "Not Found" { // from the router, not from a handler
+			e.Class, e.Advice = ErrUnreachable, "there is no Prefect API at this URL: the api_url of a server ends in /api"
 		}
 	case http.StatusConflict:
 		e.Class = ErrConflict
 	default:
 		if status >= 500 || status == http.StatusTooManyRequests {
-			e.Class, e.Hint = ErrUnreachable, "Try again later."
+			e.Class, e.Advice = ErrUnreachable, "try again later"
 		}
 	}
 	return e
 }
 
-// strike takes the secret out of an answer that repeats what it was sent, before
-// the answer is shortened: half a secret could not be told from other text.
-func (c *Client) strike(body []byte) []byte {
+// redact removes the secret from an answer that repeats the request. That must happen
+// before the answer is shortened, because nobody could recognize half a secret.
+func (c *Client) redact(body []byte) []byte {
 	for _, secret := range []string{c.key, c.auth} {
 		if secret == "" {
 			continue
@@ -135,17 +138,17 @@ func (c *Client) strike(body []byte) []byte {
 	return body
 }
 
-func (c *Client) secretHint() string {
+func (c *Client) secretAdvice() string {
 	switch {
 	case c.key != "":
-		return "It refuses the key: check api_key. (A server of your own takes auth_string instead.)"
+		return "the API refuses the key: check api_key; your own server uses auth_string instead"
 	case c.auth != "":
-		return "It refuses the user and password: check auth_string. (Prefect Cloud takes api_key instead.)"
+		return "the API refuses the user and password: check auth_string; Prefect Cloud uses api_key instead"
 	}
-	return "It asks for authentication: set api_key for Prefect Cloud, or auth_string for a server of your own."
+	return "the API requires authentication: set api_key for Prefect Cloud, or auth_string for your own server"
 }
 
-// detail is what an answer says about the error, in at most 300 bytes.
+// detail is an answer's error message, at most 300 bytes of it.
 func detail(body []byte) string {
 	var said struct {
 		Detail           json.RawMessage `json:"detail"`
@@ -172,8 +175,8 @@ func detail(body []byte) string {
 	return text
 }
 
-// messages are the sentences of a validation error. It also repeats what was
-// sent, which nobody wants to read.
+// messages extracts the messages of a validation error, which also repeats the
+// request.
 func messages(raw json.RawMessage) string {
 	var list []struct {
 		Loc []any  `json:"loc"`
@@ -189,13 +192,13 @@ func messages(raw json.RawMessage) string {
 	return strings.Join(out, "; ")
 }
 
-// Retry reports whether an error may pass by itself: the API did not answer, or
-// said that it cannot at present.
+// Retry reports whether an error may be temporary: the API did not answer, or it
+// answered that it is busy.
 func Retry(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || !errors.Is(e.Class, ErrUnreachable) {
 		return false
 	}
 	_, network := errors.AsType[net.Error](e.Err)
-	return network || passing(e.Status)
+	return network || temporary(e.Status)
 }

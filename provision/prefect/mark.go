@@ -4,32 +4,31 @@ import (
 	"regexp"
 )
 
-// Mark says which environment made a pool. It stands in the template and in the
-// description: an edit of either leaves the other.
+// Mark names the environment that created a pool. It is in the template and in the
+// description, so that it survives an edit of either.
 type Mark struct {
 	Environment, Region, Account string
 }
 
-// markKey is where the mark stands in a template. The variables are a JSON
-// schema, in which unknown words have no meaning, and which Prefect keeps as it
-// is.
+// markKey is the key of the mark in a template. The variables are a JSON schema: it
+// ignores unknown keys, and Prefect stores it unchanged.
 const markKey = "x-flowbed"
 
 var marked = regexp.MustCompile(`\[flowbed:environment=([a-z0-9-]+) flowbed:region=([a-z0-9-]+) flowbed:account=([0-9]{12})\]`)
 
-// String is the mark as it stands in a description.
+// String is the mark for a description.
 func (m Mark) String() string {
 	return "[flowbed:environment=" + m.Environment + " flowbed:region=" + m.Region + " flowbed:account=" + m.Account + "]"
 }
 
-// Entry is the mark as it stands in a template.
+// Entry is the mark for a template.
 func (m Mark) Entry() Entry {
 	return Entry{Name: "mark", Path: []any{"variables", markKey}, Value: map[string]any{
 		"environment": m.Environment, "region": m.Region, "account": m.Account,
 	}}
 }
 
-// Mark is who made the pool; ok is false if it carries no mark.
+// Mark is the environment that created the pool; ok is false if the pool has no mark.
 func (p Pool) Mark() (m Mark, ok bool) {
 	if v, found := lookup(map[string]any(p.Template), []any{"variables", markKey}); found {
 		if tags, is := v.(map[string]any); is {
@@ -47,7 +46,7 @@ func (p Pool) Mark() (m Mark, ok bool) {
 	return Mark{}, false
 }
 
-// Describe is the description with the mark in it: what somebody wrote stays.
+// Describe adds the mark to a description and keeps the text that somebody wrote.
 func (m Mark) Describe(have string) string {
 	if f := marked.FindString(have); f != "" {
 		if f == m.String() {

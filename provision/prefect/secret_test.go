@@ -62,7 +62,7 @@ func TestRedirection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := api.ReadPool(t.Context(), "flows"); err == nil || !strings.Contains(err.Error(), "moved") {
+		if _, err := api.ReadPool(t.Context(), "flows"); err == nil || !strings.Contains(hintOf(err), "the API has moved") {
 			t.Errorf("%s: %v", to, err)
 		}
 		server.Close()

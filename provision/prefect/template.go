@@ -12,24 +12,24 @@ import (
 	"strings"
 )
 
-// The templates are what the installed packages print for a new pool:
+// bases holds the templates that the packages print for a new pool:
 //
 //	pip install prefect==3.9.1 prefect-aws==0.7.12     # ecs3.json
 //	pip install prefect==2.20.25 prefect-aws==0.4.20   # ecs2.json
 //	python -c 'import json; from prefect_aws.workers.ecs_worker import ECSWorker as W;
 //	    print(json.dumps(W.get_default_base_job_template(), indent=1, sort_keys=True, ensure_ascii=False))'
 //
-// A server has templates too, but older ones, without the variables that keep
-// the key out of the tasks.
+// A server has templates too, but they are older and lack the variables that keep the
+// key out of the tasks.
 //
 //go:embed ecs3.json ecs2.json
 var bases embed.FS
 
-// Template is a work pool's base job template: how a run's job is configured,
-// and the variables with their defaults.
+// Template is a work pool's base job template: the configuration of a run's job, and
+// the variables with their defaults.
 type Template map[string]any
 
-// Base is the template of the ECS worker of a version, without values of ours.
+// Base returns the original template of the ECS worker.
 func Base(k Kind) Template {
 	name := "ecs3.json"
 	if k == Worker2 {
@@ -48,20 +48,20 @@ func Base(k Kind) Template {
 	return t
 }
 
-// Named is a step of a path: the element of a list that has this name.
+// Named is an element of a path: the list element with this name.
 type Named string
 
-// Entry is one of our values in a template: everything else in it belongs to
-// somebody else, and stays.
+// Entry is a value that flowbed manages in a template. flowbed does not change the
+// rest of the template.
 type Entry struct {
-	Name  string // as a person calls it
-	Path  []any  // of names, positions in lists, and Named elements
-	Value any    // in the types of encoding/json; nil is JSON's null
-	Unset bool   // there must be no value, or null
+	Name  string // for people
+	Path  []any  // member names, list indexes and Named elements
+	Value any    // in the types of encoding/json; nil is null
+	Unset bool   // the template must have no value, or null
 }
 
-// Differs reports whether a template does not have the entry, and what it has
-// instead; nil if it has nothing.
+// Differs reports whether a template lacks the entry, and returns the value that it
+// has instead; nil if it has none.
 func (e Entry) Differs(t Template) (have any, differs bool) {
 	have, found := lookup(map[string]any(t), e.Path)
 	if e.Unset {
@@ -70,8 +70,8 @@ func (e Entry) Differs(t Template) (have any, differs bool) {
 	return have, !found || !same(have, e.Value)
 }
 
-// Merge is the template with the entries in it. What the entries need and base
-// has, but the template lacks, is added too. Neither argument is changed.
+// Merge returns the template with the entries. If the template lacks something that
+// the entries need, Merge copies it from base. It does not change its arguments.
 func Merge(have, base Template, entries []Entry) Template {
 	t, _ := clone(map[string]any(have)).(map[string]any)
 	if len(have) == 0 {
@@ -91,8 +91,8 @@ func Merge(have, base Template, entries []Entry) Template {
 	return t
 }
 
-// Missing lists what a template lacks of base without which the entries would
-// have no effect, by its names.
+// Missing lists the names in base that the template lacks and without which the
+// entries have no effect.
 func Missing(have, base Template, entries []Entry) []string {
 	if len(have) == 0 {
 		return nil
@@ -101,8 +101,8 @@ func Missing(have, base Template, entries []Entry) []string {
 	return complete(t, base, entries)
 }
 
-// complete adds the declarations of the variables that the entries set, and the
-// lines of the job's configuration that use them; it returns what it added.
+// complete adds the declarations of the variables that the entries set, and the lines
+// of the job's configuration that use them. It returns the names that it added.
 func complete(t map[string]any, base Template, entries []Entry) (added []string) {
 	add := func(path ...any) {
 		if _, found := lookup(t, path); found {
@@ -131,7 +131,7 @@ func complete(t map[string]any, base Template, entries []Entry) (added []string)
 	return added
 }
 
-// lookup follows a path.
+// lookup returns the value at a path.
 func lookup(v any, path []any) (any, bool) {
 	for _, step := range path {
 		switch at := step.(type) {
@@ -161,7 +161,7 @@ func lookup(v any, path []any) (any, bool) {
 	return v, true
 }
 
-// in is the position of the element, or -1.
+// in is the index of the element, or -1.
 func (n Named) in(l []any) int {
 	return slices.IndexFunc(l, func(e any) bool {
 		m, _ := e.(map[string]any)
@@ -169,8 +169,8 @@ func (n Named) in(l []any) int {
 	})
 }
 
-// put sets what is at the end of a path, and makes what is missing on the way.
-// What stands in the way is replaced. It returns the new v.
+// put sets the value at a path. It creates missing levels and replaces values of the
+// wrong type. It returns the new v.
 func put(v any, path []any, value any) any {
 	if len(path) == 0 {
 		return value
@@ -220,7 +220,7 @@ func clone(v any) any {
 	return v
 }
 
-// same compares values; a list of texts is a set, as those of AWS's are.
+// same compares values. Like AWS, it treats a list of strings as a set.
 func same(a, b any) bool {
 	if x, ok := texts(a); ok {
 		if y, ok := texts(b); ok {
@@ -230,7 +230,7 @@ func same(a, b any) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// texts is a list of texts, sorted.
+// texts returns a list of strings, sorted.
 func texts(v any) (sorted []string, ok bool) {
 	l, ok := v.([]any)
 	for _, e := range l {
@@ -244,7 +244,7 @@ func texts(v any) (sorted []string, ok bool) {
 	return sorted, ok
 }
 
-// Text is a value as a plan shows it.
+// Text is the value as a plan shows it.
 func Text(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -264,7 +264,7 @@ func Text(v any) string {
 	return string(raw)
 }
 
-// Default is the default of a variable; nil if there is none.
+// Default is the default of a variable; nil if it has none.
 func (t Template) Default(name string) any {
 	v, _ := lookup(map[string]any(t), []any{"variables", "properties", name, "default"})
 	return v

@@ -12,17 +12,17 @@ import (
 // Version is an exact version of Prefect.
 type Version struct{ Major, Minor, Patch int }
 
-// ParseVersion reads a version such as "3.9.1".
+// ParseVersion parses an exact version such as "3.9.1".
 func ParseVersion(s string) (Version, error) {
 	parts := strings.Split(s, ".")
 	if len(parts) != 3 {
-		return Version{}, fmt.Errorf("%q is no exact version, such as 3.9.1", s)
+		return Version{}, fmt.Errorf("%q is not an exact version, such as 3.9.1", s)
 	}
 	var n [3]int
 	for i, p := range parts {
 		v, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || strconv.FormatUint(v, 10) != p {
-			return Version{}, fmt.Errorf("%q is no exact version, such as 3.9.1", s)
+			return Version{}, fmt.Errorf("%q is not an exact version, such as 3.9.1", s)
 		}
 		n[i] = int(v)
 	}
@@ -31,7 +31,7 @@ func ParseVersion(s string) (Version, error) {
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch) }
 
-// Compare is negative if v is older than o, positive if it is newer.
+// Compare is negative if v is older than o, and positive if v is newer.
 func (v Version) Compare(o Version) int {
 	return cmp.Or(cmp.Compare(v.Major, o.Major), cmp.Compare(v.Minor, o.Minor), cmp.Compare(v.Patch, o.Patch))
 }
@@ -40,11 +40,11 @@ func (v Version) since(major, minor, patch int) bool {
 	return v.Compare(Version{major, minor, patch}) >= 0
 }
 
-// Kind is how an agent of a version works.
+// Kind is how the agent of a version works.
 type Kind int
 
-// A worker takes its settings from a work pool; an agent of Prefect 1 takes
-// them from its command line.
+// A worker gets its settings from a work pool; a Prefect 1 agent gets them from its
+// command line.
 const (
 	Unsupported Kind = iota
 	Worker3
@@ -52,7 +52,7 @@ const (
 	Agent1
 )
 
-// Kind says how the agent of this version works.
+// Kind returns how the agent of this version works.
 func (v Version) Kind() Kind {
 	switch {
 	case v.Major == 3 && v.since(3, 4, 7):
@@ -65,7 +65,7 @@ func (v Version) Kind() Kind {
 	return Unsupported
 }
 
-// Why says why a version is not supported; it is empty if it is.
+// Why explains why a version is not supported. It is empty for a supported version.
 func (v Version) Why() string {
 	switch {
 	case v.Kind() != Unsupported:
@@ -73,15 +73,15 @@ func (v Version) Why() string {
 	case v.Major == 3:
 		return "its ECS worker would write the API key into every task; 3.4.7 and later do not"
 	case v.Major == 2:
-		return "it has agents, and no ECS worker that could be used; 2.19.0 and later have"
+		return "it has no ECS worker that flowbed can use; 2.19.0 and later have one"
 	case v.Major > 3:
-		return "it is newer than this program knows"
+		return "it is newer than this version of flowbed supports"
 	}
-	return "the ECS agent is in 0.14.0 to 1.4.1"
+	return "only 0.14.0 to 1.4.1 have the ECS agent"
 }
 
-// pairs are the newest prefect-aws that was there when a Prefect came out, from
-// a version on, with the day of its own release.
+// pairs lists, from a Prefect version on, the newest prefect-aws at the time of its
+// release, and the day on which that prefect-aws was released.
 var pairs = []struct {
 	from Version
 	aws  string
@@ -103,8 +103,8 @@ var pairs = []struct {
 	{Version{2, 19, 0}, "0.4.18", "2024-07-02"},
 }
 
-// AWS is the version of prefect-aws that belongs to a worker's version; it is
-// empty if the version has no worker.
+// AWS is the version of prefect-aws for a worker's version. It is empty if the version
+// has no worker.
 func (v Version) AWS() string {
 	aws, _ := v.pair()
 	return aws
@@ -125,11 +125,11 @@ func (v Version) pair() (aws, day string) {
 //go:embed releases.txt
 var releases string
 
-// Before is the time up to which packages may have been released that a worker's
-// version is installed with, in RFC 3339: the day after its own release. Prefect
-// does not say which later versions of other packages are too new for it, and
-// there are always some. It is empty for a version that this program does not
-// know yet, for which the newest are right.
+// Before limits the age of the packages that a worker is installed with: only packages
+// released before this time, the day after the worker's own release, in RFC 3339.
+// Prefect does not declare which later packages are too new for it, and there are
+// always some. Before is empty for a version that this program does not know yet: it
+// works with the newest packages.
 func (v Version) Before() string {
 	_, day := v.pair()
 	if day == "" {
@@ -149,17 +149,16 @@ func (v Version) Before() string {
 	return ""
 }
 
-// Image is Prefect's own image for flows of this version.
+// Image is Prefect's image for flows of this version.
 //
-// There are images with prefect-aws in them, but each for the newest Prefect of
-// its day only; this one exists for every version, and installs what
-// EXTRA_PIP_PACKAGES names when it starts.
+// Prefect also publishes images with prefect-aws, but not for every version. This
+// image exists for every version, and installs the packages in EXTRA_PIP_PACKAGES when
+// it starts.
 func (v Version) Image() string { return "prefecthq/prefect:" + v.String() + "-python3.12" }
 
-// StaysOut reports whether the worker can be told not to make a work pool that
-// it does not find.
+// StaysOut reports whether the worker has an option not to create a missing work pool.
 func (v Version) StaysOut() bool { return v.Kind() == Worker3 && v.since(3, 6, 23) }
 
-// FindsByTags reports whether the agent of Prefect 1 looks for its task
-// definitions by their tags, instead of registering and deregistering them.
+// FindsByTags reports whether the Prefect 1 agent finds its task definitions by their
+// tags. Newer agents register and deregister them for each run.
 func (v Version) FindsByTags() bool { return v.Kind() == Agent1 && !v.since(0, 14, 12) }

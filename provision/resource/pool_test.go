@@ -247,7 +247,7 @@ func TestPoolPlanTimeErrors(t *testing.T) {
 		want  string
 	}{
 		{"wrong key", func(f *flows) { f.server.Key, f.config.APIKey = "right", "wrong" }, prefect.ErrUnauthorized, "check api_key"},
-		{"unreachable", func(f *flows) { f.config.Transport = nowhere{} }, prefect.ErrUnreachable, "Check api_url"},
+		{"unreachable", func(f *flows) { f.config.Transport = nowhere{} }, prefect.ErrUnreachable, "check api_url"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -30,12 +30,12 @@ func (d *decoder) attribute(b *hclsyntax.Block, m member, field reflect.Value) {
 		return
 	}
 	plain, marks := unmark(v)
-	g.open = !marks[sensitive] && !marks[foreign]
+	g.open = !marks[sensitive] && !marks[outside]
 	switch {
 	case marks[sensitive] && !m.secret:
-		d.errorAt(attr.Expr.Range(), "Secret in the wrong place", fmt.Sprintf(
-			"%q is shown in plans and stored in the clear, so it must not come from a sensitive variable. Use another variable.", m.name))
-	case plain.IsNull(): // as if it were not there, so that a conditional can leave it out
+		d.errorAt(attr.Expr.Range(), "Misplaced secret", fmt.Sprintf(
+			"Plans show %q and AWS stores it in plain text, so it must not come from a sensitive variable. → use a variable that is not sensitive", m.name))
+	case plain.IsNull(): // null means "not set", so that a conditional can leave an attribute out
 		g.null = true
 		d.missing(b, m)
 	default:
@@ -43,8 +43,8 @@ func (d *decoder) attribute(b *hclsyntax.Block, m member, field reflect.Value) {
 	}
 }
 
-// known evaluates an attribute. It reports false if the value cannot be told,
-// and has then said why, unless it will be told later or is not needed.
+// known evaluates an attribute. It returns false if it cannot tell the value. It
+// then reports the reason, unless the value comes later or nobody needs it.
 func (d *decoder) known(b *hclsyntax.Block, m member, attr *hclsyntax.Attribute) (cty.Value, bool) {
 	if b.Type == "environment" && (m.name == "region" || m.name == "account") && d.circular(attr) {
 		return cty.NilVal, false
@@ -56,26 +56,31 @@ func (d *decoder) known(b *hclsyntax.Block, m member, attr *hclsyntax.Attribute)
 	}
 	switch {
 	case removal && m.names:
-		d.errorAt(attr.Expr.Range(), "Name not known", fmt.Sprintf(
-			"%q says which object is to be removed, but a variable, environment variable or file that it needs is missing.%s",
-			m.name, d.remedy(attr.Expr)))
+		d.errorAt(attr.Expr.Range(), "Unknown name", fmt.Sprintf(
+			"down needs %q to find the resource, but %q refers to a variable, an environment variable or a file that is missing.%s",
+			m.name, m.name, d.remedy(attr.Expr)))
 	case !removal:
-		d.errorAt(attr.Expr.Range(), "Value not known", fmt.Sprintf("%q depends on a variable that has no value.", m.name))
+		d.errorAt(attr.Expr.Range(), "Unknown value", fmt.Sprintf("%q depends on a variable that has no value.", m.name))
 	}
 	return cty.NilVal, false
 }
 
-// store puts a value into its field if it has the right type.
+// store converts a value to its field's type and stores it. It reports a value of
+// another type and returns false.
 func (d *decoder) store(v cty.Value, m member, attr *hclsyntax.Attribute, field reflect.Value) bool {
 	err := assign(v, field)
 	if err != nil && (!d.file.o.Removal || m.names) {
+		hint := ""
+		if field.Kind() == reflect.Slice && v.Type() == cty.String {
+			hint = ` → put it in brackets: ["…"]`
+		}
 		d.errorAt(attr.Expr.Range(), "Wrong type", fmt.Sprintf(
-			"%q must be %s%s.", m.name, wanted(field.Type()), wrongness(v, field.Type(), err)))
+			"%q must be %s%s.%s", m.name, wanted(field.Type()), wrongness(v, field.Type(), err), hint))
 	}
 	return err == nil
 }
 
-// missing reports an attribute that is not there, if it is needed.
+// missing reports a required attribute that is not set.
 func (d *decoder) missing(b *hclsyntax.Block, m member) {
 	if m.optional || d.file.o.Removal || d.meant[meant{b.Body, m.name}] {
 		return
@@ -84,11 +89,11 @@ func (d *decoder) missing(b *hclsyntax.Block, m member) {
 		"%s block needs %q.%s", title(article(b.Type)), m.name, examples[b.Type+"."+m.name]))
 }
 
-// examples say what a required attribute looks like.
+// examples show what each required attribute looks like.
 var examples = map[string]string{
-	"prefect.api_url":     ` For example: api_url = "https://prefect.example.com/api"`,
-	"statement.actions":   ` For example: actions = ["sqs:SendMessage"]`,
-	"statement.resources": ` For example: resources = ["arn:aws:sqs:${region}:${account}:events"]`,
+	"prefect.api_url":     ` → for example: api_url = "https://prefect.example.com/api"`,
+	"statement.actions":   ` → for example: actions = ["sqs:SendMessage"]`,
+	"statement.resources": ` → for example: resources = ["arn:aws:sqs:${region}:${account}:events"]`,
 }
 
 // assign converts a value to the field's type and stores it.
@@ -117,26 +122,26 @@ func wanted(t reflect.Type) string {
 	case reflect.Int:
 		return "a whole number"
 	case reflect.Slice:
-		return "a list of texts"
+		return "a list of strings"
 	case reflect.Map:
-		return "a map of texts"
+		return "a map of strings"
 	}
-	return "a text"
+	return "a string"
 }
 
-// wrongness says how v fails to be of type t, without showing it.
+// wrongness explains why v is not of type t. It does not show v.
 func wrongness(v cty.Value, t reflect.Type, err error) string {
 	ty := v.Type()
 	switch {
 	case t.Kind() == reflect.Slice && ty == cty.String:
-		return ", not a single text: put it in brackets, [\"…\"]"
+		return ", not a string"
 	case ty == cty.String && t.Kind() == reflect.Int:
-		return ", and this text is none"
+		return ", and this string is not one"
 	case ty == cty.String, ty == cty.Number && t.Kind() == reflect.Int:
 		return ""
 	case (ty.IsTupleType() || ty.IsListType()) && t.Kind() == reflect.Slice,
 		(ty.IsObjectType() || ty.IsMapType()) && t.Kind() == reflect.Map:
-		return ", but an element is not: " + err.Error()
+		return ", but one element is not: " + err.Error()
 	}
 	return ", not " + kind(ty)
 }
@@ -144,11 +149,11 @@ func wrongness(v cty.Value, t reflect.Type, err error) string {
 func kind(ty cty.Type) string {
 	switch {
 	case ty == cty.String:
-		return "a text"
+		return "a string"
 	case ty == cty.Number:
 		return "a number"
 	case ty == cty.Bool:
-		return "true or false"
+		return "a boolean"
 	case ty.IsTupleType(), ty.IsListType(), ty.IsSetType():
 		return "a list"
 	case ty.IsObjectType(), ty.IsMapType():
@@ -157,12 +162,12 @@ func kind(ty cty.Type) string {
 	return "something else"
 }
 
-// circular reports an account or a region that depends on one of them.
+// circular reports an account or a region that refers to the account or the region.
 func (d *decoder) circular(attr *hclsyntax.Attribute) bool {
 	for _, t := range attr.Expr.Variables() {
 		if root := t.RootName(); root == "account" || root == "region" {
-			d.errorAt(t.SourceRange(), "Circular value", fmt.Sprintf(
-				"%q cannot depend on %q: it must be known before anything is asked of AWS. Write it out, or use a variable.", attr.Name, root))
+			d.errorAt(t.SourceRange(), "Circular reference", fmt.Sprintf(
+				"%q cannot refer to %q: flowbed needs its value before it calls AWS. → write the value itself, or use a variable", attr.Name, root))
 			return true
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Place is where an environment is.
+// Place is the account and the region of an environment.
 type Place struct {
 	Account string // 12 digits
 	Region  string // for example "us-east-1"
@@ -25,15 +25,14 @@ func (p Place) orExample() Place {
 	return p
 }
 
-// Environment evaluates the chosen environment for a place, with all defaults
-// filled in: every block is there except those whose absence means something,
-// which are Agent, Agent.SSH and (for a removal) Agent.Prefect. An error is an
-// [*Error].
+// Environment evaluates the selected environment for a place and fills in all
+// defaults. Of the pointers to blocks, only Agent, Agent.SSH and (to remove an
+// environment) Agent.Prefect can be nil. An error is an [*Error].
 func (f *File) Environment(p Place) (*Environment, error) {
 	if !accountID.matches(p.Account) || !regionName.matches(p.Region) {
 		return nil, f.fail(hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "No place",
-			Detail: fmt.Sprintf("An environment needs an account and a region, and these are none: %q and %q. Set region in the file, or use --region.", p.Account, p.Region),
+			Severity: hcl.DiagError, Summary: "Unknown account or region",
+			Detail: fmt.Sprintf("An environment needs an account and a region, but the account is %q and the region is %q. → set region in the file, or use --region", p.Account, p.Region),
 		}})
 	}
 	e, diags := f.build(p)
@@ -45,8 +44,8 @@ func (f *File) Environment(p Place) (*Environment, error) {
 	return e, nil
 }
 
-// build decodes, completes and checks the environment. A place that is not known
-// yet has empty fields.
+// build decodes the environment, checks it, and fills in its defaults. Fields of p
+// that are not known yet are empty.
 func (f *File) build(p Place) (*Environment, hcl.Diagnostics) {
 	e := &Environment{Name: f.name}
 	d := &decoder{file: f, given: map[any]given{}, blocks: map[any]*hclsyntax.Block{}, told: map[string]bool{}}
@@ -68,8 +67,8 @@ func (f *File) build(p Place) (*Environment, hcl.Diagnostics) {
 	return e, d.diags
 }
 
-// whereabouts evaluates the region and the account of the chosen environment,
-// which all else may depend on.
+// whereabouts evaluates the region and the account of the selected environment
+// first, because other attributes may refer to them.
 func (d *decoder) whereabouts(b *hclsyntax.Block) {
 	f := d.file
 	d.scope = scope{facts: f.context(Place{})}
@@ -82,9 +81,9 @@ func (d *decoder) whereabouts(b *hclsyntax.Block) {
 		}
 		before := len(d.diags)
 		d.attribute(b, m, reflect.ValueOf(&e).Elem().Field(m.index))
-		d.diags = d.diags[:before] // build says it
+		d.diags = d.diags[:before] // build reports it
 	}
-	if accountID.matches(e.Account) { // else build complains, and goes on with the example
+	if accountID.matches(e.Account) { // if not, build reports it and goes on with the example
 		f.account = e.Account
 	}
 	if regionName.matches(e.Region) {
@@ -95,8 +94,8 @@ func (d *decoder) whereabouts(b *hclsyntax.Block) {
 	}
 }
 
-// hideKey remembers the API's secret, wherever it comes from. A password is one
-// without its user, too.
+// hideKey registers the API's secret, wherever it comes from, and the password on
+// its own, without the user.
 func (f *File) hideKey(e *Environment) {
 	if e.Agent != nil && e.Agent.Prefect != nil {
 		p := e.Agent.Prefect

@@ -9,14 +9,14 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// bad reports the value of a field. The text is a format whose first %s is the
-// value, or words for it if the value must not be shown.
+// bad reports the value of a field. The first %s of the format is the value, or
+// "The value" if it must not be shown.
 func (d *decoder) bad(field any, summary, format string, args ...any) {
 	g := d.given[field]
 	d.errorAt(g.attr.Expr.Range(), summary, fmt.Sprintf(format, append([]any{d.shown(field)}, args...)...))
 }
 
-// badElement is bad for one element of a list.
+// badElement does what bad does, for one element of a list.
 func (d *decoder) badElement(field any, i int, value, summary, format string, args ...any) {
 	g := d.given[field]
 	shown := "The value"
@@ -26,7 +26,8 @@ func (d *decoder) badElement(field any, i int, value, summary, format string, ar
 	d.errorAt(elementRange(g.attr.Expr, i), summary, fmt.Sprintf(format, append([]any{shown}, args...)...))
 }
 
-// elementRange is the place of a list's element if the list is written out.
+// elementRange is the range of a list's element, or of the whole expression if the
+// list is not written out.
 func elementRange(expr hclsyntax.Expression, i int) hcl.Range {
 	if t, ok := expr.(*hclsyntax.TupleConsExpr); ok && i < len(t.Exprs) {
 		return t.Exprs[i].Range()
@@ -34,7 +35,7 @@ func elementRange(expr hclsyntax.Expression, i int) hcl.Range {
 	return expr.Range()
 }
 
-// shown is a field's value in quotes, or words for it.
+// shown is a field's value in quotes, or "The value" if it must not be shown.
 func (d *decoder) shown(field any) string {
 	switch p := field.(type) {
 	case *string:
@@ -49,34 +50,34 @@ func (d *decoder) shown(field any) string {
 	return "The value"
 }
 
-// has reports whether a field was given a value that can be checked now.
+// has reports whether a field has a value that can be checked now.
 func (d *decoder) has(field any) bool {
 	return d.given[field].set
 }
 
-// written reports whether a field stands in the file with any value but null.
+// written reports whether the file sets a field to anything but null.
 func (d *decoder) written(field any) bool {
 	g, ok := d.given[field]
 	return ok && !g.null
 }
 
-// undecided reports whether a field stands in the file and has no value yet.
+// undecided reports whether the file sets a field whose value is not known yet.
 func (d *decoder) undecided(field any) bool { return d.written(field) && !d.has(field) }
 
-// oneOf checks a field that has a few words to choose from.
+// oneOf checks a field that accepts only some words.
 func (d *decoder) oneOf(field *string, what string, words ...string) {
 	if d.has(field) && !slices.Contains(words, *field) {
 		hint := ""
 		if d.given[field].open {
 			hint = didYouMean(*field, words)
 		}
-		d.bad(field, "Unknown "+what, "%s is no %s.%s Use %s.", what, hint, list(words, "or"))
+		d.bad(field, "Invalid "+what, "%s is not a valid %s.%s", what, advice(hint, "use "+list(words, "or")))
 	}
 }
 
 var ownerships = []string{"own", "adopt", "external"}
 
-// check checks what a removal does not need.
+// check checks the attributes that down does not need.
 func (d *decoder) check(e *Environment) {
 	d.checkTags(e)
 	d.checkTTL(e)
@@ -85,8 +86,8 @@ func (d *decoder) check(e *Environment) {
 	}
 	if r := e.TaskRole; r != nil {
 		d.oneOf(&r.Ownership, "ownership", ownerships...)
-		d.oneOf(&r.S3, "right", "bucket", "full", "none")
-		d.oneOf(&r.ECR, "right", "pull", "full", "none")
+		d.oneOf(&r.S3, "S3 access", "bucket", "full", "none")
+		d.oneOf(&r.ECR, "ECR access", "pull", "full", "none")
 		d.checkPolicies(r)
 	}
 	if r := e.ExecutionRole; r != nil {
@@ -110,13 +111,13 @@ func (d *decoder) check(e *Environment) {
 func (d *decoder) checkBucket(b *Bucket) {
 	d.oneOf(&b.Ownership, "ownership", ownerships...)
 	if d.has(&b.ExpireDays) && (b.ExpireDays < 0 || b.ExpireDays > 1<<31-1) {
-		d.bad(&b.ExpireDays, "Impossible number of days", "%s days cannot be. Use 0 to keep objects for ever, or the days after which they are deleted.")
+		d.bad(&b.ExpireDays, "Invalid expire_days", "%s is not a number of days that S3 accepts. → use 0 to keep objects forever, or the number of days after which S3 deletes them")
 	}
 }
 
 func (d *decoder) checkLogs(l *Logs) {
 	if d.has(&l.RetentionDays) && !slices.Contains(retentions, l.RetentionDays) {
-		d.bad(&l.RetentionDays, "Impossible retention", "CloudWatch does not keep logs for %s days. %s", nearestRetentions(l.RetentionDays))
+		d.bad(&l.RetentionDays, "Invalid retention", "CloudWatch does not offer a retention of %s days. → %s", nearestRetentions(l.RetentionDays))
 	}
 }
 
@@ -128,44 +129,44 @@ func nearestRetentions(days int) string {
 	i, _ := slices.BinarySearch(retentions, days)
 	switch {
 	case i == 0:
-		return fmt.Sprintf("The shortest time is %d.", retentions[0])
+		return fmt.Sprintf("the shortest time is %d", retentions[0])
 	case i == len(retentions):
-		return fmt.Sprintf("The longest time is %d.", retentions[i-1])
+		return fmt.Sprintf("the longest time is %d", retentions[i-1])
 	}
-	return fmt.Sprintf("The nearest times are %d and %d.", retentions[i-1], retentions[i])
+	return fmt.Sprintf("the nearest times are %d and %d", retentions[i-1], retentions[i])
 }
 
 func (d *decoder) checkProviders(c *Cluster) {
 	if d.has(&c.CapacityProviders) && len(c.CapacityProviders) == 0 {
 		d.errorAt(d.given[&c.CapacityProviders].attr.Expr.Range(), "No capacity provider",
-			`A cluster needs one to run flows. Use "FARGATE", "FARGATE_SPOT" or both.`)
+			`A cluster needs a capacity provider to run flows. → use "FARGATE", "FARGATE_SPOT" or both`)
 	}
 	for i, p := range c.CapacityProviders {
 		known := []string{"FARGATE", "FARGATE_SPOT"}
 		switch {
 		case !slices.Contains(known, p):
-			d.badElement(&c.CapacityProviders, i, p, "Unknown capacity provider", "%s is not one of Fargate's. Use %s.", list(known, "or"))
+			d.badElement(&c.CapacityProviders, i, p, "Invalid capacity provider", "%s is not a Fargate capacity provider. → use %s", list(known, "or"))
 		case slices.Contains(c.CapacityProviders[:i], p):
-			d.badElement(&c.CapacityProviders, i, p, "Duplicate", "%s is listed twice. Remove one.")
+			d.badElement(&c.CapacityProviders, i, p, "Duplicate", "%s is in the list twice. → remove one of them")
 		}
 	}
 }
 
 func (d *decoder) checkNetwork(n *Network) {
 	if d.has(&n.VPC) && n.VPC != "default" && !objectID("vpc", n.VPC) {
-		d.bad(&n.VPC, "Bad VPC", `%s is no VPC. Use "default", or an id such as "vpc-0a1b2c3d4e5f67890".`)
+		d.bad(&n.VPC, "Invalid VPC", `%s is not a VPC id. → use "default", or an id such as "vpc-0a1b2c3d4e5f67890"`)
 	}
 	for i, s := range n.Subnets {
 		switch {
 		case !objectID("subnet", s):
-			d.badElement(&n.Subnets, i, s, "Bad subnet", `%s is no subnet. Use an id such as "subnet-0a1b2c3d4e5f67890".`)
+			d.badElement(&n.Subnets, i, s, "Invalid subnet", `%s is not a subnet id. → use an id such as "subnet-0a1b2c3d4e5f67890"`)
 		case slices.Contains(n.Subnets[:i], s):
-			d.badElement(&n.Subnets, i, s, "Duplicate", "%s is listed twice. Remove one.")
+			d.badElement(&n.Subnets, i, s, "Duplicate", "%s is in the list twice. → remove one of them")
 		}
 	}
 }
 
-// objectID reports whether id is an id of EC2: a prefix and 8 (old) or 17
+// objectID reports whether id is an EC2 id: the prefix, and 8 (old) or 17
 // hexadecimal digits.
 func objectID(prefix, id string) bool {
 	digits, ok := strings.CutPrefix(id, prefix+"-")

@@ -18,21 +18,22 @@ var (
 )
 
 func badEnvironment(name string) string {
-	return fmt.Sprintf("%q is no name for an environment. Use a lower-case letter, then up to 19 lower-case letters, digits or hyphens: the name becomes a part of all names in AWS.", name)
+	return fmt.Sprintf("%q is not a valid environment name. → use a lowercase letter, then up to 19 lowercase letters, digits or hyphens: the name becomes part of every name in AWS", name)
 }
 
-// checkNames checks what says how objects are called and where they are.
+// checkNames checks the attributes that tell what resources are called and where
+// they are. down needs them, too.
 func (d *decoder) checkNames(e *Environment) {
 	if d.has(&e.Account) && !accountID.matches(e.Account) {
-		d.bad(&e.Account, "Bad account", `%s is no AWS account. Use its 12 digits, in quotes, for example: account = "123456789012"`)
+		d.bad(&e.Account, "Invalid account", `%s is not an AWS account ID. → use its 12 digits in quotes, for example: account = "123456789012"`)
 	}
 	if d.has(&e.Region) && !regionName.matches(e.Region) {
-		d.bad(&e.Region, "Bad region", `%s is no AWS region. Use its code, for example "us-east-1" or "eu-central-1".`)
+		d.bad(&e.Region, "Invalid region", `%s is not an AWS region. → use its code, for example "us-east-1" or "eu-central-1"`)
 	}
 	if b := e.Bucket; b != nil {
 		d.oneOf(&b.Namespace, "namespace", "account-regional", "global")
 		if why := badBucketName(b.Name); d.has(&b.Name) && why != "" {
-			d.bad(&b.Name, "Bad bucket name", "%s is no name for an S3 bucket. %s", why)
+			d.bad(&b.Name, "Invalid bucket name", "%s is not a valid bucket name. → %s", why)
 		}
 	}
 	if r := e.TaskRole; r != nil {
@@ -48,17 +49,17 @@ func (d *decoder) checkNames(e *Environment) {
 
 func (d *decoder) checkClusterName(name *string) {
 	if d.has(name) && !clusterName.matches(*name) {
-		d.bad(name, "Bad cluster name", "%s is no name for an ECS cluster. Use up to 255 letters, digits, hyphens and underscores.")
+		d.bad(name, "Invalid cluster name", "%s is not a valid ECS cluster name. → use up to 255 letters, digits, hyphens and underscores")
 	}
 }
 
 func (d *decoder) checkRoleName(name *string) {
 	if d.has(name) && !roleName.matches(*name) {
-		d.bad(name, "Bad role name", "%s is no name for an IAM role. Use up to 64 letters, digits and _+=,.@-, without a path.")
+		d.bad(name, "Invalid role name", "%s is not a valid IAM role name. → use up to 64 letters, digits and _+=,.@-, without a path")
 	}
 }
 
-// What S3 keeps for itself.
+// S3 reserves these prefixes and suffixes.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 var (
 	reservedPrefixes = []string{"xn--", "sthree-", "amzn-s3-demo-"}
@@ -66,31 +67,31 @@ var (
 	regionalName     = compile(`-[0-9]{12}-[a-z0-9-]+-an$`)
 )
 
-// badBucketName says why S3 takes no bucket of this name, or nothing.
+// badBucketName is the S3 rule that a name breaks. It is empty for a good name.
 func badBucketName(name string) string {
 	for _, p := range reservedPrefixes {
 		if strings.HasPrefix(name, p) {
-			return fmt.Sprintf("S3 reserves names that begin with %q.", p)
+			return fmt.Sprintf("do not start it with %q, which S3 reserves", p)
 		}
 	}
 	for _, s := range reservedSuffixes {
 		if strings.HasSuffix(name, s) {
-			return fmt.Sprintf("S3 reserves names that end with %q.", s)
+			return fmt.Sprintf("do not end it with %q, which S3 reserves", s)
 		}
 	}
 	_, notIP := netip.ParseAddr(name)
 	switch {
 	case !bucketName.matches(name):
-		return "Use 3 to 63 lower-case letters, digits, hyphens and dots, with a letter or digit at both ends."
+		return "use 3 to 63 lowercase letters, digits, hyphens and dots, with a letter or a digit at both ends"
 	case strings.Contains(name, ".."):
-		return "It must not have two dots in a row."
+		return "do not use two dots in a row"
 	case notIP == nil:
-		return "It must not look like an IP address."
+		return "do not use an IP address"
 	}
 	return ""
 }
 
-// checkTogether checks what only shows when the defaults are there.
+// checkTogether checks names against each other, defaults included.
 func (d *decoder) checkTogether(e *Environment, p Place) {
 	if d.file.o.Removal {
 		return
@@ -98,8 +99,8 @@ func (d *decoder) checkTogether(e *Environment, p Place) {
 	d.checkNamespace(e, p)
 	agent := "flowbed-" + e.Name + "-agent"
 	for _, name := range []*string{&e.TaskRole.Name, &e.ExecutionRole.Name} {
-		if strings.EqualFold(*name, agent) && d.has(name) { // to IAM, upper and lower case are the same
-			d.bad(name, "Duplicate role name", "%s is the name of the agent's role. Choose another.")
+		if strings.EqualFold(*name, agent) && d.has(name) { // IAM names are case-insensitive
+			d.bad(name, "Duplicate role name", "%s is the name of the agent's role. → choose another name")
 		}
 	}
 	if task, execution := &e.TaskRole.Name, &e.ExecutionRole.Name; strings.EqualFold(*task, *execution) {
@@ -108,7 +109,7 @@ func (d *decoder) checkTogether(e *Environment, p Place) {
 			second = task
 		}
 		if d.has(second) {
-			d.bad(second, "Duplicate role name", "%s is the name of both the task role and the execution role. They have different rights: choose another name for one of them.")
+			d.bad(second, "Duplicate role name", "%s is the name of both the task role and the execution role, which need different permissions. → choose another name for one of them")
 		}
 	}
 }
@@ -123,19 +124,19 @@ func (d *decoder) checkNamespace(e *Environment, p Place) {
 	switch {
 	case b.Namespace == "global":
 		if named && regionalName.matches(b.Name) {
-			d.bad(&b.Name, "Bad bucket name", `%s ends like a name of the account-regional namespace. Choose another name, or namespace = "account-regional".`)
+			d.bad(&b.Name, "Invalid bucket name", `%s ends like a name in the account-regional namespace. → choose another name, or set namespace = "account-regional"`)
 		}
 	case noRegionalNamespace[p.Region]:
 		d.errorAt(d.bucketPlace(e), "No account-regional namespace", fmt.Sprintf(
-			`%s has none. Choose the global one: bucket { namespace = "global" }`, p.Region))
+			`%s does not support it. → use the global namespace: bucket { namespace = "global" }`, p.Region))
 	case named && !regional(b.Name, p):
-		d.bad(&b.Name, "Bad bucket name", "%s is no name in the account-regional namespace, where names end with the account and the region. "+
-			`Use for example "data-${account}-${region}-an", or namespace = "global".`)
+		d.bad(&b.Name, "Invalid bucket name", "%s does not end in the account and the region, as names in the account-regional namespace must. "+
+			`→ use, for example, "data-${account}-${region}-an", or set namespace = "global"`)
 	}
 }
 
 // regional reports whether a name can be in the account-regional namespace of a
-// place. If not all of the place is known, the form of the name must do.
+// place. If the account or the region is not known yet, it checks only the form.
 func regional(name string, p Place) bool {
 	if p.Account == "" || p.Region == "" {
 		return regionalName.matches(name)

@@ -22,15 +22,15 @@ func (d *decoder) checkPolicies(r *TaskRole) {
 	for i, p := range r.Policies {
 		switch {
 		case !policyARN.matches(p):
-			d.badElement(&r.Policies, i, p, "Bad policy", `%s is no ARN of a managed policy. Use for example "arn:aws:iam::aws:policy/AmazonSQSFullAccess".`)
+			d.badElement(&r.Policies, i, p, "Invalid policy", `%s is not the ARN of a managed policy. → use, for example, "arn:aws:iam::aws:policy/AmazonSQSFullAccess"`)
 		case slices.Contains(r.Policies[:i], p):
-			d.badElement(&r.Policies, i, p, "Duplicate", "%s is listed twice. Remove one.")
+			d.badElement(&r.Policies, i, p, "Duplicate", "%s is in the list twice. → remove one of them")
 		}
 	}
 	for i := range r.Statements {
 		s := &r.Statements[i]
-		d.checkList(&s.Actions, "action", action, `%s is no IAM action. Use for example "sqs:SendMessage" or "sqs:*".`)
-		d.checkList(&s.Resources, "resource", resource, `%s is no ARN. Use for example "arn:aws:sqs:${region}:${account}:events", or "*".`)
+		d.checkList(&s.Actions, "action", action, `%s is not an IAM action. → use, for example, "sqs:SendMessage" or "sqs:*"`)
+		d.checkList(&s.Resources, "resource", resource, `%s is not an ARN. → use, for example, "arn:aws:sqs:${region}:${account}:events", or "*"`)
 	}
 }
 
@@ -41,20 +41,20 @@ func (d *decoder) checkList(field *[]string, what string, shape pattern, format 
 	}
 	if len(*field) == 0 {
 		d.errorAt(d.given[field].attr.Expr.Range(), "Empty list", fmt.Sprintf(
-			"A statement needs at least one %s. Add one, or remove the statement.", what))
+			"A statement needs at least one %s. → add one, or remove the statement", what))
 	}
 	for i, v := range *field {
 		if !shape.matches(v) {
-			d.badElement(field, i, v, "Bad "+what, format)
+			d.badElement(field, i, v, "Invalid "+what, format)
 		}
 	}
 }
 
-// AWS allows 50 tags on an object. Some are ours, and on an object of the whole
-// account there is one more for each environment that uses it.
+// maxTags leaves room for flowbed's own tags, because AWS allows 50 on a resource. A
+// shared resource has one more tag for each environment that uses it.
 const maxTags = 38
 
-// tagText are the characters that all services take.
+// tagText matches the characters that all services accept.
 var tagText = compile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
 func (d *decoder) checkTags(e *Environment) {
@@ -64,14 +64,14 @@ func (d *decoder) checkTags(e *Environment) {
 	g := d.given[&e.Tags]
 	if len(e.Tags) > maxTags {
 		d.errorAt(g.attr.Expr.Range(), "Too many tags", fmt.Sprintf(
-			"There can be %d tags, and these are %d. AWS allows 50, and flowbed needs the others.", maxTags, len(e.Tags)))
+			"There are %[2]d tags, and %[1]d is the limit: AWS allows 50, and flowbed needs the others. → remove some", maxTags, len(e.Tags)))
 	}
-	// IAM does not tell keys apart by their case, and every object has a Name.
+	// IAM compares keys without regard to case, and flowbed gives every resource a Name.
 	folded := map[string]string{"name": "Name"}
 	for _, k := range slices.Sorted(maps.Keys(e.Tags)) {
 		why := badTag(k, e.Tags[k])
 		if other, taken := folded[strings.ToLower(k)]; why == "" && taken && other != k {
-			why = fmt.Sprintf("differs from %q only by the case of its letters, which IAM does not tell apart. Choose another key.", other)
+			why = fmt.Sprintf("differs from %q only in case, and IAM treats the two as the same key. → choose another key", other)
 		}
 		folded[strings.ToLower(k)] = k
 		if why != "" {
@@ -79,7 +79,7 @@ func (d *decoder) checkTags(e *Environment) {
 			if g.open {
 				shown = "The tag " + quote(k)
 			}
-			d.errorAt(tagRange(g.attr, k), "Bad tag", shown+" "+why)
+			d.errorAt(tagRange(g.attr, k), "Invalid tag", shown+" "+why)
 		}
 	}
 }
@@ -88,24 +88,25 @@ func badTag(key, value string) string {
 	low := strings.ToLower(key)
 	switch {
 	case key == "":
-		return "has no key. Give it one."
+		return "has an empty key. → give it a key"
 	case strings.HasPrefix(low, "aws:"):
-		return `begins with "aws:", which AWS keeps for itself. Choose another key.`
+		return `starts with "aws:", which AWS reserves. → choose another key`
 	case strings.HasPrefix(low, "flowbed:"):
-		return `begins with "flowbed:", which says whose an object is. Choose another key.`
+		return `starts with "flowbed:", which flowbed reserves to mark the owner. → choose another key`
 	case utf8.RuneCountInString(key) > 128:
-		return "has a key of more than 128 characters. Shorten it."
+		return "has a key of more than 128 characters. → shorten it"
 	case utf8.RuneCountInString(value) > 256:
-		return "has a value of more than 256 characters. Shorten it."
+		return "has a value of more than 256 characters. → shorten it"
 	case !tagText.matches(key):
-		return "has characters in its key that AWS does not take. Use letters, digits, spaces and _.:/=+-@"
+		return "has characters in its key that AWS does not accept. → use letters, digits, spaces and _.:/=+-@"
 	case !tagText.matches(value):
-		return "has characters in its value that AWS does not take. Use letters, digits, spaces and _.:/=+-@"
+		return "has characters in its value that AWS does not accept. → use letters, digits, spaces and _.:/=+-@"
 	}
 	return ""
 }
 
-// tagRange is the place of a tag if the tags are written out.
+// tagRange is the range of a tag, or of the whole expression if the tags are not
+// written out.
 func tagRange(attr *hclsyntax.Attribute, key string) hcl.Range {
 	if o, ok := attr.Expr.(*hclsyntax.ObjectConsExpr); ok {
 		for _, item := range o.Items {

@@ -8,21 +8,21 @@ import (
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
-// The pool's name goes into the task definition's family, prefect_<pool>_<uuid>,
-// for which ECS has 255 of these characters.
+// poolName leaves room in the task definition's family, prefect_<pool>_<uuid>: ECS
+// allows 255 of these characters there.
 var poolName = compile(`^[A-Za-z0-9_-]{1,210}$`)
 
 func (d *decoder) checkPrefect(p *Prefect) {
 	kind := d.checkVersion(p)
 	switch kind {
 	case prefect.Agent1:
-		const use = "Remove it, or use Prefect 3."
-		d.refuse(&p.WorkPool, "Work pool with Prefect 1", "Prefect 1 has no work pools: an agent takes flows by their labels. "+use)
-		d.refuse(&p.ConcurrencyLimit, "Limit with Prefect 1", "Prefect 1 has no work pools, and the limit is a pool's. "+use)
-		d.refuse(&p.AuthString, "User and password with Prefect 1", "Prefect 1 knows no auth_string. Use api_key for the key or the token of a backend that asks for one; a Prefect Server does not.")
+		const use = "→ remove it, or use Prefect 3"
+		d.refuse(&p.WorkPool, "work_pool with Prefect 1", "Prefect 1 has no work pools: an agent picks flows by their labels. "+use)
+		d.refuse(&p.ConcurrencyLimit, "concurrency_limit with Prefect 1", "Prefect 1 has no work pools, and the limit applies to a work pool. "+use)
+		d.refuse(&p.AuthString, "auth_string with Prefect 1", "Prefect 1 does not support auth_string. → if the backend requires a key or a token, use api_key; a Prefect Server does not")
 	case prefect.Worker2, prefect.Worker3:
-		d.refuse(&p.Labels, "Labels without Prefect 1",
-			"A worker takes the runs of its work pool, and has no labels: these are Prefect 1's. Remove them, or use for example version = \"1.4.1\".")
+		d.refuse(&p.Labels, "labels without Prefect 1",
+			"Only Prefect 1 has labels: a worker runs the flows of its work pool. → remove them, or use Prefect 1, for example version = \"1.4.1\"")
 	}
 	d.checkPool(p)
 	d.checkLabels(p)
@@ -31,14 +31,14 @@ func (d *decoder) checkPrefect(p *Prefect) {
 	d.checkCA(p)
 }
 
-// refuse reports a field that must not be there.
+// refuse reports a field that must not be set.
 func (d *decoder) refuse(field any, summary, detail string) {
 	if d.written(field) {
 		d.errorAt(d.given[field].attr.NameRange, summary, detail)
 	}
 }
 
-// checkVersion says how the agent works, or Unsupported if that cannot be told.
+// checkVersion returns how the agent works, or Unsupported if it cannot tell.
 func (d *decoder) checkVersion(p *Prefect) prefect.Kind {
 	switch {
 	case !d.written(&p.Version):
@@ -49,14 +49,14 @@ func (d *decoder) checkVersion(p *Prefect) prefect.Kind {
 	v, err := prefect.ParseVersion(p.Version)
 	switch {
 	case err != nil:
-		d.bad(&p.Version, "Unsupported Prefect version", "%s is no exact version. Write all three numbers, for example %q: an agent that is replaced must come back the same.", DefaultPrefectVersion)
+		d.bad(&p.Version, "Unsupported Prefect version", "%s is not an exact version. → use all three numbers, for example %q: a replaced agent must run the same version", DefaultPrefectVersion)
 	case v.Why() != "":
-		d.bad(&p.Version, "Unsupported Prefect version", "%s cannot be used: %s. The newest that is known to work is %q.", v.Why(), DefaultPrefectVersion)
+		d.bad(&p.Version, "Unsupported Prefect version", "%s is not supported: %s. → the newest version known to work is %q", v.Why(), DefaultPrefectVersion)
 	}
 	return v.Kind()
 }
 
-// kindOf is Unsupported for what is no version.
+// kindOf is the Kind of a version, or Unsupported if it is not a version.
 func kindOf(version string) prefect.Kind {
 	v, err := prefect.ParseVersion(version)
 	if err != nil {
@@ -67,14 +67,14 @@ func kindOf(version string) prefect.Kind {
 
 func (d *decoder) checkPool(p *Prefect) {
 	if d.has(&p.ConcurrencyLimit) && *p.ConcurrencyLimit < 1 {
-		d.errorAt(d.given[&p.ConcurrencyLimit].attr.Expr.Range(), "Impossible limit", "With fewer than 1 no flow would ever run. Leave the limit out to have none.")
+		d.errorAt(d.given[&p.ConcurrencyLimit].attr.Expr.Range(), "Invalid concurrency_limit", "With a limit below 1, no flow would ever run. → for no limit, leave it out")
 	}
 	switch {
 	case !d.has(&p.WorkPool):
 	case !poolName.matches(p.WorkPool):
-		d.bad(&p.WorkPool, "Bad work pool name", "%s is no name for a work pool. Use up to 210 letters, digits, hyphens and underscores: ECS takes no others in the names of the pool's tasks.")
+		d.bad(&p.WorkPool, "Invalid work pool name", "%s is not a valid work pool name. → use up to 210 letters, digits, hyphens and underscores: ECS accepts no others in the names of the pool's tasks")
 	case strings.HasPrefix(strings.ToLower(p.WorkPool), "prefect"):
-		d.bad(&p.WorkPool, "Bad work pool name", `%s begins with "prefect", which Prefect keeps for pools of its own. Choose another name.`)
+		d.bad(&p.WorkPool, "Invalid work pool name", `%s starts with "prefect", which Prefect reserves for its own pools. → choose another name`)
 	}
 }
 
@@ -82,19 +82,19 @@ func (d *decoder) checkLabels(p *Prefect) {
 	for i, l := range p.Labels {
 		switch {
 		case l == "" || strings.TrimSpace(l) != l || strings.ContainsFunc(l, func(r rune) bool { return r < ' ' || r == 0x7f }):
-			d.badElement(&p.Labels, i, l, "Bad label", "%s is empty, or has spaces around it or a line break in it, and no flow will ever have it.")
+			d.badElement(&p.Labels, i, l, "Invalid label", "%s is empty, starts or ends with a space, or contains a line break, so no flow can have it.")
 		case slices.Contains(p.Labels[:i], l):
-			d.badElement(&p.Labels, i, l, "Duplicate", "%s is listed twice. Remove one.")
+			d.badElement(&p.Labels, i, l, "Duplicate", "%s is in the list twice. → remove one of them")
 		}
 	}
 }
 
-// checkMemory warns of the types with less than 1 GiB: installing and running
-// the agent takes more than half of one.
+// checkMemory warns about types with less than 1 GiB: the agent needs more than
+// 0.5 GiB to install and run.
 func (d *decoder) checkMemory(a *Agent) {
 	if _, size, _ := strings.Cut(a.InstanceType, "."); d.has(&a.InstanceType) && size == "nano" {
 		d.warnAt(d.given[&a.InstanceType].attr.Expr.Range(), "Little memory", fmt.Sprintf(
-			"An instance of the type %s has 0.5 GiB of memory, which Prefect's agent needs for itself. Use one with 1 GiB or more, such as \"t2.micro\".",
+			"An instance of type %s has 0.5 GiB of memory, and the agent alone needs that much. → use a type with 1 GiB or more, such as \"t2.micro\"",
 			strings.ToLower(d.shown(&a.InstanceType))))
 	}
 }

@@ -2,18 +2,20 @@ package spec
 
 import "github.com/hashicorp/hcl/v2"
 
-// Complaint is something wrong with an environment that only others can tell,
-// such as that what is made of it would be too long.
+// Complaint is a mistake in an environment that only another package can find, for
+// example user data that would be too long for EC2.
 type Complaint struct {
 	// Fields are pointers to fields of the environment. The diagnostic points at
-	// the first of them that stands in the file, or else at the environment.
+	// the first of them that the file sets, or else at the environment block.
 	Fields []any
 
+	// Summary is a few words. Detail is a sentence; text after " → " is printed as
+	// the hint.
 	Summary, Detail string
 }
 
-// checkOutside has Options.Check look at an environment in which nothing else is
-// wrong.
+// checkOutside calls Options.Check with an environment that passed all other
+// checks.
 func (d *decoder) checkOutside(e *Environment) {
 	if d.file.o.Check == nil || d.file.o.Removal || d.diags.HasErrors() {
 		return

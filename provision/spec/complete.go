@@ -10,17 +10,16 @@ import (
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
-// Names that belong to the whole account: several environments, and people, may
-// use one object of this name.
+// The names that several environments, and people, of one account may share.
 const (
 	AccountExecutionRole = "ecsTaskExecutionRole"
 	AccountCluster       = "default"
 )
 
-// DefaultPrefectVersion is the Prefect that an agent runs if the file names none.
+// DefaultPrefectVersion is the version of Prefect that an agent runs by default.
 const DefaultPrefectVersion = "3.9.1"
 
-// complete fills in all defaults and brings values into AWS's own form.
+// complete fills in all defaults and normalizes values the way AWS does.
 func (e *Environment) complete(p Place) {
 	fill(&e.Bucket).complete(e.Name, p)
 	fill(&e.TaskRole).complete(e.Name)
@@ -47,7 +46,8 @@ func (e *Environment) complete(p Place) {
 	}
 }
 
-// Defaults is an environment of which the file says nothing but the name.
+// Defaults returns the environment that a file with an empty environment block
+// describes.
 func Defaults(name string, p Place) Environment {
 	d := Environment{Name: name, Region: p.Region, Account: p.Account}
 	d.complete(p)
@@ -63,9 +63,9 @@ func (b *Bucket) complete(env string, p Place) {
 	}
 }
 
-// defaultBucketName is the same in every run, so that the bucket is found again
-// without being written down anywhere. In the global namespace the account is
-// hashed, so that the name does not tell it to the world.
+// defaultBucketName is the same in every run, so that flowbed finds the bucket again
+// without storing its name. The account is hashed in the global namespace, because
+// everybody can see names there.
 func defaultBucketName(namespace, env string, p Place) string {
 	if namespace == "global" {
 		sum := sha256.Sum256([]byte(p.Account + "/" + p.Region + "/" + env))
@@ -74,7 +74,7 @@ func defaultBucketName(namespace, env string, p Place) string {
 	return fmt.Sprintf("flowbed-%s-%s", env, regionalSuffix(p))
 }
 
-// regionalSuffix is how every name in the account-regional namespace ends.
+// regionalSuffix is the end of every name in the account-regional namespace.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 func regionalSuffix(p Place) string { return p.Account + "-" + p.Region + "-an" }
 

@@ -10,34 +10,34 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// decoder fills the structs from the blocks, and remembers where each value was
-// written, so that a check of a field can point at its line.
+// decoder fills the structs from the blocks. It remembers where the file sets each
+// value, so that a check of a field can point at its line.
 //
-// It goes by the structs' hcl tags itself instead of using gohcl, because that
-// knows neither secret values nor values that are left for later.
+// It reads the structs' hcl tags itself: gohcl supports neither secret values nor
+// values that are not known yet.
 type decoder struct {
 	file   *File
 	scope  scope
 	diags  hcl.Diagnostics
 	given  map[any]given            // by pointer to field
 	blocks map[any]*hclsyntax.Block // by pointer to struct
-	told   map[string]bool          // variables whose absence has been reported
-	meant  map[meant]bool           // names that are there, but misspelt
+	told   map[string]bool          // variables that have been reported as not set
+	meant  map[meant]bool           // names that the file misspells
 }
 
-// meant is a name that somebody probably meant to write in a block. That it is
-// missing is not worth a second message.
+// meant is the name that a misspelled one in a block probably stands for. It is not
+// reported as missing, too.
 type meant struct {
 	body *hclsyntax.Body
 	name string
 }
 
-// given is an attribute as it was written.
+// given is an attribute in the file.
 type given struct {
 	attr *hclsyntax.Attribute
 	set  bool // the field has its value
-	null bool // it is as if the attribute were not there
-	open bool // it may be shown: it comes neither from a sensitive variable nor from outside
+	null bool // the value is null, which means not set
+	open bool // messages may show it: no part comes from a sensitive variable, env or file
 }
 
 // member is a field of a struct and its tags.
@@ -47,8 +47,8 @@ type member struct {
 	block    bool
 	label    bool
 	optional bool
-	names    bool // it says how an object is called or where it is
-	secret   bool // it may hold a secret
+	names    bool // tells what a resource is called or where it is
+	secret   bool // may hold a secret
 }
 
 func members(t reflect.Type) []member {
@@ -67,7 +67,7 @@ func members(t reflect.Type) []member {
 	return list
 }
 
-// block decodes b into the struct into; what names the block in messages.
+// block decodes b into a struct.
 func (d *decoder) block(b *hclsyntax.Block, into reflect.Value) {
 	d.blocks[into.Addr().Interface()] = b
 	mm := members(into.Type())
@@ -122,10 +122,10 @@ func (d *decoder) blocksOf(body *hclsyntax.Body, name string, many bool) []*hcls
 		case b.Type != name:
 		case len(b.Labels) > 0:
 			d.errorAt(b.LabelRanges[0], "Unexpected label", fmt.Sprintf(
-				"%s block has no label. Remove %q.", title(article(name)), b.Labels[0]))
+				"%s block takes no label. → remove %q", title(article(name)), b.Labels[0]))
 		case !many && len(found) > 0:
 			d.errorAt(b.DefRange(), "Duplicate block", fmt.Sprintf(
-				"There can be one %s block here, and one stands on line %d. Put their attributes into one block.",
+				"There can be only one %s block here, and line %d has one already. → put all attributes into one block",
 				name, found[0].DefRange().Start.Line))
 		default:
 			found = append(found, b)
@@ -134,10 +134,11 @@ func (d *decoder) blocksOf(body *hclsyntax.Body, name string, many bool) []*hcls
 	return found
 }
 
-// structure checks the names in an environment that has not been chosen.
+// structure checks the names of blocks and attributes in an environment that is not
+// selected.
 func (d *decoder) structure(b *hclsyntax.Block) {
 	if !environmentName.matches(b.Labels[0]) {
-		d.errorAt(b.LabelRanges[0], "Bad environment name", badEnvironment(b.Labels[0]))
+		d.errorAt(b.LabelRanges[0], "Invalid environment name", badEnvironment(b.Labels[0]))
 	}
 	d.walk(b, reflect.TypeFor[Environment]())
 }
@@ -160,7 +161,7 @@ func (d *decoder) walk(b *hclsyntax.Block, t reflect.Type) {
 	}
 }
 
-// unknownNames reports the attributes and blocks that body should not have.
+// unknownNames reports attributes and blocks that the language does not have.
 func (d *decoder) unknownNames(body *hclsyntax.Body, attributes, blocks []string, where string) {
 	where = title(where)
 	var kinds []string
@@ -170,34 +171,34 @@ func (d *decoder) unknownNames(body *hclsyntax.Body, attributes, blocks []string
 	if len(blocks) > 0 {
 		kinds = append(kinds, "the blocks "+list(blocks, "and"))
 	}
-	all := " " + where + " has " + strings.Join(kinds, ", and ") + "."
+	all := " → it has " + strings.Join(kinds, ", and ")
 	for _, a := range body.Attributes {
 		if !slices.Contains(attributes, a.Name) {
 			d.means(body, nearest(a.Name, attributes))
 			d.errorAt(a.NameRange, "Unknown attribute", fmt.Sprintf("%s has no attribute %q.%s", where, a.Name,
-				hint(a.Name, attributes, blocks, " It is a block, without the equals sign: %s { … }", all)))
+				hint(a.Name, attributes, blocks, " → it is a block; write it without the equals sign: %s { … }", all)))
 		}
 	}
 	for _, b := range body.Blocks {
 		if !slices.Contains(blocks, b.Type) {
 			d.means(body, nearest(b.Type, blocks))
 			d.errorAt(b.TypeRange, "Unknown block", fmt.Sprintf("%s has no block %q.%s", where, b.Type,
-				hint(b.Type, blocks, attributes, " It is an attribute, with an equals sign: %s = …", all)))
+				hint(b.Type, blocks, attributes, " → it is an attribute; write it with an equals sign: %s = …", all)))
 		}
 	}
 }
 
-// hint says what was probably meant by a name: one of its own kind, one of the
-// other kind, or else all that there is.
+// hint suggests what an unknown name stands for: a name of its own kind (attribute
+// or block), one of the other kind, or else all names.
 func hint(name string, same, others []string, other, all string) string {
 	if slices.Contains(others, name) {
 		return fmt.Sprintf(other, name)
 	}
 	if s := didYouMean(name, same); s != "" {
-		return s
+		return " → " + s
 	}
 	if s := nearest(name, others); s != "" {
-		return didYouMean(name, others) + fmt.Sprintf(other, s)
+		return " " + title(didYouMean(name, others)) + fmt.Sprintf(other, s)
 	}
 	return all
 }
@@ -209,15 +210,15 @@ func (d *decoder) means(body *hclsyntax.Body, name string) {
 	d.meant[meant{body, name}] = true
 }
 
-// oneLabel reports whether a block has exactly the label that it needs.
+// oneLabel checks that a block has exactly one label.
 func (d *decoder) oneLabel(b *hclsyntax.Block) bool {
 	switch len(b.Labels) {
 	case 0:
-		d.errorAt(b.DefRange(), "Missing name", fmt.Sprintf(`%s block needs a name: %s "…" {`, title(article(b.Type)), b.Type))
+		d.errorAt(b.DefRange(), "Missing name", fmt.Sprintf(`%s block needs a name. → for example: %s "…" {`, title(article(b.Type)), b.Type))
 	case 1:
 		return true
 	default:
-		d.errorAt(b.LabelRanges[1], "Unexpected label", fmt.Sprintf("%s block has one name. Remove %q.", title(article(b.Type)), b.Labels[1]))
+		d.errorAt(b.LabelRanges[1], "Unexpected label", fmt.Sprintf("%s block takes only one name. → remove %q", title(article(b.Type)), b.Labels[1]))
 	}
 	return false
 }

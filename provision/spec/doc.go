@@ -1,15 +1,14 @@
 // Package spec reads config.hcl, the one file that describes an environment.
 //
-// [Load] finds everything that is wrong with a file at once, before any call to
-// AWS, and says it in diagnostics that show the line. [File.Environment] then
-// gives the environment for an account and a region, with every default filled
-// in, so that nobody downstream has to know a default.
+// [Load] reports every mistake in a file at once, with its line, before the first
+// call to AWS. [File.Environment] then returns the environment for an account and
+// a region. It fills in every default, so no caller needs to know one.
 //
-// What the package promises about secrets: a value that comes from a sensitive
-// variable can be used for an attribute that holds a secret and for nothing
-// else, and no diagnostic shows it. The checks do not quote values from
-// environment variables and files either, since they may be secrets by mistake.
+// The package makes two promises about secrets. A value from a sensitive variable
+// is accepted only for an attribute that holds a secret. And no diagnostic shows
+// such a value, or a value that came from an environment variable or a file: that
+// one may be a secret by mistake.
 //
-// The structs in spec.go are the language. A new attribute is a new field there,
-// a line in complete if it has a default, and a check.
+// The structs in spec.go are the language. To add an attribute, add a field there,
+// a check, and a line in complete if it has a default.
 package spec

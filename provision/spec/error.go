@@ -10,14 +10,14 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// Error is everything that is wrong with a spec. It holds no secret: neither its
-// texts nor the lines of the file that WriteTo shows.
+// Error is the list of all mistakes in a file. It contains no secret, neither in its
+// messages nor in the lines of the file that WriteTo shows.
 type Error struct {
 	Diags hcl.Diagnostics
-	Files map[string]*hcl.File // with secrets made unreadable
+	Files map[string]*hcl.File // with secrets overwritten
 }
 
-// Error is one line for each diagnostic.
+// Error returns one line for each diagnostic.
 func (e *Error) Error() string {
 	var b bytes.Buffer
 	for i, d := range e.Diags {
@@ -27,24 +27,24 @@ func (e *Error) Error() string {
 		if d.Subject != nil {
 			fmt.Fprintf(&b, "%s:%d: ", d.Subject.Filename, d.Subject.Start.Line)
 		}
-		fmt.Fprintf(&b, "%s: %s", d.Summary, d.Detail)
+		fmt.Fprintf(&b, "%s: %s", lower(d.Summary), d.Detail)
 	}
 	return b.String()
 }
 
-// WriteTo writes the diagnostics with the lines of the file that they are about.
-// A width of 0 does not wrap lines.
+// WriteTo writes the diagnostics with the lines of the file that they point at, and
+// wraps texts at width columns; 0 does not wrap them.
 func (e *Error) WriteTo(w io.Writer, width int, color bool) error {
 	return write(w, e.Files, e.Diags, width, color)
 }
 
-// WriteWarnings writes the warnings as [Error.WriteTo] writes errors.
+// WriteWarnings writes the warnings the way [Error.WriteTo] writes errors.
 func (f *File) WriteWarnings(w io.Writer, width int, color bool) error {
 	return write(w, f.hidden.mask(f.files), f.Warnings, width, color)
 }
 
-// fail makes an error of diagnostics. Errors come in the file's order, and
-// before the warnings.
+// fail turns diagnostics into an error: errors first, then warnings, each in the
+// order of the file.
 func (f *File) fail(diags hcl.Diagnostics) *Error {
 	diags = f.hidden.scrub(diags)
 	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int {
@@ -63,8 +63,8 @@ func position(d *hcl.Diagnostic) int {
 	return d.Subject.Start.Byte
 }
 
-// mask is the files with the secrets in them overwritten, so that a line can be
-// shown and every position in it still fits.
+// mask returns the files with their secrets overwritten. It keeps every position,
+// so that a line can still be shown and underlined.
 func (h *hidden) mask(files map[string]*hcl.File) map[string]*hcl.File {
 	masked := maps.Clone(files)
 	for name, file := range masked {

@@ -11,16 +11,16 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// scope is what expressions can refer to. Before the account and the region are
-// known they are unknown values: so no expression fails for a wrong guess, as
-// {"123456789012" = …}[account] would. What depends on them is then evaluated
-// with an example of each, for the checks alone.
+// scope is what expressions can refer to. An account or a region that is not known
+// yet is an unknown value, not a guess: with a wrong guess, expressions such as
+// {"123456789012" = …}[account] would fail. Attributes that depend on them are
+// evaluated with an example of each, only so that they can be checked.
 type scope struct {
 	facts   *hcl.EvalContext
 	example *hcl.EvalContext // nil if the account and the region are known
 }
 
-// The example of an account and a region.
+// The example account and region.
 const (
 	exampleAccount = "111122223333"
 	exampleRegion  = "us-east-1"
@@ -54,8 +54,8 @@ func (f *File) context(p Place) *hcl.EvalContext {
 	}
 }
 
-// evaluate returns an expression's value, with marks. It reports false if there
-// is none, and has then said why, unless lenient.
+// evaluate returns an expression's value, with its marks, or false. It then reports
+// the reason, unless lenient.
 func (d *decoder) evaluate(expr hclsyntax.Expression, lenient bool) (cty.Value, bool) {
 	if !d.variablesSet(expr) {
 		return cty.NilVal, false
@@ -73,11 +73,11 @@ func (d *decoder) evaluate(expr hclsyntax.Expression, lenient bool) (cty.Value, 
 	if guess, diags := expr.Value(d.scope.example); !diags.HasErrors() {
 		return guess, true
 	}
-	return cty.NilVal, false // not decided before the account and the region are known
+	return cty.NilVal, false // wait for the account and the region
 }
 
-// variablesSet reports the variables of an expression that do not exist or have
-// no value. For a removal a variable without a value is an unknown value.
+// variablesSet reports variables in an expression that do not exist or have no
+// value. For down, a variable without a value is an unknown value.
 func (d *decoder) variablesSet(expr hclsyntax.Expression) bool {
 	ok := true
 	for _, t := range expr.Variables() {
@@ -92,14 +92,14 @@ func (d *decoder) variablesSet(expr hclsyntax.Expression) bool {
 			names := d.file.variableNames()
 			hint := didYouMean(name, names)
 			if hint == "" {
-				hint = fmt.Sprintf(" Declare it: variable %q {}", name)
+				hint = fmt.Sprintf("declare it: variable %q {}", name)
 			}
-			d.errorAt(at, "Unknown variable", fmt.Sprintf("There is no variable %q.%s", name, hint))
+			d.errorAt(at, "Unknown variable", fmt.Sprintf("There is no variable %q. → %s", name, hint))
 		case v.broken:
 			ok = false
 		case !v.set && !d.file.o.Removal:
 			ok = false
-			if !d.told[name] { // once is enough
+			if !d.told[name] { // report it once
 				d.told[name] = true
 				d.errorAt(at, "Variable not set", fmt.Sprintf("The variable %q has no value.%s", name, waysToSet(name)))
 			}
@@ -108,7 +108,7 @@ func (d *decoder) variablesSet(expr hclsyntax.Expression) bool {
 	return ok
 }
 
-// variableName is the name in var.name, if the traversal is one.
+// variableName is the name in a reference to var.name; empty for other references.
 func variableName(t hcl.Traversal) (string, hcl.Range) {
 	if len(t) < 2 || t.RootName() != "var" {
 		return "", hcl.Range{}
@@ -125,20 +125,20 @@ func variableName(t hcl.Traversal) (string, hcl.Range) {
 }
 
 func waysToSet(name string) string {
-	return fmt.Sprintf(" Set it with --var %s=…, with the environment variable FLOWBED_VAR_%s, or with default = … in its block.", name, name)
+	return fmt.Sprintf(" → set it with --var %s=…, with the environment variable FLOWBED_VAR_%s, or with default = … in its block", name, name)
 }
 
-// remedy says what would make an expression's value known.
+// remedy is the hint for an expression whose value is unknown.
 func (d *decoder) remedy(expr hclsyntax.Expression) string {
 	for _, t := range expr.Variables() {
 		if name, _ := variableName(t); name != "" && d.file.vars[name] != nil && !d.file.vars[name].set {
 			return waysToSet(name)
 		}
 	}
-	return " Provide it."
+	return " → set the environment variable, or create the file"
 }
 
-// explain puts what HCL says about an expression into words that name the cure
+// explain rewrites HCL's messages about an expression so that they say what to do
 // and show no secret.
 func (d *decoder) explain(expr hclsyntax.Expression, diags hcl.Diagnostics) hcl.Diagnostics {
 	confidential := d.usesSensitive(expr)
@@ -151,7 +151,7 @@ func (d *decoder) explain(expr hclsyntax.Expression, diags hcl.Diagnostics) hcl.
 			continue
 		}
 		if confidential { // functions put their arguments into their errors
-			diag.Detail = "The expression uses a sensitive variable, so the reason is not shown here."
+			diag.Detail = "The expression uses a sensitive variable, so flowbed does not show the reason."
 			diag.EvalContext, diag.Expression = nil, nil
 		}
 	}
@@ -173,11 +173,11 @@ func (d *decoder) usesSensitive(expr hclsyntax.Expression) bool {
 		}
 		name, _ := variableName(t)
 		v := d.file.vars[name]
-		return name == "" || v == nil || v.sensitive // all of var: there may be a secret among them
+		return name == "" || v == nil || v.sensitive // a reference to all of var may include a secret
 	})
 }
 
-// unmark takes the marks off a value, inside and out.
+// unmark removes the marks from a value and from everything in it.
 func unmark(v cty.Value) (cty.Value, map[mark]bool) {
 	v, found := v.UnmarkDeep()
 	marks := map[mark]bool{}

@@ -16,22 +16,22 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-// Marks on values: they travel through all functions, so that the place where a
-// value ends up knows where it came from.
+// mark is the origin of a value. Marks pass through all functions, so the attribute
+// that receives a value knows where the value came from.
 type mark string
 
 const (
 	sensitive mark = "sensitive" // a sensitive variable
-	foreign   mark = "foreign"   // an environment variable or a file: perhaps a secret
+	outside   mark = "outside"   // an environment variable or a file: perhaps a secret
 )
 
-// missing is the error of env and file when there is no such thing.
+// missing is the error of env and file when the variable or the file does not exist.
 type missing struct{ summary, detail string }
 
 func (m missing) Error() string { return m.detail }
 
-// functions makes the table of functions when it is first needed: most commands
-// that never read a spec should not pay for it.
+// functions builds the table of functions on first use, so that commands that read
+// no file do not pay for it.
 type functions func() map[string]function.Function
 
 func newFunctions(o Options, dir string) functions {
@@ -48,13 +48,13 @@ func envFunction(o Options) function.Function {
 		v, ok := o.Environ(name)
 		if !ok {
 			return "", missing{"Environment variable not set", fmt.Sprintf(
-				"env(%q): the environment variable %s is not set. Set it, for example: export %s=…", name, name, name)}
+				"env(%q): the environment variable %s is not set. → set it, for example: export %s=…", name, name, name)}
 		}
 		return v, nil
 	}, o.Removal)
 }
 
-// maxFile keeps a mistaken path (/dev/zero, a disk image) from filling the memory.
+// maxFile is a limit so that a wrong path (a disk image) cannot fill the memory.
 const maxFile = 1 << 20
 
 func fileFunction(o Options, dir string) function.Function {
@@ -66,12 +66,12 @@ func fileFunction(o Options, dir string) function.Function {
 		b, err := readFile(full)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return "", missing{"Missing file", fmt.Sprintf("file(%q): there is no file %s. "+
-				"Create it or correct the path; paths are relative to the spec's directory.", path, full)}
+			return "", missing{"Missing file", fmt.Sprintf("file(%q): %s does not exist. → "+
+				"create it, or correct the path; paths are relative to the directory of the config file", path, full)}
 		case err != nil:
 			return "", missing{"Unreadable file", fmt.Sprintf("file(%q): %v.", path, err)}
 		case !utf8.Valid(b):
-			return "", missing{"Unreadable file", fmt.Sprintf("file(%q): %s is no UTF-8 text.", path, full)}
+			return "", missing{"Unreadable file", fmt.Sprintf("file(%q): %s is not UTF-8 text.", path, full)}
 		}
 		return string(b), nil
 	}, o.Removal)
@@ -94,7 +94,7 @@ func readFile(path string) ([]byte, error) {
 func expand(path, dir, home string) (string, error) {
 	if rest, ok := strings.CutPrefix(path, "~"); ok && (rest == "" || rest[0] == '/') {
 		if home == "" {
-			return "", fmt.Errorf("file(%q): there is no home directory to put in place of ~. Set HOME, or write the whole path", path)
+			return "", fmt.Errorf("file(%q): the home directory for ~ is unknown. → set HOME, or write the full path", path)
 		}
 		return filepath.Join(home, rest), nil
 	}
@@ -104,8 +104,8 @@ func expand(path, dir, home string) (string, error) {
 	return filepath.Join(dir, path), nil
 }
 
-// oneText is a function from a text to a text from outside. For a removal, what
-// is missing is not known instead of an error.
+// oneText is an HCL function that takes one string and returns one from outside the
+// file. For down, an error becomes an unknown value.
 func oneText(param string, f func(string) (string, error), removal bool) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: param, Type: cty.String}},
@@ -118,12 +118,12 @@ func oneText(param string, f func(string) (string, error), removal bool) functio
 			if err != nil {
 				return cty.NilVal, err
 			}
-			return cty.StringVal(s).Mark(foreign), nil
+			return cty.StringVal(s).Mark(outside), nil
 		},
 	})
 }
 
-// standard are cty's functions under the names that Terraform gave them.
+// standard returns cty's functions under Terraform's names.
 func standard() map[string]function.Function {
 	return map[string]function.Function{
 		"abs": stdlib.AbsoluteFunc, "can": tryfunc.CanFunc, "ceil": stdlib.CeilFunc,
@@ -146,8 +146,8 @@ func standard() map[string]function.Function {
 	}
 }
 
-// lengthFunction counts the elements of a collection or, as Terraform's does and
-// cty's does not, the characters of a text.
+// lengthFunction counts the elements of a collection. Like Terraform's, and unlike
+// cty's, it also counts the characters of a string.
 func lengthFunction() function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowDynamicType: true, AllowUnknown: true}},

@@ -65,8 +65,8 @@ func TestFile(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"a.txt": "", "./a.txt": "", "~/a.txt": "", dir + "/a.txt": "", "~": "not a file", "b.txt": "no file " + dir + "/b.txt",
-		"~ada/a.txt": "no file " + dir + "/~ada/a.txt", "bytes": "no UTF-8", "big": "1 MiB", "a.txt/b": "not a directory",
+		"a.txt": "", "./a.txt": "", "~/a.txt": "", dir + "/a.txt": "", "~": "not a file", "b.txt": dir + "/b.txt does not exist",
+		"~ada/a.txt": dir + "/~ada/a.txt does not exist", "bytes": "not UTF-8", "big": "1 MiB", "a.txt/b": "not a directory",
 	} {
 		f := &File{o: Options{Home: dir, Environ: noEnviron}}
 		_, err := f.load(dir+"/config.hcl", []byte(`environment "dev" { tags = { file = file("`+path+`") } }`))

@@ -10,11 +10,11 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// hidden is what no message may show.
+// hidden holds the secrets that no message may show.
 type hidden struct {
 	values   []string
-	places   []hcl.Range // where the file itself holds a secret
-	unparsed bool        // the places could not be found
+	places   []hcl.Range // of secrets that the file itself contains
+	unparsed bool        // the file has no syntax tree, so places is empty
 }
 
 // add remembers a secret.
@@ -24,9 +24,9 @@ func (h *hidden) add(value string) {
 	}
 }
 
-// forms are the ways in which a secret may be written, the longest first: as it
-// is, with escapes, and line by line. What is too short to be a secret is left
-// out, because overwriting each "a" would make every message unreadable.
+// forms returns the ways to write each secret, longest first: as it is, with
+// escapes, and line by line. It skips very short ones: overwriting each "a" would
+// make every message unreadable.
 func (h *hidden) forms() []string {
 	const short = 4
 	var forms []string
@@ -42,7 +42,7 @@ func (h *hidden) forms() []string {
 	return forms
 }
 
-// scrub takes the secrets out of the texts of diagnostics.
+// scrub replaces the secrets in the texts of diagnostics.
 func (h *hidden) scrub(diags hcl.Diagnostics) hcl.Diagnostics {
 	forms := h.forms()
 	for _, d := range diags {
@@ -54,10 +54,10 @@ func (h *hidden) scrub(diags hcl.Diagnostics) hcl.Diagnostics {
 	return diags
 }
 
-// literalSecret finds what looks like a secret in a file that cannot be parsed.
+// literalSecret finds text that looks like a secret in a file with a syntax error.
 var literalSecret = compile(`(?m)\b(?:api_key|auth_string|default)[ \t]*=[ \t]*(.+)$`)
 
-// overwrite replaces secrets by as many asterisks.
+// overwrite replaces each character of a secret with an asterisk.
 func (h *hidden) overwrite(src []byte) []byte {
 	src = bytes.Clone(src)
 	for _, r := range h.places {
@@ -89,8 +89,8 @@ func asterisks(b []byte) {
 	}
 }
 
-// hideLiterals hides the texts that are written out in an expression, but for
-// those that name an environment variable or a file.
+// hideLiterals hides the literals in an expression, except the names of environment
+// variables and files.
 func (d *decoder) hideLiterals(expr hclsyntax.Expression) {
 	_ = hclsyntax.Walk(expr, &literals{hide: &d.file.hidden})
 }

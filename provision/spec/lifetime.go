@@ -6,12 +6,12 @@ import (
 )
 
 const (
-	shortestTTL = 10 * time.Minute // an agent needs some of it to begin
+	shortestTTL = 10 * time.Minute // an agent needs some of it to start
 	longestTTL  = 365 * 24 * time.Hour
 )
 
-// Lifetime is how long the environment is meant to live; 0 if for as long as
-// nobody removes it.
+// Lifetime is how long the environment may live. 0 means that it stays until
+// somebody removes it.
 func (e *Environment) Lifetime() time.Duration {
 	d, err := time.ParseDuration(e.TTL)
 	if err != nil || d%time.Second != 0 {
@@ -24,13 +24,13 @@ func (d *decoder) checkTTL(e *Environment) {
 	if !d.has(&e.TTL) {
 		return
 	}
-	const form = ` Write hours and minutes, for example: ttl = "8h"`
+	const form = ` → use hours and minutes, for example: ttl = "8h"`
 	switch t := e.Lifetime(); {
 	case t == 0 || strings.Trim(e.TTL, "0123456789hms") != "":
-		d.bad(&e.TTL, "Bad ttl", "%s is no length of time."+form)
+		d.bad(&e.TTL, "Invalid ttl", "%s is not a duration."+form)
 	case t < shortestTTL:
-		d.bad(&e.TTL, "Bad ttl", "%s is too short: 10 minutes are the least, since the agent needs some to begin.")
+		d.bad(&e.TTL, "Invalid ttl", "%s is too short. → use at least 10 minutes: the agent needs some time to start")
 	case t > longestTTL:
-		d.bad(&e.TTL, "Bad ttl", "%s is too long: 8760h, a year, is the most. Leave ttl out for an environment that stays.")
+		d.bad(&e.TTL, "Invalid ttl", "%s is too long. → use at most 8760h, which is one year; for an environment that stays, leave ttl out")
 	}
 }

@@ -20,15 +20,15 @@ func TestTTL(t *testing.T) {
 		{`"8760h"`, 8760 * time.Hour, ""},
 		{`null`, 0, ""},
 		{`"9m"`, 0, "too short"},
-		{`"0h"`, 0, "no length of time"},
-		{`"-8h"`, 0, "no length of time"},
+		{`"0h"`, 0, "not a duration"},
+		{`"-8h"`, 0, "not a duration"},
 		{`"8761h"`, 0, "too long"},
-		{`"8"`, 0, "no length of time"},
-		{`8`, 0, "no length of time"},
-		{`"1.5h"`, 0, "no length of time"},
-		{`"11m100ms"`, 0, "no length of time"},
-		{`"2d"`, 0, "no length of time"},
-		{`""`, 0, "no length of time"},
+		{`"8"`, 0, "not a duration"},
+		{`8`, 0, "not a duration"},
+		{`"1.5h"`, 0, "not a duration"},
+		{`"11m100ms"`, 0, "not a duration"},
+		{`"2d"`, 0, "not a duration"},
+		{`""`, 0, "not a duration"},
 	} {
 		f, err := load(fmt.Sprintf(`environment "dev" { ttl = %s }`, c.ttl), Options{})
 		expect(t, err, c.want)

@@ -14,25 +14,26 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Options say how a file is to be read. The zero value reads a file with one
-// environment and with the process's environment variables and home directory.
+// Options control how a file is read. The zero value reads a file with one
+// environment, and uses the environment variables and the home directory of the
+// process.
 type Options struct {
-	Env    string            // which environment (-e); may be empty if the file holds one
+	Env    string            // the environment to select (-e); may be empty if the file has only one
 	Vars   map[string]string // values of variables (--var)
-	Region string            // takes the place of the file's region (--region); may be empty
+	Region string            // overrides the file's region (--region); may be empty
 
 	Environ func(string) (string, bool) // nil: os.LookupEnv
-	Home    string                      // what ~ stands for; empty: os.UserHomeDir
+	Home    string                      // replaces ~ in paths; empty: os.UserHomeDir
 
-	// Removal reads the file for taking an environment away: what cannot be
-	// evaluated because a variable, an environment variable or a file is missing
-	// counts as not written, unless it says how an object is called or where it
-	// is; and only such names are checked.
+	// Removal reads the file to remove an environment. If a variable, an
+	// environment variable or a file is missing, the attributes that need it count
+	// as not set. Only attributes that tell what a resource is called or where it is
+	// must have a value, and only they are checked.
 	Removal bool
 
-	// Check, if it is set, is asked about each complete environment in which
-	// nothing else is wrong, though not for a removal. Until the account and the
-	// region are known, the environment is at an example of each.
+	// Check, if it is not nil, is called with each complete environment that passed
+	// all other checks, but not with Removal. Until the account and the region are
+	// known, the environment has an example of each.
 	Check func(*Environment) []Complaint
 }
 
@@ -41,22 +42,22 @@ func (o Options) withDefaults() Options {
 		o.Environ = os.LookupEnv
 	}
 	if o.Home == "" {
-		o.Home, _ = os.UserHomeDir() // without one, file("~/…") says so
+		o.Home, _ = os.UserHomeDir() // without one, file("~/…") reports it
 	}
 	return o
 }
 
-// File is a spec with one environment chosen from it. What depends on the
-// account or the region waits for [File.Environment].
+// File is a config file with one environment selected. [File.Environment] evaluates
+// the attributes that depend on the account or the region.
 type File struct {
-	// Warnings are about things that work and should be otherwise. Environment
-	// replaces them, because then more is known.
+	// Warnings are about settings that work but probably should not be so.
+	// Environment replaces them, because it knows more.
 	Warnings hcl.Diagnostics
 
 	o         Options
-	name      string           // of the chosen environment
-	body      *hclsyntax.Body  // of the chosen environment; nil if there is no file
-	block     *hclsyntax.Block // the same
+	name      string           // of the selected environment
+	body      *hclsyntax.Body  // of the selected environment; nil if there is no file
+	block     *hclsyntax.Block // of the selected environment; nil if there is no file
 	names     []string
 	vars      map[string]*variable
 	functions functions
@@ -66,9 +67,9 @@ type File struct {
 	files     map[string]*hcl.File
 }
 
-// Load reads a file and finds all that is wrong with it, without asking anybody.
-// Where the account or the region matters and is not written in the file, it
-// takes an example of each. An error is an [*Error].
+// Load reads a file and reports every mistake in it, without calling AWS. If the
+// file does not set the account or the region, it checks with an example of each.
+// An error is an [*Error].
 func Load(path string, o Options) (*File, error) {
 	f := &File{o: o.withDefaults()}
 	if bad := f.badRegion(); bad != nil {
@@ -81,12 +82,12 @@ func Load(path string, o Options) (*File, error) {
 	return f.load(path, src)
 }
 
-// load reads a file whose text is at hand.
+// load reads the text of a file.
 func (f *File) load(path string, src []byte) (*File, error) {
 	parser := hclparse.NewParser()
 	parsed, diags := parser.ParseHCL(src, path)
 	f.files = parser.Files()
-	if diags.HasErrors() { // half a syntax tree would only add misleading messages
+	if diags.HasErrors() { // messages about half a syntax tree would mislead
 		f.hidden.unparsed = true
 		return nil, f.fail(first(diags))
 	}
@@ -104,9 +105,23 @@ func (f *File) load(path string, src []byte) (*File, error) {
 	return f, nil
 }
 
-// Bare is a file with one environment that has nothing but defaults, for the
-// removal of an environment whose file is not at hand. It has an agent with all
-// its blocks, so that everything that could exist is looked for.
+// DeclaresVariable reports whether a file declares a variable of this name. It is
+// false for a file that cannot be read.
+func DeclaresVariable(path, name string) bool {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	parsed, _ := hclparse.NewParser().ParseHCL(src, path)
+	body, ok := parsed.Body.(*hclsyntax.Body)
+	return ok && slices.ContainsFunc(body.Blocks, func(b *hclsyntax.Block) bool {
+		return b.Type == "variable" && slices.Equal(b.Labels, []string{name})
+	})
+}
+
+// Bare returns a file with one environment that has all defaults. It serves to
+// remove an environment without its config file. It has an agent with all its
+// blocks, so that down looks for everything that could exist.
 func Bare(name string, o Options) (*File, error) {
 	f := &File{o: o.withDefaults(), name: name, names: []string{name}, region: o.Region}
 	f.o.Removal = true
@@ -115,18 +130,18 @@ func Bare(name string, o Options) (*File, error) {
 	}
 	if !environmentName.matches(name) {
 		return nil, f.fail(hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Bad environment name", Detail: badEnvironment(name),
+			Severity: hcl.DiagError, Summary: "Invalid environment name", Detail: badEnvironment(name),
 		}})
 	}
 	return f, nil
 }
 
-// badRegion checks the region that is given from outside.
+// badRegion checks Options.Region.
 func (f *File) badRegion() hcl.Diagnostics {
 	if r := f.o.Region; r != "" && !regionName.matches(r) {
 		return hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Bad region",
-			Detail: fmt.Sprintf(`--region %q is no AWS region. Use its code, for example "us-east-1" or "eu-central-1".`, r),
+			Severity: hcl.DiagError, Summary: "Invalid region",
+			Detail: fmt.Sprintf(`--region %q is not an AWS region. → use its code, for example "us-east-1" or "eu-central-1"`, r),
 		}}
 	}
 	return nil
@@ -141,9 +156,9 @@ func unreadable(path string, err error) *hcl.Diagnostic {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		d.Summary = "Missing file"
-		d.Detail = fmt.Sprintf("There is no file %q. Copy config.hcl.example to it, or name another file with --config.", path)
+		d.Detail = fmt.Sprintf("%s does not exist. → copy config.hcl.example to it, or give another file with --config", path)
 	default:
-		d.Detail = fmt.Sprintf("Reading %q: %v. Name another file with --config.", path, cause)
+		d.Detail = fmt.Sprintf("Reading %s: %v. → give another file with --config", path, cause)
 	}
 	return d
 }
@@ -165,10 +180,10 @@ func first(diags hcl.Diagnostics) hcl.Diagnostics {
 	return kept
 }
 
-// open finds the variables and the environments, and chooses one of these.
+// open finds the variables and the environments, and selects one environment.
 func (f *File) open(body *hclsyntax.Body) hcl.Diagnostics {
 	d := &decoder{file: f}
-	d.unknownNames(body, nil, []string{"environment", "variable"}, "a spec")
+	d.unknownNames(body, nil, []string{"environment", "variable"}, "a config file")
 	var environments []*hclsyntax.Block
 	seen := map[string]hcl.Range{}
 	f.vars = map[string]*variable{}
@@ -179,7 +194,7 @@ func (f *File) open(body *hclsyntax.Body) hcl.Diagnostics {
 		label := b.Type + " " + b.Labels[0]
 		if at, ok := seen[label]; ok {
 			d.errorAt(b.DefRange(), "Duplicate "+b.Type, fmt.Sprintf(
-				"%s %q is already defined on line %d. Rename or remove one of them.", title(b.Type), b.Labels[0], at.Start.Line))
+				"Line %[3]d already defines %[1]s %[2]q. → rename or remove one of them", b.Type, b.Labels[0], at.Start.Line))
 			continue
 		}
 		seen[label] = b.DefRange()
@@ -204,11 +219,11 @@ func (f *File) choose(d *decoder, environments []*hclsyntax.Block, body *hclsynt
 	switch {
 	case len(environments) == 0:
 		d.errorAt(body.MissingItemRange(), "No environment",
-			`The file has no environment block. The least that it needs is: environment "dev" {}`)
+			`The file has no environment block. → add at least: environment "dev" {}`)
 		return
 	case f.o.Env == "" && len(environments) > 1:
 		d.errorAt(environments[1].DefRange(), "Several environments",
-			fmt.Sprintf("The file has the environments %s. Choose one with -e, for example: -e %s",
+			fmt.Sprintf("The file has the environments %s. → select one with -e, for example: -e %s",
 				list(f.names, "and"), f.names[0]))
 		return
 	}
@@ -221,32 +236,32 @@ func (f *File) choose(d *decoder, environments []*hclsyntax.Block, body *hclsynt
 		if s := nearest(f.o.Env, f.names); s != "" {
 			at = environments[slices.Index(f.names, s)]
 		}
-		d.errorAt(at.DefRange(), "No such environment", fmt.Sprintf("-e %s names no environment of this file.%s The file has %s.",
-			f.o.Env, didYouMean(f.o.Env, f.names), list(f.names, "and")))
+		d.errorAt(at.DefRange(), "Unknown environment", fmt.Sprintf("The file has no environment %q.%s",
+			f.o.Env, advice(didYouMean(f.o.Env, f.names), "the file has "+list(f.names, "and"))))
 		return
 	}
 	f.block, f.body, f.name = environments[i], environments[i].Body, f.names[i]
 	if !environmentName.matches(f.name) {
-		d.errorAt(f.block.LabelRanges[0], "Bad environment name", badEnvironment(f.name))
+		d.errorAt(f.block.LabelRanges[0], "Invalid environment name", badEnvironment(f.name))
 	}
 	d.whereabouts(f.block)
 }
 
-// EnvName is the name of the chosen environment.
+// EnvName is the name of the selected environment.
 func (f *File) EnvName() string { return f.name }
 
-// Names are the names of all environments of the file, in its order.
+// Names are the names of all environments, in the order of the file.
 func (f *File) Names() []string { return slices.Clone(f.names) }
 
-// Region is the region that was given by Options.Region or else by the file; it
-// is empty if neither does.
+// Region is Options.Region, or else the region that the file sets. It is empty if
+// neither is set.
 func (f *File) Region() string { return f.region }
 
 // Account is the account to which the environment is pinned, or empty.
 func (f *File) Account() string { return f.account }
 
-// Secrets are the values that must not be shown: those of the sensitive
-// variables, and that of the API.
+// Secrets are the values that nobody may print: those of all sensitive variables,
+// and the API's key or password.
 func (f *File) Secrets() []string { return slices.Clone(f.hidden.values) }
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// pattern is a regular expression that is compiled when it is first used: a
-// command that reads no spec should not pay for it, and the longer ones cost.
+// pattern is a regular expression that is compiled on first use, so that commands
+// that read no file do not pay for it.
 type pattern func() *regexp.Regexp
 
 func compile(expr string) pattern {

@@ -46,7 +46,7 @@ func TestRemovalRegion(t *testing.T) {
 // under which the object is found.
 func TestRemovalStillFindsTypos(t *testing.T) {
 	_, err := load(in("bucket", `nam = "a"`), Options{Removal: true})
-	expect(t, err, `Did you mean "name"?`)
+	expect(t, err, `did you mean "name"?`)
 }
 
 func TestBare(t *testing.T) {
@@ -86,7 +86,7 @@ func TestBucketOfAnotherAccount(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = f.Environment(Place{Account: "210987654321", Region: "us-east-1"})
-	expect(t, err, "end with the account and the region")
+	expect(t, err, "end in the account and the region")
 }
 
 // TestEnvironmentNeedsAPlace also checks what only the real place shows.
@@ -100,7 +100,7 @@ func TestEnvironmentNeedsAPlace(t *testing.T) {
 			t.Errorf("%v: have %v", p, err)
 		}
 	}
-	if _, err := f.Environment(Place{"123456789012", "eu-west-1"}); err == nil || !strings.Contains(err.Error(), "config.hcl:3: Invalid index") {
+	if _, err := f.Environment(Place{"123456789012", "eu-west-1"}); err == nil || !strings.Contains(err.Error(), "config.hcl:3: invalid index") {
 		t.Errorf("have %v", err)
 	}
 	e, err := f.Environment(place)

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// nearest is the candidate that was probably meant, or empty.
+// nearest is the candidate that a word is probably a misspelling of, or empty.
 func nearest(word string, candidates []string) string {
-	best, least := "", 1+len(word)/3 // one slip in a short word, more in a long one
+	best, least := "", 1+len(word)/3 // one typo in a short word, more in a long one
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(word), c); d <= least && (best == "" || d < least) {
 			best, least = c, d
@@ -16,11 +16,21 @@ func nearest(word string, candidates []string) string {
 	return best
 }
 
+// didYouMean asks whether the nearest candidate was meant; empty if there is none.
 func didYouMean(word string, candidates []string) string {
 	if c := nearest(word, candidates); c != "" {
-		return fmt.Sprintf(" Did you mean %q?", c)
+		return fmt.Sprintf("did you mean %q?", c)
 	}
 	return ""
+}
+
+// advice is the hint of a diagnostic: a suggestion, which may be empty, and what to
+// do in any case.
+func advice(suggestion, todo string) string {
+	if suggestion == "" {
+		return " → " + todo
+	}
+	return " → " + suggestion + " " + title(todo)
 }
 
 // distance counts the bytes to insert, delete, replace or swap with their
@@ -47,7 +57,7 @@ func distance(a, b string) int {
 	return last[len(b)]
 }
 
-// list writes words as "a", "b" and "c".
+// list joins words as "a", "b" and "c".
 func list(words []string, and string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {

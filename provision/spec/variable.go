@@ -12,15 +12,15 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
-// variableIdentifier is what can also be the name of an environment variable.
+// variableIdentifier matches names that an environment variable can have, too.
 var variableIdentifier = compile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // variable is a declared variable and its value.
 type variable struct {
-	value     cty.Value // marked; unknown if it is not set
+	value     cty.Value // with marks; unknown if it is not set
 	set       bool
 	sensitive bool
-	broken    bool // its block is wrong, which has been said
+	broken    bool // its block has a mistake, which has been reported
 	block     *hclsyntax.Block
 }
 
@@ -34,13 +34,13 @@ func (d *decoder) variable(b *hclsyntax.Block) {
 	attributes, _ := split(members(reflect.TypeFor[Variable]()))
 	d.unknownNames(b.Body, attributes, nil, "a variable block")
 	if !variableIdentifier.matches(name) {
-		d.errorAt(b.LabelRanges[0], "Bad variable name", fmt.Sprintf(
-			"%q is no name for a variable. Use letters, digits and underscores, with a letter first.", name))
+		d.errorAt(b.LabelRanges[0], "Invalid variable name", fmt.Sprintf(
+			"%q is not a valid variable name. → use letters, digits and underscores, starting with a letter", name))
 	}
 	v.sensitive = d.sensitive(b)
 	fallback := d.fallback(b, v.sensitive)
-	// An empty secret is one that a CI system does not have: taken for a value,
-	// it would take the key away from an environment that has one.
+	// An empty secret is one that a CI system does not have. As a value, it would
+	// delete the key of an environment that has one.
 	if text, ok := d.file.outside(name); ok && (text != "" || !v.sensitive) {
 		d.fromOutside(v, text, fallback)
 	} else if fallback != cty.NilVal && fallback.IsKnown() {
@@ -53,7 +53,7 @@ func (d *decoder) variable(b *hclsyntax.Block) {
 	}
 }
 
-// outside is a variable's value from the command line or the environment.
+// outside is a variable's value from --var or from an environment variable.
 func (f *File) outside(name string) (string, bool) {
 	if s, ok := f.o.Vars[name]; ok {
 		return s, true
@@ -69,12 +69,13 @@ func (d *decoder) sensitive(b *hclsyntax.Block) bool {
 	v, diags := attr.Expr.Value(nil)
 	if diags.HasErrors() || v.Type() != cty.Bool || v.IsNull() || !v.IsKnown() {
 		d.errorAt(attr.Expr.Range(), "Wrong type", `"sensitive" must be true or false.`)
-		return true // to be on the safe side in other messages
+		return true // to be safe
 	}
 	return v.True()
 }
 
-// fallback is the default, or cty.NilVal. It can use functions, but no variables.
+// fallback is the default, or cty.NilVal. It can call functions, but cannot refer
+// to variables.
 func (d *decoder) fallback(b *hclsyntax.Block, secret bool) cty.Value {
 	attr, ok := b.Body.Attributes["default"]
 	if !ok {
@@ -84,28 +85,28 @@ func (d *decoder) fallback(b *hclsyntax.Block, secret bool) cty.Value {
 		d.hideLiterals(attr.Expr)
 	}
 	if refs := attr.Expr.Variables(); len(refs) > 0 {
-		d.errorAt(refs[0].SourceRange(), "Reference in a default", "A default can use functions, but no variables: it is evaluated before them.")
+		d.errorAt(refs[0].SourceRange(), "Reference in a default", "A default can call functions but cannot refer to variables, because flowbed evaluates it first.")
 		return cty.NilVal
 	}
 	v, diags := attr.Expr.Value(&hcl.EvalContext{Functions: d.file.functions()})
 	if !diags.HasErrors() {
 		return v
 	}
-	if _, outside := d.file.outside(b.Labels[0]); outside || d.file.o.Removal { // nobody needs it
+	if _, outside := d.file.outside(b.Labels[0]); outside || d.file.o.Removal { // the default is not needed
 		return cty.NilVal
 	}
 	for _, diag := range diags {
 		if m, ok := missingFrom(diag); ok {
 			diag.Summary, diag.Detail = m.summary, m.detail
 		} else if secret {
-			diag.Detail = "It is the default of a sensitive variable, so the reason is not shown here."
+			diag.Detail = "This is the default of a sensitive variable, so flowbed does not show the reason."
 		}
 	}
 	d.diags = append(d.diags, diags...)
 	return cty.NilVal
 }
 
-// fromOutside converts a text from outside to the type of the default.
+// fromOutside converts a value from outside to the type of the default.
 func (d *decoder) fromOutside(v *variable, text string, fallback cty.Value) {
 	v.value, v.set = cty.StringVal(text), true
 	if v.sensitive {
@@ -124,7 +125,7 @@ func (d *decoder) fromOutside(v *variable, text string, fallback cty.Value) {
 		if diags.HasErrors() || kind(v.value.Type()) != kind(want) {
 			v.set = false
 			d.errorAt(v.block.DefRange(), "Wrong type", fmt.Sprintf(
-				"The value given for the variable %q is not %s as its default is. Write it as in this file.", v.block.Labels[0], kind(want)))
+				"The value of the variable %q must be %s, like its default. → write it as you would in this file", v.block.Labels[0], kind(want)))
 		}
 		return
 	}
@@ -132,13 +133,13 @@ func (d *decoder) fromOutside(v *variable, text string, fallback cty.Value) {
 	if err != nil {
 		v.set = false
 		d.errorAt(v.block.DefRange(), "Wrong type", fmt.Sprintf(
-			"The value given for the variable %q is not %s as its default is.", v.block.Labels[0], kind(want)))
+			"The value of the variable %q must be %s, like its default.", v.block.Labels[0], kind(want)))
 		return
 	}
 	v.value = converted
 }
 
-// addAll remembers all texts in a value.
+// addAll registers all strings in a value.
 func (h *hidden) addAll(v cty.Value) {
 	v, _ = unmark(v)
 	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
@@ -149,12 +150,12 @@ func (h *hidden) addAll(v cty.Value) {
 	})
 }
 
-// longestName is the length up to which the unknown name of a variable is shown.
-// Keys are longer.
+// longestName is the longest unknown variable name that a message shows. A longer
+// one may be a key.
 const longestName = 30
 
-// unknownVars reports values on the command line for variables that are not
-// declared. It points at the one that was probably meant.
+// unknownVars reports --var flags for variables that the file does not declare. It
+// points at the variable with the most similar name.
 func (d *decoder) unknownVars(top hcl.Range) {
 	names := d.file.variableNames()
 	for _, name := range slices.Sorted(maps.Keys(d.file.o.Vars)) {
@@ -162,15 +163,15 @@ func (d *decoder) unknownVars(top hcl.Range) {
 			continue
 		}
 		at := hcl.Range{Filename: top.Filename, Start: hcl.InitialPos, End: hcl.InitialPos}
-		hint := fmt.Sprintf(" Declare it: variable %q {}", name)
+		hint := fmt.Sprintf("declare it: variable %q {}", name)
 		if s := nearest(name, names); s != "" {
 			at, hint = d.file.vars[s].block.DefRange(), didYouMean(name, names)
 		}
 		if len(name) > longestName || !hclsyntax.ValidIdentifier(name) {
-			// A secret that was meant to be the value may have a = in it.
-			d.errorAt(at, "Unknown variable", "What stands before the = of a --var names no variable of this file. Write --var name=value.")
+			// The name may be part of a secret: a value that contains a =.
+			d.errorAt(at, "Unknown variable", "The text before the = of a --var is not a variable of this file. → use --var name=value")
 			continue
 		}
-		d.errorAt(at, "Unknown variable", fmt.Sprintf("--var %s names no variable of this file.%s", name, hint))
+		d.errorAt(at, "Unknown variable", fmt.Sprintf("The file has no variable %q for --var. → %s", name, hint))
 	}
 }

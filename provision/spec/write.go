@@ -10,9 +10,9 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// write renders diagnostics. HCL's own writer underlines with colour alone,
-// which a log or a terminal without colour loses, and it shows the values of
-// variables.
+// write renders diagnostics: what is wrong, the line of the file, and a hint. HCL's
+// own writer underlines with color only, which is lost without a terminal, and it
+// shows the values of variables.
 func write(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics, width int, color bool) error {
 	var b bytes.Buffer
 	p := painter{&b, color}
@@ -21,7 +21,12 @@ func write(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics, width
 		if file := files[subject(d).Filename]; file != nil && d.Subject != nil {
 			p.snippet(file, *d.Subject)
 		}
-		fmt.Fprintf(&b, "%s\n\n", wrap(d.Detail, width))
+		detail, hint, hinted := strings.Cut(d.Detail, " → ")
+		fmt.Fprintf(&b, "%s\n", wrap(detail, width, ""))
+		if hinted {
+			fmt.Fprintf(&b, "  → %s\n", wrap(hint, width, "    "))
+		}
+		b.WriteByte('\n')
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("write diagnostics: %w", err)
@@ -49,14 +54,14 @@ func (p painter) paint(code, s string) string {
 }
 
 func (p painter) head(d *hcl.Diagnostic) {
-	word := p.paint("1;31", "Error")
+	word := p.paint("1;31", "error:")
 	if d.Severity == hcl.DiagWarning {
-		word = p.paint("1;33", "Warning")
+		word = p.paint("1;33", "warning:")
 	}
-	fmt.Fprintf(p.out, "%s: %s\n\n", word, d.Summary)
+	fmt.Fprintf(p.out, "%s %s\n\n", word, lower(d.Summary))
 }
 
-// snippet shows the first line of the range, underlined as far as the range goes.
+// snippet shows the first line of the range and underlines the range in it.
 func (p painter) snippet(file *hcl.File, at hcl.Range) {
 	within := ""
 	if nav, ok := file.Nav.(interface{ ContextString(offset int) string }); ok {
@@ -75,7 +80,7 @@ func (p painter) snippet(file *hcl.File, at hcl.Range) {
 	end = min(end, last)
 	line := strings.TrimRight(string(file.Bytes[first:last]), "\r")
 	fmt.Fprintf(p.out, "  %4d: %s\n", at.Start.Line, plain(line))
-	indent := strings.Map(func(r rune) rune { // a tab under a tab keeps the columns
+	indent := strings.Map(func(r rune) rune { // a tab under a tab keeps the columns aligned
 		if r == '\t' {
 			return r
 		}
@@ -85,7 +90,7 @@ func (p painter) snippet(file *hcl.File, at hcl.Range) {
 	fmt.Fprintf(p.out, "        %s%s\n\n", indent, p.paint("1;31", carets))
 }
 
-// plain takes out what could move a terminal's cursor.
+// plain replaces characters that could move a terminal's cursor.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' && r != '\n' || r == 0x7f {
@@ -95,20 +100,29 @@ func plain(s string) string {
 	}, s)
 }
 
-// wrap breaks a text at spaces; a width of 0 leaves it as it is.
-func wrap(s string, width int) string {
+// lower is a summary after "error:". A word that starts with two capitals stays.
+func lower(s string) string {
+	if len(s) > 1 && s[1] >= 'a' && s[1] <= 'z' && !strings.HasPrefix(s, "Prefect") {
+		return strings.ToLower(s[:1]) + s[1:]
+	}
+	return s
+}
+
+// wrap breaks a text at spaces and indents every line but the first; a width of 0
+// leaves it as it is.
+func wrap(s string, width int, indent string) string {
 	s = plain(s)
 	if width <= 0 {
 		return s
 	}
 	var b strings.Builder
-	column := 0
+	column := len(indent)
 	for i, word := range strings.Fields(s) {
 		n := utf8.RuneCountInString(word)
 		switch {
 		case i > 0 && column+1+n > width:
-			b.WriteByte('\n')
-			column = 0
+			b.WriteString("\n" + indent)
+			column = len(indent)
 		case i > 0:
 			b.WriteByte(' ')
 			column++

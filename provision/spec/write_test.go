@@ -27,23 +27,23 @@ func rendered(t *testing.T, src string, width int, color bool) string {
 // TestWrite covers tabs, line ends of Windows, wide text and colour.
 func TestWrite(t *testing.T) {
 	const src = "environment \"dev\" {\r\n\tbucket { name = \"Größe\" }\r\n}\r\n"
-	want := `Error: Bad bucket name
+	want := `error: invalid bucket name
 
   on config.hcl line 2, in environment "dev":
      2: ⇥bucket { name = "Größe" }
         ⇥                ^^^^^^^
 
-"Größe" is no name for an S3 bucket.
-Use 3 to 63 lower-case letters,
-digits, hyphens and dots, with a
-letter or digit at both ends.
+"Größe" is not a valid bucket name.
+  → use 3 to 63 lowercase letters,
+    digits, hyphens and dots, with a
+    letter or a digit at both ends
 
 `
 	if diff := cmp.Diff(strings.ReplaceAll(want, "⇥", "\t"), rendered(t, src, 36, false)); diff != "" {
 		t.Error(diff)
 	}
 	colored := rendered(t, src, 0, true)
-	for _, part := range []string{"\x1b[1;31mError\x1b[0m: Bad", "\x1b[1;31m^^^^^^^\x1b[0m", "S3 bucket. Use 3 to 63 lower-case"} {
+	for _, part := range []string{"\x1b[1;31merror:\x1b[0m invalid", "\x1b[1;31m^^^^^^^\x1b[0m", "bucket name.\n  → use 3 to 63 lowercase"} {
 		if !strings.Contains(colored, part) {
 			t.Errorf("no %q in %q", part, colored)
 		}

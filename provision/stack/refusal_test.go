@@ -30,10 +30,10 @@ func TestRefusals(t *testing.T) {
 		want    string
 	}{
 		{"wrong user and password", locked, false, "auth_string = \"flow:bed-of-flows\"\napi_url = \"%s/api\"", prefect.ErrUnauthorized, "check auth_string"},
-		{"no key", locked, false, `api_url = "%s/api"`, prefect.ErrUnauthorized, "asks for authentication"},
+		{"no key", locked, false, `api_url = "%s/api"`, prefect.ErrUnauthorized, "requires authentication"},
 		{"push pool", push, false, `api_url = "%s/api"`, nil, "set another work_pool"},
 		{"unknown authority", prefecttest.New(), true, `api_url = "%s/api"`, prefect.ErrUnreachable, "set ca_file"},
-		{"no API", http.NotFoundHandler(), false, `api_url = "%s/api"`, prefect.ErrUnreachable, "api_url ends in /api"},
+		{"no API", http.NotFoundHandler(), false, `api_url = "%s/api"`, prefect.ErrUnreachable, "the api_url of a server ends in /api"},
 		{"no tenant", graphQL(`{"data":{"tenant":[]}}`), false, "version = \"1.4.1\"\napi_url = \"%s\"", nil, "create-tenant"},
 		{"wrong token", graphQL(`{"errors":[{"message":"Unauthenticated"}]}`), false,
 			"version = \"0.14.22\"\napi_key = \"tok_0123456789\"\napi_url = \"%s\"", prefect.ErrUnauthorized, "Unauthenticated"},

@@ -12,8 +12,8 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// board is what a live display knows: a reducer of events, and a pure function
-// from it to a frame.
+// board is the state of the live display. apply adds an event, and frame renders the
+// state; neither has side effects outside the board.
 type board struct {
 	o    Options
 	rows []*row // in the order in which they started
@@ -38,9 +38,9 @@ func (b *board) apply(e provision.Event) {
 	b.rows = append(b.rows, &row{last: e, began: e.Time.Add(-e.Elapsed)})
 }
 
-// frame is the display at a moment: at most height lines, none wider than width.
-// Failures come first, then what is under way, the newest of what is done last;
-// what does not fit is counted.
+// frame is the display at a time: at most height lines, none wider than width. Failed
+// steps come first, then running ones, then finished ones, newest first. The last line
+// counts the steps that do not fit.
 func (b *board) frame(now time.Time, width, height int) string {
 	if height < 1 || len(b.rows) == 0 {
 		return ""
@@ -111,7 +111,7 @@ func (b *board) row(r *row, now time.Time, step, width int) string {
 }
 
 func (b *board) counts(hidden int) string {
-	var done, under, failed, skipped int
+	var done, running, failed, skipped int
 	for _, r := range b.rows {
 		switch r.last.Kind {
 		case provision.Done:
@@ -121,10 +121,10 @@ func (b *board) counts(hidden int) string {
 		case provision.Skipped:
 			skipped++
 		default:
-			under++
+			running++
 		}
 	}
-	s := fmt.Sprintf("%d done, %d under way", done, under)
+	s := fmt.Sprintf("%d done, %d running", done, running)
 	if failed > 0 {
 		s += fmt.Sprintf(", %d failed", failed)
 	}
@@ -143,27 +143,27 @@ type live struct {
 	size  func() (width, height int)
 	mu    sync.Mutex
 	board board
-	plain *plain   // keeps the count, and is what remains
-	log   []string // the lines that remain
+	log   *logger  // counts the events
+	lines []string // the lines that stay on the screen
 	drawn []int    // cells of each line on the screen
 	stop  chan struct{}
 	idle  sync.WaitGroup
 }
 
-// beat is how often the board is drawn while it is up.
-const beat = 100 * time.Millisecond
+// frameInterval is the time between two drawings of the board.
+const frameInterval = 100 * time.Millisecond
 
-// NewBoard shows a run as a board that is drawn again and again in its place on
-// a terminal, and gives way to plain lines in the end. The size is asked for
-// before each drawing. The cursor stays visible below the board, so that a
-// process that is killed leaves a usable terminal.
+// NewBoard shows a run as a live board on a terminal. It redraws the board in place
+// and replaces it with log lines at the end. It calls size before each drawing. The
+// cursor stays visible below the board, so that a killed process leaves a usable
+// terminal.
 func NewBoard(w io.Writer, size func() (width, height int), o Options) Progress {
 	l := &live{
 		w: w, size: size, board: board{o: o}, stop: make(chan struct{}),
-		plain: &plain{w: w, o: o, said: map[string]wait{}, count: map[provision.EventKind]map[provision.Op]int{}},
+		log: newLogger(w, o),
 	}
 	l.idle.Go(func() {
-		t := time.NewTicker(beat)
+		t := time.NewTicker(frameInterval)
 		defer t.Stop()
 		for {
 			select {
@@ -181,14 +181,14 @@ func (l *live) Notify(e provision.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.board.apply(e)
-	l.plain.counted(e)
+	l.log.counted(e)
 	switch e.Kind {
 	case provision.Done, provision.Failed, provision.Skipped:
-		l.log = append(l.log, l.board.o.eventLine(e))
+		l.lines = append(l.lines, l.board.o.eventLine(e))
 	}
 }
 
-// Done erases the board and leaves the lines of what ended.
+// Done replaces the board with the log lines of the finished steps.
 func (l *live) Done(o Outcome) error {
 	close(l.stop)
 	l.idle.Wait()
@@ -196,18 +196,18 @@ func (l *live) Done(o Outcome) error {
 	defer l.mu.Unlock()
 	width, _ := l.size()
 	s := l.erase(width)
-	for _, line := range l.log {
+	for _, line := range l.lines {
 		s += line + "\n"
 	}
-	l.plain.write(s + ending(l.board.o, l.plain.count, o))
-	return l.plain.err
+	l.log.write(s + ending(l.board.o, l.log.count, o))
+	return l.log.err
 }
 
 func (l *live) draw(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	width, height := l.size()
-	// The last column is left free: some terminals wrap when it is written.
+	// Some terminals wrap when something is written to the last column.
 	frame := l.board.frame(now, max(width-1, 8), max(height-1, 1))
 	s := l.erase(width) + frame
 	l.drawn = l.drawn[:0]
@@ -215,12 +215,12 @@ func (l *live) draw(now time.Time) {
 		l.drawn = append(l.drawn, cells(strip(strings.TrimSuffix(line, "\n"))))
 	}
 	if s != "" {
-		l.plain.write(s)
+		l.log.write(s)
 	}
 }
 
-// erase takes back what is drawn. A terminal that has become narrower since has
-// wrapped the lines, so they are counted at its width.
+// erase returns the sequence that erases the board. A terminal that became narrower
+// has wrapped the lines, so erase counts them at the current width.
 func (l *live) erase(width int) string {
 	up := 0
 	for _, n := range l.drawn {

@@ -7,8 +7,8 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// changes writes an action's differences. A creation is one line for each field,
-// and a document in it is one line too, unless everything is asked for.
+// changes writes an action's differences. An object to create gets one line for each
+// field, even for a document, unless Options.Full is set.
 func (o Options) changes(b *strings.Builder, a provision.Action) {
 	width := 0
 	for _, c := range a.Changes {
@@ -38,15 +38,14 @@ func (o Options) created(b *strings.Builder, c provision.Change, width int) {
 	case c.To.IsJSON():
 		b.WriteString(name + o.outline(c.To, cells(name)) + "\n")
 	case c.Field == "tags" && !o.Full:
-		o.fit(b, name, clean(ownTags(c.To.String()), true))
+		o.fit(b, name, clean(userTags(c.To.String()), true))
 	default:
 		o.fit(b, name, clean(c.To.String(), true))
 	}
 }
 
-// ownTags leaves out those tags that are on whatever flowbed makes, and say
-// nothing new about any of it.
-func ownTags(list string) string {
+// userTags leaves out the tags that flowbed adds to every object.
+func userTags(list string) string {
 	rest := slices.DeleteFunc(strings.Split(list, ", "), func(t string) bool { return strings.HasPrefix(t, "flowbed:") })
 	return strings.Join(rest, ", ")
 }
@@ -76,7 +75,8 @@ func (o Options) line(b *strings.Builder, s string) {
 	b.WriteString(strings.TrimRight(s, " ") + "\n")
 }
 
-// sides writes both sides of a difference on one line, or on two if they do not fit.
+// sides writes both sides of a difference on one line, or on two lines if they do not
+// fit.
 func (o Options) sides(b *strings.Builder, name string, from, to provision.Value) {
 	f, t := clean(show(from), true), clean(show(to), true)
 	if !strings.Contains(f+t, "\n") && (o.Width <= 0 || cells(name)+cells(f)+4+cells(t) <= o.Width) {
@@ -88,7 +88,7 @@ func (o Options) sides(b *strings.Builder, name string, from, to provision.Value
 	o.fit(b, "      + ", t, green)
 }
 
-// whole writes a document that stands on one side only.
+// whole writes a document that exists on one side only.
 func (o Options) whole(b *strings.Builder, sign string, v provision.Value, st style) {
 	switch {
 	case v.IsNothing():
@@ -103,8 +103,8 @@ func (o Options) whole(b *strings.Builder, sign string, v provision.Value, st st
 	}
 }
 
-// outline is a document on what is left of a line; where nothing need fit, the
-// line is as long as one can take in.
+// outline shortens a document to the rest of a line. Without a width, a line has 120
+// columns.
 func (o Options) outline(v provision.Value, taken int) string {
 	width := 120
 	if o.Width > 0 {

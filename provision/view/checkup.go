@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Check is what the doctor has found out about one thing.
+// Check is one finding of the doctor.
 type Check struct {
 	Check  string `json:"check"`
 	Status string `json:"status"` // "ok", "warn" or "fail"
 	Text   string `json:"text"`
-	Todo   string `json:"todo,omitempty"` // what a person can do
+	Todo   string `json:"todo,omitempty"` // what the user can do
 }
 
 var statuses = map[string]style{"ok": green, "warn": yellow, "fail": red}
@@ -35,7 +35,7 @@ func tallyChecks(list []Check) (t checkTally) {
 	return t
 }
 
-// Checkup writes findings one below the other, and counts them.
+// Checkup writes the findings, one below the other, and their count.
 func Checkup(w io.Writer, list []Check, o Options) error {
 	var b strings.Builder
 	o.header(&b)
@@ -58,7 +58,7 @@ func Checkup(w io.Writer, list []Check, o Options) error {
 	return write(w, b.String())
 }
 
-// CheckupJSON writes findings as one JSON document.
+// CheckupJSON writes the findings as one JSON document.
 func CheckupJSON(w io.Writer, h Header, list []Check) error {
 	if list == nil {
 		list = []Check{}

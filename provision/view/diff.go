@@ -7,17 +7,16 @@ import (
 	"strings"
 )
 
-// diffLine is a line of a difference between documents. The sign is '-' or '+'
-// for what differs, ' ' for what leads to it, '…' for what is left out.
+// diffLine is one line of a diff. The sign is '-' or '+' for a difference, ' ' for
+// context, and '…' for omitted lines.
 type diffLine struct {
 	sign rune
 	text string
 }
 
-// documentDiff compares two JSON documents member by member. Only what differs
-// is shown, inside the members that lead to it; of an object that differs in
-// one member, the others that are plain values stay visible, so that a reader
-// sees which one it is.
+// documentDiff compares two JSON documents member by member. It shows only the
+// differences and the members around them. If an object differs in one member, its
+// other simple members stay visible, so that a reader can tell which object it is.
 func documentDiff(from, to string) []diffLine {
 	f, ok1 := parse(from)
 	t, ok2 := parse(to)
@@ -25,7 +24,7 @@ func documentDiff(from, to string) []diffLine {
 		return append(signed('-', strings.Split(from, "\n")), signed('+', strings.Split(to, "\n"))...)
 	}
 	if same(f, t) {
-		return []diffLine{{'…', "the same in another order or form"}}
+		return []diffLine{{'…', "only the order or the formatting differs"}}
 	}
 	var d differ
 	d.value("", "", f, t)
@@ -45,7 +44,7 @@ func (d *differ) add(sign rune, format string, args ...any) {
 	d.lines = append(d.lines, diffLine{sign, fmt.Sprintf(format, args...)})
 }
 
-// value compares two values that stand under a label, such as `"Action": `.
+// value compares two values with the same label, such as `"Action": `.
 func (d *differ) value(indent, label string, f, t any) {
 	fo, ok1 := f.(map[string]any)
 	to, ok2 := t.(map[string]any)
@@ -67,7 +66,7 @@ func (d *differ) value(indent, label string, f, t any) {
 	d.whole('+', indent, label, t)
 }
 
-// whole is a value that stands on one side only, on lines of its own.
+// whole adds a value that exists on one side only.
 func (d *differ) whole(sign rune, indent, label string, v any) {
 	for i, l := range pretty(encode(v)) {
 		if i == 0 {
@@ -97,7 +96,7 @@ func (d *differ) object(indent string, f, t map[string]any) {
 	}
 }
 
-// brief is an unchanged value: plain values as they are, others by their shape.
+// brief is an unchanged value: simple values in full, others as {…} or […].
 func brief(v any) string {
 	switch v := v.(type) {
 	case map[string]any:
@@ -115,9 +114,9 @@ func brief(v any) string {
 	return encode(v)
 }
 
-// list compares lists as sets, which most lists in the documents of AWS are.
-// Objects that are left over on both sides are taken for changed ones, by their
-// Sid or else in their order.
+// list compares lists as sets, because most lists in AWS documents are sets. It pairs
+// the objects that remain on both sides, by their Sid or by their order, and shows them
+// as changed.
 func (d *differ) list(indent string, f, t []any) {
 	gone, came := without(f, t), without(t, f)
 	if n := len(f) - len(gone); n > 0 {
@@ -137,7 +136,7 @@ func (d *differ) list(indent string, f, t []any) {
 	}
 }
 
-// without is what of a list is not in the other, each as often as it is there.
+// without returns the elements of a that are not in b. It counts duplicates.
 func without(a, b []any) (rest []any) {
 	count := map[string]int{}
 	for _, v := range b {
@@ -154,8 +153,8 @@ func without(a, b []any) (rest []any) {
 
 func same(a, b any) bool { return encode(normal(a)) == encode(normal(b)) }
 
-// normal is a value in one of the forms that mean the same: a list of one is
-// its element, and a list is in the order of its elements' texts.
+// normal is the canonical form of a value: a list with one element becomes that
+// element, and lists are sorted.
 func normal(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -178,7 +177,7 @@ func normal(v any) any {
 	return v
 }
 
-// partner is which of the objects an object has become, or -1.
+// partner is the index of the new version of an object, or -1.
 func partner(g any, came []any) int {
 	o, ok := g.(map[string]any)
 	if !ok {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// parse reads a JSON document. Numbers stay as they are written.
+// parse parses a JSON document. It keeps numbers as they are written.
 func parse(s string) (v any, ok bool) {
 	d := json.NewDecoder(strings.NewReader(s))
 	d.UseNumber()
@@ -19,7 +19,7 @@ func parse(s string) (v any, ok bool) {
 	return v, true
 }
 
-// encode is a value as compact JSON, members sorted, <, > and & as they are.
+// encode is a value as compact JSON, with sorted members, and <, > and & unescaped.
 func encode(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -30,7 +30,7 @@ func encode(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// pretty is a document on lines of its own; what is no JSON stays as it is.
+// pretty is an indented document. Text that is not JSON stays unchanged.
 func pretty(s string) []string {
 	v, ok := parse(s)
 	if !ok {
@@ -43,8 +43,8 @@ func pretty(s string) []string {
 	return strings.Split(b.String(), "\n")
 }
 
-// outline is a document on one line. A policy is told by its statements, since
-// what a reader wants to know of it is who may do what.
+// outline is a document on one line. A policy becomes a summary of its statements,
+// because a reader wants to know who may do what.
 func outline(s string) string {
 	v, ok := parse(s)
 	if !ok {
@@ -65,13 +65,13 @@ func outline(s string) string {
 	return strings.Join(told, "; ")
 }
 
-// statement is one statement of a policy in a few words.
+// statement summarizes one statement of a policy.
 func statement(t map[string]any) string {
 	parts := []string{fmt.Sprint(t["Effect"])}
 	for _, k := range []string{"Action", "NotAction"} {
 		if v, ok := t[k]; ok {
 			if k == "NotAction" {
-				parts = append(parts, "all but")
+				parts = append(parts, "all except")
 			}
 			parts = append(parts, few(words(v)))
 		}
@@ -82,7 +82,7 @@ func statement(t map[string]any) string {
 		}
 	}
 	if v, ok := t["NotResource"]; ok {
-		parts = append(parts, "on all but "+few(words(v)))
+		parts = append(parts, "on all except "+few(words(v)))
 	}
 	if v, ok := t["Principal"]; ok {
 		parts = append(parts, "for "+few(words(v)))
@@ -97,7 +97,7 @@ func conditions(c map[string]any) (keys []string) {
 	for _, op := range slices.Sorted(maps.Keys(c)) {
 		if m, ok := c[op].(map[string]any); ok {
 			for _, k := range slices.Sorted(maps.Keys(m)) {
-				if op == "Bool" { // the key alone would say the opposite of "false"
+				if op == "Bool" { // with "false", the key alone would mean the opposite
 					k += " is " + few(words(m[k]))
 				}
 				keys = append(keys, k)
@@ -107,7 +107,7 @@ func conditions(c map[string]any) (keys []string) {
 	return keys
 }
 
-// few names up to three of a list.
+// few lists up to three strings and counts the others.
 func few(s []string) string {
 	if len(s) > 3 {
 		return strings.Join(s[:3], ", ") + fmt.Sprintf(" and %d more", len(s)-3)
@@ -115,7 +115,7 @@ func few(s []string) string {
 	return strings.Join(s, ", ")
 }
 
-// words are the texts in a value of a policy: one, a list, or those of an object.
+// words are the strings in a value of a policy.
 func words(v any) (s []string) {
 	switch v := v.(type) {
 	case string:
@@ -134,7 +134,7 @@ func words(v any) (s []string) {
 	return s
 }
 
-// list is v as a list: IAM lets a single element stand without its brackets.
+// list is v as a list. IAM allows a single element without brackets.
 func list(v any) []any {
 	switch v := v.(type) {
 	case nil:

@@ -16,15 +16,14 @@ type Environment struct {
 	Created      time.Time // zero if unknown
 	Expires      time.Time // zero if never
 	Objects      []Object
-	Why          string // with sweep: why it is to go
+	Why          string // why sweep removes it; only for sweep
 }
 
 // Object is one object of an environment.
 type Object struct{ Kind, Name string }
 
-// Environments writes a table of environments. The header says whose they are;
-// its region is empty if they are of all regions. Options.Verb is "list" or
-// "sweep".
+// Environments writes a table of environments. The header names the account; its
+// region is empty for all regions. Options.Verb is "list" or "sweep".
 func Environments(w io.Writer, list []Environment, now time.Time, o Options) error {
 	var b strings.Builder
 	o.where(&b)
@@ -32,15 +31,19 @@ func Environments(w io.Writer, list []Environment, now time.Time, o Options) err
 		b.WriteString(o.none() + "\n")
 		return write(w, b.String())
 	}
-	rows := [][]string{{"ENVIRONMENT", "REGION", "AGE", "EXPIRES", "WHAT IT HAS"}}
+	rows := [][]string{{"ENVIRONMENT", "REGION", "AGE", "EXPIRES"}}
 	for _, e := range list {
-		rows = append(rows, []string{clean(e.Name, false), clean(e.Region, false), age(e, now), ends(e, now), contents(e)})
+		rows = append(rows, []string{clean(e.Name, false), clean(e.Region, false), age(e, now), ends(e, now)})
 	}
 	if o.Verb == "sweep" {
 		rows[0] = append(rows[0], "WHY")
 		for i, e := range list {
 			rows[i+1] = append(rows[i+1], clean(e.Why, false))
 		}
+	}
+	rows[0] = append(rows[0], "RESOURCES") // last, because it may wrap
+	for i, e := range list {
+		rows[i+1] = append(rows[i+1], contents(e))
 	}
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
@@ -50,29 +53,39 @@ func Environments(w io.Writer, list []Environment, now time.Time, o Options) err
 	}
 	for n, r := range rows {
 		line := ""
-		for i, c := range r {
-			if i > 0 {
-				line += "  "
-			}
-			line += pad(c, widths[i])
+		for i, c := range r[:len(r)-1] {
+			line += pad(c, widths[i]) + "  "
 		}
-		line = strings.TrimRight(line, " ")
+		st := style("")
 		if n == 0 {
-			line = o.paint(line, dim)
+			st = dim
 		}
-		b.WriteString(line + "\n")
+		o.row(&b, line, r[len(r)-1], st)
 	}
 	return write(w, b.String())
 }
 
-// where says in which account, in one line.
+// row writes one row of the table. It wraps the last cell.
+func (o Options) row(b *strings.Builder, line, last string, st style) {
+	if o.Width > 0 && o.Width < cells(line)+16 { // too narrow for columns
+		o.fit(b, "", strings.TrimRight(line+last, " "), st)
+		return
+	}
+	var cell strings.Builder
+	o.fit(&cell, line, last)
+	for l := range strings.Lines(cell.String()) {
+		b.WriteString(o.paint(strings.TrimRight(l, " \n"), st) + "\n")
+	}
+}
+
+// where writes one line with the account and the region.
 func (o Options) where(b *strings.Builder) {
 	h := o.Header
 	switch {
 	case h.Sandbox:
-		b.WriteString(o.paint("SANDBOX: nothing here is real.", shout) + "\n")
+		b.WriteString(o.paint("SANDBOX: nothing here is real.", banner) + "\n")
 	case h.Endpoint != "":
-		b.WriteString(o.paint("ENDPOINT "+clean(h.Endpoint, false)+": this is not AWS.", shout) + "\n")
+		b.WriteString(o.paint("ENDPOINT "+clean(h.Endpoint, false)+": this is not AWS.", banner) + "\n")
 	}
 	b.WriteString(o.paint(fmt.Sprintf("Account %s, %s", clean(h.Account, false), h.regions()), dim) + "\n\n")
 }
@@ -86,9 +99,9 @@ func (h Header) regions() string {
 
 func (o Options) none() string {
 	if o.Verb == "sweep" {
-		return "Nothing to sweep: no environment has expired."
+		return "No environments to remove."
 	}
-	return "There is no environment."
+	return "No environments."
 }
 
 func age(e Environment, now time.Time) string {
@@ -109,7 +122,7 @@ func ends(e Environment, now time.Time) string {
 	}
 }
 
-// long is a length of time that matters by its largest unit only.
+// long is a duration in its largest unit.
 func long(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < 2*time.Minute:
@@ -168,8 +181,8 @@ type (
 	}
 )
 
-// EnvironmentsJSON is Environments as a JSON document, on one line if it is the
-// first of several. What could not be looked at stands among its errors.
+// EnvironmentsJSON writes environments as one JSON document. With line, the document is
+// one line, because others follow. failed becomes the errors of the document.
 func EnvironmentsJSON(w io.Writer, list []Environment, now time.Time, failed error, line bool, o Options) error {
 	d := jsonEnvironments{
 		FormatVersion: FormatVersion, Type: map[bool]string{true: "sweep", false: "list"}[o.Verb == "sweep"],

@@ -10,15 +10,15 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// Error writes what went wrong: for each of the joined errors what was being
-// done to which resource, why it failed, what is known about the cause, and what
-// to do next. A hint that several errors share is given once, after the last.
+// Error writes each of the joined errors: the step, what failed and why, the cause, and
+// what to do next. If several errors in a row have the same hint, it comes once, after
+// the last of them.
 func Error(w io.Writer, err error, o Options) error {
 	var b strings.Builder
 	errs := split(err)
 	for i, e := range errs {
-		o.error(&b, e)
 		hint := o.hint(e)
+		o.error(&b, e, hint)
 		if hint != "" && (i+1 == len(errs) || o.hint(errs[i+1]) != hint) {
 			o.fit(&b, "  → ", hint, bold)
 		}
@@ -26,9 +26,9 @@ func Error(w io.Writer, err error, o Options) error {
 	return write(w, b.String())
 }
 
-func (o Options) error(b *strings.Builder, err error) {
+func (o Options) error(b *strings.Builder, err error, hint string) {
 	first := o.paint("error:", red, bold) + " "
-	text := o.message(err)
+	text := withoutHint(o.message(err), hint)
 	cause := ""
 	if s, ok := errors.AsType[*provision.StepError](err); ok {
 		cause = s.Cause
@@ -50,6 +50,14 @@ func (o Options) error(b *strings.Builder, err error) {
 	}
 }
 
+// withoutHint removes the hint from a text: errors of Prefect's API contain it.
+func withoutHint(text, hint string) string {
+	if hint == "" {
+		return text
+	}
+	return strings.TrimSuffix(text, " → "+hint)
+}
+
 func (o Options) hint(err error) string {
 	if o.Hint == nil {
 		return ""
@@ -57,7 +65,7 @@ func (o Options) hint(err error) string {
 	return clean(o.Hint(err), true)
 }
 
-// split takes joined errors apart, also where they are joined within each other.
+// split returns the single errors of joined errors, at any depth.
 func split(err error) (errs []error) {
 	if err == nil {
 		return nil
@@ -71,7 +79,7 @@ func split(err error) (errs []error) {
 	return []error{err}
 }
 
-// operation and coded are what the errors of service clients are known by.
+// operation and coded describe the errors of the SDK's clients.
 type (
 	operation interface {
 		error
@@ -84,9 +92,9 @@ type (
 	}
 )
 
-// message is an error's text. Where a service answered, its code and message
-// stand for the client's account of the request, whose id differs each time; it
-// is there with Full.
+// message is an error's text. If AWS answered, AWS's code and message replace the SDK's
+// text, which contains a different request id each time. With Full, the SDK's text
+// stays.
 func (o Options) message(err error) string {
 	if err == nil {
 		return ""
@@ -98,8 +106,7 @@ func (o Options) message(err error) string {
 	return clean(text, true)
 }
 
-// shorten cuts words that nobody reads: services put whole encoded documents
-// into their messages.
+// shorten cuts very long words: AWS puts whole encoded documents into messages.
 func shorten(text string) string {
 	const most, kept = 200, 24
 	for _, word := range strings.Fields(text) {
@@ -110,14 +117,14 @@ func shorten(text string) string {
 	return text
 }
 
-// unanswered is why a call got no reply: there were no credentials to sign it
-// with, or nobody was there. The client says it behind the history of its tries.
+// unanswered is why a call got no answer: there are no credentials, or the network
+// failed. In the SDK's text, this comes after a list of all attempts.
 func unanswered(op operation) string {
 	text := op.Error()
 	if _, why, ok := strings.Cut(text, "get credentials: "); ok {
 		why = strings.TrimPrefix(why, "failed to refresh cached credentials, ")
-		if strings.HasPrefix(why, "no EC2 IMDS role found") { // the last place where the client looks
-			why = "there are none in the environment, in the profile, or on this machine"
+		if strings.HasPrefix(why, "no EC2 IMDS role found") { // the last place where the SDK looks
+			why = "none in the environment, the profile, or the instance metadata"
 		}
 		return "no AWS credentials: " + why
 	}

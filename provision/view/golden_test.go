@@ -188,8 +188,8 @@ func TestWriteErrorsAreReturned(t *testing.T) {
 		"error":   Error(full{}, errDenied, Options{}),
 		"json":    PlanJSON(full{}, testHeader, "up", creation),
 		"outputs": OutputsJSON(full{}, testHeader, nil),
-		"lines":   NewLines(full{}, Options{}).Done(Outcome{}),
-		"plain":   NewPlain(full{}, Options{}).Done(Outcome{}),
+		"lines":   NewJSONLines(full{}, Options{}).Done(Outcome{}),
+		"plain":   NewLog(full{}, Options{}).Done(Outcome{}),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)

@@ -8,11 +8,12 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// FormatVersion is the version of all JSON that this package writes; docs/json.md
-// describes it. Members may be added to version 1, but none changes its meaning.
+// FormatVersion is the version of all JSON that this package writes. docs/json.md
+// describes the format. Within a version, members may be added, but none changes its
+// meaning.
 const FormatVersion = "1"
 
-// The JSON forms of what a plan consists of.
+// The JSON form of a plan.
 type (
 	jsonHeader struct {
 		Environment string `json:"environment"`
@@ -59,7 +60,7 @@ type (
 		Severity string `json:"severity"`
 		Text     string `json:"text"`
 	}
-	// jsonValue has exactly one of its members.
+	// jsonValue has exactly one member.
 	jsonValue struct {
 		Text    *string         `json:"text,omitempty"`
 		JSON    json.RawMessage `json:"json,omitempty"`
@@ -127,13 +128,13 @@ func errorsJSON(err error, o Options) []jsonError {
 		if s, ok := errors.AsType[*provision.StepError](e); ok {
 			j.Step, j.Doing, j.Cause, j.Error = s.Step, s.Doing, s.Cause, s.Err.Error()
 		}
+		j.Error = withoutHint(j.Error, j.Hint)
 		list = append(list, j)
 	}
 	return list
 }
 
-// Output is one thing that a user of an environment wants to know: a value or a
-// list of them.
+// Output is one output of an environment: a value, or a list of values.
 type Output struct {
 	Name  string
 	Value string

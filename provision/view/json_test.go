@@ -32,7 +32,7 @@ func exampleReceipt(w io.Writer) error {
 		{Step: "execution role", Op: provision.Skip},
 		{Step: "agent security group", Object: "sg-0a1", Op: provision.Delete, Owner: ours},
 	}}
-	return ReceiptJSON(w, testHeader, Removal{Began: began, Ended: began.Add(90 * time.Second), Left: &left,
+	return ReceiptJSON(w, testHeader, DownResult{Began: began, Ended: began.Add(90 * time.Second), Left: &left,
 		Planned: provision.Plan{Actions: []provision.Action{
 			{Step: "agent instance", Object: "i-0a1", Op: provision.Delete, Owner: ours},
 			{Step: "key pair"},
@@ -50,7 +50,7 @@ func exampleReceipt(w io.Writer) error {
 
 // upLines is a run that fails in one step.
 func upLines(w io.Writer) error {
-	l := NewLines(w, Options{Header: testHeader, Verb: "up", Hint: func(error) string { return "ask for the permission" }})
+	l := NewJSONLines(w, Options{Header: testHeader, Verb: "up", Hint: func(error) string { return "ask for the permission" }})
 	l.Plan(provision.Plan{Actions: []provision.Action{
 		{Step: "bucket", Op: provision.Create, Changes: []provision.Change{{Field: "versioning", To: text("on")}}},
 		{Step: "api key parameter", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
@@ -75,7 +75,7 @@ func upLines(w io.Writer) error {
 }
 
 func downLines(w io.Writer) error {
-	l := NewLines(w, Options{Header: testHeader, Verb: "down"})
+	l := NewJSONLines(w, Options{Header: testHeader, Verb: "down"})
 	l.Notify(provision.Event{Time: time.Now(), Step: "agent instance", Op: provision.Delete, Kind: provision.Done, Elapsed: time.Minute})
 	return l.Done(Outcome{Elapsed: time.Minute, Left: &provision.Plan{Actions: []provision.Action{
 		{Step: "agent instance"}, {Step: "cluster", Op: provision.Skip}, {Step: "agent security group", Op: provision.Delete, Owner: ours},

@@ -9,9 +9,8 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// Plan writes a plan: whose account it is about, what would be done, and one
-// line that sums it up. Steps that stay as they are appear only if they have a
-// note, or with Options.Full.
+// Plan writes a plan: the account, the planned changes, and a summary. It shows an
+// unchanged step only if the step has a note, or with Options.Full.
 func Plan(w io.Writer, p provision.Plan, o Options) error {
 	var b strings.Builder
 	o.header(&b)
@@ -31,7 +30,7 @@ func Plan(w io.Writer, p provision.Plan, o Options) error {
 	if shown > 0 {
 		b.WriteString("\n")
 	}
-	b.WriteString(o.paint(o.summary(p), bold) + "\n") // one line, also where it is too long
+	o.fit(&b, "", o.summary(p), bold)
 	return write(w, b.String())
 }
 
@@ -44,10 +43,10 @@ func (o Options) header(b *strings.Builder) {
 	switch {
 	case h.Sandbox:
 		endpoint = "the embedded sandbox"
-		b.WriteString(o.paint("SANDBOX: nothing here is real.", shout) + "\n\n")
+		b.WriteString(o.paint("SANDBOX: nothing here is real.", banner) + "\n\n")
 	case h.Endpoint != "":
 		endpoint = clean(h.Endpoint, false)
-		b.WriteString(o.paint("ENDPOINT "+endpoint+": this is not AWS.", shout) + "\n\n")
+		b.WriteString(o.paint("ENDPOINT "+endpoint+": this is not AWS.", banner) + "\n\n")
 	}
 	for _, l := range [][2]string{
 		{"environment", h.Environment}, {"account", h.Account}, {"caller", h.Caller},
@@ -75,16 +74,16 @@ func (o Options) action(b *strings.Builder, a provision.Action, width int) {
 	o.changes(b, a)
 	switch {
 	case a.Awaits != "":
-		o.fit(b, "    ", "could not be read without "+clean(a.Awaits, false), dim)
+		o.fit(b, "    ", "depends on "+clean(a.Awaits, false)+", which could not be read", dim)
 	case a.Err != nil:
-		o.fit(b, "    ", "could not be read: "+o.message(a.Err), red)
+		o.fit(b, "    ", "cannot read it: "+o.message(a.Err), red)
 	}
 	for _, n := range a.Notes {
 		o.note(b, n)
 	}
 }
 
-// about says which object it is, and whose, where that is not plain.
+// about names the object and, if it is not obvious, its owner.
 func (o Options) about(a provision.Action) string {
 	return strings.Join(slices.DeleteFunc([]string{clean(a.Object, false), whose(a)},
 		func(s string) bool { return s == "" }), ", ")
@@ -97,7 +96,7 @@ func whose(a provision.Action) string {
 	case a.Owner.By == "":
 		return "created outside flowbed"
 	case a.Op == provision.Use:
-		return "made by " + clean(a.Owner.By, false)
+		return "created by " + clean(a.Owner.By, false)
 	}
 	return ""
 }
@@ -113,7 +112,7 @@ func (o Options) note(b *strings.Builder, n provision.Note) {
 	o.fit(b, first, clean(n.Text, true), st)
 }
 
-// summary is the one line at the end of a plan.
+// summary is the last line of a plan.
 func (o Options) summary(p provision.Plan) string {
 	n := tally(p)
 	if n.unread == 0 && p.Err() == nil && p.Empty() {
@@ -134,7 +133,7 @@ func (o Options) summary(p provision.Plan) string {
 		rest = append(rest, fmt.Sprintf("%d unchanged", n.Unchanged))
 	}
 	if n.Use > 0 {
-		rest = append(rest, fmt.Sprintf("%d used as found", n.Use))
+		rest = append(rest, fmt.Sprintf("%d used as is", n.Use))
 	}
 	if n.Conflict > 0 {
 		rest = append(rest, fmt.Sprintf("%d in conflict", n.Conflict))
@@ -153,19 +152,18 @@ func (o Options) summary(p provision.Plan) string {
 	}
 	s += "."
 	if k := n.problems; k > 0 {
-		s += " " + plural(k, "problem stops", "problems stop") + " it: nothing would be changed."
+		s += " " + plural(k, "problem", "problems") + ": nothing will be changed."
 	}
 	return s
 }
 
 func (o Options) nothing(n Tally) string {
 	if o.Verb == "down" {
-		s := "Nothing found"
+		s := "Nothing to delete."
 		if h := o.Header; h != (Header{}) {
-			s += fmt.Sprintf(" in account %s, region %s: nothing there is of environment %s",
-				clean(h.Account, false), clean(h.Region, false), clean(h.Environment, false))
+			s = fmt.Sprintf("No resources of environment %s in account %s, region %s.",
+				clean(h.Environment, false), clean(h.Account, false), clean(h.Region, false))
 		}
-		s += "."
 		if n.Skip > 0 {
 			s += fmt.Sprintf(" %d skipped.", n.Skip)
 		}
@@ -173,12 +171,12 @@ func (o Options) nothing(n Tally) string {
 	}
 	s := fmt.Sprintf("Nothing to do: %d unchanged", n.Unchanged)
 	if n.Use > 0 {
-		s += fmt.Sprintf(", %d used as found", n.Use)
+		s += fmt.Sprintf(", %d used as is", n.Use)
 	}
 	return s + "."
 }
 
-// Tally counts a plan's steps by what would be done to them.
+// Tally counts a plan's steps by their action.
 type Tally struct {
 	Create    int `json:"create"`
 	Change    int `json:"change"`
@@ -191,7 +189,7 @@ type Tally struct {
 	Skip      int `json:"skip"`
 	Unchanged int `json:"unchanged"`
 
-	unread   int // steps that could not be looked at
+	unread   int // steps that could not be read
 	problems int
 }
 

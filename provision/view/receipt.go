@@ -7,11 +7,11 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// Removal is the course of a down, from which its receipt is made.
-type Removal struct {
+// DownResult is the result of a down, for its receipt.
+type DownResult struct {
 	Began, Ended time.Time
-	Planned      provision.Plan  // what was found and what was to be done with it
-	Left         *provision.Plan // what was found at the end; nil if nothing was begun
+	Planned      provision.Plan  // the plan at the start
+	Left         *provision.Plan // the plan at the end; nil if down changed nothing
 	Err          error
 }
 
@@ -25,12 +25,12 @@ type jsonReceipt struct {
 	Found         int          `json:"found"`
 	Deleted       []jsonObject `json:"deleted"`
 	Released      []jsonObject `json:"released"`
-	LeftAlone     []jsonObject `json:"left_alone"`
+	Skipped       []jsonObject `json:"skipped"`
 	Remained      []jsonObject `json:"remained"`
 	Errors        []jsonError  `json:"errors"`
 }
 
-// jsonObject is one object of a receipt; why is said of what is still there.
+// jsonObject is one object of a receipt. Why is set if the object still exists.
 type jsonObject struct {
 	Step   string   `json:"step"`
 	Object string   `json:"object,omitempty"`
@@ -39,13 +39,13 @@ type jsonObject struct {
 	Why    []string `json:"why,omitempty"`
 }
 
-// ReceiptJSON writes what a down has removed and what it has not as one JSON
-// document. What was not seen to be gone counts as still there.
-func ReceiptJSON(w io.Writer, h Header, r Removal, o Options) error {
+// ReceiptJSON writes the objects that down deleted, and those that it did not, as one
+// JSON document. An object counts as remaining until a read shows that it is gone.
+func ReceiptJSON(w io.Writer, h Header, r DownResult, o Options) error {
 	d := jsonReceipt{
 		FormatVersion: FormatVersion, Type: "receipt", Header: jsonHeader(h),
 		Began: stamp(r.Began), Ended: stamp(r.Ended),
-		Deleted: []jsonObject{}, Released: []jsonObject{}, LeftAlone: []jsonObject{}, Remained: []jsonObject{},
+		Deleted: []jsonObject{}, Released: []jsonObject{}, Skipped: []jsonObject{}, Remained: []jsonObject{},
 		Errors: errorsJSON(r.Err, o),
 	}
 	after := map[string]provision.Action{}
@@ -66,7 +66,7 @@ func ReceiptJSON(w io.Writer, h Header, r Removal, o Options) error {
 			}
 			d.Remained = append(d.Remained, objectOf(a, d.Errors))
 		case a.Op == provision.Skip:
-			d.LeftAlone = append(d.LeftAlone, objectOf(a, nil))
+			d.Skipped = append(d.Skipped, objectOf(a, nil))
 		case a.Op == provision.Delete:
 			d.Deleted = append(d.Deleted, jsonObject{Step: a.Step, Object: a.Object, Owner: a.Owner.By})
 		case a.Op == provision.Release:
@@ -77,12 +77,12 @@ func ReceiptJSON(w io.Writer, h Header, r Removal, o Options) error {
 	return document(w, d)
 }
 
-// stays reports whether an object of ours is still there, or may be.
+// stays reports whether an object of the environment still exists, or may exist.
 func stays(a provision.Action) bool {
 	return a.Err != nil || a.Op == provision.Delete || a.Op == provision.Release
 }
 
-// objectOf is an object that is still there, with what is known of the reason.
+// objectOf describes an object that still exists, and why it does.
 func objectOf(a provision.Action, errs []jsonError) jsonObject {
 	o := jsonObject{Step: a.Step, Object: a.Object, Owner: a.Owner.By, Claims: a.Owner.Claims}
 	if a.Err != nil {

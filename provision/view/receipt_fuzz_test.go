@@ -22,7 +22,7 @@ func FuzzReceipt(f *testing.F) {
 		if len(planned) > 50 || len(left) > 50 {
 			return
 		}
-		r := view.Removal{Planned: actions(planned, name)}
+		r := view.DownResult{Planned: actions(planned, name)}
 		after := actions(left, name)
 		if looked {
 			r.Left = &after
@@ -36,18 +36,18 @@ func FuzzReceipt(f *testing.F) {
 		}
 		type object struct{ Step string }
 		var doc struct {
-			OK        bool
-			Deleted   []object
-			Released  []object
-			LeftAlone []object `json:"left_alone"`
-			Remained  []object
+			OK       bool
+			Deleted  []object
+			Released []object
+			Skipped  []object `json:"skipped"`
+			Remained []object
 		}
 		d := json.NewDecoder(&b)
 		if err := d.Decode(&doc); err != nil || d.More() {
 			t.Fatalf("not one document: %v", err)
 		}
 		where := map[string]string{}
-		for list, objects := range map[string][]object{"deleted": doc.Deleted, "released": doc.Released, "left_alone": doc.LeftAlone, "remained": doc.Remained} {
+		for list, objects := range map[string][]object{"deleted": doc.Deleted, "released": doc.Released, "skipped": doc.Skipped, "remained": doc.Remained} {
 			for _, o := range objects {
 				if where[o.Step] != "" {
 					t.Errorf("%s is in %s and in %s", o.Step, where[o.Step], list)

@@ -20,23 +20,23 @@ func TestReceipt(t *testing.T) {
 	failed := errors.New("no")
 	for _, c := range []struct {
 		name    string
-		r       Removal
+		r       DownResult
 		ok      bool
 		lists   string // in which the object is
 		nowhere bool
 	}{
-		{name: "deleted", r: Removal{Planned: step(provision.Delete), Left: after(provision.None)}, ok: true, lists: "deleted"},
-		{name: "deleted in a run that failed", r: Removal{Planned: step(provision.Delete), Left: after(provision.None), Err: failed}, lists: "deleted"},
-		{name: "released", r: Removal{Planned: step(provision.Release), Left: after(provision.Skip)}, ok: true, lists: "released"},
-		{name: "foreign", r: Removal{Planned: step(provision.Skip), Left: after(provision.Skip)}, ok: true, lists: "left_alone"},
-		{name: "foreign, and nothing else", r: Removal{Planned: step(provision.Skip)}, ok: true, lists: "left_alone"},
-		{name: "not begun", r: Removal{Planned: step(provision.Delete), Err: failed}, lists: "remained"},
-		{name: "refused", r: Removal{Planned: step(provision.Delete), Left: after(provision.Delete), Err: failed}, lists: "remained"},
-		{name: "not looked at again", r: Removal{Planned: step(provision.Delete), Left: &provision.Plan{}, Err: failed}, lists: "remained"},
-		{name: "not readable at the end", r: Removal{Planned: step(provision.Delete), Left: &unread}, lists: "remained"},
-		{name: "not readable at all", r: Removal{Planned: unread, Err: failed}, lists: "remained"},
-		{name: "came late", r: Removal{Planned: step(provision.None), Left: after(provision.Delete)}, lists: "remained"},
-		{name: "absent", r: Removal{Planned: step(provision.None), Left: after(provision.None)}, ok: true, nowhere: true},
+		{name: "deleted", r: DownResult{Planned: step(provision.Delete), Left: after(provision.None)}, ok: true, lists: "deleted"},
+		{name: "deleted in a run that failed", r: DownResult{Planned: step(provision.Delete), Left: after(provision.None), Err: failed}, lists: "deleted"},
+		{name: "released", r: DownResult{Planned: step(provision.Release), Left: after(provision.Skip)}, ok: true, lists: "released"},
+		{name: "foreign", r: DownResult{Planned: step(provision.Skip), Left: after(provision.Skip)}, ok: true, lists: "skipped"},
+		{name: "foreign, and nothing else", r: DownResult{Planned: step(provision.Skip)}, ok: true, lists: "skipped"},
+		{name: "not begun", r: DownResult{Planned: step(provision.Delete), Err: failed}, lists: "remained"},
+		{name: "refused", r: DownResult{Planned: step(provision.Delete), Left: after(provision.Delete), Err: failed}, lists: "remained"},
+		{name: "not looked at again", r: DownResult{Planned: step(provision.Delete), Left: &provision.Plan{}, Err: failed}, lists: "remained"},
+		{name: "not readable at the end", r: DownResult{Planned: step(provision.Delete), Left: &unread}, lists: "remained"},
+		{name: "not readable at all", r: DownResult{Planned: unread, Err: failed}, lists: "remained"},
+		{name: "came late", r: DownResult{Planned: step(provision.None), Left: after(provision.Delete)}, lists: "remained"},
+		{name: "absent", r: DownResult{Planned: step(provision.None), Left: after(provision.None)}, ok: true, nowhere: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b bytes.Buffer
@@ -50,7 +50,7 @@ func TestReceipt(t *testing.T) {
 			if have["ok"] != c.ok {
 				t.Errorf("ok: %v, want %v", have["ok"], c.ok)
 			}
-			want, is := map[string]int{"deleted": 0, "released": 0, "left_alone": 0, "remained": 0}, map[string]int{}
+			want, is := map[string]int{"deleted": 0, "released": 0, "skipped": 0, "remained": 0}, map[string]int{}
 			if !c.nowhere {
 				want[c.lists] = 1
 			}

@@ -76,7 +76,7 @@ func TestPlain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder
-			p := NewPlain(&b, o)
+			p := NewLog(&b, o)
 			for _, e := range story() {
 				p.Notify(e)
 			}

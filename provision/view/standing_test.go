@@ -16,13 +16,13 @@ func TestStanding(t *testing.T) {
 		actions []provision.Action // in the order of a removal
 		want    string
 	}{
-		{"nothing", []provision.Action{{Step: "bucket"}}, "Nothing of the environment is there."},
+		{"nothing", []provision.Action{{Step: "bucket"}}, "The environment has no resources."},
 		{"something", []provision.Action{role, bucket},
-			"There now, of the environment: bucket. Perhaps also, since it could not be read: task role."},
+			"Existing resources: bucket. Unknown, because they could not be read: task role."},
 	} {
 		var b strings.Builder
-		err := NewPlain(&b, Options{Verb: "up"}).Done(Outcome{Err: errors.New("x"), Standing: &provision.Plan{Actions: c.actions}})
-		if err != nil || !strings.Contains(b.String(), c.want+" Running up again goes on from here; down removes it.") {
+		err := NewLog(&b, Options{Verb: "up"}).Done(Outcome{Err: errors.New("x"), Standing: &provision.Plan{Actions: c.actions}})
+		if err != nil || !strings.Contains(b.String(), c.want+" Run up again to continue, or down to remove the environment.") {
 			t.Errorf("%s: %v\n%s", c.name, err, b.String())
 		}
 	}

@@ -20,7 +20,7 @@ const (
 	yellow style = "33"
 	purple style = "35"
 	cyan   style = "36"
-	shout  style = "1;37;41"
+	banner style = "1;37;41"
 )
 
 func (o Options) paint(s string, in ...style) string {
@@ -28,15 +28,18 @@ func (o Options) paint(s string, in ...style) string {
 		return s
 	}
 	for _, st := range in {
+		if st == "" {
+			continue
+		}
 		s = "\x1b[" + string(st) + "m" + s + "\x1b[0m"
 	}
 	return s
 }
 
-// mark is how an op is shown: the symbol never without the word.
+// mark is how an op is shown. The symbol always comes with the word.
 type mark struct {
 	symbol, word string
-	past         string // for a step that is done
+	past         string // for a finished step
 	style        style
 }
 
@@ -53,8 +56,8 @@ var marks = map[provision.Op]mark{
 	provision.Skip:     {"·", "skip", "skipped", cyan},
 }
 
-// clean makes text from outside harmless: a tag's value must not be able to
-// move the cursor. Line ends and tabs stay where lines is true.
+// clean escapes control characters, so that text from outside, such as a tag's value,
+// cannot move the cursor. With lines, it keeps line breaks and tabs.
 func clean(s string, lines bool) string {
 	bad := func(r rune) bool {
 		if r == '\n' || r == '\t' {
@@ -77,7 +80,8 @@ func clean(s string, lines bool) string {
 	return b.String()
 }
 
-// cells is how many columns a text takes; it has no colour and no line ends.
+// cells is the width of a text in columns. The text must have no color and no line
+// breaks.
 func cells(s string) (n int) {
 	for _, r := range s {
 		n += runeCells(r)
@@ -96,7 +100,7 @@ func runeCells(r rune) int {
 	return 1
 }
 
-// strip takes the colours out of a line of ours.
+// strip removes the color from a line that paint colored.
 func strip(s string) string {
 	for {
 		before, rest, ok := strings.Cut(s, "\x1b[")
@@ -112,7 +116,7 @@ func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-cells(s)))
 }
 
-// cut shortens a text to a number of columns; 0 leaves it whole.
+// cut shortens a text to a number of columns; 0 does not shorten it.
 func cut(s string, width int) string {
 	if width <= 0 || cells(s) <= width {
 		return s
@@ -126,8 +130,10 @@ func cut(s string, width int) string {
 	return s
 }
 
-// wrap breaks a text into lines at spaces. A word that is longer than a line
-// stays whole, so that it can be copied.
+// Wrap breaks a text at spaces into lines of at most width columns; 0 does not wrap.
+// A word that is longer than a line stays whole, so that it can be copied.
+func Wrap(s string, width int) string { return strings.Join(wrap(s, width), "\n") }
+
 func wrap(s string, width int) (lines []string) {
 	for _, l := range strings.Split(s, "\n") {
 		if width <= 0 || cells(l) <= width {
@@ -149,7 +155,7 @@ func wrap(s string, width int) (lines []string) {
 	return lines
 }
 
-// fit writes a first prefix and a text after it, wrapped under itself.
+// fit writes a prefix and a text. It wraps the text and aligns its lines.
 func (o Options) fit(b *strings.Builder, first, text string, in ...style) {
 	indent := cells(first)
 	width := 0
@@ -164,7 +170,7 @@ func (o Options) fit(b *strings.Builder, first, text string, in ...style) {
 	}
 }
 
-// seconds is an elapsed time as a person says it.
+// seconds is an elapsed time for people.
 func seconds(d time.Duration) string {
 	switch d = d.Round(100 * time.Millisecond); {
 	case d < 10*time.Second:

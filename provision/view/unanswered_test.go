@@ -23,7 +23,7 @@ func TestNoReplyIsOneSentence(t *testing.T) {
 		{"refused", fmt.Errorf("exceeded maximum number of attempts, 3, request send failed, %w", refused),
 			"error: ask who is calling: no answer from 127.0.0.1:1: connection refused\n"},
 		{"none", fmt.Errorf("get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found, %w", refused),
-			"error: ask who is calling: no AWS credentials: there are none in the environment, in the profile, or on this machine\n"},
+			"error: ask who is calling: no AWS credentials: none in the environment, the profile, or the instance metadata\n"},
 		{"logged out", errors.New("get identity: get credentials: failed to refresh cached credentials, the SSO session has expired"),
 			"error: ask who is calling: no AWS credentials: the SSO session has expired\n"},
 		{"other", errors.New("serialization failed"),

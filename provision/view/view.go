@@ -1,10 +1,9 @@
-// Package view turns plans and events into text, a live board and JSON. It
-// decides nothing: everything here is a function of what it is given, and knows
-// neither AWS nor the file format. Whether there is colour and how wide the
-// terminal is, the caller finds out.
+// Package view renders plans and events as text, as a live board and as JSON. It only
+// formats what it is given, and depends neither on AWS nor on the file format. The
+// caller decides about color and width.
 //
-// Three rules hold for every text: a symbol never stands without its word, a
-// secret is never shown, and what comes from outside cannot move the cursor.
+// Three rules hold for every text: a symbol always comes with a word, no secret is
+// shown, and text from outside cannot move the cursor.
 package view
 
 import (
@@ -14,21 +13,21 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// Options say how a text is to look. The zero value is plain text that is not
-// fitted to any width.
+// Options control the look of a text. The zero value is plain text without color and
+// without wrapping.
 type Options struct {
 	Color  bool
-	Width  int    // columns; 0 if nothing need fit
+	Width  int    // columns to wrap at; 0 does not wrap
 	Verb   string // "up" or "down"
-	Full   bool   // documents whole, and unchanged steps too
+	Full   bool   // show whole documents and unchanged steps
 	Header Header
 
-	// Hint says what a person can do about an error; it may be nil, and returns
-	// an empty string if it knows nothing.
+	// Hint returns what the user can do about an error, or an empty string. It may
+	// be nil.
 	Hint func(error) string
 }
 
-// Header says whose account a plan is about.
+// Header names the environment and the account that an output is about.
 type Header struct {
 	Environment string
 	Account     string // 12 digits
@@ -38,13 +37,13 @@ type Header struct {
 	Sandbox     bool
 }
 
-// Progress shows a run while it happens.
+// Progress shows a run while it is running.
 type Progress interface {
-	// Notify takes the next event; it is for Graph.Notify.
+	// Notify takes the next event. Set Graph.Notify to it.
 	Notify(e provision.Event)
 
-	// Done ends the display with a summary of how the run went. It does not
-	// print the errors of the run as text; that is Error's.
+	// Done ends the display with a summary of the run. The error is that of the
+	// writer. As text, Done does not print the errors of the run; Error does.
 	Done(o Outcome) error
 }
 
@@ -52,13 +51,13 @@ type Progress interface {
 type Outcome struct {
 	Elapsed time.Duration
 	Err     error           // what Up or Down returned
-	Left    *provision.Plan // what Down says is left; nil for up
+	Left    *provision.Plan // what Down returned; nil for up
 
-	// Standing is what is there after an up that has failed; see Graph.Standing.
+	// Standing is what exists after up has failed; see Graph.Standing.
 	Standing *provision.Plan
 }
 
-// write is one write of everything, so that lines of several writers do not mix.
+// write writes everything at once, so that the lines of several writers do not mix.
 func write(w io.Writer, s string) error {
 	_, err := io.WriteString(w, s)
 	return err

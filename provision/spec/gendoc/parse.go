@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// block is a struct of the language.
+// block is one struct of the language.
 type block struct {
 	doc    string
 	fields []field
@@ -76,8 +76,8 @@ func parseField(f *ast.Field) (field, error) {
 	return one, nil
 }
 
-// A Go comment begins with the Go name; a reader of the reference knows the block
-// or the attribute, so what follows the name is what it says.
+// A Go comment begins with the Go name. A reader of the reference already knows the
+// block or the attribute, so prose keeps only the text after the name.
 var verb = regexp.MustCompile(`^(is|are) `)
 
 func prose(name, doc, subject string) string {
@@ -101,7 +101,7 @@ func (b block) brief() string {
 	return ": " + s
 }
 
-// split takes the default out of the comment.
+// split separates the default from the rest of the comment.
 func (f field) split() (meaning, fallback string) {
 	meaning, rest, ok := strings.Cut(f.doc, "Default: ")
 	meaning = cell(meaning)
@@ -118,7 +118,7 @@ func (f field) split() (meaning, fallback string) {
 	return strings.TrimSpace(meaning + " " + cell(more)), cell(strings.TrimSuffix(fallback, "."))
 }
 
-// quoted texts are values, and stand out as code.
+// value matches quoted values, which the page shows as code.
 var (
 	value    = regexp.MustCompile(`("[^" ]+")`)
 	brackets = strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;")
@@ -139,15 +139,15 @@ func cell(s string) string {
 func (f field) kind() string {
 	switch f.goType {
 	case "string":
-		return "text"
+		return "string"
 	case "bool", "*bool":
-		return "true or false"
+		return "bool"
 	case "int":
 		return "number"
 	case "[]string":
-		return "list of texts"
+		return "list of strings"
 	case "map[string]string":
-		return "map of texts"
+		return "map of strings"
 	}
 	return "any"
 }

@@ -17,14 +17,14 @@ const head = `<!-- Written by "make docs" from the comments in provision/spec/sp
 # The file config.hcl
 
 ` + "`config.hcl`" + ` describes environments in [HCL](https://github.com/hashicorp/hcl), the language of
-Terraform. flowbed reads it from the working directory, or from where ` + "`--config`" + ` says. All that
-is wrong with a file is reported at once, with its line, before anything is asked of AWS.
+Terraform. flowbed reads it from the working directory; ` + "`--config`" + ` names another file. flowbed reports
+every mistake in a file at once, with its line, before it calls AWS.
 
-The least that a file needs, for an environment without an agent:
+This is the shortest file. It describes an environment without an agent:
 
 ` + "```hcl\nenvironment \"dev\" {}\n```" + `
 
-And with one, for a Prefect server of your own:
+This one adds an agent for your own Prefect server:
 
 ` + "```hcl" + `
 environment "dev" {
@@ -34,49 +34,48 @@ environment "dev" {
 }
 ` + "```" + `
 
-[All of it in one example](#everything-in-one-example) is at the end.
+At the end of the page, [one example](#everything-in-one-example) shows everything.
 
 `
 
 const expressions = `## Expressions
 
 A value can be an expression, as in Terraform: ` + "`\"${region}-data\"`, `var.big ? \"t3.large\" : \"t2.micro\"`" + `,
-` + "`[for s in var.subnets : trimspace(s)]`" + `. ` + "`null`" + ` is the same as leaving the attribute out. These names
-are known:
+` + "`[for s in var.subnets : trimspace(s)]`" + `. ` + "`null`" + ` means that the attribute is not set. Expressions can
+use these names:
 
 | Name | Value |
 | --- | --- |
-| ` + "`account`" + ` | the AWS account, 12 digits (not in ` + "`region` and `account`" + ` themselves) |
-| ` + "`region`" + ` | the region, for example ` + "`us-east-1`" + ` (not there either) |
+| ` + "`account`" + ` | the AWS account, 12 digits; ` + "`region` and `account`" + ` themselves cannot use it |
+| ` + "`region`" + ` | the region, for example ` + "`us-east-1`" + `; the same restriction applies |
 | ` + "`env_name`" + ` | the environment's name |
 | ` + "`var.NAME`" + ` | the variable ` + "`NAME`" + ` |
 
 ### Functions
 
-Two reach outside the file:
+Two functions read values from outside the file:
 
-- ` + "`env(\"NAME\")`" + ` is an environment variable. It is an error if it is not set.
-- ` + "`file(\"PATH\")`" + ` is a file's text. The path is relative to the spec's directory; ` + "`~`" + ` is the home
-  directory.
+- ` + "`env(\"NAME\")`" + ` returns an environment variable. It fails if the variable is not set.
+- ` + "`file(\"PATH\")`" + ` returns the text of a file. The path is relative to the directory of ` + "`config.hcl`" + `;
+  ` + "`~`" + ` is the home directory.
 
-The others are Terraform's. Each by an example:
+The others work as in Terraform. An example of each:
 
 `
 
 const secrets = `## Secrets
 
-Put a secret into a sensitive variable, and give its value with ` + "`FLOWBED_VAR_api_key`" + ` or
-` + "`--var api_key=…`" + `. The value of a sensitive variable is never shown, and it is accepted only for an
-attribute that holds a secret: in a tag or a name it would be stored in the clear. A message about a
-wrong value does not quote it if it comes from ` + "`env` or `file`" + ` either.
+Put a secret into a sensitive variable, and set it with ` + "`FLOWBED_VAR_api_key`" + ` or
+` + "`--var api_key=…`" + `. flowbed never prints the value of a sensitive variable. It accepts the value only for
+an attribute that holds a secret, because AWS stores tags and names in plain text. Error messages do not
+quote values from ` + "`env` or `file`" + ` either.
 
-` + "`down`" + `, and the plan of a removal, need no secret, no variable and no key file: what cannot be
-evaluated without them counts as not written. Only what says how an object is called or where it is
-must be known then: the region, the account, and the names.
+` + "`down` and `plan --down`" + ` need no secret, no variable and no key file. Attributes that depend on a missing
+one count as not set. Only the region, the account and the names of resources must have a value.
 
 `
 
-// render makes the page from the files below the repository's root.
+// render builds the page. root is the root of the repository.
 func render(root string) ([]byte, error) {
 	structs, err := parse(filepath.Join(root, "provision/spec/spec.go"))
 	if err != nil {
@@ -114,7 +113,7 @@ func toc(b *bytes.Buffer, structs map[string]block, name, path string, depth int
 	}
 }
 
-// section writes a block and, after it, the blocks in it.
+// section writes a block, and then the blocks in it.
 func section(b *bytes.Buffer, structs map[string]block, name, path string) {
 	s := structs[name]
 	fmt.Fprintf(b, "### %s\n\n%s\n\n", path, s.doc)

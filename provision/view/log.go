@@ -10,11 +10,11 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// often is how long Plain stays silent about a step that waits for the same thing.
-const often = 10 * time.Second
+// repeatInterval is the time after which a log repeats that a step still waits.
+const repeatInterval = 10 * time.Second
 
-// plain is one line for each thing worth a line; see NewPlain.
-type plain struct {
+// logger prints events line by line; see NewLog.
+type logger struct {
 	w     io.Writer
 	o     Options
 	said  map[string]wait // by step
@@ -27,58 +27,61 @@ type wait struct {
 	at     time.Duration
 }
 
-// NewPlain shows a run as lines of text: when a step starts, when it waits (at
-// the first time, when the reason changes, and every ten seconds), and when it
-// ends. It suits logs and terminals alike.
-func NewPlain(w io.Writer, o Options) Progress {
-	return &plain{w: w, o: o, said: map[string]wait{}, count: map[provision.EventKind]map[provision.Op]int{}}
+// NewLog shows a run as lines of text: a line when a step starts, when it begins to
+// wait, when the reason changes, every ten seconds while it waits, and when it ends.
+func NewLog(w io.Writer, o Options) Progress {
+	return newLogger(w, o)
 }
 
-func (p *plain) Notify(e provision.Event) {
-	p.counted(e)
-	if l := p.line(e); l != "" {
-		p.write(l + "\n")
+func newLogger(w io.Writer, o Options) *logger {
+	return &logger{w: w, o: o, said: map[string]wait{}, count: map[provision.EventKind]map[provision.Op]int{}}
+}
+
+func (l *logger) Notify(e provision.Event) {
+	l.counted(e)
+	if line := l.line(e); line != "" {
+		l.write(line + "\n")
 	}
 }
 
-func (p *plain) counted(e provision.Event) {
-	m := p.count[e.Kind]
+func (l *logger) counted(e provision.Event) {
+	m := l.count[e.Kind]
 	if m == nil {
 		m = map[provision.Op]int{}
-		p.count[e.Kind] = m
+		l.count[e.Kind] = m
 	}
 	m[e.Op]++
 }
 
-func (p *plain) write(s string) {
-	if err := write(p.w, s); p.err == nil {
-		p.err = err
+func (l *logger) write(s string) {
+	if err := write(l.w, s); l.err == nil {
+		l.err = err
 	}
 }
 
-func (p *plain) Done(o Outcome) error {
-	p.write(ending(p.o, p.count, o))
-	return p.err
+func (l *logger) Done(o Outcome) error {
+	l.write(ending(l.o, l.count, o))
+	return l.err
 }
 
-// line is what an event is worth; empty if nothing.
-func (p *plain) line(e provision.Event) string {
+// line is the line for an event; empty for events that the log skips.
+func (l *logger) line(e provision.Event) string {
 	switch e.Kind {
 	case provision.Acting:
-		if !p.o.Full {
+		if !l.o.Full {
 			return ""
 		}
 	case provision.Waiting:
-		was, ok := p.said[e.Step]
+		was, ok := l.said[e.Step]
 		now := wait{reason(e), e.Elapsed}
-		if ok && was.reason == now.reason && now.at-was.at < often {
+		if ok && was.reason == now.reason && now.at-was.at < repeatInterval {
 			return ""
 		}
-		p.said[e.Step] = now
+		l.said[e.Step] = now
 	default:
-		delete(p.said, e.Step)
+		delete(l.said, e.Step)
 	}
-	return p.o.eventLine(e)
+	return l.o.eventLine(e)
 }
 
 // eventLine is one event as a sentence.
@@ -102,8 +105,7 @@ func (o Options) eventLine(e provision.Event) string {
 	return ""
 }
 
-// reason is what a step waits for, in a form that stays the same as long as it
-// is the same.
+// reason is what a step waits for. The text stays the same while the reason does.
 func reason(e provision.Event) string {
 	if e.Err != nil {
 		return clean(strings.Join(strings.Fields(plainly(e.Err)), " "), false)
@@ -111,8 +113,8 @@ func reason(e provision.Event) string {
 	return "not yet " + clean(e.Detail, false)
 }
 
-// why is the error of a failed step without the step's name, which stands
-// before it.
+// why is the error of a failed step without the step's name, which the line already
+// has.
 func (o Options) why(e provision.Event) string {
 	text := strings.Join(strings.Fields(plainly(e.Err)), " ")
 	return clean(strings.TrimPrefix(text, e.Step+": "), false)
@@ -147,17 +149,21 @@ func ending(o Options, count map[provision.EventKind]map[provision.Op]int, end O
 	if o.Verb == "down" {
 		verb = "Down"
 	}
-	return o.paint(verb+": "+strings.Join(parts, ", ")+" in "+seconds(end.Elapsed)+"."+left(end.Left), bold) + "\n" +
-		standing(end.Standing)
+	var b strings.Builder
+	o.fit(&b, "", verb+": "+strings.Join(parts, ", ")+" in "+seconds(end.Elapsed)+"."+left(end.Left), bold)
+	if text := standing(end.Standing); text != "" {
+		o.fit(&b, "", text)
+	}
+	return b.String()
 }
 
-// standing says what is there after a run that has ended early.
+// standing lists what exists after a run that ended early.
 func standing(p *provision.Plan) string {
 	if p == nil {
 		return ""
 	}
 	var there, unsure []string
-	for _, a := range slices.Backward(p.Actions) { // in the order in which it was built
+	for _, a := range slices.Backward(p.Actions) { // in the order in which up created them
 		switch {
 		case a.Err != nil:
 			unsure = append(unsure, clean(a.Step, false))
@@ -165,17 +171,17 @@ func standing(p *provision.Plan) string {
 			there = append(there, clean(a.Step, false))
 		}
 	}
-	text := "Nothing of the environment is there."
+	text := "The environment has no resources."
 	if len(there) > 0 {
-		text = "There now, of the environment: " + strings.Join(there, ", ") + "."
+		text = "Existing resources: " + strings.Join(there, ", ") + "."
 	}
 	if len(unsure) > 0 {
-		text += " Perhaps also, since it could not be read: " + strings.Join(unsure, ", ") + "."
+		text += " Unknown, because they could not be read: " + strings.Join(unsure, ", ") + "."
 	}
-	return text + " Running up again goes on from here; down removes it.\n"
+	return text + " Run up again to continue, or down to remove the environment."
 }
 
-// left says what a removal left behind.
+// left lists the objects that down left behind.
 func left(p *provision.Plan) string {
 	if p == nil {
 		return ""

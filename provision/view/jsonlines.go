@@ -9,9 +9,9 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// Lines shows a run as JSON lines: one object per line, each with a type and a
-// time. The first line says the version of the format, the last sums up.
-type Lines struct {
+// JSONLines shows a run as JSON lines: one object per line, each with a type and a
+// time. The first line has the version of the format, the last one a summary.
+type JSONLines struct {
 	o     Options
 	mu    sync.Mutex
 	e     *json.Encoder
@@ -30,9 +30,9 @@ type jsonEvent struct {
 	Error   *jsonError `json:"error,omitempty"`
 }
 
-// NewLines writes the first line. It uses the options' header, verb and hints.
-func NewLines(w io.Writer, o Options) *Lines {
-	l := &Lines{o: o, e: json.NewEncoder(w), done: map[string]int{}, kinds: map[provision.EventKind]int{}}
+// NewJSONLines writes the first line. It uses the options' header, verb and hints.
+func NewJSONLines(w io.Writer, o Options) *JSONLines {
+	l := &JSONLines{o: o, e: json.NewEncoder(w), done: map[string]int{}, kinds: map[provision.EventKind]int{}}
 	l.e.SetEscapeHTML(false)
 	l.line(struct {
 		Type          string     `json:"type"`
@@ -45,14 +45,14 @@ func NewLines(w io.Writer, o Options) *Lines {
 }
 
 // Plan writes the plan on one line.
-func (l *Lines) Plan(p provision.Plan) {
+func (l *JSONLines) Plan(p provision.Plan) {
 	d := planJSON(l.o.Verb, p)
 	d.Time = stamp(time.Now())
 	l.line(d)
 }
 
-// Outputs writes what the environment's user wants to know on one line.
-func (l *Lines) Outputs(list []Output) {
+// Outputs writes the outputs of the environment on one line.
+func (l *JSONLines) Outputs(list []Output) {
 	l.line(struct {
 		Type    string         `json:"type"`
 		Time    string         `json:"time"`
@@ -60,9 +60,9 @@ func (l *Lines) Outputs(list []Output) {
 	}{"outputs", stamp(time.Now()), outputsJSON(list)})
 }
 
-// Locked says that somebody else is at work on the environment, and that the run
-// waits; the fields are those of the holder.
-func (l *Lines) Locked(holder, command string, pid int, since, expires time.Time) {
+// Locked writes that another run holds the environment lock and this one waits. The
+// arguments describe the other run.
+func (l *JSONLines) Locked(holder, command string, pid int, since, expires time.Time) {
 	l.line(struct {
 		Type    string `json:"type"`
 		Time    string `json:"time"`
@@ -75,7 +75,7 @@ func (l *Lines) Locked(holder, command string, pid int, since, expires time.Time
 }
 
 // Notify implements Progress.
-func (l *Lines) Notify(e provision.Event) {
+func (l *JSONLines) Notify(e provision.Event) {
 	j := jsonEvent{
 		Type: e.Kind.String(), Time: stamp(e.Time), Step: e.Step, Action: e.Op.String(),
 		Detail: e.Detail, Elapsed: inSeconds(e.Elapsed),
@@ -94,7 +94,7 @@ func (l *Lines) Notify(e provision.Event) {
 }
 
 // Done implements Progress: the last line, with the errors of the run.
-func (l *Lines) Done(o Outcome) error {
+func (l *JSONLines) Done(o Outcome) error {
 	s := struct {
 		Type    string         `json:"type"`
 		Time    string         `json:"time"`
@@ -123,7 +123,7 @@ func (l *Lines) Done(o Outcome) error {
 	return l.err
 }
 
-func (l *Lines) line(v any) {
+func (l *JSONLines) line(v any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.e.Encode(v); l.err == nil {
