@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // reconcile brings one step to its desired state.
@@ -31,29 +32,34 @@ func (g *Graph) reconcile(ctx context.Context, s *step) error {
 		if err := stops(a); err != nil {
 			return r.fail(ctx, a.Op.String(), err)
 		}
-		done := a.Op == None || a.Op == Use
-		todo := due(s, a, r.did)
-		if s.last().implied && (done || len(todo) == 0) {
-			r.refresh(ctx) // a step is done by what was read, not by what was implied
-			continue
-		}
-		if done {
+		if a.Op == None || a.Op == Use {
+			if s.last().implied {
+				r.refresh(ctx) // a step is done by what was read, not by what was implied
+				continue
+			}
 			r.done()
 			return nil
 		}
 		if !r.start(ctx, a) {
 			return errIdle
 		}
-		var err error
-		if len(todo) == 0 || r.refused {
-			err = r.wait(ctx, pending(a))
-		} else {
-			err = r.act(ctx, todo)
-		}
-		if err != nil {
+		if err := r.advance(ctx, a); err != nil {
 			return err
 		}
 	}
+}
+
+// advance does what is due, or else waits for what has been done.
+func (r *execution) advance(ctx context.Context, a Action) error {
+	todo := due(r.s, a, r.did)
+	switch {
+	case len(todo) == 0 && r.s.last().implied:
+		r.refresh(ctx)
+		return nil
+	case len(todo) == 0, r.refused:
+		return r.wait(ctx, pending(a))
+	}
+	return r.act(ctx, todo)
 }
 
 // unmarked reports whether we have made what an action takes for nobody's: its
@@ -85,9 +91,7 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 			return r.fail(ctx, a.Op.String(), err)
 		}
 		if a.Op != Delete && a.Op != Release {
-			if len(deleted) > 0 && a.Op == None {
-				s.gone = s.last().at
-			}
+			s.gone = seenGone(a, len(deleted) > 0, s.last())
 			r.done()
 			return nil
 		}
@@ -115,6 +119,15 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 			return err
 		}
 	}
+}
+
+// seenGone is when an object was seen to be gone after its deletion; zero if it was
+// not deleted, or is there.
+func seenGone(a Action, deleted bool, l *reading) time.Time {
+	if !deleted || a.Op != None {
+		return time.Time{}
+	}
+	return l.at
 }
 
 // awaited is what a removal waits for.
