@@ -46,6 +46,13 @@ type BucketState struct {
 	Tags       Tags
 }
 
+var (
+	_ Kind[BucketState]                    = Bucket{}
+	_ provision.Predictor[BucketState]     = Bucket{}
+	_ provision.DeleteChecker[BucketState] = Bucket{}
+	_ provision.Labelled                   = BucketState{}
+)
+
 // Owner implements provision.State.
 func (s BucketState) Owner() provision.Owner { return s.Tags.Owner() }
 

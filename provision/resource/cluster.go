@@ -45,6 +45,16 @@ type ClusterState struct {
 	strategy []types.CapacityProviderStrategyItem // the default one, kept as it is
 }
 
+var (
+	_ Kind[ClusterState]                    = Cluster{}
+	_ provision.Predictor[ClusterState]     = Cluster{}
+	_ provision.Patient                     = Cluster{}
+	_ provision.UseChecker[ClusterState]    = Cluster{}
+	_ provision.DeleteChecker[ClusterState] = Cluster{}
+	_ provision.Explainer[ClusterState]     = Cluster{}
+	_ provision.Labelled                    = ClusterState{}
+)
+
 // Owner implements provision.State.
 func (s ClusterState) Owner() provision.Owner { return s.Tags.Owner() }
 

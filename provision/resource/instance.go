@@ -68,6 +68,15 @@ type Machine struct {
 	Tags                Tags
 }
 
+var (
+	_ Kind[InstanceState]                    = Instance{}
+	_ provision.Patient                      = Instance{}
+	_ provision.Validator[InstanceState]     = Instance{}
+	_ provision.DeleteChecker[InstanceState] = Instance{}
+	_ provision.Explainer[InstanceState]     = Instance{}
+	_ provision.Labelled                     = InstanceState{}
+)
+
 // Owner implements provision.State.
 func (s InstanceState) Owner() provision.Owner { return s.Tags.Owner() }
 

@@ -30,6 +30,12 @@ type KeyPairState struct {
 	Tags      Tags
 }
 
+var (
+	_ Kind[KeyPairState]                = KeyPair{}
+	_ provision.Predictor[KeyPairState] = KeyPair{}
+	_ provision.Labelled                = KeyPairState{}
+)
+
 // Owner implements provision.State.
 func (s KeyPairState) Owner() provision.Owner { return s.Tags.Owner() }
 

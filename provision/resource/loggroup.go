@@ -32,6 +32,13 @@ type LogGroupState struct {
 	Tags Tags
 }
 
+var (
+	_ Kind[LogGroupState]                = LogGroup{}
+	_ provision.Predictor[LogGroupState] = LogGroup{}
+	_ provision.Validator[LogGroupState] = LogGroup{}
+	_ provision.Labelled                 = LogGroupState{}
+)
+
 // Owner implements provision.State.
 func (s LogGroupState) Owner() provision.Owner { return s.Tags.Owner() }
 

@@ -38,6 +38,12 @@ type ParameterState struct {
 	Tags    Tags
 }
 
+var (
+	_ Kind[ParameterState]                = Parameter{}
+	_ provision.Predictor[ParameterState] = Parameter{}
+	_ provision.Labelled                  = ParameterState{}
+)
+
 // Owner implements provision.State.
 func (s ParameterState) Owner() provision.Owner { return s.Tags.Owner() }
 

@@ -44,6 +44,12 @@ type PoolState struct {
 	owner provision.Owner
 }
 
+var (
+	_ Kind[PoolState]                = Pool{}
+	_ provision.Validator[PoolState] = Pool{}
+	_ provision.Labelled             = PoolState{}
+)
+
 // Owner implements provision.State. Deployments have a claim on the pool.
 func (s PoolState) Owner() provision.Owner { return s.owner }
 

@@ -30,6 +30,12 @@ type ProfileState struct {
 	Tags      Tags
 }
 
+var (
+	_ Kind[ProfileState]                = Profile{}
+	_ provision.Predictor[ProfileState] = Profile{}
+	_ provision.Labelled                = ProfileState{}
+)
+
 // Owner implements provision.State.
 func (s ProfileState) Owner() provision.Owner { return s.Tags.Owner() }
 

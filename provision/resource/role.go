@@ -46,6 +46,14 @@ type RoleState struct {
 	Tags      Tags
 }
 
+var (
+	_ Kind[RoleState]                    = Role{}
+	_ provision.Predictor[RoleState]     = Role{}
+	_ provision.UseChecker[RoleState]    = Role{}
+	_ provision.DeleteChecker[RoleState] = Role{}
+	_ provision.Labelled                 = RoleState{}
+)
+
 // Owner implements provision.State.
 func (s RoleState) Owner() provision.Owner { return s.Tags.Owner() }
 

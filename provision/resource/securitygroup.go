@@ -51,6 +51,13 @@ type SecurityGroupState struct {
 	Tags    Tags
 }
 
+var (
+	_ Kind[SecurityGroupState]                = SecurityGroup{}
+	_ provision.Validator[SecurityGroupState] = SecurityGroup{}
+	_ provision.Explainer[SecurityGroupState] = SecurityGroup{}
+	_ provision.Labelled                      = SecurityGroupState{}
+)
+
 // Owner implements provision.State.
 func (s SecurityGroupState) Owner() provision.Owner { return s.Tags.Owner() }
 

@@ -47,6 +47,13 @@ type WorkerState struct {
 	owner string
 }
 
+var (
+	_ Kind[WorkerState]                = Worker{}
+	_ provision.Patient                = Worker{}
+	_ provision.Explainer[WorkerState] = Worker{}
+	_ provision.Labelled               = WorkerState{}
+)
+
 // Owner implements provision.State: the name is the environment's.
 func (s WorkerState) Owner() provision.Owner { return provision.Owner{By: s.owner} }
 
