@@ -69,7 +69,8 @@ func (e *agent) graph() (*provision.Graph, provision.Ref[resource.InstanceState]
 	key := provision.Add(g, "key", provision.Own, resource.KeyPair{API: e.ec2(), ID: id, Name: name, PublicKey: e.key})
 	return g, provision.Add(g, "agent instance", provision.Own, resource.Instance{
 		API: e.ec2(), ID: id, Name: name, Type: e.kind, ImageName: e.image, Image: image, Offer: offer, VolumeGiB: e.volume,
-		Key: key, Profile: profile, Groups: []provision.Ref[resource.SecurityGroupState]{group}, Network: network,
+		Refuge: provision.OnDemand(g, "default groups", resource.DefaultGroups{API: e.ec2()}),
+		Key:    key, Profile: profile, Groups: []provision.Ref[resource.SecurityGroupState]{group}, Network: network,
 		UserData: func() string { return e.userData },
 	})
 }

@@ -33,7 +33,8 @@ type Instance struct {
 	Profile   provision.Ref[ProfileState]
 	Groups    []provision.Ref[SecurityGroupState] // none means the VPC's default group
 	Network   provision.Ref[NetworkState]
-	UserData  func() string // in plain text; nil means none
+	Refuge    provision.Ref[DefaultGroupsState] // on demand; for a deletion
+	UserData  func() string                     // in plain text; nil means none
 
 	// What the spec names of what is not ours, to which a policy can be narrowed.
 	Subnets []string // ids; none if any public one will do

@@ -11,61 +11,66 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
+// DefaultGroups finds the default security group of each VPC: where an interface
+// goes that has to leave ours.
+type DefaultGroups struct{ API *ec2.Client }
+
+// DefaultGroupsState is the ids of the groups by their VPCs.
+type DefaultGroupsState map[string]string
+
+// Read implements provision.DataSource.
+func (d DefaultGroups) Read(ctx context.Context) (DefaultGroupsState, error) {
+	s := DefaultGroupsState{}
+	pages := ec2.NewDescribeSecurityGroupsPaginator(d.API, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{filter("group-name", "default")}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read default security groups: %w", err)
+		}
+		for _, g := range page.SecurityGroups {
+			s[deref(g.VpcId)] = deref(g.GroupId)
+		}
+	}
+	return s, nil
+}
+
+// Permissions are what the calls need.
+func (DefaultGroups) Permissions() Permissions {
+	return Permissions{Read: []Permission{on("*", "ec2:DescribeSecurityGroups")}}
+}
+
 // Delete implements provision.Resource. A security group cannot go as long as
 // an interface is in it, and an interface lives as long as its instance takes
-// to shut down. So it moves to the VPC's default group, and the group can go at
-// once; the instance, which takes longest of all, is ended at the same time.
+// to shut down. So it moves to the VPC's default group first, and the group can
+// go at once.
 func (i Instance) Delete(ctx context.Context, have InstanceState) error {
 	for _, m := range have.live() {
 		if stopped := provision.Stopped(ctx); stopped != nil {
 			return stopped
 		}
-		group, err := i.defaultGroup(ctx, m)
-		if err != nil {
+		if err := i.leaveGroups(ctx, m); err != nil {
 			return err
 		}
-		if err := atOnce(ctx, i.leaveGroups(m, group), i.terminate(m)); err != nil {
+		if err := i.terminate(m)(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// defaultGroup is the id of the default group of a machine's VPC; empty if there is
-// none, or nothing to move there.
-func (i Instance) defaultGroup(ctx context.Context, m Machine) (string, error) {
-	if m.Interface == "" {
-		return "", nil
-	}
-	out, err := i.API.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
-		Filters: []types.Filter{filter("vpc-id", m.VPC), filter("group-name", "default")},
-	})
+func (i Instance) leaveGroups(ctx context.Context, m Machine) error {
+	groups, err := i.Refuge.Await(ctx)
 	if err != nil {
-		return "", fmt.Errorf("read the default security group: %w", err)
+		return err
 	}
-	if len(out.SecurityGroups) == 0 {
-		return "", nil
-	}
-	return deref(out.SecurityGroups[0].GroupId), nil
-}
-
-// leaveGroups moves a machine to a group. If the machine was quicker to end, its
-// interface cannot move any more, and goes with it.
-func (i Instance) leaveGroups(m Machine, group string) do {
-	return func(ctx context.Context) error {
-		if group == "" {
-			return nil
-		}
-		err := i.join(m, []string{group})(ctx)
-		switch awserr.Classify(err) {
-		case awserr.Absent, awserr.Conflict:
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("leave the security groups: %w", err)
-		}
+	if m.Interface == "" || groups[m.VPC] == "" {
 		return nil
 	}
+	err = i.join(m, []string{groups[m.VPC]})(ctx)
+	if err := awserr.Gone(err); err != nil {
+		return fmt.Errorf("leave the security groups: %w", err)
+	}
+	return nil
 }
 
 // terminate does not take "not found" for the end: EC2 may not know an instance
@@ -98,7 +103,11 @@ func (i Instance) CheckDelete(ctx context.Context, have InstanceState) (notes []
 				return nil
 			}
 		}
-		if err := atOnce(ctx, ask(0), ask(1)); err != nil {
+		refuge := func(ctx context.Context) error { // Delete will need it: beside the attributes, it costs no time
+			_, err := i.Refuge.Await(ctx)
+			return err
+		}
+		if err := atOnce(ctx, ask(0), ask(1), refuge); err != nil {
 			return nil, fmt.Errorf("read protection of %s: %w", m.ID, err)
 		}
 		for n, protected := range set {

@@ -28,7 +28,7 @@ func (i Instance) Permissions() Permissions {
 				"ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"),
 			on("*", "ec2:DescribeIamInstanceProfileAssociations"),
 		}, end, i.ID.tagging(exampleInstance, "RunInstances")),
-		Delete: slices.Concat([]Permission{on("*", "ec2:DescribeSecurityGroups")}, end),
+		Delete: end,
 	}
 }
 

@@ -51,7 +51,14 @@ func iamTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 
 // Changes implements provision.Resource.
 func (r Role) Changes(have RoleState) []provision.Change {
-	c := tagChange(have.Tags, r.tags(), r.Shared, tagger{r.setTags, r.dropTags})
+	tags := tagChange(have.Tags, r.tags(), r.Shared, tagger{r.setTags, r.dropTags})
+	if !r.Shared { // where the claim comes first, so that no policy of ours stays without one
+		independent(tags)
+	}
+	return append(tags, independent(r.policyChanges(have))...)
+}
+
+func (r Role) policyChanges(have RoleState) (c []provision.Change) {
 	c = append(c, differsPolicy("trust policy", have.Trust, r.Trust, r.setTrust)...)
 	want := r.inline()
 	for _, name := range slices.Sorted(maps.Keys(want)) {
@@ -63,7 +70,7 @@ func (r Role) Changes(have RoleState) []provision.Change {
 		}
 	}
 	if r.Shared {
-		return independent(c)
+		return c
 	}
 	for _, name := range slices.Sorted(maps.Keys(have.Inline)) {
 		if _, ok := want[name]; !ok {
@@ -75,7 +82,7 @@ func (r Role) Changes(have RoleState) []provision.Change {
 			c = append(c, provision.Change{Field: "managed policy", From: provision.Text(arn), Do: r.detach(arn)})
 		}
 	}
-	return independent(c)
+	return c
 }
 
 func (r Role) setTags(ctx context.Context, t Tags) error {

@@ -55,7 +55,8 @@ func (s *Stack) addAgent() {
 	s.agent = add(s, "agent instance", own, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: a.InstanceType,
 		ImageName: a.Image, Image: image, Offer: offer, VolumeGiB: a.VolumeGiB,
-		Key: key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
+		Refuge: onDemand(s, "default security groups", resource.DefaultGroups{API: s.c.EC2}),
+		Key:    key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
 		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.pool, s.addServer()}, s.orphans...),
 		UserData: s.userData,
