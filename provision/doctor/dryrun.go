@@ -53,7 +53,7 @@ type try struct {
 // tries are dry runs of calls that up makes. RunInstances can only be tried if the
 // agent's security group exists: otherwise EC2 would check the VPC's default group.
 func (d *Doctor) tries(ctx context.Context, vpc string, subnets []string) []try {
-	api, name := d.clients.EC2, "flowbed-"+d.ID.Env+"-agent"
+	api, name := d.clients.EC2, d.ID.Names().Agent()
 	tags := func(kinds ...types.ResourceType) (list []types.TagSpecification) {
 		for _, k := range kinds {
 			s := types.TagSpecification{ResourceType: k}
@@ -67,7 +67,7 @@ func (d *Doctor) tries(ctx context.Context, vpc string, subnets []string) []try 
 	}
 	list := []try{{"CreateSecurityGroup", func() error {
 		_, err := api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
-			DryRun: aws.Bool(true), GroupName: aws.String("flowbed-" + d.ID.Env + "-tasks"), Description: &name, VpcId: &vpc,
+			DryRun: aws.Bool(true), GroupName: aws.String(d.ID.Names().TaskGroup()), Description: &name, VpcId: &vpc,
 			TagSpecifications: tags(types.ResourceTypeSecurityGroup),
 		})
 		return err

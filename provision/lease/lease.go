@@ -46,7 +46,7 @@ type Lease struct {
 }
 
 // Parameter is the name of the parameter that holds the lease of an environment.
-func Parameter(env string) string { return "/flowbed/" + env + "/lease" }
+func Parameter(env string) string { return resource.Names{Env: env}.Lease() }
 
 func (l *Lease) parameter() string { return Parameter(l.ID.Env) }
 

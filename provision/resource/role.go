@@ -140,7 +140,7 @@ func (r Role) readInline(ctx context.Context, into map[string]string) error {
 		if _, ok := into[name]; ok {
 			continue
 		}
-		if r.Shared && strings.HasPrefix(name, "flowbed-") {
+		if r.Shared && derived(name) {
 			into[name] = "" // another environment's: that it is there is all that matters
 			continue
 		}

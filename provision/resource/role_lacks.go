@@ -74,7 +74,7 @@ func (r Role) CheckDelete(_ context.Context, have RoleState) ([]provision.Note, 
 	}
 	want, others := r.inline(), slices.Clone(have.Managed)
 	for name := range have.Inline {
-		if _, ours := want[name]; !ours && !strings.HasPrefix(name, "flowbed-") {
+		if _, ours := want[name]; !ours && !derived(name) {
 			others = append(others, name)
 		}
 	}

@@ -57,7 +57,7 @@ var (
 // Owner implements provision.State: the name is the environment's.
 func (s WorkerState) Owner() provision.Owner { return provision.Owner{By: s.owner} }
 
-func (w Worker) name(instance string) string { return w.ID.Env + "-" + instance }
+func (w Worker) name(instance string) string { return w.ID.Names().Worker(instance) }
 
 // ours reports whether a row is that of an instance of this environment.
 func (w Worker) ours(row string) bool {

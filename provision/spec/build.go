@@ -7,12 +7,19 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/flowbed/flowbed/provision/names"
 )
 
 // Place is the account and the region of an environment.
 type Place struct {
 	Account string // 12 digits
 	Region  string // for example "us-east-1"
+}
+
+// names are those that the environment env has in this place.
+func (p Place) names(env string) names.Names {
+	return names.Names{Env: env, Account: p.Account, Region: p.Region}
 }
 
 func (p Place) orExample() Place {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/flowbed/flowbed/provision/names"
 )
 
 var (
@@ -97,7 +99,7 @@ func (d *decoder) checkTogether(e *Environment, p Place) {
 		return
 	}
 	d.checkNamespace(e, p)
-	agent := "flowbed-" + e.Name + "-agent"
+	agent := names.Names{Env: e.Name}.Agent()
 	for _, name := range []*string{&e.TaskRole.Name, &e.ExecutionRole.Name} {
 		if strings.EqualFold(*name, agent) && d.has(name) { // IAM names are case-insensitive
 			d.bad(name, "Duplicate role name", "%s is the name of the agent's role. → choose another name")
@@ -141,7 +143,7 @@ func regional(name string, p Place) bool {
 	if p.Account == "" || p.Region == "" {
 		return regionalName.matches(name)
 	}
-	return strings.HasSuffix(name, "-"+regionalSuffix(p))
+	return strings.HasSuffix(name, "-"+p.names("").BucketSuffix())
 }
 
 func (d *decoder) bucketPlace(e *Environment) hcl.Range {

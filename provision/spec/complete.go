@@ -1,19 +1,17 @@
 package spec
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"net/netip"
 	"strings"
 
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
 // The names that several environments, and people, of one account may share.
 const (
-	AccountExecutionRole = "ecsTaskExecutionRole"
-	AccountCluster       = "default"
+	AccountExecutionRole = names.AccountExecutionRole
+	AccountCluster       = names.AccountCluster
 )
 
 // DefaultPrefectVersion is the version of Prefect that an agent runs by default.
@@ -21,8 +19,9 @@ const DefaultPrefectVersion = "3.9.1"
 
 // complete fills in all defaults and normalizes values the way AWS does.
 func (e *Environment) complete(p Place) {
-	fill(&e.Bucket).complete(e.Name, p)
-	fill(&e.TaskRole).complete(e.Name)
+	n := p.names(e.Name)
+	fill(&e.Bucket).complete(n)
+	fill(&e.TaskRole).complete(n)
 
 	x := fill(&e.ExecutionRole)
 	or(&x.Name, AccountExecutionRole)
@@ -42,7 +41,7 @@ func (e *Environment) complete(p Place) {
 	or(&fill(&e.Network).VPC, "default")
 	or(&fill(&e.Logs).RetentionDays, 30)
 	if e.Agent != nil {
-		e.Agent.complete(e.Name)
+		e.Agent.complete(n)
 	}
 }
 
@@ -54,38 +53,26 @@ func Defaults(name string, p Place) Environment {
 	return d
 }
 
-func (b *Bucket) complete(env string, p Place) {
+func (b *Bucket) complete(n names.Names) {
 	or(&b.Namespace, "account-regional")
-	or(&b.Name, defaultBucketName(b.Namespace, env, p))
+	if b.Namespace == "global" {
+		or(&b.Name, n.GlobalBucket())
+	}
+	or(&b.Name, n.Bucket())
 	or(&b.Ownership, "own")
 	if b.Versioning == nil {
 		b.Versioning = new(true)
 	}
 }
 
-// defaultBucketName is the same in every run, so that flowbed finds the bucket again
-// without storing its name. The account is hashed in the global namespace, because
-// everybody can see names there.
-func defaultBucketName(namespace, env string, p Place) string {
-	if namespace == "global" {
-		sum := sha256.Sum256([]byte(p.Account + "/" + p.Region + "/" + env))
-		return "flowbed-" + env + "-" + hex.EncodeToString(sum[:6])
-	}
-	return fmt.Sprintf("flowbed-%s-%s", env, regionalSuffix(p))
-}
-
-// regionalSuffix is the end of every name in the account-regional namespace.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-func regionalSuffix(p Place) string { return p.Account + "-" + p.Region + "-an" }
-
-func (r *TaskRole) complete(env string) {
-	or(&r.Name, "flowbed-"+env+"-task")
+func (r *TaskRole) complete(n names.Names) {
+	or(&r.Name, n.TaskRole())
 	or(&r.S3, "bucket")
 	or(&r.ECR, "pull")
 	or(&r.Ownership, "own")
 }
 
-func (a *Agent) complete(env string) {
+func (a *Agent) complete(n names.Names) {
 	or(&a.InstanceType, "t2.micro")
 	or(&a.Image, "al2023")
 	or(&a.VolumeGiB, 16)
@@ -99,7 +86,7 @@ func (a *Agent) complete(env string) {
 	if p := a.Prefect; p != nil {
 		or(&p.Version, DefaultPrefectVersion)
 		if kindOf(p.Version) != prefect.Agent1 {
-			or(&p.WorkPool, "flowbed-"+env)
+			or(&p.WorkPool, n.WorkPool())
 		}
 		p.APIURL = strings.TrimRight(p.APIURL, "/")
 		p.CAFile, _ = certificates(p.CAFile)

@@ -104,18 +104,19 @@ func FuzzNames(f *testing.F) {
 		if err != nil {
 			return
 		}
-		e, err := file.Environment(Place{Account: "123456789012", Region: region})
+		place := Place{Account: "123456789012", Region: region}
+		e, err := file.Environment(place)
 		if err != nil {
 			return
 		}
 		checkEnvironment(t, e)
 		global := Bucket{Namespace: "global"}
-		global.complete(name, Place{Account: "123456789012", Region: region})
+		global.complete(place.names(name))
 		if why := badBucketName(global.Name); why != "" {
 			t.Errorf("bucket %q: %s", global.Name, why)
 		}
-		if !poolName.matches(e.Agent.Prefect.WorkPool) || !logGroup.MatchString("/flowbed/"+name) {
-			t.Errorf("pool %q, log group %q", e.Agent.Prefect.WorkPool, "/flowbed/"+name)
+		if !poolName.matches(e.Agent.Prefect.WorkPool) || !logGroup.MatchString(place.names(name).LogGroup()) {
+			t.Errorf("pool %q, log group %q", e.Agent.Prefect.WorkPool, place.names(name).LogGroup())
 		}
 	})
 }

@@ -15,7 +15,7 @@ func (s *Stack) addNetwork() {
 		API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
 	})
 	s.tasks = add(s, "task security group", provision.Own, resource.SecurityGroup{
-		API: s.c.EC2, ID: s.id, Name: s.name("tasks"), Reader: s.groups, Among: s.env.TaskRole.Dask,
+		API: s.c.EC2, ID: s.id, Name: s.id.Names().TaskGroup(), Reader: s.groups, Among: s.env.TaskRole.Dask,
 		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network, VPC: s.vpc(),
 	})
 }
@@ -29,7 +29,7 @@ func (s *Stack) addAgent() {
 		a = &spec.Agent{}
 	}
 	group := resource.SecurityGroup{
-		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Reader: s.groups,
+		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Reader: s.groups,
 		Description: "The agent of the flowbed environment " + s.id.Env, Network: s.network, VPC: s.vpc(),
 	}
 	key := s.addKey(a.SSH)
@@ -37,14 +37,14 @@ func (s *Stack) addAgent() {
 	s.group = add(s, "agent security group", own, group)
 
 	role := add(s, "agent role", own, resource.Role{
-		API: s.c.IAM, ID: s.id, Name: s.name("agent"),
+		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(),
 		Description: "What the agent of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.InstanceTrust(s.place()),
 		Managed:     []string{"arn:" + s.id.Partition + ":iam::aws:policy/AmazonSSMManagedInstanceCore"},
 		Inline:      s.agentPolicy,
 	})
 	profile := add(s, "agent instance profile", own, resource.Profile{
-		API: s.c.IAM, ID: s.id, Name: s.name("agent"), Role: role,
+		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(), Role: role,
 	})
 	var image provision.Ref[resource.ImageState]
 	var offer provision.Ref[resource.OfferState]
@@ -53,7 +53,7 @@ func (s *Stack) addAgent() {
 		offer = onDemand(s, "offer", resource.Offer{API: s.c.EC2, Type: a.InstanceType, Image: image})
 	}
 	s.agent = add(s, "agent instance", own, resource.Instance{
-		API: s.c.EC2, ID: s.id, Name: s.name("agent"), Type: a.InstanceType,
+		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Type: a.InstanceType,
 		ImageName: a.Image, Image: image, Offer: offer, VolumeGiB: a.VolumeGiB,
 		Refuge: onDemand(s, "default security groups", resource.DefaultGroups{API: s.c.EC2}),
 		Key:    key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
@@ -91,7 +91,7 @@ func (s *Stack) addKey(ssh *spec.SSH) provision.Ref[resource.KeyPairState] {
 		public = ssh.PublicKey
 	}
 	imported := add(s, "key pair", wanted(s.o.Removal || public != ""), resource.KeyPair{
-		API: s.c.EC2, ID: s.id, Name: s.name("agent"), PublicKey: public,
+		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), PublicKey: public,
 	})
 	switch {
 	case ssh != nil && ssh.KeyName != "" && !s.o.Removal:

@@ -46,11 +46,11 @@ func (s *Stack) orphanRoles() (task, execution resource.NameEntry) {
 	of := func(name string) resource.Kind[resource.RoleState] {
 		r := resource.Role{API: s.c.IAM, ID: s.id, Name: name}
 		if name == spec.AccountExecutionRole { // others may keep it: then what we put there goes
-			r.Shared, r.Managed, r.Inline = true, s.executionManaged(), policy(s.sharedPolicy(), "{}")
+			r.Shared, r.Managed, r.Inline = true, s.executionManaged(), policy(s.id.Names().SharedPolicy(), "{}")
 		}
 		return r
 	}
-	agent := s.name("agent")
+	agent := s.id.Names().Agent()
 	task = entry(resource.KindTaskRole, t.Name, s.defaults.TaskRole.Name, t.Ownership, x.Name, agent)
 	execution = entry(resource.KindExecutionRole, x.Name, s.defaults.ExecutionRole.Name, x.Ownership, t.Name, agent)
 	return addOrphans(s, task, "", of), addOrphans(s, execution, spec.AccountExecutionRole, of)
@@ -69,7 +69,7 @@ func (s *Stack) orphanClusters() resource.NameEntry {
 }
 
 func (s *Stack) orphanPools() resource.NameEntry {
-	e := entry(resource.KindWorkPool, s.prefect().WorkPool, "flowbed-"+s.id.Env, "")
+	e := entry(resource.KindWorkPool, s.prefect().WorkPool, s.id.Names().WorkPool(), "")
 	return addOrphans(s, e, "", func(name string) resource.Kind[resource.PoolState] {
 		return resource.Pool{API: s.api, ID: s.id, Name: name, Removing: true}
 	})

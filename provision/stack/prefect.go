@@ -2,6 +2,7 @@ package stack
 
 import (
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
@@ -79,14 +80,14 @@ func (s *Stack) addWorker() {
 func (s *Stack) poolDefaults() prefect.Defaults {
 	f := s.facts()
 	d := prefect.Defaults{
-		Kind: s.version.Kind(), LogGroup: s.logGroupName(), Region: s.id.Region,
+		Kind: s.version.Kind(), LogGroup: s.id.Names().LogGroup(), Region: s.id.Region,
 		Image: s.version.Image(), Packages: "prefect-aws==" + s.version.AWS(),
 		ClusterARN: f.ClusterARN, TaskRole: f.TaskRole, ExecutionRole: f.ExecutionRole,
 		VPC: f.vpc, Subnets: f.Subnets, Groups: f.Groups, PublicIP: f.PublicIP,
 	}
 	if s.secret() != "" {
 		d.Variable = s.version.SecretVariable(s.prefect().APIKey == "")
-		d.SecretARN = s.id.ARN("ssm", s.id.Region, "parameter"+s.parameterName())
+		d.SecretARN = s.id.ARN("ssm", s.id.Region, "parameter"+s.id.Names().APIKey())
 	}
 	return d
 }
@@ -100,12 +101,12 @@ func (s *Stack) agentPolicy() map[string]string {
 	execution, _ := s.execution.Expect()
 	r := templates.AgentRights{ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, Prefect: generation(s.version)}
 	if s.secret() != "" {
-		r.Parameter = s.parameterName()
+		r.Parameter = s.id.Names().APIKey()
 	}
 	if p := s.prefect(); p != nil {
 		r.WorkPool = p.WorkPool
 	}
-	return map[string]string{"flowbed": templates.AgentPolicy(s.place(), r)}
+	return map[string]string{names.OwnPolicy: templates.AgentPolicy(s.place(), r)}
 }
 
 func generation(v prefect.Version) templates.Generation {

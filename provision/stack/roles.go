@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
@@ -19,7 +20,7 @@ func (s *Stack) addRoles() {
 		Description: "What the flows of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.TasksTrust(p), Managed: e.TaskRole.Policies,
 		Inline: func() map[string]string {
-			return policy("flowbed", templates.TaskPolicy(p, templates.TaskRights{
+			return policy(names.OwnPolicy, templates.TaskPolicy(p, templates.TaskRights{
 				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Dask: s.dask(), Statements: statements,
 			}))()
 		},
@@ -27,19 +28,19 @@ func (s *Stack) addRoles() {
 	})
 	parameter := "" // Prefect 1 gives its tasks the key itself
 	if s.o.Removal || s.secret() != "" && s.version.Kind() != prefect.Agent1 {
-		parameter = s.parameterName()
+		parameter = s.id.Names().APIKey()
 	}
 	shared := e.ExecutionRole.Name == spec.AccountExecutionRole
-	inline := "flowbed"
+	inline := names.OwnPolicy
 	if shared { // one policy for each environment that uses the role
-		inline = s.sharedPolicy()
+		inline = s.id.Names().SharedPolicy()
 	}
 	s.execution = add(s, "execution role", ownership(e.ExecutionRole.Ownership, shared), resource.Role{
 		API: s.c.IAM, ID: s.id, Name: e.ExecutionRole.Name, Shared: shared,
 		Description: "Lets ECS pull images, write logs and read the Prefect key for tasks",
 		Trust:       s.executionTrust(shared),
 		Managed:     s.executionManaged(),
-		Inline:      policy(inline, templates.ExecutionPolicy(p, s.logGroupName(), parameter)),
+		Inline:      policy(inline, templates.ExecutionPolicy(p, s.id.Names().LogGroup(), parameter)),
 		Names:       executionNames,
 	})
 }
@@ -61,9 +62,6 @@ func (s *Stack) executionManaged() []string {
 	return []string{"arn:" + s.id.Partition + ":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"}
 }
 
-// sharedPolicy is the name of this environment's policy of a role that it shares.
-func (s *Stack) sharedPolicy() string { return "flowbed-" + s.id.Env + "-" + s.id.Region }
-
 // dask is what a cluster of dask workers needs. The ARNs of the roles and of the
 // cluster are those that were read, or follow from the names.
 func (s *Stack) dask() *templates.DaskRights {
@@ -74,7 +72,7 @@ func (s *Stack) dask() *templates.DaskRights {
 	execution, _ := s.execution.Expect()
 	cluster, _ := s.cluster.Expect()
 	return &templates.DaskRights{
-		ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, LogGroup: s.logGroupName(),
+		ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, LogGroup: s.id.Names().LogGroup(),
 	}
 }
 

@@ -1,6 +1,5 @@
 // Package stack turns an environment of the spec into the graph of its
-// resources. It is the only place that knows which resource needs which, and
-// the names that the spec does not give.
+// resources. It is the only place that knows which resource needs which.
 package stack
 
 import (
@@ -130,7 +129,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 		return nil, err
 	}
 	s.limitLife()
-	s.groups = &resource.GroupReader{Names: []string{s.name("tasks"), s.name("agent")}}
+	s.groups = &resource.GroupReader{Names: []string{s.id.Names().TaskGroup(), s.id.Names().Agent()}}
 	s.parameters = &resource.ParameterReader{Names: s.neededParameters()}
 	s.defaults = spec.Defaults(env.Name, spec.Place{Account: id.Account, Region: id.Region})
 	s.addStorage()
@@ -166,14 +165,6 @@ func (s *Stack) place() templates.Place {
 	return templates.Place{Partition: s.id.Partition, Region: s.id.Region, Account: s.id.Account, Env: s.id.Env}
 }
 
-func (s *Stack) name(part string) string { return "flowbed-" + s.id.Env + "-" + part }
-
-func (s *Stack) logGroupName() string { return "/flowbed/" + s.id.Env }
-
-func (s *Stack) parameterName() string { return parameterName(s.id.Env) }
-
-func parameterName(env string) string { return "/flowbed/" + env + "/prefect-api-key" }
-
 // wanted is Own for what the spec asks for, and Unwanted for what it does not:
 // up takes away what an earlier spec has left.
 func wanted(yes bool) provision.Ownership {
@@ -185,9 +176,9 @@ func wanted(yes bool) provision.Ownership {
 
 func (s *Stack) addStorage() {
 	e := s.env
-	s.nameLog = &resource.NameLog{API: s.c.Logs, ID: s.id, Group: s.logGroupName()}
+	s.nameLog = &resource.NameLog{API: s.c.Logs, ID: s.id, Group: s.id.Names().LogGroup()}
 	s.logs = add(s, "log group", provision.Own, resource.LogGroup{
-		API: s.c.Logs, ID: s.id, Name: s.logGroupName(), Days: e.Logs.RetentionDays, Names: s.nameLog,
+		API: s.c.Logs, ID: s.id, Name: s.id.Names().LogGroup(), Days: e.Logs.RetentionDays, Names: s.nameLog,
 	})
 	s.bucket = add(s, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
 		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",
@@ -195,7 +186,7 @@ func (s *Stack) addStorage() {
 		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptiesBucket(), Names: s.orphanBuckets(),
 	})
 	s.parameter = add(s, "api key parameter", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
-		API: s.c.SSM, ID: s.id, Name: s.parameterName(), Value: s.secret(), Reader: s.parameters,
+		API: s.c.SSM, ID: s.id, Name: s.id.Names().APIKey(), Value: s.secret(), Reader: s.parameters,
 	})
 }
 
@@ -214,7 +205,7 @@ func (s *Stack) neededParameters() (names []string) {
 		return nil
 	}
 	if s.secret() != "" {
-		names = append(names, s.parameterName())
+		names = append(names, s.id.Names().APIKey())
 	}
 	if image := s.image().Parameter(); image != "" {
 		names = append(names, image)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/templates"
@@ -89,7 +90,7 @@ func describe(env *spec.Environment, t templates.Tasks) (templates.Agent, error)
 		Env: env.Name, Region: env.Region, Prefect: v.String(), APIURL: p.APIURL, CA: p.CAFile, TTL: env.Lifetime(),
 	}
 	if p.APIKey != "" || p.AuthString != "" {
-		c.Secret = &templates.Secret{Parameter: parameterName(env.Name), Variable: v.SecretVariable(p.APIKey == "")}
+		c.Secret = &templates.Secret{Parameter: names.Names{Env: env.Name}.APIKey(), Variable: v.SecretVariable(p.APIKey == "")}
 	}
 	if v.Kind() == prefect.Agent1 {
 		return templates.Prefect1Agent(c, p.Labels, t)

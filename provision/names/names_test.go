@@ -1,0 +1,61 @@
+package names_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/flowbed/flowbed/provision/names"
+)
+
+// A name that changes is an object that is not found again.
+func TestNames(t *testing.T) {
+	n := names.Names{Env: "dev", Account: "123456789012", Region: "us-east-1"}
+	for want, have := range map[string]string{
+		"/flowbed/dev":                          n.LogGroup(),
+		"/flowbed/dev/lease":                    n.Lease(),
+		"/flowbed/dev/prefect-api-key":          n.APIKey(),
+		"flowbed-dev-123456789012-us-east-1-an": n.Bucket(),
+		"flowbed-dev-34376dc25c58":              n.GlobalBucket(),
+		"flowbed-dev-task":                      n.TaskRole(),
+		"flowbed-dev-agent":                     n.Agent(),
+		"flowbed-dev-tasks":                     n.TaskGroup(),
+		"flowbed-dev-us-east-1":                 n.SharedPolicy(),
+		"flowbed-dev":                           n.WorkPool(),
+		"dev-i-0a1b":                            n.Worker("i-0a1b"),
+	} {
+		if have != want {
+			t.Errorf("have %q, want %q", have, want)
+		}
+	}
+}
+
+// TestLongest: the longest name of an environment in the longest of AWS's regions
+// stays within what AWS takes.
+func TestLongest(t *testing.T) {
+	n := names.Names{Env: strings.Repeat("e", 20), Account: "123456789012", Region: "ap-southeast-99"}
+	for _, c := range []struct {
+		what, name string
+		most       int
+	}{
+		{"bucket", n.Bucket(), 63}, {"global bucket", n.GlobalBucket(), 63},
+		{"task role", n.TaskRole(), 64}, {"agent role", n.Agent(), 64},
+		{"shared policy", n.SharedPolicy(), 128}, {"task security group", n.TaskGroup(), 255},
+		{"log group", n.LogGroup(), 512}, {"task family", n.TaskFamily(), 255},
+		{"parameter", "arn:aws-us-gov:ssm:" + n.Region + ":" + n.Account + ":parameter" + n.APIKey(), 1011},
+	} {
+		if len(c.name) > c.most {
+			t.Errorf("%s %s has %d characters, and AWS takes %d", c.what, c.name, len(c.name), c.most)
+		}
+	}
+}
+
+func TestIsLease(t *testing.T) {
+	for name, want := range map[string]bool{
+		"/flowbed/dev/lease": true, "/flowbed/lease": false, "/flowbed//lease": false,
+		"/flowbed/dev/prefect-api-key": false, "/other/dev/lease": false, "/lease": false, "": false,
+	} {
+		if have := names.IsLease(name); have != want {
+			t.Errorf("%q: %t, want %t", name, have, want)
+		}
+	}
+}
