@@ -83,10 +83,9 @@ func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList,
 	var wg sync.WaitGroup
 	for i, r := range regions {
 		wg.Go(func() {
-			c := stack.NewClients(a.inRegion(cfg, r))
-			lists[i], errs[i] = inventory.Region(ctx, r, inventory.Clients{
-				Account: id.Account, IAM: c.IAM, EC2: c.EC2, ECS: c.ECS, S3: c.S3, SSM: c.SSM, Logs: c.Logs,
-			})
+			at := id
+			at.Region = r
+			lists[i], errs[i] = inventory.Region(ctx, r, stack.Discoverers(stack.NewClients(a.inRegion(cfg, r)), at))
 		})
 	}
 	wg.Wait()

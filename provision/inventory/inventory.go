@@ -1,13 +1,16 @@
-// Package census finds the environments that an account holds, without a spec
-// and without knowing a name: by the tags that all their objects carry.
+// Package inventory finds the environments that an account holds, without a spec
+// and without knowing a name: by the tags that all their objects carry. The kinds
+// of objects find their own (resource.Discoverer), and package stack says which
+// kinds there are; here they become environments with an age and an expiry.
 //
 // Each environment has a log group, which is called after it and comes first and
 // goes last of all that matters: what the log group says of the environment's
-// life, counts. But a run may have been killed before there was one, so other
-// objects are looked for too, and an environment of which nothing but a role is
-// left is still found. IAM's objects are not in a region; they belong to the one
-// that their tags name. Objects of the whole account count for those whose claim
-// they carry.
+// life, counts. It also keeps the names of objects that a spec has named, which
+// are looked for as soon as it has been read, while the other searches run. But a
+// run may have been killed before there was a log group, so an environment of which
+// nothing but a role is left is still found. IAM's objects are not in a region; they belong
+// to the one that their tags name. Objects of the whole account count for those
+// whose claim they carry.
 //
 // Nothing is ever concluded from a name alone.
 package inventory
@@ -16,33 +19,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-
 	"github.com/flowbed/flowbed/provision/resource"
 )
-
-// Clients are those of one region.
-type Clients struct {
-	Account string // whose buckets are looked at
-
-	IAM  *iam.Client
-	EC2  *ec2.Client
-	ECS  *ecs.Client
-	S3   *s3.Client
-	SSM  *ssm.Client
-	Logs *cloudwatchlogs.Client
-}
 
 // Environment is what there is of an environment.
 type Environment struct {
@@ -54,38 +37,32 @@ type Environment struct {
 
 // Object is one object of an environment.
 type Object struct {
-	Kind string // "bucket", "cluster", "instance", "key pair", "log group", "parameter", "role", "security group"
+	Kind string // in the singular: "log group"
 	Name string // or id
 }
 
-// seen is an object as it was found.
-type seen struct {
-	Object
-	created time.Time
-	tags    resource.Tags
-}
-
-// Region finds the environments of one region, by region and name. IAM's objects
-// are among them as far as they belong to the region. An error says what could
-// not be looked at; the environments are then those of the rest.
-func Region(ctx context.Context, region string, c Clients) ([]Environment, error) {
-	searches := []struct {
-		what string
-		find func(context.Context) ([]seen, error)
-	}{
-		{"log groups", c.logGroups}, {"instances", c.instances}, {"security groups", c.groups}, {"key pairs", c.keys},
-		{"clusters", c.clusters}, {"parameters", c.parameters}, {"roles", c.roles},
-		{"buckets", func(ctx context.Context) ([]seen, error) { return c.buckets(ctx, region) }},
-	}
-	found := make([][]seen, len(searches))
-	errs := make([]error, len(searches))
+// Region finds the environments of one region, by name. IAM's objects are among
+// them as far as they belong to the region. An error says what could not be looked
+// at; the environments are then those of the rest.
+func Region(ctx context.Context, region string, s resource.Searches) ([]Environment, error) {
+	found := make([][]resource.Found, 1+len(s.Others))
+	errs := make([]error, len(found))
 	var wg sync.WaitGroup
-	for i, s := range searches {
-		wg.Go(func() {
-			if found[i], errs[i] = s.find(ctx); errs[i] != nil {
-				errs[i] = fmt.Errorf("list %s in %s: %w", s.what, region, errs[i])
+	anchors := make(chan struct{}) // closed when those in found[0] are complete
+	wg.Go(func() {
+		defer close(anchors)
+		found[0], errs[0] = s.Anchor.Discover(ctx, func(context.Context) []string { return nil })
+	})
+	for i, o := range s.Others {
+		recorded := func(ctx context.Context) []string {
+			select {
+			case <-anchors:
+				return recordedNames(found[0], region, o.RecordedAs)
+			case <-ctx.Done():
+				return nil
 			}
-		})
+		}
+		wg.Go(func() { found[i+1], errs[i+1] = o.Kind.Discover(ctx, recorded) })
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
@@ -94,11 +71,26 @@ func Region(ctx context.Context, region string, c Clients) ([]Environment, error
 	return gather(region, slices.Concat(found...)), errors.Join(errs...)
 }
 
+// recordedNames are what the anchors of a region's environments keep for the kinds.
+func recordedNames(anchors []resource.Found, region string, kinds []string) (all []string) {
+	for _, a := range anchors {
+		if a.Expiry != resource.ExpiryDecides || !strings.HasSuffix(a.Tags.Owner().By, "@"+region) {
+			continue
+		}
+		kept := resource.RecordedNames(a.Tags)
+		for _, k := range kinds {
+			all = append(all, kept[k]...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // gather sorts objects by the environments of a region to which they belong.
-func gather(region string, objects []seen) (list []Environment) {
-	byName := map[string][]seen{}
+func gather(region string, objects []resource.Found) (list []Environment) {
+	byName := map[string][]resource.Found{}
 	for _, o := range objects {
-		for _, owner := range owners(o.tags) {
+		for _, owner := range owners(o.Tags) {
 			if name, ok := strings.CutSuffix(owner, "@"+region); ok && name != "" {
 				byName[name] = append(byName[name], o)
 			}
@@ -107,12 +99,12 @@ func gather(region string, objects []seen) (list []Environment) {
 	for name, all := range byName {
 		e := Environment{Name: name, Region: region, Expires: expiry(all)}
 		for _, o := range all {
-			e.Objects = append(e.Objects, o.Object)
-			if shared := len(o.tags.Owner().Claims) > 0; shared || o.created.IsZero() {
+			e.Objects = append(e.Objects, Object{o.Kind, o.Name})
+			if shared(o) || o.Created.IsZero() {
 				continue // it may be older than this environment
 			}
-			if e.Created.IsZero() || o.created.Before(e.Created) {
-				e.Created = o.created.UTC()
+			if e.Created.IsZero() || o.Created.Before(e.Created) {
+				e.Created = o.Created.UTC()
 			}
 		}
 		slices.SortFunc(e.Objects, func(a, b Object) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
@@ -121,6 +113,9 @@ func gather(region string, objects []seen) (list []Environment) {
 	slices.SortFunc(list, func(a, b Environment) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
+
+// shared reports whether an object may be that of several environments.
+func shared(o resource.Found) bool { return len(o.Tags.Owner().Claims) > 0 }
 
 // owners are the environments, as name@region, to which an object belongs: its
 // maker, or if it may be shared, those who claim it.
@@ -135,21 +130,22 @@ func owners(t resource.Tags) []string {
 	}
 }
 
-// expiry is when an environment's life ends; zero if never. The log group knows.
-// Without one every object has to have an expiry, and the last one counts.
-func expiry(all []seen) (last time.Time) {
+// expiry is when an environment's life ends; zero if never. One object decides, if
+// it is there. Without it every object has to have an expiry, and the last one
+// counts.
+func expiry(all []resource.Found) (last time.Time) {
 	for _, o := range all {
-		if o.Kind == kindLogGroup {
-			at, _ := o.tags.Expires()
+		if o.Expiry == resource.ExpiryDecides {
+			at, _ := o.Tags.Expires()
 			return at
 		}
 	}
 	for _, o := range all {
-		if len(o.tags.Owner().Claims) > 0 {
+		if shared(o) {
 			continue
 		}
-		at, ok := o.tags.Expires()
-		if !ok && o.Kind != kindLease {
+		at, ok := o.Tags.Expires()
+		if !ok && o.Expiry != resource.ExpiryNone {
 			return time.Time{}
 		}
 		if at.After(last) {

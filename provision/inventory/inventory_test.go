@@ -13,25 +13,29 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/stack"
 )
 
 const region = "eu-central-1"
 
-func clients(a *sandbox.Account) Clients {
-	cfg := a.Config(region)
-	return Clients{
-		Account: sandbox.DefaultAccount, IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg),
-		S3: s3.NewFromConfig(cfg), SSM: ssm.NewFromConfig(cfg), Logs: cloudwatchlogs.NewFromConfig(cfg),
-	}
+func clients(a *sandbox.Account) stack.Clients { return stack.NewClients(a.Config(region)) }
+
+// find is what list does in one region.
+func find(ctx context.Context, c stack.Clients) ([]Environment, error) {
+	return Region(ctx, region, stack.Discoverers(c, id("all", region, 0)))
 }
 
 const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
@@ -47,7 +51,7 @@ func id(name, region string, ttl time.Duration) resource.Identity {
 
 type maker struct {
 	*testing.T
-	Clients
+	stack.Clients
 }
 
 func (m maker) must(_ any, err error) {
@@ -85,6 +89,30 @@ func (m maker) group(name string, t resource.Tags) {
 		in.TagSpecifications[0].Tags = append(in.TagSpecifications[0].Tags, types.Tag{Key: &k, Value: &v})
 	}
 	m.must(m.EC2.CreateSecurityGroup(m.Context(), in))
+}
+
+func (m maker) profile(name string, t resource.Tags) {
+	in := &iam.CreateInstanceProfileInput{InstanceProfileName: &name}
+	for k, v := range t {
+		in.Tags = append(in.Tags, iamtypes.Tag{Key: &k, Value: &v})
+	}
+	m.must(m.IAM.CreateInstanceProfile(m.Context(), in))
+}
+
+func (m maker) cluster(name string, t resource.Tags) {
+	in := &ecs.CreateClusterInput{ClusterName: &name}
+	for k, v := range t {
+		in.Tags = append(in.Tags, ecstypes.Tag{Key: &k, Value: &v})
+	}
+	m.must(m.ECS.CreateCluster(m.Context(), in))
+}
+
+func (m maker) parameter(name string, t resource.Tags) {
+	in := &ssm.PutParameterInput{Name: &name, Value: &name, Type: ssmtypes.ParameterTypeString}
+	for k, v := range t {
+		in.Tags = append(in.Tags, ssmtypes.Tag{Key: &k, Value: &v})
+	}
+	m.must(m.SSM.PutParameter(m.Context(), in))
 }
 
 // outline is what was found in a form that is easy to compare.
@@ -145,9 +173,47 @@ func TestRegion(t *testing.T) {
 			shared := id("maker", region, time.Hour).SharedTags("x")
 			delete(shared, "flowbed:claim:maker@"+region)
 			shared["flowbed:claim:user@"+region] = "in use"
-			m.role(accountRole, shared)
+			m.role(names.AccountExecutionRole, shared)
 			m.bucket("flowbed-user", id("user", region, time.Hour).Tags("x"))
 		}, map[string]string{"user": "1h0m0s, bucket flowbed-user, role ecsTaskExecutionRole"}},
+		{"names of its own", func(m maker) {
+			group := id("own", region, time.Hour).Tags("x")
+			group["flowbed:bucket"] = "data-of-ours older-data elsewhere flowbed-own gone"
+			m.logGroup("/flowbed/own", group)
+			mine := id("own", region, 0).Tags("x")
+			for _, name := range []string{"data-of-ours", "older-data", "flowbed-own"} {
+				m.bucket(name, mine)
+			}
+			m.bucket("data-of-ours-2", mine) // of no record, and so not looked for
+			m.bucket("elsewhere", id("other", region, 0).Tags("x"))
+			m.role("runner", mine)
+			m.cluster("farm", mine)
+			m.profile("flowbed-own-agent", mine)
+			m.parameter("/flowbed/own/prefect-api-key", mine)
+		}, map[string]string{
+			"own": "1h0m0s, bucket data-of-ours, bucket flowbed-own, bucket older-data, cluster farm, " +
+				"instance profile flowbed-own-agent, log group /flowbed/own, parameter /flowbed/own/prefect-api-key, role runner",
+			"other": "never, bucket elsewhere",
+		}},
+		{"the record of a log group that is not ours says nothing", func(m maker) {
+			m.logGroup("/flowbed/theirs", resource.Tags{"flowbed:bucket": "data"})
+			there := id("there", "us-east-1", 0).Tags("x")
+			there["flowbed:bucket"] = "data"
+			m.logGroup("/flowbed/there", there)
+			m.bucket("data", id("dev", region, 0).Tags("x"))
+		}, map[string]string{}},
+		{"a lease has no expiry, and what is half built has its own", func(m maker) {
+			m.parameter("/flowbed/ci/lease", id("ci", region, 0).Tags("x"))
+			m.role("flowbed-ci-task", id("ci", region, time.Hour).Tags("x"))
+			m.parameter("/flowbed/held/lease", id("held", region, 0).Tags("x"))
+		}, map[string]string{
+			"ci":   "1h0m0s, lease /flowbed/ci/lease, role flowbed-ci-task",
+			"held": "never, lease /flowbed/held/lease",
+		}},
+		{"an instance profile alone", func(m maker) {
+			m.profile("flowbed-ci-agent", id("ci", region, time.Hour).Tags("x"))
+			m.profile("flowbed-theirs-agent", nil)
+		}, map[string]string{"ci": "1h0m0s, instance profile flowbed-ci-agent"}},
 		{"an expiry that is no time is none", func(m maker) {
 			tags := id("odd", region, time.Hour).Tags("x")
 			tags[resource.KeyExpires] = "tomorrow"
@@ -160,7 +226,7 @@ func TestRegion(t *testing.T) {
 				began := time.Now()
 				c.make(maker{t, clients(a)})
 				writes := len(a.Writes())
-				list, err := Region(t.Context(), region, clients(a))
+				list, err := find(t.Context(), clients(a))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -180,13 +246,13 @@ func TestAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := sandbox.New()
 		m := maker{t, clients(a)}
-		m.role(accountRole, id("dev", region, 0).SharedTags("x"))
+		m.role(names.AccountExecutionRole, id("dev", region, 0).SharedTags("x"))
 		time.Sleep(time.Hour)
 		m.role("flowbed-dev-task", id("dev", region, 0).Tags("x"))
 		made := time.Now()
 		time.Sleep(time.Hour)
 		m.logGroup("/flowbed/dev", id("dev", region, 0).Tags("x"))
-		list, err := Region(t.Context(), region, clients(a))
+		list, err := find(t.Context(), clients(a))
 		if err != nil || len(list) != 1 || !list[0].Created.Equal(made) {
 			t.Errorf("have %+v and %v, want one that was made at %s", list, err, made)
 		}
@@ -201,20 +267,70 @@ func TestPartly(t *testing.T) {
 		m.logGroup("/flowbed/dev", id("dev", region, 0).Tags("x"))
 		denied := errors.New("denied")
 		a.Fault = func(c sandbox.Call) sandbox.Fault {
-			if c.Operation == "ListRoles" {
+			if c.Operation == "GetAccountAuthorizationDetails" {
 				return sandbox.Fault{Refuse: denied}
 			}
 			return sandbox.Fault{}
 		}
-		list, err := Region(t.Context(), region, clients(a))
+		list, err := find(t.Context(), clients(a))
 		if len(list) != 1 || !errors.Is(err, denied) || !strings.HasPrefix(err.Error(), "list roles in "+region+": ") {
 			t.Errorf("have %+v and %v", list, err)
 		}
 		stopped := errors.New("stopped")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(stopped)
-		if _, err := Region(ctx, region, clients(a)); !errors.Is(err, stopped) {
+		if _, err := find(ctx, clients(a)); !errors.Is(err, stopped) {
 			t.Errorf("after an interruption: %v", err)
 		}
 	})
+}
+
+// TestCalls: the searches run at the same time, and only names that a spec has
+// given are waited for.
+func TestCalls(t *testing.T) {
+	const trip = time.Second
+	for _, c := range []struct {
+		name, bucket string
+		trips, calls int
+	}{
+		{"names by default", "flowbed-dev", 2, 14},
+		{"a bucket with a name of its own", "data", 4, 15},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := sandbox.New()
+				m, tags := maker{t, clients(a)}, id("dev", region, 0).Tags("x")
+				group := id("dev", region, 0).Tags("x")
+				if c.bucket != names.Prefix+"dev" {
+					group["flowbed:bucket"] = c.bucket
+				}
+				m.logGroup("/flowbed/dev", group)
+				m.bucket(c.bucket, tags)
+				m.role("flowbed-dev-task", tags)
+				m.role("flowbed-dev-agent", tags)
+				m.profile("flowbed-dev-agent", tags)
+				m.cluster("default", id("dev", region, 0).SharedTags("x"))
+				m.parameter("/flowbed/dev/prefect-api-key", tags)
+				slow := a.Config(region)
+				slow.APIOptions = append(slow.APIOptions, func(s *middleware.Stack) error {
+					return s.Initialize.Add(middleware.InitializeMiddlewareFunc("slow", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+						middleware.InitializeOutput, middleware.Metadata, error) {
+						time.Sleep(trip)
+						return next.HandleInitialize(ctx, in)
+					}), middleware.Before)
+				})
+				before, began := len(a.Calls()), time.Now()
+				list, err := find(t.Context(), stack.NewClients(slow))
+				if err != nil || len(list) != 1 || len(list[0].Objects) != 7 {
+					t.Fatalf("have %+v and %v", list, err)
+				}
+				if trips := int(time.Since(began) / trip); trips != c.trips {
+					t.Errorf("%d dependent trips, want %d", trips, c.trips)
+				}
+				if calls := len(a.Calls()) - before; calls != c.calls {
+					t.Errorf("%d calls, want %d: %v", calls, c.calls, a.Calls()[before:])
+				}
+			})
+		})
+	}
 }

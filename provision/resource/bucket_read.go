@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/names"
 )
 
 const publicBlocked = "blocked"
@@ -84,6 +87,71 @@ func (b Bucket) readTags(ctx context.Context) (Tags, error) {
 		return Tags{}, nil
 	}
 	return tagsOf(out.TagSet, func(t types.Tag) (*string, *string) { return t.Key, t.Value }), nil
+}
+
+var _ Discoverer = Bucket{}
+
+// Discover implements Discoverer. Names that a spec gives may begin in any way, so
+// each of them is looked for by itself. Only buckets of this account are listed:
+// somebody else may have taken a name that we have given up.
+func (b Bucket) Discover(ctx context.Context, recorded Recorded) ([]Found, error) {
+	var ours, named []Found
+	err := atOnce(ctx,
+		func(ctx context.Context) (err error) {
+			ours, err = b.list(ctx, names.Prefix)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			named, err = b.listNamed(ctx, recorded(ctx))
+			return err
+		},
+	)
+	if err != nil {
+		return nil, fmt.Errorf("list buckets in %s: %w", b.ID.Region, err)
+	}
+	return append(ours, named...), nil
+}
+
+// listNamed finds buckets by their full names.
+func (b Bucket) listNamed(ctx context.Context, all []string) ([]Found, error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(mostReads)
+	found := make([][]Found, len(all))
+	for i, name := range all {
+		if strings.HasPrefix(name, names.Prefix) {
+			continue // it is among ours
+		}
+		g.Go(func() error {
+			list, err := b.list(ctx, name)
+			found[i] = slices.DeleteFunc(list, func(f Found) bool { return f.Name != name })
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(found...), nil
+}
+
+// list finds the account's buckets in the region whose names begin so.
+func (b Bucket) list(ctx context.Context, prefix string) (list []Found, err error) {
+	pages := s3.NewListBucketsPaginator(b.API, &s3.ListBucketsInput{Prefix: &prefix, BucketRegion: &b.ID.Region})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Buckets {
+			list = append(list, Found{Kind: "bucket", Name: deref(o.Name), Created: deref(o.CreationDate)})
+		}
+	}
+	return withTags(ctx, list, func(ctx context.Context, f Found) (Tags, error) {
+		tags, err := Bucket{API: b.API, ID: b.ID, Name: f.Name}.readTags(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read tags of %s: %w", f.Name, err)
+		}
+		return tags, nil
+	})
 }
 
 // unless is what an error means to whom a certain code is an answer: S3 says

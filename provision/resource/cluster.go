@@ -97,6 +97,42 @@ func (c Cluster) Read(ctx context.Context) (s ClusterState, err error) {
 	return s, nil
 }
 
+var _ Discoverer = Cluster{}
+
+// Discover implements Discoverer. It asks for each page of the list what is in it,
+// under whatever name: 100 is the most for both calls.
+func (c Cluster) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
+	failed := func(err error) ([]Found, error) {
+		return nil, fmt.Errorf("list clusters in %s: %w", c.ID.Region, err)
+	}
+	pages := ecs.NewListClustersPaginator(c.API, &ecs.ListClustersInput{MaxResults: new(int32(100))})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return failed(err)
+		}
+		if len(page.ClusterArns) == 0 {
+			continue
+		}
+		out, err := c.API.DescribeClusters(ctx, &ecs.DescribeClustersInput{
+			Clusters: page.ClusterArns, Include: []types.ClusterField{types.ClusterFieldTags},
+		})
+		if err != nil {
+			return failed(err)
+		}
+		for _, o := range out.Clusters {
+			if deref(o.Status) == "INACTIVE" {
+				continue
+			}
+			list = append(list, Found{
+				Kind: "cluster", Name: deref(o.ClusterName),
+				Tags: tagsOf(o.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value }),
+			})
+		}
+	}
+	return list, nil
+}
+
 func (c Cluster) tags() Tags {
 	if c.Shared {
 		return c.ID.SharedTags(c.Name)

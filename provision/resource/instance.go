@@ -192,6 +192,29 @@ func machineOf(o types.Instance) Machine {
 	return m
 }
 
+var _ Discoverer = Instance{}
+
+// Discover implements Discoverer. What is shutting down is as good as gone.
+func (i Instance) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
+	pages := ec2.NewDescribeInstancesPaginator(i.API, &ec2.DescribeInstancesInput{Filters: []types.Filter{
+		anyOfOurs(), filter("instance-state-name", "pending", "running", "stopping", "stopped"),
+	}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list instances in %s: %w", i.ID.Region, err)
+		}
+		for _, r := range page.Reservations {
+			for _, o := range r.Instances {
+				list = append(list, Found{
+					Kind: "instance", Name: deref(o.InstanceId), Created: deref(o.LaunchTime), Tags: ec2Tags(o.Tags),
+				})
+			}
+		}
+	}
+	return list, nil
+}
+
 // wantMetadata is IMDSv2 without a way for containers to reach it.
 const wantMetadata = "on, token required, hop limit 1"
 

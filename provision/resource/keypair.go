@@ -65,6 +65,20 @@ func readKey(ctx context.Context, api *ec2.Client, name string) (KeyPairState, e
 	return KeyPairState{Name: deref(p.KeyName), PublicKey: key, Wanted: key, Tags: ec2Tags(p.Tags)}, nil
 }
 
+var _ Discoverer = KeyPair{}
+
+// Discover implements Discoverer.
+func (k KeyPair) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
+	out, err := k.API.DescribeKeyPairs(ctx, &ec2.DescribeKeyPairsInput{Filters: []types.Filter{anyOfOurs()}})
+	if err != nil {
+		return nil, fmt.Errorf("list key pairs in %s: %w", k.ID.Region, err)
+	}
+	for _, o := range out.KeyPairs {
+		list = append(list, Found{Kind: "key pair", Name: deref(o.KeyName), Created: deref(o.CreateTime), Tags: ec2Tags(o.Tags)})
+	}
+	return list, nil
+}
+
 // Create implements provision.Resource.
 func (k KeyPair) Create(ctx context.Context) (*KeyPairState, error) {
 	_, err := k.API.ImportKeyPair(ctx, &ec2.ImportKeyPairInput{
@@ -173,6 +187,9 @@ func ec2Tag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 func ec2Tags(list []types.Tag) Tags {
 	return tagsOf(list, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
 }
+
+// anyOfOurs finds what EC2 has of any environment.
+func anyOfOurs() types.Filter { return filter("tag-key", KeyEnvironment) }
 
 // dropEC2Tags removes tags whatever their value.
 func dropEC2Tags(ctx context.Context, api *ec2.Client, ids, keys []string) error {

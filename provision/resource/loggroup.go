@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/names"
 )
 
 // LogGroup is a CloudWatch log group whose entries do not stay for ever.
@@ -89,6 +91,40 @@ func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
 		}
 	}
 	return fmt.Errorf("read log group: %w", provision.ErrAbsent)
+}
+
+var _ Discoverer = LogGroup{}
+
+// Discover implements Discoverer. The names of log groups never change.
+func (l LogGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
+	failed := func(err error) ([]Found, error) {
+		return nil, fmt.Errorf("list log groups in %s: %w", l.ID.Region, err)
+	}
+	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(l.API, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: new(names.Path)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return failed(err)
+		}
+		for _, g := range page.LogGroups {
+			list = append(list, Found{
+				Kind: "log group", Name: deref(g.LogGroupName), Created: time.UnixMilli(deref(g.CreationTime)), Expiry: ExpiryDecides,
+			})
+		}
+	}
+	list, err = withTags(ctx, list, func(ctx context.Context, f Found) (Tags, error) {
+		out, err := l.API.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{
+			ResourceArn: new(LogGroup{ID: l.ID, Name: f.Name}.arn()),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read tags of %s: %w", f.Name, err)
+		}
+		return out.Tags, nil
+	})
+	if err != nil {
+		return failed(err)
+	}
+	return list, nil
 }
 
 // Create implements provision.Resource.

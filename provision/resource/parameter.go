@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/names"
 )
 
 // Parameter is a secret in the Parameter Store. Its value is compared when it is
@@ -78,6 +79,49 @@ func (p Parameter) Read(ctx context.Context) (ParameterState, error) {
 		return ParameterState{}, err
 	}
 	return s, nil
+}
+
+var _ Discoverer = Parameter{}
+
+// Discover implements Discoverer. It finds the leases, too: they are parameters
+// of an environment that no step makes. The date that is listed is that of the
+// last change, and does not tell the age.
+func (p Parameter) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
+	failed := func(err error) ([]Found, error) {
+		return nil, fmt.Errorf("list parameters in %s: %w", p.ID.Region, err)
+	}
+	pages := ssm.NewDescribeParametersPaginator(p.API, &ssm.DescribeParametersInput{
+		MaxResults: new(int32(50)), // the most; otherwise a page has 10
+		ParameterFilters: []types.ParameterStringFilter{
+			{Key: new("Name"), Option: new("BeginsWith"), Values: []string{names.Path}},
+		},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return failed(err)
+		}
+		for _, o := range page.Parameters {
+			f := Found{Kind: "parameter", Name: deref(o.Name)}
+			if names.IsLease(f.Name) {
+				f.Kind, f.Expiry = "lease", ExpiryNone
+			}
+			list = append(list, f)
+		}
+	}
+	list, err = withTags(ctx, list, func(ctx context.Context, f Found) (Tags, error) {
+		out, err := p.API.ListTagsForResource(ctx, &ssm.ListTagsForResourceInput{
+			ResourceType: types.ResourceTypeForTaggingParameter, ResourceId: &f.Name,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read tags of %s: %w", f.Name, err)
+		}
+		return tagsOf(out.TagList, func(t types.Tag) (*string, *string) { return t.Key, t.Value }), nil
+	})
+	if err != nil {
+		return failed(err)
+	}
+	return list, nil
 }
 
 // Create implements provision.Resource. It fails if there is a parameter: only

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/names"
 )
 
 // Profile is an instance profile with the one role that it holds: one step,
@@ -61,6 +62,38 @@ func (p Profile) Read(ctx context.Context) (s ProfileState, err error) {
 	}
 	s.Tags = tagsOf(out.InstanceProfile.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
 	return s, nil
+}
+
+var _ Discoverer = Profile{}
+
+// Discover implements Discoverer. A spec cannot give a profile another name.
+func (p Profile) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
+	failed := func(err error) ([]Found, error) {
+		return nil, fmt.Errorf("list instance profiles in %s: %w", p.ID.Region, err)
+	}
+	pages := iam.NewListInstanceProfilesPaginator(p.API, &iam.ListInstanceProfilesInput{MaxItems: new(int32(1000))})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return failed(err)
+		}
+		for _, o := range page.InstanceProfiles {
+			if name := deref(o.InstanceProfileName); strings.HasPrefix(name, names.Prefix) {
+				list = append(list, Found{Kind: "instance profile", Name: name, Created: deref(o.CreateDate)})
+			}
+		}
+	}
+	list, err = withTags(ctx, list, func(ctx context.Context, f Found) (Tags, error) {
+		s, err := Profile{API: p.API, ID: p.ID, Name: f.Name}.Read(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		return s.Tags, nil
+	})
+	if err != nil {
+		return failed(err)
+	}
+	return list, nil
 }
 
 // Create implements provision.Resource.

@@ -93,6 +93,31 @@ func (r Role) readRole(ctx context.Context, s *RoleState) error {
 	return err
 }
 
+var _ Discoverer = Role{}
+
+// Discover implements Discoverer. ListRoles leaves the tags out, and a call for
+// the tags of each role would be most of what a whole search costs; this one call
+// has them, and so finds roles under any name. What else it tells is not used.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
+func (r Role) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
+	pages := iam.NewGetAccountAuthorizationDetailsPaginator(r.API, &iam.GetAccountAuthorizationDetailsInput{
+		Filter: []types.EntityType{types.EntityTypeRole}, MaxItems: new(int32(1000)),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list roles in %s: %w", r.ID.Region, err)
+		}
+		for _, o := range page.RoleDetailList {
+			list = append(list, Found{
+				Kind: "role", Name: deref(o.RoleName), Created: deref(o.CreateDate),
+				Tags: tagsOf(o.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value }),
+			})
+		}
+	}
+	return list, nil
+}
+
 // decoded is a policy as it was written. IAM sends policies percent-encoded, and
 // the SDK for Go leaves them so; a plus sign stands for itself.
 func decoded(document *string) (string, error) { return url.PathUnescape(deref(document)) }

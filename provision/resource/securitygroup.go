@@ -93,6 +93,23 @@ func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err erro
 	return s, fmt.Errorf("read security group: %w", provision.ErrAbsent)
 }
 
+var _ Discoverer = SecurityGroup{}
+
+// Discover implements Discoverer.
+func (g SecurityGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
+	pages := ec2.NewDescribeSecurityGroupsPaginator(g.API, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{anyOfOurs()}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list security groups in %s: %w", g.ID.Region, err)
+		}
+		for _, o := range page.SecurityGroups {
+			list = append(list, Found{Kind: "security group", Name: deref(o.GroupId), Tags: ec2Tags(o.Tags)})
+		}
+	}
+	return list, nil
+}
+
 // Create implements provision.Resource.
 func (g SecurityGroup) Create(ctx context.Context) (*SecurityGroupState, error) {
 	n, ok := g.Network.Get()

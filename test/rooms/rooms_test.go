@@ -34,7 +34,7 @@ var mayKnow = map[string][]string{
 	"provision/spec":        {"provision/names", "provision/prefect"},
 	"provision/resource":    {"provision", "provision/awserr", "provision/names", "provision/prefect"},
 	"provision/lease":       {"provision/awserr", "provision/resource"},
-	"provision/inventory":   {"provision/awserr", "provision/resource"},
+	"provision/inventory":   {"provision/resource"},
 	"provision/permissions": {"provision", "provision/resource"},
 	"provision/stack": {"provision", "provision/awserr", "provision/lease", "provision/names", "provision/permissions",
 		"provision/prefect", "provision/resource", "provision/spec", "templates"},
