@@ -210,6 +210,25 @@ func TestListsLeaveOutTags(t *testing.T) {
 	}
 }
 
+// The details of roles have the tags that their list leaves out.
+func TestRoleDetails(t *testing.T) {
+	h := newHand("us-east-1")
+	try.OK(h.create("one", try.Trust, iamTag("k", "v")))
+	try.OK(h.create("two", try.Trust, iamTag("k", "w")))
+	in := &iam.GetAccountAuthorizationDetailsInput{Filter: []types.EntityType{types.EntityTypeRole}, MaxItems: aws.Int32(1)}
+	pages, have := iam.NewGetAccountAuthorizationDetailsPaginator(h.IAM, in), ""
+	for pages.HasMorePages() {
+		for _, r := range try.Must(pages.NextPage(t.Context())).RoleDetailList {
+			have += *r.RoleName + " " + *r.Tags[0].Value + ","
+		}
+	}
+	if have != "one v,two w," {
+		t.Errorf("have %q", have)
+	}
+	_, err := h.IAM.GetAccountAuthorizationDetails(t.Context(), &iam.GetAccountAuthorizationDetailsInput{})
+	try.WantCode(t, err, "NotImplemented")
+}
+
 func TestListsComeInPages(t *testing.T) {
 	h := newHand("us-east-1")
 	for _, n := range []string{"a", "b", "c"} {
