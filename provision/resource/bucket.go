@@ -53,6 +53,26 @@ var (
 	_ provision.Labelled                   = BucketState{}
 )
 
+var _ = awserr.Declare(awserr.Errors{
+	Codes: awserr.Codes{
+		awserr.Absent: `NoSuchBucket NoSuchKey NoSuchTagSet NoSuchBucketPolicy NoSuchLifecycleConfiguration
+			NoSuchPublicAccessBlockConfiguration ServerSideEncryptionConfigurationNotFoundError NoSuchUpload
+			OwnershipControlsNotFoundError NotFound`,
+		awserr.Conflict: `BucketAlreadyOwnedByYou OperationAborted ConditionalRequestConflict`,
+		awserr.Quota:    `TooManyBuckets`,
+		awserr.Invalid:  `BucketAlreadyExists InvalidBucketName MalformedPolicy`,
+	},
+	Rules: []awserr.Rule{
+		// The policy names a role that IAM does not know yet.
+		{Code: "MalformedPolicy", Message: "Invalid principal", Class: awserr.Transient},
+	},
+	Hints: map[string]string{
+		"BucketAlreadyExists": "another account owns this bucket name: set another bucket.name, or namespace = \"account-regional\"",
+		"TooManyBuckets":      "the account is at its bucket quota: delete a bucket, or request an increase (Service Quotas, S3)",
+		"OperationAborted":    "S3 is still processing another change to this bucket name, which can take up to an hour after a deletion: run the same command later",
+	},
+})
+
 // Owner implements provision.State.
 func (s BucketState) Owner() provision.Owner { return s.Tags.Owner() }
 

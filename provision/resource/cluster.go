@@ -55,6 +55,24 @@ var (
 	_ provision.Labelled                    = ClusterState{}
 )
 
+var _ = awserr.Declare(awserr.Errors{
+	Codes: awserr.Codes{
+		awserr.Absent:    `ClusterNotFoundException`,
+		awserr.Conflict:  `UpdateInProgressException`,
+		awserr.Transient: `ClusterContainsTasksException ClusterContainsContainerInstancesException ResourceInUseException`,
+		awserr.Invalid:   `ClientException`,
+	},
+	Rules: []awserr.Rule{
+		// For the first cluster of an account, ECS may still be creating its service-linked role.
+		{Operation: "CreateCluster", Code: "InvalidParameterException", Message: "service linked role", Class: awserr.Transient},
+		{Operation: "PutClusterCapacityProviders", Code: "InvalidParameterException", Message: "service linked role", Class: awserr.Transient},
+		// The service-linked role already exists.
+		{Operation: "CreateServiceLinkedRole", Code: "InvalidInput", Message: "has been taken", Class: awserr.Conflict},
+		// ECS cannot assume the role yet.
+		{Code: "ClientException", Message: "unable to assume the role", Class: awserr.Transient},
+	},
+})
+
 // Owner implements provision.State.
 func (s ClusterState) Owner() provision.Owner { return s.Tags.Owner() }
 

@@ -36,6 +36,11 @@ var (
 	_ provision.Labelled                = KeyPairState{}
 )
 
+var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
+	awserr.Absent:   `InvalidKeyPair.NotFound`,
+	awserr.Conflict: `InvalidKeyPair.Duplicate`,
+}})
+
 // Owner implements provision.State.
 func (s KeyPairState) Owner() provision.Owner { return s.Tags.Owner() }
 

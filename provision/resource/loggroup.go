@@ -41,6 +41,11 @@ var (
 	_ provision.Labelled                 = LogGroupState{}
 )
 
+var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
+	awserr.Absent:   `ResourceNotFoundException`,
+	awserr.Conflict: `ResourceAlreadyExistsException OperationAbortedException`,
+}})
+
 // Owner implements provision.State.
 func (s LogGroupState) Owner() provision.Owner { return s.Tags.Owner() }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
 )
 
 // Network is the VPC and the subnets in which tasks and the agent run. They
@@ -28,6 +29,16 @@ type NetworkState struct {
 	Subnets []Subnet // in the order of their zones; at least one
 	Named   bool     // the spec names the subnets
 }
+
+var _ = awserr.Declare(awserr.Errors{
+	Codes: awserr.Codes{
+		awserr.Absent:  `InvalidSubnetID.NotFound InvalidVpcID.NotFound`,
+		awserr.Invalid: `VPCIdNotSpecified`,
+	},
+	Hints: map[string]string{
+		"VPCIdNotSpecified": "the region has no default VPC: create one (aws ec2 create-default-vpc), or set network.vpc",
+	},
+})
 
 // Subnet is a part of a VPC in one zone.
 type Subnet struct {

@@ -45,6 +45,19 @@ var (
 	_ provision.Labelled                  = ParameterState{}
 )
 
+// The lease is a parameter, too, and goes by these.
+var _ = awserr.Declare(awserr.Errors{
+	Codes: awserr.Codes{
+		awserr.Absent:    `ParameterNotFound InvalidResourceId`, // the latter from the calls for tags
+		awserr.Conflict:  `ParameterAlreadyExists`,
+		awserr.Transient: `TooManyUpdates`,
+		awserr.Quota:     `ParameterLimitExceeded`,
+	},
+	Rules: []awserr.Rule{
+		{Operation: "PutParameter", Code: "ParameterMaxVersionLimitExceeded", Class: awserr.Quota},
+	},
+})
+
 // Owner implements provision.State.
 func (s ParameterState) Owner() provision.Owner { return s.Tags.Owner() }
 

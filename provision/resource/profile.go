@@ -37,6 +37,18 @@ var (
 	_ provision.Labelled                = ProfileState{}
 )
 
+var _ = awserr.Declare(awserr.Errors{
+	Codes: awserr.Codes{
+		awserr.Absent:    `NoSuchEntity`,
+		awserr.Conflict:  `EntityAlreadyExists ConcurrentModification EntityTemporarilyUnmodifiable`,
+		awserr.Transient: `DeleteConflict`,
+	},
+	Rules: []awserr.Rule{
+		// The profile already has its one role, because the reply to an earlier call was lost.
+		{Operation: "AddRoleToInstanceProfile", Code: "LimitExceeded", Class: awserr.Conflict},
+	},
+})
+
 // Owner implements provision.State.
 func (s ProfileState) Owner() provision.Owner { return s.Tags.Owner() }
 

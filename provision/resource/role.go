@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
 )
 
 // Role is an IAM role with its inline policies and attachments: one step,
@@ -53,6 +54,25 @@ var (
 	_ provision.DeleteChecker[RoleState] = Role{}
 	_ provision.Labelled                 = RoleState{}
 )
+
+var _ = awserr.Declare(awserr.Errors{
+	Codes: awserr.Codes{
+		awserr.Absent:    `NoSuchEntity`,
+		awserr.Conflict:  `EntityAlreadyExists ConcurrentModification EntityTemporarilyUnmodifiable`,
+		awserr.Transient: `DeleteConflict`,
+		awserr.Invalid:   `MalformedPolicyDocument`,
+	},
+	Rules: []awserr.Rule{
+		// IAM does not know the principal yet.
+		{Code: "MalformedPolicyDocument", Message: "Invalid principal", Class: awserr.Transient},
+		// This limit is fixed: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+		{Operation: "PutRolePolicy", Code: "LimitExceeded", Message: "policy size", Class: awserr.Invalid,
+			Hint: "a role's inline policies can have 10,240 characters in total: use fewer statement blocks in task_role, or move them to a managed policy (policies = [...])"},
+	},
+	Hints: map[string]string{
+		"MalformedPolicyDocument": "IAM does not accept the policy: check the statement blocks of task_role",
+	},
+})
 
 // Owner implements provision.State.
 func (s RoleState) Owner() provision.Owner { return s.Tags.Owner() }

@@ -58,6 +58,13 @@ var (
 	_ provision.Labelled                      = SecurityGroupState{}
 )
 
+var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
+	awserr.Absent:    `InvalidGroup.NotFound InvalidGroupId.NotFound InvalidPermission.NotFound`,
+	awserr.Conflict:  `InvalidGroup.Duplicate InvalidPermission.Duplicate`,
+	awserr.Transient: `DependencyViolation InvalidGroup.InUse`,
+	awserr.Quota:     `SecurityGroupLimitExceeded RulesPerSecurityGroupLimitExceeded`,
+}})
+
 // Owner implements provision.State.
 func (s SecurityGroupState) Owner() provision.Owner { return s.Tags.Owner() }
 

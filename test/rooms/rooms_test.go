@@ -183,3 +183,18 @@ func TestNoTemplates(t *testing.T) {
 		}
 	}
 }
+
+// The kinds declare what their errors mean, in package resource. A room that asks
+// awserr about an error needs that package in the program, or it knows half of them.
+// The sandbox asks only for the names of actions.
+func TestErrorsAreDeclared(t *testing.T) {
+	const errors, kinds = "provision/awserr", "provision/resource"
+	for name, r := range rooms(t) {
+		if name == errors || name == kinds || strings.HasPrefix(name, sandbox) || !r.imports[module+errors] {
+			continue
+		}
+		if !r.imports[module+kinds] && !r.imports[module+"provision/stack"] {
+			t.Errorf("%s imports %s without %s", name, errors, kinds)
+		}
+	}
+}
