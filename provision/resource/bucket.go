@@ -48,6 +48,7 @@ type BucketState struct {
 
 var (
 	_ Kind[BucketState]                    = Bucket{}
+	_ Discoverer                           = Bucket{}
 	_ provision.Predictor[BucketState]     = Bucket{}
 	_ provision.DeleteChecker[BucketState] = Bucket{}
 	_ provision.Labelled                   = BucketState{}

@@ -89,8 +89,6 @@ func (b Bucket) readTags(ctx context.Context) (Tags, error) {
 	return tagsOf(out.TagSet, func(t types.Tag) (*string, *string) { return t.Key, t.Value }), nil
 }
 
-var _ Discoverer = Bucket{}
-
 // Discover implements Discoverer. Names that a spec gives may begin in any way, so
 // each of them is looked for by itself. Only buckets of this account are listed:
 // somebody else may have taken a name that we have given up.

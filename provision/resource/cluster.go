@@ -47,6 +47,7 @@ type ClusterState struct {
 
 var (
 	_ Kind[ClusterState]                    = Cluster{}
+	_ Discoverer                            = Cluster{}
 	_ provision.Predictor[ClusterState]     = Cluster{}
 	_ provision.Patient                     = Cluster{}
 	_ provision.UseChecker[ClusterState]    = Cluster{}
@@ -114,8 +115,6 @@ func (c Cluster) Read(ctx context.Context) (s ClusterState, err error) {
 	}
 	return s, nil
 }
-
-var _ Discoverer = Cluster{}
 
 // Discover implements Discoverer. It asks for each page of the list what is in it,
 // under whatever name: 100 is the most for both calls.

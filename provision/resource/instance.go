@@ -71,6 +71,7 @@ type Machine struct {
 
 var (
 	_ Kind[InstanceState]                    = Instance{}
+	_ Discoverer                             = Instance{}
 	_ provision.Patient                      = Instance{}
 	_ provision.Validator[InstanceState]     = Instance{}
 	_ provision.DeleteChecker[InstanceState] = Instance{}
@@ -191,8 +192,6 @@ func machineOf(o types.Instance) Machine {
 	slices.Sort(m.Groups)
 	return m
 }
-
-var _ Discoverer = Instance{}
 
 // Discover implements Discoverer. What is shutting down is as good as gone.
 func (i Instance) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {

@@ -32,6 +32,7 @@ type KeyPairState struct {
 
 var (
 	_ Kind[KeyPairState]                = KeyPair{}
+	_ Discoverer                        = KeyPair{}
 	_ provision.Predictor[KeyPairState] = KeyPair{}
 	_ provision.Labelled                = KeyPairState{}
 )
@@ -69,8 +70,6 @@ func readKey(ctx context.Context, api *ec2.Client, name string) (KeyPairState, e
 	key := bareKey(deref(p.PublicKey))
 	return KeyPairState{Name: deref(p.KeyName), PublicKey: key, Wanted: key, Tags: ec2Tags(p.Tags)}, nil
 }
-
-var _ Discoverer = KeyPair{}
 
 // Discover implements Discoverer.
 func (k KeyPair) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {

@@ -36,6 +36,7 @@ type LogGroupState struct {
 
 var (
 	_ Kind[LogGroupState]                = LogGroup{}
+	_ Discoverer                         = LogGroup{}
 	_ provision.Predictor[LogGroupState] = LogGroup{}
 	_ provision.Validator[LogGroupState] = LogGroup{}
 	_ provision.Labelled                 = LogGroupState{}
@@ -97,8 +98,6 @@ func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
 	}
 	return fmt.Errorf("read log group: %w", provision.ErrAbsent)
 }
-
-var _ Discoverer = LogGroup{}
 
 // Discover implements Discoverer. The names of log groups never change.
 func (l LogGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {

@@ -41,6 +41,7 @@ type ParameterState struct {
 
 var (
 	_ Kind[ParameterState]                = Parameter{}
+	_ Discoverer                          = Parameter{}
 	_ provision.Predictor[ParameterState] = Parameter{}
 	_ provision.Labelled                  = ParameterState{}
 )
@@ -93,8 +94,6 @@ func (p Parameter) Read(ctx context.Context) (ParameterState, error) {
 	}
 	return s, nil
 }
-
-var _ Discoverer = Parameter{}
 
 // Discover implements Discoverer. It finds the leases, too: they are parameters
 // of an environment that no step makes. The date that is listed is that of the

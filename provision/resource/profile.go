@@ -33,6 +33,7 @@ type ProfileState struct {
 
 var (
 	_ Kind[ProfileState]                = Profile{}
+	_ Discoverer                        = Profile{}
 	_ provision.Predictor[ProfileState] = Profile{}
 	_ provision.Labelled                = ProfileState{}
 )
@@ -75,8 +76,6 @@ func (p Profile) Read(ctx context.Context) (s ProfileState, err error) {
 	s.Tags = tagsOf(out.InstanceProfile.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
 	return s, nil
 }
-
-var _ Discoverer = Profile{}
 
 // Discover implements Discoverer. A spec cannot give a profile another name.
 func (p Profile) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {

@@ -49,6 +49,7 @@ type RoleState struct {
 
 var (
 	_ Kind[RoleState]                    = Role{}
+	_ Discoverer                         = Role{}
 	_ provision.Predictor[RoleState]     = Role{}
 	_ provision.UseChecker[RoleState]    = Role{}
 	_ provision.DeleteChecker[RoleState] = Role{}
@@ -112,8 +113,6 @@ func (r Role) readRole(ctx context.Context, s *RoleState) error {
 	s.Trust, err = decoded(out.Role.AssumeRolePolicyDocument)
 	return err
 }
-
-var _ Discoverer = Role{}
 
 // Discover implements Discoverer. ListRoles leaves the tags out, and a call for
 // the tags of each role would be most of what a whole search costs; this one call

@@ -53,6 +53,7 @@ type SecurityGroupState struct {
 
 var (
 	_ Kind[SecurityGroupState]                = SecurityGroup{}
+	_ Discoverer                              = SecurityGroup{}
 	_ provision.Validator[SecurityGroupState] = SecurityGroup{}
 	_ provision.Explainer[SecurityGroupState] = SecurityGroup{}
 	_ provision.Labelled                      = SecurityGroupState{}
@@ -99,8 +100,6 @@ func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err erro
 	}
 	return s, fmt.Errorf("read security group: %w", provision.ErrAbsent)
 }
-
-var _ Discoverer = SecurityGroup{}
 
 // Discover implements Discoverer.
 func (g SecurityGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
