@@ -270,6 +270,36 @@ func TestOnDemand(t *testing.T) {
 	})
 }
 
+// guarded is a thing that needs the data to be deleted.
+type guarded struct {
+	thing
+	Data provision.Ref[int]
+}
+
+func (g guarded) CheckDelete(ctx context.Context, _ state) ([]provision.Note, error) {
+	_, err := g.Data.Await(ctx)
+	return nil, err
+}
+
+// TestOnDemandInDown: data that a check has asked for is no object to be deleted,
+// also where something after it in the order fails.
+func TestOnDemandInDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, n := newWorld(), 0
+		w.objects["it"] = object{By: "a"}
+		g, _ := graph("a")
+		d := provision.OnDemand(g, "data", counted{&n})
+		provision.Add(g, "it", provision.Own, guarded{thing{w: w, Name: "it", Me: "a"}, d})
+		w.fault = func(int, string) (error, error) { return errFatal, nil }
+		left, err := g.Down(t.Context())
+		if err == nil || n != 1 || left.Count(provision.Delete) != 1 {
+			t.Errorf("down: %v, left %+v, and the data was read %d times", err, left, n)
+		}
+		w.fault = nil
+		mustDown(t, g)
+	})
+}
+
 // sharing is a thing that asks a question which others ask, too.
 type sharing struct {
 	thing

@@ -230,7 +230,7 @@ func (g *Graph) inspectDown(s *step) Action {
 		return unread(s, l)
 	}
 	a := Action{Step: s.name}
-	if !l.found {
+	if !l.found || s.data {
 		return a
 	}
 	a.Owner, a.Object = s.owner(l.have), label(l.have)
