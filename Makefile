@@ -1,25 +1,52 @@
 # Only Go and Python 3 (3.10 or newer, with venv) are assumed; everything else is
 # fetched at the versions that go.mod, tools/go.mod and requirements-dev.txt pin.
-# Tests that also need root, systemd or Python 3.9 are skipped where these are not
-# there; in CI that is a failure.
+# `make test-all` also needs to be root, systemd and Python 3.9.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PYTHON  ?= python3
 
-# Prefect 1 runs on no Python that a system still has: pyenv's 3.9, or any other.
-HOMES    = $(PYENV_ROOT) $(HOME)/.pyenv $(shell getent passwd "$$(id -u)" | cut -d: -f6)/.pyenv
-PYTHON39 ?= $(firstword $(wildcard $(addsuffix /versions/3.9.*/bin/python3.9,$(HOMES))) python3.9)
+# Prefect 1 runs on no Python that a system still has: pyenv's 3.9, uv's, or any other.
+HOMES    = $(HOME) $(shell getent passwd "$$(id -u)" | cut -d: -f6)
+PYTHON39 ?= $(firstword $(wildcard $(addsuffix /versions/3.9.*/bin/python3.9,$(PYENV_ROOT) $(addsuffix /.pyenv,$(HOMES))) \
+	$(addsuffix /.local/share/uv/python/cpython-3.9*/bin/python3.9,$(HOMES))) python3.9)
 
 # The race detector needs a C compiler. Where there is none, Go turns cgo off and
 # the tests run without it; .ci/run insists.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+# Where goroutines meet, and so where the race detector belongs in every run: the
+# engine's steps, the lease and its renewal, the board and its clock, the parallel
+# reads of a resource, the sandbox's lock, and a command's run with its board.
+RACED = ./provision ./provision/lease ./provision/resource ./provision/view ./provision/sandbox/... ./cmd/flowbed
+
+# These tests start the program some hundred times. Under the race detector that
+# takes minutes, and what happens between processes it does not see.
+PROGRAMS = TestScripts|TestSentinel
+
+# go-test runs all packages once: $(1) is the level (see test/e2e/able), $(2) more
+# flags. RACED run under the race detector, the others and PROGRAMS without it. The
+# tests against servers take longest, so they start first. A -timeout is only for a
+# test that hangs: at least five times what the longest package was seen to take.
+define go-test
+	@set -e; plain=$$(go list ./... | grep -vxF "$$(go list $(RACED) | grep -v /cmd/)"); failed=; \
+	FLOWBED_TESTS=$(1) go test $(2) ./test/e2e $$plain || failed=1; \
+	echo "$(if $(RACE),Under the race detector:,Without the race detector: there is no C compiler.)"; \
+	FLOWBED_TESTS=$(1) go test $(2) $(RACE) -skip '$(PROGRAMS)' $(RACED) || failed=1; \
+	test -z "$$failed"
+endef
+
+# format fails if a file is not formatted.
+define format
+	@unformatted=$$(gofmt -l cmd provision templates test); \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w is due for:"; echo "$$unformatted"; exit 1; fi
+endef
 
 export FLOWBED_TEST_VENV := $(CURDIR)/.venv
 export FLOWBED_TEST_PREFECT := $(CURDIR)/.venv-prefect
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/flowbed
@@ -27,27 +54,40 @@ build: ## build bin/flowbed
 	go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/flowbed ./cmd/flowbed
 
 .PHONY: demo
-demo: build ## plan, build, look again and remove an environment in the embedded sandbox
+demo: build ## plan, build, check and remove an environment in the embedded sandbox, without AWS
 	@docs/demo/run bin/flowbed
 
+.PHONY: check
+check: ## check the format, vet, run the tests that need no server: 1 minute, while you work
+	$(format)
+	go vet ./...
+	$(call go-test,check,-vet=off -timeout 30m)
+
 .PHONY: test
-test: .venv/ready .venv-prefect/wheels .venv-prefect1/ready ## run every test, with the race detector
-	go test $(RACE) -timeout 25m ./...
+test: .venv/ready ## run what a change must pass before you commit it: 5 minutes
+	@echo "make test runs the tests of all packages: in the sandbox, against moto (an AWS emulator), and under the race"
+	@echo "detector where goroutines meet. About 5 minutes on 2 cores; the first run compiles, which takes 10 minutes more."
+	$(call go-test,test,-timeout 1h)
+
+.PHONY: test-all
+test-all: test .venv-prefect/wheels .venv-prefect1/ready ## run make test, then the slow proofs, under the race detector: 40 minutes, as root
+	@echo "make test-all now runs everything in full under the race detector: all crashes of the real program, real Prefect"
+	@echo "servers, machines that boot, agents of Prefect 1. About 30 minutes on 2 cores. What this machine lacks is a failure."
+	FLOWBED_TESTS=all go test $(RACE) -timeout 4h ./test/e2e ./...
 
 .PHONY: lint
-lint: bin/golangci-lint ## check the format and lint
-	@unformatted=$$(gofmt -l cmd provision templates); \
-	if [ -n "$$unformatted" ]; then echo "gofmt -w is due for:"; echo "$$unformatted"; exit 1; fi
+lint: bin/golangci-lint ## check the format, run golangci-lint
+	$(format)
 	bin/golangci-lint run ./...
 
 .PHONY: bench
-bench: build .venv/ready ## measure the binary against moto, 50 ms away
+bench: build .venv/ready ## measure the program against moto with 50 ms added to each call
 	go run ./test/e2e/bench -binary bin/flowbed $(BENCH)
 
 .PHONY: matrix
-matrix: .venv/ready ## go through the whole crash and fault matrix, and write docs/fault-matrix.md
+matrix: .venv/ready ## write docs/fault-matrix.md from what the tests find: 20 minutes
 	go test ./test/faultmatrix -update
-	FLOWBED_MATRIX=whole go test -timeout 60m -run TestCrashes ./test/e2e
+	FLOWBED_TESTS=all go test -timeout 4h -run TestCrashes ./test/e2e -update
 
 .PHONY: docs
 docs: ## write docs/spec.md, docs/permissions.md and the list of the sandbox's services
@@ -56,8 +96,12 @@ docs: ## write docs/spec.md, docs/permissions.md and the list of the sandbox's s
 	go run ./provision/permissions/gendoc
 
 .PHONY: golden
-golden: .venv/ready ## rewrite the golden files from what the code does now
-	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -update
+golden: .venv/ready ## write the golden files from what the code does now
+	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u | grep -v test/e2e) -update
+
+.PHONY: venv
+venv: .venv/ready ## install the Python programs that make test needs into .venv
+	@echo ".venv is ready."
 
 .PHONY: clean
 clean: ## remove what these targets made
@@ -97,10 +141,8 @@ endef
 # What the agents of Prefect 1 install, by the pins that they get in their user data.
 .venv-prefect1/ready: templates/constraints0.txt templates/constraints1.txt
 	@rm -rf $(@D)
-	@if ! $(PYTHON39) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 9))' 2>/dev/null; then \
-		echo "The tests of Prefect 1 need Python 3.9, and are left out; name one with PYTHON39=..." >&2; \
-		test -z "$$CI"; exit; \
-	fi; \
+	@$(PYTHON39) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 9))' 2>/dev/null || \
+		{ echo "The tests of Prefect 1 need Python 3.9: install it with pyenv or uv, or name one with PYTHON39=..." >&2; exit 1; }; \
 	set -ex; $(PYTHON39) -m venv $(@D); \
 	pip="$(@D)/bin/python -m pip download --quiet --disable-pip-version-check --only-binary :all:"; \
 	$$pip --constraint templates/constraints0.txt 'prefect[aws]==0.14.22' --dest $(@D)/wheels-0.14.22; \

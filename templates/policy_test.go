@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -37,18 +39,12 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// tool is the path of a program of the test environment.
+func TestMain(m *testing.M) { able.Main(m) }
+
+// tool is the path of a program in .venv.
 func tool(t *testing.T, name string) string {
 	t.Helper()
-	dir := os.Getenv("FLOWBED_TEST_VENV")
-	if dir == "" {
-		dir = filepath.Join("..", ".venv")
-	}
-	path := filepath.Join(dir, "bin", name)
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%s is missing: `make test` installs it (or set FLOWBED_TEST_VENV): %v", name, err)
-	}
-	return path
+	return able.Tool(t, name)
 }
 
 var (

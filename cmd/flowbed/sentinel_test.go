@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
@@ -19,10 +18,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
 // unguarded is the program without its second lock: what it strikes out must not
@@ -184,8 +184,9 @@ func TestSentinel(t *testing.T) {
 	for _, s := range situations(api.URL) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			for _, c := range commands(t) {
-				if !c.each && !s.every {
+			for i, c := range commands(t) {
+				// A process for each takes time: `make check` tries a third of them.
+				if !c.each && !s.every || able.Check() && i%3 != 0 {
 					continue
 				}
 				dir := t.TempDir()
@@ -228,9 +229,7 @@ func (s situation) prepare(t *testing.T, dir, api string) {
 
 func (s situation) run(t *testing.T, dir string, args ...string) (int, []byte) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, s.program, append(args, s.args...)...)
+	cmd := exec.CommandContext(t.Context(), s.program, append(args, s.args...)...)
 	cmd.Dir = dir
 	cmd.Env = append([]string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "AWS_EC2_METADATA_DISABLED=true", "FLOWBED_PUBLIC_IP=203.0.113.7"}, s.env...)
 	said, err := cmd.CombinedOutput()

@@ -21,6 +21,7 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
 var demo = resource.Identity{Env: "demo", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws", Version: "test"}
@@ -71,7 +72,13 @@ func exists(t *testing.T, a *sandbox.Account) (resource.Tags, bool) {
 	return tags, true
 }
 
+// TestOneAtATime has many wait for the lease, each of whom reads the whole log
+// every few seconds: twice as many take four times as long.
 func TestOneAtATime(t *testing.T) {
+	users := 6
+	if able.All() {
+		users = 12
+	}
 	throttled := &smithy.GenericAPIError{Code: "ThrottlingException", Message: "Rate exceeded"}
 	for _, c := range []struct {
 		name    string
@@ -110,7 +117,7 @@ func TestOneAtATime(t *testing.T) {
 				var wg sync.WaitGroup
 				var mu sync.Mutex
 				inside, served := 0, 0
-				for i := range 12 {
+				for i := range users {
 					l := by(a, fmt.Sprint("user", i), 3*time.Hour)
 					if c.clock != nil {
 						ahead := c.clock(i)
@@ -138,8 +145,8 @@ func TestOneAtATime(t *testing.T) {
 					})
 				}
 				wg.Wait()
-				if served != 12 {
-					t.Errorf("%d of 12 had the lease", served)
+				if served != users {
+					t.Errorf("%d of %d had the lease", served, users)
 				}
 			})
 		})
@@ -157,10 +164,10 @@ func TestLongRun(t *testing.T) {
 			free <- time.Now()
 			releaseOf(t, second, false)
 		}()
-		if err := sleep(ctx, 2*time.Hour); err != nil {
+		if err := sleep(ctx, 80*time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(a.Writes()); n < 150 {
+		if n := len(a.Writes()); n < 110 { // AWS keeps 100
 			t.Fatalf("only %d versions were written", n)
 		}
 		end := time.Now()

@@ -17,6 +17,7 @@ import (
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -101,16 +102,11 @@ var meant = []string{
 	"s3:PutBucketPolicy", "s3:PutLifecycleConfiguration",
 }
 
+func TestMain(m *testing.M) { able.Main(m) }
+
 // TestLint has a linter of others judge the policies.
 func TestLint(t *testing.T) {
-	dir := os.Getenv("FLOWBED_TEST_VENV")
-	if dir == "" {
-		dir = filepath.Join("..", "..", ".venv")
-	}
-	parliament := filepath.Join(dir, "bin", "parliament")
-	if _, err := os.Stat(parliament); err != nil {
-		t.Fatalf("parliament is missing: `make test` installs it (or set FLOWBED_TEST_VENV): %v", err)
-	}
+	parliament := able.Tool(t, "parliament")
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)

@@ -15,23 +15,15 @@ import (
 
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/test/audit"
+	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
-// tool is the path of a program of the test environment.
+func TestMain(m *testing.M) { able.Main(m) }
+
+// tool is the path of a program in .venv.
 func tool(t *testing.T, name string) string {
 	t.Helper()
-	dir := os.Getenv("FLOWBED_TEST_VENV")
-	if dir == "" {
-		dir = filepath.Join("..", "..", ".venv")
-	}
-	path, err := filepath.Abs(filepath.Join(dir, "bin", name))
-	if err == nil {
-		_, err = os.Stat(path)
-	}
-	if err != nil {
-		t.Fatalf("%s is missing: `make test` installs it (or set FLOWBED_TEST_VENV): %v", name, err)
-	}
-	return path
+	return able.Tool(t, name)
 }
 
 // inherent are the findings of cloudsplaining that stay in every environment.

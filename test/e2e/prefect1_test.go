@@ -5,16 +5,14 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/flowbed/flowbed/test/e2e/able"
 	"github.com/flowbed/flowbed/test/e2e/hypervisor"
-	"github.com/flowbed/flowbed/test/e2e/prefectserver"
+	"github.com/flowbed/flowbed/test/e2e/venv"
 )
 
 // agents1 are the two agents of Prefect 1 that differ most: the last one, which
@@ -48,7 +46,7 @@ environment "dev" {
 `, c.version, server.URL, c.key), c.key)
 			before := inventory(t, s.front)
 			s.front.Reset()
-			up := s.start("up", "--yes", "--timeout", "3m")
+			up := s.start("up", "--yes", "--timeout", bootTimeout)
 			id, userData := launched(t, up)
 			m := bootPython(t, filepath.Join(prefect1(t), "bin", "python"), filepath.Join(prefect1(t), "wheels-"+c.version), hypervisor.Config{
 				ID: id, UserData: userData, Doors: []int{server.Port}}, s.front)
@@ -64,13 +62,9 @@ environment "dev" {
 // prefect1 is the directory with an interpreter for Prefect 1 and the wheels.
 func prefect1(t *testing.T) string {
 	t.Helper()
-	venv, err := prefectserver.Venv(t.Context())
+	dir, err := venv.Prefect1()
 	if err != nil {
 		t.Fatal(err)
-	}
-	dir := filepath.Join(filepath.Dir(venv), ".venv-prefect1")
-	if _, err := os.Stat(filepath.Join(dir, "ready")); err != nil {
-		able.Without(t, "this test needs Python 3.9 and the packages of Prefect 1: run `make .venv-prefect1/ready`: "+err.Error())
 	}
 	return dir
 }

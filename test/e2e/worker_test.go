@@ -21,6 +21,10 @@ type worker struct {
 
 const pool = "flowbed-dev"
 
+// bootTimeout is how long up may wait for an agent on a machine that boots. The
+// default is enough for EC2, but not for a test machine that is busy.
+const bootTimeout = "2h"
+
 // TestWorker goes through the life of an environment: it is built, a flow is run
 // in it, its work pool is changed by somebody, and it is removed.
 func TestWorker(t *testing.T) {
@@ -45,7 +49,7 @@ func TestWorker(t *testing.T) {
 // up runs up, and the machine that it launches.
 func (w *worker) up() {
 	w.Helper()
-	up := w.start("up", "--yes")
+	up := w.start("up", "--yes", "--timeout", bootTimeout)
 	id, userData := launched(w.T, up)
 	w.name = "dev-" + id
 	if list := w.workers(); len(list) > 0 {

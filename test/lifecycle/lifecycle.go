@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"testing"
@@ -38,9 +37,6 @@ type Case struct {
 	// beside ours, which lives its life without touching it.
 	Beside bool
 	Others func(context.Context, *World) (string, error) // what is not ours, as a text
-
-	// Patience is for how long a step may go without progress; 20 s by default.
-	Patience time.Duration
 }
 
 // Field is a field of a resource in the words of its changes.
@@ -49,7 +45,9 @@ type Field struct {
 	Tamper func(context.Context, *World) error
 }
 
-func (c Case) patience() time.Duration { return cmp.Or(c.Patience, 20*time.Second) }
+// patience is how long a step may go without progress. No case waits in vain, and
+// where time is real, a machine may be slow.
+const patience = 10 * time.Minute
 
 // Live takes the case through the life of its resource. It is given empty
 // accounts, as many as it asks for.
@@ -129,7 +127,7 @@ type life struct {
 
 // graph is the case's graph for one command.
 func (l life) graph() *provision.Graph {
-	g := &provision.Graph{Owner: l.w.ID.Owner(), Retry: awserr.Retry, Patience: l.c.patience()}
+	g := &provision.Graph{Owner: l.w.ID.Owner(), Retry: awserr.Retry, Patience: patience}
 	g.Notify = func(e provision.Event) {
 		if e.Kind == provision.Waiting {
 			l.t.Logf("%s waits: %s %v", e.Step, e.Detail, e.Err)

@@ -1,19 +1,110 @@
-// Package able says what becomes of a test on a machine that lacks what the test
-// needs and that no package of ours can bring: the right to make namespaces,
-// systemd, an old Python. On a person's machine it is skipped, and says why; in
-// CI (CI is set) that is a failure.
+// Package able says which tests run, and what happens to a test on a machine that
+// lacks what the test needs.
+//
+// The variable FLOWBED_TESTS is the only switch:
+//
+//   - check: only tests that need no server and no virtual environment. Where a
+//     test goes through a matrix, it takes a share of it.
+//   - unset, or test: also the tests that need .venv, which has moto and the tools
+//     that judge policies and scripts. Crashes of the real program are a sample.
+//   - all: everything, in full: whole matrices, real flows, agents of Prefect 1.
+//
+// A skip is invisible in the output of go test, so a test is skipped only where
+// this package says so. Under "all" nothing is skipped: what a machine lacks is a
+// failure. It is a failure in CI too (the variable CI is set).
 package able
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
+	"sync"
 	"testing"
+
+	"github.com/flowbed/flowbed/test/e2e/venv"
 )
 
-// Without ends a test that cannot run; what is the reason, and the remedy.
+// variable is the name of the switch.
+const variable = "FLOWBED_TESTS"
+
+// level is what the switch says. A misspelled value must not prove less than
+// somebody believes, so it ends the test binary.
+func level() string {
+	switch l := os.Getenv(variable); l {
+	case "check", "all":
+		return l
+	case "", "test":
+		return "test"
+	default:
+		panic(fmt.Sprintf("%s=%s: want check, test or all", variable, l))
+	}
+}
+
+// Check reports whether only tests run that need no server and no virtual
+// environment.
+func Check() bool { return level() == "check" }
+
+// All reports whether everything runs.
+func All() bool { return level() == "all" }
+
+// Slow skips a test that takes minutes, unless everything runs.
+func Slow(t testing.TB) {
+	t.Helper()
+	if !All() {
+		t.Skip("this test takes minutes: it runs in `make test-all`")
+	}
+}
+
+// Without ends a test on a machine that lacks what no command of ours can bring:
+// root, systemd. what names it. On a person's machine the test is skipped; in CI,
+// or if everything is to run, it fails.
 func Without(t testing.TB, what string) {
 	t.Helper()
-	if os.Getenv("CI") != "" {
+	if os.Getenv("CI") != "" || All() {
 		t.Fatal(what)
 	}
 	t.Skip(what)
+}
+
+// missing is why tools are not there; inMain is whether Main will tell it.
+var (
+	mu      sync.Mutex
+	missing error
+	inMain  bool
+)
+
+// Tool returns the path of a program in .venv, for example parliament. Without
+// .venv it skips the test, and Main fails the package. `make check` leaves the
+// test to `make test`.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	if Check() {
+		t.Skipf("this test needs %s from .venv: it runs in `make test`", name)
+	}
+	dir, err := venv.Tools()
+	if err == nil {
+		return filepath.Join(dir, "bin", name)
+	}
+	mu.Lock()
+	missing = err
+	mu.Unlock()
+	if !inMain {
+		t.Fatal(err)
+	}
+	t.Skip(err)
+	return ""
+}
+
+// Main runs a package whose tests use Tool; it is for TestMain. If .venv is
+// missing, the other tests run, and the package fails with one line that says
+// what is missing and how to get it.
+func Main(m *testing.M) {
+	level()
+	inMain = true
+	code := m.Run()
+	if missing != nil {
+		fmt.Fprintf(os.Stderr, "Some tests of this package did not run: %v\n", missing)
+		code = max(code, 1)
+	}
+	os.Exit(code)
 }

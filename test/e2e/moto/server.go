@@ -8,7 +8,6 @@ import (
 	"bufio"
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,7 +15,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
+
+	"github.com/flowbed/flowbed/test/e2e/venv"
 )
 
 //go:embed server.py
@@ -31,8 +31,6 @@ var strict = []string{
 	"MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS=false",
 }
 
-const startLimit = time.Minute // of a server on a machine that is busy with other tests
-
 // Server is a running moto server.
 type Server struct {
 	URL string // http://127.0.0.1:port
@@ -42,13 +40,14 @@ type Server struct {
 }
 
 // Start starts a server on a free port of the loopback interface and returns
-// when it answers. It needs the virtual environment that `make test` makes.
+// when it answers, however long that takes: a server that cannot start ends. It
+// needs the virtual environment that `make venv` makes.
 func Start(ctx context.Context) (*Server, error) {
-	python, err := interpreter()
+	dir, err := venv.Tools()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("start moto: %w", err)
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), python, "-u", "-c", program)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(dir, "bin", "python"), "-u", "-c", program)
 	cmd.Env = append(os.Environ(), strict...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -74,9 +73,9 @@ func Start(ctx context.Context) (*Server, error) {
 		return s, nil
 	case <-s.ended:
 		return nil, fmt.Errorf("start moto: it ended at once:\n%s", said.String())
-	case <-time.After(startLimit):
+	case <-ctx.Done():
 		s.Stop()
-		return nil, fmt.Errorf("start moto: no address after %s", startLimit)
+		return nil, fmt.Errorf("start moto: %w", context.Cause(ctx))
 	}
 }
 
@@ -102,36 +101,4 @@ func listen(stderr io.Reader, address chan<- string, said *strings.Builder) {
 			address <- m[1]
 		}
 	}
-}
-
-// interpreter finds Python in the virtual environment of the tests.
-func interpreter() (string, error) {
-	venv := os.Getenv("FLOWBED_TEST_VENV")
-	if venv == "" {
-		root, err := moduleRoot()
-		if err != nil {
-			return "", err
-		}
-		venv = filepath.Join(root, ".venv")
-	}
-	python := filepath.Join(venv, "bin", "python")
-	if _, err := os.Stat(python); err != nil {
-		return "", fmt.Errorf("these tests need moto: run `make test`, which installs it, or set FLOWBED_TEST_VENV to a virtual environment with requirements-dev.txt: %w", err)
-	}
-	return python, nil
-}
-
-// moduleRoot is the directory of go.mod above the working directory.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	for err == nil {
-		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
-			return dir, nil
-		}
-		if filepath.Dir(dir) == dir {
-			return "", errors.New("no go.mod above the working directory")
-		}
-		dir = filepath.Dir(dir)
-	}
-	return "", err
 }

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/flowbed/flowbed/test/e2e/venv"
 )
 
 // The server ends as soon as its standard input does, so that it never outlives
@@ -31,10 +33,6 @@ threading.Thread(target=guard, daemon=True).start()
 sys.argv = ["prefect", "server", "start", *sys.argv[1:]]
 runpy.run_module("prefect", run_name="__main__")
 `
-
-// The first start writes the database's tables, on a machine that is busy with
-// other tests.
-const startLimit = 3 * time.Minute
 
 // Options are how a server guards its API.
 type Options struct {
@@ -56,15 +54,15 @@ type Server struct {
 // Start starts a server on a free port of the loopback interface and returns
 // when it answers. The directory keeps its database.
 func Start(ctx context.Context, dir string, o Options) (*Server, error) {
-	venv, err := Venv(ctx)
+	prefect, err := venv.Prefect()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("start the Prefect server: %w", err)
 	}
 	port, err := freePort(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("start the Prefect server: %w", err)
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(venv, "bin", "python"), "-c", program,
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(prefect, "bin", "python"), "-c", program,
 		"--host", "127.0.0.1", "--port", fmt.Sprint(port), "--no-ui")
 	cmd.Dir = dir
 	cmd.Env = append(Environ(dir),
@@ -99,10 +97,9 @@ func Start(ctx context.Context, dir string, o Options) (*Server, error) {
 	return s, nil
 }
 
-// await waits until the server answers.
+// await waits until the server answers, however long that takes: the first start
+// writes the database's tables. A server that cannot start ends.
 func (s *Server) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -124,22 +121,6 @@ func (s *Server) await(ctx context.Context) error {
 func (s *Server) Stop() {
 	_ = s.stdin.Close()
 	<-s.ended
-}
-
-// Venv is the virtual environment with Prefect in it, and its wheels beside it.
-func Venv(ctx context.Context) (string, error) {
-	venv := os.Getenv("FLOWBED_TEST_PREFECT")
-	if venv == "" {
-		out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-		if err != nil {
-			return "", fmt.Errorf("find the module: %w", err)
-		}
-		venv = filepath.Join(strings.TrimSpace(string(out)), ".venv-prefect")
-	}
-	if _, err := os.Stat(filepath.Join(venv, "wheels")); err != nil {
-		return "", fmt.Errorf("these tests need Prefect: run `make test`, which installs it, or set FLOWBED_TEST_PREFECT to what `make .venv-prefect/wheels` makes: %w", err)
-	}
-	return venv, nil
 }
 
 // Environ is the environment for a program of Prefect's: the one of the tests

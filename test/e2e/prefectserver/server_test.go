@@ -3,6 +3,8 @@ package prefectserver
 import (
 	"net/http"
 	"testing"
+
+	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
 func start(t *testing.T, o Options) *Server {
@@ -16,6 +18,7 @@ func start(t *testing.T, o Options) *Server {
 }
 
 func TestServerGuarded(t *testing.T) {
+	able.Slow(t)
 	s := start(t, Options{Auth: "admin:pass word", CSRF: true})
 	pool := map[string]any{"name": "p", "type": "ecs"}
 	if status, answer, err := s.Call(t.Context(), http.MethodPost, "/work_pools/", pool); err != nil || status != http.StatusCreated {
