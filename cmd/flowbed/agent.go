@@ -110,7 +110,7 @@ func (a *app) openAgent(c *cobra.Command) (*session, resource.InstanceState, err
 	if a.sandbox {
 		return nil, none, usage(errors.New("the sandbox does not run the instance, so there is no agent"))
 	}
-	s, err := a.open(c.Context(), stack.Options{Removal: true, NoPrefect: true})
+	s, err := a.open(c.Context(), stack.Options{Destroy: true, NoPrefect: true})
 	if err != nil {
 		return nil, none, err
 	}

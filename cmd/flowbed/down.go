@@ -41,7 +41,7 @@ name and region.`,
 			return err
 		}
 		defer receipt.write(&err)
-		s, err := a.open(ctx, data.options(stack.Options{Removal: true}))
+		s, err := a.open(ctx, data.options(stack.Options{Destroy: true}))
 		if err != nil {
 			return err
 		}

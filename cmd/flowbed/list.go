@@ -105,7 +105,7 @@ func (a *app) firstRegion(all bool) string {
 	if a.region != "" {
 		return a.region
 	}
-	if f, err := spec.Load(a.config, spec.Options{Env: a.env, Removal: true}); err == nil && f.Region() != "" {
+	if f, err := spec.Load(a.config, spec.Options{Env: a.env, Destroy: true}); err == nil && f.Region() != "" {
 		return f.Region()
 	}
 	if all && firstOf(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")) == "" && a.sandbox {

@@ -36,7 +36,7 @@ reads them from the account and leaves out resources that do not exist.`,
 		}
 		// Like down, outputs works without secrets and looks for everything that an
 		// environment may have.
-		s, err := a.open(c.Context(), stack.Options{Removal: true, NoPrefect: true})
+		s, err := a.open(c.Context(), stack.Options{Destroy: true, NoPrefect: true})
 		if err != nil {
 			return err
 		}

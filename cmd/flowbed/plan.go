@@ -28,7 +28,7 @@ belong to somebody else. Plan reads the account and changes nothing. With
 	data.add(c, "show what up or down would do with this flag", "show what up or down would do with this flag")
 	f.BoolVar(&down, "down", false, "show what down would delete")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
-		s, err := a.open(c.Context(), data.options(stack.Options{Removal: down}))
+		s, err := a.open(c.Context(), data.options(stack.Options{Destroy: down}))
 		if err != nil {
 			return err
 		}

@@ -33,8 +33,8 @@ func bench(t *testing.T, account *sandbox.Account, verb string, f runFlags) (r *
 	if err := os.WriteFile(path, []byte(`environment "dev" {}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	removal := verb == "down"
-	file, err := spec.Load(path, spec.Options{Removal: removal})
+	destroy := verb == "down"
+	file, err := spec.Load(path, spec.Options{Destroy: destroy})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func bench(t *testing.T, account *sandbox.Account, verb string, f runFlags) (r *
 	}
 	id := resource.Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws", Version: "test"}
 	c := stack.NewClients(account.Config("us-east-1"))
-	built, err := stack.Build(env, id, c, stack.Options{NoPrefect: true, Removal: removal})
+	built, err := stack.Build(env, id, c, stack.Options{NoPrefect: true, Destroy: destroy})
 	if err != nil {
 		t.Fatal(err)
 	}

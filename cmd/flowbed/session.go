@@ -36,7 +36,7 @@ type session struct {
 func (s *session) keep(err *error) { *err = errors.Join(*err, s.save()) }
 
 // load reads the file. It does not call AWS.
-func (a *app) load(removal bool) (*spec.File, error) {
+func (a *app) load(destroy bool) (*spec.File, error) {
 	vars := map[string]string{}
 	for _, v := range a.vars {
 		name, value, ok := strings.Cut(v, "=")
@@ -46,9 +46,9 @@ func (a *app) load(removal bool) (*spec.File, error) {
 		vars[name] = value
 		a.secrets = append(a.secrets, value) // until the file tells which are not secret
 	}
-	o := spec.Options{Env: a.env, Vars: vars, Region: a.region, Removal: removal, Check: stack.Check}
+	o := spec.Options{Env: a.env, Vars: vars, Region: a.region, Destroy: destroy, Check: stack.Check}
 	f, err := spec.Load(a.config, o)
-	if removal && a.env != "" && a.noConfig() {
+	if destroy && a.env != "" && a.noConfig() {
 		a.say("%s does not exist: using only the name %s and the defaults.", a.config, a.env)
 		f, err = spec.Bare(a.env, o)
 	}
@@ -86,7 +86,7 @@ func (a *app) warn(f *spec.File) error {
 
 // open reads the file, finds the account, and builds the graph of resources.
 func (a *app) open(ctx context.Context, o stack.Options) (*session, error) {
-	f, err := a.load(o.Removal)
+	f, err := a.load(o.Destroy)
 	if err != nil {
 		return nil, err
 	}

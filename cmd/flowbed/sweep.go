@@ -144,7 +144,7 @@ func (a *app) sweepOne(ctx context.Context, w sweepFlags, e view.Environment) (e
 	if err != nil {
 		return fmt.Errorf("remove environment %s: %w", e.Name, err)
 	}
-	s, err := a.openFile(ctx, f, w.data.options(stack.Options{Removal: true}))
+	s, err := a.openFile(ctx, f, w.data.options(stack.Options{Destroy: true}))
 	if err != nil {
 		return err
 	}

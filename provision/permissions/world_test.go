@@ -40,14 +40,14 @@ const home = "us-east-1"
 var here = resource.Identity{Env: "dev", Region: home, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
 
 // environment is what a text says; see file.
-func environment(t *testing.T, text, place string, removal bool) *spec.Environment {
+func environment(t *testing.T, text, place string, destroy bool) *spec.Environment {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "config.hcl")
 	text, vars := file(text)
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := spec.Load(name, spec.Options{Removal: removal, Vars: vars, Home: "../spec/testdata/home"})
+	f, err := spec.Load(name, spec.Options{Destroy: destroy, Vars: vars, Home: "../spec/testdata/home"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,9 +103,9 @@ func (w *world) config() aws.Config {
 // run carries out a verb under its own policy, and reports what the verb said.
 func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	w.Helper()
-	o.Removal = o.Removal || v == permissions.Down
+	o.Destroy = o.Destroy || v == permissions.Down
 	o.Address, o.Wait, o.Transport = lifecycle.Caller, time.Minute, w.server
-	env := environment(w.T, text, home, o.Removal)
+	env := environment(w.T, text, home, o.Destroy)
 	id := here
 	id.Extra = env.Tags
 	steps := needs(w.T, text, id, v, o)
@@ -118,7 +118,7 @@ func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	}
 	err = w.carryOut(v, s, ssm.NewFromConfig(cfg))
 	if v == permissions.Plan {
-		o.Removal = true
+		o.Destroy = true
 		gone, failed := stack.Build(environment(w.T, text, home, true), id, stack.NewClients(cfg), o)
 		if failed != nil {
 			w.Fatal(failed)

@@ -16,7 +16,7 @@ import (
 // in the environment. In the template only the values that Want names are ours;
 // whatever else somebody puts there stays.
 type Pool struct {
-	API   *prefect.Client // nil if the API cannot be asked; then Removing must be set
+	API   *prefect.Client // nil if the API cannot be asked; then Destroy must be set
 	ID    Identity
 	Name  string
 	Limit *int // of runs at a time; nil leaves it to others
@@ -28,9 +28,10 @@ type Pool struct {
 	// that is empty is known after up.
 	Want func() prefect.Defaults
 
-	// Removing makes Read look for deployments too, whose pool must stay, and
-	// makes an API that does not answer no error: the pool is left.
-	Removing bool
+	// Destroy means that the pool is to be deleted: Read looks for deployments too,
+	// whose pool must stay, and an API that does not answer is no error: the pool
+	// is left.
+	Destroy bool
 }
 
 // PoolState is a work pool as it is found.

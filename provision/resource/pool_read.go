@@ -20,7 +20,7 @@ func (p Pool) Read(ctx context.Context) (PoolState, error) {
 	switch {
 	case errors.Is(err, prefect.ErrNotFound):
 		return PoolState{}, fmt.Errorf("read work pool: %w", provision.ErrAbsent)
-	case err != nil && p.Removing && unanswered(err):
+	case err != nil && p.Destroy && unanswered(err):
 		return p.unasked(err.Error()), nil
 	case err != nil:
 		return PoolState{}, err
@@ -35,7 +35,7 @@ func (p Pool) Read(ctx context.Context) (PoolState, error) {
 			s.owner.By += " of the account " + m.Account
 		}
 	}
-	if !p.Removing {
+	if !p.Destroy {
 		return s, p.fits(have)
 	}
 	n, err := p.API.Deployments(ctx, p.Name)

@@ -27,7 +27,7 @@ type flows struct {
 	limit    *int
 	defaults prefect.Defaults
 	agent    resource.InstanceState
-	removing bool
+	destroy  bool
 	unasked  bool
 }
 
@@ -48,7 +48,7 @@ func newFlows() *flows {
 func (f *flows) pool(t *testing.T) resource.Pool {
 	t.Helper()
 	p := resource.Pool{
-		ID: f.id, Name: poolName, Limit: f.limit, Removing: f.removing,
+		ID: f.id, Name: poolName, Limit: f.limit, Destroy: f.destroy,
 		Want: func() prefect.Defaults { return f.defaults },
 	}
 	if !f.unasked {
@@ -228,7 +228,7 @@ func TestPoolOfOthers(t *testing.T) {
 			if calls := f.server.Calls(); len(calls) != 1 {
 				t.Errorf("called %v", calls)
 			}
-			f.removing = true
+			f.destroy = true
 			if left, err := f.graph(t).Down(t.Context()); err != nil || !left.Empty() {
 				t.Errorf("down: %v, %+v", err, left)
 			}
@@ -257,7 +257,7 @@ func TestPoolPlanTimeErrors(t *testing.T) {
 					t.Errorf("plan: %v", a.Err)
 				}
 				// Its removal goes on, and leaves the pool.
-				f.removing = true
+				f.destroy = true
 				p, err := f.graph(t).PlanDown(t.Context())
 				if err != nil || p.Err() != nil || p.Actions[0].Op != provision.Skip {
 					t.Fatalf("plan of down: %v %+v", err, p)
@@ -269,7 +269,7 @@ func TestPoolPlanTimeErrors(t *testing.T) {
 		})
 	}
 	f := newFlows()
-	f.removing, f.unasked = true, true
+	f.destroy, f.unasked = true, true
 	if left, err := f.graph(t).Down(t.Context()); err != nil || !left.Empty() {
 		t.Errorf("down without a key: %v", err)
 	}
@@ -279,7 +279,7 @@ func TestPoolDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFlows()
 		f.up(t)
-		f.removing = true
+		f.destroy = true
 		f.server.Deploy(poolName, 2)
 		left, err := f.graph(t).Down(t.Context())
 		if err != nil || f.server.Pool(poolName) == nil {

@@ -20,11 +20,11 @@ const skew = 30 * time.Second
 // Worker is the agent's worker, as Prefect sees it. Nothing is called to make
 // one: the instance does that, and up waits until the API lists it.
 type Worker struct {
-	API   *prefect.Client // nil if the API cannot be asked; then Removing must be set
+	API   *prefect.Client // nil if the API cannot be asked; then Destroy must be set
 	EC2   *ec2.Client     // for the console, when the worker does not come
 	ID    Identity
 	Pool  string
-	Agent provision.Ref[InstanceState] // that must run the worker; not needed with Removing
+	Agent provision.Ref[InstanceState] // that must run the worker; not needed with Destroy
 	Wait  time.Duration                // how long up waits
 	After []provision.Edge
 
@@ -32,9 +32,9 @@ type Worker struct {
 	// pool.
 	Version1 bool
 
-	// Removing looks for what workers of this environment have left, without
-	// asking for an instance.
-	Removing bool
+	// Destroy means that the worker's records are to be deleted: Read looks for what
+	// workers of this environment have left, without asking for an instance.
+	Destroy bool
 }
 
 // WorkerState is a worker as it is found.
@@ -69,7 +69,7 @@ func (w Worker) Patience() time.Duration { return w.Wait }
 
 // Read implements provision.Resource.
 func (w Worker) Read(ctx context.Context) (WorkerState, error) {
-	if w.Removing {
+	if w.Destroy {
 		return w.readLeft(ctx)
 	}
 	agent, err := w.Agent.Await(ctx)

@@ -38,7 +38,7 @@ func (f *flows) workerGraph(t *testing.T) *provision.Graph {
 		t.Fatal(err)
 	}
 	provision.Add(g, "worker", provision.Own, resource.Worker{
-		API: api, ID: f.id, Pool: poolName, Agent: provision.Known(f.agent), Wait: 10 * time.Minute, Removing: f.removing,
+		API: api, ID: f.id, Pool: poolName, Agent: provision.Known(f.agent), Wait: 10 * time.Minute, Destroy: f.destroy,
 	})
 	return g
 }
@@ -139,7 +139,7 @@ func TestWorkerDown(t *testing.T) {
 		f.server.Heartbeat(poolName, "dev-i-0000000000000000a", time.Now(), false)
 		f.server.Heartbeat(poolName, "somebody", time.Now(), true)
 		f.server.Deploy(poolName, 1) // the pool stays
-		f.removing = true
+		f.destroy = true
 		if _, err := f.workerGraph(t).Down(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +202,7 @@ func TestWorkerVersion1(t *testing.T) {
 		if s, err = w.Read(t.Context()); err != nil || s.Status != "offline" {
 			t.Errorf("%+v, %v", s, err)
 		}
-		w.Removing = true
+		w.Destroy = true
 		if s, err = w.Read(t.Context()); err != nil || len(s.Stale) != 1 {
 			t.Fatalf("%+v, %v", s, err)
 		}

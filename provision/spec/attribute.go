@@ -49,17 +49,17 @@ func (d *decoder) known(b *hclsyntax.Block, m member, attr *hclsyntax.Attribute)
 	if b.Type == "environment" && (m.name == "region" || m.name == "account") && d.circular(attr) {
 		return cty.NilVal, false
 	}
-	removal := d.file.o.Removal
-	v, ok := d.evaluate(attr.Expr, removal && !m.names)
+	destroy := d.file.o.Destroy
+	v, ok := d.evaluate(attr.Expr, destroy && !m.names)
 	if !ok || v.IsWhollyKnown() {
 		return v, ok
 	}
 	switch {
-	case removal && m.names:
+	case destroy && m.names:
 		d.errorAt(attr.Expr.Range(), "Unknown name", fmt.Sprintf(
 			"down needs %q to find the resource, but %q refers to a variable, an environment variable or a file that is missing.%s",
 			m.name, m.name, d.remedy(attr.Expr)))
-	case !removal:
+	case !destroy:
 		d.errorAt(attr.Expr.Range(), "Unknown value", fmt.Sprintf("%q depends on a variable that has no value.", m.name))
 	}
 	return cty.NilVal, false
@@ -69,7 +69,7 @@ func (d *decoder) known(b *hclsyntax.Block, m member, attr *hclsyntax.Attribute)
 // another type and returns false.
 func (d *decoder) store(v cty.Value, m member, attr *hclsyntax.Attribute, field reflect.Value) bool {
 	err := assign(v, field)
-	if err != nil && (!d.file.o.Removal || m.names) {
+	if err != nil && (!d.file.o.Destroy || m.names) {
 		hint := ""
 		if field.Kind() == reflect.Slice && v.Type() == cty.String {
 			hint = ` → put it in brackets: ["…"]`
@@ -82,7 +82,7 @@ func (d *decoder) store(v cty.Value, m member, attr *hclsyntax.Attribute, field 
 
 // missing reports a required attribute that is not set.
 func (d *decoder) missing(b *hclsyntax.Block, m member) {
-	if m.optional || d.file.o.Removal || d.meant[meant{b.Body, m.name}] {
+	if m.optional || d.file.o.Destroy || d.meant[meant{b.Body, m.name}] {
 		return
 	}
 	d.errorAt(b.DefRange(), "Missing attribute", fmt.Sprintf(

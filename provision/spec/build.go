@@ -63,7 +63,7 @@ func (f *File) build(p Place) (*Environment, hcl.Diagnostics) {
 		e.Agent = &Agent{SSH: &SSH{}, Prefect: &Prefect{}}
 	}
 	d.checkNames(e)
-	if !f.o.Removal {
+	if !f.o.Destroy {
 		d.check(e)
 	}
 	full := p.orExample()

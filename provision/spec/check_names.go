@@ -95,7 +95,7 @@ func badBucketName(name string) string {
 
 // checkTogether checks names against each other, defaults included.
 func (d *decoder) checkTogether(e *Environment, p Place) {
-	if d.file.o.Removal {
+	if d.file.o.Destroy {
 		return
 	}
 	d.checkNamespace(e, p)

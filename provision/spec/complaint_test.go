@@ -28,11 +28,11 @@ func TestCheck(t *testing.T) {
 	if _, err := load(strings.Replace(text, "api_url", "version = \"3\"\n api_url", 1), o); err == nil || asked != 1 {
 		t.Errorf("have %v, asked %d times", err, asked)
 	}
-	o.Removal = true
+	o.Destroy = true
 	if _, err := load(text, o); err != nil || asked != 1 {
 		t.Errorf("removal: have %v, asked %d times", err, asked)
 	}
-	o.Removal, o.Check = false, func(*Environment) []Complaint { return []Complaint{{Summary: "Odd"}} }
+	o.Destroy, o.Check = false, func(*Environment) []Complaint { return []Complaint{{Summary: "Odd"}} }
 	_, err = load(text, o)
 	if e, ok := errors.AsType[*Error](err); !ok || e.Diags[0].Subject.Start.Line != 1 {
 		t.Errorf("have %v, want an error at the environment", err)

@@ -97,7 +97,7 @@ func (d *decoder) variablesSet(expr hclsyntax.Expression) bool {
 			d.errorAt(at, "Unknown variable", fmt.Sprintf("There is no variable %q. → %s", name, hint))
 		case v.broken:
 			ok = false
-		case !v.set && !d.file.o.Removal:
+		case !v.set && !d.file.o.Destroy:
 			ok = false
 			if !d.told[name] { // report it once
 				d.told[name] = true

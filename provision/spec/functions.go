@@ -51,7 +51,7 @@ func envFunction(o Options) function.Function {
 				"env(%q): the environment variable %s is not set. → set it, for example: export %s=…", name, name, name)}
 		}
 		return v, nil
-	}, o.Removal)
+	}, o.Destroy)
 }
 
 // maxFile is a limit so that a wrong path (a disk image) cannot fill the memory.
@@ -74,7 +74,7 @@ func fileFunction(o Options, dir string) function.Function {
 			return "", missing{"Unreadable file", fmt.Sprintf("file(%q): %s is not UTF-8 text.", path, full)}
 		}
 		return string(b), nil
-	}, o.Removal)
+	}, o.Destroy)
 }
 
 func readFile(path string) ([]byte, error) {
@@ -106,13 +106,13 @@ func expand(path, dir, home string) (string, error) {
 
 // oneText is an HCL function that takes one string and returns one from outside the
 // file. For down, an error becomes an unknown value.
-func oneText(param string, f func(string) (string, error), removal bool) function.Function {
+func oneText(param string, f func(string) (string, error), destroy bool) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: param, Type: cty.String}},
 		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			s, err := f(args[0].AsString())
-			if err != nil && removal {
+			if err != nil && destroy {
 				return cty.UnknownVal(cty.String), nil
 			}
 			if err != nil {

@@ -29,11 +29,11 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(src), false)
 		f.Add(string(src), true)
 	}
-	f.Fuzz(func(t *testing.T, src string, removal bool) {
+	f.Fuzz(func(t *testing.T, src string, destroy bool) {
 		if strings.Contains(strings.ToLower(src), "sentinel") { // the file itself says it
 			return
 		}
-		o := Options{Removal: removal, Home: "testdata/home", Environ: func(string) (string, bool) { return "", false }}
+		o := Options{Destroy: destroy, Home: "testdata/home", Environ: func(string) (string, bool) { return "", false }}
 		if sensitiveKey.MatchString(src) {
 			o.Vars = map[string]string{"api_key": sentinel}
 		}

@@ -44,7 +44,7 @@ func TestTTL(t *testing.T) {
 
 // A removal has no use for it, right or wrong.
 func TestTTLOfARemoval(t *testing.T) {
-	f, err := load(`environment "dev" { ttl = "soon" }`, Options{Removal: true})
+	f, err := load(`environment "dev" { ttl = "soon" }`, Options{Destroy: true})
 	if err != nil {
 		t.Fatal(err)
 	}

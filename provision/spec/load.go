@@ -25,14 +25,14 @@ type Options struct {
 	Environ func(string) (string, bool) // nil: os.LookupEnv
 	Home    string                      // replaces ~ in paths; empty: os.UserHomeDir
 
-	// Removal reads the file to remove an environment. If a variable, an
+	// Destroy reads the file to remove an environment. If a variable, an
 	// environment variable or a file is missing, the attributes that need it count
 	// as not set. Only attributes that tell what a resource is called or where it is
 	// must have a value, and only they are checked.
-	Removal bool
+	Destroy bool
 
 	// Check, if it is not nil, is called with each complete environment that passed
-	// all other checks, but not with Removal. Until the account and the region are
+	// all other checks, but not with Destroy. Until the account and the region are
 	// known, the environment has an example of each.
 	Check func(*Environment) []Complaint
 }
@@ -124,7 +124,7 @@ func DeclaresVariable(path, name string) bool {
 // blocks, so that down looks for everything that could exist.
 func Bare(name string, o Options) (*File, error) {
 	f := &File{o: o.withDefaults(), name: name, names: []string{name}, region: o.Region}
-	f.o.Removal = true
+	f.o.Destroy = true
 	if bad := f.badRegion(); bad != nil {
 		return nil, f.fail(bad)
 	}

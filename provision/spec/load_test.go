@@ -30,7 +30,7 @@ func options(src string) Options {
 		case isEnv:
 			o.Env = env
 		case words == "--removal":
-			o.Removal = true
+			o.Destroy = true
 		case strings.HasPrefix(words, "--var "):
 			o.Vars[name] = value
 		default:

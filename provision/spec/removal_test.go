@@ -12,7 +12,7 @@ var place = Place{Account: "123456789012", Region: "us-east-1"}
 // TestRemovalNeedsNothing removes what the example builds, with no variable, no
 // key and no home directory.
 func TestRemovalNeedsNothing(t *testing.T) {
-	f, err := Load(example, Options{Home: t.TempDir(), Environ: noEnviron, Removal: true})
+	f, err := Load(example, Options{Home: t.TempDir(), Environ: noEnviron, Destroy: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,10 +30,10 @@ func TestRemovalNeedsNothing(t *testing.T) {
 // TestRemovalRegion does without the file's region if another one is given.
 func TestRemovalRegion(t *testing.T) {
 	const src = "variable \"r\" {}\nenvironment \"dev\" { region = var.r }"
-	if _, err := load(src, Options{Removal: true}); err == nil || !strings.Contains(err.Error(), "--var r=") {
+	if _, err := load(src, Options{Destroy: true}); err == nil || !strings.Contains(err.Error(), "--var r=") {
 		t.Errorf("have %v, want how to set the variable", err)
 	}
-	f, err := load(src, Options{Removal: true, Region: "eu-west-1"})
+	f, err := load(src, Options{Destroy: true, Region: "eu-west-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestRemovalRegion(t *testing.T) {
 // TestRemovalStillFindsTypos: a name that is not understood could be the one
 // under which the object is found.
 func TestRemovalStillFindsTypos(t *testing.T) {
-	_, err := load(in("bucket", `nam = "a"`), Options{Removal: true})
+	_, err := load(in("bucket", `nam = "a"`), Options{Destroy: true})
 	expect(t, err, `did you mean "name"?`)
 }
 

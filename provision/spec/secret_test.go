@@ -61,11 +61,11 @@ func TestSecretEverywhere(t *testing.T) {
 			} else {
 				text = "environment \"dev\" {\n" + text + "}"
 			}
-			for _, removal := range []bool{false, true} {
-				options.Removal = removal
+			for _, destroy := range []bool{false, true} {
+				options.Destroy = destroy
 				f, err := load(head+text, options)
 				silent(t, said(t, f, err))
-				if err == nil && !removal && path != ".agent.prefect.api_key" && x != "can(var.s)" {
+				if err == nil && !destroy && path != ".agent.prefect.api_key" && x != "can(var.s)" {
 					t.Errorf("%s = %s: accepted", path, x)
 				}
 			}
@@ -78,9 +78,9 @@ func TestSecretEverywhere(t *testing.T) {
 func TestSecretInBadFiles(t *testing.T) {
 	for _, pattern := range []string{"testdata/bad/*.hcl", "testdata/good/*.hcl"} {
 		each(t, pattern, func(t *testing.T, path string, o Options) {
-			for _, removal := range []bool{false, true} {
+			for _, destroy := range []bool{false, true} {
 				o := o
-				o.Removal = removal
+				o.Destroy = destroy
 				o.Environ = func(name string) (string, bool) {
 					public, isVar := strings.CutPrefix(name, "FLOWBED_VAR_")
 					return sentinel, !isVar || public == "api_key" || public == "secret"

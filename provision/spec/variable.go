@@ -92,7 +92,7 @@ func (d *decoder) fallback(b *hclsyntax.Block, secret bool) cty.Value {
 	if !diags.HasErrors() {
 		return v
 	}
-	if _, outside := d.file.outside(b.Labels[0]); outside || d.file.o.Removal { // the default is not needed
+	if _, outside := d.file.outside(b.Labels[0]); outside || d.file.o.Destroy { // the default is not needed
 		return cty.NilVal
 	}
 	for _, diag := range diags {

@@ -21,7 +21,7 @@ func TestShell(t *testing.T) {
 		account := sandbox.New()
 		account.Lag, account.CommandTime = 3*time.Second, 20*time.Second
 		open := func() *stack.Stack {
-			return build(t, account, text, stack.Options{Removal: true, NoPrefect: true})
+			return build(t, account, text, stack.Options{Destroy: true, NoPrefect: true})
 		}
 		if _, err := open().Agent(t.Context()); err == nil || !strings.Contains(err.Error(), "no agent") {
 			t.Errorf("before up: %v", err)

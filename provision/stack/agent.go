@@ -24,7 +24,7 @@ func (s *Stack) addNetwork() {
 // the steps are there all the same, so that an agent of earlier is found.
 func (s *Stack) addAgent() {
 	a := s.env.Agent
-	own := wanted(s.o.Removal || a != nil)
+	own := wanted(s.o.Destroy || a != nil)
 	if a == nil {
 		a = &spec.Agent{}
 	}
@@ -48,7 +48,7 @@ func (s *Stack) addAgent() {
 	})
 	var image provision.Ref[resource.ImageState]
 	var offer provision.Ref[resource.OfferState]
-	if s.env.Agent != nil && !s.o.Removal {
+	if s.env.Agent != nil && !s.o.Destroy {
 		image = data(s, "image", s.image())
 		offer = onDemand(s, "offer", resource.Offer{API: s.c.EC2, Type: a.InstanceType, Image: image})
 	}
@@ -90,13 +90,13 @@ func (s *Stack) addKey(ssh *spec.SSH) provision.Ref[resource.KeyPairState] {
 	if ssh != nil {
 		public = ssh.PublicKey
 	}
-	imported := add(s, "key pair", wanted(s.o.Removal || public != ""), resource.KeyPair{
+	imported := add(s, "key pair", wanted(s.o.Destroy || public != ""), resource.KeyPair{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), PublicKey: public,
 	})
 	switch {
-	case ssh != nil && ssh.KeyName != "" && !s.o.Removal:
+	case ssh != nil && ssh.KeyName != "" && !s.o.Destroy:
 		return data(s, "existing key pair", resource.ExistingKey{API: s.c.EC2, Name: ssh.KeyName})
-	case public != "" || s.o.Removal:
+	case public != "" || s.o.Destroy:
 		return imported
 	}
 	return provision.Ref[resource.KeyPairState]{}
@@ -104,7 +104,7 @@ func (s *Stack) addKey(ssh *spec.SSH) provision.Ref[resource.KeyPairState] {
 
 func (s *Stack) openSSH(group *resource.SecurityGroup, ssh *spec.SSH) {
 	switch {
-	case ssh == nil || s.o.Removal:
+	case ssh == nil || s.o.Destroy:
 	case ssh.CIDR != "auto":
 		if cidr, err := netip.ParsePrefix(ssh.CIDR); err == nil { // the spec has checked it
 			group.Caller = provision.Known(cidr)

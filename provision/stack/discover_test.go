@@ -24,7 +24,7 @@ func TestDiscoverers(t *testing.T) {
 		if err := build(t, account, text, noPrefect).Graph.Up(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		p, err := build(t, account, text, stack.Options{NoPrefect: true, Removal: true}).Graph.PlanDown(t.Context())
+		p, err := build(t, account, text, stack.Options{NoPrefect: true, Destroy: true}).Graph.PlanDown(t.Context())
 		if err != nil || p.Err() != nil {
 			t.Fatal(err, p.Err())
 		}

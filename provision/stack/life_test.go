@@ -58,7 +58,7 @@ func TestLife(t *testing.T) {
 					t.Errorf("the second plan: %v, %v, %+v", err, p.Err(), p.Actions)
 				}
 				ordered(t, account.Writes())
-				left, err := build(t, account, text, stack.Options{NoPrefect: true, Removal: true}).Graph.Down(t.Context())
+				left, err := build(t, account, text, stack.Options{NoPrefect: true, Destroy: true}).Graph.Down(t.Context())
 				if err != nil || !left.Empty() {
 					t.Errorf("down: %v, left %+v", err, left.Actions)
 				}

@@ -13,7 +13,7 @@ import (
 func addOrphans[S provision.State](s *Stack, e resource.NameEntry, accountWide string, object func(name string) resource.Kind[S]) resource.NameEntry {
 	e = s.nameLog.Add(e)
 	orphan := add(s, "old "+e.Kind, provision.Prune, resource.Orphan[S]{
-		Entry: e, Logs: s.logs, Make: object, AccountWide: accountWide, Destroy: s.o.Removal,
+		Entry: e, Logs: s.logs, Make: object, AccountWide: accountWide, Destroy: s.o.Destroy,
 	})
 	s.orphans = append(s.orphans, orphan)
 	e.After = []provision.Edge{orphan}
@@ -61,7 +61,7 @@ func (s *Stack) orphanClusters() resource.NameEntry {
 	e := entry(resource.KindCluster, c.Name, s.defaults.Cluster.Name, c.Ownership)
 	return addOrphans(s, e, spec.AccountCluster, func(name string) resource.Kind[resource.ClusterState] {
 		old := resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster}
-		if s.o.Removal { // up lets flows end in the cluster in which they began
+		if s.o.Destroy { // up lets flows end in the cluster in which they began
 			old.TaskRoles = s.taskRoles
 		}
 		return old
@@ -71,6 +71,6 @@ func (s *Stack) orphanClusters() resource.NameEntry {
 func (s *Stack) orphanPools() resource.NameEntry {
 	e := entry(resource.KindWorkPool, s.prefect().WorkPool, s.id.Names().WorkPool(), "")
 	return addOrphans(s, e, "", func(name string) resource.Kind[resource.PoolState] {
-		return resource.Pool{API: s.api, ID: s.id, Name: name, Removing: true}
+		return resource.Pool{API: s.api, ID: s.id, Name: name, Destroy: true}
 	})
 }

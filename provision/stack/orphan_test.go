@@ -51,7 +51,7 @@ func bare(t *testing.T, account *sandbox.Account) (provision.Plan, error) {
 		t.Fatal(err)
 	}
 	id := resource.Identity{Env: "dev", Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
-	s, err := stack.Build(env, id, stack.NewClients(account.Config(region)), stack.Options{NoPrefect: true, Removal: true})
+	s, err := stack.Build(env, id, stack.NewClients(account.Config(region)), stack.Options{NoPrefect: true, Destroy: true})
 	if err != nil {
 		t.Fatal(err)
 	}

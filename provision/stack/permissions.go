@@ -47,11 +47,11 @@ func (s *Stack) Steps() []permissions.Step {
 // used.
 func Permissions(v permissions.Verb, env *spec.Environment, id resource.Identity, o Options) ([]permissions.Needs, error) {
 	var steps []permissions.Step
-	for _, removal := range []bool{false, true} {
-		if v == permissions.Up && removal || v == permissions.Down && !removal {
+	for _, destroy := range []bool{false, true} {
+		if v == permissions.Up && destroy || v == permissions.Down && !destroy {
 			continue // plan shows what either would do
 		}
-		o.Removal = removal
+		o.Destroy = destroy
 		s, err := Build(env, id, Clients{}, o)
 		if err != nil {
 			return nil, fmt.Errorf("collect permissions: %w", err)

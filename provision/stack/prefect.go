@@ -25,7 +25,7 @@ func (s *Stack) openPrefect() (err error) {
 		return nil
 	}
 	s.version, err = prefect.ParseVersion(p.Version)
-	if err != nil && !s.o.Removal {
+	if err != nil && !s.o.Destroy {
 		return err
 	}
 	if s.o.NoPrefect {
@@ -35,7 +35,7 @@ func (s *Stack) openPrefect() (err error) {
 		URL: p.APIURL, APIKey: p.APIKey, AuthString: p.AuthString, CA: []byte(p.CAFile), UserAgent: "flowbed/" + s.id.Version,
 		Transport: s.o.Transport,
 	})
-	if s.o.Removal {
+	if s.o.Destroy {
 		return nil
 	}
 	return err
@@ -48,7 +48,7 @@ func (s *Stack) addPool() {
 		return
 	}
 	s.pool = add(s, "work pool", provision.Own, resource.Pool{
-		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Removing: s.o.Removal, Want: s.poolDefaults,
+		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Destroy: s.o.Destroy, Want: s.poolDefaults,
 		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter},
 		Names: s.orphanPools(),
 	})
@@ -57,7 +57,7 @@ func (s *Stack) addPool() {
 // addServer looks at the API of Prefect 1 before anything is built. A work pool
 // does so by itself.
 func (s *Stack) addServer() provision.Ref[resource.ServerState] {
-	if s.api == nil || s.o.Removal || s.version.Kind() != prefect.Agent1 {
+	if s.api == nil || s.o.Destroy || s.version.Kind() != prefect.Agent1 {
 		return provision.Ref[resource.ServerState]{}
 	}
 	return data(s, "prefect server", resource.Server{API: s.api, Tenants: s.secret() == ""})
@@ -70,7 +70,7 @@ func (s *Stack) addWorker() {
 		return
 	}
 	add(s, "worker", provision.Own, resource.Worker{
-		API: s.api, EC2: s.c.EC2, ID: s.id, Pool: p.WorkPool, Removing: s.o.Removal,
+		API: s.api, EC2: s.c.EC2, ID: s.id, Pool: p.WorkPool, Destroy: s.o.Destroy,
 		Version1: s.version.Kind() == prefect.Agent1,
 		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool},
 	})

@@ -27,7 +27,7 @@ func (s *Stack) addRoles() {
 		Names: taskNames,
 	})
 	parameter := "" // Prefect 1 gives its tasks the key itself
-	if s.o.Removal || s.secret() != "" && s.version.Kind() != prefect.Agent1 {
+	if s.o.Destroy || s.secret() != "" && s.version.Kind() != prefect.Agent1 {
 		parameter = s.id.Names().APIKey()
 	}
 	shared := e.ExecutionRole.Name == spec.AccountExecutionRole

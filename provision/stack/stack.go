@@ -51,9 +51,9 @@ func pathStyle(cfg aws.Config) func(*s3.Options) {
 
 // Options are what a command decides, and the spec does not.
 type Options struct {
-	// Removal builds the graph of everything that the environment may have,
-	// without what only building needs.
-	Removal bool
+	// Destroy builds the graph for down: everything that the environment may
+	// have, without what only up needs.
+	Destroy bool
 
 	// ForceDestroy lets everything that holds data go with what it holds, whatever
 	// the spec says; ForceDestroyBucket lets the bucket alone.
@@ -120,7 +120,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 		Graph: &provision.Graph{Owner: id.Owner(), Retry: retry, Fatal: awserr.Fatal},
 		env:   env, id: id, c: c, o: o,
 	}
-	if env.Agent != nil && !o.Removal {
+	if env.Agent != nil && !o.Destroy {
 		if _, err := userData(env, exampleTasks(env)); err != nil {
 			return nil, err
 		}
@@ -185,7 +185,7 @@ func (s *Stack) addStorage() {
 		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays,
 		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptiesBucket(), Names: s.orphanBuckets(),
 	})
-	s.parameter = add(s, "api key parameter", wanted(s.o.Removal || s.secret() != ""), resource.Parameter{
+	s.parameter = add(s, "api key parameter", wanted(s.o.Destroy || s.secret() != ""), resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.id.Names().APIKey(), Value: s.secret(), Reader: s.parameters,
 	})
 }
@@ -201,7 +201,7 @@ func (s *Stack) secret() string {
 
 // neededParameters are the parameters whose values building needs.
 func (s *Stack) neededParameters() (names []string) {
-	if s.o.Removal || s.env.Agent == nil {
+	if s.o.Destroy || s.env.Agent == nil {
 		return nil
 	}
 	if s.secret() != "" {

@@ -45,13 +45,13 @@ func golden(t *testing.T, name, have string) {
 const region = "eu-central-1"
 
 // environment is what a text says.
-func environment(t *testing.T, text string, removal bool) *spec.Environment {
+func environment(t *testing.T, text string, destroy bool) *spec.Environment {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.hcl")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	f, err := spec.Load(path, spec.Options{Removal: removal, Check: stack.Check})
+	f, err := spec.Load(path, spec.Options{Destroy: destroy, Check: stack.Check})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func environment(t *testing.T, text string, removal bool) *spec.Environment {
 // build is the stack of a text in an account.
 func build(t *testing.T, account *sandbox.Account, text string, o stack.Options) *stack.Stack {
 	t.Helper()
-	env := environment(t, text, o.Removal)
+	env := environment(t, text, o.Destroy)
 	id := resource.Identity{Env: env.Name, Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
 	o.Address, o.Wait = netip.MustParsePrefix("203.0.113.7/32"), time.Minute
 	s, err := stack.Build(env, id, stack.NewClients(account.Config(region)), o)
@@ -142,14 +142,14 @@ func TestSteps(t *testing.T) {
 		{"without waiting", agent3, stack.Options{NoWait: true}},
 		{"without Prefect", agent3, stack.Options{NoPrefect: true}},
 		{"Prefect 1", agent1, stack.Options{}},
-		{"removal of Prefect 1", agent1, stack.Options{Removal: true}},
+		{"removal of Prefect 1", agent1, stack.Options{Destroy: true}},
 		{"borrowed and adopted", `bucket { ownership = "adopt" }
 			execution_role { ownership = "external" }
 			cluster {
 				name = "flows"
 				ownership = "external"
 			}`, stack.Options{}},
-		{"removal", agent3, stack.Options{Removal: true}},
+		{"removal", agent3, stack.Options{Destroy: true}},
 	} {
 		url := api.URL
 		if c.text == agent1 {
@@ -158,7 +158,7 @@ func TestSteps(t *testing.T) {
 		text := strings.Replace(c.text, "%s", url, 1)
 		t.Run(c.name, func(t *testing.T) {
 			s := build(t, sandbox.New(), "environment \"dev\" {\n"+text+"\n}", c.o)
-			golden(t, strings.ReplaceAll(c.name, " ", "_")+".steps", steps(t, s, c.o.Removal))
+			golden(t, strings.ReplaceAll(c.name, " ", "_")+".steps", steps(t, s, c.o.Destroy))
 		})
 	}
 }

@@ -110,7 +110,7 @@ func TestForeign(t *testing.T) {
 					if err := graph(t, account, text, o).Graph.Up(t.Context()); err == nil {
 						t.Error("up has a good end")
 					}
-					o.Removal, o.ForceDestroy = true, true
+					o.Destroy, o.ForceDestroy = true, true
 					if _, err := graph(t, account, text, o).Graph.Down(t.Context()); err != nil {
 						t.Errorf("down: %v", err)
 					}
@@ -187,13 +187,13 @@ cluster {
 				before := account.Inventory()
 				var calls writes
 				text := fmt.Sprintf(borrowed, `ownership = "external"`) + strings.Replace(agent("3.9.1", ""), "api_key", "# api_key", 1)
-				build := func(removal bool) *provision.Graph {
-					env := environment(t, "test", text, removal)
+				build := func(destroy bool) *provision.Graph {
+					env := environment(t, "test", text, destroy)
 					id := identity()
 					id.Env = "test"
 					cfg := account.Config(region)
 					cfg.APIOptions = append(cfg.APIOptions, calls.note)
-					s, err := stack.Build(env, id, stack.NewClients(cfg), stack.Options{Removal: removal, NoPrefect: true, ForceDestroy: removal})
+					s, err := stack.Build(env, id, stack.NewClients(cfg), stack.Options{Destroy: destroy, NoPrefect: true, ForceDestroy: destroy})
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -61,7 +61,7 @@ func graph(t *testing.T, account *sandbox.Account, text string, o stack.Options)
 	t.Helper()
 	o.Address, o.Wait = netip.MustParsePrefix("203.0.113.7/32"), time.Minute
 	o.NoPrefect = o.Transport == nil
-	s, err := stack.Build(environment(t, "dev", text, o.Removal), identity(), stack.NewClients(account.Config(region)), o)
+	s, err := stack.Build(environment(t, "dev", text, o.Destroy), identity(), stack.NewClients(account.Config(region)), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,13 +69,13 @@ func graph(t *testing.T, account *sandbox.Account, text string, o stack.Options)
 }
 
 // environment is what a block's text says.
-func environment(t *testing.T, name, text string, removal bool) *spec.Environment {
+func environment(t *testing.T, name, text string, destroy bool) *spec.Environment {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.hcl")
 	if err := os.WriteFile(path, []byte("environment \""+name+"\" {\n"+text+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := spec.Load(path, spec.Options{Removal: removal, Check: stack.Check})
+	f, err := spec.Load(path, spec.Options{Destroy: destroy, Check: stack.Check})
 	if err != nil {
 		t.Fatal(err)
 	}

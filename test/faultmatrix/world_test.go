@@ -74,7 +74,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // environment is the spec of an environment, as a command reads it.
-func (w *world) environment(name string, removal bool) *spec.Environment {
+func (w *world) environment(name string, destroy bool) *spec.Environment {
 	w.Helper()
 	file, err := os.CreateTemp(w.dir, name+"-*.hcl") // its own for each: several may ask at once
 	if err != nil {
@@ -84,7 +84,7 @@ func (w *world) environment(name string, removal bool) *spec.Environment {
 	if _, err := fmt.Fprintf(file, everything, name); err != nil || file.Close() != nil {
 		w.Fatal("write the spec:", err)
 	}
-	f, err := spec.Load(path, spec.Options{Removal: removal, Check: stack.Check})
+	f, err := spec.Load(path, spec.Options{Destroy: destroy, Check: stack.Check})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -225,12 +225,12 @@ func (p *process) identity() resource.Identity {
 	return resource.Identity{Env: p.env, Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
 }
 
-func (p *process) stack(removal bool) *stack.Stack {
+func (p *process) stack(destroy bool) *stack.Stack {
 	p.Helper()
-	id, env := p.identity(), p.environment(p.env, removal)
+	id, env := p.identity(), p.environment(p.env, destroy)
 	id.Extra = env.Tags
 	s, err := stack.Build(env, id, stack.NewClients(p.config()), stack.Options{
-		Removal: removal, ForceDestroy: removal, Wait: 5 * time.Minute, Transport: p, Address: netip.MustParsePrefix("203.0.113.7/32"),
+		Destroy: destroy, ForceDestroy: destroy, Wait: 5 * time.Minute, Transport: p, Address: netip.MustParsePrefix("203.0.113.7/32"),
 	})
 	if err != nil {
 		p.Fatal(err)

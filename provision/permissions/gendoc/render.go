@@ -113,7 +113,7 @@ func render(root string) ([]byte, error) {
 
 func table(root string, v permissions.Verb) ([]permissions.Needs, error) {
 	f, err := spec.Load(filepath.Join(root, "provision/permissions/gendoc/example.hcl"), spec.Options{
-		Removal: v == permissions.Down, Vars: map[string]string{"auth_string": "user:password"},
+		Destroy: v == permissions.Down, Vars: map[string]string{"auth_string": "user:password"},
 		Environ: func(string) (string, bool) { return "", false },
 	})
 	if err != nil {
