@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowbed/flowbed/provision/inventory"
+	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
 	"github.com/flowbed/flowbed/provision/view"
@@ -85,7 +86,10 @@ func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList,
 		wg.Go(func() {
 			at := id
 			at.Region = r
-			lists[i], errs[i] = inventory.Region(ctx, r, stack.Discoverers(stack.NewClients(a.inRegion(cfg, r)), at))
+			var kinds resource.Searches
+			if kinds, errs[i] = stack.Discoverers(stack.NewClients(a.inRegion(cfg, r)), at); errs[i] == nil {
+				lists[i], errs[i] = inventory.Region(ctx, r, kinds)
+			}
 		})
 	}
 	wg.Wait()

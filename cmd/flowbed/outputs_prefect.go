@@ -33,7 +33,7 @@ func outputPrefect(w io.Writer, s *session, list []view.Output) error {
 	}
 	if v.Kind() == prefect.Agent1 {
 		_, err = fmt.Fprintf(w, prefect1Snippet, s.env.Name, quoteAll(p.Labels), quote(prefect1Image(v)), quote(have["task_role_arn"]),
-			quote(have["execution_role_arn"]), quote(s.id.Names().TaskFamily()), quote(have["log_group"]), quote(s.env.Region), quote(have["bucket"]))
+			quote(have["execution_role_arn"]), quote(s.id.Names().Plain()), quote(have["log_group"]), quote(s.env.Region), quote(have["bucket"]))
 		return err
 	}
 	_, err = fmt.Fprintf(w, prefectYAML, s.env.Name, quote(s.env.Name), quote(v.String()), quote(have["bucket"]), quote(have["bucket"]),

@@ -51,18 +51,18 @@ func Region(ctx context.Context, region string, s resource.Searches) ([]Environm
 	anchors := make(chan struct{}) // closed when those in found[0] are complete
 	wg.Go(func() {
 		defer close(anchors)
-		found[0], errs[0] = s.Anchor.Discover(ctx, func(context.Context) []string { return nil })
+		found[0], errs[0] = s.Anchor.Discover(ctx, func(context.Context, string) []string { return nil })
 	})
-	for i, o := range s.Others {
-		recorded := func(ctx context.Context) []string {
-			select {
-			case <-anchors:
-				return recordedNames(found[0], region, o.RecordedAs)
-			case <-ctx.Done():
-				return nil
-			}
+	recorded := func(ctx context.Context, kind string) []string {
+		select {
+		case <-anchors:
+			return recordedNames(found[0], region, kind)
+		case <-ctx.Done():
+			return nil
 		}
-		wg.Go(func() { found[i+1], errs[i+1] = o.Kind.Discover(ctx, recorded) })
+	}
+	for i, o := range s.Others {
+		wg.Go(func() { found[i+1], errs[i+1] = o.Discover(ctx, recorded) })
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
@@ -71,16 +71,13 @@ func Region(ctx context.Context, region string, s resource.Searches) ([]Environm
 	return gather(region, slices.Concat(found...)), errors.Join(errs...)
 }
 
-// recordedNames are what the anchors of a region's environments keep for the kinds.
-func recordedNames(anchors []resource.Found, region string, kinds []string) (all []string) {
+// recordedNames are what the anchors of a region's environments keep for a kind.
+func recordedNames(anchors []resource.Found, region, kind string) (all []string) {
 	for _, a := range anchors {
 		if a.Expiry != resource.ExpiryDecides || !strings.HasSuffix(a.Tags.Owner().By, "@"+region) {
 			continue
 		}
-		kept := resource.RecordedNames(a.Tags)
-		for _, k := range kinds {
-			all = append(all, kept[k]...)
-		}
+		all = append(all, resource.RecordedNames(a.Tags)[kind]...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

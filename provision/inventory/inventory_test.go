@@ -35,7 +35,11 @@ func clients(a *sandbox.Account) stack.Clients { return stack.NewClients(a.Confi
 
 // find is what list does in one region.
 func find(ctx context.Context, c stack.Clients) ([]Environment, error) {
-	return Region(ctx, region, stack.Discoverers(c, id("all", region, 0)))
+	kinds, err := stack.Discoverers(c, id("all", region, 0))
+	if err != nil {
+		return nil, err
+	}
+	return Region(ctx, region, kinds)
 }
 
 const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`

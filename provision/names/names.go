@@ -107,15 +107,13 @@ func IsLease(parameter string) bool {
 	return env > path && parameter == Names{Env: parameter[path:env]}.Lease()
 }
 
-// WorkPool is the default name of Prefect's work pool. Prefect's limit is its
-// database's; the name is unique in the server or workspace.
-func (n Names) WorkPool() string { return Prefix + n.Env }
+// Plain is the default name of what an environment has one of, in a namespace of
+// its own: Prefect's work pool (unique in the server or workspace), the family of
+// ECS task definitions that flows of Prefect 1 are registered in (255 characters),
+// and other kinds whose names are unique in the account and region.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
+func (n Names) Plain() string { return Prefix + n.Env }
 
 // Worker is the name under which an agent on the instance reports to Prefect; the
 // instance's setup makes the same.
 func (n Names) Worker(instance string) string { return n.Env + "-" + instance }
-
-// TaskFamily is the family of ECS task definitions that a flow of Prefect 1 is
-// registered in: 255 characters.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
-func (n Names) TaskFamily() string { return Prefix + n.Env }

@@ -20,7 +20,7 @@ func TestNames(t *testing.T) {
 		"flowbed-dev-agent":                     n.Agent(),
 		"flowbed-dev-tasks":                     n.TaskGroup(),
 		"flowbed-dev-us-east-1":                 n.SharedPolicy(),
-		"flowbed-dev":                           n.WorkPool(),
+		"flowbed-dev":                           n.Plain(),
 		"dev-i-0a1b":                            n.Worker("i-0a1b"),
 	} {
 		if have != want {
@@ -40,7 +40,7 @@ func TestLongest(t *testing.T) {
 		{"bucket", n.Bucket(), 63}, {"global bucket", n.GlobalBucket(), 63},
 		{"task role", n.TaskRole(), 64}, {"agent role", n.Agent(), 64},
 		{"shared policy", n.SharedPolicy(), 128}, {"task security group", n.TaskGroup(), 255},
-		{"log group", n.LogGroup(), 512}, {"task family", n.TaskFamily(), 255},
+		{"log group", n.LogGroup(), 512}, {"task family", n.Plain(), 255},
 		{"parameter", "arn:aws-us-gov:ssm:" + n.Region + ":" + n.Account + ":parameter" + n.APIKey(), 1011},
 	} {
 		if len(c.name) > c.most {

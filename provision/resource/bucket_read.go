@@ -100,7 +100,7 @@ func (b Bucket) Discover(ctx context.Context, recorded Recorded) ([]Found, error
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			named, err = b.listNamed(ctx, recorded(ctx))
+			named, err = b.listNamed(ctx, recorded(ctx, KindBucket))
 			return err
 		},
 	)

@@ -23,11 +23,12 @@ type Discoverer interface {
 	Discover(ctx context.Context, recorded Recorded) ([]Found, error)
 }
 
-// Recorded returns names under which there may be objects of the kind: names that
-// a spec gives are kept in the tags of the environments' log groups. It waits
-// until those have been read, so a kind that needs it asks beside its own search,
-// not before, and a kind that finds its objects by their tags does not ask at all.
-type Recorded func(context.Context) []string
+// Recorded returns names under which there may be objects of a kind: names that
+// a spec gives are kept in the tags of the environments' log groups, under the
+// kinds of [RecordedNames]. It waits until those have been read, so a kind that
+// needs it asks beside its own search, not before, and a kind that finds its
+// objects by their tags does not ask at all.
+type Recorded func(ctx context.Context, kind string) []string
 
 // Found is an object as Discover finds it.
 type Found struct {
@@ -56,14 +57,7 @@ const (
 // Searches are all kinds of objects that an environment may have.
 type Searches struct {
 	Anchor Discoverer // finds what decides and keeps names
-	Others []Search
-}
-
-// Search is one kind, and under which of the kinds of [RecordedNames] the anchor's
-// tags keep names of such objects.
-type Search struct {
-	Kind       Discoverer
-	RecordedAs []string
+	Others []Discoverer
 }
 
 const mostReads = 8 // of tags at the same time

@@ -81,41 +81,35 @@ var ownerships = []string{"own", "adopt", "external"}
 func (d *decoder) check(e *Environment) {
 	d.checkTags(e)
 	d.checkTTL(e)
-	if b := e.Bucket; b != nil {
-		d.checkBucket(b)
-	}
-	if r := e.TaskRole; r != nil {
-		d.oneOf(&r.Ownership, "ownership", ownerships...)
-		d.oneOf(&r.S3, "S3 access", "bucket", "full", "none")
-		d.oneOf(&r.ECR, "ECR access", "pull", "full", "none")
-		d.checkPolicies(r)
-	}
-	if r := e.ExecutionRole; r != nil {
-		d.oneOf(&r.Ownership, "ownership", ownerships...)
-	}
-	if c := e.Cluster; c != nil {
-		d.oneOf(&c.Ownership, "ownership", ownerships...)
-		d.checkProviders(c)
-	}
-	if n := e.Network; n != nil {
-		d.checkNetwork(n)
-	}
-	if l := e.Logs; l != nil {
-		d.checkLogs(l)
-	}
-	if a := e.Agent; a != nil {
-		d.checkAgent(a)
+	for b := range blocks[checker](e) {
+		b.check(d)
 	}
 }
 
-func (d *decoder) checkBucket(b *Bucket) {
+func (r *TaskRole) check(d *decoder) {
+	d.oneOf(&r.Ownership, "ownership", ownerships...)
+	d.oneOf(&r.S3, "S3 access", "bucket", "full", "none")
+	d.oneOf(&r.ECR, "ECR access", "pull", "full", "none")
+	d.checkPolicies(r)
+}
+
+func (r *ExecutionRole) check(d *decoder) { d.oneOf(&r.Ownership, "ownership", ownerships...) }
+
+func (c *Cluster) check(d *decoder) {
+	d.oneOf(&c.Ownership, "ownership", ownerships...)
+	d.checkProviders(c)
+}
+
+func (a *Agent) check(d *decoder) { d.checkAgent(a) }
+
+func (b *Bucket) check(d *decoder) {
 	d.oneOf(&b.Ownership, "ownership", ownerships...)
 	if d.has(&b.ExpireDays) && (b.ExpireDays < 0 || b.ExpireDays > 1<<31-1) {
 		d.bad(&b.ExpireDays, "Invalid expire_days", "%s is not a number of days that S3 accepts. → use 0 to keep objects forever, or the number of days after which S3 deletes them")
 	}
 }
 
-func (d *decoder) checkLogs(l *Logs) {
+func (l *Logs) check(d *decoder) {
 	if d.has(&l.RetentionDays) && !slices.Contains(retentions, l.RetentionDays) {
 		d.bad(&l.RetentionDays, "Invalid retention", "CloudWatch does not offer a retention of %s days. → %s", nearestRetentions(l.RetentionDays))
 	}
@@ -152,7 +146,7 @@ func (d *decoder) checkProviders(c *Cluster) {
 	}
 }
 
-func (d *decoder) checkNetwork(n *Network) {
+func (n *Network) check(d *decoder) {
 	if d.has(&n.VPC) && n.VPC != "default" && !objectID("vpc", n.VPC) {
 		d.bad(&n.VPC, "Invalid VPC", `%s is not a VPC id. → use "default", or an id such as "vpc-0a1b2c3d4e5f67890"`)
 	}

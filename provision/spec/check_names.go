@@ -32,26 +32,25 @@ func (d *decoder) checkNames(e *Environment) {
 	if d.has(&e.Region) && !regionName.matches(e.Region) {
 		d.bad(&e.Region, "Invalid region", `%s is not an AWS region. → use its code, for example "us-east-1" or "eu-central-1"`)
 	}
-	if b := e.Bucket; b != nil {
-		d.oneOf(&b.Namespace, "namespace", "account-regional", "global")
-		if why := badBucketName(b.Name); d.has(&b.Name) && why != "" {
-			d.bad(&b.Name, "Invalid bucket name", "%s is not a valid bucket name. → %s", why)
-		}
-	}
-	if r := e.TaskRole; r != nil {
-		d.checkRoleName(&r.Name)
-	}
-	if r := e.ExecutionRole; r != nil {
-		d.checkRoleName(&r.Name)
-	}
-	if c := e.Cluster; c != nil {
-		d.checkClusterName(&c.Name)
+	for b := range blocks[nameChecker](e) {
+		b.checkNames(d)
 	}
 }
 
-func (d *decoder) checkClusterName(name *string) {
-	if d.has(name) && !clusterName.matches(*name) {
-		d.bad(name, "Invalid cluster name", "%s is not a valid ECS cluster name. → use up to 255 letters, digits, hyphens and underscores")
+func (b *Bucket) checkNames(d *decoder) {
+	d.oneOf(&b.Namespace, "namespace", "account-regional", "global")
+	if why := badBucketName(b.Name); d.has(&b.Name) && why != "" {
+		d.bad(&b.Name, "Invalid bucket name", "%s is not a valid bucket name. → %s", why)
+	}
+}
+
+func (r *TaskRole) checkNames(d *decoder) { d.checkRoleName(&r.Name) }
+
+func (r *ExecutionRole) checkNames(d *decoder) { d.checkRoleName(&r.Name) }
+
+func (c *Cluster) checkNames(d *decoder) {
+	if d.has(&c.Name) && !clusterName.matches(c.Name) {
+		d.bad(&c.Name, "Invalid cluster name", "%s is not a valid ECS cluster name. → use up to 255 letters, digits, hyphens and underscores")
 	}
 }
 

@@ -19,17 +19,26 @@ const DefaultPrefectVersion = "3.9.1"
 
 // complete fills in all defaults and normalizes values the way AWS does.
 func (e *Environment) complete(p Place) {
+	fill(&e.Bucket)
+	fill(&e.TaskRole)
+	fill(&e.ExecutionRole)
+	fill(&e.Cluster)
+	fill(&e.Network)
+	fill(&e.Logs)
 	n := p.names(e.Name)
-	fill(&e.Bucket).complete(n)
-	fill(&e.TaskRole).complete(n)
-
-	x := fill(&e.ExecutionRole)
-	or(&x.Name, AccountExecutionRole)
-	if x.Name != AccountExecutionRole {
-		or(&x.Ownership, "own")
+	for b := range blocks[completer](e) {
+		b.complete(n)
 	}
+}
 
-	c := fill(&e.Cluster)
+func (r *ExecutionRole) complete(names.Names) {
+	or(&r.Name, AccountExecutionRole)
+	if r.Name != AccountExecutionRole {
+		or(&r.Ownership, "own")
+	}
+}
+
+func (c *Cluster) complete(names.Names) {
 	or(&c.Name, AccountCluster)
 	if c.Name != AccountCluster {
 		or(&c.Ownership, "own")
@@ -37,13 +46,11 @@ func (e *Environment) complete(p Place) {
 	if len(c.CapacityProviders) == 0 {
 		c.CapacityProviders = []string{"FARGATE", "FARGATE_SPOT"}
 	}
-
-	or(&fill(&e.Network).VPC, "default")
-	or(&fill(&e.Logs).RetentionDays, 30)
-	if e.Agent != nil {
-		e.Agent.complete(n)
-	}
 }
+
+func (n *Network) complete(names.Names) { or(&n.VPC, "default") }
+
+func (l *Logs) complete(names.Names) { or(&l.RetentionDays, 30) }
 
 // Defaults returns the environment that a file with an empty environment block
 // describes.
@@ -86,7 +93,7 @@ func (a *Agent) complete(n names.Names) {
 	if p := a.Prefect; p != nil {
 		or(&p.Version, DefaultPrefectVersion)
 		if kindOf(p.Version) != prefect.Agent1 {
-			or(&p.WorkPool, n.WorkPool())
+			or(&p.WorkPool, n.Plain())
 		}
 		p.APIURL = strings.TrimRight(p.APIURL, "/")
 		p.CAFile, _ = certificates(p.CAFile)

@@ -1,23 +1,38 @@
 package stack
 
-import "github.com/flowbed/flowbed/provision/resource"
+import (
+	"reflect"
+	"slices"
 
-// Discoverers are all kinds of objects that Build adds, for a search of a region:
-// of the identity only the account, the partition and the region count. Only buckets
-// are looked for by the names that the log group records: the lists of clusters
-// and roles have the tags.
-func Discoverers(c Clients, id resource.Identity) resource.Searches {
-	return resource.Searches{
-		Anchor: resource.LogGroup{API: c.Logs, ID: id},
-		Others: []resource.Search{
-			{Kind: resource.Instance{API: c.EC2, ID: id}},
-			{Kind: resource.SecurityGroup{API: c.EC2, ID: id}},
-			{Kind: resource.KeyPair{API: c.EC2, ID: id}},
-			{Kind: resource.Cluster{API: c.ECS, ID: id}},
-			{Kind: resource.Parameter{API: c.SSM, ID: id}},
-			{Kind: resource.Role{API: c.IAM, ID: id}},
-			{Kind: resource.Profile{API: c.IAM, ID: id}},
-			{Kind: resource.Bucket{API: c.S3, ID: id}, RecordedAs: []string{resource.KindBucket}},
-		},
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+)
+
+// Discoverers are all kinds of objects that an environment can have, for a search
+// of a region: of the identity only the account, the partition and the region
+// count. They are those of the graph that removes an environment.
+func Discoverers(c Clients, id resource.Identity) (resource.Searches, error) {
+	id.Env = "any"
+	env := spec.Defaults(id.Env, spec.Place{Account: id.Account, Region: id.Region})
+	s, err := Build(&env, id, c, Options{Destroy: true, NoPrefect: true})
+	if err != nil {
+		return resource.Searches{}, err
+	}
+	return s.searches, nil
+}
+
+// search notes a kind of object that can be found without a spec, once.
+func (s *Stack) search(kind any) {
+	d, ok := kind.(resource.Discoverer)
+	if !ok {
+		return
+	}
+	if anchor, ok := kind.(resource.LogGroup); ok {
+		s.searches.Anchor = anchor
+		return
+	}
+	same := func(o resource.Discoverer) bool { return reflect.TypeOf(o) == reflect.TypeOf(d) }
+	if !slices.ContainsFunc(s.searches.Others, same) {
+		s.searches.Others = append(s.searches.Others, d)
 	}
 }

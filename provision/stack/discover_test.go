@@ -39,10 +39,13 @@ func TestDiscoverers(t *testing.T) {
 			t.Errorf("down would remove %q only", want)
 		}
 		id := resource.Identity{Account: sandbox.DefaultAccount, Region: region, Partition: "aws"}
-		s := stack.Discoverers(stack.NewClients(account.Config(region)), id)
+		s, err := stack.Discoverers(stack.NewClients(account.Config(region)), id)
+		if err != nil {
+			t.Fatal(err)
+		}
 		have := discovered(t, s.Anchor)
 		for _, o := range s.Others {
-			have = append(have, discovered(t, o.Kind)...)
+			have = append(have, discovered(t, o)...)
 		}
 		slices.Sort(have)
 		if d := cmp.Diff(want, have); d != "" {
@@ -54,7 +57,7 @@ func TestDiscoverers(t *testing.T) {
 // discovered are the names of objects that carry the environment's tags.
 func discovered(t *testing.T, d resource.Discoverer) (list []string) {
 	t.Helper()
-	found, err := d.Discover(t.Context(), func(context.Context) []string { return nil })
+	found, err := d.Discover(t.Context(), func(context.Context, string) []string { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

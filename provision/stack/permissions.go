@@ -11,8 +11,10 @@ import (
 	"github.com/flowbed/flowbed/provision/spec"
 )
 
-// add appends a resource to the graph, and notes which permissions it needs.
+// add appends a resource to the graph, and notes which permissions it needs and how
+// its kind is found.
 func add[S provision.State](s *Stack, name string, own provision.Ownership, r resource.Kind[S]) provision.Ref[S] {
+	s.search(r)
 	s.steps = append(s.steps, permissions.Step{Name: name, Ownership: own, Permissions: r.Permissions()})
 	return provision.Add(s.Graph, name, own, r)
 }

@@ -105,6 +105,7 @@ type Stack struct {
 	tasks     provision.Ref[resource.SecurityGroupState]
 	agent     provision.Ref[resource.InstanceState]
 
+	searches   resource.Searches
 	groups     *resource.GroupReader
 	parameters *resource.ParameterReader
 

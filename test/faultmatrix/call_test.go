@@ -20,7 +20,11 @@ func callOf(in any) call {
 			c.write = false
 		}
 	}
-	c.key = faultmatrix.Key(c.service, c.operation, func(name string) string { return field(v, name) })
+	var all []string
+	for i := range v.NumField() {
+		all = append(all, v.Type().Field(i).Name)
+	}
+	c.key = faultmatrix.Key(c.service, c.operation, all, func(name string) string { return field(v, name) })
 	return c
 }
 

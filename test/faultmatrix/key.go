@@ -2,6 +2,7 @@ package faultmatrix
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -18,10 +19,15 @@ var objects = []string{
 var parts = []string{"PolicyName", "PolicyArn"}
 
 // Key is a call by what it does to what: "iam:PutRolePolicy dev-task/flowbed".
-// field returns a parameter of the call, or an empty string.
-func Key(service, operation string, field func(string) string) string {
+// field returns a parameter of the call, or an empty string; all are the names of
+// the parameters. Where none of objects is there, the first one that is a name
+// counts.
+func Key(service, operation string, all []string, field func(string) string) string {
 	key := service + ":" + operation
-	for _, o := range objects {
+	named := slices.DeleteFunc(slices.Sorted(slices.Values(all)), func(p string) bool {
+		return !strings.HasSuffix(strings.ToLower(p), "name")
+	})
+	for _, o := range slices.Concat(objects, named) {
 		if v := field(o); v != "" {
 			key += " " + short(v)
 			break

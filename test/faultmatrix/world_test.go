@@ -16,6 +16,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go/middleware"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/resource"
@@ -28,7 +30,8 @@ import (
 
 const region = "eu-central-1"
 
-// everything asks for all that an environment can have; %s is its name.
+// everything asks for all that an environment can have; %s are its name, and the
+// blocks of config.hcl.example that are not here, without the names that they give.
 const everything = `
 environment "%s" {
   tags = { team = "data" }
@@ -53,8 +56,40 @@ environment "%s" {
       concurrency_limit = 5
     }
   }
-}
+%s}
 `
+
+var given = regexp.MustCompile(`(?m)^ +(name|ownership) += .*\n`)
+
+// otherBlocks are the blocks of the example that everything leaves to it.
+func otherBlocks(t *testing.T) string {
+	t.Helper()
+	const path = "../../config.hcl.example"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, diags := hclsyntax.ParseConfig(text, path, hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	var b strings.Builder
+	for _, env := range f.Body.(*hclsyntax.Body).Blocks {
+		if env.Type != "environment" {
+			continue
+		}
+		for _, block := range env.Body.Blocks {
+			if !strings.Contains(everything, "\n  "+block.Type+" {") {
+				b.WriteString("  " + given.ReplaceAllString(string(blockRange(block).SliceBytes(text)), "") + "\n")
+			}
+		}
+	}
+	return b.String()
+}
+
+func blockRange(b *hclsyntax.Block) hcl.Range {
+	return hcl.RangeBetween(b.TypeRange, b.CloseBraceRange)
+}
 
 // world is an account and a Prefect server, in which processes come and go.
 type world struct {
@@ -63,13 +98,14 @@ type world struct {
 	prefect *prefecttest.Server
 	names   *faultmatrix.Names
 	dir     string
+	blocks  string // see everything
 
 	mu      sync.Mutex
 	workers map[string]*worker // by instance
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{T: t, account: sandbox.New(), prefect: prefecttest.New(), names: &faultmatrix.Names{}, dir: t.TempDir(),
+	return &world{T: t, account: sandbox.New(), prefect: prefecttest.New(), names: &faultmatrix.Names{}, dir: t.TempDir(), blocks: otherBlocks(t),
 		workers: map[string]*worker{}}
 }
 
@@ -81,7 +117,7 @@ func (w *world) environment(name string, destroy bool) *spec.Environment {
 		w.Fatal(err)
 	}
 	path := file.Name()
-	if _, err := fmt.Fprintf(file, everything, name); err != nil || file.Close() != nil {
+	if _, err := fmt.Fprintf(file, everything, name, w.blocks); err != nil || file.Close() != nil {
 		w.Fatal("write the spec:", err)
 	}
 	f, err := spec.Load(path, spec.Options{Destroy: destroy, Check: stack.Check})

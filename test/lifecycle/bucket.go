@@ -18,7 +18,7 @@ func bucketName(w *World) *string {
 }
 
 // Bucket is the flow bucket.
-var Bucket = Case{
+var Bucket = register(Case{
 	Name: "bucket", Step: "bucket",
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "bucket", provision.Own, resource.Bucket{
@@ -98,7 +98,7 @@ var Bucket = Case{
 			CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: list(tags, s3Tag)}})
 		return err
 	},
-}
+})
 
 // fill puts an object, an older version of it and an unfinished upload into the
 // account's only bucket.

@@ -12,17 +12,17 @@ import (
 )
 
 // Cluster is an ECS cluster of one environment.
-var Cluster = Case{
+var Cluster = register(Case{
 	Name: "cluster", Step: "cluster",
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "cluster", provision.Own, clusterOf(w, "flows"))
 	},
 	Fields:  clusterFields("flows", "team"),
 	Foreign: foreignCluster("flows"),
-}
+})
 
 // SharedCluster is an ECS cluster whose name belongs to the whole account.
-var SharedCluster = Case{
+var SharedCluster = register(Case{
 	Name: "shared cluster", Step: "cluster", AccountWide: true,
 	Add: func(w *World, g *provision.Graph) {
 		c := clusterOf(w, "default")
@@ -31,7 +31,7 @@ var SharedCluster = Case{
 	},
 	Fields:  clusterFields("default", "flowbed:claim:dev@us-east-1"),
 	Foreign: foreignCluster("default"),
-}
+})
 
 func clusterOf(w *World, name string) resource.Cluster {
 	return resource.Cluster{

@@ -17,7 +17,7 @@ import (
 )
 
 // Instance is the agent's instance, with all that it refers to.
-var Instance = Case{
+var Instance = register(Case{
 	Name: "instance", Step: "agent instance", Beside: true,
 	Add: addInstance,
 	Fields: []Field{
@@ -106,7 +106,7 @@ var Instance = Case{
 		}
 		return strings.Join(list, "\n"), nil
 	},
-}
+})
 
 func addInstance(w *World, g *provision.Graph) {
 	api := ec2.NewFromConfig(w.Config)

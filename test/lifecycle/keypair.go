@@ -17,7 +17,7 @@ const (
 )
 
 // KeyPair is an imported public key.
-var KeyPair = Case{
+var KeyPair = register(Case{
 	Name: "key pair", Step: "key pair",
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "key pair", provision.Own, resource.KeyPair{
@@ -48,7 +48,7 @@ var KeyPair = Case{
 			TagSpecifications: ec2TagsFor(tags, types.ResourceTypeKeyPair)})
 		return err
 	},
-}
+})
 
 func onEC2(f func(context.Context, *World, *ec2.Client) error) func(context.Context, *World) error {
 	return func(ctx context.Context, w *World) error { return f(ctx, w, ec2.NewFromConfig(w.Config)) }

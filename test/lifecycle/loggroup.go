@@ -13,7 +13,7 @@ import (
 const logGroupName = "/flowbed/dev"
 
 // LogGroup is the log group of an environment.
-var LogGroup = Case{
+var LogGroup = register(Case{
 	Name: "log group", Step: "log group",
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "log group", provision.Own, resource.LogGroup{
@@ -46,7 +46,7 @@ var LogGroup = Case{
 		}
 		return nil
 	},
-}
+})
 
 func onLogs(f func(context.Context, *World, *cloudwatchlogs.Client) error) func(context.Context, *World) error {
 	return func(ctx context.Context, w *World) error { return f(ctx, w, cloudwatchlogs.NewFromConfig(w.Config)) }

@@ -14,7 +14,7 @@ import (
 const parameterName = "/flowbed/dev/prefect-api-key"
 
 // Parameter is the secret that the agent reads.
-var Parameter = Case{
+var Parameter = register(Case{
 	Name: "parameter", Step: "api key parameter",
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "api key parameter", provision.Own, resource.Parameter{
@@ -49,7 +49,7 @@ var Parameter = Case{
 			Tags: list(tags, ssmTag)})
 		return err
 	},
-}
+})
 
 func onSSM(f func(context.Context, *World, *ssm.Client) error) func(context.Context, *World) error {
 	return func(ctx context.Context, w *World) error { return f(ctx, w, ssm.NewFromConfig(w.Config)) }

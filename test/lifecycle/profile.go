@@ -14,7 +14,7 @@ import (
 const agentName = "flowbed-dev-agent" // of the role and of the profile
 
 // Profile is an instance profile with its role.
-var Profile = Case{
+var Profile = register(Case{
 	Name: "profile", Step: "agent instance profile",
 	Add: func(w *World, g *provision.Graph) {
 		r := roleOf(w, agentName)
@@ -50,7 +50,7 @@ var Profile = Case{
 			InstanceProfileName: aws.String(agentName), Tags: list(tags, iamTag)})
 		return err
 	},
-}
+})
 
 func removeProfileRole(ctx context.Context, api *iam.Client) error {
 	_, err := api.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{

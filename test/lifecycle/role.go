@@ -35,7 +35,7 @@ func roleOf(w *World, name string) resource.Role {
 }
 
 // Role is an IAM role of one environment.
-var Role = Case{
+var Role = register(Case{
 	Name: "role", Step: "task role",
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "task role", provision.Own, roleOf(w, "flowbed-dev-task"))
@@ -54,10 +54,10 @@ var Role = Case{
 		})},
 	),
 	Foreign: foreignRole("flowbed-dev-task"),
-}
+})
 
 // SharedRole is an IAM role whose name belongs to the whole account.
-var SharedRole = Case{
+var SharedRole = register(Case{
 	Name: "shared role", Step: "execution role", AccountWide: true,
 	Add: func(w *World, g *provision.Graph) {
 		r := roleOf(w, "ecsTaskExecutionRole")
@@ -66,7 +66,7 @@ var SharedRole = Case{
 	},
 	Fields:  roleFields("ecsTaskExecutionRole", "flow-dev", "flowbed:claim:dev@us-east-1"),
 	Foreign: foreignRole("ecsTaskExecutionRole"),
-}
+})
 
 // roleFields is what both kinds of roles repair. Of an account-wide role's tags
 // only the claim is the business of each environment.

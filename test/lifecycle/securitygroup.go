@@ -18,7 +18,7 @@ import (
 var Caller = netip.MustParsePrefix("203.0.113.7/24")
 
 // SecurityGroup is the group of the agent.
-var SecurityGroup = Case{
+var SecurityGroup = register(Case{
 	Name: "security group", Step: "agent security group",
 	Add: func(w *World, g *provision.Graph) { addGroup(w, g, addNetwork(w, g)) },
 	Fields: []Field{
@@ -52,7 +52,7 @@ var SecurityGroup = Case{
 		{"tags", onGroup(agentName, func(ctx context.Context, api *ec2.Client, id *string) error { return untag(ctx, api, *id) })},
 	},
 	Foreign: foreignGroup(agentName),
-}
+})
 
 func foreignGroup(name string) func(context.Context, *World, resource.Tags) error {
 	return func(ctx context.Context, w *World, tags resource.Tags) error {

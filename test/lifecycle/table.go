@@ -1,4 +1,10 @@
 package lifecycle
 
-// Cases are all the kinds of resources.
-var Cases = []Case{Role, SharedRole, Profile, KeyPair, SecurityGroup, TasksGroup, Bucket, LogGroup, Parameter, Cluster, SharedCluster, Instance}
+// Cases are all kinds of resources. Each file adds its own.
+var Cases []Case
+
+// register adds a case to the table.
+func register(c Case) Case {
+	Cases = append(Cases, c)
+	return c
+}

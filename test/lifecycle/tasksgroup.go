@@ -14,7 +14,7 @@ import (
 const tasksName = "flowbed-dev-tasks"
 
 // TasksGroup is a group whose members can reach each other.
-var TasksGroup = Case{
+var TasksGroup = register(Case{
 	Name: "task security group", Step: "task security group",
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "task security group", provision.Own, resource.SecurityGroup{
@@ -31,4 +31,4 @@ var TasksGroup = Case{
 		})},
 	},
 	Foreign: foreignGroup(tasksName),
-}
+})

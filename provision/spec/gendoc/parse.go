@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -24,36 +25,51 @@ type field struct {
 	block, label, opt bool
 }
 
-// parse reads the structs of a Go file by their names.
-func parse(path string) (map[string]block, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+// parse reads the structs of a folder's Go files by their names.
+func parse(dir string) (map[string]block, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
 	}
 	structs := map[string]block{}
-	for _, decl := range file.Decls {
-		gen, ok := decl.(*ast.GenDecl)
-		if !ok || gen.Tok != token.TYPE {
-			continue
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			return nil, err
 		}
-		for _, spec := range gen.Specs {
-			t := spec.(*ast.TypeSpec)
-			st, ok := t.Type.(*ast.StructType)
-			if !ok {
-				continue
+		for _, decl := range file.Decls {
+			if err := parseDecl(decl, structs); err != nil {
+				return nil, err
 			}
-			b := block{doc: prose(t.Name.Name, gen.Doc.Text(), "This block")}
-			for _, f := range st.Fields.List {
-				one, err := parseField(f)
-				if err != nil {
-					return nil, fmt.Errorf("%s.%s: %w", t.Name.Name, f.Names[0].Name, err)
-				}
-				b.fields = append(b.fields, one)
-			}
-			structs[t.Name.Name] = b
 		}
 	}
 	return structs, nil
+}
+
+// parseDecl reads the structs of a declaration that are a part of the language: the
+// fields of those have hcl tags.
+func parseDecl(decl ast.Decl, structs map[string]block) error {
+	gen, ok := decl.(*ast.GenDecl)
+	if !ok || gen.Tok != token.TYPE {
+		return nil
+	}
+	for _, spec := range gen.Specs {
+		t := spec.(*ast.TypeSpec)
+		st, ok := t.Type.(*ast.StructType)
+		if !ok || len(st.Fields.List) == 0 || st.Fields.List[0].Tag == nil {
+			continue
+		}
+		b := block{doc: prose(t.Name.Name, gen.Doc.Text(), "This block")}
+		for _, f := range st.Fields.List {
+			one, err := parseField(f)
+			if err != nil {
+				return fmt.Errorf("%s.%s: %w", t.Name.Name, f.Names[0].Name, err)
+			}
+			b.fields = append(b.fields, one)
+		}
+		structs[t.Name.Name] = b
+	}
+	return nil
 }
 
 func parseField(f *ast.Field) (field, error) {

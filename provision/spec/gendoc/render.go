@@ -77,7 +77,7 @@ one count as not set. Only the region, the account and the names of resources mu
 
 // render builds the page. root is the root of the repository.
 func render(root string) ([]byte, error) {
-	structs, err := parse(filepath.Join(root, "provision/spec/spec.go"))
+	structs, err := parse(filepath.Join(root, "provision/spec"))
 	if err != nil {
 		return nil, err
 	}

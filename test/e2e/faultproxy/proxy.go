@@ -75,8 +75,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the caller has gone
 	}
 	service, operation := moto.Identify(r, body)
-	parameter := parameters(r, body)
-	key := p.names.In(faultmatrix.Key(service, operation, parameter))
+	all, parameter := parameters(r, body)
+	key := p.names.In(faultmatrix.Key(service, operation, all, parameter))
 	// What AWS has begun, it finishes, also if the caller is gone.
 	again := r.Clone(context.WithoutCancel(r.Context()))
 	again.Body = io.NopCloser(bytes.NewReader(body))

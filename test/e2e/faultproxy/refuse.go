@@ -13,15 +13,18 @@ type refusal struct {
 	code   string
 }
 
-// The services' words for "too many calls" and for "our fault".
+// The services' words for "too many calls" and for "our fault"; those under the
+// empty name are for all other services that speak JSON.
 var words = map[faultmatrix.Fault]map[string]refusal{
 	faultmatrix.Throttled: {
 		"ec2": {503, "RequestLimitExceeded"}, "iam": {400, "Throttling"}, "s3": {503, "SlowDown"},
 		"ecs": {400, "ThrottlingException"}, "ssm": {400, "ThrottlingException"}, "logs": {400, "ThrottlingException"},
+		"": {400, "ThrottlingException"},
 	},
 	faultmatrix.Broken: {
 		"ec2": {500, "InternalError"}, "iam": {500, "ServiceFailure"}, "s3": {500, "InternalError"},
 		"ecs": {500, "ServerException"}, "ssm": {500, "InternalServerError"}, "logs": {503, "ServiceUnavailableException"},
+		"": {500, "ServerException"},
 	},
 }
 
@@ -36,7 +39,7 @@ var envelopes = map[string]string{
 func refuse(w http.ResponseWriter, service string, f faultmatrix.Fault) {
 	r, ok := words[f][service]
 	if !ok {
-		panic("faultproxy: does not know how " + service + " refuses")
+		r = words[f][""]
 	}
 	form, kind := envelopes[service], "text/xml"
 	if form == "" {

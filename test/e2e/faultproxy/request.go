@@ -3,14 +3,16 @@ package faultproxy
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // parameters are those of a request in whichever protocol it is, by name, in
 // upper or lower case.
-func parameters(r *http.Request, body []byte) func(string) string {
+func parameters(r *http.Request, body []byte) (names []string, value func(string) string) {
 	values := map[string]string{}
 	var members map[string]any
 	switch form, err := url.ParseQuery(string(body)); {
@@ -30,7 +32,7 @@ func parameters(r *http.Request, body []byte) func(string) string {
 		bucket, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		values["bucket"] = bucket
 	}
-	return func(name string) string { return values[strings.ToLower(name)] }
+	return slices.Collect(maps.Keys(values)), func(name string) string { return values[strings.ToLower(name)] }
 }
 
 // plural lets a parameter be found under the name that it has in the SDK, too.
