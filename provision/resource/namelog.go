@@ -17,13 +17,22 @@ import (
 
 // The kinds of object that can be renamed in the spec, by the names of their
 // steps. A kind's names are recorded in a tag of the log group.
-const (
-	KindBucket        = "bucket"
-	KindTaskRole      = "task role"
-	KindExecutionRole = "execution role"
-	KindCluster       = "cluster"
-	KindWorkPool      = "work pool"
+var (
+	KindBucket        = renamable("bucket")
+	KindTaskRole      = renamable("task role")
+	KindExecutionRole = renamable("execution role")
+	KindCluster       = renamable("cluster")
+	KindWorkPool      = renamable("work pool")
 )
+
+// renamableKinds are all kinds that a program has.
+var renamableKinds []string
+
+// renamable adds a kind of object that can be renamed in the spec.
+func renamable(step string) string {
+	renamableKinds = append(renamableKinds, step)
+	return step
+}
 
 // RecordedNames reads from a log group's tags the names under which the
 // environment has or may have objects, by kind. A kind without a tag is missing:
@@ -32,7 +41,7 @@ const (
 // nothing: whether the object is there and whose it is, its own tags say.
 func RecordedNames(t Tags) map[string][]string {
 	all := map[string][]string{}
-	for _, kind := range []string{KindBucket, KindTaskRole, KindExecutionRole, KindCluster, KindWorkPool} {
+	for _, kind := range renamableKinds {
 		if names, recorded := recordedNames(t, kind); recorded {
 			all[kind] = names
 		}

@@ -52,7 +52,7 @@ func (d *decoder) checkList(field *[]string, what string, shape pattern, format 
 
 // maxTags leaves room for flowbed's own tags, because AWS allows 50 on a resource. A
 // shared resource has one more tag for each environment that uses it.
-const maxTags = 38
+const maxTags = 32
 
 // tagText matches the characters that all services accept.
 var tagText = compile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)

@@ -232,7 +232,7 @@ func TestCIDR(t *testing.T) {
 }
 
 func TestTags(t *testing.T) {
-	for n, want := range map[int]string{maxTags: "", maxTags + 1: "38"} {
+	for n, want := range map[int]string{maxTags: "", maxTags + 1: "32"} {
 		_, err := load(fmt.Sprintf(`environment "dev" { tags = { for i in range(%d) : "tag${i}" => i } }`, n), Options{})
 		expect(t, err, want)
 	}

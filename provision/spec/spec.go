@@ -58,7 +58,7 @@ type Environment struct {
 	// Default: none; the environment stays until `down`.
 	TTL string `hcl:"ttl,optional"`
 
-	// Tags are added to every resource that supports tags; at most 38. Keys that
+	// Tags are added to every resource that supports tags; at most 32. Keys that
 	// start with "aws:" or "flowbed:" are reserved. flowbed leaves tags alone that
 	// somebody else adds. Default: none.
 	Tags map[string]string `hcl:"tags,optional"`
