@@ -75,6 +75,10 @@ type NameEntry struct {
 	Current string   // the name in the spec; empty if the object is external
 	InUse   []string // names of current objects of other kinds, in the same name space
 
+	// Optional is for a kind that not every environment has. Its name is recorded
+	// even if it is the default one, so that nothing is looked for where none is.
+	Optional bool
+
 	// After are the step of the kind's orphans, so that down deletes them after the
 	// object, and the log group if the name must be registered there first.
 	After []provision.Edge
@@ -148,7 +152,7 @@ func (l *NameLog) edit(ctx context.Context, change func(have Tags) Tags) error {
 func (e NameEntry) tags(have Tags, orphaned bool) Tags {
 	names, recorded := recordedNames(have, e.Kind)
 	switch {
-	case !recorded && e.Current == e.Default:
+	case !recorded && (e.Current == e.Default && !e.Optional || e.Current == "" && e.Optional):
 		return nil
 	case !recorded && orphaned:
 		names = []string{e.Default}
@@ -163,7 +167,7 @@ func (e NameEntry) tags(have Tags, orphaned bool) Tags {
 // makes no call unless other names are recorded and this one is not. A name other
 // than the default one is recorded by the log group's step, which comes first.
 func (e NameEntry) Register(ctx context.Context) error {
-	if e.Current == "" || e.Current != e.Default {
+	if e.Current == "" || e.RecordedFirst() {
 		return nil
 	}
 	if names, recorded := recordedNames(e.log.Seen(), e.Kind); !recorded || slices.Contains(names, e.Current) {
@@ -175,6 +179,10 @@ func (e NameEntry) Register(ctx context.Context) error {
 	}
 	return nil
 }
+
+// RecordedFirst reports whether the log group's step records the current name, and
+// so has to come before the object's.
+func (e NameEntry) RecordedFirst() bool { return e.Current != e.Default || e.Optional }
 
 // Unregister takes the name of an object that is gone out of the record. A log
 // group that is gone records nothing.
@@ -198,7 +206,7 @@ func (e NameEntry) Unregister(ctx context.Context, name string) error {
 // recorded in the log group's tags. If not, it can only be the default name. What
 // this run has unregistered may still be visible there.
 func (e NameEntry) old(t Tags) (names []string, recorded bool) {
-	if names, recorded = recordedNames(t, e.Kind); !recorded {
+	if names, recorded = recordedNames(t, e.Kind); !recorded && !e.Optional {
 		names = []string{e.Default}
 	}
 	return slices.DeleteFunc(names, func(n string) bool {

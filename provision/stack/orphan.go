@@ -17,7 +17,7 @@ func addOrphans[S provision.State](s *Stack, e resource.NameEntry, accountWide s
 	})
 	s.orphans = append(s.orphans, orphan)
 	e.After = []provision.Edge{orphan}
-	if e.Current != e.Default {
+	if e.RecordedFirst() {
 		e.After = append(e.After, s.logs)
 	}
 	return e

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -111,9 +114,45 @@ func render(root string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// edits make of config.hcl.example an environment with all kinds under their default
+// names, in which the name of the environment can be told from everything else.
+var edits = [][2]string{
+	{`environment "dev"`, `environment "nameofenv"`},
+	{`(?m)^ +(name|namespace|ownership|ttl|policies|work_pool) += .*\n`, ""},
+	{`region( +)= ".*?"`, `region${1}= "eu-central-1"`},
+	{`file\(".*?"\)`, `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl"`},
+}
+
+// example writes the edited example to a file, and returns its path.
+func example(root string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(root, "config.hcl.example"))
+	if err != nil {
+		return "", err
+	}
+	text := string(b)
+	for _, e := range edits {
+		pattern := regexp.MustCompile(e[0])
+		if !pattern.MatchString(text) {
+			return "", fmt.Errorf("config.hcl.example has no %s", e[0])
+		}
+		text = pattern.ReplaceAllString(text, e[1])
+	}
+	f, err := os.CreateTemp("", "flowbed-*.hcl")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.WriteString(text)
+	return f.Name(), errors.Join(err, f.Close())
+}
+
 func table(root string, v permissions.Verb) ([]permissions.Needs, error) {
-	f, err := spec.Load(filepath.Join(root, "provision/permissions/gendoc/example.hcl"), spec.Options{
-		Destroy: v == permissions.Down, Vars: map[string]string{"auth_string": "user:password"},
+	path, err := example(root)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.Remove(path) }() // of a temporary directory
+	f, err := spec.Load(path, spec.Options{
+		Destroy: v == permissions.Down, Vars: map[string]string{"api_key": "key"},
 		Environ: func(string) (string, bool) { return "", false },
 	})
 	if err != nil {
