@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	_ "github.com/flowbed/flowbed/provision/sandbox/ec2"
+	_ "github.com/flowbed/flowbed/provision/sandbox/ecr"
 	_ "github.com/flowbed/flowbed/provision/sandbox/ecs"
 	_ "github.com/flowbed/flowbed/provision/sandbox/iam"
 	_ "github.com/flowbed/flowbed/provision/sandbox/logs"

@@ -67,6 +67,7 @@ type Environment struct {
 	TaskRole      *TaskRole      `hcl:"task_role,block"`
 	ExecutionRole *ExecutionRole `hcl:"execution_role,block"`
 	Cluster       *Cluster       `hcl:"cluster,block"`
+	Repository    *Repository    `hcl:"repository,block"`
 	Network       *Network       `hcl:"network,block"`
 	Logs          *Logs          `hcl:"logs,block"`
 	Agent         *Agent         `hcl:"agent,block"`

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -30,6 +31,7 @@ type Clients struct {
 	IAM  *iam.Client
 	EC2  *ec2.Client
 	ECS  *ecs.Client
+	ECR  *ecr.Client
 	S3   *s3.Client
 	SSM  *ssm.Client
 	Logs *cloudwatchlogs.Client
@@ -38,7 +40,7 @@ type Clients struct {
 // NewClients makes the clients for one configuration.
 func NewClients(cfg aws.Config) Clients {
 	return Clients{
-		IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg),
+		IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ECR: ecr.NewFromConfig(cfg),
 		S3: s3.NewFromConfig(cfg, pathStyle(cfg)), SSM: ssm.NewFromConfig(cfg), Logs: cloudwatchlogs.NewFromConfig(cfg),
 	}
 }
@@ -93,17 +95,18 @@ type Stack struct {
 	version prefect.Version // zero without an agent
 	api     *prefect.Client // nil if nobody asks, or can
 
-	bucket    provision.Ref[resource.BucketState]
-	logs      provision.Ref[resource.LogGroupState]
-	parameter provision.Ref[resource.ParameterState]
-	task      provision.Ref[resource.RoleState]
-	execution provision.Ref[resource.RoleState]
-	cluster   provision.Ref[resource.ClusterState]
-	network   provision.Ref[resource.NetworkState]
-	pool      provision.Ref[resource.PoolState]
-	group     provision.Ref[resource.SecurityGroupState] // of the agent
-	tasks     provision.Ref[resource.SecurityGroupState]
-	agent     provision.Ref[resource.InstanceState]
+	bucket     provision.Ref[resource.BucketState]
+	logs       provision.Ref[resource.LogGroupState]
+	parameter  provision.Ref[resource.ParameterState]
+	task       provision.Ref[resource.RoleState]
+	execution  provision.Ref[resource.RoleState]
+	cluster    provision.Ref[resource.ClusterState]
+	repository provision.Ref[resource.RepositoryState]
+	network    provision.Ref[resource.NetworkState]
+	pool       provision.Ref[resource.PoolState]
+	group      provision.Ref[resource.SecurityGroupState] // of the agent
+	tasks      provision.Ref[resource.SecurityGroupState]
+	agent      provision.Ref[resource.InstanceState]
 
 	searches   resource.Searches
 	groups     *resource.GroupReader
@@ -134,6 +137,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 	s.parameters = &resource.ParameterReader{Names: s.neededParameters()}
 	s.defaults = spec.Defaults(env.Name, spec.Place{Account: id.Account, Region: id.Region})
 	s.addStorage()
+	s.addRepository()
 	s.addRoles()
 	s.addCluster()
 	s.addNetwork()
@@ -189,6 +193,30 @@ func (s *Stack) addStorage() {
 	s.parameter = add(s, "api key parameter", wanted(s.o.Destroy || s.secret() != ""), resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.id.Names().APIKey(), Value: s.secret(), Reader: s.parameters,
 	})
+}
+
+// addRepository adds the repository, if the spec has one. One of an earlier spec is
+// known by its recorded name, so without a block nothing is read.
+func (s *Stack) addRepository() {
+	kind := resource.Repository{API: s.c.ECR, ID: s.id, ForceDestroy: s.o.ForceDestroy}
+	s.search(kind)
+	r := s.env.Repository
+	if r == nil {
+		r = &spec.Repository{}
+	}
+	names := entry(resource.KindRepository, r.Name, s.id.Names().Plain(), r.Ownership)
+	names.Optional = true
+	names = addOrphans(s, names, "", func(name string) resource.Kind[resource.RepositoryState] {
+		old := kind
+		old.Name = name
+		return old
+	})
+	if r.Name == "" {
+		return
+	}
+	kind.Name, kind.KeepImages, kind.ScanOnPush, kind.Immutable = r.Name, *r.KeepImages, *r.ScanOnPush, r.ImmutableTags
+	kind.ForceDestroy, kind.Names = kind.ForceDestroy || r.ForceDestroy, names
+	s.repository = add(s, "repository", ownership(r.Ownership, false), kind)
 }
 
 // secret is the key, or the user and password, with which the agent talks to
