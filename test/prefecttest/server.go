@@ -120,7 +120,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.calls = append(s.calls, r.Method+" "+path)
 	if s.Fail != nil {
 		if status := s.Fail(r); status != 0 {
-			answer(w, status, map[string]any{"detail": "as the test wants"})
+			answer(w, status, map[string]any{"detail": "injected by the test"})
 			return
 		}
 	}
