@@ -52,7 +52,7 @@ func TestEdgesAreFoundWithin(t *testing.T) {
 		provision.Add(g, "n", provision.Own, nest{thing: thing{w: w, Name: "n", Me: "a"},
 			Rules: []rule{{1, a}}, Last: [1]provision.Ref[state]{c}})
 		if err := g.Up(t.Context()); !errors.Is(err, errFatal) || j.steps(provision.Skipped) != nil {
-			t.Error("n does not depend on b any more:", err)
+			t.Error("have", err, "and skipped steps, want none: n no longer depends on b")
 		}
 	})
 }

@@ -99,9 +99,8 @@ func upAndDownWith(t *testing.T, n int, lag time.Duration, fault func(int) func(
 	}
 }
 
-// What a reply says does not count: a call that is refused for ever is repeated
-// with growing pauses, and given up after the patience that counts from the last
-// progress.
+// The reply to a call does not decide. The engine repeats a failing call with growing
+// pauses, and gives up when there has been no progress for as long as its patience.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -133,7 +132,7 @@ func TestPatience(t *testing.T) {
 	})
 }
 
-// A step's failure holds up those that depend on it, and nobody else.
+// A failed step stops the steps that depend on it, and no others.
 func TestSkipping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -59,7 +59,7 @@ func TestReferences(t *testing.T) {
 		t.Error(v)
 	}
 	if _, ok := base.Expect(); ok {
-		t.Error("a state was predicted by nobody")
+		t.Error("have an expected state, want none: the resource cannot predict it")
 	}
 	told := provision.Add(g, "told", provision.Own, prophet{thing{w: w, Name: "told", Me: "a"}})
 	if s, ok := told.Expect(); !ok || s.ID != "soon" {

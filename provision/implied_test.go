@@ -57,8 +57,8 @@ func TestImpliedByCreation(t *testing.T) {
 	}
 }
 
-// TestImpliedIsNotBelieved in the end: if somebody has changed the object
-// meanwhile, or the creation has led to something else, the reading tells.
+// TestImpliedIsNotBelieved checks that a read decides in the end: the object may have
+// changed in the meantime, or its creation may have had another result.
 func TestImpliedIsNotBelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -69,8 +69,8 @@ func TestNotesThatStop(t *testing.T) {
 	}
 }
 
-// What stands in the way of a deletion stops a run before anything is changed,
-// whether it is down's or up's of something unwanted.
+// A resource that cannot be deleted stops a run before it changes anything, both in down
+// and when up prunes.
 func TestObstacles(t *testing.T) {
 	for _, own := range []provision.Ownership{provision.Own, provision.Prune} {
 		for name, c := range map[string]struct {

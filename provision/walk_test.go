@@ -13,10 +13,10 @@ import (
 )
 
 // FuzzWalk builds random graphs with slow calls, deletions that take long, and
-// failures, and checks what must hold for all of them: nobody begins before
-// those it depends on have ended; whoever depends on a failure is skipped;
-// everybody else finishes; the next run completes the work; and all of it in
-// reverse for the way down.
+// failures, and checks what must hold for all of them: no step starts
+// before its dependencies have ended; steps that depend on a failed step are skipped;
+// all others finish; the next run completes the work; and for down all of this holds in
+// reverse.
 func FuzzWalk(f *testing.F) {
 	for seed := range uint64(60) {
 		f.Add(seed, uint8(seed%40+1), uint8(seed%4*8))

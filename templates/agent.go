@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Agent describes a Prefect agent: what is installed, what runs, and with which
-// settings, secret and files. All of it is plain data, as the agent will see it.
-// Quoting for a shell, systemd or JSON belongs to the rendering.
+// Agent describes a Prefect agent: what to install and run, and its settings,
+// secret and files. Values are unquoted, as the agent sees them; UserData quotes
+// them.
 type Agent struct {
 	Env      string // the environment's name
-	Python   string // the version that it needs, as "3.12"
+	Python   string // the version it needs, e.g. "3.12"
 	Packages Packages
 	Command  Command   // the arguments of the prefect program
 	Settings []Setting // environment variables, in order
@@ -23,25 +23,25 @@ type Agent struct {
 	CA       *CA       // nil if a public authority signed the API's certificate
 	Files    []File
 
-	// TTL is how long the agent may live. Then its machine shuts down; 0 means
-	// that it never does.
+	// TTL is how long the agent may run before its instance shuts down. 0 means
+	// no limit.
 	TTL time.Duration
 }
 
 // Packages says which Python packages the agent needs. At most one of
-// Constraints and Before is set; with neither, pip chooses the newest versions of
-// the packages that Requirements does not name.
+// Constraints and Before is set. With neither, pip installs the newest version of
+// each package that Requirements does not name.
 type Packages struct {
-	Requirements []string // in pip's words, as "prefect[aws]==3.9.1"
+	Requirements []string // in pip's syntax, e.g. "prefect[aws]==3.9.1"
 	Constraints  string   // the contents of a constraints file for pip
-	Before       string   // use no package released after this time, in RFC 3339
+	Before       string   // ignore packages released after this RFC 3339 time
 }
 
-// Setting is an environment variable of the agent.
+// Setting is one environment variable of the agent.
 type Setting struct{ Name, Value string }
 
-// Secret says where the agent finds the API's secret, and which environment
-// variable gets it. The secret itself is never in a description.
+// Secret says where the agent reads the API's secret, and which environment
+// variable receives it. An Agent never holds the secret itself.
 type Secret struct {
 	Parameter string // name of an SSM parameter
 	Variable  string
@@ -50,22 +50,21 @@ type Secret struct {
 // CA is a private certificate authority that the agent trusts.
 type CA struct {
 	PEM      string // its certificates
-	Variable string // the environment variable that gets the path of the file
+	Variable string // the environment variable that receives the file's path
 
-	// WithPublic adds the public authorities to the file, for a variable that
-	// replaces them.
+	// WithPublic adds the public authorities to the file. Set it if the
+	// variable replaces the default bundle.
 	WithPublic bool
 }
 
-// File is a file that the agent needs. A rendering ends Content with exactly one
-// line break.
+// File is a file the agent needs. UserData ends Content with exactly one newline.
 type File struct {
 	Path    string // absolute, in a folder that exists or in /etc/flowbed
 	Mode    fs.FileMode
 	Content string
 }
 
-// Command is a command line, one element for each word.
+// Command is a command line, one element per word.
 type Command []Word
 
 // Word is one word of a command line.
@@ -80,14 +79,14 @@ type WordKind int
 const (
 	// Literal is a word of this program, such as a flag.
 	Literal WordKind = iota
-	// Value is a text from outside. A rendering always quotes it.
+	// Value comes from outside. UserData always quotes it.
 	Value
-	// AgentName stands for the name under which Prefect knows this agent. It is
-	// unique to the machine, so only the machine knows it.
+	// AgentName stands for the agent's name in Prefect. The name contains the
+	// instance id, so only the instance knows it.
 	AgentName
 )
 
-// literals adds the words of a text that is separated by blanks.
+// literals adds the space-separated words of text.
 func (c Command) literals(text string) Command {
 	for _, word := range strings.Fields(text) {
 		c = append(c, Word{Literal, word})
@@ -100,7 +99,7 @@ func (c Command) flag(name, value string) Command {
 	return append(c, Word{Literal, name}, Word{Value, value})
 }
 
-// check refuses what no rendering could write safely.
+// check rejects values that cannot be rendered safely.
 func (a Agent) check() error {
 	errs := []error{plain("environment", a.Env), a.Packages.check()}
 	for i, w := range a.Command {
@@ -162,7 +161,7 @@ func variable(name string) error {
 	return nil
 }
 
-// plain refuses what cannot be quoted safely in every language.
+// plain rejects characters that cannot be quoted safely in every language.
 func plain(what, s string) error {
 	for _, r := range s {
 		if r < ' ' || r == 0x7f || r == '\uFFFD' {

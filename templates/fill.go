@@ -13,7 +13,7 @@ import (
 //go:embed *.sh *.service *.py *.yaml
 var texts embed.FS
 
-// text is an embedded text with its values.
+// text fills in an embedded template.
 func text(name string, values map[string]string) (string, error) {
 	raw, err := texts.ReadFile(name)
 	if err != nil {
@@ -26,14 +26,13 @@ func text(name string, values map[string]string) (string, error) {
 	return out, nil
 }
 
-// placeholder is {{name}}. There is no logic in the texts: Go decides what
-// varies. text/template would keep the linker from dropping unused methods, and
-// make the program several times as large.
+// placeholder matches {{name}}. The templates hold no logic: Go code decides what
+// varies. text/template would keep the linker from dropping unused methods, which
+// makes the binary several times as large.
 var placeholder = regexp.MustCompile(`\{\{([a-z0-9_]+)\}\}`)
 
-// fill replaces each placeholder of a text by its value, which must be quoted
-// for its place already. It is an error if a value is missing or not used, or
-// if braces are left over.
+// fill replaces each placeholder with its value. The caller has already quoted
+// the values. A missing value, an unused value and a leftover brace are errors.
 func fill(text string, values map[string]string) (string, error) {
 	var errs []error
 	used := map[string]bool{}

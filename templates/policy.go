@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Place is where an environment is.
+// Place says which environment a policy is for, and where it runs.
 type Place struct {
 	Partition string // "aws", "aws-cn" or "aws-us-gov"
 	Region    string
@@ -18,13 +18,13 @@ func (p Place) arn(service, region, object string) string {
 	return strings.Join([]string{"arn", p.Partition, service, region, p.Account, object}, ":")
 }
 
-// logGroup is the ARN of the streams of a log group, given its name.
+// logGroup returns the ARN of a log group's streams, given the group's name.
 func (p Place) logGroup(name string) string {
 	return p.arn("logs", p.Region, "log-group:"+name+":*")
 }
 
-// parameter is the ARN of an SSM parameter, given its name or its ARN. A leading
-// slash of the name is not doubled.
+// parameter returns the ARN of an SSM parameter, given its name or its ARN. The
+// ARN does not double a leading slash of the name.
 // https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
 func (p Place) parameter(name string) string {
 	if strings.HasPrefix(name, "arn:") {
@@ -49,7 +49,7 @@ type statement struct {
 	Condition   map[string]map[string]list `json:",omitempty"`
 }
 
-// list is encoded as IAM encodes it: a single element has no brackets.
+// list encodes as IAM does: a single element has no brackets.
 type list []string
 
 // MarshalJSON implements json.Marshaler.
@@ -64,7 +64,7 @@ func allow(sid string, actions list, resources ...string) statement {
 	return statement{Sid: sid, Effect: "Allow", Action: actions, Resource: resources}
 }
 
-// when adds a condition.
+// when returns the statement with one more condition.
 func (s statement) when(operator, key string, values ...string) statement {
 	c := map[string]map[string]list{}
 	for op, keys := range s.Condition {
@@ -78,8 +78,8 @@ func (s statement) when(operator, key string, values ...string) statement {
 	return s
 }
 
-// document is the policy as compact JSON, or empty if there are no statements:
-// IAM accepts no policy that allows nothing.
+// document returns the policy as compact JSON, or "" if it has no statements: IAM
+// rejects an empty policy.
 func document(s ...statement) string {
 	if len(s) == 0 {
 		return ""
@@ -109,7 +109,8 @@ func TasksTrust(p Place) string {
 }
 
 // InstanceTrust lets EC2 instances assume a role. It has no condition on the
-// source: EC2 does not send one, so the instance would get no credentials.
+// source: EC2 does not send one, so with a condition the instance would get no
+// credentials.
 func InstanceTrust(p Place) string {
 	service := "ec2.amazonaws.com"
 	if p.Partition == "aws-cn" {

@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden compares a text with testdata/name, or writes it there.
+// golden compares got with testdata/name, or writes it there.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -41,7 +41,7 @@ func golden(t *testing.T, name, got string) {
 
 func TestMain(m *testing.M) { able.Main(m) }
 
-// tool is the path of a program in .venv.
+// tool returns the path of a program in .venv.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	return able.Tool(t, name)
@@ -62,26 +62,25 @@ func agentRights(g Generation) AgentRights {
 	return r
 }
 
-// ECS has an entry for it, but no word on the revision that a family not yet
-// registered has; what can be registered is limited by PassRole.
+// RegisterTaskDefinition can name a resource, but a family that is not registered
+// yet has no revision to name. PassRole limits what can be registered.
 var register = []string{"RESOURCE_STAR [ecs:RegisterTaskDefinition]"}
 
-// policies are the documents under test. Findings of the linter that are meant
-// are listed with them.
+// policies are the documents under test, with the linter findings that we expect.
 var policies = []struct {
-	name  string
-	text  string
-	trust bool
-	meant []string
+	name     string
+	text     string
+	trust    bool
+	expected []string
 }{
 	{name: "trust-tasks", text: TasksTrust(dev), trust: true},
 	{name: "trust-instance", text: InstanceTrust(dev), trust: true},
 	{name: "trust-instance-cn", text: InstanceTrust(Place{"aws-cn", "cn-north-1", "123456789012", "dev"}), trust: true},
 	{name: "task", text: TaskPolicy(dev, TaskRights{Bucket: "flows", S3: "bucket", ECR: "pull"})},
 	{
-		name:  "task-full",
-		text:  TaskPolicy(dev, TaskRights{Bucket: "flows", S3: "full", ECR: "full"}),
-		meant: []string{"RESOURCE_STAR [s3:", "RESOURCE_STAR [ecr:"},
+		name:     "task-full",
+		text:     TaskPolicy(dev, TaskRights{Bucket: "flows", S3: "full", ECR: "full"}),
+		expected: []string{"RESOURCE_STAR [s3:", "RESOURCE_STAR [ecr:"},
 	},
 	{name: "task-statements", text: TaskPolicy(dev, TaskRights{S3: "none", ECR: "none", Statements: []Statement{
 		{Actions: []string{"sqs:SendMessage"}, Resources: []string{"arn:aws:sqs:eu-central-1:123456789012:events"}},
@@ -89,12 +88,12 @@ var policies = []struct {
 	}})},
 	{name: "task-dask", text: TaskPolicy(dev, TaskRights{S3: "none", ECR: "none", Dask: &DaskRights{
 		ClusterARN: cluster, Roles: roles, LogGroup: "/flowbed/dev",
-	}}), meant: register},
+	}}), expected: register},
 	{name: "execution", text: ExecutionPolicy(dev, "/flowbed/dev", "/flowbed/dev/prefect-api-key")},
-	{name: "agent-3", text: AgentPolicy(dev, agentRights(Prefect3)), meant: register},
-	{name: "agent-2", text: AgentPolicy(dev, agentRights(Prefect2)), meant: register},
-	{name: "agent-1", text: AgentPolicy(dev, agentRights(Prefect1)), meant: register},
-	{name: "agent-014", text: AgentPolicy(dev, agentRights(Prefect014)), meant: register},
+	{name: "agent-3", text: AgentPolicy(dev, agentRights(Prefect3)), expected: register},
+	{name: "agent-2", text: AgentPolicy(dev, agentRights(Prefect2)), expected: register},
+	{name: "agent-1", text: AgentPolicy(dev, agentRights(Prefect1)), expected: register},
+	{name: "agent-014", text: AgentPolicy(dev, agentRights(Prefect014)), expected: register},
 }
 
 func TestPolicies(t *testing.T) {
@@ -109,8 +108,8 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestPoliciesLint has a linter of others judge the policies. It knows no trust
-// policies: these have no resource.
+// TestPoliciesLint runs a third-party linter on the policies. It skips trust
+// policies, which have no resource and which the linter does not know.
 func TestPoliciesLint(t *testing.T) {
 	parliament := tool(t, "parliament")
 	for _, p := range policies {
@@ -126,7 +125,7 @@ func TestPoliciesLint(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err != nil && len(out) == 0 {
-				t.Fatalf("parliament found nothing and failed: %v", err)
+				t.Fatalf("parliament failed without a finding: %v", err)
 			}
 			for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
 				var found struct {
@@ -134,40 +133,40 @@ func TestPoliciesLint(t *testing.T) {
 					Detail any
 				}
 				if err := d.Decode(&found); err != nil {
-					t.Fatalf("%v in %s", err, out)
+					t.Fatalf("decode the output of parliament: %v\n%s", err, out)
 				}
-				if finding := fmt.Sprint(found.Issue, " ", found.Detail); !meant(p.meant, finding) {
-					t.Errorf("parliament: %s", finding)
+				if finding := fmt.Sprint(found.Issue, " ", found.Detail); !expected(p.expected, finding) {
+					t.Errorf("parliament: unexpected finding %s", finding)
 				}
 			}
 		})
 	}
 }
 
-// meant reports whether a finding begins as one that was expected.
-func meant(list []string, finding string) bool {
-	return slices.ContainsFunc(list, func(m string) bool { return strings.HasPrefix(finding, m) })
+// expected reports whether a finding starts like one in the list.
+func expected(list []string, finding string) bool {
+	return slices.ContainsFunc(list, func(want string) bool { return strings.HasPrefix(finding, want) })
 }
 
-func TestPolicyOfNothing(t *testing.T) {
+func TestEmptyPolicy(t *testing.T) {
 	if got := TaskPolicy(dev, TaskRights{S3: "none", ECR: "none"}); got != "" {
-		t.Errorf("task policy: %s", got)
+		t.Errorf("task policy: got %s, want none", got)
 	}
 	if got := ExecutionPolicy(dev, "", ""); got != "" {
-		t.Errorf("execution policy: %s", got)
+		t.Errorf("execution policy: got %s, want none", got)
 	}
 	if got := ExecutionPolicy(dev, "/flowbed/dev", ""); strings.Contains(got, "ssm:") {
-		t.Errorf("execution policy without a secret: %s", got)
+		t.Errorf("execution policy without a secret: got %s, want no ssm action", got)
 	}
 	r := agentRights(Prefect3)
 	r.Parameter = ""
 	if got := AgentPolicy(dev, r); strings.Contains(got, `"Secret"`) || strings.Contains(got, "parameter/flowbed") {
-		t.Errorf("agent policy without a secret: %s", got)
+		t.Errorf("agent policy without a secret: got %s, want no access to the secret", got)
 	}
 }
 
-// TestPassRole keeps the rule that PassRole names roles, and ECS tasks as the
-// only ones to get them.
+// TestPassRole checks that each PassRole statement names its roles, and lets only
+// ECS tasks receive them.
 func TestPassRole(t *testing.T) {
 	for _, p := range policies {
 		var doc struct {
@@ -184,10 +183,10 @@ func TestPassRole(t *testing.T) {
 				continue
 			}
 			if s.Condition["StringEquals"]["iam:PassedToService"] != "ecs-tasks.amazonaws.com" {
-				t.Errorf("%s: PassRole to any service", p.name)
+				t.Errorf("%s: PassRole is not limited to ECS tasks", p.name)
 			}
 			if got := fmt.Sprint(s.Resource); got != fmt.Sprint(roles) {
-				t.Errorf("%s: PassRole on %v", p.name, got)
+				t.Errorf("%s: PassRole on %v, want %v", p.name, got, roles)
 			}
 		}
 	}

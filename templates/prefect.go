@@ -8,38 +8,38 @@ import (
 	"time"
 )
 
-// Common is what agents of all versions of Prefect need to know.
+// Common holds what agents of every Prefect version need.
 type Common struct {
 	Env     string // the environment's name
 	Region  string
 	Prefect string // exact version
 	APIURL  string
-	Secret  *Secret       // nil for an API without authentication
-	CA      string        // certificates in PEM; empty for the public authorities
-	TTL     time.Duration // 0 means that the agent never ends
+	Secret  *Secret       // nil if the API needs no authentication
+	CA      string        // certificates in PEM; empty if a public authority signed the API's certificate
+	TTL     time.Duration // as in Agent
 }
 
-// Worker is what only a worker needs to know.
+// Worker holds what only a worker needs.
 type Worker struct {
 	PrefectAWS string // exact version of prefect-aws
 	Before     string // as in Packages
 	WorkPool   string
 
-	// PoolExists keeps the worker from creating a pool if ours is gone. Workers
+	// PoolExists keeps the worker from creating the pool if it is gone. Workers
 	// before 3.6.23 have no flag for this.
 	PoolExists bool
 }
 
-// Tasks says how to run tasks. Agents of Prefect 1 take it from their command
-// line and one file; later versions keep it in the work pool.
+// Tasks says how to run tasks. Prefect 1 agents read this from their command line
+// and one file; later versions read it from the work pool.
 type Tasks struct {
-	ClusterARN, TaskRole, ExecutionRole string // ARNs: the agent takes no names
+	ClusterARN, TaskRole, ExecutionRole string // ARNs: the agent does not accept names
 	Subnets, Groups                     []string
 	PublicIP                            bool
 }
 
-// Prefect3Agent describes an agent that runs a worker of Prefect 3, or of
-// Prefect 2, which is started in the same way.
+// Prefect3Agent describes an agent that runs a Prefect 3 worker. A Prefect 2
+// worker starts the same way.
 func Prefect3Agent(c Common, w Worker) Agent {
 	a := c.agent()
 	a.Python = "3.12"
@@ -54,20 +54,20 @@ func Prefect3Agent(c Common, w Worker) Agent {
 	}
 	a.Settings = append(a.Settings,
 		Setting{"PREFECT_API_URL", c.APIURL},
-		// Its health page is for this machine only.
+		// Only this instance may read the health page.
 		Setting{"PREFECT_WORKER_WEBSERVER_HOST", "127.0.0.1"})
 	if c.CA != "" {
-		// Not PREFECT_API_SSL_CERT_FILE: the worker passes all of Prefect's
-		// settings on to its tasks, which do not have the file.
+		// Not PREFECT_API_SSL_CERT_FILE: the worker passes all Prefect settings
+		// on to its tasks, and the tasks do not have the file.
 		a.CA = &CA{PEM: c.CA, Variable: "SSL_CERT_FILE"}
 	}
 	return a
 }
 
-// runTaskFile holds what the agent of Prefect 1 has no flags for.
+// runTaskFile holds the settings for which the Prefect 1 agent has no flags.
 const runTaskFile = "/etc/flowbed/run-task.yaml"
 
-// Prefect1Agent describes an agent of Prefect 1 (0.14 to 1.4).
+// Prefect1Agent describes a Prefect 1 agent (0.14 to 1.4).
 func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 	constraints, err := constraintsOf(c.Prefect)
 	if err != nil {
@@ -94,23 +94,23 @@ func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 	}
 	a.Settings = append(a.Settings,
 		Setting{"PREFECT__BACKEND", backend},
-		// The agent needs the machine's time zone, and does not start on a machine
-		// that has no file for it, which systemd takes for UTC.
+		// Without this, the agent does not start on an instance that has no time
+		// zone file. systemd itself falls back to UTC there.
 		Setting{"TZ", "UTC"})
 	a.Files = []File{{runTaskFile, 0o644, runTask}}
 	if c.CA != "" {
-		// The variable applies to calls to AWS too.
+		// The variable also applies to calls to AWS.
 		a.CA = &CA{PEM: c.CA, Variable: "REQUESTS_CA_BUNDLE", WithPublic: true}
 	}
 	return a, nil
 }
 
-// agent is what the agents of all versions have in common.
+// agent returns what agents of every version have in common.
 func (c Common) agent() Agent {
 	return Agent{
 		Env: c.Env, Secret: c.Secret, TTL: c.TTL,
 		Settings: []Setting{
-			// boto does not ask the instance for its region, and reads this variable only.
+			// boto reads only this variable; it does not ask the instance for its region.
 			{"AWS_DEFAULT_REGION", c.Region},
 			{"AWS_RETRY_MODE", "adaptive"},
 			{"AWS_MAX_ATTEMPTS", "10"},
@@ -122,9 +122,10 @@ func (c Common) agent() Agent {
 // name adds the flag that gives the agent its name.
 func (c Command) name() Command { return append(c, Word{Literal, "--name"}, Word{Kind: AgentName}) }
 
-// The packages of Prefect 1 set no upper bounds, and do not work with today's
-// newest versions. They work with these, on Python 3.9, which are all wheels;
-// boto3 is a recent one, because an old one does not know new regions.
+// Prefect 1's packages set no upper bounds and fail with today's newest versions
+// of their dependencies. They work with these versions on Python 3.9, and all of
+// these have wheels. boto3 is recent, because an old one does not know new
+// regions.
 var (
 	//go:embed constraints0.txt
 	constraints0 string
@@ -142,7 +143,7 @@ func constraintsOf(prefect string) (string, error) {
 	return "", fmt.Errorf("%q is not a version of Prefect 1", prefect)
 }
 
-// yaml is the file in which Prefect 1 looks for the network of its tasks.
+// yaml renders the file from which Prefect 1 reads the network of its tasks.
 func (t Tasks) yaml() (string, error) {
 	var errs []error
 	for _, id := range t.Subnets {
@@ -163,7 +164,7 @@ func (t Tasks) yaml() (string, error) {
 	})
 }
 
-// yamlList is a list of strings on one line.
+// yamlList renders a list of strings on one line.
 func yamlList(list []string) string {
 	quoted := make([]string, len(list))
 	for i, s := range list {

@@ -14,20 +14,22 @@ import (
 	"time"
 )
 
-// odd makes texts of what has a meaning to a shell, systemd, Python or YAML.
+// odd generates strings from characters that are special in a shell, systemd,
+// Python or YAML.
 type odd struct{ *rand.Rand }
 
-// oddPieces has no "/etc" and no "/opt", which the test puts below a folder.
+// oddPieces has no "/etc" and no "/opt": the test moves those paths to a temporary
+// directory.
 var oddPieces = []string{
 	"a", "Z", "9", " ", "  ", "'", `"`, "`", "`id`", "$", "$HOME", "${HOME}", "$(id)", "$$", `\`, `\\`, `\n`, "%", "%n", "%%",
 	";", "&", "&&", "|", "<", ">", "<<EOF", "(", ")", "{", "}", "{{env}}", "[", "]", "*", "?", "~", "!", "!!", "#", "=", "-", "--", ":", ",", "@", "^",
 	"é", "日本", "😀", "\u00a0", "\u2028", "FLOWBED_END", "EOF", ".", "/",
 }
 
-// word is a text without control characters.
+// word returns a string without control characters.
 func (o odd) word() string { return o.text(oddPieces) }
 
-// content may have several lines.
+// content returns a string that may have several lines.
 func (o odd) content() string {
 	return o.text(append([]string{"\n", "\n\n", "\t", "\r\n", "\v", "\x1b[0m", "\x01", "\x7f", "\xff", "\nFLOWBED_END ", "\nFLOWBED_END\n"}, oddPieces...))
 }
@@ -40,7 +42,7 @@ func (o odd) text(pieces []string) string {
 	return b.String()
 }
 
-// agent is a random description. Its files are below dir.
+// agent returns a random Agent. Its files are in dir.
 func (o odd) agent(dir string) Agent {
 	a := Agent{Env: o.word(), Python: []string{"3.9", "3.12"}[o.IntN(2)]}
 	for range 1 + o.IntN(3) {
@@ -72,8 +74,8 @@ func (o odd) agent(dir string) Agent {
 	return a
 }
 
-// FuzzUserData: whatever characters a description has, the script is a shell
-// script, and what it writes and installs is the description, and nothing else.
+// FuzzUserData checks that the script is valid shell, and writes and installs
+// exactly what the Agent describes, whatever characters the Agent contains.
 func FuzzUserData(f *testing.F) {
 	for seed := range uint64(24) {
 		f.Add(seed)
@@ -84,7 +86,7 @@ func FuzzUserData(f *testing.F) {
 		a := odd{rand.New(rand.NewPCG(seed, 0))}.agent(dir)
 		s, err := UserData(a)
 		if refused := hasEnd(a); refused != (err != nil) {
-			t.Fatalf("refused %v, want %v\n%#v", err, refused, a)
+			t.Fatalf("got error %v, want an error: %v\n%#v", err, refused, a)
 		}
 		if err != nil {
 			return
@@ -105,7 +107,7 @@ func FuzzUserData(f *testing.F) {
 	})
 }
 
-// hasEnd reports whether a file has the line that ends it in the script.
+// hasEnd reports whether a file contains the line that ends its heredoc.
 func hasEnd(a Agent) bool {
 	contents := []string{a.Packages.Constraints}
 	for _, f := range a.Files {
@@ -117,8 +119,9 @@ func hasEnd(a Agent) bool {
 	return slices.ContainsFunc(contents, func(c string) bool { return slices.Contains(strings.Split(c, "\n"), "FLOWBED_END") })
 }
 
-// run runs the parts of a script that install packages and write files, below a
-// directory. It returns the directory and the words of each call of pip.
+// run runs the parts of a script that install packages and write files, inside a
+// temporary directory. It returns the directory and the arguments of each pip
+// call.
 func run(t *testing.T, s string) (root string, installed [][]string) {
 	t.Helper()
 	name := between(t, s, "\ninstance=", "\nbegin 'python'\n")
@@ -131,7 +134,7 @@ func run(t *testing.T, s string) (root string, installed [][]string) {
 			t.Fatal(err)
 		}
 	}
-	// The first pip that looks for dated packages fails, and so does the second.
+	// Every pip call with a release date fails.
 	python := `#!/bin/bash
 if [ "$2" = certifi ]; then echo /dev/null; exit; fi
 printf '%s\n' "$@" >>` + root + `/pip
@@ -146,10 +149,10 @@ printf '\0' >>` + root + `/pip
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", start+name+paths.Replace("\n"+install+"\n"+files))
 	cmd.Dir = t.TempDir()
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-		t.Fatalf("%v\n%s\n%s", err, out, s)
+		t.Fatalf("run the script: %v\n%s\n%s", err, out, s)
 	}
 	if left, err := os.ReadDir(cmd.Dir); err != nil || len(left) > 0 {
-		t.Errorf("the script wrote %v, %v", left, err)
+		t.Errorf("the script left %v (%v) in its working directory, want nothing", left, err)
 	}
 	pip, err := os.ReadFile(root + "/pip")
 	if err != nil {
@@ -166,7 +169,7 @@ func between(t *testing.T, s, from, to string) string {
 	_, s, ok := strings.Cut(s, from)
 	i := strings.LastIndex(s, to)
 	if !ok || i < 0 {
-		t.Fatalf("%q and %q are not in the script", from, to)
+		t.Fatalf("got no text between %q and %q", from, to)
 	}
 	return s[:i]
 }
@@ -191,7 +194,7 @@ func checkInstalled(t *testing.T, a Agent, root string, calls [][]string) {
 	}
 }
 
-// checkFiles also looks for files that the description does not have.
+// checkFiles also looks for files that the Agent does not describe.
 func checkFiles(t *testing.T, a Agent, root, dir string) {
 	t.Helper()
 	want := []string{"/etc/flowbed/agent.env", "/opt/flowbed/bin/report", "/etc/systemd/system/flowbed-agent.service"}
@@ -217,11 +220,11 @@ func checkFiles(t *testing.T, a Agent, root, dir string) {
 		}
 		literal := between(t, string(fetch), "PARAMETER, VARIABLE = ", `, "SECRET"`+"\n")
 		if got, err := strconv.Unquote(literal); err != nil || got != a.Secret.Parameter {
-			t.Errorf("parameter %s, %v, want %q", literal, err, a.Secret.Parameter)
+			t.Errorf("got parameter %s (%v), want %q", literal, err, a.Secret.Parameter)
 		}
 	}
 	if got, err := os.ReadDir(dir); err != nil || len(got) != len(a.Files) {
-		t.Errorf("%d files, %v, want %d", len(got), err, len(a.Files))
+		t.Errorf("got %d files (%v), want %d", len(got), err, len(a.Files))
 	}
 	var got []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -232,7 +235,7 @@ func checkFiles(t *testing.T, a Agent, root, dir string) {
 	})
 	slices.Sort(want)
 	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("the files are %q, %v, want %q", got, err, want)
+		t.Errorf("got files %q (%v), want %q", got, err, want)
 	}
 }
 
@@ -243,15 +246,15 @@ func checkFile(t *testing.T, path, content string, mode fs.FileMode) {
 		t.Fatal(err)
 	}
 	if want := strings.TrimRight(content, "\n") + "\n"; string(raw) != want {
-		t.Errorf("%s is %q, want %q", path, raw, want)
+		t.Errorf("%s: got %q, want %q", path, raw, want)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != mode {
-		t.Errorf("%s: mode %v, %v, want %v", path, info.Mode(), err, mode)
+		t.Errorf("%s: got mode %v (%v), want %v", path, info.Mode(), err, mode)
 	}
 }
 
-// checkSettings reads the environment file as a shell, which removes quotes in
-// the same way as systemd.
+// checkSettings reads the environment file with a shell, which removes quotes the
+// same way systemd does.
 func checkSettings(t *testing.T, a Agent, root string) {
 	t.Helper()
 	raw, err := os.ReadFile(root + "/etc/flowbed/agent.env")
@@ -260,7 +263,7 @@ func checkSettings(t *testing.T, a Agent, root string) {
 	}
 	lines, name, _ := strings.Cut(string(raw), "FLOWBED_NAME=")
 	if want := a.Env + "-i-0\n"; name != want {
-		t.Errorf("name %q, want %q", name, want)
+		t.Errorf("got name %q, want %q", name, want)
 	}
 	settings := a.Settings
 	if a.CA != nil {
@@ -277,7 +280,7 @@ func checkSettings(t *testing.T, a Agent, root string) {
 	cmd := exec.CommandContext(t.Context(), "bash", "-euc", lines+`for n in ${!S@} ${CA:+CA}; do case $n in S[0-9]|CA) printf '%s=%s\0' "$n" "${!n}";; esac; done`)
 	cmd.Env = []string{}
 	if got, err := cmd.CombinedOutput(); err != nil || string(got) != want {
-		t.Errorf("the settings are %q, %v, want %q", got, err, want)
+		t.Errorf("got settings %q (%v), want %q", got, err, want)
 	}
 }
 
@@ -291,7 +294,7 @@ func checkUnit(t *testing.T, a Agent, root string) {
 	unit := string(raw)
 	description := between(t, unit, "environment ", "\nWants=")
 	if got := strings.ReplaceAll(description, "%%", "%"); got != a.Env {
-		t.Errorf("the description has %q, want %q", got, a.Env)
+		t.Errorf("the unit describes environment %q, want %q", got, a.Env)
 	}
 	line := between(t, unit, "/venv/bin/prefect ", "\nExecStopPost=")
 	var want []string
@@ -306,14 +309,14 @@ func checkUnit(t *testing.T, a Agent, root string) {
 	}
 }
 
-// systemdWords splits a command line at blanks, and resolves quotes, specifiers
+// systemdWords splits a command line at spaces, and resolves quotes, specifiers
 // and variables. https://www.freedesktop.org/software/systemd/man/systemd.service.html
 func systemdWords(line string, variables map[string]string) (words []string) {
 	word, inWord, quote := "", false, byte(0)
 	for i := 0; i < len(line); i++ {
 		c := line[i]
 		switch {
-		case c == '\\': // a C escape; the others are not in use
+		case c == '\\': // a C escape; the script uses no other kind
 			i++
 			word += line[i : i+1]
 			inWord = true

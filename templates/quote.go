@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// needsNoQuotes matches a word that means itself in a shell and in a systemd unit.
+// needsNoQuotes matches a word that a shell and a systemd unit take literally.
 var needsNoQuotes = regexp.MustCompile(`^[A-Za-z0-9/._:-]+$`)
 
 // shellQuote quotes s as one word for a shell.
@@ -14,7 +14,7 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// shellWord is shellQuote if s needs it.
+// shellWord quotes s for a shell only if s needs it.
 func shellWord(s string) string {
 	if needsNoQuotes.MatchString(s) {
 		return s
@@ -22,8 +22,8 @@ func shellWord(s string) string {
 	return shellQuote(s)
 }
 
-// unitQuote quotes s as one word for a command line in a systemd unit, where %
-// and $ have a meaning too.
+// unitQuote quotes s as one word of a command line in a systemd unit, where % and
+// $ are special too.
 func unitQuote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `%`, `%%`, `$`, `$$`).Replace(s) + `"`
 }
@@ -31,14 +31,14 @@ func unitQuote(s string) string {
 // unitText escapes s for a systemd unit's description.
 func unitText(s string) string { return strings.ReplaceAll(s, "%", "%%") }
 
-// envQuote quotes s as a value for a line NAME=value of systemd's environment
-// files.
+// envQuote quotes s as the value in a NAME=value line of a systemd environment
+// file.
 func envQuote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", `$`, `\$`).Replace(s) + `"`
 }
 
-// codeQuote quotes s as a string literal for Python and for YAML: both read
-// printable ASCII within double quotes in the same way.
+// codeQuote quotes s as a string literal for Python and YAML. Both read printable
+// ASCII in double quotes the same way.
 func codeQuote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

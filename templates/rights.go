@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// TaskRights is what a flow's container may do.
+// TaskRights says what a flow's container may do.
 type TaskRights struct {
 	Bucket     string // the flow bucket's name
 	S3         string // "bucket", "full" or "none"
@@ -19,23 +19,22 @@ type Statement struct {
 	Actions, Resources []string
 }
 
-// DaskRights is what dask-cloudprovider's FargateCluster needs in a task if
-// the cluster, roles, security group and log group already exist.
+// DaskRights says what dask-cloudprovider's FargateCluster may use from inside a
+// task. The cluster, roles, security group and log group already exist.
 type DaskRights struct {
 	ClusterARN string
 	Roles      []string // ARNs of the roles that its tasks get
 	LogGroup   string   // name
 }
 
-// TaskPolicy is the inline policy of the task role, or empty if it allows
-// nothing.
+// TaskPolicy returns the task role's inline policy, or "" if it allows nothing.
 func TaskPolicy(p Place, r TaskRights) string {
 	var s []statement
 	bucket := "arn:" + p.Partition + ":s3:::" + r.Bucket
 	switch r.S3 {
 	case "bucket":
 		s = append(s,
-			// Without ListBucket, S3 answers 403 for a missing key, and Prefect fails.
+			// Without ListBucket, S3 returns 403 for a missing key, and Prefect fails.
 			allow("FlowBucket", list{"s3:ListBucket", "s3:GetBucketLocation"}, bucket),
 			allow("FlowObjects", list{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}, bucket+"/*"))
 	case "full":
@@ -61,7 +60,7 @@ func TaskPolicy(p Place, r TaskRights) string {
 
 func dask(p Place, r DaskRights) []statement {
 	return []statement{
-		// None of these can be limited to a resource.
+		// IAM cannot limit any of these to a resource.
 		allow("DaskLook", list{
 			"ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs",
 			"ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListAccountSettings", "ecs:ListClusters",
@@ -79,9 +78,8 @@ func dask(p Place, r DaskRights) []statement {
 	}
 }
 
-// ExecutionPolicy is what this environment adds to the execution role: it may
-// write to the log group and read the secret with these names. The policy is
-// empty if both names are.
+// ExecutionPolicy returns the policy that this environment adds to the execution
+// role: write to the log group, and read the secret. It is "" if both names are.
 func ExecutionPolicy(p Place, logGroup, parameter string) string {
 	var s []statement
 	if logGroup != "" {
@@ -93,7 +91,7 @@ func ExecutionPolicy(p Place, logGroup, parameter string) string {
 	return document(s...)
 }
 
-// Generation groups the versions of Prefect by the calls that their agents make.
+// Generation groups Prefect versions by the AWS calls their agents make.
 type Generation int
 
 // The generations, newest first.
@@ -101,38 +99,38 @@ const (
 	Prefect3   Generation = iota // the worker since prefect-aws 0.6, which does not poll its tasks
 	Prefect2                     // the worker before that, which polls its tasks
 	Prefect1                     // the agent since 0.14.12, which deregisters each definition
-	Prefect014                   // the agent up to 0.14.11, which finds definitions by tags
+	Prefect014                   // the agent up to 0.14.11, which finds definitions by tag
 )
 
-// AgentRights is what the agent's instance may do.
+// AgentRights says what the agent's instance may do.
 type AgentRights struct {
 	ClusterARN string
 	Roles      []string // ARNs of the task and the execution role
-	Parameter  string   // name of the secret's parameter; empty if there is none
-	WorkPool   string   // if set, only task definitions that a worker of this pool registers may run
+	Parameter  string   // name of the secret's SSM parameter; empty if there is none
+	WorkPool   string   // if set, limits RunTask to task definitions from this pool's workers
 	Prefect    Generation
 }
 
 // AgentPolicy allows exactly the calls that Prefect's agent makes.
 //
-// A worker names the families of its task definitions prefect_<pool>_<id of the
-// deployment or flow>, and may run no others. A pool whose template sets
-// `family` to a name with another prefix needs a policy of its own.
+// A worker names its task definition families prefect_<pool>_<deployment or flow
+// id>, and may run no others. A pool whose template sets `family` to a name with
+// another prefix needs its own policy.
 func AgentPolicy(p Place, r AgentRights) string {
 	definitions := p.arn("ecs", p.Region, "task-definition/*:*")
 	if r.WorkPool != "" {
 		definitions = p.arn("ecs", p.Region, "task-definition/prefect_"+r.WorkPool+"_*:*")
 	}
 	s := []statement{
-		// IAM cannot limit the description to a family, and a family that is not
-		// registered yet has no ARN. The statements below limit what can be run, by
+		// IAM cannot limit DescribeTaskDefinition to a family, and a family that is
+		// not registered yet has no ARN. The statements below limit what can run, by
 		// family, cluster and roles.
 		allow("Definitions", definitionActions(r.Prefect), "*"),
 		allow("Run", list{"ecs:RunTask"}, definitions).when("ArnEquals", "ecs:cluster", r.ClusterARN),
 		pass("Pass", r.Roles),
 	}
 	tasks := tasksOf(r.ClusterARN)
-	// EC2 has no resource-level permissions for its descriptions.
+	// EC2 has no resource-level permissions for Describe calls.
 	network := allow("Network", list{"ec2:DescribeSubnets", "ec2:DescribeVpcs"}, "*")
 	switch r.Prefect {
 	case Prefect3, Prefect2:
@@ -144,7 +142,7 @@ func AgentPolicy(p Place, r AgentRights) string {
 			allow("Tag", list{"ecs:TagResource"}, tasks).when("StringEquals", "ecs:CreateAction", "RunTask"),
 			allow("Control", control, tasks), network)
 	default:
-		// The agent reads the network from a file, so it looks up none.
+		// The agent reads its network from a file, so it needs no Network statement.
 		s = append(s, allow("Tag", list{"ecs:TagResource"}, p.arn("ecs", p.Region, "task-definition/*"), tasks).
 			when("StringEquals", "ecs:CreateAction", "RegisterTaskDefinition", "RunTask"))
 	}
@@ -152,8 +150,8 @@ func AgentPolicy(p Place, r AgentRights) string {
 		s = append(s, allow("Find", list{"tag:GetResources"}, "*"))
 	}
 	if r.Prefect == Prefect3 {
-		// The worker looks up its event queue at each start. Without this permission
-		// its observer fails, and the worker restarts it forever.
+		// The worker looks up its event queue at every start. Without this permission
+		// its observer fails, and the worker restarts the observer forever.
 		s = append(s, allow("Events", list{"sqs:GetQueueUrl"}, p.arn("sqs", p.Region, "prefect-ecs-tasks-events")))
 	}
 	if r.Parameter != "" {
@@ -162,9 +160,9 @@ func AgentPolicy(p Place, r AgentRights) string {
 	return document(append(s, otherParameters(p, r.Parameter))...)
 }
 
-// otherParameters denies reading all other parameters of the account, which
-// AmazonSSMManagedInstanceCore allows; Session Manager needs that policy. AWS's
-// public parameters stay readable.
+// otherParameters denies reads of every other parameter in the account. Session
+// Manager needs AmazonSSMManagedInstanceCore, and that policy would allow them.
+// AWS's public parameters stay readable.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonSSMManagedInstanceCore.html
 func otherParameters(p Place, own string) statement {
 	but := list{"arn:" + p.Partition + ":ssm:*::parameter/aws/*"}
@@ -186,13 +184,13 @@ func definitionActions(g Generation) list {
 	return list{"ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"}
 }
 
-// pass allows passing roles to ECS tasks, and to nothing else.
+// pass allows passing roles to ECS tasks and nothing else.
 func pass(sid string, roles []string) statement {
 	return allow(sid, list{"iam:PassRole"}, roles...).
 		when("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")
 }
 
-// tasksOf is the ARN of a cluster's tasks.
+// tasksOf returns the ARN pattern of a cluster's tasks.
 func tasksOf(clusterARN string) string {
 	return strings.Replace(clusterARN, ":cluster/", ":task/", 1) + "/*"
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// MaxUserData is EC2's limit for user data, in bytes before encoding.
+// MaxUserData is EC2's limit on user data, in bytes before base64 encoding.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
 const MaxUserData = 16384
 
@@ -18,18 +18,17 @@ const (
 	constraintsFile = "/opt/flowbed/constraints.txt"
 )
 
-// pipVersion is a pip that can leave out packages released after a given time.
-// The pip of the operating systems cannot.
+// pipVersion is a pip that can ignore packages released after a given time. The
+// operating system's pip cannot.
 const pipVersion = "26.3"
 
-// UserData renders an agent as the script with which cloud-init turns an
-// instance into it. The script installs the packages, writes the files, and
-// starts a service of systemd. On the console it reports what it does, and why
-// it failed, in lines that begin with "FLOWBED: ". Prefect then knows the agent
-// as <env>-<instance id>.
+// UserData renders the script with which cloud-init turns an instance into the
+// agent. The script installs the packages, writes the files, and starts a systemd
+// service. It reports each step, and any failure, on the console in lines that
+// start with "FLOWBED: ". The agent's name in Prefect is <env>-<instance id>.
 //
-// The error says what cannot be written safely, or how long the script is if EC2
-// does not take it.
+// The error names the value that cannot be written safely, or says how long the
+// script is if it exceeds EC2's limit.
 func UserData(a Agent) (string, error) {
 	script, err := userData(a)
 	if err != nil {
@@ -38,8 +37,8 @@ func UserData(a Agent) (string, error) {
 	return script, nil
 }
 
-// FailedUserData is the script of an agent that cannot be rendered: it reports
-// the error on the console.
+// FailedUserData returns a script that reports err on the console. It takes the
+// place of user data that cannot be rendered.
 func FailedUserData(err error) string {
 	return "#!/bin/sh\necho 'FLOWBED: FAILED: " + strings.ReplaceAll(err.Error(), "'", "") + "' >/dev/console\n"
 }
@@ -62,7 +61,7 @@ func userData(a Agent) (string, error) {
 	return script, nil
 }
 
-// renderer writes the parts of a script, and keeps their errors for the end.
+// renderer renders the parts of a script and collects their errors.
 type renderer struct{ errs []error }
 
 func (r *renderer) text(name string, values map[string]string) string {
@@ -73,8 +72,9 @@ func (r *renderer) text(name string, values map[string]string) string {
 	return out
 }
 
-// deadline lets the instance shut itself down. It has the duration in it and not
-// the moment, because the script must be the same in every run.
+// deadline renders the part that shuts the instance down after its TTL. It holds
+// the duration and not the time of day, because every run must give the same
+// script.
 func (r *renderer) deadline(ttl time.Duration) string {
 	if ttl <= 0 {
 		return ""
@@ -82,8 +82,8 @@ func (r *renderer) deadline(ttl time.Duration) string {
 	return r.text("deadline.sh", map[string]string{"ttl": ttl.String(), "seconds": strconv.Itoa(int(ttl / time.Second))})
 }
 
-// install installs the packages. If the index does not say when packages were
-// released, the newest ones are installed.
+// install renders the part that installs the packages. If the package index has
+// no release times, the script installs the newest versions.
 func (r *renderer) install(p Packages) string {
 	quoted := make([]string, len(p.Requirements))
 	for i, requirement := range p.Requirements {
@@ -103,7 +103,7 @@ func (r *renderer) install(p Packages) string {
 	return r.text("pip_newest.sh", map[string]string{"packages": packages})
 }
 
-// files writes the agent's files, and those with which systemd runs it.
+// files renders the part that writes the agent's files and its systemd unit.
 func (r *renderer) files(a Agent) string {
 	list := []File{
 		{"/etc/flowbed/agent.env", 0o644, envFile(a)},
@@ -131,7 +131,7 @@ func (r *renderer) files(a Agent) string {
 	return b.String()
 }
 
-// heredoc writes a file.
+// heredoc renders the lines that write a file.
 func (r *renderer) heredoc(path, content string) string {
 	const end = "FLOWBED_END"
 	content = strings.TrimRight(content, "\n")
@@ -141,7 +141,7 @@ func (r *renderer) heredoc(path, content string) string {
 	return fmt.Sprintf("cat >%s <<'%s'\n%s\n%s\n", shellWord(path), end, content, end)
 }
 
-// envFile is the settings as a file for systemd.
+// envFile renders the settings as a systemd environment file.
 func envFile(a Agent) string {
 	settings := a.Settings
 	if a.CA != nil {
@@ -158,7 +158,7 @@ func envFile(a Agent) string {
 	return b.String()
 }
 
-// unit is the service of systemd. It fetches the secret at each start.
+// unit renders the systemd unit. The service fetches the secret at every start.
 func (r *renderer) unit(a Agent) string {
 	secret := "# The API asks for no secret."
 	if a.Secret != nil {
@@ -173,8 +173,8 @@ func (r *renderer) unit(a Agent) string {
 	})
 }
 
-// unitWord is a word of a command line in a unit. The setup writes the agent's
-// name to the unit's environment.
+// unitWord renders one word of the unit's command line. The setup script writes
+// the agent's name into the unit's environment.
 func unitWord(w Word) string {
 	switch {
 	case w.Kind == AgentName:

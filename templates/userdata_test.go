@@ -19,7 +19,7 @@ MIIBszCCAVmgAwIBAgIUQ0E
 
 var secret = Secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY"}
 
-// input is what the agents under test are described with.
+// input holds the arguments that describe an agent under test.
 type input struct {
 	Common
 	Worker
@@ -40,7 +40,7 @@ func worker() input {
 
 func (i input) worker() (string, error) { return UserData(Prefect3Agent(i.Common, i.Worker)) }
 
-// agent1 is for an agent of Prefect 1; from 1.0 on it has a key.
+// agent1 returns the input for a Prefect 1 agent. From 1.0 on it has a key.
 func agent1(version string) input {
 	i := input{
 		Common: Common{Env: "dev", Region: "eu-central-1", Prefect: version, APIURL: "http://10.0.0.5:4200"},
@@ -123,14 +123,14 @@ func TestUserDataIsShell(t *testing.T) {
 	}
 }
 
-// written runs the part of a script that writes files, below a directory, and
-// returns that directory: what a shell makes of the text is what counts.
+// written runs the part of a script that writes files, inside a temporary
+// directory, and returns that directory.
 func written(t *testing.T, s string) string {
 	t.Helper()
 	root := t.TempDir()
 	_, s, ok := strings.Cut(s, "begin 'files'\n")
 	if !ok {
-		t.Fatal("the script writes no files")
+		t.Fatal("the script has no part that writes files")
 	}
 	s, _, _ = strings.Cut(s, "begin 'start'\n")
 	for _, dir := range []string{"/etc/flowbed", "/opt/flowbed/bin", "/opt/flowbed/venv/bin", "/etc/systemd/system"} {
@@ -179,12 +179,12 @@ func TestFetchSecretIsPython(t *testing.T) {
 	program := "import ast, sys; ast.parse(open(sys.argv[1]).read())"
 	out, err := exec.CommandContext(t.Context(), tool(t, "python"), "-c", program, root+"/opt/flowbed/bin/fetch-secret").CombinedOutput()
 	if err != nil {
-		t.Errorf("%v\n%s", err, out)
+		t.Errorf("Python cannot parse fetch-secret: %v\n%s", err, out)
 	}
 }
 
-// TestUserDataKeepsOddValues reads the environment back as a shell: systemd
-// undoes the quotes in the same way.
+// TestUserDataKeepsOddValues reads the environment file back with a shell, which
+// removes quotes the same way systemd does.
 func TestUserDataKeepsOddValues(t *testing.T) {
 	root := written(t, agents(t)["worker-odd"])
 	out, err := exec.CommandContext(t.Context(), "bash", "-c", `. "$0"; printf '%s\n%s\n' "$PREFECT_API_URL" "$FLOWBED_NAME"`,
@@ -197,21 +197,21 @@ func TestUserDataKeepsOddValues(t *testing.T) {
 	}
 }
 
-// TestRunTask reads the agent's file as YAML.
+// TestRunTask reads the agent's run-task file as YAML.
 func TestRunTask(t *testing.T) {
 	root := written(t, agents(t)["agent-server"])
 	program := "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1])), sort_keys=True))"
 	out, err := exec.CommandContext(t.Context(), tool(t, "python"), "-c", program, root+runTaskFile).CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("read the file as YAML: %v\n%s", err, out)
 	}
 	want := `{"networkConfiguration": {"awsvpcConfiguration": {"assignPublicIp": "ENABLED", "securityGroups": ["sg-1"], "subnets": ["subnet-1", "subnet-2"]}}}`
 	if got := strings.TrimSpace(string(out)); got != want {
-		t.Errorf("got %s", got)
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-func TestPrefect1AgentRefuses(t *testing.T) {
+func TestPrefect1AgentRejects(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(*input)
 		want string
@@ -246,12 +246,12 @@ func TestUserDataModes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.Mode().Perm() != want {
-			t.Errorf("%s: %v", path, info.Mode())
+			t.Errorf("%s: got mode %v, want %v", path, info.Mode(), want)
 		}
 	}
 }
 
-func TestPrefect3AgentRefuses(t *testing.T) {
+func TestPrefect3AgentRejects(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(*input)
 		want string
@@ -259,7 +259,7 @@ func TestPrefect3AgentRefuses(t *testing.T) {
 		"too long":            {func(i *input) { i.CA = ca + strings.Repeat("x", MaxUserData) }, "and EC2 takes 16384 at most"},
 		"a private key":       {func(i *input) { i.CA = ca + "-----BEGIN RSA PRIVATE KEY-----" }, "nothing else"},
 		"no certificate":      {func(i *input) { i.CA = "hello" }, "certificates in PEM"},
-		"the end":             {func(i *input) { i.CA = ca + "FLOWBED_END\nrm -rf /" }, "cannot be written"},
+		"a heredoc's end":     {func(i *input) { i.CA = ca + "FLOWBED_END\nrm -rf /" }, "cannot be written"},
 		"a zero byte":         {func(i *input) { i.CA = ca + "\x00" }, "cannot be written"},
 		"no variable":         {func(i *input) { i.Secret.Variable = "" }, "both a parameter and a variable"},
 		"no parameter":        {func(i *input) { i.Secret.Parameter = "" }, "both a parameter and a variable"},
@@ -282,21 +282,22 @@ func TestPrefect3AgentRefuses(t *testing.T) {
 	}
 }
 
-// TestUserDataRefuses has the descriptions that neither of the functions makes.
-func TestUserDataRefuses(t *testing.T) {
+// TestUserDataRejects covers Agents that neither Prefect1Agent nor Prefect3Agent
+// returns.
+func TestUserDataRejects(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit func(*Agent)
 		want string
 	}{
-		"another Python":    {func(a *Agent) { a.Python = "2.7" }, "python2.7.sh"},
-		"two limits":        {func(a *Agent) { a.Packages.Constraints = "click==8.1.3" }, "not both"},
-		"a line of a limit": {func(a *Agent) { a.Packages = Packages{Constraints: "FLOWBED_END\nid"} }, "constraints.txt cannot be written"},
-		"a setting's name":  {func(a *Agent) { a.Settings = []Setting{{"A B", "c"}} }, `variable name "A B"`},
-		"a secret's name":   {func(a *Agent) { a.Secret.Variable = "A-B" }, `variable name "A-B"`},
-		"a CA's name":       {func(a *Agent) { a.CA = &CA{PEM: ca} }, `variable name ""`},
-		"a relative path":   {func(a *Agent) { a.Files = []File{{"a", 0o644, ""}} }, "not absolute"},
-		"a line in a path":  {func(a *Agent) { a.Files = []File{{"/a\nb", 0o644, ""}} }, "file: "},
-		"an odd flag":       {func(a *Agent) { a.Command = Command{{Literal, "a\tb"}} }, "command: "},
+		"another Python":      {func(a *Agent) { a.Python = "2.7" }, "python2.7.sh"},
+		"two constraints":     {func(a *Agent) { a.Packages.Constraints = "click==8.1.3" }, "not both"},
+		"a heredoc's end":     {func(a *Agent) { a.Packages = Packages{Constraints: "FLOWBED_END\nid"} }, "constraints.txt cannot be written"},
+		"a setting's name":    {func(a *Agent) { a.Settings = []Setting{{"A B", "c"}} }, `variable name "A B"`},
+		"a secret's name":     {func(a *Agent) { a.Secret.Variable = "A-B" }, `variable name "A-B"`},
+		"a CA's name":         {func(a *Agent) { a.CA = &CA{PEM: ca} }, `variable name ""`},
+		"a relative path":     {func(a *Agent) { a.Files = []File{{"a", 0o644, ""}} }, "not absolute"},
+		"a newline in a path": {func(a *Agent) { a.Files = []File{{"/a\nb", 0o644, ""}} }, "file: "},
+		"an odd flag":         {func(a *Agent) { a.Command = Command{{Literal, "a\tb"}} }, "command: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := worker()
@@ -332,9 +333,9 @@ func TestFill(t *testing.T) {
 		got, err := fill(c.text, c.values)
 		switch {
 		case c.err == "" && (err != nil || got != c.want):
-			t.Errorf("%s: %q, %v", c.text, got, err)
+			t.Errorf("%s: got %q, %v, want %q", c.text, got, err, c.want)
 		case c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)):
-			t.Errorf("%s: %v", c.text, err)
+			t.Errorf("%s: got %v, want %q", c.text, err, c.err)
 		}
 	}
 }

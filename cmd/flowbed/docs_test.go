@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// documents are the pages for people, but for the records of decisions, which
-// may speak of what no longer is.
+// documents returns the pages for people, except the decision records, which may describe
+// the past.
 func documents(t *testing.T) []string {
 	pages, err := filepath.Glob("../../*.md")
 	if err != nil {

@@ -187,7 +187,8 @@ func TestPlanOfARunThatWasOvertaken(t *testing.T) {
 	})
 }
 
-// TestRunWaits: what was read while somebody else was at work is read again.
+// TestRunWaits checks that a run that waited for the lock reads again what it had read
+// before.
 func TestRunWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()

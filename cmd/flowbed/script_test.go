@@ -173,7 +173,7 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// edit replaces a text in a file, as somebody else would: edit FILE OLD NEW
+// edit replaces a string in a file, as a user would: edit FILE OLD NEW
 func edit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: edit file old new")

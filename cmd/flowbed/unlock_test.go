@@ -34,7 +34,7 @@ func TestUnlock(t *testing.T) {
 			return a.unlock(t.Context(), a.lease(api, id, "unlock", 0), yes)
 		}
 		if err := unlock(false); err != nil || out.String() != "demo is not locked.\n" {
-			t.Fatalf("have %v and %q, want that nobody is at work", err, &out)
+			t.Fatalf("have %v and %q, want no error and a message that demo is not locked", err, &out)
 		}
 		h, run, err := a.lease(api, id, "up", 0).Acquire(t.Context(), nil)
 		if err != nil {

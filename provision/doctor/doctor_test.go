@@ -265,7 +265,7 @@ func noVPC(c *clinic) {
 	c.must(api.DeleteVpc(ctx, &ec2.DeleteVpcInput{VpcId: subnets.Subnets[0].VpcId}))
 }
 
-// bucket is that of the environment's name, by another hand.
+// bucket creates another owner's bucket with the environment's name.
 func bucket(attributes string) func(*clinic) {
 	return func(c *clinic) {
 		c.text = "bucket {\nname = \"flows-of-dev\"\nnamespace = \"global\"\n" + attributes + "\n}"

@@ -8,8 +8,8 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox"
 )
 
-// TestAlone: what was read beside a view of the lease can be relied on only if
-// nobody has written to the log since.
+// TestAlone checks that a read made together with a view of the lease is valid only if
+// nothing has been written to the log since.
 func TestAlone(t *testing.T) {
 	down := func(t *testing.T, a *sandbox.Account) {
 		h, _ := acquire(t, by(a, "down", time.Minute))

@@ -128,7 +128,7 @@ func TestWindow(t *testing.T) {
 
 func window(log []version) []version { return log[max(0, len(log)-100):] }
 
-// If nobody tells how the kept versions begin, nobody may claim too early.
+// If the versions before the kept ones are unknown, nobody may claim too early.
 func TestBeginningUnknown(t *testing.T) {
 	log := []version{at(7, 0, "rubbish"), at(8, 30, body(t, claim, "a", nil))}
 	if s := fold(log); s.Held == nil || s.Held.Nonce != "unknown" {

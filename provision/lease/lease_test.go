@@ -295,7 +295,7 @@ func TestUnlock(t *testing.T) {
 		a := sandbox.New()
 		other := by(a, "carol", 0)
 		if held, err := other.Current(t.Context()); held != nil || err != nil {
-			t.Fatalf("have %v, %v, want nobody", held, err)
+			t.Fatalf("have %v, %v, want no holder", held, err)
 		}
 		h, _ := acquire(t, by(a, "alice", 0))
 		shown, err := other.Current(t.Context())

@@ -48,7 +48,7 @@ var lives = []life{
 	{"a flow still runs", running},
 }
 
-// drifts change every field of every kind behind its back, and have it repaired.
+// drifts changes every field of every kind outside flowbed, and lets up repair it.
 func drifts() (list []life) {
 	for _, c := range lifecycle.Cases {
 		list = append(list, life{"drift of the " + c.Name, func(w *world) {
@@ -291,7 +291,7 @@ func (w *world) fill() {
 	}
 }
 
-// hold puts a role into an instance profile of another hand.
+// hold puts a role into another owner's instance profile.
 func (w *world) hold(role string) {
 	w.Helper()
 	api := iam.NewFromConfig(w.account.Config(home))

@@ -155,7 +155,7 @@ func TestNoStarForWriting(t *testing.T) {
 // What is written to in EC2, where names are not unique, carries the owner tag.
 func TestEC2IsBoundToTheOwner(t *testing.T) {
 	free := []string{
-		// In these places the objects are somebody else's by nature.
+		// These calls use objects that flowbed cannot own.
 		"ec2:CreateSecurityGroup on arn:aws:ec2:eu-central-1:123456789012:vpc/*",
 		"ec2:RunInstances on arn:aws:ec2:eu-central-1::image/*",
 		"ec2:RunInstances on arn:aws:ec2:eu-central-1:123456789012:key-pair/flowbed-dev-agent",

@@ -162,7 +162,7 @@ func (w *world) carryOut(v permissions.Verb, s *stack.Stack, api *ssm.Client) er
 	return errors.Join(err, held.Release(err == nil))
 }
 
-// hand is another hand in the account, which may do everything.
+// hand returns a second user of the account, who may do everything.
 func (w *world) hand() *lifecycle.World {
 	return lifecycle.NewWorld(w.account.Config(home), here.Account)
 }

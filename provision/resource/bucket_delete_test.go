@@ -58,7 +58,7 @@ func TestDownOfFullBucket(t *testing.T) {
 	}
 }
 
-// Between plan and deletion somebody writes to the bucket that was empty.
+// The bucket was empty at plan, and an object is written before the deletion.
 func TestBucketFilledAfterThePlan(t *testing.T) {
 	p := newPail("us-east-1").up(t)
 	p.account.Fault = func(c sandbox.Call) sandbox.Fault {

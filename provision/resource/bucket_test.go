@@ -23,7 +23,7 @@ import (
 
 const stranger = "210987654321"
 
-// pail is a flow bucket in a sandbox, and a hand that fills it.
+// pail is a flow bucket in a sandbox, and a client that fills it.
 type pail struct {
 	account *sandbox.Account
 	api     *s3.Client

@@ -144,8 +144,8 @@ func TestTasksOfACluster(t *testing.T) {
 	}
 }
 
-// TestTasksOfASharedCluster: who leaves a cluster to others takes the own tasks
-// along, and nobody else's.
+// TestTasksOfASharedCluster checks that an environment that releases a shared cluster
+// stops its own tasks, and no others.
 func TestTasksOfASharedCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, true)

@@ -105,7 +105,7 @@ func TestSharedCluster(t *testing.T) {
 		}
 		prod.down(t)
 		if got := dev.status(t); got != "INACTIVE" {
-			t.Errorf("nobody uses the cluster, which is %s", got)
+			t.Errorf("the unused cluster is %s, want INACTIVE", got)
 		}
 		if p := dev.plan(t); p.Op != provision.Create {
 			t.Errorf("with an inactive cluster the plan says %v", p.Op)
@@ -115,7 +115,7 @@ func TestSharedCluster(t *testing.T) {
 	})
 }
 
-// A cluster that somebody else has made is used as it is.
+// A cluster that was created outside flowbed is used as it is.
 func TestForeignCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := tenant{account: sandbox.New(), env: "dev", providers: []string{"FARGATE", "FARGATE_SPOT"}}

@@ -85,9 +85,9 @@ func TestKilledRollOver(t *testing.T) {
 	}
 }
 
-// Which subnets are public is for a launch to know. An agent that runs is not
-// replaced because its subnet does not hand out addresses any more, or another
-// one does; only the spec moves it.
+// Only a launch looks for public subnets. A running agent is not replaced because its
+// subnet stops assigning addresses, or another one starts to. Only the config file moves
+// it.
 func TestSubnetOfAnAgentThatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newAgent(sandbox.New())

@@ -140,8 +140,8 @@ func TestSurplusInstance(t *testing.T) {
 	})
 }
 
-// An instance that somebody has taken over is not ours any more, though its
-// token is still known to EC2.
+// An instance with another owner's tags is no longer ours, even if EC2 still knows its
+// token.
 func TestTakenOverInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newAgent(sandbox.New())
@@ -222,8 +222,8 @@ func TestProfileMadeAnewWhileStopped(t *testing.T) {
 	})
 }
 
-// An instance that ends while it starts is soon not shown any more: only EC2's
-// reason tells what was wrong, as with a limit of volumes.
+// EC2 soon stops showing an instance that terminates at launch. Only EC2's reason says
+// what was wrong, for example a volume limit.
 func TestInstanceEndsWhileStarting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newAgent(sandbox.New())

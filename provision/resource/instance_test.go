@@ -96,7 +96,7 @@ func TestTwoRunsAtOnceMakeOneInstance(t *testing.T) {
 	})
 }
 
-// The token of an instance that is terminated is no good any more.
+// The client token of a terminated instance cannot be reused.
 func TestDownThenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newAgent(slow())

@@ -33,7 +33,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// Where subnets do not hand out addresses, the route to an internet gateway decides.
+// If subnets do not assign public addresses, the route to an internet gateway decides.
 func TestRoutedSubnets(t *testing.T) {
 	api := ec2.NewFromConfig(sandbox.New().Config("us-east-1"))
 	s, err := resource.Network{API: api, VPC: "default"}.Read(t.Context())

@@ -123,7 +123,7 @@ func TestSharedRoleOfOthers(t *testing.T) {
 	a := plan()
 	if len(a.Notes) != 1 || a.Notes[0].Severity != provision.Warn ||
 		!strings.Contains(a.Notes[0].Text, "AmazonSQSFullAccess, which flowbed did not put there") {
-		t.Errorf("with somebody's policy, the plan says %v %v", a.Op, a.Notes)
+		t.Errorf("with a policy from outside flowbed: the plan has %v %v, want one warning", a.Op, a.Notes)
 	}
 }
 

@@ -107,7 +107,7 @@ func TestMovedAddress(t *testing.T) {
 	})
 }
 
-// What somebody else has let in is taken out again, whatever kind of peer it is.
+// An inbound rule that was added outside flowbed is removed, whatever its source.
 func TestForeignRules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := sshGroup{account: sandbox.New(), caller: "203.0.113.9/32", vpc: "default"}
@@ -177,7 +177,7 @@ func TestGroupDoesNotMove(t *testing.T) {
 	})
 }
 
-// anotherVPC has one subnet that hands out public addresses.
+// anotherVPC creates a VPC with one subnet that assigns public addresses.
 func anotherVPC(t *testing.T, api *ec2.Client) string {
 	t.Helper()
 	v, err := api.CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})

@@ -23,8 +23,8 @@ var (
 	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+){1,3}-[0-9]$`)
 )
 
-// FuzzTags: the tags of any environment are tags that every service takes, and
-// say whose the object is; what somebody adds does not change that.
+// FuzzTags checks that every service accepts the tags of any environment, that the tags
+// name the owner of the object, and that other tags do not change the owner.
 func FuzzTags(f *testing.F) {
 	f.Add("dev", "us-east-1", "flowbed-dev-agent", "team", "data")
 	f.Add("a-----------------b-", "us-gov-west-1", "/flowbed/dev/prefect-api-key", "flowbed:claim:x@y", "in use")

@@ -20,7 +20,7 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// nowhere is a network in which nobody answers.
+// nowhere is a network in which no server replies.
 type nowhere struct{}
 
 func (nowhere) RoundTrip(*http.Request) (*http.Response, error) {

@@ -22,7 +22,7 @@ func TestUnknownOperation(t *testing.T) {
 	try.WantCode(t, err, "NotImplemented")
 	op, ok := errors.AsType[*smithy.OperationError](err)
 	if !ok || op.OperationName != "CreateVpnGateway" {
-		t.Errorf("the error %v does not say which call failed", err)
+		t.Errorf("have error %v, want one that names the operation CreateVpnGateway", err)
 	}
 }
 
@@ -48,7 +48,7 @@ func TestLagHidesWritesFromReads(t *testing.T) {
 		try.OK(h.Role("a"))
 		time.Sleep(4 * time.Second)
 		try.OK(h.Role("b"))
-		try.WantCode(t, h.Role("a"), "EntityAlreadyExists") // writes see what is
+		try.WantCode(t, h.Role("a"), "EntityAlreadyExists") // a write sees the current state
 		for _, step := range []struct {
 			after time.Duration
 			a, b  bool
@@ -60,11 +60,11 @@ func TestLagHidesWritesFromReads(t *testing.T) {
 		}
 		try.Must(h.IAM.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("a")}))
 		if !h.HasRole("a") {
-			t.Error("a deletion is visible at once")
+			t.Error("a deletion is visible before the lag has passed")
 		}
 		time.Sleep(10 * time.Second)
 		if h.HasRole("a") {
-			t.Error("a deletion is never visible")
+			t.Error("a deletion is not visible after the lag has passed")
 		}
 	})
 }
@@ -102,13 +102,13 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestThenMayCall(t *testing.T) {
+func TestThenMayCallTheAccount(t *testing.T) {
 	h := try.New("us-east-1")
 	h.Fault = func(c sandbox.Call) sandbox.Fault {
 		if c.WriteNo != 1 {
 			return sandbox.Fault{}
 		}
-		return sandbox.Fault{Then: func() { _ = h.Role("by another hand") }} // refused for its name, but not for a deadlock
+		return sandbox.Fault{Then: func() { _ = h.Role("not a name") }} // IAM rejects the name; the point is that the call returns
 	}
 	try.WantCode(t, h.Role("a"), "")
 	if n := len(h.Writes()); n != 2 {
@@ -116,17 +116,17 @@ func TestThenMayCall(t *testing.T) {
 	}
 }
 
-func TestEndedContext(t *testing.T) {
+func TestCanceledContext(t *testing.T) {
 	h := try.New("us-east-1")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := h.IAM.ListRoles(ctx, &iam.ListRolesInput{})
 	if !errors.Is(err, context.Canceled) || len(h.Calls()) != 0 {
-		t.Errorf("have %v and %d calls, want the context's error and none", err, len(h.Calls()))
+		t.Errorf("have error %v and %d calls, want context.Canceled and 0 calls", err, len(h.Calls()))
 	}
 }
 
-func TestOneWinner(t *testing.T) {
+func TestOneOfManyCreatesWins(t *testing.T) {
 	h := try.New("us-east-1")
 	var wg sync.WaitGroup
 	errs := make([]error, 12)
@@ -141,6 +141,6 @@ func TestOneWinner(t *testing.T) {
 		}
 	}
 	if won != 1 {
-		t.Errorf("%d of 12 made the role, want 1", won)
+		t.Errorf("%d of 12 calls created the role, want 1", won)
 	}
 }

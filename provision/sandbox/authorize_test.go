@@ -25,7 +25,7 @@ func allow(action, resource string) string {
 	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":` + action + `,"Resource":` + resource + `}}`
 }
 
-// TestPolicy makes calls under policies that allow not quite what they need.
+// TestPolicy makes calls under policies that almost allow them.
 func TestPolicy(t *testing.T) {
 	ctx := context.Background()
 	role := func(cfg aws.Config) error {
@@ -70,12 +70,12 @@ func TestPolicy(t *testing.T) {
 	for _, c := range []struct {
 		name, policy string
 		call         func(aws.Config) error
-		code, says   string // empty: it is allowed
+		code, says   string // empty if the call is allowed
 	}{
 		{"all", allow(`"*"`, `"*"`), role, "", ""},
 		{"another action", allow(`"iam:Get*"`, `"*"`), role, "AccessDenied",
 			"User: arn:aws:iam::123456789012:user/sandbox is not authorized to perform: iam:CreateRole on resource: arn:aws:iam::123456789012:role/x because no identity-based policy allows"},
-		{"the tag is left out", allow(`"iam:CreateRole"`, `"arn:aws:iam::123456789012:role/x"`), role, "AccessDenied", "iam:TagRole"},
+		{"no permission for the tag", allow(`"iam:CreateRole"`, `"arn:aws:iam::123456789012:role/x"`), role, "AccessDenied", "iam:TagRole"},
 		{"another role", allow(`"iam:*"`, `"arn:aws:iam::123456789012:role/y*"`), role, "AccessDenied", "iam:CreateRole"},
 		{"denied", `{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"iam:*","Resource":"*"}]}`, role,
 			"AccessDenied", "with an explicit deny in an identity-based policy"},
@@ -94,12 +94,12 @@ func TestPolicy(t *testing.T) {
 		api, _ := errors.AsType[smithy.APIError](err)
 		switch {
 		case c.code == "" && err != nil:
-			t.Errorf("%s: %v", c.name, err)
+			t.Errorf("%s: have %v, want no error", c.name, err)
 		case c.code != "" && (api == nil || api.ErrorCode() != c.code || !strings.Contains(api.ErrorMessage(), c.says)):
-			t.Errorf("%s: %v, want %s with %q", c.name, err, c.code, c.says)
+			t.Errorf("%s: have %v, want code %s and %q in the message", c.name, err, c.code, c.says)
 		}
 		if len(account.Inventory()) > 0 && c.code != "" {
-			t.Errorf("%s: what was refused was done: %v", c.name, account.Inventory())
+			t.Errorf("%s: the denied call changed the account: %v", c.name, account.Inventory())
 		}
 	}
 }
@@ -112,10 +112,10 @@ func TestDryRunChangesNothing(t *testing.T) {
 		account.Policy = policy
 		_, err := api.ImportKeyPair(context.Background(), in)
 		if have, _ := errors.AsType[smithy.APIError](err); have == nil || have.ErrorCode() != want {
-			t.Errorf("under %q: %v, want %s", policy, err, want)
+			t.Errorf("under policy %q: have %v, want code %s", policy, err, want)
 		}
 	}
 	if len(account.Writes()) > 0 || len(account.Inventory()) > 0 {
-		t.Errorf("a dry run wrote: %v", account.Inventory())
+		t.Errorf("the dry run changed the account: %v", account.Inventory())
 	}
 }

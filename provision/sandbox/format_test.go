@@ -15,9 +15,9 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox"
 )
 
-// TestLoadFormat1: testdata/format1.json was saved when the sandbox was one
-// package. Users have such files, so each later version must load it, and save
-// it with nothing lost.
+// TestLoadFormat1 loads and saves testdata/format1.json, a file from the time when
+// the sandbox was one package. Users have such files, so every later version must
+// load and save one without losing anything.
 func TestLoadFormat1(t *testing.T) {
 	want := readJSON(t, "testdata/format1-inventory.json")
 	account, err := sandbox.Load("testdata/format1.json")
@@ -29,12 +29,12 @@ func TestLoadFormat1(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "sandbox.json")
 	account.Keep = path
-	if err := deleteRole(account); err == nil { // any writing call saves the account
-		t.Error("a role with policies was deleted")
+	if err := deleteRole(account); err == nil { // any write saves the account
+		t.Error("IAM deleted a role that has policies, want DeleteConflict")
 	}
 	saved := readJSON(t, path)
 	maps.DeleteFunc(saved["account"].(map[string]any), func(_ string, part any) bool {
-		return part == nil // a service that was not there in those days
+		return part == nil // a service that was added later
 	})
 	if d := cmp.Diff(readJSON(t, "testdata/format1.json"), saved); d != "" {
 		t.Error("after saving (-loaded +saved):\n" + d)

@@ -12,8 +12,8 @@ import (
 	"github.com/flowbed/flowbed/test/try"
 )
 
-// TestLoadEmptied: an account from which everything was deleted can be used
-// again after it was saved and loaded.
+// TestLoadEmptied saves and loads an account from which everything was deleted,
+// and uses it again.
 func TestLoadEmptied(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sandbox.json")
 	for range 2 {

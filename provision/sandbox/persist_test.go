@@ -41,7 +41,7 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path); err == nil {
-		t.Error("an account that nothing was written to was saved")
+		t.Error("Save wrote an account that has not changed")
 	}
 	h := try.Of(a, "us-east-1")
 	try.OK(h.Role("one"))
@@ -52,14 +52,14 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	if mode := try.Must(os.Stat(path)).Mode().Perm(); mode != 0o600 {
-		t.Errorf("the file has the mode %o, want 600", mode)
+		t.Errorf("the file has mode %o, want 600", mode)
 	}
 	if n := len(try.Must(os.ReadDir(filepath.Dir(path)))); n != 1 {
-		t.Errorf("%d files are left, want 1", n)
+		t.Errorf("the directory has %d files, want 1", n)
 	}
 	b := try.Must(sandbox.Load(path))
 	if d := cmp.Diff(a.Inventory(), b.Inventory()); d != "" {
-		t.Error("not the same after loading (-before +after):\n" + d)
+		t.Error("the account has changed after loading (-before +after):\n" + d)
 	}
 	try.WantCode(t, try.Of(b, "us-east-1").Role("one"), "EntityAlreadyExists")
 }
@@ -70,13 +70,13 @@ func TestSecretsAreNotSaved(t *testing.T) {
 	putSecret(t, a, "an older one")
 	putSecret(t, a, secret)
 	if have := getSecret(t, a); have != secret {
-		t.Errorf("before saving: have %q", have)
+		t.Errorf("before saving: have %q, want the secret", have)
 	}
 	if err := a.Save(path); err != nil {
 		t.Fatal(err)
 	}
 	if text := string(try.Must(os.ReadFile(path))); strings.Contains(text, secret) || strings.Contains(text, "an older one") {
-		t.Error("the file holds the secret")
+		t.Error("the file contains the secret, want only its fingerprint")
 	}
 	for _, c := range []struct {
 		known []string
@@ -85,17 +85,17 @@ func TestSecretsAreNotSaved(t *testing.T) {
 		b := try.Must(sandbox.Load(path))
 		b.Secrets = c.known
 		if have := getSecret(t, b); have != c.want {
-			t.Errorf("with %q known: have %q, want %q", c.known, have, c.want)
+			t.Errorf("with Secrets %q: have %q, want %q", c.known, have, c.want)
 		}
 	}
-	c := try.Must(sandbox.Load(path)) // what is not known stays recognisable
+	c := try.Must(sandbox.Load(path)) // saving again keeps the fingerprint of an unknown secret
 	try.OK(try.Of(c, "us-east-1").Role("one"))
 	if err := c.Save(path); err != nil {
 		t.Fatal(err)
 	}
 	d := try.Must(sandbox.Load(path))
 	if d.Secrets = []string{secret}; getSecret(t, d) != secret {
-		t.Error("the secret was forgotten by saving again")
+		t.Error("the second Save lost the secret's fingerprint")
 	}
 }
 
@@ -111,7 +111,7 @@ func TestDamagedFile(t *testing.T) {
 			}
 			_, err := sandbox.Load(path)
 			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete the file") {
-				t.Errorf("have the error %v, want one that names the file and says what to do", err)
+				t.Errorf("have error %v, want one that names the file and says to delete it", err)
 			}
 		})
 	}
@@ -123,15 +123,15 @@ func TestKeepSurvivesAKill(t *testing.T) {
 	h.Keep = path
 	try.OK(h.Role("one")) // and no Save
 	if !try.Of(try.Must(sandbox.Load(path)), "us-east-1").HasRole("one") {
-		t.Error("the role is not in the file")
+		t.Error("the file lacks the role that was created without Save")
 	}
 	h.Keep = filepath.Join(path, "not a directory")
 	if err := h.Role("two"); err == nil {
-		t.Error("a write that could not be kept succeeded")
+		t.Error("a write succeeded although the file could not be saved")
 	}
 }
 
-func TestInventoryLeavesOutWhatIsAWSs(t *testing.T) {
+func TestInventoryOmitsAWSsOwn(t *testing.T) {
 	h, ctx := try.New("us-east-1"), t.Context()
 	empty := h.Inventory()
 	try.Must(ec2.NewFromConfig(h.Config("us-east-1")).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{}))
@@ -139,11 +139,11 @@ func TestInventoryLeavesOutWhatIsAWSs(t *testing.T) {
 	try.OK(h.Role("one"))
 	try.OK(h.Bucket("one", ""))
 	if d := cmp.Diff(empty, h.Inventory()); !strings.Contains(d, `"one"`) {
-		t.Errorf("what was made is not listed:\n%s", d)
+		t.Errorf("the inventory lacks the role and the bucket named one (-empty +have):\n%s", d)
 	}
 	try.OK(h.DropBucket("one"))
 	try.Must(h.IAM.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String("one")}))
 	if d := cmp.Diff(empty, h.Inventory()); d != "" {
-		t.Error("something is left (-before +after):\n" + d)
+		t.Error("the inventory after deletion (-before +after):\n" + d)
 	}
 }

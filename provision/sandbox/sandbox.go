@@ -1,20 +1,20 @@
-// Package sandbox is an AWS account in memory. It lives inside the real clients
-// of the AWS SDK, as a middleware that answers in place of the network, so that
-// the code under test, the SDK's validation of requests and the types of errors
-// are those of a real run.
+// Package sandbox is an AWS account in memory, behind the real AWS SDK clients.
+// It is an SDK middleware that replies in place of the network, so the code under
+// test, the SDK's request validation and the error types are those of a real run.
 //
-// It is strict where AWS is strict, and knows only the operations that its
-// services register: any other call is an error, never a silent success. Rules
-// come from AWS's documentation; where one is surprising, a comment says so.
+// It is strict where AWS is strict. It supports only the operations that its
+// services register; any other call is an error, never a silent success. Its
+// rules come from AWS's documentation, and a comment points out each surprising
+// one.
 //
-// A folder is a service: its part of the account, its operations, and with each
-// operation what the caller must be allowed for it. That authorization is a
-// witness against flowbed's own list of permissions, so it is written from AWS's
-// service authorization reference and not derived from that list. The services
-// stand on core and need each other where AWS's do: ecs, ec2 and s3 ask iam, and
-// ssm asks ec2 and iam.
+// Each folder is a service: its part of the account, and its operations, each
+// with its authorization. The authorization checks flowbed's own list of
+// permissions, so it is written from AWS's service authorization reference and
+// not derived from that list. The services build on core and import each other
+// where AWS's services depend on each other: ecs, ec2 and s3 import iam, and ssm
+// imports ec2 and iam.
 //
-// A new service is one file in a folder of its own, and go generate.
+// To add a service, write a file in a new folder and run go generate.
 package sandbox
 
 import "github.com/flowbed/flowbed/provision/sandbox/core"
@@ -30,12 +30,13 @@ type Account = core.Account
 // Call is one call that reached the account.
 type Call = core.Call
 
-// Fault is what goes wrong with a call.
+// Fault says what goes wrong with a call.
 type Fault = core.Fault
 
-// New is an empty account as AWS hands it out: each region has its default VPC.
+// New returns an account in the state of a new AWS account: each region has its
+// default VPC.
 func New() *Account { return core.New() }
 
-// Load reads an account that Account.Save has written. If there is no file, it
-// is a new account.
+// Load reads an account that Account.Save wrote. If there is no file, it returns a
+// new account.
 func Load(path string) (*Account, error) { return core.Load(path) }

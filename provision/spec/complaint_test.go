@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestCheck points at the field that somebody else complains about, if it stands
-// in the file, and else at the environment; and asks nobody while there are other
-// errors, or for a removal.
+// TestCheck checks that an error from another package points at its field if the file
+// sets that field, and else at the environment. Other packages are not asked if the file
+// has errors, or for down.
 func TestCheck(t *testing.T) {
 	asked := 0
 	o := Options{Home: "testdata/home", Environ: noEnviron, Check: func(e *Environment) []Complaint {

@@ -105,7 +105,7 @@ environment "dev" {
 	}
 }
 
-// A CI system hands a secret that it does not have over as an empty text.
+// A CI system passes a secret that it does not have as an empty string.
 func TestEmptySecretIsUnset(t *testing.T) {
 	const src = `
 variable "key" { sensitive = true }

@@ -70,7 +70,7 @@ func up(t *testing.T, account *sandbox.Account, text string) {
 	}
 }
 
-// one sees that there is one object of each kind, however often it was renamed.
+// one checks that there is exactly one object of each kind, however often it was renamed.
 func one(t *testing.T, account *sandbox.Account) {
 	t.Helper()
 	have := contents(t, account)
@@ -289,8 +289,8 @@ func TestOldBucketWithContents(t *testing.T) {
 	})
 }
 
-// TestOldRoleOfOthers: a record proves nothing. What is not ours by its own tags,
-// or not any more, is left alone, and its name is unregistered.
+// TestOldRoleOfOthers checks that a record alone does not make an object ours. If the tags
+// name another owner, or none, flowbed skips the object and unregisters its name.
 func TestOldRoleOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()

@@ -66,7 +66,7 @@ func FuzzReceipt(f *testing.F) {
 			case (a.Op == provision.Delete || a.Op == provision.Release) && where[a.Step] == "":
 				t.Errorf("%s is in no list", a.Step)
 			case !looked && gone && a.Err == nil:
-				t.Errorf("%s is said to be gone, and nobody has looked", a.Step)
+				t.Errorf("the receipt lists %s as gone, although the run did not read it", a.Step)
 			}
 		}
 		if doc.OK && (failed || len(doc.Remained) > 0) {

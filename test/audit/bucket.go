@@ -9,7 +9,8 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// Bucket is a bucket with its settings; what was never set is nil or empty.
+// Bucket is a bucket with its settings. A setting that was never made is nil or
+// empty.
 type Bucket struct {
 	Name       string
 	Block      s3types.PublicAccessBlockConfiguration
@@ -28,7 +29,7 @@ func (a *Account) buckets(ctx context.Context, cfg aws.Config) error {
 	}
 	for _, o := range list.Buckets {
 		if !strings.Contains(*o.Name, a.Number) && cfg.BaseEndpoint != nil {
-			continue // of another account: the names of buckets are not parted there
+			continue // of another account: moto lists the buckets of all accounts
 		}
 		b := Bucket{Name: *o.Name}
 		for _, read := range []func(context.Context, *s3.Client) error{b.readAccess, b.readPolicy, b.readKeeping} {

@@ -2,19 +2,19 @@ package audit
 
 import "slices"
 
-// Control is a published rule, and how an account is judged by it.
+// Control is a published rule, and the check of an account for it.
 type Control struct {
-	IDs    string // of Security Hub, CIS v5.0, Checkov, Trivy; "–" if nobody has numbered it
-	Want   string // what it demands
-	Looks  string // where that is looked up
+	IDs    string // of Security Hub, CIS v5.0, Checkov, Trivy; "–" if it has none
+	Want   string // what the control requires
+	Looks  string // which setting is checked
 	Faults func(*Account) []string
 }
 
-// Controls are the controls that every environment passes. docs/security.md has
+// Controls lists the controls that every environment passes. docs/security.md has
 // the same table.
 var Controls = slices.Concat(machineControls, networkControls, storageControls, roleControls)
 
-// Faults are what the controls find fault with, each with the control's words.
+// Faults returns what violates a control, each with the control's text.
 func (a *Account) Faults() (list []string) {
 	for _, c := range Controls {
 		for _, f := range c.Faults(a) {
@@ -24,8 +24,8 @@ func (a *Account) Faults() (list []string) {
 	return list
 }
 
-// each collects the names of those that do not pass, and says so if there is
-// nothing to look at: a control that judges nothing has not been passed.
+// each returns the names of the objects that do not pass. If there are none to
+// check, it returns that as a fault, because the control has proved nothing.
 func each[T any](all []T, kind string, name func(T) string, passes func(T) bool) (faults []string) {
 	if len(all) == 0 {
 		return []string{"there is no " + kind}

@@ -11,16 +11,16 @@ import (
 )
 
 var machineControls = []Control{
-	{"EC2.8, CIS 5.7, CKV_AWS_79, AWS-0028", "instance metadata only with a token (IMDSv2)", "MetadataOptions.HttpTokens", machines(func(_ *Account, i Instance) bool {
+	{"EC2.8, CIS 5.7, CKV_AWS_79, AWS-0028", "instance metadata requires a token (IMDSv2)", "MetadataOptions.HttpTokens", machines(func(_ *Account, i Instance) bool {
 		return i.MetadataOptions != nil && i.MetadataOptions.HttpTokens == ec2types.HttpTokensStateRequired
 	})},
-	{"–", "instance metadata goes no further than the instance", "MetadataOptions.HttpPutResponseHopLimit", machines(func(_ *Account, i Instance) bool {
+	{"–", "instance metadata is reachable only from the instance itself", "MetadataOptions.HttpPutResponseHopLimit", machines(func(_ *Account, i Instance) bool {
 		return i.MetadataOptions != nil && aws.ToInt32(i.MetadataOptions.HttpPutResponseHopLimit) == 1
 	})},
-	{"CIS 1.17, CKV2_AWS_41", "the instance has a role instead of keys", "IamInstanceProfile", machines(func(_ *Account, i Instance) bool {
+	{"CIS 1.17, CKV2_AWS_41", "the instance has a role and no access keys", "IamInstanceProfile", machines(func(_ *Account, i Instance) bool {
 		return i.IamInstanceProfile != nil && aws.ToString(i.IamInstanceProfile.Arn) != ""
 	})},
-	{"CKV_AWS_46, AWS-0029", "no secret in the user data", "attribute userData: the key itself, and what looks like one", machines(func(a *Account, i Instance) bool {
+	{"CKV_AWS_46, AWS-0029", "the user data contains no secret", "attribute userData: the API key itself, and what looks like a key", machines(func(a *Account, i Instance) bool {
 		return i.UserData != "" && !strings.Contains(i.UserData, a.Secret) && !keylike.MatchString(i.UserData)
 	})},
 	{"SSM.1", "the instance is managed by Systems Manager", "the policies of the instance's role", func(a *Account) []string {
@@ -37,7 +37,7 @@ var machineControls = []Control{
 	}},
 }
 
-// keylike is what keys of AWS, of Prefect and private keys look like.
+// keylike matches AWS keys, Prefect keys and private keys.
 var keylike = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b|\bpn[ub]_[A-Za-z0-9]{8,}|PRIVATE KEY-----`)
 
 func machine(i Instance) string { return aws.ToString(i.InstanceId) }
@@ -49,7 +49,7 @@ func machines(passes func(*Account, Instance) bool) func(*Account) []string {
 }
 
 var networkControls = []Control{
-	{"EC2.13, EC2.19, CIS 5.3, CIS 5.4, CKV_AWS_24, AWS-0107", "no port is open to the world", "rules that let in, IPv4 and IPv6: none is shorter than /8, or /12 in IPv6", groups(func(g ec2types.SecurityGroup) bool {
+	{"EC2.13, EC2.19, CIS 5.3, CIS 5.4, CKV_AWS_24, AWS-0107", "no port is open to the internet", "inbound rules: no prefix shorter than /8 for IPv4, or /12 for IPv6", groups(func(g ec2types.SecurityGroup) bool {
 		for _, p := range g.IpPermissions {
 			for _, cidr := range ranges(p) {
 				n, err := netip.ParsePrefix(cidr)
@@ -60,7 +60,7 @@ var networkControls = []Control{
 		}
 		return true
 	})},
-	{"CKV_AWS_23, AWS-0099, AWS-0124", "groups, and the rules that let in, say what they are for", "Description of group and rule", groups(func(g ec2types.SecurityGroup) bool {
+	{"CKV_AWS_23, AWS-0099, AWS-0124", "security groups and their inbound rules have descriptions", "descriptions of group and rule", groups(func(g ec2types.SecurityGroup) bool {
 		for _, p := range g.IpPermissions {
 			for _, r := range p.IpRanges {
 				if aws.ToString(r.Description) == "" {
@@ -88,7 +88,7 @@ func groups(passes func(ec2types.SecurityGroup) bool) func(*Account) []string {
 	}
 }
 
-// ranges are the addresses that a rule names.
+// ranges returns the address ranges in a rule.
 func ranges(p ec2types.IpPermission) (list []string) {
 	for _, r := range p.IpRanges {
 		list = append(list, aws.ToString(r.CidrIp))

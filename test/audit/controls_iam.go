@@ -14,13 +14,13 @@ var roleControls = []Control{
 		}
 		return s.wild()
 	})},
-	{"CKV_AWS_288, CKV_AWS_289, CKV_AWS_290, CKV_AWS_355", "every action that can be limited to a resource is", "Resource and NotResource of all inline policies; the actions that know no resource are listed in test/audit/policy.go", statements(func(_ Role, s Statement) []string {
+	{"CKV_AWS_288, CKV_AWS_289, CKV_AWS_290, CKV_AWS_355", "every action that can be limited to a resource is limited", "Resource and NotResource of all inline policies; test/audit/policy.go lists the actions that have no resource", statements(func(_ Role, s Statement) []string {
 		if len(s.NotResource) > 0 {
 			return []string{"NotResource"}
 		}
 		return s.open()
 	})},
-	{"CKV_AWS_286, AWS-0342", "PassRole names roles, and ECS tasks as the only ones that get them", "Resource and iam:PassedToService", statements(func(_ Role, s Statement) []string {
+	{"CKV_AWS_286, AWS-0342", "PassRole names its roles, and passes them only to ECS tasks", "Resource and iam:PassedToService", statements(func(_ Role, s Statement) []string {
 		if !slices.Contains(s.Action, "iam:PassRole") {
 			return nil
 		}
@@ -29,7 +29,7 @@ var roleControls = []Control{
 		}
 		return slices.DeleteFunc(slices.Clone(s.Resource), func(r string) bool { return !strings.Contains(r, "*") && strings.Contains(r, ":role/") })
 	})},
-	{"CKV_AWS_286", "no role can change roles, policies or users", "actions of iam but for PassRole and reading", statements(func(_ Role, s Statement) (faults []string) {
+	{"CKV_AWS_286", "no role can change roles, policies or users", "iam actions other than PassRole and reads", statements(func(_ Role, s Statement) (faults []string) {
 		for _, a := range s.Action {
 			if strings.HasPrefix(a, "iam:") && a != "iam:PassRole" && !strings.HasPrefix(a, "iam:List") && !strings.HasPrefix(a, "iam:Get") {
 				faults = append(faults, a)
@@ -37,23 +37,23 @@ var roleControls = []Control{
 		}
 		return faults
 	})},
-	{"CKV_AWS_60, CKV_AWS_61", "a role trusts one service, and no account", "the trust policies", func(a *Account) []string {
+	{"CKV_AWS_60, CKV_AWS_61", "each role trusts one service and no account", "the trust policies", func(a *Account) []string {
 		return trusts(a, func(s Statement) bool {
 			who := s.services()
 			return len(who) == 1 && slices.Contains([]string{"ecs-tasks.amazonaws.com", "ec2.amazonaws.com"}, who[0])
 		})
 	}},
-	{"–", "ECS assumes a role only for tasks of this account (confused deputy)", "aws:SourceAccount and aws:SourceArn in the trust policies", func(a *Account) []string {
+	{"–", "ECS assumes a role only for tasks in this account (confused deputy)", "aws:SourceAccount and aws:SourceArn in the trust policies", func(a *Account) []string {
 		return trusts(a, func(s Statement) bool {
 			if slices.Equal(s.services(), []string{"ec2.amazonaws.com"}) {
-				return len(s.Condition) == 0 // EC2 sends no source: with a condition there would be no credentials
+				return len(s.Condition) == 0 // EC2 sends no source: with a condition, instances would get no credentials
 			}
 			arn := s.Condition["ArnLike"]["aws:SourceArn"]
 			return slices.Equal(s.Condition["StringEquals"]["aws:SourceAccount"], List{a.Number}) &&
 				len(arn) == 1 && strings.HasPrefix(arn[0], "arn:") && strings.HasSuffix(arn[0], ":"+a.Number+":*")
 		})
 	}},
-	{"CKV_AWS_249", "the role that starts tasks is not the role of the tasks", "the roles that ECS is trusted with", func(a *Account) []string {
+	{"CKV_AWS_249", "the execution role is not the task role", "the roles that ECS can assume", func(a *Account) []string {
 		n := 0
 		for _, r := range a.Roles {
 			if slices.ContainsFunc(r.Trust.Statement, func(s Statement) bool { return slices.Contains(s.services(), "ecs-tasks.amazonaws.com") }) {
@@ -65,16 +65,16 @@ var roleControls = []Control{
 		}
 		return nil
 	}},
-	{"–", "the instance can read no parameter of others", "a denial of ssm:GetParameter and ssm:GetParameters for all but AWS's own and the environment's; AmazonSSMManagedInstanceCore allows all", func(a *Account) (faults []string) {
+	{"–", "the instance cannot read other parameters", "a deny of ssm:GetParameter and ssm:GetParameters for all parameters but AWS's and the environment's; AmazonSSMManagedInstanceCore allows all", func(a *Account) (faults []string) {
 		for _, r := range a.Roles {
-			if !slices.ContainsFunc(r.Managed, managesInstances) || slices.ContainsFunc(slices.Collect(maps.Values(r.Inline)), shutsParameters) {
+			if !slices.ContainsFunc(r.Managed, managesInstances) || slices.ContainsFunc(slices.Collect(maps.Values(r.Inline)), deniesParameters) {
 				continue
 			}
 			faults = append(faults, "role "+r.Name)
 		}
 		return faults
 	}},
-	{"–", "the only managed policies are AWS's own for the execution role and for Systems Manager", "the attached policies of the roles", func(a *Account) []string {
+	{"–", "the only managed policies are AWS's for the execution role and for Systems Manager", "the attached policies of the roles", func(a *Account) []string {
 		var faults []string
 		for _, r := range a.Roles {
 			for _, p := range r.Managed {
@@ -91,9 +91,9 @@ func managesInstances(policy string) bool {
 	return strings.HasSuffix(policy, ":aws:policy/AmazonSSMManagedInstanceCore")
 }
 
-// shutsParameters reports whether a policy denies all parameters but AWS's and
+// deniesParameters reports whether a policy denies all parameters except AWS's and
 // flowbed's.
-func shutsParameters(p Policy) bool {
+func deniesParameters(p Policy) bool {
 	return slices.ContainsFunc(p.Statement, func(s Statement) bool {
 		return s.Effect == "Deny" && len(s.Condition) == 0 && slices.Contains(s.Action, "ssm:GetParameter") && slices.Contains(s.Action, "ssm:GetParameters") &&
 			len(s.NotResource) > 0 && !slices.ContainsFunc(s.NotResource, func(r string) bool {
@@ -102,7 +102,7 @@ func shutsParameters(p Policy) bool {
 	})
 }
 
-// statements judges all statements of all roles that allow something.
+// statements checks every Allow statement of every role.
 func statements(faults func(Role, Statement) []string) func(*Account) []string {
 	return func(a *Account) (list []string) {
 		looked := false

@@ -15,7 +15,7 @@ import (
 	"github.com/flowbed/flowbed/test/audit"
 )
 
-// TestControls: nothing that an environment consists of is at fault.
+// TestControls checks that every environment passes every control.
 func TestControls(t *testing.T) {
 	for _, e := range environments {
 		t.Run(e.name, func(t *testing.T) {
@@ -28,15 +28,15 @@ func TestControls(t *testing.T) {
 	}
 }
 
-// TestWide: what a spec asks for with an attribute that is wide open is found,
-// and nothing else is.
+// TestWide checks that the controls find exactly the wide attribute that a config
+// file sets.
 func TestWide(t *testing.T) {
 	for text, want := range map[string]string{
 		"task_role { s3 = \"full\" }\n":                                               "s3:*",
 		"task_role { ecr = \"full\" }\n":                                              "ecr:*",
 		"task_role { policies = [\"arn:aws:iam::aws:policy/AmazonS3FullAccess\"] }\n": "AmazonS3FullAccess",
-		"bucket { versioning = false }\n":                                             "the bucket keeps versions",
-		"bucket { namespace = \"global\" }\n":                                         "nobody else can take the bucket's name",
+		"bucket { versioning = false }\n":                                             "the bucket is versioned",
+		"bucket { namespace = \"global\" }\n":                                         "no other account can take the bucket's name",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			faults := up(t, sandbox.New(), text+agent("3.9.1", "")).Faults()
@@ -46,19 +46,19 @@ func TestWide(t *testing.T) {
 				}
 			}
 			if len(faults) == 0 {
-				t.Errorf("%s: no fault is found", text)
+				t.Errorf("%s: have no fault, want one", text)
 			}
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
 		open := strings.Replace(ssh, "public_key", "cidr = \"0.0.0.0/0\"\nallow_world = true\npublic_key", 1)
-		if faults := up(t, sandbox.New(), agent("3.9.1", open)).Faults(); len(faults) != 1 || !strings.Contains(faults[0], "open to the world") {
-			t.Errorf("port 22 for the world: %q", faults)
+		if faults := up(t, sandbox.New(), agent("3.9.1", open)).Faults(); len(faults) != 1 || !strings.Contains(faults[0], "open to the internet") {
+			t.Errorf("port 22 open to the internet: have faults %q, want exactly one", faults)
 		}
 	})
 }
 
-// policy is one that is at fault in every way.
+// policy violates every control for policies.
 const policy = `{"Statement":[{"Sid":"All","Effect":"Allow","Action":"*","Resource":"*"}]}`
 
 func inline(text string) func(*audit.Account) {
@@ -81,16 +81,17 @@ func trust(text string) func(*audit.Account) {
 	}
 }
 
-// spoil is how each control is made to fail: one that cannot fail says nothing.
+// spoil holds ways to make each control fail. A control that cannot fail proves
+// nothing.
 var spoil = map[string][]func(*audit.Account){
-	"instance metadata only with a token (IMDSv2)": {func(a *audit.Account) {
+	"instance metadata requires a token (IMDSv2)": {func(a *audit.Account) {
 		a.Instances[0].MetadataOptions.HttpTokens = ec2types.HttpTokensStateOptional
 	}},
-	"instance metadata goes no further than the instance": {func(a *audit.Account) {
+	"instance metadata is reachable only from the instance itself": {func(a *audit.Account) {
 		a.Instances[0].MetadataOptions.HttpPutResponseHopLimit = aws.Int32(2)
 	}},
-	"the instance has a role instead of keys": {func(a *audit.Account) { a.Instances[0].IamInstanceProfile = nil }},
-	"no secret in the user data": {
+	"the instance has a role and no access keys": {func(a *audit.Account) { a.Instances[0].IamInstanceProfile = nil }},
+	"the user data contains no secret": {
 		func(a *audit.Account) { a.Instances[0].UserData += a.Secret },
 		func(a *audit.Account) { a.Instances[0].UserData += "export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n" },
 		func(a *audit.Account) { a.Instances[0].UserData += "-----BEGIN OPENSSH PRIVATE KEY-----\n" },
@@ -104,35 +105,35 @@ var spoil = map[string][]func(*audit.Account){
 		func(a *audit.Account) { a.Volumes[0].Encrypted = aws.Bool(false) },
 		func(a *audit.Account) { a.Volumes = nil },
 	},
-	"no port is open to the world": {
+	"no port is open to the internet": {
 		ingress(ec2types.IpPermission{IpRanges: []ec2types.IpRange{{CidrIp: aws.String("0.0.0.0/0"), Description: aws.String("x")}}}),
 		ingress(ec2types.IpPermission{IpRanges: []ec2types.IpRange{{CidrIp: aws.String("128.0.0.0/1"), Description: aws.String("x")}}}),
 		ingress(ec2types.IpPermission{Ipv6Ranges: []ec2types.Ipv6Range{{CidrIpv6: aws.String("::/0")}}}),
 	},
-	"groups, and the rules that let in, say what they are for": {
+	"security groups and their inbound rules have descriptions": {
 		ingress(ec2types.IpPermission{IpRanges: []ec2types.IpRange{{CidrIp: aws.String("10.0.0.0/8")}}}),
 		func(a *audit.Account) { a.Groups[0].Description = nil },
 	},
 	"the VPC's default group is not used": {func(a *audit.Account) {
 		a.Instances[0].SecurityGroups = append(a.Instances[0].SecurityGroups, ec2types.GroupIdentifier{GroupName: aws.String("default")})
 	}},
-	"public access to the bucket is blocked, all four ways": {
+	"all four public access blocks of the bucket are on": {
 		func(a *audit.Account) { a.Buckets[0].Block.BlockPublicAcls = nil },
 		func(a *audit.Account) { a.Buckets[0].Block.IgnorePublicAcls = nil },
 		func(a *audit.Account) { a.Buckets[0].Block.BlockPublicPolicy = nil },
 		func(a *audit.Account) { a.Buckets[0].Block.RestrictPublicBuckets = aws.Bool(false) },
 	},
-	"the bucket's policy lets nobody in": {func(a *audit.Account) {
+	"the bucket policy allows nobody in": {func(a *audit.Account) {
 		a.Buckets[0].Policy.Statement = append(a.Buckets[0].Policy.Statement, audit.Statement{Effect: "Allow", Principal: "*"})
 	}},
-	"the bucket answers over TLS only":                          {func(a *audit.Account) { a.Buckets[0].Policy.Statement[0].Effect = "Allow" }},
-	"access control lists are off":                              {func(a *audit.Account) { a.Buckets[0].Ownership = "ObjectWriter" }},
-	"the bucket encrypts":                                       {func(a *audit.Account) { a.Buckets[0].Encryption = "" }},
-	"the bucket keeps versions":                                 {func(a *audit.Account) { a.Buckets[0].Versioning = "Suspended" }},
-	"the bucket has a lifecycle, which ends unfinished uploads": {func(a *audit.Account) { a.Buckets[0].Lifecycle = nil }},
-	"nobody else can take the bucket's name once it is free":    {func(a *audit.Account) { a.Buckets[0].Name = "flows" }},
-	"logs are kept for a time, and not for ever":                {func(a *audit.Account) { a.LogGroups[0].RetentionInDays = nil }},
-	"the key of Prefect is a SecureString": {
+	"the bucket accepts only TLS":                                {func(a *audit.Account) { a.Buckets[0].Policy.Statement[0].Effect = "Allow" }},
+	"the bucket has ACLs disabled":                               {func(a *audit.Account) { a.Buckets[0].Ownership = "ObjectWriter" }},
+	"the bucket is encrypted":                                    {func(a *audit.Account) { a.Buckets[0].Encryption = "" }},
+	"the bucket is versioned":                                    {func(a *audit.Account) { a.Buckets[0].Versioning = "Suspended" }},
+	"the bucket has a lifecycle that aborts unfinished uploads":  {func(a *audit.Account) { a.Buckets[0].Lifecycle = nil }},
+	"no other account can take the bucket's name after deletion": {func(a *audit.Account) { a.Buckets[0].Name = "flows" }},
+	"logs expire": {func(a *audit.Account) { a.LogGroups[0].RetentionInDays = nil }},
+	"the Prefect API key is a SecureString": {
 		func(a *audit.Account) {
 			for i := range a.Parameters {
 				a.Parameters[i].Type = ssmtypes.ParameterTypeString
@@ -145,11 +146,11 @@ var spoil = map[string][]func(*audit.Account){
 		inline(`{"Statement":{"Effect":"Allow","Action":["s3:GetObject","s3:Put*"],"Resource":"arn:aws:s3:::b/*"}}`),
 		inline(`{"Statement":[{"Effect":"Allow","NotAction":"iam:*","Resource":"*"}]}`),
 	},
-	"every action that can be limited to a resource is": {
+	"every action that can be limited to a resource is limited": {
 		inline(`{"Statement":[{"Effect":"Allow","Action":["ecs:ListClusters","s3:GetObject"],"Resource":["*"]}]}`),
 		inline(`{"Statement":[{"Effect":"Allow","Action":"s3:GetObject","NotResource":"arn:aws:s3:::b/*"}]}`),
 	},
-	"PassRole names roles, and ECS tasks as the only ones that get them": {
+	"PassRole names its roles, and passes them only to ECS tasks": {
 		inline(`{"Statement":[{"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::123456789012:role/a"}]}`),
 		inline(`{"Statement":[{"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::123456789012:role/*","Condition":{"StringEquals":{"iam:PassedToService":"ecs-tasks.amazonaws.com"}}}]}`),
 		inline(`{"Statement":[{"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::123456789012:role/a","Condition":{"StringEquals":{"iam:PassedToService":["ecs-tasks.amazonaws.com","ec2.amazonaws.com"]}}}]}`),
@@ -157,19 +158,19 @@ var spoil = map[string][]func(*audit.Account){
 	"no role can change roles, policies or users": {
 		inline(`{"Statement":[{"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"arn:aws:iam::123456789012:role/a"}]}`),
 	},
-	"a role trusts one service, and no account": {
+	"each role trusts one service and no account": {
 		trust(`{"Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}`),
 		trust(`{"Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::210987654321:root"},"Action":"sts:AssumeRole"}]}`),
 		trust(`{"Statement":[{"Effect":"Allow","Principal":{"Service":["ecs-tasks.amazonaws.com","lambda.amazonaws.com"]},"Action":"sts:AssumeRole"}]}`),
 	},
-	"ECS assumes a role only for tasks of this account (confused deputy)": {
+	"ECS assumes a role only for tasks in this account (confused deputy)": {
 		trust(`{"Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`),
 		trust(`{"Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"210987654321"},"ArnLike":{"aws:SourceArn":"arn:aws:ecs:*:210987654321:*"}}}]}`),
 	},
-	"the role that starts tasks is not the role of the tasks": {func(a *audit.Account) {
+	"the execution role is not the task role": {func(a *audit.Account) {
 		a.Roles = slices.DeleteFunc(a.Roles, func(r audit.Role) bool { return r.Name == "flowbed-dev-task" })
 	}},
-	"the instance can read no parameter of others": {
+	"the instance cannot read other parameters": {
 		func(a *audit.Account) {
 			for _, r := range a.Roles {
 				for _, p := range r.Inline {
@@ -187,7 +188,7 @@ var spoil = map[string][]func(*audit.Account){
 			}
 		},
 	},
-	"the only managed policies are AWS's own for the execution role and for Systems Manager": {func(a *audit.Account) {
+	"the only managed policies are AWS's for the execution role and for Systems Manager": {func(a *audit.Account) {
 		a.Roles[0].Managed = append(a.Roles[0].Managed, "arn:aws:iam::aws:policy/AdministratorAccess")
 	}},
 }
@@ -196,12 +197,12 @@ func ingress(p ec2types.IpPermission) func(*audit.Account) {
 	return func(a *audit.Account) { a.Groups[0].IpPermissions = append(a.Groups[0].IpPermissions, p) }
 }
 
-// TestControlsSee: each control finds what is wrong.
+// TestControlsSee checks that each control detects each way to violate it.
 func TestControlsSee(t *testing.T) {
 	left := maps.Clone(spoil)
 	for _, c := range audit.Controls {
 		if len(spoil[c.Want]) == 0 {
-			t.Errorf("nothing makes this fail: %s", c.Want)
+			t.Errorf("%s: no case in spoil makes this control fail", c.Want)
 		}
 		delete(left, c.Want)
 		for i, f := range spoil[c.Want] {
@@ -209,12 +210,12 @@ func TestControlsSee(t *testing.T) {
 				a := up(t, sandbox.New(), environments[0].text)
 				f(a)
 				if len(c.Faults(a)) == 0 {
-					t.Errorf("%s: way %d passes", c.Want, i+1)
+					t.Errorf("%s: case %d of spoil passes, want a fault", c.Want, i+1)
 				}
 			})
 		}
 	}
 	for want := range left {
-		t.Errorf("there is no control %q", want)
+		t.Errorf("spoil names %q, which is not a control", want)
 	}
 }

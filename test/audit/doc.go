@@ -1,9 +1,10 @@
-// Package audit holds what an environment consists of against the published
-// controls of AWS Security Hub, CIS, Checkov and Trivy. It looks at an account
-// through the SDK, as a scanner would, so that the same table judges the sandbox
-// and a server that we did not write.
+// Package audit checks environments against the controls of AWS Security Hub, CIS,
+// Checkov and Trivy.
 //
-// What a control demands and flowbed does not do is an [Exception]: accepted,
-// with a reason, and with the attribute that closes it where there is one. Both
-// tables stand in docs/security.md, and a test keeps them there.
+// It reads an account through the SDK, as a scanner would, so the same table checks
+// both the sandbox and moto.
+//
+// A control that flowbed violates is an [Exception]: accepted for a reason, and with
+// the attribute that closes it if there is one. docs/security.md has both tables,
+// and a test compares them.
 package audit

@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/security.md")
 
-// closing is what a spec says to close a finding, word for word.
+// closing maps each Closes text to the config file text that does it.
 var closing = map[string]func(t *testing.T, account *sandbox.Account) string{
 	"logs { retention_days = 365 }":                as("logs { retention_days = 365 }\n"),
 	"cluster { container_insights = true }":        as("cluster { container_insights = true }\n"),
@@ -31,7 +31,7 @@ func as(text string) func(*testing.T, *sandbox.Account) string {
 	return func(*testing.T, *sandbox.Account) string { return text }
 }
 
-// private makes a VPC with a subnet that has no way to the internet of its own.
+// private creates a VPC with a subnet that has no route to the internet.
 func private(t *testing.T, account *sandbox.Account) string {
 	api := ec2.NewFromConfig(account.Config(region))
 	vpc := must(t, func(ctx context.Context) (*ec2.CreateVpcOutput, error) {
@@ -43,19 +43,19 @@ func private(t *testing.T, account *sandbox.Account) string {
 	return fmt.Sprintf("network {\nvpc = %q\nsubnets = [%q]\n}\n", *vpc, *subnet)
 }
 
-// TestExceptions: what is accepted is really so with the defaults, and what is
-// said to close it does, without breaking another control.
+// TestExceptions checks that a default environment has each finding, and that the
+// documented attribute closes it without violating another control.
 func TestExceptions(t *testing.T) {
 	for _, e := range audit.Exceptions {
 		if e.Why == "" || e.IDs == "" || e.Finding == "" || e.Raised == nil && e.Closes != "" {
-			t.Errorf("half an exception: %+v", e)
+			t.Errorf("incomplete exception: %+v", e)
 		}
 		if e.Raised == nil {
 			continue
 		}
 		synctest.Test(t, func(t *testing.T) {
 			if !e.Raised(up(t, sandbox.New(), environments[0].text)) {
-				t.Errorf("%s: %s: is not so any more", e.IDs, e.Finding)
+				t.Errorf("%s: %s: the finding no longer exists", e.IDs, e.Finding)
 			}
 		})
 		if e.Closes == "" {
@@ -64,12 +64,12 @@ func TestExceptions(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			write := closing[e.Closes]
 			if write == nil {
-				t.Fatalf("%s: nothing tests that this closes it: %s", e.IDs, e.Closes)
+				t.Fatalf("%s: closing has no entry for %q", e.IDs, e.Closes)
 			}
 			account := sandbox.New()
 			a := up(t, account, write(t, account)+environments[0].text)
 			if e.Raised(a) {
-				t.Errorf("%s: %s: is not closed by %s", e.IDs, e.Finding, e.Closes)
+				t.Errorf("%s: %s: %s does not close the finding", e.IDs, e.Finding, e.Closes)
 			}
 			for _, f := range a.Faults() {
 				t.Errorf("with %s: %s", e.Closes, f)
@@ -78,7 +78,7 @@ func TestExceptions(t *testing.T) {
 	}
 }
 
-// TestDocument keeps the tables of docs/security.md.
+// TestDocument compares the tables in docs/security.md with this package.
 func TestDocument(t *testing.T) {
 	const path = "../../docs/security.md"
 	raw, err := os.ReadFile(path)
@@ -96,25 +96,25 @@ func TestDocument(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(want, have); diff != "" {
-		t.Errorf("%s is not what test/audit says: go test ./test/audit -update (-want +have):\n%s", path, diff)
+		t.Errorf("%s is out of date: run go test ./test/audit -update (-want +have):\n%s", path, diff)
 	}
 }
 
-// between replaces what stands between a begin and an end.
+// between replaces the text between a begin and an end marker.
 func between(t *testing.T, text, name, middle string) string {
 	t.Helper()
 	begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->\n"
 	head, rest, ok := strings.Cut(text, begin)
 	_, tail, closed := strings.Cut(rest, end)
 	if !ok || !closed {
-		t.Fatalf("there is no %s… %s", begin, end)
+		t.Fatalf("the page has no markers %q … %q", begin, end)
 	}
 	return head + begin + middle + end + tail
 }
 
 func controls() string {
 	var b strings.Builder
-	b.WriteString("| demanded | by | looked at |\n|---|---|---|\n")
+	b.WriteString("| requirement | control | what is checked |\n|---|---|---|\n")
 	for _, c := range audit.Controls {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.Want, c.IDs, c.Looks)
 	}
@@ -123,13 +123,13 @@ func controls() string {
 
 func exceptions() string {
 	var b strings.Builder
-	b.WriteString("| finding | of | why it is so | closed by |\n|---|---|---|---|\n")
+	b.WriteString("| finding | control | why we accept it | closed by |\n|---|---|---|---|\n")
 	for _, e := range audit.Exceptions {
 		closes := "nothing yet"
 		switch {
 		case e.Closes != "":
 			closes = "`" + e.Closes + "`"
-		case strings.HasPrefix(e.Finding, "defaults of the whole account"):
+		case strings.HasPrefix(e.Finding, "account-wide defaults"):
 			closes = "the account's owner"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", e.Finding, e.IDs, e.Why, closes)

@@ -28,9 +28,9 @@ import (
 	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
-// hands are those who may have made what has the names of our objects: words of
-// our tags, and what stands there instead.
-var hands = map[string]*strings.Replacer{
+// owners are others who may own objects with our names. Each replaces words in our
+// tags.
+var owners = map[string]*strings.Replacer{
 	"somebody who does not know flowbed": strings.NewReplacer("flowbed:", "others:", "x-flowbed", "x-others"),
 	"another environment": strings.NewReplacer(`"flowbed:environment": "dev"`, `"flowbed:environment": "prod"`,
 		"flowbed:claim:dev@", "flowbed:claim:prod@", "flowbed:environment=dev", "flowbed:environment=prod", `"environment":"dev"`, `"environment":"prod"`),
@@ -39,9 +39,9 @@ var hands = map[string]*strings.Replacer{
 		"flowbed:region=eu-central-1", "flowbed:region=eu-west-1", `"region":"eu-central-1"`, `"region":"eu-west-1"`),
 }
 
-// of are the account and the Prefect server of another hand, who has made all
-// that an environment consists of.
-func of(t *testing.T, text string, hand *strings.Replacer) (*sandbox.Account, *prefecttest.Server) {
+// ownedBy returns an account and a Prefect server in which another owner has a
+// complete environment.
+func ownedBy(t *testing.T, text string, owner *strings.Replacer) (*sandbox.Account, *prefecttest.Server) {
 	t.Helper()
 	account, server := sandbox.New(), prefecttest.New()
 	if err := graph(t, account, text, stack.Options{Transport: server, NoWait: true}).Graph.Up(t.Context()); err != nil {
@@ -55,7 +55,7 @@ func of(t *testing.T, text string, hand *strings.Replacer) (*sandbox.Account, *p
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte(hand.Replace(string(raw))), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(owner.Replace(string(raw))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if account, err = sandbox.Load(file); err != nil {
@@ -66,7 +66,7 @@ func of(t *testing.T, text string, hand *strings.Replacer) (*sandbox.Account, *p
 		t.Fatal(err)
 	}
 	var theirs map[string]any
-	if err := json.Unmarshal([]byte(hand.Replace(string(pool))), &theirs); err != nil {
+	if err := json.Unmarshal([]byte(owner.Replace(string(pool))), &theirs); err != nil {
 		t.Fatal(err)
 	}
 	server.SetPool("flowbed-dev", theirs)
@@ -74,7 +74,7 @@ func of(t *testing.T, text string, hand *strings.Replacer) (*sandbox.Account, *p
 	return account, server
 }
 
-// wrote are the writing calls that reached the account or the server.
+// wrote returns the writes that reached the account or the server.
 func wrote(account *sandbox.Account, server *prefecttest.Server) (calls []string) {
 	for _, c := range account.Writes() {
 		calls = append(calls, c.String())
@@ -87,35 +87,35 @@ func wrote(account *sandbox.Account, server *prefecttest.Server) (calls []string
 	return calls
 }
 
-// everything has a step for each kind of object.
+// everything has a step for each kind of resource.
 var everything = "task_role { dask = true }\n" + agent("3.9.1", ssh)
 
-// TestForeign: every name is taken by another hand. Neither up nor down makes a
-// writing call, whatever the spec says of ownership: what it would adopt it does
-// not, while the rest is in the way.
+// TestForeign checks that neither up nor down writes anything if another owner has
+// taken every name, whatever ownership the config file sets. up does not adopt
+// anything while a conflict stops it.
 func TestForeign(t *testing.T) {
 	modes := map[string]string{
 		"own":      everything,
 		"adopt":    owning("adopt", "dask = true\n") + agent("3.9.1", ssh),
 		"external": owning("external", "dask = true\n") + agent("3.9.1", ssh),
 	}
-	for who, hand := range hands {
+	for who, owner := range owners {
 		for mode, text := range modes {
 			t.Run(who+", "+mode, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					account, server := of(t, everything, hand)
+					account, server := ownedBy(t, everything, owner)
 					before, pool := account.Inventory(), server.Pool("flowbed-dev")
 					o := stack.Options{Transport: server, NoWait: true}
 					allUsed(t, graph(t, account, text, o).Graph)
 					if err := graph(t, account, text, o).Graph.Up(t.Context()); err == nil {
-						t.Error("up has a good end")
+						t.Error("up succeeded, want a conflict")
 					}
 					o.Destroy, o.ForceDestroy = true, true
 					if _, err := graph(t, account, text, o).Graph.Down(t.Context()); err != nil {
-						t.Errorf("down: %v", err)
+						t.Errorf("down: have %v, want no error", err)
 					}
 					if calls := wrote(account, server); len(calls) > 0 {
-						t.Errorf("writing calls: %v", calls)
+						t.Errorf("have writes %v, want none", calls)
 					}
 					if d := cmp.Diff(before, account.Inventory()); d != "" {
 						t.Errorf("the account has changed (-before +after):\n%s", d)
@@ -129,8 +129,8 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// allUsed: the plan finds each step's object there, and makes none of them; an
-// instance's name is not unique.
+// allUsed checks that the plan finds every object and creates none. An instance is
+// the exception, because its name is not unique.
 func allUsed(t *testing.T, g *provision.Graph) {
 	t.Helper()
 	p, err := g.Plan(t.Context())
@@ -139,18 +139,18 @@ func allUsed(t *testing.T, g *provision.Graph) {
 	}
 	for _, a := range p.Actions {
 		if a.Op == provision.Create && a.Step != "agent instance" {
-			t.Errorf("the plan would make %s", a.Step)
+			t.Errorf("the plan creates %s, want it found", a.Step)
 		}
 		if a.Err != nil && a.Awaits == "" {
 			t.Errorf("%s: %v", a.Step, a.Err)
 		}
 	}
 	if len(p.Actions) < 13 {
-		t.Errorf("the plan has %d steps", len(p.Actions))
+		t.Errorf("the plan has only %d steps", len(p.Actions))
 	}
 }
 
-// owning says the ownership of all that has one.
+// owning sets the ownership of everything that has one.
 func owning(word, task string) string {
 	return fmt.Sprintf("bucket { ownership = %[1]q }\ntask_role {\n%[2]sownership = %[1]q\n}\nexecution_role { ownership = %[1]q }\ncluster { ownership = %[1]q }\n", word, task)
 }
@@ -158,11 +158,10 @@ func owning(word, task string) string {
 // targets are the parameters that name what a call writes to.
 var targets = []string{"Bucket", "RoleName", "ClusterName", "Cluster", "ResourceArn"}
 
-// TestBorrowed: an environment lives with the bucket, the roles and the cluster
-// of another hand. No writing call names one of them, and afterwards the account
-// is as it was.
-func TestBorrowed(t *testing.T) {
-	const borrowed = `bucket {
+// TestExternal checks an environment that uses another owner's bucket, roles and
+// cluster. No write names one of them, and down leaves the account as it was.
+func TestExternal(t *testing.T) {
+	const external = `bucket {
   name      = "flows-of-others"
   namespace = "global"
   %[1]s
@@ -180,13 +179,13 @@ cluster {
   %[1]s
 }
 `
-	for who, hand := range hands {
+	for who, owner := range owners {
 		t.Run(who, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				account, _ := of(t, fmt.Sprintf(borrowed, "")+agent("3.9.1", ""), hand)
+				account, _ := ownedBy(t, fmt.Sprintf(external, "")+agent("3.9.1", ""), owner)
 				before := account.Inventory()
 				var calls writes
-				text := fmt.Sprintf(borrowed, `ownership = "external"`) + strings.Replace(agent("3.9.1", ""), "api_key", "# api_key", 1)
+				text := fmt.Sprintf(external, `ownership = "external"`) + strings.Replace(agent("3.9.1", ""), "api_key", "# api_key", 1)
 				build := func(destroy bool) *provision.Graph {
 					env := environment(t, "test", text, destroy)
 					id := identity()
@@ -203,20 +202,20 @@ cluster {
 					t.Fatal(err)
 				}
 				if p, err := build(false).Plan(t.Context()); err != nil || !p.Empty() || p.Count(provision.Use) != 4 {
-					t.Errorf("after up: %v, %+v", err, p)
+					t.Errorf("plan after up: have %v, %+v, want 4 uses and no change", err, p)
 				}
 				if left, err := build(true).Down(t.Context()); err != nil || !left.Empty() {
-					t.Errorf("down: %v, %+v", err, left)
+					t.Errorf("down: have %v, left %+v, want no error and nothing left", err, left)
 				}
 				if d := cmp.Diff(before, account.Inventory()); d != "" {
 					t.Errorf("the account has changed (-before +after):\n%s", d)
 				}
 				if len(calls.list) < 20 {
-					t.Errorf("only %d writing calls were seen", len(calls.list))
+					t.Errorf("have only %d writes, want at least 20", len(calls.list))
 				}
 				for _, c := range calls.list {
 					if strings.Contains(c, "of-others") {
-						t.Errorf("writing call %s", c)
+						t.Errorf("have write %s to another owner's object", c)
 					}
 				}
 			})
@@ -224,7 +223,7 @@ cluster {
 	}
 }
 
-// writes are writing calls with what they write to.
+// writes collects writes with their targets.
 type writes struct {
 	mu   sync.Mutex
 	list []string
@@ -253,8 +252,8 @@ func (w *writes) note(s *middleware.Stack) error {
 		}), middleware.Before)
 }
 
-// TestForeignLease: what has the name of the lease and is none is not written
-// to, by whatever wants the lease.
+// TestForeignLease checks that nothing overwrites a parameter that has the lease's
+// name but is not a lease.
 func TestForeignLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
@@ -266,22 +265,22 @@ func TestForeignLease(t *testing.T) {
 		before := account.Inventory()
 		l := lease.Lease{API: api, ID: identity(), Command: "up"}
 		if _, _, err := l.Acquire(t.Context(), nil); err == nil {
-			t.Error("the lease was taken")
+			t.Error("acquiring the lease succeeded, want an error")
 		}
 		if _, err := l.Current(t.Context()); err == nil {
-			t.Error("nobody seems to hold the lease")
+			t.Error("reading the lease succeeded, want an error")
 		}
 		if err := l.Break(t.Context(), "nonce"); err == nil {
-			t.Error("the lease was broken")
+			t.Error("breaking the lease succeeded, want an error")
 		}
 		if _, err := l.Tidy(t.Context()); err == nil {
-			t.Error("the lease was tidied away")
+			t.Error("removing the expired lease succeeded, want an error")
 		}
 		if d := cmp.Diff(before, account.Inventory()); d != "" {
 			t.Error(d)
 		}
 		if n := len(account.Writes()); n != 1 {
-			t.Errorf("%d writing calls, want only that of the other hand", n)
+			t.Errorf("have %d writes, want only the other owner's", n)
 		}
 	})
 }

@@ -20,11 +20,11 @@ import (
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 )
 
-// Account is what an account consists of, as far as a control looks at it. What
-// AWS itself has put there is left out.
+// Account holds everything in an account that a control checks. It omits what AWS
+// itself created.
 type Account struct {
 	Number, Region string
-	Secret         string // that is in the parameter, and must be nowhere else
+	Secret         string // the value of the parameter, which must appear nowhere else
 
 	Roles      []Role
 	Instances  []Instance
@@ -45,18 +45,18 @@ type Role struct {
 	Inline  map[string]Policy
 }
 
-// Instance is an instance that is not at its end, with its user data in plain.
+// Instance is an instance that is not terminated, with its decoded user data.
 type Instance struct {
 	ec2types.Instance
 	UserData string
 }
 
-// Look looks at an account whose parameter holds a secret.
+// Look reads an account. The secret is the value of its parameter.
 func Look(ctx context.Context, cfg aws.Config, number, secret string) (*Account, error) {
 	a := &Account{Number: number, Region: cfg.Region, Secret: secret}
 	for _, look := range []func(context.Context, aws.Config) error{a.roles, a.machines, a.network, a.buckets, a.rest} {
 		if err := look(ctx, cfg); err != nil {
-			return nil, fmt.Errorf("look at the account: %w", err)
+			return nil, fmt.Errorf("read the account: %w", err)
 		}
 	}
 	return a, nil
@@ -101,7 +101,7 @@ func (a *Account) roles(ctx context.Context, cfg aws.Config) error {
 	return nil
 }
 
-// parse reads a policy as IAM returns it: encoded for a URL.
+// parse parses a policy as IAM returns it: URL-encoded.
 func parse(text *string) (Policy, error) {
 	plain, err := url.QueryUnescape(aws.ToString(text))
 	if err != nil {
@@ -193,13 +193,13 @@ func (a *Account) rest(ctx context.Context, cfg aws.Config) error {
 	return nil
 }
 
-// coded are the errors of AWS.
+// coded is an AWS error.
 type coded interface {
 	error
 	ErrorCode() string
 }
 
-// unless leaves out the error by which S3 says that a setting was never made.
+// unless drops the error with which S3 says that a setting was never made.
 func unless(code string, err error) error {
 	if e, ok := errors.AsType[coded](err); ok && e.ErrorCode() == code {
 		return nil

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Policy is a policy of IAM or S3.
+// Policy is an IAM or S3 policy.
 type Policy struct {
 	Statement Statements
-	Text      string `json:"-"` // as it was read
+	Text      string `json:"-"` // the original text
 }
 
-// Statements may be written as one, without a list.
+// Statements is a list. JSON may hold one statement without a list.
 type Statements []Statement
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -21,7 +21,7 @@ func (l *Statements) UnmarshalJSON(b []byte) error {
 	return oneOrMore(b, (*[]Statement)(l))
 }
 
-// oneOrMore reads a list, or one element that is written without one.
+// oneOrMore reads a list, or a single element without a list.
 func oneOrMore[T any](b []byte, into *[]T) error {
 	var one T
 	if json.Unmarshal(b, &one) == nil {
@@ -42,7 +42,7 @@ type Statement struct {
 	Condition   map[string]map[string]List
 }
 
-// List is one value or several, which mean the same in a policy.
+// List is a list of strings. JSON may hold one string without a list.
 type List []string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -50,7 +50,7 @@ func (l *List) UnmarshalJSON(b []byte) error {
 	return oneOrMore(b, (*[]string)(l))
 }
 
-// ParsePolicy reads a policy.
+// ParsePolicy parses a policy.
 func ParsePolicy(text string) (Policy, error) {
 	p := Policy{Text: text}
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
@@ -59,13 +59,13 @@ func ParsePolicy(text string) (Policy, error) {
 	return p, nil
 }
 
-// allows are the statements that allow something.
+// allows returns the Allow statements.
 func (p Policy) allows() Statements {
 	return slices.DeleteFunc(slices.Clone(p.Statement), func(s Statement) bool { return s.Effect != "Allow" })
 }
 
-// unlimited are the actions of AWS's that are used here and know no resource, or
-// none that could be named before it exists.
+// unlimited lists actions that flowbed uses and that cannot be limited to a
+// resource, or only to one that does not exist yet.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/
 var unlimited = []string{
 	"ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs",
@@ -75,7 +75,7 @@ var unlimited = []string{
 	"iam:ListRoles", "logs:DescribeLogGroups", "tag:GetResources",
 }
 
-// wild are the actions of a statement that stand for others.
+// wild returns the actions of a statement that contain wildcards.
 func (s Statement) wild() (list []string) {
 	for _, a := range s.Action {
 		if strings.Contains(a, "*") {
@@ -85,7 +85,7 @@ func (s Statement) wild() (list []string) {
 	return list
 }
 
-// open are the actions that a statement allows on every resource, though they
+// open returns the actions that a statement allows on every resource although they
 // could be limited.
 func (s Statement) open() (list []string) {
 	if !slices.Contains(s.Resource, "*") {
@@ -99,8 +99,8 @@ func (s Statement) open() (list []string) {
 	return list
 }
 
-// services are the services that a trust policy's statement names; other
-// principals are named as they are.
+// services returns the services that a trust statement names. Other principals get
+// their kind as a prefix.
 func (s Statement) services() (list []string) {
 	m, ok := s.Principal.(map[string]any)
 	if !ok {

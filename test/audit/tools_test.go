@@ -20,28 +20,28 @@ import (
 
 func TestMain(m *testing.M) { able.Main(m) }
 
-// tool is the path of a program in .venv.
+// tool returns the path of a program in .venv.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	return able.Tool(t, name)
 }
 
-// inherent are the findings of cloudsplaining that stay in every environment.
+// inherent lists the cloudsplaining findings that every environment has.
 var inherent = []struct{ severity, kind, action, why string }{
 	{"high", "CredentialsExposure", "ecr:GetAuthorizationToken",
-		"The action knows no resource. The token it returns opens no more than the role may pull anyway. `task_role { ecr = \"none\" }` takes it away: ECS pulls a task's own image with the execution role."},
+		"The action has no resource. Its token grants only what the role may pull anyway. `task_role { ecr = \"none\" }` removes it: ECS pulls a task's own image with the execution role."},
 	{"low", "InfrastructureModification", "ecs:RegisterTaskDefinition",
-		"A family that is not registered yet has no ARN. What is registered runs only in the environment's cluster and only with its two roles (PassRole)."},
+		"A family that is not registered yet has no ARN. A registered definition runs only in the environment's cluster and only with its two roles (PassRole)."},
 }
 
-// opened are wide because the spec says so. They are found to be, in the service
-// that the attribute names and in no other.
+// opened are environments whose config file grants a whole service. The tools must
+// find that service, and no other.
 var opened = []struct{ name, text, service string }{
 	{"s3 = full", "task_role { s3 = \"full\" }\n" + agent("3.9.1", ""), "s3"},
 	{"ecr = full", "task_role { ecr = \"full\" }\n" + agent("3.9.1", ""), "ecr"},
 }
 
-// openedBy is the service that a role of this name has wide open, or empty.
+// openedBy returns the service that a role of this name has full access to, or "".
 func openedBy(role string) string {
 	for _, o := range opened {
 		if strings.Contains(role, "-task of "+o.name) {
@@ -53,15 +53,15 @@ func openedBy(role string) string {
 
 func findings() string {
 	var b strings.Builder
-	b.WriteString("| severity | finding | action | why it stays |\n|---|---|---|---|\n")
+	b.WriteString("| severity | finding | action | why we accept it |\n|---|---|---|---|\n")
 	for _, m := range inherent {
 		fmt.Fprintf(&b, "| %s | %s | `%s` | %s |\n", m.severity, m.kind, m.action, m.why)
 	}
 	return b.String()
 }
 
-// details is the account as `aws iam get-account-authorization-details` has it,
-// with the roles of all environments.
+// details returns the roles of all environments in the format of `aws iam
+// get-account-authorization-details`.
 func details(t *testing.T) []byte {
 	t.Helper()
 	var roles []map[string]any
@@ -93,8 +93,8 @@ func details(t *testing.T) []byte {
 	return raw
 }
 
-// TestCloudsplaining has a tool of others look for more than the least privilege
-// in all roles of all environments.
+// TestCloudsplaining runs a third-party tool that looks for excess privileges in all
+// roles of all environments.
 func TestCloudsplaining(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range scan(t) {
@@ -104,24 +104,24 @@ func TestCloudsplaining(t *testing.T) {
 		})
 		service, _, _ := strings.Cut(f.action, ":")
 		if i < 0 && (service != openedBy(f.policy) || f.kind == "PrivilegeEscalation") {
-			t.Errorf("%s: %s %s %s", f.policy, f.severity, f.kind, f.action)
+			t.Errorf("%s: unexpected finding: %s %s %s", f.policy, f.severity, f.kind, f.action)
 		}
 	}
 	for _, m := range inherent {
 		if !seen[m.kind+" "+m.action] {
-			t.Errorf("%s %s is not found any more", m.kind, m.action)
+			t.Errorf("cloudsplaining no longer finds %s %s: remove it from inherent", m.kind, m.action)
 		}
 	}
 	for _, o := range opened {
 		if !seen["ServiceWildcard "+o.service] {
-			t.Errorf("%s is not found to be open", o.service)
+			t.Errorf("cloudsplaining does not find full access to %s", o.service)
 		}
 	}
 }
 
 type finding struct{ policy, severity, kind, action string }
 
-// scan is all that cloudsplaining finds.
+// scan returns all findings of cloudsplaining.
 func scan(t *testing.T) (list []finding) {
 	t.Helper()
 	dir := t.TempDir()
@@ -144,7 +144,7 @@ func scan(t *testing.T) (list []finding) {
 		t.Fatal(err)
 	}
 	if len(results.Policies) < 10 {
-		t.Fatalf("cloudsplaining has looked at %d policies", len(results.Policies))
+		t.Fatalf("cloudsplaining checked only %d policies", len(results.Policies))
 	}
 	for _, p := range results.Policies {
 		for kind, raw := range p {
@@ -153,7 +153,7 @@ func scan(t *testing.T) (list []finding) {
 				Findings []any
 			}
 			if json.Unmarshal(raw, &found) != nil || found.Severity == "" {
-				continue // no kind of finding, but the policy's name and text
+				continue // the policy's name and text, not a kind of finding
 			}
 			for _, f := range found.Findings {
 				list = append(list, finding{string(p["PolicyName"]), found.Severity, kind, fmt.Sprint(f)})
@@ -163,7 +163,7 @@ func scan(t *testing.T) (list []finding) {
 	return list
 }
 
-// TestParliament has another judge the same policies.
+// TestParliament runs another third-party tool on the same policies.
 func TestParliament(t *testing.T) {
 	parliament := tool(t, "parliament")
 	var account struct {
@@ -198,12 +198,12 @@ func TestParliament(t *testing.T) {
 						Detail          any
 					}
 					if err := d.Decode(&found); err != nil {
-						t.Fatalf("%v in %s", err, out)
+						t.Fatalf("decode the output of parliament: %v\n%s", err, out)
 					}
 					what := fmt.Sprint(found.Issue, " ", found.Detail)
 					wide := openedBy(p.PolicyName)
 					if what != "RESOURCE_STAR [ecs:RegisterTaskDefinition]" && (wide == "" || !strings.HasPrefix(what, "RESOURCE_STAR ["+wide+":")) {
-						t.Errorf("%s: %s", found.Severity, what)
+						t.Errorf("unexpected finding: %s: %s", found.Severity, what)
 					}
 				}
 			})

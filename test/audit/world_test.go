@@ -20,12 +20,12 @@ const (
 	ssh    = "ssh {\npublic_key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3dM8zQ2n8gk1d6zB1mG7p9v8kO2T0c4l5aYxJr6q7S test\"\n}\n"
 )
 
-// agent is an agent block of a Prefect version.
+// agent returns an agent block for a Prefect version.
 func agent(version, more string) string {
 	return "agent {\n" + more + "prefect {\nversion = \"" + version + "\"\napi_url = \"https://prefect.example.com/api\"\napi_key = \"" + secret + "\"\n}\n}\n"
 }
 
-// environments are what is held against the controls.
+// environments are the environments that the tests check.
 var environments = []struct{ name, text string }{
 	{"default", agent("3.9.1", "")},
 	{"ssh", agent("3.9.1", ssh)},
@@ -42,7 +42,7 @@ func agent1(version string) string {
 	return "agent {\nprefect {\nversion = \"" + version + "\"\napi_url = \"https://prefect.example.com\"\napi_key = \"" + secret + "\"\n}\n}\n"
 }
 
-// up builds an environment in an account, and looks at it.
+// up builds an environment in an account and reads the account.
 func up(t *testing.T, account *sandbox.Account, text string) *audit.Account {
 	t.Helper()
 	if err := graph(t, account, text, stack.Options{}).Graph.Up(t.Context()); err != nil {
@@ -55,8 +55,8 @@ func up(t *testing.T, account *sandbox.Account, text string) *audit.Account {
 	return a
 }
 
-// graph wires the environment of a block's text. Without a transport there is
-// no Prefect.
+// graph builds the graph of an environment from the text of its block. Without a
+// transport there is no Prefect.
 func graph(t *testing.T, account *sandbox.Account, text string, o stack.Options) *stack.Stack {
 	t.Helper()
 	o.Address, o.Wait = netip.MustParsePrefix("203.0.113.7/32"), time.Minute
@@ -68,7 +68,7 @@ func graph(t *testing.T, account *sandbox.Account, text string, o stack.Options)
 	return s
 }
 
-// environment is what a block's text says.
+// environment parses the text of an environment block.
 func environment(t *testing.T, name, text string, destroy bool) *spec.Environment {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.hcl")
@@ -86,7 +86,7 @@ func environment(t *testing.T, name, text string, destroy bool) *spec.Environmen
 	return env
 }
 
-// must is the answer of a call that a test makes by itself.
+// must returns the result of a call that the test itself makes.
 func must[T any](t *testing.T, f func(context.Context) (T, error)) T {
 	t.Helper()
 	out, err := f(t.Context())

@@ -14,7 +14,7 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/prefectserver"
 )
 
-// withWorker is a spec whose agent reports to a server that asks for a secret.
+// withWorker returns a config file whose agent reports to a server that requires a secret.
 func withWorker(t *testing.T, s *prefectserver.Server) string {
 	t.Helper()
 	return fmt.Sprintf(`
@@ -31,15 +31,14 @@ environment "dev" {
 `, prefectVersion(t), s.API, s.Auth)
 }
 
-// launched waits until a running program has launched the environment's
-// instance, and returns the instance's id and user data, as EC2 gives it to the
-// machine.
+// launched waits until a running program has launched the environment's instance. It
+// returns the instance's id and its user data, as EC2 passes it to the machine.
 func launched(t *testing.T, up *program) (id, userData string) {
 	t.Helper()
 	api := ec2.NewFromConfig(up.front.Config("us-east-1"))
 	eventually(t, "an instance", func() bool {
 		if !up.runs() {
-			up.wait(0) // or it says why
+			up.wait(0) // fails with up's output if up has ended
 		}
 		out, err := api.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{Filters: []types.Filter{
 			{Name: aws.String("tag:flowbed:environment"), Values: []string{"dev"}},

@@ -12,7 +12,7 @@ import (
 	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
-// everything is a spec that asks for all that an environment can have.
+// everything is a config file with all that an environment can have.
 const everything = `
 environment "dev" {
   region = "us-east-1"
@@ -30,10 +30,9 @@ environment "dev" {
 }
 `
 
-const mostCalls = 36 // of a plan that finds nothing to do
+const maxCalls = 36 // for a plan without changes
 
-// The lease is a parameter, which comes and goes with each run that may change
-// something.
+// The lease is a parameter. Each run that may change something creates and deletes it.
 var lease = []string{"ssm.PutParameter", "ssm.DeleteParameter"}
 
 func TestBinary(t *testing.T) {
@@ -64,14 +63,14 @@ func TestBinary(t *testing.T) {
 	s.front.Reset()
 
 	s.run(0, "plan", "--detailed-exitcode")
-	if n := len(s.front.Calls()); n > mostCalls {
-		t.Errorf("a plan without changes made %d calls, want %d at most", n, mostCalls)
+	if n := len(s.front.Calls()); n > maxCalls {
+		t.Errorf("a plan without changes made %d calls, want at most %d", n, maxCalls)
 	}
 	s.wantNoWrites("plan without changes")
 
 	s.run(0, "down", "--yes")
 	if diff := cmp.Diff(before, inventory(t, s.front)); diff != "" {
-		t.Errorf("the account after down differs from that before up (-before +after):\n%s", diff)
+		t.Errorf("the account has changed (-before up +after down):\n%s", diff)
 	}
 	s.front.Reset()
 	s.run(0, "down", "--yes")

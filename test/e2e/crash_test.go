@@ -26,16 +26,16 @@ import (
 	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
-// outside are the faults that can be brought about from outside the program.
+// outside lists the faults that can be injected from outside the program.
 var outside = []faultmatrix.Fault{
 	faultmatrix.KilledBefore, faultmatrix.KilledAfter, faultmatrix.ReplyLost, faultmatrix.Throttled, faultmatrix.Broken, faultmatrix.Reset,
 }
 
-// update is how `make matrix` has the document written; the matrix must be whole.
+// `make matrix` sets update to write the document. The matrix must be complete.
 var update = flag.Bool("update", false, "write docs/fault-matrix.md; needs FLOWBED_TESTS=all")
 
-// sample is how many of the calls get a fault, unless the whole matrix is gone
-// through: one of so many. Each fault has its turn.
+// sample says how many calls get a fault unless the whole matrix runs: one out of
+// sample. The faults take turns.
 const sample = 2
 
 const crashSpec = `
@@ -54,7 +54,7 @@ environment "dev" {
 }
 `
 
-// victim is the program in an account of its own, which the proxy stands before.
+// victim is the program in its own account, behind the proxy.
 type victim struct {
 	*testing.T
 	what   string
@@ -86,8 +86,8 @@ func newVictim(t *testing.T, what string) *victim {
 	return v
 }
 
-// command runs the program, armed with a fault if there is one, and returns its
-// exit code, which is -1 if it was killed.
+// command runs the program, with a fault if arm is set. It returns the exit code, which is
+// -1 if the program was killed.
 func (v *victim) command(arm func(kill func()), args ...string) (code int, said string) {
 	v.Helper()
 	cmd := exec.CommandContext(v.Context(), v.binary, args...)
@@ -96,7 +96,7 @@ func (v *victim) command(arm func(kill func()), args ...string) (code int, said 
 		"HOME=" + v.dir, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
 		"AWS_ENDPOINT_URL=" + v.proxy.URL, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=secret",
-		"FLOWBED_SETTLE=0s", // moto shows everything at once
+		"FLOWBED_SETTLE=0s", // moto is strongly consistent
 	}
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -127,7 +127,7 @@ func (v *victim) must(args ...string) string {
 	return said
 }
 
-// up builds the environment, and has the worker report.
+// up builds the environment, and sends the worker's heartbeat.
 func (v *victim) up() {
 	v.Helper()
 	v.must("up", "--yes", "--no-wait")
@@ -145,7 +145,7 @@ func (v *victim) up() {
 
 var awsID = regexp.MustCompile(`\b(i|vol)-[0-9a-f]{17}\b`)
 
-// census is the inventory without what differs from account to account.
+// census returns the inventory without what differs between accounts.
 func (v *victim) census() map[string][]string {
 	all := inventory(v.T, v.front)
 	for kind, names := range all {
@@ -158,21 +158,21 @@ func (v *victim) census() map[string][]string {
 	return all
 }
 
-// finish is what must follow on whatever has happened.
+// finish checks what must follow any fault: up completes, and down removes everything.
 func (v *victim) finish(want map[string][]string) {
 	v.Helper()
 	v.up()
 	v.must("plan", "--detailed-exitcode")
 	if d := cmp.Diff(want, v.census()); d != "" {
-		v.Errorf("%s: not exactly one of each (-want +have):\n%s", v.what, d)
+		v.Errorf("%s: the objects after up (-want +have):\n%s", v.what, d)
 	}
 	v.must("down", "--yes")
 	if d := cmp.Diff(v.before, inventory(v.T, v.front)); d != "" {
-		v.Errorf("%s: the account is not what it was (-before +after):\n%s", v.what, d)
+		v.Errorf("%s: the account has changed (-before +after):\n%s", v.what, d)
 	}
 }
 
-// undisturbed returns what there is after up, and the writing calls.
+// undisturbed runs without faults. It returns the objects after up, and the writes.
 func undisturbed(t *testing.T) (want map[string][]string, calls map[string][]string) {
 	t.Helper()
 	v := newVictim(t, "undisturbed")
@@ -183,7 +183,7 @@ func undisturbed(t *testing.T) (want map[string][]string, calls map[string][]str
 	v.must("down", "--yes")
 	calls["down"] = v.stable(v.proxy.Writes())
 	if d := cmp.Diff(v.before, inventory(t, v.front)); d != "" {
-		t.Fatalf("the account is not what it was (-before +after):\n%s", d)
+		t.Fatalf("without a fault: the account has changed (-before +after):\n%s", d)
 	}
 	return want, calls
 }
@@ -195,13 +195,13 @@ func (v *victim) stable(keys []string) []string {
 	return keys
 }
 
-// TestCrashes kills the program, and has its calls go wrong, one at a time: every
+// TestCrashes injects faults into the calls of the real program, one at a time: every
 // fault at every call, or a sample of them.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
 	whole := able.All()
 	if *update && !whole {
-		t.Fatal("only the whole matrix can be written: set FLOWBED_TESTS=all")
+		t.Fatal("-update needs the whole matrix: set FLOWBED_TESTS=all")
 	}
 	want, calls := undisturbed(t)
 	tables := map[string]faultmatrix.Table{"up": {}, "down": {}}
@@ -243,7 +243,7 @@ func crash(t *testing.T, verb, key string, f faultmatrix.Fault, want map[string]
 	code, said := v.command(func(kill func()) { v.proxy.Arm(key, f, kill) }, args...)
 	switch {
 	case v.proxy.Armed():
-		t.Errorf("%s: it did not come to this call", v.what)
+		t.Errorf("%s: the program did not make this call", v.what)
 	case f.Kills() != (code == -1):
 		t.Errorf("%s: exit code %d\n%s", v.what, code, said)
 	}
@@ -256,8 +256,8 @@ func crash(t *testing.T, verb, key string, f faultmatrix.Fault, want map[string]
 
 const faultDocument = "../../docs/fault-matrix.md"
 
-// wantInDocument compares with the published matrix, or writes it: its rows are
-// the calls, and each cell that was gone through is what was found.
+// wantInDocument compares the rows and the tested cells with the published matrix, or
+// writes them.
 func wantInDocument(t *testing.T, part string, calls []string, found faultmatrix.Table) {
 	t.Helper()
 	if *update {
@@ -272,12 +272,12 @@ func wantInDocument(t *testing.T, part string, calls []string, found faultmatrix
 	}
 	published := faultmatrix.Parse(text, outside)
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(published)), slices.Sorted(slices.Values(calls))); diff != "" {
-		t.Errorf("%s: other calls are published (-) than the program makes (+); run make matrix:\n%s", part, diff)
+		t.Errorf("%s: the calls are out of date (-published +have); run make matrix:\n%s", part, diff)
 	}
 	for key, row := range found {
 		for f, verdict := range row {
 			if have := published[key][f]; have != verdict {
-				t.Errorf("%s: %s at %s: %s, but %q is published; run make matrix", part, f, key, verdict, have)
+				t.Errorf("%s: %s at %s: have %s, but %q is published; run make matrix", part, f, key, verdict, have)
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/moto"
 )
 
-// made are the calls of an operation that the machine has made.
+// made returns the calls of an operation that the machine made.
 func (s session) made(operation string) (list []moto.Call) {
 	for _, c := range s.front.Calls() {
 		if c.Key == workerKey && c.Service+"."+c.Operation == operation {
@@ -23,8 +23,8 @@ func (s session) made(operation string) (list []moto.Call) {
 	return list
 }
 
-// wantFlow1 waits until the agent has had ECS start the task of a run, with what
-// it may do and with nothing else.
+// wantFlow1 waits until the agent has started the task of a run in ECS, and checks the
+// agent's calls.
 func (s session) wantFlow1(server *server1, key string) {
 	s.Helper()
 	eventually(s.T, "the agent has run a task", func() bool {
@@ -33,12 +33,12 @@ func (s session) wantFlow1(server *server1, key string) {
 	})
 	messages, unknown := server.log()
 	if len(unknown) > 0 || !strings.Contains(messages[0], "Submitted for execution: Task arn:aws:ecs:") {
-		s.Fatalf("the agent writes %q, and asks %q", messages, unknown)
+		s.Fatalf("have log messages %q and unknown queries %q, want a submitted task and no unknown query", messages, unknown)
 	}
 	ran := s.made("ecs.RunTask")
 	var r task
 	if len(ran) != 1 || json.Unmarshal(ran[0].Body, &r) != nil {
-		s.Fatalf("the agent ran %v", ran)
+		s.Fatalf("have RunTask calls %v, want one", ran)
 	}
 	o := s.found()
 	have := []any{r.Cluster, r.LaunchType, r.Overrides.TaskRole, r.Network.VPC.Subnets, r.Network.VPC.Groups, r.Network.VPC.PublicIP}
@@ -51,7 +51,7 @@ func (s session) wantFlow1(server *server1, key string) {
 			s.Errorf("the task definition lacks the execution role:\n%s", c.Body)
 		}
 		if key != "" && bytes.Contains(c.Body, []byte(key)) {
-			s.Errorf("the task definition, which stays for ever, has the key in it:\n%s", c.Body)
+			s.Errorf("the task definition, which stays forever, contains the key:\n%s", c.Body)
 		}
 	}
 	s.wantRights()
@@ -64,20 +64,20 @@ func (s session) end1(before map[string][]string, server *server1) {
 	s.endTasks()
 	s.run(0, "down", "--yes")
 	if list := server.seen(); len(list) > 0 {
-		s.Errorf("down left the agents %v", list)
+		s.Errorf("after down: have agents %v, want none", list)
 	}
 	if diff := cmp.Diff(before, inventory(s.T, s.front)); diff != "" {
-		s.Errorf("the account after down differs from that before up (-before +after):\n%s", diff)
+		s.Errorf("the account has changed (-before up +after down):\n%s", diff)
 	}
 }
 
-// endTasks ends what runs in the environment's cluster.
+// endTasks stops all tasks in the environment's cluster.
 func (s session) endTasks() {
 	s.Helper()
 	api := ecs.NewFromConfig(s.front.Config("us-east-1"))
 	out, err := api.ListTasks(s.Context(), &ecs.ListTasksInput{})
 	if err != nil || len(out.TaskArns) != 1 {
-		s.Fatalf("the tasks: %v, %v; want one", out, err)
+		s.Fatalf("have tasks %v, %v, want one", out, err)
 	}
 	if _, err := api.StopTask(s.Context(), &ecs.StopTaskInput{Task: &out.TaskArns[0]}); err != nil {
 		s.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/moto"
 )
 
-// definition is what matters of a RegisterTaskDefinition.
+// definition holds the checked part of a RegisterTaskDefinition call.
 type definition struct {
 	Family        string `json:"family"`
 	ExecutionRole string `json:"executionRoleArn"`
@@ -29,7 +29,7 @@ type definition struct {
 	Tags []any `json:"tags"`
 }
 
-// task is what matters of a RunTask.
+// task holds the checked part of a RunTask call.
 type task struct {
 	Cluster    string `json:"cluster"`
 	LaunchType string `json:"launchType"`
@@ -47,8 +47,8 @@ type task struct {
 	Tags []any `json:"tags"`
 }
 
-// flow has the worker run a flow of a deployment, up to the task that ECS would
-// start. It returns the deployment's id.
+// flow lets the worker run a deployment's flow, up to the task that ECS would start. It
+// returns the deployment's id.
 func (w *worker) flow() string {
 	w.Helper()
 	var flow, deployment struct {
@@ -70,13 +70,13 @@ func (w *worker) flow() string {
 	})
 	registered := w.made("ecs.RegisterTaskDefinition")
 	if len(registered) != 1 || registered[0].Status != 200 || ran.Status != 200 {
-		w.Fatalf("the worker registered %d definitions; running one was answered %d", len(registered), ran.Status)
+		w.Fatalf("the worker registered %d task definitions, and RunTask returned status %d", len(registered), ran.Status)
 	}
 	w.wantDefinition(registered[0], deployment.ID)
 	w.wantTask(ran)
 	for _, c := range append(registered, ran) {
 		if clear := []byte(base64.StdEncoding.EncodeToString([]byte(w.server.Auth))); bytes.Contains(c.Body, []byte(w.secret)) || bytes.Contains(c.Body, clear) {
-			w.Errorf("%s has the secret in it:\n%s", c.Operation, c.Body)
+			w.Errorf("%s contains the secret:\n%s", c.Operation, c.Body)
 		}
 	}
 	return deployment.ID

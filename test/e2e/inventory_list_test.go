@@ -14,7 +14,7 @@ import (
 	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
-// ownNames is a spec in which everything has another name that can have one.
+// ownNames is a config file that renames everything that can be renamed.
 const ownNames = `
 environment "dev" {
   region = "us-east-1"
@@ -40,8 +40,8 @@ environment "dev" {
 }
 `
 
-// TestInventory compares what list finds, which knows no name, with what up has
-// added to the account, and has sweep take it away.
+// TestInventory compares what list finds, without knowing a name, with what up added to the
+// account. Then sweep removes it.
 func TestInventory(t *testing.T) {
 	t.Parallel()
 	prefect := httptest.NewServer(prefecttest.New())
@@ -84,14 +84,14 @@ func TestInventory(t *testing.T) {
 
 	s.run(0, "sweep", "dev", "--region", "us-east-1", "--yes")
 	if have := s.listed(); len(have) > 0 {
-		t.Errorf("after sweep, list has %v", have)
+		t.Errorf("after sweep: list has %v, want nothing", have)
 	}
 	if d := cmp.Diff(before, inventory(t, s.front)); d != "" {
-		t.Errorf("after sweep (-before +after):\n%s", d)
+		t.Errorf("the account has changed (-before up +after sweep):\n%s", d)
 	}
 }
 
-// listed is what list finds, by kind and name.
+// listed returns what list finds, by kind and name.
 func (s session) listed() map[string][]string {
 	s.Helper()
 	var shown struct {

@@ -19,8 +19,8 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/moto"
 )
 
-// inventory lists every object in an account that an environment could leave
-// behind, whoever made it, by kind.
+// inventory lists by kind every object in an account that an environment could leave
+// behind, whoever created it.
 func inventory(t *testing.T, f *moto.Front) map[string][]string {
 	t.Helper()
 	cfg := f.Config("us-east-1")
@@ -112,7 +112,7 @@ func listStorage(ctx context.Context, cfg aws.Config, all map[string][]string) e
 	return listParameters(ctx, ssm.NewFromConfig(cfg), all)
 }
 
-// listParameters leaves out AWS's own, which moto lists with the account's.
+// listParameters omits AWS's own parameters, which moto lists with the account's.
 func listParameters(ctx context.Context, api *ssm.Client, all map[string][]string) error {
 	for pages := ssm.NewDescribeParametersPaginator(api, &ssm.DescribeParametersInput{}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
@@ -128,7 +128,7 @@ func listParameters(ctx context.Context, api *ssm.Client, all map[string][]strin
 	return nil
 }
 
-// listECS leaves out deleted clusters, which ECS shows for a while as INACTIVE.
+// listECS omits deleted clusters, which ECS shows for a while as INACTIVE.
 func listECS(ctx context.Context, cfg aws.Config, all map[string][]string) error {
 	api := ecs.NewFromConfig(cfg)
 	clusters, err := api.ListClusters(ctx, &ecs.ListClustersInput{})

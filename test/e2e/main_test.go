@@ -1,4 +1,4 @@
-// Package e2e holds the tests against servers that we did not write.
+// Package e2e tests flowbed against third-party servers: moto and Prefect.
 package e2e
 
 import (
@@ -14,8 +14,7 @@ import (
 
 var server *moto.Server
 
-// TestMain starts moto, which all tests share. `make check` leaves the package to
-// `make test`.
+// TestMain starts moto for all tests. `make check` skips this package; `make test` runs it.
 func TestMain(m *testing.M) {
 	if able.Check() {
 		fmt.Println("These tests need moto: they run in `make test`.")

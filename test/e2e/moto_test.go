@@ -15,7 +15,7 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// These tests hold the front to AWS's rules that moto lacks.
+// These tests check that the front adds the AWS rules that moto lacks.
 
 func TestNewBucket(t *testing.T) {
 	f := account(t)
@@ -30,17 +30,17 @@ func TestNewBucket(t *testing.T) {
 	}
 	tags, err := api.GetBucketTagging(t.Context(), &s3.GetBucketTaggingInput{Bucket: name})
 	if err != nil || len(tags.TagSet) != 1 || *tags.TagSet[0].Key != "a" || *tags.TagSet[0].Value != "b & c" {
-		t.Errorf("the tags are %v, %v; want those of the creating call", tags, err)
+		t.Errorf("have tags %v, %v, want those of the create call", tags, err)
 	}
 	block, err := api.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: name})
 	if err != nil || !*block.PublicAccessBlockConfiguration.BlockPublicPolicy {
-		t.Errorf("public access is not blocked: %v, %v", block, err)
+		t.Errorf("have %v, %v, want all public access blocked", block, err)
 	}
 	if _, err := api.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: name}); err != nil {
-		t.Errorf("the bucket is not encrypted: %v", err)
+		t.Errorf("read the encryption: have %v, want the default encryption", err)
 	}
 	if _, err := api.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{Bucket: name}); err != nil {
-		t.Errorf("the objects' ownership is open: %v", err)
+		t.Errorf("read the object ownership: have %v, want the default", err)
 	}
 }
 
@@ -54,12 +54,12 @@ func TestClusterTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(out.Cluster.Tags) != 1 || len(out.Cluster.CapacityProviders) != 1 {
-			t.Errorf("the cluster has %v and %v, want those of its creation", out.Cluster.Tags, out.Cluster.CapacityProviders)
+			t.Errorf("have tags %v and providers %v, want those of the first call", out.Cluster.Tags, out.Cluster.CapacityProviders)
 		}
 	}
 }
 
-func TestRemoveRoleThatIsNotThere(t *testing.T) {
+func TestRemoveMissingRole(t *testing.T) {
 	api := iam.NewFromConfig(account(t).Config("us-east-1"))
 	name := aws.String("empty")
 	if _, err := api.CreateInstanceProfile(t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: name}); err != nil {
@@ -68,7 +68,7 @@ func TestRemoveRoleThatIsNotThere(t *testing.T) {
 	_, err := api.RemoveRoleFromInstanceProfile(t.Context(), &iam.RemoveRoleFromInstanceProfileInput{
 		InstanceProfileName: name, RoleName: aws.String("nobody")})
 	if awserr.Code(err) != "NoSuchEntity" {
-		t.Errorf("removing an absent role: %v, want NoSuchEntity", err)
+		t.Errorf("remove a missing role: have %v, want NoSuchEntity", err)
 	}
 }
 
@@ -89,25 +89,25 @@ func TestGroupInUseAndClientToken(t *testing.T) {
 	}
 	again, err := api.RunInstances(t.Context(), &launch)
 	if err != nil || *again.Instances[0].InstanceId != *first.Instances[0].InstanceId {
-		t.Errorf("the same token launched another instance: %v", err)
+		t.Errorf("repeat the request: have %v, want the same instance", err)
 	}
 	other := launch
 	other.InstanceType = ec2types.InstanceTypeT3Micro
 	if _, err := api.RunInstances(t.Context(), &other); awserr.Code(err) != "IdempotentParameterMismatch" {
-		t.Errorf("the token for another type: %v, want IdempotentParameterMismatch", err)
+		t.Errorf("same token, another type: have %v, want IdempotentParameterMismatch", err)
 	}
 	if _, err := api.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: group.GroupId}); awserr.Code(err) != "DependencyViolation" {
-		t.Errorf("deleting a group in use: %v, want DependencyViolation", err)
+		t.Errorf("delete a group in use: have %v, want DependencyViolation", err)
 	}
 	if _, err := api.TerminateInstances(t.Context(), &ec2.TerminateInstancesInput{
 		InstanceIds: []string{*first.Instances[0].InstanceId}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := api.RunInstances(t.Context(), &launch); awserr.Code(err) != "IdempotentInstanceTerminated" {
-		t.Errorf("the token of a terminated instance: %v, want IdempotentInstanceTerminated", err)
+		t.Errorf("token of a terminated instance: have %v, want IdempotentInstanceTerminated", err)
 	}
 	if _, err := api.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: group.GroupId}); err != nil {
-		t.Errorf("deleting a group that is free: %v", err)
+		t.Errorf("delete an unused group: have %v, want no error", err)
 	}
 }
 
@@ -116,7 +116,7 @@ func defaultVPC(t *testing.T, api *ec2.Client) *string {
 	out, err := api.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{
 		Filters: []ec2types.Filter{{Name: aws.String("is-default"), Values: []string{"true"}}}})
 	if err != nil || len(out.Vpcs) != 1 {
-		t.Fatalf("the default VPC: %v, %v", out, err)
+		t.Fatalf("find the default VPC: have %v, %v, want one", out, err)
 	}
 	return out.Vpcs[0].VpcId
 }
@@ -125,7 +125,7 @@ func image(t *testing.T, api *ec2.Client) *string {
 	t.Helper()
 	out, err := api.DescribeImages(t.Context(), &ec2.DescribeImagesInput{Owners: []string{"amazon"}})
 	if err != nil || len(out.Images) == 0 {
-		t.Fatalf("no image: %v", err)
+		t.Fatalf("find an image: %v", err)
 	}
 	return out.Images[0].ImageId
 }

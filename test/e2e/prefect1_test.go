@@ -15,15 +15,15 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/venv"
 )
 
-// agents1 are the two agents of Prefect 1 that differ most: the last one, which
-// takes a key, and one from the days of tokens, at a Server, which takes none.
+// agents1 lists the two Prefect 1 agents that differ most: the last version, which has
+// a key, and an old one that reports to a Prefect Server without a key.
 var agents1 = []struct{ version, key, want string }{
 	{"1.4.1", "pcu_0123456789", `PREFECT__BACKEND=cloud
 PREFECT__CLOUD__API_KEY=pcu_0123456789`},
 	{"0.14.22", "", `PREFECT__BACKEND=server`},
 }
 
-// TestAgent1 goes through the life of an environment with an agent of Prefect 1.
+// TestAgent1 goes through the life of an environment with a Prefect 1 agent.
 func TestAgent1(t *testing.T) {
 	needMachine(t)
 	t.Parallel()
@@ -59,7 +59,7 @@ environment "dev" {
 	}
 }
 
-// prefect1 is the directory with an interpreter for Prefect 1 and the wheels.
+// prefect1 returns the directory with Prefect 1's Python and wheels.
 func prefect1(t *testing.T) string {
 	t.Helper()
 	dir, err := venv.Prefect1()
@@ -73,18 +73,18 @@ func (s session) wantAgent(m *hypervisor.Machine, server *server1, name, version
 	s.Helper()
 	list := server.seen()
 	if len(list) != 1 {
-		s.Fatalf("up ended, and the agents are %v", list)
+		s.Fatalf("after up: have agents %v, want one", list)
 	}
 	have := []any{list[0].Name, list[0].Type, list[0].Version, list[0].Queried.IsZero(), strings.Join(list[0].Labels, "|")}
 	if diff := cmp.Diff([]any{name, "ECSAgent", version, false, `fargate-dev|it's 100% "odd"`}, have); diff != "" {
 		s.Errorf("the agent (-want +have):\n%s", diff)
 	}
 	if got, err := m.Run(s.Context(), "curl", "-fsS", "http://127.0.0.1:8080/api/health"); err != nil || strings.TrimSpace(got) != "{}" {
-		s.Errorf("its health: %q, %v", got, err)
+		s.Errorf("the agent's health: have %q, %v, want {}", got, err)
 	}
 }
 
-// found is what the program says that there is now.
+// found returns what flowbed outputs shows now.
 func (s session) found() (o struct {
 	Cluster   string   `json:"cluster_arn"`
 	Task      string   `json:"task_role_arn"`
@@ -101,7 +101,7 @@ func (s session) found() (o struct {
 	return o
 }
 
-// wantCommand looks at the agent's process: its arguments and its environment.
+// wantCommand checks the arguments and the environment of the agent's process.
 func (s session) wantCommand(m *hypervisor.Machine, name, api, env string) {
 	s.Helper()
 	read := func(command string) string {

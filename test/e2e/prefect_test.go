@@ -25,7 +25,7 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/venv"
 )
 
-// prefectVersion is the version in requirements-prefect.txt.
+// prefectVersion returns the version in requirements-prefect.txt.
 func prefectVersion(t *testing.T) prefect.Version {
 	t.Helper()
 	raw, err := os.ReadFile("requirements-prefect.txt")
@@ -41,7 +41,7 @@ func prefectVersion(t *testing.T) prefect.Version {
 			return v
 		}
 	}
-	t.Fatal("requirements-prefect.txt names no Prefect")
+	t.Fatal("requirements-prefect.txt does not pin prefect")
 	return prefect.Version{}
 }
 
@@ -55,7 +55,7 @@ func prefectServer(t *testing.T, o prefectserver.Options) *prefectserver.Server 
 	return s
 }
 
-// needMachine is for the beginning of a test that boots a machine.
+// needMachine skips or fails a test that boots a machine if that is not possible.
 func needMachine(t *testing.T) {
 	t.Helper()
 	able.Slow(t)
@@ -78,8 +78,8 @@ func boot(t *testing.T, id, userData string, f *moto.Front, s *prefectserver.Ser
 		hypervisor.Config{ID: id, UserData: userData, Doors: []int{s.Port}}, f)
 }
 
-// bootPython starts a machine that reaches an account, and whose package manager
-// has the interpreter of a virtual environment.
+// bootPython starts a machine that reaches an account. Its package manager installs the
+// Python of a virtual environment.
 func bootPython(t *testing.T, python, wheels string, c hypervisor.Config, f *moto.Front) *hypervisor.Machine {
 	t.Helper()
 	base, err := exec.CommandContext(t.Context(), python, "-c", "import os, sys; print(os.path.realpath(sys._base_executable))").Output()
@@ -111,12 +111,11 @@ func bootPython(t *testing.T, python, wheels string, c hypervisor.Config, f *mot
 	return m
 }
 
-// workerKey is the id of the machine's key for AWS.
+// workerKey is the id of the machine's AWS access key.
 const workerKey = "ASIAWORKER"
 
-// eventually asks until the answer is yes. How long that takes depends on the
-// machine, so there is no limit but the one of go test, whose last minute is left
-// for the report.
+// eventually polls until yes returns true. How long that takes depends on the machine, so
+// the only limit is go test's own, less one minute for the report.
 func eventually(t *testing.T, what string, yes func() bool) {
 	t.Helper()
 	tick := time.NewTicker(200 * time.Millisecond)
@@ -124,7 +123,7 @@ func eventually(t *testing.T, what string, yes func() bool) {
 	for !yes() {
 		<-tick.C
 		if end, ok := t.Deadline(); ok && time.Until(end) < time.Minute {
-			t.Fatalf("%s: not before the end of go test's -timeout", what)
+			t.Fatalf("%s: did not happen before go test's -timeout", what)
 		}
 	}
 }
@@ -142,7 +141,7 @@ func workerUserData(t *testing.T, s *prefectserver.Server) string {
 	return script
 }
 
-// secretParameter is where an environment named dev has its secret.
+// secretParameter is the parameter with the secret of an environment named dev.
 const secretParameter = "/flowbed/dev/prefect-api-key"
 
 func putSecret(t *testing.T, f *moto.Front, parameter, value string) {
@@ -154,8 +153,8 @@ func putSecret(t *testing.T, f *moto.Front, parameter, value string) {
 	}
 }
 
-// TestWorkerReports runs the user data on a machine. The worker's first secret is
-// wrong, and it says so where a person sees it; the next one is right.
+// TestWorkerReports runs the user data on a machine. The worker's first secret is wrong,
+// and the console shows that. The next one is right.
 func TestWorkerReports(t *testing.T) {
 	needMachine(t)
 	t.Parallel()
@@ -171,10 +170,10 @@ func TestWorkerReports(t *testing.T) {
 		"done: dev-i-0123456789abcdef0 starts", "FAILED: the agent ended (exit-code 1)"}
 	if got := m.Console(); !strings.HasPrefix(got, "FLOWBED: "+strings.Join(steps, "\nFLOWBED: ")+"\n") ||
 		!strings.Contains(got, "Client error '401 Unauthorized'") {
-		t.Errorf("the console does not tell the steps and the worker's own words:\n%s", got)
+		t.Errorf("the console lacks the steps or the worker's own error:\n%s", got)
 	}
 
-	// A rotated secret needs only a restart, which systemd makes by itself.
+	// A rotated secret needs only a restart, and systemd restarts the worker by itself.
 	putSecret(t, f, secretParameter, s.Auth)
 	eventually(t, "the worker reports", func() bool {
 		list, err := s.Workers(t.Context(), "pool")
@@ -190,7 +189,7 @@ func TestWorkerReports(t *testing.T) {
 		"journalctl --output cat | grep -cF hunter2 || true":                          "0\n",
 	} {
 		if got, err := m.Run(t.Context(), "bash", "-c", command); err != nil || got != want {
-			t.Errorf("%s: %q, %v, want %q", command, got, err, want)
+			t.Errorf("%s: have %q, %v, want %q", command, got, err, want)
 		}
 	}
 }

@@ -17,10 +17,9 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/moto"
 )
 
-// wantRights fails unless the machine's role allows exactly what the machine has
-// asked AWS for. What Systems Manager's own agent asks for stands in a policy of
-// AWS's, and no such agent is on the machine. The unseen actions are allowed,
-// though the test has not seen them.
+// wantRights checks that the machine's role allows exactly the calls that the machine made,
+// plus the unseen actions, which the test does not trigger. The SSM agent's permissions
+// are in an AWS managed policy, and the machine does not run that agent.
 func (s session) wantRights(unseen ...string) {
 	s.Helper()
 	out, err := iam.NewFromConfig(s.front.Config("us-east-1")).GetRolePolicy(s.Context(), &iam.GetRolePolicyInput{
@@ -42,12 +41,12 @@ func (s session) wantRights(unseen ...string) {
 		}
 	}
 	if diff := cmp.Diff(allowed(s.T, text), slices.Sorted(maps.Keys(used))); diff != "" {
-		s.Errorf("the agent's policy (-) and its calls (+) differ:\n%s", diff)
+		s.Errorf("the agent's policy and its calls differ (-policy +calls):\n%s", diff)
 	}
 }
 
-// asks adds the actions that a call needs: those of what it makes are its own,
-// though they are never called.
+// asks adds the actions that a call needs. Tagging and passing roles are actions too,
+// although nothing calls them.
 func asks(c moto.Call, used map[string]bool) {
 	used[c.Service+":"+c.Operation] = true
 	if c.Service != "ecs" {
@@ -64,7 +63,7 @@ func asks(c moto.Call, used map[string]bool) {
 	}
 }
 
-// allowed are the actions that a policy allows, sorted.
+// allowed returns the actions that a policy allows, sorted.
 func allowed(t *testing.T, policy string) []string {
 	t.Helper()
 	var p struct {

@@ -24,8 +24,8 @@ import (
 	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
-// The secret has all that is escaped somewhere. The word in it is not, so that
-// it is found in whatever form.
+// The secret contains every character that some format escapes. The word in it is never
+// escaped, so a search finds it in any format.
 const (
 	secretWord = "5entine1"
 	theSecret  = `pnu_` + secretWord + `"\<&>%+/=` + secretWord
@@ -50,7 +50,7 @@ environment "dev" {
 }
 `
 
-// hasSecret says in which form the secret is in a text.
+// hasSecret says in which form a text contains the secret, or returns "".
 func hasSecret(text []byte) string {
 	for _, form := range []string{secretWord, base64.StdEncoding.EncodeToString([]byte(theSecret))[:20], "NWVudGluZT"} {
 		if bytes.Contains(bytes.ToLower(text), bytes.ToLower([]byte(form))) {
@@ -60,15 +60,15 @@ func hasSecret(text []byte) string {
 	return ""
 }
 
-// wire is between the program and AWS: it looks for the secret in all that is
-// sent, and can have AWS refuse the one call that has it.
+// wire is a proxy between the program and AWS. It looks for the secret in every request,
+// and can reject the one call that may contain it.
 type wire struct {
 	next http.Handler
 
-	echo atomic.Bool // AWS refuses the secret, and repeats it
+	echo atomic.Bool // AWS rejects the secret and quotes it
 
 	mu     sync.Mutex
-	stored int // how often the secret was sent to be stored
+	stored int // how often a call stored the secret
 	leaks  []string
 }
 
@@ -117,8 +117,8 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.next.ServeHTTP(rw, r)
 }
 
-// run runs the program with the secret in its environment, and looks for it in
-// what it said and in what it wrote.
+// run runs the program with the secret in its environment, and looks for the secret in its
+// output and files.
 func (w *wire) run(t *testing.T, dir, endpoint string, code int, args ...string) string {
 	t.Helper()
 	binary, err := build()
@@ -151,9 +151,9 @@ func (w *wire) run(t *testing.T, dir, endpoint string, code int, args ...string)
 	return string(said)
 }
 
-// TestSecretOnTheWire lives a life with a secret: of all that goes to AWS only
-// the call that stores it has it, and to Prefect only the header that is for it.
-// What was built passes the controls, here as in the sandbox.
+// TestSecretOnTheWire checks who sees the secret in the life of an environment: in AWS only
+// the call that stores it, and in Prefect only the authorization header. It also checks
+// that the environment passes the controls, as in the sandbox.
 func TestSecretOnTheWire(t *testing.T) {
 	t.Parallel()
 	api := prefecttest.New()
@@ -170,7 +170,7 @@ func TestSecretOnTheWire(t *testing.T) {
 	w.run(t, dir, aws, 0, "plan", "-v")
 	w.echo.Store(true)
 	if said := w.run(t, dir, aws, 1, "up", "--yes", "--no-wait", "-v"); !strings.Contains(said, "(secret)") {
-		t.Errorf("AWS's refusal is not shown:\n%s", said)
+		t.Errorf("have output without AWS's error and (secret):\n%s", said)
 	}
 	w.run(t, dir, aws, 1, "up", "--yes", "--no-wait", "--json")
 	w.echo.Store(false)
@@ -195,14 +195,14 @@ func TestSecretOnTheWire(t *testing.T) {
 	toPrefect.mu.Lock()
 	defer toPrefect.mu.Unlock()
 	if w.stored < 3 || toPrefect.sent == 0 {
-		t.Errorf("the secret was sent %d times to be stored, and %d times to Prefect", w.stored, toPrefect.sent)
+		t.Errorf("have %d calls that store the secret, and %d calls to Prefect with it", w.stored, toPrefect.sent)
 	}
 	for _, leak := range append(w.leaks, toPrefect.leaks...) {
-		t.Errorf("the secret was sent: %s", leak)
+		t.Errorf("the secret leaked: %s", leak)
 	}
 }
 
-// wiretap is an account of moto with a wire before it.
+// wiretap returns a moto account behind a wire.
 func wiretap(t *testing.T) (*moto.Front, *wire, string) {
 	t.Helper()
 	front := account(t)
@@ -216,7 +216,7 @@ func wiretap(t *testing.T) (*moto.Front, *wire, string) {
 	return front, w, server.URL
 }
 
-// prefectWire is the same between the program and Prefect.
+// prefectWire is the same proxy between the program and Prefect.
 type prefectWire struct {
 	next http.Handler
 

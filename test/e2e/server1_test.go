@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// server1 stands in for a Server of Prefect 1, of which nothing can be installed
-// any more: it answers what its agents and flowbed ask, has one run for an agent,
-// and keeps what it does not know.
+// server1 stands in for a Prefect 1 Server, which can no longer be installed. It answers
+// the queries of agents and of flowbed, has one run for an agent, and records unknown
+// queries.
 type server1 struct {
 	URL  string
 	Port int
 
 	mu       sync.Mutex
-	key      string // that it asks for, as Prefect Cloud did; empty for a Server
+	key      string // that it requires, as Prefect Cloud did; empty for a Server
 	agents   []agent1
-	taken    bool     // an agent has the run
+	taken    bool     // an agent has taken the run
 	messages []string // of the run's log
-	unknown  []string // questions
+	unknown  []string // queries
 }
 
 type agent1 struct {
@@ -61,15 +61,14 @@ func newServer1(t *testing.T, key string) *server1 {
 	return s
 }
 
-// seen are the agents that have reported.
+// seen returns the agents that have reported.
 func (s *server1) seen() []agent1 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.agents)
 }
 
-// log is what the agents wrote into the log of the run, and what was asked that
-// the server does not know.
+// log returns what the agents wrote to the log of the run, and the unknown queries.
 func (s *server1) log() (messages, unknown []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,14 +85,14 @@ func (s *server1) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, r.URL.Path+": "+fmt.Sprint(err), http.StatusBadRequest)
 		return
 	}
-	var text string // older clients send the variables as text in JSON
+	var text string // older clients send the variables as a JSON string
 	if json.Unmarshal(q.Variables, &text) == nil && text != "" {
 		q.Variables = json.RawMessage(text)
 	}
 	var in struct {
 		Input map[string]any `json:"input"`
 	}
-	_ = json.Unmarshal(q.Variables, &in) // a question without any has null
+	_ = json.Unmarshal(q.Variables, &in) // null in a query without variables
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[string]any{}
@@ -102,7 +101,7 @@ func (s *server1) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		out["data"] = s.answer(r.Header, strings.Join(strings.Fields(q.Query), " "), in.Input)
 	}
-	_ = json.NewEncoder(w).Encode(out) // the agent may have gone
+	_ = json.NewEncoder(w).Encode(out) // the agent may be gone
 }
 
 func (s *server1) answer(h http.Header, query string, in map[string]any) map[string]any {
@@ -149,7 +148,7 @@ func (s *server1) register(h http.Header, in map[string]any) string {
 	return a.ID
 }
 
-// queue is what an agent gets that asks for runs, which shows that it is alive.
+// queue returns the runs for an agent. The query also shows that the agent is alive.
 func (s *server1) queue(h http.Header) []string {
 	for i, a := range s.agents {
 		if a.ID == h.Get("X-Prefect-Agent-Id") {
@@ -162,7 +161,7 @@ func (s *server1) queue(h http.Header) []string {
 	return []string{run1}
 }
 
-// flowRun1 is a run as an agent gets it.
+// flowRun1 returns a run in the format that agents receive.
 func flowRun1() map[string]any {
 	return map[string]any{
 		"id": run1, "name": "first", "version": 1, "state": "Scheduled", "parameters": map[string]any{}, "task_runs": []any{},

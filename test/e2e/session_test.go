@@ -38,7 +38,7 @@ type session struct {
 	secret      string // that the program must never show
 }
 
-// newSession is a session with a spec that has a secret in it.
+// newSession returns a session with a config file that contains a secret.
 func newSession(t *testing.T, spec, secret string) session {
 	t.Helper()
 	binary, err := build()
@@ -52,7 +52,7 @@ func newSession(t *testing.T, spec, secret string) session {
 	return s
 }
 
-// program is a run of the program that has begun.
+// program is a started run of the program.
 type program struct {
 	session
 	args          []string
@@ -84,22 +84,22 @@ func (s session) start(args ...string) *program {
 	return p
 }
 
-// wait waits for the end, which must be with the exit code, and returns the
-// results and all that was said besides.
+// wait waits for the end of the program and checks the exit code. It returns stdout as
+// results and stderr as progress.
 func (p *program) wait(code int) (results, progress string) {
 	p.Helper()
 	<-p.ended
 	what := "flowbed " + strings.Join(p.args, " ")
 	if _, exited := errors.AsType[*exec.ExitError](p.err); p.err != nil && !exited || p.cmd.ProcessState.ExitCode() != code {
-		p.Fatalf("%s: %v; want exit code %d\n%s%s", what, p.err, code, &p.out, &p.progress)
+		p.Fatalf("%s: have %v, want exit code %d\n%s%s", what, p.err, code, &p.out, &p.progress)
 	}
 	if said := p.out.String() + p.progress.String(); p.secret != "" && strings.Contains(said, p.secret) {
-		p.Errorf("%s: shows the secret:\n%s", what, said)
+		p.Errorf("%s shows the secret:\n%s", what, said)
 	}
 	return p.out.String(), p.progress.String()
 }
 
-// runs reports whether the program has not ended yet.
+// runs reports whether the program is still running.
 func (p *program) runs() bool {
 	select {
 	case <-p.ended:
@@ -109,21 +109,19 @@ func (p *program) runs() bool {
 	}
 }
 
-// run runs the program, which must end with the exit code, and returns its
-// results.
+// run runs the program, checks the exit code, and returns stdout.
 func (s session) run(code int, args ...string) (results string) {
 	s.Helper()
 	results, _ = s.start(args...).wait(code)
 	return results
 }
 
-// wantNoWrites fails for writing calls since the last time, but for those that
-// are allowed.
+// wantNoWrites fails the test for each write since it was last called, except those in but.
 func (s session) wantNoWrites(doing string, but ...string) {
 	s.Helper()
 	for _, c := range s.front.Calls() {
 		if call := c.Service + "." + c.Operation; !c.Reads() && !slices.Contains(but, call) {
-			s.Errorf("%s made the writing call %s", doing, call)
+			s.Errorf("%s made the write %s, want none", doing, call)
 		}
 	}
 	s.front.Reset()

@@ -21,12 +21,12 @@ type worker struct {
 
 const pool = "flowbed-dev"
 
-// bootTimeout is how long up may wait for an agent on a machine that boots. The
-// default is enough for EC2, but not for a test machine that is busy.
+// bootTimeout is how long up may wait for an agent on a booting machine. The default is
+// enough for EC2, but not for a busy test machine.
 const bootTimeout = "2h"
 
-// TestWorker goes through the life of an environment: it is built, a flow is run
-// in it, its work pool is changed by somebody, and it is removed.
+// TestWorker goes through the life of an environment: up, a flow run, drift of the work
+// pool, and down.
 func TestWorker(t *testing.T) {
 	needMachine(t)
 	t.Parallel()
@@ -36,32 +36,32 @@ func TestWorker(t *testing.T) {
 	w.up()
 	w.run(0, "plan", "--detailed-exitcode")
 	deployment := w.flow()
-	// The server has a task stopped whose run was cancelled, and did not end for
-	// minutes after that.
+	// Prefect stops the task of a canceled run only if it has not ended minutes later,
+	// which the test does not wait for.
 	w.wantRights("ecs:StopTask")
 	w.drift()
 	w.down(deployment)
 	if diff := cmp.Diff(before, inventory(t, w.front)); diff != "" {
-		t.Errorf("the account after down differs from that before up (-before +after):\n%s", diff)
+		t.Errorf("the account has changed (-before up +after down):\n%s", diff)
 	}
 }
 
-// up runs up, and the machine that it launches.
+// up runs up, and boots the machine that it launches.
 func (w *worker) up() {
 	w.Helper()
 	up := w.start("up", "--yes", "--timeout", bootTimeout)
 	id, userData := launched(w.T, up)
 	w.name = "dev-" + id
 	if list := w.workers(); len(list) > 0 {
-		w.Fatalf("before the machine is started there is the worker %v", list)
+		w.Fatalf("before the machine boots: have workers %v, want none", list)
 	}
 	boot(w.T, id, userData, w.front, w.server)
 	if !up.runs() {
-		w.Error("up ended as soon as the machine was started")
+		w.Error("up ended before the worker reported")
 	}
 	results, progress := up.wait(0)
 	if list := w.workers(); len(list) != 1 || list[0].Name != w.name || list[0].Status != "ONLINE" {
-		w.Errorf("up ended, and the workers are %v:\n%s%s", list, results, progress)
+		w.Errorf("after up: have workers %v, want one online:\n%s%s", list, results, progress)
 	}
 }
 
@@ -74,7 +74,7 @@ func (w *worker) workers() []prefectserver.Worker {
 	return list
 }
 
-// call asks the server for something that it must do.
+// call makes a call to the server that must succeed.
 func (w *worker) call(method, path string, in, out any) {
 	w.Helper()
 	status, answer, err := w.server.Call(w.Context(), method, path, in)
@@ -89,7 +89,7 @@ func (w *worker) call(method, path string, in, out any) {
 	}
 }
 
-// drift changes what is ours in the template of the work pool, and what is not.
+// drift changes our settings in the work pool's template, and adds others.
 func (w *worker) drift() {
 	w.Helper()
 	var p struct {
@@ -112,7 +112,7 @@ func (w *worker) drift() {
 
 	plan := w.run(2, "plan", "--detailed-exitcode")
 	if !strings.Contains(plan, "network_configuration.securityGroups") || !strings.Contains(plan, "sg-0123456789abcdef0") {
-		w.Errorf("the plan does not name what was changed:\n%s", plan)
+		w.Errorf("the plan does not show the drift:\n%s", plan)
 	}
 	w.run(0, "up", "--yes")
 	w.run(0, "plan", "--detailed-exitcode")
@@ -125,8 +125,8 @@ func (w *worker) drift() {
 	}
 }
 
-// down removes the environment with the task that runs in it, and the work pool
-// only when no deployment is in it.
+// down removes the environment and its running task. It removes the work pool only if the
+// pool has no deployment.
 func (w *worker) down(deployment string) {
 	w.Helper()
 	out, progress := w.start("down", "--yes").wait(0)
@@ -139,11 +139,11 @@ func (w *worker) down(deployment string) {
 	}
 	w.call("GET", "/work_pools/"+pool, nil, nil)
 	if list := w.workers(); len(list) > 0 {
-		w.Errorf("down left the workers %v", list)
+		w.Errorf("after down: have workers %v, want none", list)
 	}
 	w.call("DELETE", "/deployments/"+deployment, nil, nil)
 	w.run(0, "down", "--yes")
 	if status, _, err := w.server.Call(w.Context(), "GET", "/work_pools/"+pool, nil); err != nil || status != 404 {
-		w.Errorf("after down the work pool is there: %d, %v", status, err)
+		w.Errorf("read the work pool after down: have status %d, %v, want 404", status, err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/prefectserver"
 )
 
-// TestWrongSecret has the machine get another secret than the one with which up
-// asks Prefect: with a wrong one of its own, up would not begin.
+// TestWrongSecret gives the machine a wrong secret, while up itself calls Prefect with the
+// right one. With a wrong secret up would not start.
 func TestWrongSecret(t *testing.T) {
 	needMachine(t)
 	t.Parallel()
@@ -37,13 +37,13 @@ func TestWrongSecret(t *testing.T) {
 		return strings.Contains(machine.Load().Console(), "401 Unauthorized")
 	})
 
-	// Far less than up waits by default, so that a flag that is ignored shows, also
-	// on a slow machine.
+	// Much shorter than the default, so that the test notices an ignored flag even on a
+	// slow machine.
 	const wait, byDefault = 5 * time.Second, 10 * time.Minute
 	begun := time.Now()
 	out, progress := s.start("up", "--yes", "--timeout", wait.String()).wait(1)
 	if took := time.Since(begun); took < wait || took >= byDefault {
-		t.Errorf("up took %s, and was to wait for %s", took, wait)
+		t.Errorf("up took %s, want it to wait for %s", took, wait)
 	}
 	for _, want := range []string{"dev-" + id, "FAILED: the agent ended", "Client error '401 Unauthorized'"} {
 		if said := out + progress; !strings.Contains(said, want) {

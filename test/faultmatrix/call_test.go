@@ -11,7 +11,7 @@ import (
 	"github.com/flowbed/flowbed/test/faultmatrix"
 )
 
-// callOf is a call of the SDK.
+// callOf describes a call from its SDK input.
 func callOf(in any) call {
 	v := reflect.ValueOf(in).Elem()
 	c := call{service: path.Base(v.Type().PkgPath()), operation: strings.TrimSuffix(v.Type().Name(), "Input"), write: true}
@@ -28,7 +28,8 @@ func callOf(in any) call {
 	return c
 }
 
-// field is a parameter of a call as text; of a list, the first.
+// field returns a parameter of a call as a string. For a list it returns the first
+// element.
 func field(v reflect.Value, name string) string {
 	f := v.FieldByNameFunc(func(n string) bool { return strings.EqualFold(n, name) })
 	if f.IsValid() && f.Kind() == reflect.Slice && f.Len() > 0 {
@@ -43,20 +44,20 @@ func field(v reflect.Value, name string) string {
 	return ""
 }
 
-// worker is what a running instance is to Prefect.
+// worker is a running instance, as Prefect sees it.
 type worker struct {
 	env  string
 	next time.Time // when it sends its next heartbeat
 }
 
-const heartbeat = 30 * time.Second // between two, as Prefect's workers do
+const heartbeat = 30 * time.Second // the interval of Prefect's workers
 
-// beat sends the heartbeats that are due.
+// beat sends all heartbeats that are due.
 func (w *world) beat() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id, k := range w.workers {
-		// There are no heartbeats without a pool.
+		// Without a pool, workers send no heartbeats.
 		if now := time.Now(); !now.Before(k.next) && w.prefect.Pool("flowbed-"+k.env) != nil {
 			w.prefect.Heartbeat("flowbed-"+k.env, k.env+"-"+id, now, true)
 			k.next = now.Add(heartbeat)
@@ -64,7 +65,7 @@ func (w *world) beat() {
 	}
 }
 
-// learn notes what new ids stand for, and which instances there are.
+// learn records names for new ids, and which instances exist.
 func (p *process) learn(in, out any) {
 	switch out := out.(type) {
 	case *ec2.CreateSecurityGroupOutput:

@@ -1,28 +1,29 @@
-// Package matrix is the crash and fault matrix: what becomes of an environment
-// when one call of a run goes wrong, for every writing call and every way to go
-// wrong. The tests of this package go through it in the sandbox, in virtual
-// time; those of test/e2e with the real program, against a server that we
-// did not write. Both keep their part of docs/fault-matrix.md true.
+// Package faultmatrix tests what happens to an environment if one call of a run
+// fails, for each write and each kind of fault.
 //
-// A call is known by what it does to what (see [Key]), and not by its number:
-// steps run at the same time, so that numbers differ from run to run.
+// The tests of this package run the matrix in the sandbox, in virtual time. Those of
+// test/e2e run it with the real program, against moto. Each compares its part of
+// docs/fault-matrix.md with what it finds.
+//
+// A [Key] identifies a call by its operation and its target, not by its number:
+// steps run in parallel, so the numbers differ from run to run.
 package faultmatrix
 
-// Fault is a way in which a call goes wrong.
+// Fault is a way in which a call fails.
 type Fault int
 
-// The ways, in the order in which the matrix shows them.
+// The faults, in the order in which the matrix shows them.
 const (
-	KilledBefore Fault = iota // the process dies before the call is carried out
-	KilledAfter               // the process dies after the call was carried out
-	ReplyLost                 // carried out; the reply is lost, and the SDK sends the call again
-	Throttled                 // refused once: too many calls
-	Broken                    // refused once: an internal error of the service
-	Reset                     // the connection is reset before the call is carried out
-	NoReply                   // carried out; there is no reply, and nobody sends it again
+	KilledBefore Fault = iota // the process dies before the call is executed
+	KilledAfter               // the process dies after the call is executed
+	ReplyLost                 // executed; the reply is lost, and the SDK sends the call again
+	Throttled                 // rejected once: too many calls
+	Broken                    // rejected once: internal error of the service
+	Reset                     // the connection is reset before the call is executed
+	NoReply                   // executed; there is no reply, and nothing sends it again
 )
 
-// Faults are all ways.
+// Faults lists all faults.
 var Faults = []Fault{KilledBefore, KilledAfter, ReplyLost, Throttled, Broken, Reset, NoReply}
 
 func (f Fault) String() string {
@@ -32,9 +33,9 @@ func (f Fault) String() string {
 // Kills reports whether the fault ends the process.
 func (f Fault) Kills() bool { return f == KilledBefore || f == KilledAfter }
 
-// What becomes of the run in which a call went wrong. In both cases the
-// environment is complete in the end, or gone.
+// The outcomes of a run in which a call fails. Either way, the environment is complete
+// or gone in the end.
 const (
-	GoesOn  = "goes on"  // the run itself comes to a good end
-	NextRun = "next run" // the run ends; the next one completes its work
+	GoesOn  = "goes on"  // the run itself succeeds
+	NextRun = "next run" // the run fails; the next one completes its work
 )

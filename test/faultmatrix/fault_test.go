@@ -13,7 +13,8 @@ import (
 	"github.com/flowbed/flowbed/test/faultmatrix"
 )
 
-// once is one fault at one call of a process; happened says whether it came to it.
+// once injects one fault at one call of a process. happened says whether the process
+// made that call.
 type once struct {
 	key   string
 	fault faultmatrix.Fault
@@ -31,7 +32,7 @@ func (o *once) alter(p *process, c call, do func() error) error {
 	defer o.mu.Unlock()
 	if o.fault == faultmatrix.KilledAfter || o.fault == faultmatrix.ReplyLost || o.fault == faultmatrix.NoReply {
 		if err := do(); err != nil {
-			return err // not carried out: it is not this one
+			return err // not executed, so this is not the call
 		}
 	}
 	o.happened = true
@@ -48,14 +49,14 @@ func (o *once) alter(p *process, c call, do func() error) error {
 	case faultmatrix.Reset, faultmatrix.NoReply:
 		return reset
 	}
-	panic("no such fault")
+	panic("unknown fault")
 }
 
-// reset is what the SDK says of a connection that broke.
+// reset is the SDK's error for a broken connection.
 var reset = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 
-// throttling is how a service says that there are too many calls. Each has a
-// word of its own.
+// throttling returns a service's error for too many calls. Each service has its own
+// code.
 func throttling(c call) error {
 	code := map[string]string{
 		"ec2": "RequestLimitExceeded", "s3": "SlowDown", "iam": "Throttling",
@@ -69,7 +70,7 @@ func throttling(c call) error {
 	return &smithy.GenericAPIError{Code: code, Message: "Rate exceeded", Fault: smithy.FaultClient}
 }
 
-// internal is how a service says that it is broken.
+// internal returns a service's internal error.
 func internal(c call) error {
 	code := map[string]string{
 		"ec2": "InternalError", "s3": "InternalError", "iam": "ServiceFailure", "ecs": "ServerException",
@@ -84,7 +85,7 @@ func internal(c call) error {
 	}
 }
 
-// expired is how a service says that the credentials are.
+// expired returns a service's error for expired credentials.
 func expired(c call) error {
 	code := map[string]string{"ec2": "RequestExpired", "s3": "ExpiredToken", "iam": "ExpiredToken"}[c.service]
 	if code == "" {

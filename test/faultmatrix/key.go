@@ -7,21 +7,21 @@ import (
 	"sync"
 )
 
-// objects are the parameters that name what a call is about, by which a call is
-// told from another of the same operation; the first that is there counts.
+// objects lists the parameters that name the target of a call, and so distinguish
+// calls of the same operation. The first one that a call has counts.
 var objects = []string{
 	"Bucket", "RoleName", "InstanceProfileName", "ClusterName", "LogGroupName", "KeyName", "GroupName",
 	"GroupId", "InstanceIds", "InstanceId", "NetworkInterfaceId", "Resources", "ResourceArn", "ResourceId",
 	"Cluster", "Name",
 }
 
-// parts are the parameters that tell calls about one object apart.
+// parts lists the parameters that distinguish calls on the same object.
 var parts = []string{"PolicyName", "PolicyArn"}
 
-// Key is a call by what it does to what: "iam:PutRolePolicy dev-task/flowbed".
-// field returns a parameter of the call, or an empty string; all are the names of
-// the parameters. Where none of objects is there, the first one that is a name
-// counts.
+// Key identifies a call by its operation and target, for example
+// "iam:PutRolePolicy dev-task/flowbed". all lists the names of the call's parameters,
+// and field returns the value of one, or "". If the call has none of objects, the
+// first parameter whose name ends in "name" counts.
 func Key(service, operation string, all []string, field func(string) string) string {
 	key := service + ":" + operation
 	named := slices.DeleteFunc(slices.Sorted(slices.Values(all)), func(p string) bool {
@@ -42,7 +42,7 @@ func Key(service, operation string, all []string, field func(string) string) str
 	return key
 }
 
-// short is an ARN's last part, or the name as it is.
+// short returns the last part of an ARN, or the name unchanged.
 func short(v string) string {
 	if !strings.HasPrefix(v, "arn:") {
 		return v
@@ -52,13 +52,13 @@ func short(v string) string {
 
 var id = regexp.MustCompile(`\b(i|sg|eni|vol|sgr|iip-assoc)-[0-9a-f]{8,17}\b`)
 
-// Names are what AWS's ids stand for. An id is another one in each account.
+// Names maps AWS's ids to names, because the ids differ between accounts.
 type Names struct {
 	mu sync.Mutex
 	of map[string]string
 }
 
-// Set says what an id stands for.
+// Set records the name of an id.
 func (n *Names) Set(id, name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -68,7 +68,7 @@ func (n *Names) Set(id, name string) {
 	n.of[id] = name
 }
 
-// In replaces the ids in a text by what they stand for, or by their kind.
+// In replaces the ids in a text with their names, or with their kinds.
 func (n *Names) In(text string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/flowbed/flowbed/test/faultmatrix"
 )
 
-// leased is up or down under the lease, as the commands are.
+// leased runs up or down under the lease, as the commands do.
 func (p *process) leased(ctx context.Context, command string) error {
 	l := &lease.Lease{API: ssm.NewFromConfig(p.config()), ID: p.identity(), Command: command, Wait: 10 * time.Minute}
 	held, ctx, err := l.Acquire(ctx, nil)
@@ -27,8 +27,8 @@ func (p *process) leased(ctx context.Context, command string) error {
 	return errors.Join(err, held.Release(command == "down" && err == nil))
 }
 
-// Two commands at the same moment, of which one waits for the other. Whichever
-// comes first, both end well, and nothing is half there.
+// TestTwoUnderTheLease runs two commands at once. One waits for the other. Whichever
+// comes first, both succeed, and nothing is half built.
 func TestTwoUnderTheLease(t *testing.T) {
 	for _, commands := range [][2]string{{"up", "down"}, {"down", "up"}, {"up", "up"}, {"down", "down"}} {
 		for _, built := range []bool{false, true} {
@@ -43,7 +43,7 @@ func TestTwoUnderTheLease(t *testing.T) {
 					return func(ctx context.Context) error { return w.process("dev").leased(ctx, command) }
 				}
 				if err1, err2 := together(w.Context(), run(commands[0]), run(commands[1])); err1 != nil || err2 != nil {
-					w.Errorf("%v at once, built before: %t: %v", commands, built, errors.Join(err1, err2))
+					w.Errorf("%v at once, environment existed: %t: have %v, want no error", commands, built, errors.Join(err1, err2))
 				}
 				if err := w.process("dev").leased(w.Context(), "up"); err != nil {
 					w.Errorf("up after %v: %v", commands, err)
@@ -59,7 +59,7 @@ func TestTwoUnderTheLease(t *testing.T) {
 	}
 }
 
-// A holder that was killed is waited for, until its lease has run out.
+// TestKilledHolder checks that a run waits for a killed holder until its lease expires.
 func TestKilledHolder(t *testing.T) {
 	for verb, key := range map[string]string{"up": "iam:CreateRole flowbed-dev-task", "down": "iam:DeleteRole flowbed-dev-task"} {
 		for _, f := range []faultmatrix.Fault{faultmatrix.KilledBefore, faultmatrix.KilledAfter} {
@@ -80,7 +80,7 @@ func TestKilledHolder(t *testing.T) {
 					w.Errorf("up after a killed %s: %v", verb, err)
 				}
 				if took := time.Since(begun); took > lease.DefaultTTL+2*time.Minute {
-					w.Errorf("up has taken %s", took)
+					w.Errorf("up took %s, want at most %s", took, lease.DefaultTTL+2*time.Minute)
 				}
 				w.wantComplete("after a killed "+verb, nil)
 				if err := w.process("dev").leased(w.Context(), "down"); err != nil {

@@ -24,14 +24,14 @@ var update = flag.Bool("update", false, "write docs/fault-matrix.md")
 
 const document = "../../docs/fault-matrix.md"
 
-// census is which objects of each kind there are. What has an id instead of a
-// name is only counted.
+// census lists the objects of each kind. Objects with an id instead of a name are
+// only counted.
 func census(inventory map[string]any) map[string]string {
 	found := map[string]string{}
 	for service, v := range inventory {
 		kinds, _ := v.(map[string]any)
 		switch name, _, _ := strings.Cut(service, " "); name {
-		case "s3", "logs", "ssm": // have one kind
+		case "s3", "logs", "ssm": // have only one kind
 			kinds = map[string]any{"": kinds}
 		}
 		for kind, v := range kinds {
@@ -43,7 +43,7 @@ func census(inventory map[string]any) map[string]string {
 	return found
 }
 
-// named are the names of objects, or their number if they have ids.
+// named returns the names of objects, or their number if they have ids.
 func named(objects map[string]any) string {
 	names := slices.Sorted(maps.Keys(objects))
 	if kind, hex, ok := strings.Cut(names[0], "-"); ok && len(hex) == 17 {
@@ -52,10 +52,11 @@ func named(objects map[string]any) string {
 	return strings.Join(names, ", ")
 }
 
-// settle lets pass whatever lag there is.
+// settle waits longer than any lag.
 func (w *world) settle() { time.Sleep(2 * time.Minute) }
 
-// finish runs up until the environment is complete, and down until it is gone.
+// finish runs up, checks that the environment is complete, runs down, and checks that
+// it is gone.
 func (w *world) finish(what string, before map[string]any, want map[string]string) {
 	w.Helper()
 	if err := w.process("dev").up(w.Context()); err != nil {
@@ -71,14 +72,14 @@ func (w *world) wantComplete(what string, want map[string]string) {
 	w.Helper()
 	plan, err := w.process("dev").stack(false).Graph.Plan(w.Context())
 	if err != nil || plan.Err() != nil || !plan.Empty() {
-		w.Errorf("%s: after up the plan is %+v, %v", what, plan, err)
+		w.Errorf("%s: plan after up: have %+v, %v, want an empty plan", what, plan, err)
 	}
 	if d := cmp.Diff(want, census(w.account.Inventory())); want != nil && d != "" {
-		w.Errorf("%s: not exactly one of each (-want +have):\n%s", what, d)
+		w.Errorf("%s: the objects after up (-want +have):\n%s", what, d)
 	}
 }
 
-// clear runs down, after which the account is what it was.
+// clear runs down and checks that the account is as it was before.
 func (w *world) clear(what string, before map[string]any) {
 	w.Helper()
 	if err := w.process("dev").down(w.Context()); err != nil {
@@ -86,15 +87,15 @@ func (w *world) clear(what string, before map[string]any) {
 	}
 	w.settle()
 	if d := cmp.Diff(before, w.account.Inventory()); d != "" {
-		w.Errorf("%s: the account is not what it was (-before +after):\n%s", what, d)
+		w.Errorf("%s: the account has changed (-before +after):\n%s", what, d)
 	}
 	if n := w.prefect.Workers("flowbed-dev"); len(n) > 0 || w.prefect.Pool("flowbed-dev") != nil {
 		w.Errorf("%s: Prefect still has the pool, or the workers %v", what, n)
 	}
 }
 
-// use leaves in the bucket what flows leave there: objects, an earlier version,
-// and an unfinished upload.
+// use adds to the bucket what flows leave there: objects, an old version, and an
+// unfinished upload.
 func (w *world) use() {
 	w.Helper()
 	api := s3.NewFromConfig(w.account.Config(region))
@@ -111,7 +112,7 @@ func (w *world) use() {
 	}
 }
 
-// clean is an undisturbed life: the writing calls of up and down, and what there is between.
+// clean is a life without faults: the writes of up and down, and the objects in between.
 type clean struct {
 	up, down []string
 	want     map[string]string
@@ -135,14 +136,14 @@ func (w *world) clean(prepare func(*world)) (c clean) {
 	}
 	w.settle()
 	if d := cmp.Diff(before, w.account.Inventory()); d != "" {
-		w.Fatalf("the account is not what it was (-before +after):\n%s", d)
+		w.Fatalf("without a fault: the account has changed (-before +after):\n%s", d)
 	}
 	c.up, c.down = up.writes(), down.writes()
 	c.calls = map[string]int{"up": len(up.order), "down": len(down.order)}
 	return c
 }
 
-// try has one call of a run go wrong in one way, and returns what became of it.
+// try injects one fault at one call of a run, and returns the outcome.
 func (w *world) try(verb, key string, f faultmatrix.Fault, c clean, prepare func(*world)) string {
 	w.Helper()
 	what := fmt.Sprintf("%s: %s at %s", verb, f, key)
@@ -154,7 +155,7 @@ func (w *world) try(verb, key string, f faultmatrix.Fault, c clean, prepare func
 	run := p.up
 	if verb == "down" {
 		if err := w.process("dev").up(w.Context()); err != nil {
-			w.Fatalf("%s: up before it: %v", what, err)
+			w.Fatalf("%s: the up before it: %v", what, err)
 		}
 		w.settle()
 		w.use()
@@ -165,17 +166,18 @@ func (w *world) try(verb, key string, f faultmatrix.Fault, c clean, prepare func
 		verdict = faultmatrix.NextRun
 	}
 	if !o.happened {
-		w.Errorf("%s: it did not come to this call", what)
+		w.Errorf("%s: the run did not make this call", what)
 	}
 	if verb == "down" {
-		// An instance that EC2 still shows as running would be taken for the agent.
+		// EC2 may still show a dead instance as running, and it would pass for the
+		// agent.
 		time.Sleep(w.account.Lag)
 	}
 	w.finish(what, before, c.want)
 	return verdict
 }
 
-// abandon is what a person does who gives up after a crash: down at once.
+// abandon runs down right after a crash, as somebody who gives up would.
 func (w *world) abandon(verb, key string, f faultmatrix.Fault, prepare func(*world)) {
 	w.Helper()
 	what := fmt.Sprintf("%s: %s at %s, then down", verb, f, key)
@@ -185,7 +187,7 @@ func (w *world) abandon(verb, key string, f faultmatrix.Fault, prepare func(*wor
 	p.alter = (&once{key: key, fault: f}).alter
 	if verb == "down" {
 		if err := w.process("dev").up(w.Context()); err != nil {
-			w.Fatalf("%s: up before it: %v", what, err)
+			w.Fatalf("%s: the up before it: %v", what, err)
 		}
 		w.settle()
 		w.use()
@@ -193,31 +195,31 @@ func (w *world) abandon(verb, key string, f faultmatrix.Fault, prepare func(*wor
 	} else {
 		_ = p.up(w.Context())
 	}
-	time.Sleep(w.account.Lag) // nobody can remove what he cannot see
+	time.Sleep(w.account.Lag) // down cannot remove what reads do not show yet
 	w.clear(what, before)
 }
 
-// bubble runs f in virtual time, in a world of its own.
+// bubble runs f in virtual time, in its own world.
 func bubble(t *testing.T, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { f(newWorld(t)) })
 }
 
-// kind is an account in which the matrix is gone through.
+// kind is a kind of account in which the matrix runs.
 type kind struct {
 	name    string
 	faults  []faultmatrix.Fault
 	prepare func(*world)
 }
 
-// hard are the faults after which the process does not know what is there. The
-// others differ little between the kinds of accounts.
+// hard lists the faults after which the process does not know what exists. The other
+// faults differ little between the kinds of accounts.
 var hard = []faultmatrix.Fault{faultmatrix.KilledBefore, faultmatrix.KilledAfter, faultmatrix.NoReply}
 
 var kinds = []kind{
 	{"empty", faultmatrix.Faults, func(*world) {}},
 	{"shared", hard, func(w *world) {
-		// Another environment has made the account-wide role and cluster.
+		// Another environment has created the account-wide role and cluster.
 		if err := w.process("other").up(w.Context()); err != nil {
 			w.Fatalf("up of the other environment: %v", err)
 		}
@@ -228,8 +230,8 @@ var kinds = []kind{
 	}},
 }
 
-// TestEachCall has each writing call go wrong once, in each way. For `make check`
-// it is one way for each call, and each way has its turn.
+// TestEachCall injects each fault at each write, one at a time. Under `make check`
+// each call gets one fault, and the faults take turns.
 func TestEachCall(t *testing.T) {
 	found := map[string]faultmatrix.Table{}
 	var mu sync.Mutex
@@ -262,7 +264,7 @@ func TestEachCall(t *testing.T) {
 	}
 }
 
-// inFull reports whether each call goes wrong in each way.
+// inFull reports whether each call gets every fault.
 func inFull() bool { return !able.Check() || *update }
 
 func goThrough(t *testing.T, verb string, keys []string, c clean, k kind) faultmatrix.Table {
@@ -283,8 +285,7 @@ func goThrough(t *testing.T, verb string, keys []string, c clean, k kind) faultm
 	return table
 }
 
-// wantDocument compares a part of the published matrix with what was found, or
-// writes it.
+// wantDocument compares a part of the published matrix with the result, or writes it.
 func wantDocument(t *testing.T, part, have string) {
 	t.Helper()
 	if *update {
@@ -298,12 +299,11 @@ func wantDocument(t *testing.T, part, have string) {
 		t.Error(err)
 	}
 	if d := cmp.Diff(want, have); d != "" {
-		t.Errorf("%s, %s: not what the test finds (-document +found); run go test -update:\n%s", document, part, d)
+		t.Errorf("%s, %s is out of date; run go test -update (-document +found):\n%s", document, part, d)
 	}
 }
 
-// wantCells compares a share of a part: its rows, and the cells that were gone
-// through.
+// wantCells compares some cells of a part, and all of its rows.
 func wantCells(t *testing.T, part string, found faultmatrix.Table, faults []faultmatrix.Fault) {
 	t.Helper()
 	text, err := faultmatrix.Part(document, part)
@@ -312,7 +312,7 @@ func wantCells(t *testing.T, part string, found faultmatrix.Table, faults []faul
 	}
 	published := faultmatrix.Parse(text, faults)
 	if d := cmp.Diff(slices.Sorted(maps.Keys(published)), slices.Sorted(maps.Keys(found))); d != "" {
-		t.Errorf("%s, %s: not the calls that the test finds (-document +found); run go test -update:\n%s", document, part, d)
+		t.Errorf("%s, %s: the calls are out of date; run go test -update (-document +found):\n%s", document, part, d)
 	}
 	for key, row := range found {
 		for f, verdict := range row {

@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// Table is what became of the runs: a row for each writing call, a column for
-// each way to go wrong.
+// Table holds the outcomes of runs: a row for each write, a column for each fault.
 type Table map[string]map[Fault]string
 
-// Set notes the verdict on one call and fault.
+// Set records the outcome for one call and fault.
 func (t Table) Set(call string, f Fault, verdict string) {
 	if t[call] == nil {
 		t[call] = map[Fault]string{}
@@ -20,7 +19,7 @@ func (t Table) Set(call string, f Fault, verdict string) {
 	t[call][f] = verdict
 }
 
-// Markdown is the table, its rows sorted.
+// Markdown returns the table with sorted rows.
 func (t Table) Markdown(faults []Fault) string {
 	var b strings.Builder
 	b.WriteString("| call |")
@@ -38,7 +37,7 @@ func (t Table) Markdown(faults []Fault) string {
 	return b.String()
 }
 
-// marks enclose the part of a document that a test writes.
+// marks returns the comments around the part of a document that a test writes.
 func marks(part string) (from, to string) {
 	return "<!-- " + part + ": written by a test -->\n", "<!-- end of " + part + " -->\n"
 }
@@ -49,7 +48,7 @@ func Part(path, part string) (string, error) {
 	return text, err
 }
 
-// Replace writes a part of a document anew.
+// Replace overwrites a part of a document.
 func Replace(path, part, text string) error {
 	before, _, after, err := cut(path, part)
 	if err != nil {
@@ -72,7 +71,7 @@ func cut(path, part string) (before, text, after string, err error) {
 	return before + from, text, to + after, nil
 }
 
-// Parse reads a table that Markdown has written.
+// Parse reads a table that Markdown wrote.
 func Parse(text string, faults []Fault) Table {
 	t := Table{}
 	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {

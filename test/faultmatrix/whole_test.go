@@ -21,10 +21,10 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
-// attempts is how often the SDK sends a call; as the program has it.
+// attempts is how often the SDK sends a call. The program uses the same number.
 const attempts = 8
 
-// sdk sends calls again as the SDK does, whose place the sandbox takes.
+// sdk retries calls like the SDK. The sandbox replaces the SDK's own retries.
 type sdk struct{ aws.Retryer }
 
 func newSDK() sdk {
@@ -48,12 +48,12 @@ func (s sdk) send(ctx context.Context, one func() error) error {
 	}
 }
 
-// storm has a part of all calls go wrong. Which, depends on the seed and the
-// call alone, so that a run can be repeated.
+// storm makes a share of all calls fail. Which ones depends only on the seed and the
+// call, so a run is repeatable.
 type storm struct {
 	seed, percent int
 	wrong         func(call) error
-	applied       bool // every other call was carried out all the same
+	applied       bool // half of the failing calls are executed anyway
 
 	mu   sync.Mutex
 	seen map[string]int
@@ -73,13 +73,13 @@ func (s *storm) alter(_ *process, c call, do func() error) error {
 		return do()
 	}
 	if s.applied && n%2 == 0 {
-		_ = do() // what it has brought about, the caller cannot know
+		_ = do() // the caller cannot know the result
 	}
 	return s.wrong(c)
 }
 
-// whole is a way in which a whole run goes badly, and how many calls it may
-// take then, as a multiple of an undisturbed one's.
+// whole describes a fault that lasts for a whole run. most limits the calls of the run,
+// as a multiple of those of a run without faults.
 type whole struct {
 	name    string
 	most    float64
@@ -88,16 +88,16 @@ type whole struct {
 }
 
 var wholes = []whole{
-	{"30 % of the calls are throttled", 2, nil,
+	{"30% of the calls are throttled", 2, nil,
 		func(seed int) *storm { return &storm{seed: seed, percent: 30, wrong: throttling} }},
-	{"10 % of the calls are answered with a 5xx", 1.5, nil,
+	{"10% of the calls return a 5xx", 1.5, nil,
 		func(seed int) *storm { return &storm{seed: seed, percent: 10, wrong: internal} }},
-	{"10 % of the calls are answered with a 5xx, half of them after they were carried out", 1.7, nil,
+	{"10% of the calls return a 5xx, half of them after being executed", 1.7, nil,
 		func(seed int) *storm { return &storm{seed: seed, percent: 10, wrong: internal, applied: true} }},
-	{"all that is new is invisible for 10 s, a new profile to EC2 for 20 s", 6.5, kinds[2].prepare, nil},
+	{"new objects are invisible for 10 s, new instance profiles to EC2 for 20 s", 6.5, kinds[2].prepare, nil},
 }
 
-// seeds is how often each of them is tried.
+// seeds returns how often each of them runs.
 func seeds() int {
 	if able.Check() {
 		return 1
@@ -108,9 +108,9 @@ func seeds() int {
 func TestWholeRuns(t *testing.T) {
 	var c clean
 	bubble(t, func(w *world) { c = w.clean(kinds[0].prepare) })
-	text := "| the whole run | up | down | calls, at most |\n|---|---|---|---|\n"
+	text := "| fault during the whole run | up | down | maximum number of calls |\n|---|---|---|---|\n"
 	for _, k := range wholes {
-		text += fmt.Sprintf("| %s | ends well | ends well | %g × those of an undisturbed run |\n", k.name, k.most)
+		text += fmt.Sprintf("| %s | succeeds | succeeds | %g × those of a run without faults |\n", k.name, k.most)
 	}
 	wantDocument(t, "whole runs", text)
 	for _, k := range wholes {
@@ -139,7 +139,7 @@ func (w *world) badly(k whole, seed int, c clean) {
 			w.Errorf("%s, seed %d: %s: %v", k.name, seed, verb, err)
 		}
 		if most := int(k.most * float64(c.calls[verb])); len(p.order) > most {
-			w.Errorf("%s, seed %d: %s has made %d calls, want %d at most", k.name, seed, verb, len(p.order), most)
+			w.Errorf("%s, seed %d: %s made %d calls, want at most %d", k.name, seed, verb, len(p.order), most)
 		}
 	}
 	run("up")
@@ -148,16 +148,16 @@ func (w *world) badly(k whole, seed int, c clean) {
 	run("down")
 	w.settle()
 	if d := cmp.Diff(before, w.account.Inventory()); d != "" {
-		w.Errorf("%s, seed %d: the account is not what it was (-before +after):\n%s", k.name, seed, d)
+		w.Errorf("%s, seed %d: the account has changed (-before +after):\n%s", k.name, seed, d)
 	}
 }
 
-// How many calls may be under way when a run learns that its credentials have
-// expired: everything is being read at once, or each step makes a change.
-const mostReads, mostWrites = 48, 12
+// How many calls may be in flight when a run learns that its credentials have expired:
+// all reads start at once, or each step makes a change.
+const maxReads, maxWrites = 48, 12
 
-// Credentials that expire in the middle end the run at once; the next one, with
-// new ones, goes on.
+// TestExpiredCredentials checks that expired credentials end a run at once, and that a
+// run with new credentials continues.
 func TestExpiredCredentials(t *testing.T) {
 	var c clean
 	bubble(t, func(w *world) { c = w.clean(kinds[0].prepare) })
@@ -213,26 +213,26 @@ func (w *world) expire(verb string, n int, c clean) {
 	}
 	err := run(w.Context())
 	if refused == 0 {
-		return // the calls that are left are Prefect's
+		return // the remaining calls go to Prefect
 	}
 	if err == nil && cmp.Equal(before, w.account.Inventory()) {
-		return // another call had told already that the object is gone
+		return // another call had already found the object gone
 	}
 	if !expiredAll(err) {
-		w.Errorf("%s, at %s: ended with %v", what, first, err)
+		w.Errorf("%s, at %s: have error %v, want only expired credentials", what, first, err)
 	}
-	if refused > mostReads || writes > mostWrites {
-		w.Errorf("%s: %d calls after that, %d of them writing; want %d and %d at most", what, refused, writes, mostReads, mostWrites)
+	if refused > maxReads || writes > maxWrites {
+		w.Errorf("%s: %d calls after that, %d of them writes; want at most %d and %d", what, refused, writes, maxReads, maxWrites)
 	}
 	if took := time.Since(since); took > 5*time.Second {
-		w.Errorf("%s: it went on for %s", what, took)
+		w.Errorf("%s: the run continued for %s, want it to stop at once", what, took)
 	}
 	w.wantTold(what, p.graph)
 	w.finish(what, before, c.want)
 }
 
-// expiredAll reports whether each of the errors is about the credentials, and
-// is told what to do.
+// expiredAll reports whether each of the errors is about expired credentials and has a
+// hint.
 func expiredAll(err error) bool {
 	if err == nil {
 		return false
@@ -246,7 +246,7 @@ func expiredAll(err error) bool {
 	})
 }
 
-// wantTold compares what the run says there is with the account.
+// wantTold compares the objects that the run reports with the account.
 func (w *world) wantTold(what string, g *provision.Graph) {
 	w.Helper()
 	told := map[string]bool{}
@@ -261,13 +261,13 @@ func (w *world) wantTold(what string, g *provision.Graph) {
 		"log group": "logs " + region, "cluster": "ecs " + region + " clusters",
 	} {
 		if kept[kind] != "" && !told[step] {
-			w.Errorf("%s: there is %s, but the run says nothing of the %s; it says %v", what, kept[kind], step,
+			w.Errorf("%s: the account has %s, but the run does not report the %s; it reports %v", what, kept[kind], step,
 				slices.Sorted(maps.Keys(told)))
 		}
 	}
 }
 
-// Two runs at the same moment, without the lease that otherwise parts them.
+// TestTwoAtOnce runs two commands at once, without the lease.
 func TestTwoAtOnce(t *testing.T) {
 	for _, k := range []kind{kinds[0], kinds[2]} {
 		t.Run(k.name, func(t *testing.T) {
@@ -289,7 +289,7 @@ func TestTwoAtOnce(t *testing.T) {
 				}
 				w.settle()
 				if d := cmp.Diff(before, w.account.Inventory()); d != "" {
-					w.Errorf("after two downs at once (-before +after):\n%s", d)
+					w.Errorf("after two downs at once the account has changed (-before +after):\n%s", d)
 				}
 			})
 		})

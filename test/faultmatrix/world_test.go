@@ -30,8 +30,8 @@ import (
 
 const region = "eu-central-1"
 
-// everything asks for all that an environment can have; %s are its name, and the
-// blocks of config.hcl.example that are not here, without the names that they give.
+// everything declares all that an environment can have. The two %s are its name, and
+// the blocks that only config.hcl.example has, without their names.
 const everything = `
 environment "%s" {
   tags = { team = "data" }
@@ -61,7 +61,7 @@ environment "%s" {
 
 var given = regexp.MustCompile(`(?m)^ +(name|ownership) += .*\n`)
 
-// otherBlocks are the blocks of the example that everything leaves to it.
+// otherBlocks returns the blocks of the example that are not in everything.
 func otherBlocks(t *testing.T) string {
 	t.Helper()
 	const path = "../../config.hcl.example"
@@ -91,7 +91,7 @@ func blockRange(b *hclsyntax.Block) hcl.Range {
 	return hcl.RangeBetween(b.TypeRange, b.CloseBraceRange)
 }
 
-// world is an account and a Prefect server, in which processes come and go.
+// world is an account and a Prefect server. Processes run in it.
 type world struct {
 	*testing.T
 	account *sandbox.Account
@@ -109,10 +109,10 @@ func newWorld(t *testing.T) *world {
 		workers: map[string]*worker{}}
 }
 
-// environment is the spec of an environment, as a command reads it.
+// environment returns the spec of an environment, as a command reads it.
 func (w *world) environment(name string, destroy bool) *spec.Environment {
 	w.Helper()
-	file, err := os.CreateTemp(w.dir, name+"-*.hcl") // its own for each: several may ask at once
+	file, err := os.CreateTemp(w.dir, name+"-*.hcl") // one file per call: calls may run in parallel
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func (w *world) environment(name string, destroy bool) *spec.Environment {
 	return e
 }
 
-// call is one call on its way.
+// call is one call in flight.
 type call struct {
 	service, operation string
 	write              bool
@@ -139,13 +139,13 @@ type call struct {
 	prefect            bool   // to Prefect's API
 }
 
-// process is one run of the program. It stops at nothing but its own end: a
-// process that was killed can neither call nor be told anything any more.
+// process is one run of the program. After kill, it can neither make a call nor get a
+// reply.
 type process struct {
 	*world
 	env   string
-	alter func(*process, call, func() error) error          // stands in for each call; may be nil
-	again func(ctx context.Context, one func() error) error // makes a call, and makes it again as the SDK does; may be nil
+	alter func(*process, call, func() error) error          // if set, runs in place of each call
+	again func(ctx context.Context, one func() error) error // if set, makes a call with the SDK's retries
 
 	mu    sync.Mutex
 	order []call
@@ -168,7 +168,7 @@ func (p *process) kill() {
 	p.end()
 }
 
-// pass lets a call through, or what alter makes of it.
+// pass makes a call, or whatever alter turns it into.
 func (p *process) pass(c call, do func() error) error {
 	p.mu.Lock()
 	if p.dead {
@@ -184,7 +184,7 @@ func (p *process) pass(c call, do func() error) error {
 	return p.alter(p, c, do)
 }
 
-// writes are the keys of the writing calls that the process made, each once.
+// writes returns the keys of the writes that the process made, without duplicates.
 func (p *process) writes() (keys []string) {
 	for _, c := range p.order {
 		if c.write {
@@ -220,7 +220,7 @@ func (p *process) middleware(s *middleware.Stack) error {
 
 var poolPath = regexp.MustCompile(`^/api`)
 
-// RoundTrip does the same with Prefect's API.
+// RoundTrip does the same for calls to Prefect's API.
 func (p *process) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 	path := poolPath.ReplaceAllString(r.URL.Path, "")
 	read := r.Method == http.MethodGet || strings.HasSuffix(path, "/filter") || strings.HasSuffix(path, "/count")
@@ -245,12 +245,12 @@ func (p *process) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 	return resp, nil
 }
 
-// statusError is what Prefect's API answers instead of carrying out a call.
+// statusError is the HTTP status with which Prefect's API rejects a call.
 type statusError int
 
 func (e statusError) Error() string { return http.StatusText(int(e)) }
 
-// config is that of the process's clients.
+// config returns the AWS configuration of the process's clients.
 func (p *process) config() aws.Config {
 	cfg := p.account.Config(region)
 	cfg.APIOptions = append([]func(*middleware.Stack) error{p.middleware}, cfg.APIOptions...)
@@ -275,7 +275,7 @@ func (p *process) stack(destroy bool) *stack.Stack {
 	return s
 }
 
-// up is what the command does, without a person who is asked.
+// up does what the command does, without a prompt.
 func (p *process) up(ctx context.Context) error {
 	ctx, p.end = context.WithCancel(ctx)
 	defer p.end()
@@ -290,7 +290,7 @@ func (p *process) up(ctx context.Context) error {
 	return g.Up(ctx)
 }
 
-// down is what the command does.
+// down does what the command does.
 func (p *process) down(ctx context.Context) error {
 	ctx, p.end = context.WithCancel(ctx)
 	defer p.end()

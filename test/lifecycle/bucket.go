@@ -100,8 +100,8 @@ var Bucket = register(Case{
 	},
 })
 
-// fill puts an object, an older version of it and an unfinished upload into the
-// account's only bucket.
+// fill puts an object, an old version of it and an unfinished upload into the account's
+// only bucket.
 func fill(ctx context.Context, api *s3.Client) error {
 	out, err := api.ListBuckets(ctx, &s3.ListBucketsInput{})
 	if err != nil {

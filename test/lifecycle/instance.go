@@ -16,7 +16,7 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// Instance is the agent's instance, with all that it refers to.
+// Instance is the agent's instance, with everything that it refers to.
 var Instance = register(Case{
 	Name: "instance", Step: "agent instance", Beside: true,
 	Add: addInstance,
@@ -152,7 +152,7 @@ func stop(ctx context.Context, _ *World, api *ec2.Client, i types.Instance) erro
 	return await(ctx, api, i, types.InstanceStateNameStopped)
 }
 
-// await looks until an instance is in a state. Where that takes long, time is virtual.
+// await polls until an instance is in a state. Where that takes long, time is virtual.
 func await(ctx context.Context, api *ec2.Client, i types.Instance, state types.InstanceStateName) error {
 	for range 100 {
 		out, err := api.DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{*i.InstanceId}})
@@ -171,8 +171,8 @@ func await(ctx context.Context, api *ec2.Client, i types.Instance, state types.I
 	return fmt.Errorf("%s is not %s", *i.InstanceId, state)
 }
 
-// retag has the instance say that it was launched with something else; the rest
-// of what it says stays.
+// retag changes the first part of the instance's launch tag, as if it had been launched
+// with other settings. The rest of the tag stays.
 func retag(launch string) func(context.Context, *World, *ec2.Client, types.Instance) error {
 	return func(ctx context.Context, _ *World, api *ec2.Client, i types.Instance) error {
 		for _, t := range i.Tags {
@@ -208,7 +208,7 @@ func dissociate(ctx context.Context, _ *World, api *ec2.Client, i types.Instance
 	return nil
 }
 
-// otherProfile makes an instance profile that is not ours, with a role of its own.
+// otherProfile creates an instance profile that is not ours, with its own role.
 func otherProfile(ctx context.Context, api *iam.Client) error {
 	name := aws.String("other")
 	if _, err := api.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: name}); err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// Interrupted ends up and down after each of their writing calls, in an account
-// of its own each time: the next run goes on from there.
+// Interrupted stops up and down after each of their writes, each time in a new account,
+// and checks that the next run continues.
 func Interrupted(ctx context.Context, t *testing.T, empty func() *World, c Case) {
 	for n := 1; ; n++ {
 		l := life{t, empty(), c}
@@ -18,7 +18,7 @@ func Interrupted(ctx context.Context, t *testing.T, empty func() *World, c Case)
 			break
 		}
 		l.up(ctx)
-		l.wantUnchanged(ctx, fmt.Sprintf("up was ended after its writing call %d, and run again", n))
+		l.wantUnchanged(ctx, fmt.Sprintf("up was stopped after write %d and run again", n))
 	}
 	for n := 1; ; n++ {
 		l := life{t, empty(), c}
@@ -35,8 +35,8 @@ func Interrupted(ctx context.Context, t *testing.T, empty func() *World, c Case)
 	}
 }
 
-// cutShort ends a run when writing call n has been answered, and reports whether
-// there was such a call.
+// cutShort stops a run when write n has returned, and reports whether the run made that
+// many writes.
 func (l life) cutShort(ctx context.Context, n int, run func(context.Context, *provision.Graph) error) (cut bool) {
 	l.t.Helper()
 	ctx, end := context.WithCancel(ctx)
@@ -56,6 +56,6 @@ func (l life) cutShort(ctx context.Context, n int, run func(context.Context, *pr
 	if err == nil || cut {
 		return cut
 	}
-	l.t.Fatalf("a run without an interruption: %v", err)
+	l.t.Fatalf("an uninterrupted run: %v", err)
 	return false
 }

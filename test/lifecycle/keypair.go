@@ -54,7 +54,7 @@ func onEC2(f func(context.Context, *World, *ec2.Client) error) func(context.Cont
 	return func(ctx context.Context, w *World) error { return f(ctx, w, ec2.NewFromConfig(w.Config)) }
 }
 
-// untag takes a tag off an object that should have it.
+// untag removes a tag from an object that should have it.
 func untag(ctx context.Context, api *ec2.Client, id string) error {
 	_, err := api.DeleteTags(ctx, &ec2.DeleteTagsInput{Resources: []string{id}, Tags: []types.Tag{{Key: aws.String("team")}}})
 	return err

@@ -19,42 +19,43 @@ type Case struct {
 	// Add builds the graph: the step, and those that it refers to.
 	Add func(*World, *provision.Graph)
 
-	// Fields are what may differ, and how another hand makes it differ.
+	// Fields lists what may drift, and how somebody else changes it.
 	Fields []Field
 
-	// Fill puts data into the object, if it can hold any: then it goes only where
-	// somebody has said that it may.
+	// Fill puts data into the object, if it can hold any. down deletes such an
+	// object only if the user allows it.
 	Fill func(context.Context, *World) error
 
-	// Foreign makes an object of the same name, with the tags, as another hand would.
+	// Foreign creates an object with the same name and the given tags, as another owner
+	// would.
 	Foreign func(ctx context.Context, w *World, tags resource.Tags) error
 
-	// AccountWide is for names that belong to the whole account: somebody else's
-	// object is used as it is, instead of being refused.
+	// AccountWide is for names that belong to the whole account: up uses another
+	// owner's object as it is, instead of reporting a conflict.
 	AccountWide bool
 
-	// Beside is for objects whose names are not unique: somebody else's stands
-	// beside ours, which lives its life without touching it.
+	// Beside is for objects whose names are not unique: another owner's object may
+	// exist next to ours, and must not change.
 	Beside bool
-	Others func(context.Context, *World) (string, error) // what is not ours, as a text
+	Others func(context.Context, *World) (string, error) // describes the objects that are not ours
 }
 
-// Field is a field of a resource in the words of its changes.
+// Field is a field of a resource, named as in its changes.
 type Field struct {
 	Name   string
 	Tamper func(context.Context, *World) error
 }
 
-// patience is how long a step may go without progress. No case waits in vain, and
-// where time is real, a machine may be slow.
+// patience is how long a step may go without progress. It is long, because where time is
+// real, a machine may be slow.
 const patience = 10 * time.Minute
 
-// Live takes the case through the life of its resource. It is given empty
-// accounts, as many as it asks for.
+// Live takes the case through the life of its resource. empty returns a new, empty
+// account.
 func Live(ctx context.Context, t *testing.T, empty func() *World, c Case) {
 	live(ctx, t, empty(), c)
 	life{t, empty(), c}.foreign(ctx, resource.Tags{"owner": "somebody else"})
-	if !c.AccountWide { // what another environment made under an account-wide name is shared
+	if !c.AccountWide { // another environment's object under an account-wide name is shared
 		other := empty()
 		id := other.ID
 		id.Env = "prod"
@@ -64,21 +65,20 @@ func Live(ctx context.Context, t *testing.T, empty func() *World, c Case) {
 	}
 }
 
-// shared has two environments use an object together: the last one to leave
-// takes it away.
+// shared lets two environments share an object: the last one to leave deletes it.
 func shared(ctx context.Context, t *testing.T, w *World, c Case) {
 	first, second := life{t, w, c}, life{t, w.As("prod"), c}
 	first.up(ctx)
 	if a := second.plan(ctx); a.Op != provision.Update {
-		t.Errorf("joining another environment's object: the plan says %v, want a change", a.Op)
+		t.Errorf("share another environment's object: the plan has %v, want a change", a.Op)
 	}
 	second.up(ctx)
-	first.wantUnchanged(ctx, "after another environment has joined")
-	second.wantUnchanged(ctx, "after joining")
+	first.wantUnchanged(ctx, "after another environment started to share it")
+	second.wantUnchanged(ctx, "after starting to share it")
 	first.down(ctx)
-	second.wantUnchanged(ctx, "after the maker has left")
+	second.wantUnchanged(ctx, "after its creator left")
 	first.down(ctx)
-	first.wantNoWrites("down after having left")
+	first.wantNoWrites("a second down")
 	second.down(ctx)
 	first.wantGone(ctx)
 	second.wantGone(ctx)
@@ -88,17 +88,17 @@ func live(ctx context.Context, t *testing.T, w *World, c Case) {
 	l := life{t, w, c}
 
 	if a := l.plan(ctx); a.Op != provision.Create || len(a.Changes) == 0 {
-		t.Errorf("absent: the plan says %v with %d changes, want a creation and what it consists of", a.Op, len(a.Changes))
+		t.Errorf("no object: the plan has %v with %d changes, want a create with changes", a.Op, len(a.Changes))
 	}
-	l.wantNoWrites("plan of a creation")
+	l.wantNoWrites("plan of a create")
 
 	l.up(ctx)
 	if len(w.writes()) == 0 {
-		t.Error("up made no writing call")
+		t.Error("up made no write")
 	}
 	l.wantUnchanged(ctx, "after up")
 	l.up(ctx)
-	l.wantNoWrites("up of what is there")
+	l.wantNoWrites("up without changes")
 
 	for _, f := range c.Fields {
 		l.tamper(ctx, f)
@@ -106,13 +106,13 @@ func live(ctx context.Context, t *testing.T, w *World, c Case) {
 
 	l.down(ctx)
 	if len(w.writes()) == 0 {
-		t.Error("down made no writing call")
+		t.Error("down made no write")
 	}
 	l.wantGone(ctx)
 	l.down(ctx)
 	l.wantNoWrites("down of nothing")
 
-	// What is left of the first life must not be in the way of a second.
+	// Leftovers of the first life must not block a second one.
 	l.up(ctx)
 	l.wantUnchanged(ctx, "after up, down and up")
 	l.down(ctx)
@@ -125,7 +125,7 @@ type life struct {
 	c Case
 }
 
-// graph is the case's graph for one command.
+// graph returns the case's graph for one command.
 func (l life) graph() *provision.Graph {
 	g := &provision.Graph{Owner: l.w.ID.Owner(), Retry: awserr.Retry, Patience: patience}
 	g.Notify = func(e provision.Event) {
@@ -137,7 +137,7 @@ func (l life) graph() *provision.Graph {
 	return g
 }
 
-// plan is what the plan says of the case's step.
+// plan returns the planned action of the case's step.
 func (l life) plan(ctx context.Context) provision.Action {
 	l.t.Helper()
 	p, err := l.graph().Plan(ctx)
@@ -182,7 +182,7 @@ func (l life) down(ctx context.Context) {
 func (l life) wantNoWrites(doing string) {
 	l.t.Helper()
 	if made := l.w.writes(); len(made) > 0 {
-		l.t.Errorf("%s made the writing calls %v, want none", doing, made)
+		l.t.Errorf("%s made the writes %v, want none", doing, made)
 	}
 }
 
@@ -208,15 +208,15 @@ func (l life) wantGone(ctx context.Context) {
 	p, err := l.graph().PlanDown(ctx)
 	l.action(p, err)
 	if !p.Empty() {
-		l.t.Errorf("after down: the plan of another down is not empty: %+v", p)
+		l.t.Errorf("after down: the plan of another down is %+v, want it empty", p)
 	}
 	if a := l.plan(ctx); a.Op != provision.Create {
-		l.t.Errorf("after down: the plan says %v, want a creation", a.Op)
+		l.t.Errorf("after down: the plan has %v, want a create", a.Op)
 	}
-	l.wantNoWrites("plan of a removal")
+	l.wantNoWrites("plan --down")
 }
 
-// tamper changes one field behind the resource's back, and has it repaired.
+// tamper changes one field outside flowbed, and lets up repair it.
 func (l life) tamper(ctx context.Context, f Field) {
 	l.t.Helper()
 	if err := f.Tamper(ctx, l.w); err != nil {
@@ -230,17 +230,17 @@ func (l life) tamper(ctx context.Context, f Field) {
 		named = append(named, c.Field)
 	}
 	if !slices.Equal(named, []string{f.Name}) {
-		l.t.Errorf("%s was changed: the plan names %q", f.Name, named)
+		l.t.Errorf("changed %s: the plan lists %q, want only that field", f.Name, named)
 	}
 	l.up(ctx)
 	l.wantUnchanged(ctx, "repaired "+f.Name)
 }
 
-// foreign has another hand make an object of the name.
+// foreign lets another owner create an object with the name.
 func (l life) foreign(ctx context.Context, tags resource.Tags) {
 	l.t.Helper()
 	if err := l.c.Foreign(ctx, l.w, tags); err != nil {
-		l.t.Fatalf("cannot make a foreign object: %v", err)
+		l.t.Fatalf("create another owner's object: %v", err)
 	}
 	if l.c.Beside {
 		l.beside(ctx)
@@ -252,33 +252,33 @@ func (l life) foreign(ctx context.Context, tags resource.Tags) {
 		want = provision.Use
 	}
 	if a := l.plan(ctx); a.Op != want {
-		l.t.Errorf("another hand's object: the plan says %v, want %v", a.Op, want)
+		l.t.Errorf("another owner's object: the plan has %v, want %v", a.Op, want)
 	}
 	err := l.graph().Up(ctx)
 	if refused := err != nil; refused == l.c.AccountWide {
-		l.t.Errorf("another hand's object: up says %v", err)
+		l.t.Errorf("another owner's object: up returned %v, want an error only for a conflict", err)
 	}
 	l.down(ctx)
-	l.wantNoWrites("up and down beside another hand's object")
+	l.wantNoWrites("up and down beside another owner's object")
 	if a := l.plan(ctx); a.Op != want {
-		l.t.Errorf("another hand's object after up and down: the plan says %v, want %v", a.Op, want)
+		l.t.Errorf("another owner's object after up and down: the plan has %v, want %v", a.Op, want)
 	}
 }
 
-// beside lives beside another hand's object.
+// beside runs a life next to another owner's object.
 func (l life) beside(ctx context.Context) {
 	if a := l.plan(ctx); a.Op != provision.Create {
-		l.t.Errorf("beside another hand's object: the plan says %v, want a creation", a.Op)
+		l.t.Errorf("beside another owner's object: the plan has %v, want a create", a.Op)
 	}
 	before, err := l.c.Others(ctx, l.w)
 	if err != nil || before == "" {
-		l.t.Fatalf("another hand's object: %q, %v", before, err)
+		l.t.Fatalf("another owner's object: %q, %v", before, err)
 	}
 	l.up(ctx)
-	l.wantUnchanged(ctx, "beside another hand's object")
+	l.wantUnchanged(ctx, "beside another owner's object")
 	l.down(ctx)
 	l.wantGone(ctx)
 	if after, err := l.c.Others(ctx, l.w); err != nil || after != before {
-		l.t.Errorf("another hand's object was %s and is %s, %v", before, after, err)
+		l.t.Errorf("another owner's object changed from %s to %s (%v)", before, after, err)
 	}
 }

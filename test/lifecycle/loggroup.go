@@ -36,7 +36,7 @@ var LogGroup = register(Case{
 			return err
 		})},
 	},
-	// Its neighbour's name begins like its own.
+	// A second group's name starts with our group's name, so a prefix search finds both.
 	Foreign: func(ctx context.Context, w *World, tags resource.Tags) error {
 		api := cloudwatchlogs.NewFromConfig(w.Config)
 		for _, name := range []string{logGroupName, logGroupName + "-2"} {

@@ -41,7 +41,7 @@ var Role = register(Case{
 		provision.Add(g, "task role", provision.Own, roleOf(w, "flowbed-dev-task"))
 	},
 	Fields: append(roleFields("flowbed-dev-task", "flow", "team"),
-		// A role of ours must not be able to do more than its plan says.
+		// Our role must not have more permissions than its plan shows.
 		Field{"managed policy", onRole(func(ctx context.Context, api *iam.Client) error {
 			_, err := api.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{
 				RoleName: aws.String("flowbed-dev-task"), PolicyArn: aws.String(readOnly)})
@@ -68,8 +68,8 @@ var SharedRole = register(Case{
 	Foreign: foreignRole("ecsTaskExecutionRole"),
 })
 
-// roleFields is what both kinds of roles repair. Of an account-wide role's tags
-// only the claim is the business of each environment.
+// roleFields returns the fields that both kinds of roles repair. Of the tags of an
+// account-wide role, an environment repairs only its own claim.
 func roleFields(name, policy, tag string) []Field {
 	return []Field{
 		{"trust policy", onRole(func(ctx context.Context, api *iam.Client) error {

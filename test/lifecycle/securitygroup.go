@@ -13,8 +13,7 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// Caller is the range that may reach the agent. It has host bits, which EC2 does not
-// keep.
+// Caller is the range that may reach the agent. It has host bits, which EC2 drops.
 var Caller = netip.MustParsePrefix("203.0.113.7/24")
 
 // SecurityGroup is the group of the agent.
@@ -88,7 +87,7 @@ func onGroup(name string, f func(context.Context, *ec2.Client, *string) error) f
 			return err
 		}
 		if n := len(out.SecurityGroups); n != 1 {
-			return fmt.Errorf("there are %d groups %s, want 1", n, name)
+			return fmt.Errorf("there are %d groups named %s, want 1", n, name)
 		}
 		return f(ctx, api, out.SecurityGroups[0].GroupId)
 	})

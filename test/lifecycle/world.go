@@ -1,8 +1,8 @@
-// Package lifecycle takes each kind of resource through its whole life: it is
-// planned, made, found unchanged, changed behind its back field by field,
-// repaired, refused where it belongs to somebody else, and removed. The same
-// table runs on the sandbox and, over HTTP, on a server that we did not write,
-// so that neither can drift into a toy.
+// Package lifecycle takes each kind of resource through its whole life: create,
+// drift, repair, conflict and delete.
+//
+// The same table runs on the sandbox and, over HTTP, on moto, so each of the two checks
+// the other.
 package lifecycle
 
 import (
@@ -19,11 +19,11 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// World is an empty account, and the environment that a case builds in it. Its
-// objects are called as those of config.hcl.example, or have the names of the whole
-// account: so the fields can be changed in an environment of that file, too.
+// World is an empty account, and the environment that a case builds in it. Its objects
+// have the names of config.hcl.example or account-wide names, so a test can also change
+// the fields in an environment of that file.
 type World struct {
-	Config aws.Config // of clients whose calls are counted
+	Config aws.Config // its clients count their calls
 	ID     resource.Identity
 
 	*counter
@@ -33,10 +33,10 @@ type World struct {
 type counter struct {
 	mu    sync.Mutex
 	calls []string
-	after func(call string) // is told of each call that has been answered
+	after func(call string) // is called after each call
 }
 
-// NewWorld is a world in the account that cfg leads to.
+// NewWorld returns a world in the account of cfg.
 func NewWorld(cfg aws.Config, account string) *World {
 	w := &World{counter: &counter{}, ID: resource.Identity{
 		Env: "dev", Account: account, Region: cfg.Region, Partition: "aws", Version: "1.0.0",
@@ -47,14 +47,14 @@ func NewWorld(cfg aws.Config, account string) *World {
 	return w
 }
 
-// As is another environment in the same account.
+// As returns another environment in the same account.
 func (w *World) As(env string) *World {
 	o := &World{Config: w.Config, ID: w.ID, counter: w.counter}
 	o.ID.Env = env
 	return o
 }
 
-// count is a middleware that notes each call before it is made.
+// count adds a middleware that records each call before it is made.
 func (c *counter) count(s *middleware.Stack) error {
 	return s.Initialize.Add(middleware.InitializeMiddlewareFunc("flowbed:count",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
@@ -75,7 +75,7 @@ func (c *counter) count(s *middleware.Stack) error {
 		}), middleware.Before)
 }
 
-// writes returns the writing calls since it was last asked.
+// writes returns the writes since it was last called.
 func (c *counter) writes() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +84,7 @@ func (c *counter) writes() []string {
 	return list
 }
 
-// tell has f told of each call from now on, one at a time.
+// tell makes each call from now on call f, one at a time.
 func (c *counter) tell(f func(call string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

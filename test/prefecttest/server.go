@@ -1,7 +1,7 @@
-// Package prefecttest is a small Prefect API in memory, for tests of what calls
-// one: work pools, workers and deployment counts, with authentication and CSRF
-// protection as the real server has them. Tests against the real server are in
-// test/e2e.
+// Package prefecttest is a small Prefect API in memory, for tests.
+//
+// It has work pools, workers and deployment counts, and the authentication and CSRF
+// protection of the real server. test/e2e has the tests against the real server.
 package prefecttest
 
 import (
@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// Server is the API. Its fields may be changed between calls.
+// Server is the API. Tests may change its fields between calls.
 type Server struct {
-	Key, Auth string // that it demands; empty for none
-	CSRF      bool   // demands a token of calls that may change something
-	Cloud     bool   // answers 403 to what has no key, as a workspace of Cloud does
+	Key, Auth string // that it requires; empty for none
+	CSRF      bool   // requires a token for calls that may change something
+	Cloud     bool   // answers 403 to calls without a key, as a Prefect Cloud workspace does
 
-	// Fail answers a call instead of the server if it returns a status.
+	// Fail, if set and not 0, returns the status with which a call fails.
 	Fail func(r *http.Request) int
 
 	mu          sync.Mutex
@@ -31,19 +31,19 @@ type Server struct {
 	calls       []string
 }
 
-// New makes an empty server.
+// New returns an empty server.
 func New() *Server {
 	return &Server{pools: map[string]map[string]any{}, workers: map[string][]map[string]any{}, deployments: map[string]int{}}
 }
 
-// RoundTrip makes the server a transport, so that no network is needed.
+// RoundTrip lets the server be an HTTP transport, so that tests need no network.
 func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	return w.Result(), nil
 }
 
-// Calls returns the calls since the last time, as "METHOD /path".
+// Calls returns the calls since it was last called, as "METHOD /path".
 func (s *Server) Calls() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +52,7 @@ func (s *Server) Calls() []string {
 	return calls
 }
 
-// SetPool puts a pool there, or removes it if p is nil.
+// SetPool creates or replaces a pool, or removes it if p is nil.
 func (s *Server) SetPool(name string, p map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,12 +70,12 @@ func (s *Server) Pool(name string) (copied map[string]any) {
 	defer s.mu.Unlock()
 	raw, err := json.Marshal(s.pools[name])
 	if err != nil || json.Unmarshal(raw, &copied) != nil {
-		panic("prefecttest: a pool that is no JSON")
+		panic("prefecttest: the pool is not JSON")
 	}
 	return copied
 }
 
-// Heartbeat makes a worker's row, or renews it.
+// Heartbeat adds a worker, or updates its last heartbeat.
 func (s *Server) Heartbeat(pool, worker string, at time.Time, online bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.calls = append(s.calls, r.Method+" "+path)
 	if s.Fail != nil {
 		if status := s.Fail(r); status != 0 {
-			answer(w, status, map[string]any{"detail": "as the test wants"})
+			answer(w, status, map[string]any{"detail": "injected by the test"})
 			return
 		}
 	}

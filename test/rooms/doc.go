@@ -1,3 +1,3 @@
-// Package rooms tests the structure of the code: which room may import which, and
-// that docs/architecture.md has them all.
+// Package rooms checks which package may import which, and that
+// docs/architecture.md lists all packages.
 package rooms

@@ -21,10 +21,9 @@ const (
 	sandbox = "provision/sandbox"
 )
 
-// mayKnow is which room may import which. A room stands above those that it may
-// know, so an arrow that runs back up has no place here. The rooms of the sandbox
-// are in [sandboxRooms].
-var mayKnow = map[string][]string{
+// mayImport says which room may import which. Rooms form layers: a room may not
+// import one that is above it. [sandboxRooms] has the rooms of the sandbox.
+var mayImport = map[string][]string{
 	"provision":             {},
 	"provision/awserr":      {},
 	"provision/names":       {},
@@ -62,12 +61,13 @@ var mayKnow = map[string][]string{
 	"test/try":               {sandbox, sandbox + "/core"},
 }
 
-// asks is which other services a service of the sandbox asks, as AWS's do.
+// asks says which other services a sandbox service may import, as AWS's services
+// depend on each other.
 var asks = map[string][]string{"ec2": {"iam"}, "ecs": {"iam"}, "s3": {"iam"}, "ssm": {"ec2", "iam"}}
 
-// sandboxRooms are the sandbox's: the services stand on core, and only the sandbox
-// itself knows all of them. Nothing in it knows what flowbed says of its own kinds
-// and permissions, against which it is a witness.
+// sandboxRooms returns what the rooms of the sandbox may import. The services build
+// on core, and only the sandbox itself imports all of them. None of them imports
+// flowbed's own kinds and permissions, because the sandbox is there to check them.
 func sandboxRooms(all map[string]*room) map[string][]string {
 	may := map[string][]string{sandbox: {}, sandbox + "/core": {"provision/awserr"}, sandbox + "/genservices": {}}
 	for name := range all {
@@ -88,13 +88,13 @@ func sandboxRooms(all map[string]*room) map[string][]string {
 	return may
 }
 
-// room is a package: what its files import, tests aside, and what it is for.
+// room is a package: what its non-test files import, and what it is for.
 type room struct {
 	imports  map[string]bool
 	synopsis string
 }
 
-// rooms are the packages of the module by their folders.
+// rooms returns the packages of the module by folder.
 func rooms(t *testing.T) map[string]*room {
 	t.Helper()
 	all := map[string]*room{}
@@ -144,36 +144,38 @@ func (r *room) add(f *ast.File, test bool) error {
 	return nil
 }
 
-// Rooms that grow towards each other are hard to part again.
+// TestRooms checks imports, because rooms that depend on each other are hard to
+// separate again.
 func TestRooms(t *testing.T) {
 	all := rooms(t)
 	may := sandboxRooms(all)
-	maps.Copy(may, mayKnow)
+	maps.Copy(may, mayImport)
 	for name := range may {
 		if all[name] == nil {
-			t.Errorf("there is no room %s", name)
+			t.Errorf("room %s does not exist: remove it from mayImport", name)
 		}
 	}
 	for name, r := range all {
 		allowed, ok := may[name]
 		if !ok {
-			t.Errorf("%s is a new room: say in mayKnow which others it may know", name)
+			t.Errorf("%s is a new room: add it to mayImport", name)
 			continue
 		}
 		for p := range r.imports {
 			if other, ours := strings.CutPrefix(p, module); ours && !slices.Contains(allowed, other) {
-				t.Errorf("%s imports %s, and may know only %v", name, other, allowed)
+				t.Errorf("%s imports %s, but may import only %v", name, other, allowed)
 			}
 		}
 	}
 	for p := range all["provision"].imports {
 		if strings.Contains(p, "/aws/") || strings.Contains(p, "/hcl/") {
-			t.Errorf("the engine imports %s", p)
+			t.Errorf("the engine imports %s, but may import neither AWS's SDK nor HCL", p)
 		}
 	}
 }
 
-// The linker keeps every method of the SDK's clients if text/template is there.
+// TestNoTemplates checks that the program does not import text/template, which makes
+// the linker keep every method of the SDK clients.
 func TestNoTemplates(t *testing.T) {
 	for name, r := range rooms(t) {
 		product := !strings.HasPrefix(name, "test/") && !strings.Contains(path.Base(name), "gen")
@@ -185,9 +187,9 @@ func TestNoTemplates(t *testing.T) {
 	}
 }
 
-// The kinds declare what their errors mean, in package resource. A room that asks
-// awserr about an error needs that package in the program, or it knows half of them.
-// The sandbox asks only for the names of actions.
+// TestErrorsAreDeclared checks that a room that imports awserr also imports the
+// package resource, where each kind declares what its errors mean. Without it,
+// awserr does not know those errors. The sandbox uses awserr only for action names.
 func TestErrorsAreDeclared(t *testing.T) {
 	const errors, kinds = "provision/awserr", "provision/resource"
 	for name, r := range rooms(t) {

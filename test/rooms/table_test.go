@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table of rooms into docs/architecture.md")
+var update = flag.Bool("update", false, "write the table of rooms to docs/architecture.md")
 
-// TestTableOfRooms keeps the table of docs/architecture.md to what the comments of
-// the packages say.
+// TestTableOfRooms compares the table in docs/architecture.md with the package
+// comments.
 func TestTableOfRooms(t *testing.T) {
 	const begin, end = "<!-- rooms: written by `make golden` from the comments of the packages -->\n", "<!-- /rooms -->\n"
 	page := filepath.Join(root, "docs", "architecture.md")
@@ -24,7 +24,7 @@ func TestTableOfRooms(t *testing.T) {
 	before, rest, ok := strings.Cut(string(text), begin)
 	have, after, closed := strings.Cut(rest, end)
 	if !ok || !closed {
-		t.Fatalf("%s has no place for the table: %q … %q", page, begin, end)
+		t.Fatalf("%s has no markers for the table: %q … %q", page, begin, end)
 	}
 	all := rooms(t)
 	var b strings.Builder
@@ -47,7 +47,7 @@ func TestTableOfRooms(t *testing.T) {
 	}
 }
 
-// purpose is a synopsis without the package's name.
+// purpose returns a synopsis without the package's name.
 func purpose(synopsis string) string {
 	words := strings.Fields(synopsis)
 	if len(words) > 2 && (words[0] == "Package" || words[0] == "Command") {

@@ -8,37 +8,37 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Access is one thing that the caller must be allowed for a call: AWS may look
-// at several resources, and at several actions.
+// Access is one permission that a call needs: an action on a resource. A call may
+// need several.
 type Access struct {
 	Action, Resource string
 	Context          map[string][]string // condition keys in lower case → values
 }
 
-// The condition keys of tags begin so.
+// The prefixes of the condition keys for tags.
 const (
 	RequestTag  = "aws:RequestTag"
 	ResourceTag = "aws:ResourceTag"
 )
 
-// Anything is the authorization of a call that AWS checks for no resource in
-// particular, as most calls that list.
+// Anything is the authorization of a call that AWS does not check against a
+// specific resource, such as most list calls.
 func Anything[R, I any](_ R, a Access, _ *I) []Access { return []Access{a} }
 
-// Free is the authorization of a call to which everybody is entitled.
+// Free is the authorization of a call that needs no permission.
 func Free[R, I any](R, Access, *I) []Access { return nil }
 
-// Text is a member of a request that is a text; empty if it is not given. It
-// panics if the request has no such member.
+// Text returns a string member of a request, or "" if the member is nil. It panics
+// if the request has no such member.
 func Text(in any, member string) string {
 	p, ok := reflect.ValueOf(in).Elem().FieldByName(member).Interface().(*string)
 	if !ok {
-		panic(fmt.Sprintf("%T.%s is no text", in, member))
+		panic(fmt.Sprintf("%T.%s is not a string", in, member))
 	}
 	return aws.ToString(p)
 }
 
-// To is the same access to each of some resources.
+// To returns the access once for each resource.
 func (a Access) To(resources ...string) []Access {
 	all := make([]Access, len(resources))
 	for i, resource := range resources {
@@ -47,19 +47,19 @@ func (a Access) To(resources ...string) []Access {
 	return all
 }
 
-// WithAction is the same access under another action.
+// WithAction returns the access with another action.
 func (a Access) WithAction(action string) Access {
 	a.Action = action
 	return a
 }
 
-// WithResource is the same access to another resource.
+// WithResource returns the access with another resource.
 func (a Access) WithResource(resource string) Access {
 	a.Resource = resource
 	return a
 }
 
-// WithContext is the same access with one more condition key.
+// WithContext returns the access with one more condition key.
 func (a Access) WithContext(key string, values ...string) Access {
 	c := map[string][]string{strings.ToLower(key): values}
 	for k, v := range a.Context {
@@ -71,8 +71,8 @@ func (a Access) WithContext(key string, values ...string) Access {
 	return a
 }
 
-// WithTags is the same access with tags among the condition keys: those of the
-// request (RequestTag), or of the resource (ResourceTag).
+// WithTags returns the access with condition keys for tags: those of the request
+// (RequestTag) or of the resource (ResourceTag).
 func (a Access) WithTags(kind string, t Tags) Access {
 	for k, v := range t {
 		a = a.WithContext(kind+"/"+k, v)

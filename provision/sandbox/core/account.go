@@ -1,12 +1,10 @@
-// Package core is what all services of the sandbox have in common: the account
-// in memory and its file, the way of a call through it, the evaluation of
-// policies, and what services do alike: ids, ARNs, tags, pages and errors.
+// Package core is what the sandbox's services share: the account and its file, the
+// handling of calls, and policies, ids, ARNs, tags, pages and errors.
 //
-// It knows no service by name. A service is a package beside this one, which
-// says at its start what it has: the part of the account that it keeps (Global,
-// Regional), and each operation together with what the caller must be allowed
-// for it (Register). Services may import each other where AWS's services depend
-// on each other, and core imports none.
+// It knows no service by name. A service is a package beside this one. At program
+// start it registers the part of the account that it keeps (Global, Regional), and
+// each operation together with its authorization (Register). Services may import
+// each other where AWS's services depend on each other; core imports none.
 package core
 
 import (
@@ -23,72 +21,71 @@ import (
 // DefaultAccount is the account number of a new sandbox.
 const DefaultAccount = "123456789012"
 
-// Account is an AWS account in memory. It is safe for concurrent use. Its
-// exported fields are set before the first call.
+// Account is an AWS account in memory. It is safe for concurrent use. Set its
+// exported fields before the first call.
 type Account struct {
 	Behavior
 
-	// Fault, if set, is asked before each call, one call at a time. It must
-	// not call the account.
+	// Fault, if set, is called before each call to the account, one at a time. It
+	// must not call the account.
 	Fault func(Call) Fault
 
-	// Policy, if set, is the caller's identity policy in JSON: what it does not
-	// allow is denied.
+	// Policy, if set, is the caller's identity policy in JSON. Calls that it does
+	// not allow are denied.
 	Policy string
 
-	// Caller is the ARN of who calls; empty means the user sandbox.
+	// Caller is the caller's ARN; empty means the user "sandbox".
 	Caller string
 
-	// Off are the regions that are not enabled in the account.
+	// Off lists the regions that are not enabled in the account.
 	Off []string
 
-	// Secrets are values that may stand in secret parameters. Save keeps only
-	// their fingerprints; a value given here is recognised after Load.
+	// Secrets are values that SecureString parameters may hold. Save writes only
+	// fingerprints; Load recognizes a value that is listed here.
 	Secrets []string
 
-	// Keep, if set, is the file to which the account is saved after each
-	// writing call, so that a run that is killed leaves behind what it made.
+	// Keep, if set, is a file to which the account is saved after each write, so
+	// that a killed run leaves behind what it created.
 	Keep string
 
 	mu     sync.Mutex
 	db     *database
-	dirty  bool       // changed since it was loaded or saved
+	dirty  bool       // changed since the last Load or Save
 	past   []snapshot // oldest first; kept only if there is a lag
 	calls  []Call
 	writes int
 	memory map[any]any // see Memory; never saved
 }
 
-// Behavior is how the account differs from one in which everything happens at
-// once. Services read what concerns them; the zero value changes nothing.
+// Behavior sets delays and failures that real accounts have. Each service reads
+// the fields that concern it. With the zero value everything happens at once.
 type Behavior struct {
-	// Lag is how long a change stays invisible to reading calls.
+	// Lag is how long a change stays invisible to reads.
 	Lag time.Duration
 
-	// ProfileLag is how long a new instance profile is not accepted for an
-	// instance.
+	// ProfileLag is how long EC2 rejects a new instance profile.
 	ProfileLag time.Duration
 
-	// BootTime is how long an instance takes to start, to stop and to end.
+	// BootTime is how long an instance takes to start, stop or terminate.
 	BootTime time.Duration
 
 	// ImageRelease counts how often AWS has published newer public images.
 	ImageRelease int
 
-	// FirstCluster makes the first cluster of a region fail once, as the first
-	// one of an AWS account does while its service-linked role is being made.
+	// FirstCluster makes the creation of a region's first cluster fail once. In a
+	// real account that happens while ECS creates its service-linked role.
 	FirstCluster bool
 
-	// ReuseLag is how long the name of a deleted bucket cannot be used again.
+	// ReuseLag is how long the name of a deleted bucket stays unavailable.
 	ReuseLag time.Duration
 
-	// ParameterRest is how long the name of a deleted parameter cannot be used
-	// again.
+	// ParameterRest is how long the name of a deleted parameter stays
+	// unavailable.
 	ParameterRest time.Duration
 
-	// Shell, if it is set, runs the commands that are sent to a running
-	// instance: it returns their output and exit code. It must not call the
-	// account. Without it no instance takes commands.
+	// Shell, if set, runs the commands that are sent to a running instance, and
+	// returns their output and exit code. It must not call the account. Without
+	// it no instance accepts commands.
 	Shell func(instance, script string) (output string, code int)
 
 	// CommandTime is how long such a command takes.
@@ -101,19 +98,19 @@ type Call struct {
 	Operation string // "CreateRole", …
 	Write     bool
 	Number    int // of this call, from 1
-	WriteNo   int // number among the writing calls, from 1; 0 for a reading call
+	WriteNo   int // of this write, from 1; 0 for a read
 }
 
 func (c Call) String() string { return c.Service + ":" + c.Operation }
 
-// Fault is what goes wrong with a call. The zero Fault is nothing.
+// Fault says what goes wrong with a call. With the zero Fault nothing does.
 type Fault struct {
 	Refuse error  // returned instead of executing the call
-	Lose   bool   // executed, but the reply is lost: as the SDK does, the call is made again
+	Lose   bool   // executed, but the reply is lost, so the call is made again, as the SDK would
 	Then   func() // runs after the call was executed; it may call the account
 }
 
-// New is an empty account as AWS hands it out.
+// New returns an account in the state of a new AWS account.
 func New() *Account { return &Account{db: newDatabase(DefaultAccount), memory: map[any]any{}} }
 
 // Config returns a configuration with which the SDK's clients talk to the account.
@@ -129,7 +126,7 @@ func (a *Account) Config(region string) aws.Config {
 				func(ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler) (
 					middleware.InitializeOutput, middleware.Metadata, error) {
 					here := region
-					if r := awsmiddleware.GetRegion(ctx); r != "" { // of a client that is elsewhere
+					if r := awsmiddleware.GetRegion(ctx); r != "" { // a client that is set to another region
 						here = r
 					}
 					out, err := a.handle(ctx, here, in.Parameters)
@@ -146,7 +143,7 @@ func (a *Account) Calls() []Call {
 	return slices.Clone(a.calls)
 }
 
-// Writes returns the writing calls that reached the account so far.
+// Writes returns the writes that reached the account so far.
 func (a *Account) Writes() (list []Call) {
 	for _, c := range a.Calls() {
 		if c.Write {
@@ -156,8 +153,8 @@ func (a *Account) Writes() (list []Call) {
 	return list
 }
 
-// Change changes the account without a call: for what others do on AWS, and
-// nobody could do with this account's own calls.
+// Change changes the account without a call. It is for changes that no call of
+// this account could make, such as those of other AWS accounts.
 func (a *Account) Change(region string, change func(*Request)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

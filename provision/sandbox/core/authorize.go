@@ -9,7 +9,7 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// authorize is what comes before an operation: the region, and the permissions.
+// authorize checks the region and the permissions before an operation runs.
 func (a *Account) authorize(op *operation, c Call, region string, in any) error {
 	if slices.Contains(a.Off, region) && !op.rules.Global {
 		if op.rules.RegionOff != nil {
@@ -39,14 +39,14 @@ func (a *Account) authorize(op *operation, c Call, region string, in any) error 
 	return nil
 }
 
-// Denial is what the caller lacks for a call.
+// Denial is the permission that a caller lacks.
 type Denial struct {
 	Access
 	Caller   string
 	Explicit bool // a statement denies it
 }
 
-// Text says it as AWS does:
+// Text returns AWS's message:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 func (d Denial) Text() string {
 	text := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", d.Caller, d.Action, d.Resource)
@@ -56,7 +56,8 @@ func (d Denial) Text() string {
 	return text + fmt.Sprintf(" because no identity-based policy allows the %s action", d.Action)
 }
 
-// Encoded hides what was refused, as far as the words of a sandbox are worth hiding.
+// Encoded returns the denial in an encoded form that stands in for EC2's encrypted
+// message.
 func (d Denial) Encoded() string {
 	b, err := json.Marshal(map[string]any{
 		"allowed": false, "explicitDeny": d.Explicit,
@@ -68,5 +69,5 @@ func (d Denial) Encoded() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// AccessDenied is the error of the older services, for Rules.Denied.
+// AccessDenied returns the error code of the older services. It is for Rules.Denied.
 func AccessDenied(d Denial) error { return Fail("AccessDenied", "%s", d.Text()) }

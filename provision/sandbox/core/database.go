@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// database is everything that an account holds. What a service holds is a part,
-// whose type only the service knows.
+// database is everything in an account. Each service holds its data in a part,
+// whose type only that service knows.
 type database struct {
 	Account string
-	Serial  int // of ids
+	Serial  int // the last id
 	parts   map[string]any
 }
 
-// part is what core knows of a service's part.
+// part describes a service's part to core.
 type part struct {
 	key       string
-	fresh     func() any // a pointer to an empty one
+	fresh     func() any // returns a pointer to an empty part
 	inventory func(r *Request, all map[string]any)
 }
 
-// parts are the parts of all services.
+// parts holds the registered parts of all services.
 var parts []part
 
 // addPart adds a part under its key in the file.
 func addPart(p part) {
 	for _, other := range append(parts, part{key: "account"}, part{key: "serial"}) {
 		if other.key == p.key {
-			panic(fmt.Sprintf("two parts of the account are called %q", p.key))
+			panic(fmt.Sprintf("two parts of the account are named %q", p.key))
 		}
 	}
 	parts = append(parts, p)
@@ -42,7 +42,7 @@ func newDatabase(account string) *database {
 	return d
 }
 
-// clone copies a database as saving and loading would.
+// clone copies a database through its JSON form, as saving and loading does.
 func (d *database) clone() *database {
 	c := newDatabase(d.Account)
 	c.Serial = d.Serial
@@ -58,7 +58,7 @@ func (d *database) clone() *database {
 	return c
 }
 
-// MarshalJSON writes the parts beside what core keeps itself.
+// MarshalJSON writes the parts next to core's own fields.
 func (d *database) MarshalJSON() ([]byte, error) {
 	all := map[string]any{"account": d.Account, "serial": d.Serial}
 	for key, p := range d.parts {
@@ -67,8 +67,8 @@ func (d *database) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// UnmarshalJSON leaves a part empty that the file does not have, because it is
-// older than the service.
+// UnmarshalJSON leaves a part empty if the file lacks it, which means that the file
+// is older than the service.
 func (d *database) UnmarshalJSON(b []byte) error {
 	var own struct {
 		Account string `json:"account"`
@@ -94,11 +94,11 @@ func (d *database) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// GlobalPart is a service's part of the account that belongs to no region.
+// GlobalPart is a service's part that belongs to no region.
 type GlobalPart[T any] struct{ key string }
 
-// Global registers a part, which is plain data, under its key in the account's
-// file; inventory is what Account.Inventory shows of it.
+// Global registers a part under its key in the account's file. The part is plain
+// data. inventory returns what Account.Inventory shows of it.
 func Global[T any](key string, inventory func(*Request, *T) any) GlobalPart[T] {
 	g := GlobalPart[T]{key}
 	addPart(part{
@@ -108,21 +108,20 @@ func Global[T any](key string, inventory func(*Request, *T) any) GlobalPart[T] {
 	return g
 }
 
-// Of is the part as a call sees it.
+// Of returns the part as the call sees it.
 func (g GlobalPart[T]) Of(r *Request) *T { return r.db.parts[g.key].(*T) }
 
-// RegionalPart is a service's part of the account that each region has its own of.
+// RegionalPart is a service's part that exists once per region.
 type RegionalPart[T any] struct {
 	key   string
 	fresh func(region string) *T
 }
 
-// Regional registers a part, which is plain data, under its key in the account's
-// file. A region's part is made when it is first used. Calls that read make it
-// too, perhaps in a view of the past: what is in a fresh part must not depend on
-// when it is made, so its ids cannot come from the serial number. The inventory
-// is what Account.Inventory shows of a region's part; the request is in that
-// region.
+// Regional registers a part under its key in the account's file. The part is plain
+// data. A region's part is created on first use, by reads too, and perhaps in a
+// snapshot of the past. So the contents of a fresh part must not depend on when it
+// is created, and its ids must not come from the serial number. inventory returns
+// what Account.Inventory shows of a region's part; its request is in that region.
 func Regional[T any](key string, fresh func(region string) *T, inventory func(*Request, *T) any) RegionalPart[T] {
 	g := RegionalPart[T]{key, fresh}
 	addPart(part{
@@ -136,7 +135,7 @@ func Regional[T any](key string, fresh func(region string) *T, inventory func(*R
 	return g
 }
 
-// In is the part of the region in which a call arrived.
+// In returns the part of the call's region.
 func (g RegionalPart[T]) In(r *Request) *T {
 	all := r.db.parts[g.key].(*map[string]*T)
 	if *all == nil {
@@ -148,21 +147,21 @@ func (g RegionalPart[T]) In(r *Request) *T {
 	return (*all)[r.Region]
 }
 
-// All are the parts of the regions in which the service was used, by region.
+// All returns the parts of all regions in which the service was used, by region.
 func (g RegionalPart[T]) All(r *Request) map[string]*T { return *r.db.parts[g.key].(*map[string]*T) }
 
-// In is the same call in another region.
+// In returns the call as if it had been made in another region.
 func (r *Request) In(region string) *Request {
 	c := *r
 	c.Region = region
 	return &c
 }
 
-// Memory is what a service remembers of an account until the program ends; it is
-// never saved. A new one is the key to a value of type T for each account.
-type Memory[T any] struct{ _ byte } // not empty, so that each has an address of its own
+// Memory holds one value of type T per account until the program ends. It is never
+// saved.
+type Memory[T any] struct{ _ byte } // not empty, so that each variable has its own address
 
-// Of is the account's value.
+// Of returns the account's value.
 func (m *Memory[T]) Of(r *Request) *T {
 	if r.Account.memory[m] == nil {
 		r.Account.memory[m] = new(T)
@@ -170,13 +169,13 @@ func (m *Memory[T]) Of(r *Request) *T {
 	return r.Account.memory[m].(*T)
 }
 
-// snapshot is the account as it was until a moment.
+// snapshot is the account as it was until some time.
 type snapshot struct {
 	until time.Time
 	db    *database
 }
 
-// visible is the account as it was at a moment.
+// visible returns the account as it was at a given time.
 func (a *Account) visible(at time.Time) *database {
 	for _, s := range a.past {
 		if at.Before(s.until) {

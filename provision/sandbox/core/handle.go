@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// handle takes a call from the SDK's client, and returns its output.
+// handle runs a call from an SDK client and returns its output.
 func (a *Account) handle(ctx context.Context, region string, in any) (any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -18,7 +18,7 @@ func (a *Account) handle(ctx context.Context, region string, in any) (any, error
 	return out, err
 }
 
-// call is one call: what comes back, and what is to happen after it.
+// call runs one call. It returns the output, and a function to run afterwards.
 func (a *Account) call(region string, in any) (any, func(), error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -33,7 +33,7 @@ func (a *Account) call(region string, in any) (any, func(), error) {
 	a.calls = append(a.calls, c)
 	op, ok := operations[reflect.TypeOf(in)]
 	if !ok {
-		return nil, nil, Fail("NotImplemented", "the sandbox does not know the operation %s", c)
+		return nil, nil, Fail("NotImplemented", "the sandbox does not support the operation %s", c)
 	}
 	var fault Fault
 	if a.Fault != nil {
@@ -60,7 +60,7 @@ func (a *Account) call(region string, in any) (any, func(), error) {
 	return out, fault.Then, err
 }
 
-// dryRun reports whether a call only asks whether it would be allowed.
+// dryRun reports whether a call has its DryRun member set.
 func dryRun(in any) bool {
 	f := reflect.ValueOf(in).Elem().FieldByName("DryRun")
 	if !f.IsValid() {
@@ -70,8 +70,7 @@ func dryRun(in any) bool {
 	return ok && b != nil && *b
 }
 
-// execute runs an operation on what the call may see: a call that reads sees the
-// account as it was before the lag.
+// execute runs an operation. A read sees the account as it was before the lag.
 func (a *Account) execute(op *operation, c Call, region string, in any) (any, error) {
 	r := a.request(region)
 	if !c.Write {

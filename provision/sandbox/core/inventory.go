@@ -5,10 +5,10 @@ import (
 	"maps"
 )
 
-// Inventory is what the account holds, as plain data, for comparing two moments.
-// What AWS put there itself (default networks, service-linked roles), what is
-// only remembered for a while (terminated instances, stopped tasks, inactive
-// clusters, names that were freed) and empty parts are left out.
+// Inventory returns the contents of the account as plain data, to compare two
+// points in time. It omits what AWS itself creates (default networks,
+// service-linked roles), what AWS forgets after a while (terminated instances,
+// stopped tasks, inactive clusters, freed names), and empty parts.
 func (a *Account) Inventory() map[string]any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -19,21 +19,21 @@ func (a *Account) Inventory() map[string]any {
 	return all
 }
 
-// Without are the objects that are not to be dropped.
+// Without returns the objects of m, except those that drop selects.
 func Without[T any](m map[string]*T, drop func(*T) bool) map[string]*T {
 	rest := maps.Clone(m)
 	maps.DeleteFunc(rest, func(_ string, o *T) bool { return drop(o) })
 	return rest
 }
 
-// put adds what is not empty.
+// put adds v under name, unless v is empty.
 func put(all map[string]any, name string, v any) {
 	if v = prune(Plain(v)); v != nil {
 		all[name] = v
 	}
 }
 
-// Plain is a value as JSON has it.
+// Plain returns a value as it decodes from its JSON form.
 func Plain(v any) (p any) {
 	b, err := json.Marshal(v)
 	if err == nil {
@@ -45,7 +45,7 @@ func Plain(v any) (p any) {
 	return p
 }
 
-// prune removes empty members, and returns nil for what is empty itself.
+// prune removes empty members. It returns nil if v itself is empty.
 func prune(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Verdict is the outcome of a policy.
+// Verdict is the result of a policy evaluation.
 type Verdict int
 
 // The verdicts.
@@ -16,7 +16,7 @@ const (
 	Allowed
 )
 
-// Judge applies an identity's policy.
+// Judge evaluates an identity's policy for an access.
 func Judge(document string, a Access) (v Verdict, err error) {
 	p, wrong := ParsePolicy(document, IdentityPolicy, nil)
 	if wrong != "" {
@@ -38,7 +38,7 @@ func Judge(document string, a Access) (v Verdict, err error) {
 
 func (s Statement) applies(a Access) (bool, error) {
 	if len(s.NotAction) > 0 || len(s.NotResource) > 0 {
-		return false, Fail("NotImplemented", "the sandbox does not know NotAction and NotResource")
+		return false, Fail("NotImplemented", "the sandbox does not support NotAction and NotResource")
 	}
 	action := slices.ContainsFunc(s.Action, func(p string) bool { return Wild(strings.ToLower(p), strings.ToLower(a.Action)) })
 	if !action || !slices.ContainsFunc(s.Resource, func(p string) bool { return Wild(p, a.Resource) }) {
@@ -55,22 +55,22 @@ func (s Statement) applies(a Access) (bool, error) {
 	return true, nil
 }
 
-// holds compares in the ways that are used here.
+// holds evaluates the condition operators that flowbed uses.
 func holds(operator string, want, have []string) (bool, error) {
 	same := func(want, have string) bool { return want == have }
 	switch operator {
 	case "StringEquals":
-	case "StringLike", "ArnLike", "ArnEquals": // of ARNs, AWS makes no difference between them
+	case "StringLike", "ArnLike", "ArnEquals": // AWS treats these the same for ARNs
 		same = Wild
 	default:
-		return false, Fail("NotImplemented", "the sandbox does not know the condition operator %s", operator)
+		return false, Fail("NotImplemented", "the sandbox does not support the condition operator %s", operator)
 	}
 	return slices.ContainsFunc(have, func(h string) bool {
 		return slices.ContainsFunc(want, func(w string) bool { return same(w, h) })
 	}), nil
 }
 
-// list is one text or a list of them.
+// list returns a JSON string, or a list of strings, as a list.
 func list(v any) (texts []string) {
 	switch v := v.(type) {
 	case string:

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// format is the version of the file; a file of another one is refused.
+// format is the version of the file format. Load rejects other versions.
 const format = 1
 
 // file is what Save writes.
@@ -21,8 +21,8 @@ type file struct {
 
 const comment = "An AWS account that exists only here. Delete this file to start with an empty one. It holds no secret."
 
-// Load reads an account that Save has written. If there is no file, it is a new
-// account. The values of its secrets are not in the file: see Account.Secrets.
+// Load reads an account that Save wrote. If there is no file, it returns a new
+// account. The file does not contain the values of secrets: see Account.Secrets.
 func Load(path string) (*Account, error) {
 	a := New()
 	b, err := os.ReadFile(path)
@@ -43,9 +43,9 @@ func Load(path string) (*Account, error) {
 	return a, nil
 }
 
-// Save writes the account to a file that only its owner can read, unless it has
-// not changed since it was loaded or saved. The file is replaced as a whole: a
-// run that is killed leaves the old one or the new one.
+// Save writes the account to a file that only its owner can read. It does nothing
+// if the account has not changed since the last Load or Save. It replaces the file
+// atomically: a killed run leaves either the old file or the new one.
 func (a *Account) Save(path string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -72,21 +72,21 @@ func (a *Account) save(path string) error {
 	return nil
 }
 
-// beforeSaving is what services do before the account is saved.
+// beforeSaving holds the functions that run before each save.
 var beforeSaving []func(*Request) error
 
-// BeforeSaving registers what a service does to its part before each saving.
+// BeforeSaving registers a function that prepares a service's part for each save.
 func BeforeSaving(prepare func(*Request) error) { beforeSaving = append(beforeSaving, prepare) }
 
 func replace(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // made with mode 0600
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // creates it with mode 0600
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // of no effect after the renaming
+	defer func() { _ = os.Remove(tmp.Name()) }() // does nothing after the rename
 	if _, err := tmp.Write(content); err != nil {
 		return errors.Join(err, tmp.Close())
 	}

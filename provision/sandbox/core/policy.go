@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Policy is a policy document of IAM or S3, as far as its grammar goes:
+// Policy is an IAM or S3 policy document. The grammar:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 type Policy struct {
 	Version   string
@@ -29,7 +29,7 @@ type Statement struct {
 	Condition             map[string]map[string]any
 }
 
-// Statements are one statement or a list of them.
+// Statements is one statement or a list of statements.
 type Statements []Statement
 
 // UnmarshalJSON reads either.
@@ -41,7 +41,7 @@ func (s *Statements) UnmarshalJSON(b []byte) error {
 	return strictJSON(b, &(*s)[0])
 }
 
-// Texts are one text or a list of them.
+// Texts is one string or a list of strings.
 type Texts []string
 
 // UnmarshalJSON reads either.
@@ -53,10 +53,10 @@ func (t *Texts) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &(*t)[0])
 }
 
-// Principal is who a statement is about, by kind: "AWS", "Service", …
+// Principal says whom a statement applies to, by kind: "AWS", "Service", …
 type Principal map[string]Texts
 
-// UnmarshalJSON also reads "*", which is everybody.
+// UnmarshalJSON also reads "*", which means everybody.
 func (p *Principal) UnmarshalJSON(b []byte) error {
 	if string(bytes.TrimSpace(b)) == `"*"` {
 		*p = Principal{"AWS": {"*"}}
@@ -77,11 +77,10 @@ func strictJSON(b []byte, into any) error {
 	return nil
 }
 
-// PolicyKind says which elements a document must and must not have.
+// PolicyKind says which elements a document must have, and which it must not.
 type PolicyKind int
 
-// The kinds: what an identity may do, who may take a role, who may do what to a
-// resource.
+// The kinds: identity policies, trust policies and resource policies.
 const (
 	IdentityPolicy PolicyKind = iota
 	TrustPolicy
@@ -95,9 +94,9 @@ var (
 	policyService  = regexp.MustCompile(`^[a-z0-9.-]+\.amazonaws\.com(\.cn)?$`)
 )
 
-// ParsePolicy reads a document. If it is not valid, the text says why, in AWS's
-// words as far as they are known. The account knows the names of principals by
-// known, which a policy of an identity, having none, does without.
+// ParsePolicy parses a document. If the document is not valid, wrong says why, in
+// AWS's own words where we know them. known reports whether a principal exists; it
+// may be nil for an identity policy, which has no principals.
 func ParsePolicy(text string, kind PolicyKind, known func(principal string) bool) (p Policy, wrong string) {
 	if err := strictJSON([]byte(text), &p); err != nil {
 		return p, "Syntax errors in policy."
@@ -121,7 +120,7 @@ func ParsePolicy(text string, kind PolicyKind, known func(principal string) bool
 	return p, ""
 }
 
-// check says what is wrong with a statement; of several things only one.
+// check returns the first error in a statement, or "".
 func (s Statement) check(kind PolicyKind, known func(string) bool) string {
 	if s.Effect != "Allow" && s.Effect != "Deny" {
 		return "Syntax errors in policy."
@@ -144,8 +143,8 @@ func (s Statement) checkActions() string {
 	return ""
 }
 
-// misplaced are the elements which are left out of a policy that hangs on what
-// they would name.
+// misplaced rejects the element that a policy of this kind must not have, because
+// the policy is attached to what that element would name.
 func (s Statement) misplaced(kind PolicyKind) string {
 	switch {
 	case kind == IdentityPolicy && (s.Principal != nil || s.NotPrincipal != nil):

@@ -7,57 +7,56 @@ import (
 	"strings"
 )
 
-// Service is one of AWS's services. Its operations are handed an R, which is the
-// Request or the service's own type around it.
+// Service is an AWS service. Its operations receive an R, which is either the
+// Request or the service's own type that wraps it.
 type Service[R any] struct {
 	name  string
 	wrap  func(*Request) R
 	rules *Rules
 }
 
-// NewService makes a service under the name of the SDK's package for it. The
-// rules say where it differs from most other services.
+// NewService returns a service. Its name is the name of its SDK package.
 func NewService[R any](name string, wrap func(*Request) R, rules Rules) Service[R] {
 	return Service[R]{name, wrap, &rules}
 }
 
-// Rules are what services do not have in common. The zero value is what most of
-// them do.
+// Rules says where a service differs from most others. The zero value is what most
+// services do.
 type Rules struct {
-	// Global: the service answers in a region that is off, too.
+	// Global services also accept calls in a region that is off.
 	Global bool
 
 	// RegionOff is the error for a call to a region that is off; nil means
 	// UnrecognizedClientException.
 	RegionOff error
 
-	// Denied makes the error for a call that the caller may not make; nil means
-	// AccessDeniedException.
+	// Denied returns the error for a call that the caller is not allowed to make;
+	// nil means AccessDeniedException.
 	Denied func(Denial) error
 
-	// Consistent reports whether an operation that reads always sees the last
-	// write; nil means that none does.
+	// Consistent reports whether a read operation always sees the last write; nil
+	// means that none does.
 	Consistent func(operation string) bool
 }
 
-// operation is what a service can do, with the type of its input hidden.
+// operation is a registered operation, with its input type erased.
 type operation struct {
 	rules   *Rules
 	execute func(r *Request, in any) (any, error)
 	access  func(r *Request, a Access, in any) []Access
 }
 
-// operations holds what the account can do, by the type of the input.
+// operations holds all registered operations by their input type.
 var operations = map[reflect.Type]*operation{}
 
-// Register adds an operation together with its authorization: access says all
-// that AWS looks for in the caller's policy before it executes the call. It is
-// handed the access that most calls need, the action of the operation's name on
-// every resource. The service authorization reference lists what is true:
+// Register adds an operation together with its authorization. access returns every
+// permission that AWS checks before it executes the call. Its argument is the
+// access that most calls need: the action named like the operation, on every
+// resource. See the service authorization reference:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 //
-// Register is called when the program starts, and panics if there is no access,
-// if the operation is there already, or if it is another service's.
+// Call Register at program start. It panics if access is nil, if the operation is
+// already registered, or if the operation belongs to another service.
 func Register[R, I, O any](s Service[R], execute func(R, *I) (*O, error), access func(R, Access, *I) []Access) {
 	var allow func(*Request, Access, any) []Access
 	if access != nil {
@@ -85,7 +84,7 @@ func register(service string, input reflect.Type, op *operation) {
 	operations[input] = op
 }
 
-// describe names the call that has an input.
+// describe returns the call that an input type belongs to.
 func describe(input reflect.Type) Call {
 	t := input.Elem()
 	c := Call{Service: path.Base(t.PkgPath()), Operation: strings.TrimSuffix(t.Name(), "Input")}

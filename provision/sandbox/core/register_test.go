@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A service of the tests: it holds texts, in no region, and one in each region.
+// A service for these tests. It keeps strings, globally and per region.
 type (
 	PutTextInput   struct{ Text string }
 	PutTextOutput  struct{}
@@ -86,7 +86,7 @@ func TestAuthorizationComesFirst(t *testing.T) {
 	a.Policy = `{"Statement":[{"Effect":"Allow","Action":"core:PutText","Resource":"arn:aws:core:::good*"},{"Effect":"Allow","Action":"core:GetTexts","Resource":"*"}]}`
 	_, err := a.handle(t.Context(), "us-east-1", &PutTextInput{"arn:aws:core:::bad"})
 	if CodeOf(err) != "AccessDeniedException" || !strings.Contains(err.Error(), "core:PutText on resource: arn:aws:core:::bad because") {
-		t.Errorf("have %v", err)
+		t.Errorf("have %v, want AccessDeniedException for core:PutText", err)
 	}
 	putOne(t, a, "us-east-1", "arn:aws:core:::good")
 	if have, want := get(t, a, "us-east-1"), "arn:aws:core:::good us-east-1 arn:aws:core:::good"; have != want {
@@ -94,7 +94,8 @@ func TestAuthorizationComesFirst(t *testing.T) {
 	}
 }
 
-// TestPastIsForgotten: views of the past are kept as long as somebody may see them.
+// TestPastIsForgotten checks that the account keeps a snapshot only as long as a
+// read may see it.
 func TestPastIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := New()
@@ -102,12 +103,12 @@ func TestPastIsForgotten(t *testing.T) {
 		putOne(t, a, "us-east-1", "a")
 		putOne(t, a, "us-east-1", "b")
 		if have, want := get(t, a, "us-east-1"), "us-east-1"; have != want || len(a.past) != 2 {
-			t.Errorf("at once: have %q with %d views, want %q with 2", have, len(a.past), want)
+			t.Errorf("at once: have %q with %d snapshots, want %q with 2", have, len(a.past), want)
 		}
 		time.Sleep(10 * time.Second)
 		putOne(t, a, "us-east-1", "c")
 		if have, want := get(t, a, "us-east-1"), "a b us-east-1 a b"; have != want || len(a.past) != 1 {
-			t.Errorf("after the lag: have %q with %d views, want %q with 1", have, len(a.past), want)
+			t.Errorf("after the lag: have %q with %d snapshots, want %q with 1", have, len(a.past), want)
 		}
 	})
 }
@@ -120,34 +121,34 @@ func TestRegisterPanics(t *testing.T) {
 		"as an operation of other": func() {
 			Register(NewService("other", func(r *Request) *Request { return r }, Rules{}), drop, Anything)
 		},
-		`called "here"`:   func() { Global("here", func(*Request, *texts) any { return nil }) },
-		`called "serial"`: func() { Global("serial", func(*Request, *texts) any { return nil }) },
+		`named "here"`:   func() { Global("here", func(*Request, *texts) any { return nil }) },
+		`named "serial"`: func() { Global("serial", func(*Request, *texts) any { return nil }) },
 	} {
 		func() {
 			defer func() {
 				if have := fmt.Sprint(recover()); !strings.Contains(have, want) {
-					t.Errorf("have the panic %s, want %q in it", have, want)
+					t.Errorf("have panic %q, want one that contains %q", have, want)
 				}
 			}()
 			register()
 		}()
 	}
 	if _, err := New().handle(t.Context(), "us-east-1", &DropTextInput{}); CodeOf(err) != "NotImplemented" {
-		t.Errorf("what was not registered: have %v", err)
+		t.Errorf("unregistered operation: have %v, want code NotImplemented", err)
 	}
 }
 
 func TestText(t *testing.T) {
 	text := "a"
 	if have := Text(&DropTextInput{&text}, "Text"); have != "a" {
-		t.Errorf("have %q", have)
+		t.Errorf("have %q, want %q", have, text)
 	}
 	if have := Text(&DropTextInput{}, "Text"); have != "" {
-		t.Errorf("not given: have %q", have)
+		t.Errorf("nil member: have %q, want an empty string", have)
 	}
 	defer func() {
 		if recover() == nil {
-			t.Error("a member that is not there was read")
+			t.Error("Text did not panic for a member that does not exist")
 		}
 	}()
 	Text(&DropTextInput{&text}, "Txt")

@@ -6,36 +6,36 @@ import (
 	"time"
 )
 
-// Request is one call in the hands of an operation.
+// Request is one call, as its operation sees it.
 type Request struct {
 	Account   *Account // for its settings
 	AccountID string   // the account number
-	Region    string   // where the call arrived
+	Region    string   // of the call
 	Now       time.Time
 
-	db *database // as this call sees it
+	db *database // the state that this call sees
 }
 
 func (a *Account) request(region string) *Request {
 	return &Request{Account: a, AccountID: a.db.Account, Region: region, Now: time.Now(), db: a.db}
 }
 
-// Serial is the number that was given out last.
+// Serial returns the last number that Next returned.
 func (r *Request) Serial() int { return r.db.Serial }
 
-// Next gives out a number, which is never given out again.
+// Next returns a number that it never returns again.
 func (r *Request) Next() int {
 	r.db.Serial++
 	return r.db.Serial
 }
 
-// ID is a new id of EC2's form.
+// ID returns a new id in EC2's format.
 func (r *Request) ID(prefix string) string { return fmt.Sprintf("%s-%017x", prefix, r.Next()) }
 
-// UniqueID is a new id of IAM's form.
+// UniqueID returns a new id in IAM's format.
 func (r *Request) UniqueID(prefix string) string { return fmt.Sprintf("%s%017d", prefix, r.Next()) }
 
-// Partition is that of the caller's region.
+// Partition returns the partition of the call's region.
 func (r *Request) Partition() string {
 	switch {
 	case strings.HasPrefix(r.Region, "cn-"):
@@ -46,12 +46,13 @@ func (r *Request) Partition() string {
 	return "aws"
 }
 
-// ARN names an object of the account; region is empty for global services.
+// ARN returns the ARN of an object in the account. region is empty for global
+// services.
 func (r *Request) ARN(service, region, object string) string {
 	return strings.Join([]string{"arn", r.Partition(), service, region, r.AccountID, object}, ":")
 }
 
-// Caller is the ARN of who calls.
+// Caller returns the caller's ARN.
 func (r *Request) Caller() string {
 	if r.Account.Caller != "" {
 		return r.Account.Caller

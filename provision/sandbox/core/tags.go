@@ -13,20 +13,20 @@ type Tags map[string]string
 // Tag is one tag of a request.
 type Tag struct{ Key, Value string }
 
-// TagRules are what services do not have in common about tags.
+// TagRules says how a service's rules for tags differ from other services'.
 type TagRules struct {
-	Code     string // of the error for a bad tag
-	TooMany  string // of the error for more than 50 tags
+	Code     string // error code for a bad tag
+	TooMany  string // error code for more than 50 tags
 	FoldCase bool   // keys that differ only in case are the same
-	Replace  bool   // the new tags take the place of all others
+	Replace  bool   // new tags replace all existing ones
 }
 
-// What all the services used here accept; EC2 takes more.
+// tagChars matches what every service here accepts. EC2 accepts more.
 var tagChars = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
-const mostTags = 50
+const maxTags = 50
 
-// With returns t and the new tags, which it checks; t itself stays as it is.
+// With checks the new tags and returns t plus them. It does not change t.
 func (t Tags) With(add []Tag, rules TagRules) (Tags, error) {
 	all := Tags{}
 	if !rules.Replace {
@@ -58,13 +58,13 @@ func (t Tags) With(add []Tag, rules TagRules) (Tags, error) {
 		seen[id] = true
 		all[p.Key] = p.Value
 	}
-	if len(all) > mostTags {
-		return nil, Fail(rules.TooMany, "An object can have at most %d tags", mostTags)
+	if len(all) > maxTags {
+		return nil, Fail(rules.TooMany, "An object can have at most %d tags", maxTags)
 	}
 	return all, nil
 }
 
-// Without returns t without some keys; t itself stays as it is.
+// Without returns t without some keys. It does not change t.
 func (t Tags) Without(keys []string) Tags {
 	rest := maps.Clone(t)
 	for _, k := range keys {
@@ -73,5 +73,5 @@ func (t Tags) Without(keys []string) Tags {
 	return rest
 }
 
-// Keys are the tags' keys in order.
+// Keys returns the keys in order.
 func (t Tags) Keys() []string { return slices.Sorted(maps.Keys(t)) }

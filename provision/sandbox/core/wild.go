@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Wild compares with the wildcards * and ?.
+// Wild reports whether s matches a pattern with the wildcards * and ?.
 func Wild(pattern, s string) bool {
 	if !strings.ContainsAny(pattern, "*?") {
 		return pattern == s

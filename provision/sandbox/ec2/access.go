@@ -12,17 +12,17 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/iam"
 )
 
-// What AWS looks at for EC2's calls: everything for what only describes, and
-// otherwise the objects that the request names.
+// The authorization of EC2's calls. Describe calls are checked against "*", other
+// calls against the objects that the request names.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
 
-// kinds are the types of EC2's resources, by the beginnings of their ids.
+// kinds maps the prefix of an id to the type of the resource.
 var kinds = map[string]string{
 	"i": "instance", "sg": "security-group", "eni": "network-interface", "vol": "volume",
 	"vpc": "vpc", "subnet": "subnet", "key": "key-pair", "rtb": "route-table",
 }
 
-// object is an access to one of EC2's objects, with its tags.
+// object returns the access to one EC2 object, with its tags.
 func (r *request) object(a core.Access, id string) core.Access {
 	prefix, _, _ := strings.Cut(id, "-")
 	a = a.WithResource(r.ARN("ec2", r.Region, kinds[prefix]+"/"+id))
@@ -89,7 +89,7 @@ func (r *request) keyPair(a core.Access, name string) core.Access {
 	return a
 }
 
-// creation is the making of an object, and its tagging in the same call.
+// creation returns the access to create an object, and to tag it in the same call.
 func (r *request) creation(a core.Access, kind types.ResourceType, name string, specs []types.TagSpecification) []core.Access {
 	a = a.WithResource(r.ARN("ec2", r.Region, string(kind)+"/"+name))
 	i := slices.IndexFunc(specs, func(s types.TagSpecification) bool { return s.ResourceType == kind })
@@ -101,7 +101,7 @@ func (r *request) creation(a core.Access, kind types.ResourceType, name string, 
 	return []core.Access{a, a.WithAction("ec2:CreateTags").WithContext("ec2:CreateAction", operation)}
 }
 
-// given are the tags of a request, which nobody has checked yet.
+// given returns the tags of a request, unchecked.
 func given(list []types.Tag) core.Tags {
 	t := core.Tags{}
 	for _, one := range list {
@@ -110,8 +110,7 @@ func given(list []types.Tag) core.Tags {
 	return t
 }
 
-// interfaceAccess is about the interface, its new groups, and the instance that
-// it belongs to.
+// interfaceAccess covers the interface, its new groups, and its instance.
 func interfaceAccess(r *request, a core.Access, in *ec2.ModifyNetworkInterfaceAttributeInput) []core.Access {
 	id := aws.ToString(in.NetworkInterfaceId)
 	ids := append([]string{id}, in.Groups...)
@@ -143,7 +142,8 @@ func associateAccess(r *request, a core.Access, in *ec2.AssociateIamInstanceProf
 	return []core.Access{r.object(a, aws.ToString(in.InstanceId)), r.passProfile(in.IamInstanceProfile)}
 }
 
-// replaceAccess is about the instance; AWS cannot name one that is not associated.
+// replaceAccess covers the instance. AWS cannot name an instance that has no
+// association.
 func replaceAccess(r *request, a core.Access, in *ec2.ReplaceIamInstanceProfileAssociationInput) []core.Access {
 	if i, err := r.associated(in.AssociationId); err == nil {
 		return []core.Access{r.object(a, i.ID), r.passProfile(in.IamInstanceProfile)}
@@ -158,7 +158,7 @@ func disassociateAccess(r *request, a core.Access, in *ec2.DisassociateIamInstan
 	return []core.Access{a}
 }
 
-// passProfile is what it takes to give an instance the role of a profile.
+// passProfile returns the access to pass a profile's role to an instance.
 func (r *request) passProfile(spec *types.IamInstanceProfileSpecification) core.Access {
 	if spec != nil {
 		if p := iam.ProfileNamed(r.Request, aws.ToString(spec.Name)); p != nil {

@@ -16,7 +16,7 @@ func init() {
 	core.Register(service, modifyInstanceMetadataOptions, instanceAccess)
 }
 
-// several finds all of the instances, or none.
+// several finds all of the instances, or returns an error.
 func (r *request) several(ids []string) (list []*instance, err error) {
 	for _, id := range ids {
 		i, err := r.find(id)
@@ -32,8 +32,8 @@ func (r *request) stateChange(i *instance, was *types.InstanceState) types.Insta
 	return types.InstanceStateChange{InstanceId: &i.ID, PreviousState: was, CurrentState: r.instanceState(i)}
 }
 
-// terminateInstances does nothing to an instance that is terminated. Protection
-// against stopping protects against this, too.
+// terminateInstances does nothing to a terminated instance. Stop protection also
+// protects against termination.
 func terminateInstances(r *request, in *ec2.TerminateInstancesInput) (*ec2.TerminateInstancesOutput, error) {
 	list, err := r.several(in.InstanceIds)
 	if err != nil {
@@ -112,7 +112,8 @@ func startInstances(r *request, in *ec2.StartInstancesInput) (*ec2.StartInstance
 	return out, nil
 }
 
-// modifyInstanceAttribute changes one attribute; some only while it is stopped.
+// modifyInstanceAttribute changes one attribute. Some attributes can change only
+// while the instance is stopped.
 func modifyInstanceAttribute(r *request, in *ec2.ModifyInstanceAttributeInput) (*ec2.ModifyInstanceAttributeOutput, error) {
 	i, err := r.find(aws.ToString(in.InstanceId))
 	if err != nil {

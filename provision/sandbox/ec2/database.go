@@ -1,7 +1,8 @@
-// Package ec2 is the sandbox's Elastic Compute Cloud: networks, security groups,
-// key pairs, images and instances. It asks IAM for instance profiles. Systems
-// Manager asks it which instances run (Running) and for AWS's images
-// (PublicImage).
+// Package ec2 is the sandbox's EC2: networks, security groups, key pairs, images
+// and instances.
+//
+// It reads instance profiles from iam. ssm asks it whether an instance runs
+// (Running) and which AMI a public parameter names (PublicImage).
 package ec2
 
 import (
@@ -19,12 +20,12 @@ var service = core.NewService("ec2", func(r *core.Request) *request { return &re
 
 var part = core.Regional("ec2", fresh, inventory)
 
-// request is a call in the hands of one of EC2's operations.
+// request is one call to EC2.
 type request struct{ *core.Request }
 
 func (r *request) db() *database { return part.In(r.Request) }
 
-// database is a region's part of EC2.
+// database is EC2's part of a region.
 type database struct {
 	VPCs       map[string]*vpc           `json:"vpcs"`
 	Subnets    map[string]*subnet        `json:"subnets"`
@@ -50,7 +51,7 @@ type subnet struct {
 	CIDR        string    `json:"cidr"`
 	MapPublicIP bool      `json:"map_public_ip"`
 	Default     bool      `json:"default"`
-	Used        int       `json:"used"` // addresses handed out so far
+	Used        int       `json:"used"` // addresses assigned so far
 	Tags        core.Tags `json:"tags"`
 }
 
@@ -79,7 +80,7 @@ type rule struct {
 	To          int32  `json:"to"`
 	CIDR        string `json:"cidr"`              // IPv4 or IPv6, or
 	Group       string `json:"group"`             // another group
-	Account     string `json:"account,omitempty"` // of the group, if it is not ours
+	Account     string `json:"account,omitempty"` // of the group, if it belongs to another account
 	Description string `json:"description"`
 }
 
@@ -93,7 +94,7 @@ type keyPair struct {
 	Tags        core.Tags `json:"tags"`
 }
 
-// image is one of AWS's images; nobody can make others here.
+// image is one of AWS's AMIs. The sandbox has no others.
 type image struct {
 	ID           string
 	Name         string
@@ -114,7 +115,7 @@ type instance struct {
 	Subnet           string    `json:"subnet"`
 	VPC              string    `json:"vpc"`
 	Zone             string    `json:"zone"`
-	State            string    `json:"state"` // as it was at Since, see (*request).state
+	State            string    `json:"state"` // the state at Since; see (*request).state
 	Since            time.Time `json:"since"`
 	Reason           string    `json:"reason"` // of the state
 	Launched         time.Time `json:"launched"`
@@ -124,7 +125,7 @@ type instance struct {
 	Metadata         metadata  `json:"metadata"`
 	UserData         string    `json:"user_data"` // base64
 	Token            string    `json:"token"`
-	Fingerprint      string    `json:"fingerprint"` // of the launch, for the token
+	Fingerprint      string    `json:"fingerprint"` // of the launch request, to compare repeated client tokens
 	Tags             core.Tags `json:"tags"`
 }
 
@@ -143,7 +144,7 @@ type volume struct {
 	Type      string    `json:"type"`
 	GiB       int32     `json:"gib"`
 	Encrypted bool      `json:"encrypted"`
-	Ends      bool      `json:"ends"` // with its instance
+	Ends      bool      `json:"ends"` // is deleted with its instance
 	Created   time.Time `json:"created"`
 	Tags      core.Tags `json:"tags"`
 }

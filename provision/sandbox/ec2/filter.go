@@ -10,9 +10,9 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// matches reports whether an object passes all filters, given what it has under
-// the name of each. A filter that is not known for this kind of object is an
-// error, as it is to EC2.
+// matches reports whether an object passes all filters. values holds the object's
+// values by filter name. As in EC2, a filter that this kind of object does not
+// have is an error.
 func matches(filters []types.Filter, t core.Tags, values map[string][]string) (bool, error) {
 	all := true
 	for _, f := range filters {
@@ -56,8 +56,8 @@ func newTags(have core.Tags, list []types.Tag) (core.Tags, error) {
 	return have.With(add, core.TagRules{Code: "InvalidParameterValue", TooMany: "TagLimitExceeded"})
 }
 
-// specified are the tags for one kind of object among those of a creating call.
-// Each kind that is named must be one of those that the call makes.
+// specified returns the tags for one kind of object from a create call. Every kind
+// in specs must be one that the call creates.
 func specified(specs []types.TagSpecification, kind types.ResourceType, others ...types.ResourceType) (core.Tags, error) {
 	t := core.Tags{}
 	for _, s := range specs {
@@ -75,7 +75,7 @@ func specified(specs []types.TagSpecification, kind types.ResourceType, others .
 	return t, nil
 }
 
-// tagsOf is the place where an object's tags are, by its id.
+// tagsOf returns a pointer to the tags of the object with an id.
 func (d *database) tagsOf(id string) (*core.Tags, error) {
 	prefix, _, _ := strings.Cut(id, "-")
 	switch prefix {

@@ -21,7 +21,7 @@ func noGroup(id string) error {
 	return core.Fail("InvalidGroup.NotFound", "The security group '%s' does not exist", id)
 }
 
-// The characters of a group's name and description, and of a rule's:
+// groupChars matches a group's name and description, and a rule's description:
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
 var groupChars = regexp.MustCompile(`^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]+$`)
 
@@ -109,8 +109,8 @@ func referenced(rules []rule) []string {
 	return ids
 }
 
-// deleteSecurityGroup refuses while an interface is in the group, or a rule of
-// another group speaks of it.
+// deleteSecurityGroup fails while an interface is in the group, or a rule of
+// another group refers to it.
 func deleteSecurityGroup(r *request, in *ec2.DeleteSecurityGroupInput) (*ec2.DeleteSecurityGroupOutput, error) {
 	d, id := r.db(), aws.ToString(in.GroupId)
 	g := d.Groups[id]

@@ -10,7 +10,7 @@ import (
 	"github.com/flowbed/flowbed/test/try"
 )
 
-func (c crew) group(name string) (string, error) {
+func (c client) group(name string) (string, error) {
 	out, err := c.CreateSecurityGroup(bg, &ec2.CreateSecurityGroupInput{GroupName: &name, Description: aws.String("a group")})
 	if err != nil {
 		return "", err
@@ -18,12 +18,12 @@ func (c crew) group(name string) (string, error) {
 	return *out.GroupId, nil
 }
 
-func (c crew) deleteGroup(id string) error {
+func (c client) deleteGroup(id string) error {
 	_, err := c.DeleteSecurityGroup(bg, &ec2.DeleteSecurityGroupInput{GroupId: &id})
 	return err
 }
 
-func (c crew) defaultGroup() string {
+func (c client) defaultGroup() string {
 	return *try.Must(c.DescribeSecurityGroups(bg, &ec2.DescribeSecurityGroupsInput{Filters: by("group-name", "default")})).SecurityGroups[0].GroupId
 }
 
@@ -37,76 +37,76 @@ func port(n int32, cidr string) []types.IpPermission {
 	return []types.IpPermission{p}
 }
 
-func (c crew) authorize(id string, p []types.IpPermission) error {
+func (c client) authorize(id string, p []types.IpPermission) error {
 	_, err := c.AuthorizeSecurityGroupIngress(bg, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &id, IpPermissions: p})
 	return err
 }
 
-func (c crew) revoke(id string, p []types.IpPermission) error {
+func (c client) revoke(id string, p []types.IpPermission) error {
 	_, err := c.RevokeSecurityGroupIngress(bg, &ec2.RevokeSecurityGroupIngressInput{GroupId: &id, IpPermissions: p})
 	return err
 }
 
-var groupRules = []ruling{
-	{"group name in another case", func(c crew) error {
+var groupRules = []ruleTest{
+	{"group name in another case", func(c client) error {
 		try.Must(c.group("agent"))
 		_, err := c.group("Agent")
 		return err
 	}, "InvalidGroup.Duplicate", ""},
-	{"group name like an id", func(c crew) error { _, err := c.group("SG-agent"); return err }, "InvalidParameterValue", "sg-"},
-	{"apostrophe in a description", func(c crew) error {
+	{"group name like an id", func(c client) error { _, err := c.group("SG-agent"); return err }, "InvalidParameterValue", "sg-"},
+	{"apostrophe in a description", func(c client) error {
 		_, err := c.CreateSecurityGroup(bg, &ec2.CreateSecurityGroupInput{GroupName: aws.String("g"), Description: aws.String("it's mine")})
 		return err
 	}, "InvalidParameterValue", "groupDescription"},
-	{"group in an unknown VPC", func(c crew) error {
+	{"group in an unknown VPC", func(c client) error {
 		_, err := c.CreateSecurityGroup(bg, &ec2.CreateSecurityGroupInput{GroupName: aws.String("g"), Description: aws.String("d"), VpcId: aws.String("vpc-1")})
 		return err
 	}, "InvalidVpcID.NotFound", ""},
-	{"delete the default group", func(c crew) error { return c.deleteGroup(c.defaultGroup()) }, "CannotDelete", ""},
-	{"delete an unknown group", func(c crew) error { return c.deleteGroup("sg-1") }, "InvalidGroup.NotFound", ""},
-	{"delete a group with an interface", func(c crew) error {
+	{"delete the default group", func(c client) error { return c.deleteGroup(c.defaultGroup()) }, "CannotDelete", ""},
+	{"delete an unknown group", func(c client) error { return c.deleteGroup("sg-1") }, "InvalidGroup.NotFound", ""},
+	{"delete a group with an interface", func(c client) error {
 		id := try.Must(c.group("g"))
 		try.Must(c.run(func(in *ec2.RunInstancesInput) { in.SecurityGroupIds = []string{id} }))
 		return c.deleteGroup(id)
 	}, "DependencyViolation", ""},
-	{"delete a group when its instance has gone", func(c crew) error {
+	{"delete a group after its instance", func(c client) error {
 		id := try.Must(c.group("g"))
 		try.Must(0, c.terminate(try.Must(c.run(func(in *ec2.RunInstancesInput) { in.SecurityGroupIds = []string{id} }))))
 		return c.deleteGroup(id)
 	}, "", ""},
-	{"delete a group that a rule speaks of", func(c crew) error {
+	{"delete a group that a rule refers to", func(c client) error {
 		id, other := try.Must(c.group("g")), try.Must(c.group("other"))
 		try.Must(0, c.authorize(other, []types.IpPermission{{IpProtocol: aws.String("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: &id}}}}))
 		return c.deleteGroup(id)
 	}, "DependencyViolation", ""},
-	{"the same rule in other words", func(c crew) error {
+	{"the same rule with another description", func(c client) error {
 		id := try.Must(c.group("g"))
 		try.Must(0, c.authorize(id, port(22, "203.0.113.9/24")))
 		p := port(22, "203.0.113.0/24")
 		p[0].IpRanges[0].Description = aws.String("another description")
 		return c.authorize(id, p)
 	}, "InvalidPermission.Duplicate", ""},
-	{"the same IPv6 rule in other words", func(c crew) error {
+	{"the same IPv6 rule with another description", func(c client) error {
 		id := try.Must(c.group("g"))
 		try.Must(0, c.authorize(id, port(22, "2001:DB8::0:1/128")))
 		return c.authorize(id, port(22, "2001:db8::1/128"))
 	}, "InvalidPermission.Duplicate", ""},
-	{"revoke what is not there", func(c crew) error { return c.revoke(try.Must(c.group("g")), port(22, "10.0.0.0/8")) }, "InvalidPermission.NotFound", ""},
-	{"bad CIDR", func(c crew) error { return c.authorize(try.Must(c.group("g")), port(22, "10.0.0.0/33")) }, "InvalidParameterValue", "malformed"},
-	{"bad port", func(c crew) error { return c.authorize(try.Must(c.group("g")), port(65536, "10.0.0.0/8")) }, "InvalidParameterValue", "port"},
-	{"rule description with an apostrophe", func(c crew) error {
+	{"revoke a rule that does not exist", func(c client) error { return c.revoke(try.Must(c.group("g")), port(22, "10.0.0.0/8")) }, "InvalidPermission.NotFound", ""},
+	{"bad CIDR", func(c client) error { return c.authorize(try.Must(c.group("g")), port(22, "10.0.0.0/33")) }, "InvalidParameterValue", "malformed"},
+	{"bad port", func(c client) error { return c.authorize(try.Must(c.group("g")), port(65536, "10.0.0.0/8")) }, "InvalidParameterValue", "port"},
+	{"rule description with an apostrophe", func(c client) error {
 		p := port(22, "10.0.0.0/8")
 		p[0].IpRanges[0].Description = aws.String("it's mine")
 		return c.authorize(try.Must(c.group("g")), p)
 	}, "InvalidParameterValue", "description"},
-	{"61 rules", func(c crew) error {
+	{"61 rules", func(c client) error {
 		id := try.Must(c.group("g"))
 		for i := range int32(60) {
 			try.Must(0, c.authorize(id, port(i+1, "10.0.0.0/8")))
 		}
 		return c.authorize(id, port(61, "10.0.0.0/8"))
 	}, "RulesPerSecurityGroupLimitExceeded", ""},
-	{"group of another VPC", func(c crew) error {
+	{"group of another VPC", func(c client) error {
 		v := try.Must(c.CreateVpc(bg, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})).Vpc.VpcId
 		g := try.Must(c.CreateSecurityGroup(bg, &ec2.CreateSecurityGroupInput{GroupName: aws.String("g"), Description: aws.String("d"), VpcId: v})).GroupId
 		_, err := c.run(func(in *ec2.RunInstancesInput) { in.SecurityGroupIds = []string{*g} })
@@ -119,28 +119,28 @@ const (
 	ecdsaKey   = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBGXm47tgyYs/I6FTwU7Yc7Jm6dF+4xK6gmnkqjEmcPpcbHjs35f12Yh9kz3y1D9t1eIhUoZpqCPh6Sa2kbiDKJQ= a@b"
 )
 
-// key imports a key pair under the name k.
-func (c crew) key(text string) error {
+// key imports a key pair named k.
+func (c client) key(text string) error {
 	_, err := c.ImportKeyPair(bg, &ec2.ImportKeyPairInput{KeyName: aws.String("k"), PublicKeyMaterial: []byte(text)})
 	return err
 }
 
-var keyRules = []ruling{
-	{"key pair twice", func(c crew) error {
+var keyRules = []ruleTest{
+	{"key pair twice", func(c client) error {
 		try.Must(0, c.key(ed25519Key))
 		return c.key(ed25519Key)
 	}, "InvalidKeyPair.Duplicate", ""},
-	{"no key", func(c crew) error { return c.key("ssh-rsa nonsense") }, "InvalidKey.Format", ""},
-	{"ECDSA key", func(c crew) error { return c.key(ecdsaKey) }, "InvalidKey.Format", ""},
-	{"unknown key pair", func(c crew) error {
+	{"invalid key", func(c client) error { return c.key("ssh-rsa nonsense") }, "InvalidKey.Format", ""},
+	{"ECDSA key", func(c client) error { return c.key(ecdsaKey) }, "InvalidKey.Format", ""},
+	{"unknown key pair", func(c client) error {
 		_, err := c.DescribeKeyPairs(bg, &ec2.DescribeKeyPairsInput{KeyNames: []string{"none"}})
 		return err
 	}, "InvalidKeyPair.NotFound", ""},
-	{"delete an unknown key pair", func(c crew) error {
+	{"delete an unknown key pair", func(c client) error {
 		_, err := c.DeleteKeyPair(bg, &ec2.DeleteKeyPairInput{KeyName: aws.String("none")})
 		return err
 	}, "", ""},
-	{"unknown type described", func(c crew) error {
+	{"unknown type described", func(c client) error {
 		_, err := c.DescribeInstanceTypes(bg, &ec2.DescribeInstanceTypesInput{InstanceTypes: []types.InstanceType{"t9.micro"}})
 		return err
 	}, "InvalidInstanceType", ""},

@@ -16,13 +16,14 @@ func init() {
 	core.Register(service, describeInstanceAttribute, instanceAccess)
 }
 
-const remembered = time.Hour // a terminated instance is described for so long
+const remembered = time.Hour // how long EC2 shows a terminated instance
 
 func noInstance(id string) error {
 	return core.Fail("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", id)
 }
 
-// state is the state of an instance now: what has begun ends by itself.
+// state returns the current state of an instance. Transitional states end after
+// BootTime.
 func (r *request) state(i *instance) string {
 	if r.Now.Before(i.Since.Add(r.Account.BootTime)) {
 		return i.State
@@ -38,7 +39,7 @@ func (r *request) state(i *instance) string {
 	return i.State
 }
 
-// Running reports whether there is an instance that runs, and the ARN of its
+// Running reports whether an instance exists and runs, and returns the ARN of its
 // instance profile, which may be empty.
 func Running(call *core.Request, id string) (profile string, ok bool) {
 	r := &request{call}
@@ -48,10 +49,11 @@ func Running(call *core.Request, id string) (profile string, ok bool) {
 	return "", false
 }
 
-// move begins a new state.
+// move puts an instance into a new state.
 func (r *request) move(i *instance, state string) { i.State, i.Since = state, r.Now }
 
-// attached reports whether an interface still exists: it goes with its instance.
+// attached reports whether an interface still exists. It is deleted with its
+// instance.
 func (r *request) attached(n *nic) bool {
 	i := r.db().Instances[n.Instance]
 	return i != nil && r.state(i) != "terminated"
@@ -87,7 +89,8 @@ func (r *request) instanceState(i *instance) *types.InstanceState {
 	return &types.InstanceState{Name: types.InstanceStateName(s), Code: aws.Int32(stateCodes[s])}
 }
 
-// instance is an instance as EC2 shows it; a terminated one has lost its network.
+// instance returns an instance as EC2 shows it. A terminated instance has no
+// network.
 func (r *request) instance(i *instance) types.Instance {
 	d := r.db()
 	t, _ := findType(i.Type)
@@ -133,7 +136,7 @@ func (r *request) instance(i *instance) types.Instance {
 			PrivateIpAddress: &n.PrivateIP, OwnerId: &r.AccountID, Status: types.NetworkInterfaceStatusInUse,
 			Attachment: &types.InstanceNetworkInterfaceAttachment{DeviceIndex: aws.Int32(0), DeleteOnTermination: aws.Bool(true)},
 		}
-		if s := r.state(i); n.PublicIP != "" && s == "running" { // handed out when it starts, taken back when it stops
+		if s := r.state(i); n.PublicIP != "" && s == "running" { // assigned at start, released at stop
 			o.PublicIpAddress = &n.PublicIP
 			iface.Association = &types.InstanceNetworkInterfaceAssociation{PublicIp: &n.PublicIP}
 		}
@@ -228,7 +231,7 @@ func describeInstanceAttribute(r *request, in *ec2.DescribeInstanceAttributeInpu
 	return out, nil
 }
 
-// hostAddress is the n-th address of a subnet.
+// hostAddress returns the n-th address of a subnet.
 func hostAddress(cidr string, n int) string {
 	p, err := netip.ParsePrefix(cidr)
 	if err != nil {

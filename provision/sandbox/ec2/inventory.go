@@ -6,7 +6,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// inventory leaves out what a fresh region has, and names what is missing of it.
+// inventory omits what a fresh region has, and lists what is missing from it.
 func inventory(r *core.Request, d *database) any {
 	ended := func(id string) bool {
 		i := d.Instances[id]
@@ -17,7 +17,7 @@ func inventory(r *core.Request, d *database) any {
 		"vpcs":    changed(d.VPCs, fresh.VPCs, nil),
 		"routes":  changed(d.Routes, fresh.Routes, nil),
 		"groups":  changed(d.Groups, fresh.Groups, nil),
-		"subnets": changed(d.Subnets, fresh.Subnets, func(s *subnet) { s.Used = 0 }), // addresses are not given twice
+		"subnets": changed(d.Subnets, fresh.Subnets, func(s *subnet) { s.Used = 0 }), // EC2 does not reuse addresses, so Used only grows
 
 		"keys":       d.Keys,
 		"instances":  core.Without(d.Instances, func(i *instance) bool { return ended(i.ID) }),
@@ -26,8 +26,8 @@ func inventory(r *core.Request, d *database) any {
 	}
 }
 
-// changed are the objects that a fresh part does not have in the same way, and
-// nil for those that only it has.
+// changed returns the objects that differ from those of a fresh part, and nil for
+// objects that only the fresh part has.
 func changed[T any](have, fresh map[string]*T, normal func(*T)) map[string]any {
 	all := map[string]any{}
 	for id, o := range have {

@@ -24,8 +24,8 @@ func init() {
 	core.Register(service, deleteKeyPair, deleteKeyAccess)
 }
 
-// importKeyPair takes RSA and ED25519 keys, as EC2 does. EC2 keeps the key's
-// text with the comment replaced by the pair's name.
+// importKeyPair accepts RSA and ED25519 keys, as EC2 does. EC2 replaces the key's
+// comment with the name of the pair.
 func importKeyPair(r *request, in *ec2.ImportKeyPairInput) (*ec2.ImportKeyPairOutput, error) {
 	d, name := r.db(), aws.ToString(in.KeyName)
 	if name == "" || len(name) > 255 || strings.TrimSpace(name) != name {
@@ -59,7 +59,7 @@ func importKeyPair(r *request, in *ec2.ImportKeyPairInput) (*ec2.ImportKeyPairOu
 	return &ec2.ImportKeyPairOutput{KeyName: &k.Name, KeyPairId: &k.ID, KeyFingerprint: &k.Fingerprint, Tags: tagList(k.Tags)}, nil
 }
 
-// md5Fingerprint is what EC2 shows for an imported RSA key.
+// md5Fingerprint returns the fingerprint that EC2 shows for an imported RSA key.
 func md5Fingerprint(key ssh.PublicKey) string {
 	crypto, ok := key.(ssh.CryptoPublicKey)
 	if !ok {

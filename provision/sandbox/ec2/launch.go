@@ -11,7 +11,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/iam"
 )
 
-const mostUserData = 16384 // bytes, before base64
+const maxUserData = 16384 // bytes, before base64
 
 func (l *launch) sold() error {
 	name := string(l.in.InstanceType)
@@ -42,7 +42,7 @@ func (l *launch) access() error {
 		return core.Fail("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", *k)
 	}
 	l.metadata = metadata{Tokens: "optional", HopLimit: 1, Endpoint: "enabled", InstanceTags: "disabled"}
-	if strings.HasPrefix(l.image.Name, "al2023") { // its images ask for version 2
+	if strings.HasPrefix(l.image.Name, "al2023") { // these images require IMDSv2
 		l.metadata.Tokens, l.metadata.HopLimit = "required", 2
 	}
 	if m := l.in.MetadataOptions; m != nil {
@@ -77,8 +77,7 @@ func (l *launch) identity() (err error) {
 	return err
 }
 
-// usableProfile finds an instance profile as EC2 sees it, which is some time
-// after IAM.
+// usableProfile finds an instance profile as EC2 sees it, which lags behind IAM.
 func (r *request) usableProfile(p *types.IamInstanceProfileSpecification) (*iam.Profile, error) {
 	name, field := aws.ToString(p.Name), "name"
 	if p.Arn != nil {
@@ -99,14 +98,14 @@ func (l *launch) userData() error {
 	if err != nil {
 		return core.Fail("InvalidParameterValue", "Invalid BASE64 encoding of user data")
 	}
-	if len(raw) > mostUserData {
-		return core.Fail("InvalidUserData.Malformed", "User data is limited to %d bytes", mostUserData)
+	if len(raw) > maxUserData {
+		return core.Fail("InvalidUserData.Malformed", "User data is limited to %d bytes", maxUserData)
 	}
 	return nil
 }
 
-// disks adds the image's root volume to what the request maps. A mapping under
-// another name is a second volume.
+// disks adds the image's root volume to the request's mappings. A mapping with
+// another device name is a second volume.
 func (l *launch) disks() error {
 	root := &volume{Device: l.image.RootDevice, Type: "gp3", GiB: l.image.RootGiB, Ends: true}
 	l.volumes = []*volume{root}

@@ -11,50 +11,50 @@ import (
 	"github.com/flowbed/flowbed/test/try"
 )
 
-// Rules of starting an instance, and of its token.
-var launchRules = []ruling{
-	{"unknown type", func(c crew) error {
+// launchRules are AWS's rules for starting an instance, tags and filters.
+var launchRules = []ruleTest{
+	{"unknown type", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) { in.InstanceType = "t9.micro" })
 		return err
 	}, "InvalidParameterValue", "InstanceType"},
-	{"type not sold in the zone", func(c crew) error {
+	{"type not sold in the zone", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) { in.SubnetId = c.subnet("e") })
 		return err
 	}, "Unsupported", "us-east-1e"},
-	{"unknown image", func(c crew) error {
+	{"unknown image", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) { in.ImageId = aws.String("ami-1") })
 		return err
 	}, "InvalidAMIID.NotFound", ""},
-	{"another architecture", func(c crew) error {
+	{"another architecture", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) { in.ImageId = c.image("al2023-ami-kernel-default-arm64") })
 		return err
 	}, "InvalidParameterValue", "architecture"},
-	{"its architecture", func(c crew) error {
+	{"the image's architecture", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) {
 			in.ImageId, in.InstanceType = c.image("al2023-ami-kernel-default-arm64"), types.InstanceTypeT4gMicro
 		})
 		return err
 	}, "", ""},
-	{"unknown group", func(c crew) error {
+	{"unknown group", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) { in.SecurityGroupIds = []string{"sg-1"} })
 		return err
 	}, "InvalidGroup.NotFound", ""},
-	{"unknown key", func(c crew) error {
+	{"unknown key", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) { in.KeyName = aws.String("none") })
 		return err
 	}, "InvalidKeyPair.NotFound", ""},
-	{"unknown subnet", func(c crew) error {
+	{"unknown subnet", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) { in.SubnetId = aws.String("subnet-1") })
 		return err
 	}, "InvalidSubnetID.NotFound", ""},
-	{"subnet beside an interface", func(c crew) error {
+	{"subnet and interface in one request", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) {
 			in.SubnetId = c.subnet("a")
 			in.NetworkInterfaces = []types.InstanceNetworkInterfaceSpecification{{SubnetId: in.SubnetId}}
 		})
 		return err
 	}, "InvalidParameterCombination", ""},
-	{"no default VPC", func(c crew) error {
+	{"no default VPC", func(c client) error {
 		v := try.Must(c.DescribeVpcs(bg, &ec2.DescribeVpcsInput{})).Vpcs[0].VpcId
 		for _, s := range try.Must(c.DescribeSubnets(bg, &ec2.DescribeSubnetsInput{})).Subnets {
 			try.Must(c.DeleteSubnet(bg, &ec2.DeleteSubnetInput{SubnetId: s.SubnetId}))
@@ -63,42 +63,42 @@ var launchRules = []ruling{
 		_, err := c.run()
 		return err
 	}, "VPCIdNotSpecified", ""},
-	{"VPC with subnets", func(c crew) error {
+	{"VPC with subnets", func(c client) error {
 		v := try.Must(c.DescribeVpcs(bg, &ec2.DescribeVpcsInput{})).Vpcs[0].VpcId
 		_, err := c.DeleteVpc(bg, &ec2.DeleteVpcInput{VpcId: v})
 		return err
 	}, "DependencyViolation", ""},
-	{"user data of 16 KiB", func(c crew) error { return c.userData(16384) }, "", ""},
-	{"user data of more", func(c crew) error { return c.userData(16385) }, "InvalidUserData.Malformed", "16384"},
-	{"user data in plain text", func(c crew) error {
+	{"user data of 16 KiB", func(c client) error { return c.userData(16384) }, "", ""},
+	{"user data of more", func(c client) error { return c.userData(16385) }, "InvalidUserData.Malformed", "16384"},
+	{"user data in plain text", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) { in.UserData = aws.String("#!/bin/sh") })
 		return err
 	}, "InvalidParameterValue", "BASE64"},
-	{"volume smaller than the image", func(c crew) error {
+	{"volume smaller than the image", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) {
 			in.BlockDeviceMappings = []types.BlockDeviceMapping{{DeviceName: aws.String("/dev/xvda"), Ebs: &types.EbsBlockDevice{VolumeSize: aws.Int32(4)}}}
 		})
 		return err
 	}, "InvalidBlockDeviceMapping", "8GB"},
-	{"unknown profile", func(c crew) error { return c.withProfile("none") }, "InvalidParameterValue", "Invalid IAM Instance Profile name"},
-	{"profile without a role", func(c crew) error {
+	{"unknown profile", func(c client) error { return c.withProfile("none") }, "InvalidParameterValue", "Invalid IAM Instance Profile name"},
+	{"profile without a role", func(c client) error {
 		try.Must(0, c.Profile("p"))
 		return c.withProfile("p")
 	}, "InvalidParameterValue", "has no associated IAM Roles"},
-	{"profile with a role", func(c crew) error {
+	{"profile with a role", func(c client) error {
 		try.Must(0, c.Profile("p"))
 		try.Must(0, c.Role("r"))
 		try.Must(0, c.AddRole("p", "r"))
 		return c.withProfile("p")
 	}, "", ""},
-	{"reserved tag", func(c crew) error {
+	{"reserved tag", func(c client) error {
 		_, err := c.run(func(in *ec2.RunInstancesInput) {
 			in.TagSpecifications = []types.TagSpecification{{ResourceType: types.ResourceTypeInstance,
 				Tags: []types.Tag{{Key: aws.String("AWS:x"), Value: aws.String("y")}}}}
 		})
 		return err
 	}, "InvalidParameterValue", "reserved"},
-	{"51 tags", func(c crew) error {
+	{"51 tags", func(c client) error {
 		id := try.Must(c.group("g"))
 		var list []types.Tag
 		for i := range 51 {
@@ -107,30 +107,30 @@ var launchRules = []ruling{
 		_, err := c.CreateTags(bg, &ec2.CreateTagsInput{Resources: []string{id}, Tags: list})
 		return err
 	}, "TagLimitExceeded", ""},
-	{"tag on nothing", func(c crew) error {
+	{"tag on nothing", func(c client) error {
 		_, err := c.CreateTags(bg, &ec2.CreateTagsInput{Resources: []string{"i-1"}, Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}}})
 		return err
 	}, "InvalidInstanceID.NotFound", ""},
-	{"unknown filter", func(c crew) error {
+	{"unknown filter", func(c client) error {
 		try.Must(c.run())
 		_, err := c.DescribeInstances(bg, &ec2.DescribeInstancesInput{Filters: by("colour", "red")})
 		return err
 	}, "InvalidParameterValue", "colour"},
 }
 
-// Rules of instances that are there.
-var instanceRules = []ruling{
-	{"same token, other request", func(c crew) error {
+// instanceRules are AWS's rules for existing instances and client tokens.
+var instanceRules = []ruleTest{
+	{"same token, other request", func(c client) error {
 		try.Must(c.run(token("t")))
 		_, err := c.run(token("t"), func(in *ec2.RunInstancesInput) { in.InstanceType = types.InstanceTypeT3Small })
 		return err
 	}, "IdempotentParameterMismatch", ""},
-	{"token of a terminated instance", func(c crew) error {
+	{"token of a terminated instance", func(c client) error {
 		try.Must(0, c.terminate(try.Must(c.run(token("t")))))
 		_, err := c.run(token("t"))
 		return err
 	}, "IdempotentInstanceTerminated", ""},
-	{"a failed request does not use up its token", func(c crew) error {
+	{"a failed request does not use up its token", func(c client) error {
 		bad := func(in *ec2.RunInstancesInput) { in.KeyName = aws.String("none") }
 		if _, err := c.run(token("t"), bad); err == nil {
 			return nil
@@ -138,35 +138,35 @@ var instanceRules = []ruling{
 		_, err := c.run(token("t"))
 		return err
 	}, "", ""},
-	{"long token", func(c crew) error {
+	{"long token", func(c client) error {
 		_, err := c.run(token(strings.Repeat("t", 65)))
 		return err
 	}, "InvalidParameterValue", "clientToken"},
 
-	{"terminate the unknown", func(c crew) error { return c.terminate("i-1") }, "InvalidInstanceID.NotFound", ""},
-	{"terminate twice", func(c crew) error {
+	{"terminate an unknown instance", func(c client) error { return c.terminate("i-1") }, "InvalidInstanceID.NotFound", ""},
+	{"terminate twice", func(c client) error {
 		id := try.Must(c.run())
 		try.Must(0, c.terminate(id))
 		return c.terminate(id)
 	}, "", ""},
-	{"terminate the protected", func(c crew) error {
+	{"terminate a protected instance", func(c client) error {
 		return c.terminate(try.Must(c.run(func(in *ec2.RunInstancesInput) { in.DisableApiTermination = aws.Bool(true) })))
 	}, "OperationNotPermitted", "disableApiTermination"},
-	{"terminate the stop-protected", func(c crew) error {
+	{"terminate a stop-protected instance", func(c client) error {
 		return c.terminate(try.Must(c.run(func(in *ec2.RunInstancesInput) { in.DisableApiStop = aws.Bool(true) })))
 	}, "OperationNotPermitted", "disableApiStop"},
-	{"start the terminated", func(c crew) error {
+	{"start a terminated instance", func(c client) error {
 		id := try.Must(c.run())
 		try.Must(0, c.terminate(id))
 		_, err := c.StartInstances(bg, &ec2.StartInstancesInput{InstanceIds: []string{id}})
 		return err
 	}, "IncorrectInstanceState", ""},
-	{"type of a running instance", func(c crew) error {
+	{"type of a running instance", func(c client) error {
 		id := try.Must(c.run())
 		_, err := c.ModifyInstanceAttribute(bg, &ec2.ModifyInstanceAttributeInput{InstanceId: &id, InstanceType: &types.AttributeValue{Value: aws.String("t3.small")}})
 		return err
 	}, "IncorrectInstanceState", "stopped"},
-	{"two attributes at once", func(c crew) error {
+	{"two attributes at once", func(c client) error {
 		id, yes := try.Must(c.run()), &types.AttributeBooleanValue{Value: aws.Bool(true)}
 		_, err := c.ModifyInstanceAttribute(bg, &ec2.ModifyInstanceAttributeInput{InstanceId: &id, DisableApiStop: yes, DisableApiTermination: yes})
 		return err

@@ -32,7 +32,7 @@ func noVPC(id string) error {
 	return core.Fail("InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", id)
 }
 
-// chosen are the objects of the given ids, or all of them in a stable order.
+// chosen returns the objects with the given ids, or all objects in a stable order.
 func chosen[T any](all map[string]*T, ids []string, missing func(id string) error) (list []*T, err error) {
 	if len(ids) == 0 {
 		ids = slices.Sorted(maps.Keys(all))
@@ -157,8 +157,8 @@ func createVpc(r *request, in *ec2.CreateVpcInput) (*ec2.CreateVpcOutput, error)
 	return &ec2.CreateVpcOutput{Vpc: &types.Vpc{VpcId: &v.ID, CidrBlock: &v.CIDR, IsDefault: aws.Bool(false)}}, nil
 }
 
-// deleteVpc takes the default group and the main route table with it; anything
-// else has to go before.
+// deleteVpc also deletes the default group and the main route table. Everything
+// else must be deleted first.
 func deleteVpc(r *request, in *ec2.DeleteVpcInput) (*ec2.DeleteVpcOutput, error) {
 	d, id := r.db(), aws.ToString(in.VpcId)
 	if d.VPCs[id] == nil {

@@ -77,7 +77,7 @@ func modifyNetworkInterfaceAttribute(r *request, in *ec2.ModifyNetworkInterfaceA
 	return &ec2.ModifyNetworkInterfaceAttributeOutput{}, r.join(n, in.Groups)
 }
 
-// join puts an interface into groups, and out of all others.
+// join replaces the groups of an interface.
 func (r *request) join(n *nic, groups []string) error {
 	d := r.db()
 	if n == nil {

@@ -65,7 +65,7 @@ func replaceProfile(r *request, in *ec2.ReplaceIamInstanceProfileAssociationInpu
 	if err != nil {
 		return nil, err
 	}
-	if r.state(i) != "running" { // as the call's documentation says of it
+	if r.state(i) != "running" { // the call's documentation requires this
 		return nil, core.Fail("IncorrectState", "The association %s is not the active association", i.Association)
 	}
 	if err := r.associate(i, in.IamInstanceProfile); err != nil {

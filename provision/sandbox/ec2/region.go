@@ -11,7 +11,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// fresh is a region's EC2 as AWS hands it out: a default VPC with an internet
+// fresh returns the EC2 part of a new region: a default VPC with an internet
 // gateway, its default group, and one public subnet in each zone.
 func fresh(region string) *database {
 	d := &database{
@@ -32,8 +32,8 @@ func fresh(region string) *database {
 	return d
 }
 
-// addVPCParts adds what every VPC has from its first moment: a main route table
-// and a group named default whose members may talk to each other.
+// addVPCParts adds what AWS creates with every VPC: a main route table, and a group
+// named default whose members may reach each other.
 func (d *database) addVPCParts(seed string, v *vpc, gateway string) {
 	t := &routeTable{ID: fixedID("rtb", seed), VPC: v.ID, Main: true, Gateway: gateway}
 	d.Routes[t.ID] = t
@@ -47,7 +47,7 @@ func (d *database) addVPCParts(seed string, v *vpc, gateway string) {
 
 var allowAll = rule{Protocol: "-1", CIDR: "0.0.0.0/0"}
 
-// fixedID is an id of EC2's form that is a function of a seed.
+// fixedID returns an id in EC2's format that depends only on the seed.
 func fixedID(prefix, seed string) string {
 	h := sha256.Sum256([]byte(prefix + "/" + seed))
 	return prefix + "-0" + hex.EncodeToString(h[:8])
@@ -67,8 +67,8 @@ func zones(region string) (list []string) {
 	return list
 }
 
-// instanceType is what is known of a type. The free ones are those of accounts
-// made after 15 July 2025.
+// instanceType describes an instance type. The free types are those of accounts
+// created after 15 July 2025.
 type instanceType struct {
 	name         string
 	cpus         int32
@@ -106,11 +106,11 @@ func findType(name string) (instanceType, bool) {
 	return instanceTypes[i], true
 }
 
-// noT2 are regions that opened after t2 had been superseded.
+// noT2 lists regions that opened after t3 replaced t2.
 var noT2 = []string{"eu-north-1", "ap-east-1", "eu-south-1", "ap-southeast-3", "il-central-1"}
 
-// offered reports whether a type is sold in a zone, as far as AWS's own table
-// has gaps: t2 in newer regions and zones, t3 in the oldest zone.
+// offered reports whether a zone offers a type. AWS's offerings have gaps: t2 in
+// newer regions and zones, t3 in the oldest zone.
 func offered(name, region, zone string) bool {
 	switch family, _, _ := strings.Cut(name, "."); family {
 	case "t2":
@@ -121,8 +121,8 @@ func offered(name, region, zone string) bool {
 	return true
 }
 
-// PublicImage is the id of AWS's own image that a public parameter names, or
-// empty. Its release changes as AWS publishes newer ones.
+// PublicImage returns the id of the AWS image that a public parameter names, or "".
+// release says which release of the image.
 func PublicImage(region, parameter string, release int) string {
 	for _, i := range publicImages(region, release) {
 		if parameter == "/aws/service/ami-amazon-linux-latest/"+i.Name {
@@ -132,7 +132,8 @@ func PublicImage(region, parameter string, release int) string {
 	return ""
 }
 
-// publicImages are AWS's images under the last part of their parameters' names.
+// publicImages returns AWS's images. The name of each is the last part of its
+// parameter's name.
 func publicImages(region string, release int) (list []*image) {
 	for _, name := range []string{
 		"al2023-ami-kernel-default-x86_64", "al2023-ami-kernel-default-arm64",
@@ -152,8 +153,8 @@ func publicImages(region string, release int) (list []*image) {
 	return list
 }
 
-// image is an image that may be launched: any release of AWS's, so that an
-// older one stays what it was.
+// image finds an image to launch. It may be any release: an old image stays
+// available.
 func (r *request) image(id string) *image {
 	for release := range r.Account.ImageRelease + 1 {
 		for _, i := range publicImages(r.Region, release) {

@@ -12,7 +12,7 @@ import (
 
 func init() { core.Register(service, describeRegions, core.Anything) }
 
-// The regions that every account has, and those that must be enabled first:
+// The regions that every account has, and those that an account must enable first:
 // https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 var (
 	everybodysRegions = []string{
@@ -25,7 +25,7 @@ var (
 	}
 )
 
-// describeRegions shows the regions that are off only if it is asked for all.
+// describeRegions shows regions that are off only if the request asks for all.
 func describeRegions(r *request, in *ec2.DescribeRegionsInput) (*ec2.DescribeRegionsOutput, error) {
 	known := slices.Concat(everybodysRegions, optInRegions)
 	for _, name := range in.RegionNames {

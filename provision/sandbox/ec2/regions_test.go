@@ -30,10 +30,10 @@ func TestRegions(t *testing.T) {
 		}
 	}
 	if out, err := home.DescribeRegions(ctx, &ec2.DescribeRegionsInput{RegionNames: []string{"eu-south-1"}}); err != nil || len(out.Regions) > 0 {
-		t.Errorf("a region that is off is shown: %v, %v", out, err)
+		t.Errorf("have %v, %v, want no region that is off", out, err)
 	}
 	_, err = ec2.NewFromConfig(account.Config("eu-south-1")).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{})
 	if api, _ := errors.AsType[smithy.APIError](err); api == nil || api.ErrorCode() != "AuthFailure" {
-		t.Errorf("a call to a region that is off: %v", err)
+		t.Errorf("a call to a region that is off: have %v, want AuthFailure", err)
 	}
 }

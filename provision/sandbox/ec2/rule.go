@@ -39,15 +39,15 @@ func revokeEgress(r *request, in *ec2.RevokeSecurityGroupEgressInput) (*ec2.Revo
 func ingress(g *securityGroup) *[]rule { return &g.Ingress }
 func egress(g *securityGroup) *[]rule  { return &g.Egress }
 
-// same reports whether two rules are one to EC2: the description is no part of
-// a rule's identity.
+// same reports whether two rules are the same to EC2, which ignores their
+// descriptions.
 func (u rule) same(o rule) bool {
 	u.Description, o.Description = "", ""
 	return u == o
 }
 
-// rules takes permissions apart, checks them, and writes addresses as EC2 does:
-// without host bits, IPv6 in its short form.
+// rules splits permissions into single rules and checks them. As EC2 does, it
+// removes the host bits of addresses and shortens IPv6.
 func (r *request) rules(list []types.IpPermission) (rules []rule, err error) {
 	for _, p := range list {
 		u, err := portsOf(p)
@@ -72,7 +72,7 @@ func (r *request) rules(list []types.IpPermission) (rules []rule, err error) {
 	return rules, nil
 }
 
-// portsOf is the protocol and the ports of a permission.
+// portsOf returns the protocol and the ports of a permission.
 func portsOf(p types.IpPermission) (rule, error) {
 	u := rule{Protocol: aws.ToString(p.IpProtocol), From: aws.ToInt32(p.FromPort), To: aws.ToInt32(p.ToPort)}
 	switch u.Protocol {
@@ -94,8 +94,8 @@ func portsOf(p types.IpPermission) (rule, error) {
 	return u, nil
 }
 
-// peers are the sources or destinations of a permission. A group of another
-// account, in a VPC that is peered, is known by its account only.
+// peers returns the sources or destinations of a permission. A group of another
+// account, in a peered VPC, is recognized only by its account.
 func (r *request) peers(p types.IpPermission) (peers []rule, err error) {
 	add := func(cidr *string, ok func(netip.Addr) bool, about *string) error {
 		c, err := netip.ParsePrefix(aws.ToString(cidr))
@@ -130,7 +130,7 @@ func (r *request) peers(p types.IpPermission) (peers []rule, err error) {
 
 const mostRules = 60
 
-// authorize adds all of the rules, or none.
+// authorize adds all of the rules or none.
 func (r *request) authorize(id *string, list []types.IpPermission, side func(*securityGroup) *[]rule) error {
 	d := r.db()
 	g := d.Groups[aws.ToString(id)]
@@ -156,7 +156,7 @@ func (r *request) authorize(id *string, list []types.IpPermission, side func(*se
 	return nil
 }
 
-// revoke removes all of the rules, or none.
+// revoke removes all of the rules or none.
 func (r *request) revoke(id *string, list []types.IpPermission, side func(*securityGroup) *[]rule) error {
 	d := r.db()
 	g := d.Groups[aws.ToString(id)]
@@ -201,8 +201,8 @@ func describeRules(r *request, in *ec2.UpdateSecurityGroupRuleDescriptionsIngres
 	return &ec2.UpdateSecurityGroupRuleDescriptionsIngressOutput{Return: aws.Bool(true)}, nil
 }
 
-// permissions puts rules together as EC2 shows them: one permission for each
-// protocol and range of ports.
+// permissions groups rules as EC2 shows them: one permission for each protocol and
+// port range.
 func permissions(account string, rules []rule) (list []types.IpPermission) {
 	at := map[rule]int{}
 	for _, u := range rules {

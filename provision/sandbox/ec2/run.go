@@ -19,9 +19,9 @@ import (
 
 func init() { core.Register(service, runInstances, runAccess) }
 
-// runInstances starts one instance. The token is looked at first, as on AWS: a
-// repeated request is answered with the instance that it has made, even if the
-// request would fail now. A request that failed does not use up its token.
+// runInstances starts one instance. As on AWS, it looks at the client token first:
+// a repeated request returns the instance that it created, even if it would fail
+// now. A failed request does not use up its token.
 func runInstances(r *request, in *ec2.RunInstancesInput) (*ec2.RunInstancesOutput, error) {
 	if aws.ToInt32(in.MinCount) != 1 || aws.ToInt32(in.MaxCount) != 1 {
 		return nil, core.Fail("InvalidParameterValue", "the sandbox starts one instance at a time")
@@ -39,7 +39,7 @@ func runInstances(r *request, in *ec2.RunInstancesInput) (*ec2.RunInstancesOutpu
 	return &ec2.RunInstancesOutput{OwnerId: &r.AccountID, Instances: []types.Instance{r.instance(l.start())}}, nil
 }
 
-// fingerprint is equal for equal requests.
+// fingerprint returns a hash that is equal for equal requests.
 func fingerprint(in *ec2.RunInstancesInput) string {
 	c := *in
 	c.ClientToken = nil
@@ -51,13 +51,13 @@ func fingerprint(in *ec2.RunInstancesInput) string {
 	return hex.EncodeToString(h[:])
 }
 
-// launch is a request to run an instance, as far as it has been checked.
+// launch is a request to run an instance. Its checks fill in the fields.
 type launch struct {
 	*request
 	d       *database
 	in      *ec2.RunInstancesInput
 	print   string
-	earlier *instance // what an earlier request with this token has made
+	earlier *instance // created by an earlier request with this token
 
 	subnet   *subnet
 	public   bool
@@ -72,8 +72,8 @@ type launch struct {
 	metadata metadata
 }
 
-// place finds the subnet and the groups, which stand in the interface or in the
-// request itself, but not in both.
+// place finds the subnet and the groups. Either the interface or the request itself
+// names them, but not both.
 func (l *launch) place() error {
 	id, groups := aws.ToString(l.in.SubnetId), l.in.SecurityGroupIds
 	var iface *types.InstanceNetworkInterfaceSpecification
@@ -103,7 +103,7 @@ func (l *launch) place() error {
 	return l.enter(groups)
 }
 
-// enter puts the interface into its groups, or into the VPC's default group.
+// enter sets the interface's groups, by default the VPC's default group.
 func (l *launch) enter(groups []string) error {
 	l.groups = slices.Clone(groups)
 	for _, g := range groups {
@@ -145,7 +145,7 @@ func (d *database) defaultGroup(vpc string) string {
 	return ""
 }
 
-// token looks for an earlier request. With a subnet, a token belongs to its zone:
+// token looks for an earlier request. A token is valid in the zone of the subnet:
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Run_Instance_Idempotency.html
 func (l *launch) token() error {
 	token := aws.ToString(l.in.ClientToken)
@@ -192,7 +192,7 @@ func (l *launch) start() *instance {
 		ID: l.ID("eni"), Instance: i.ID, Description: l.about, Subnet: l.subnet.ID, VPC: l.subnet.VPC, Zone: l.subnet.Zone,
 		PrivateIP: hostAddress(l.subnet.CIDR, 9+l.subnet.Used), Groups: l.groups, Tags: l.ofIface,
 	}
-	if l.public { // from the addresses that are kept for documentation
+	if l.public { // from the range reserved for documentation
 		n.PublicIP = fmt.Sprintf("203.0.113.%d", 10+l.Serial()%240)
 	}
 	l.d.Interfaces[n.ID] = n

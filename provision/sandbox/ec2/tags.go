@@ -12,7 +12,7 @@ func init() {
 	core.Register(service, deleteTags, deleteTagsAccess)
 }
 
-// createTags changes all of the objects, or none.
+// createTags changes all of the objects or none.
 func createTags(r *request, in *ec2.CreateTagsInput) (*ec2.CreateTagsOutput, error) {
 	d := r.db()
 	next := make([]core.Tags, len(in.Resources))
@@ -32,7 +32,8 @@ func createTags(r *request, in *ec2.CreateTagsInput) (*ec2.CreateTagsOutput, err
 	return &ec2.CreateTagsOutput{}, nil
 }
 
-// deleteTags removes a tag that is given with a value only if it has that value.
+// deleteTags removes a tag. If the request gives a value, it removes the tag only if
+// the value matches.
 func deleteTags(r *request, in *ec2.DeleteTagsInput) (*ec2.DeleteTagsOutput, error) {
 	d := r.db()
 	for _, id := range in.Resources {

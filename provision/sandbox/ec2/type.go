@@ -24,7 +24,7 @@ func describeOfferings(r *request, in *ec2.DescribeInstanceTypeOfferingsInput) (
 	case types.LocationTypeAvailabilityZone:
 		places = zones(r.Region)
 	default:
-		return nil, core.Fail("InvalidParameterValue", "the sandbox knows no location type %s", in.LocationType)
+		return nil, core.Fail("InvalidParameterValue", "the sandbox does not support the location type %s", in.LocationType)
 	}
 	out := &ec2.DescribeInstanceTypeOfferingsOutput{}
 	for _, t := range instanceTypes {
@@ -49,7 +49,7 @@ func describeOfferings(r *request, in *ec2.DescribeInstanceTypeOfferingsInput) (
 	return out, nil
 }
 
-// describeInstanceTypes knows the types that are sold in the region.
+// describeInstanceTypes shows the types that the region offers.
 func describeInstanceTypes(r *request, in *ec2.DescribeInstanceTypesInput) (*ec2.DescribeInstanceTypesOutput, error) {
 	for _, name := range in.InstanceTypes {
 		if _, ok := findType(string(name)); !ok || !offered(string(name), r.Region, r.Region) {

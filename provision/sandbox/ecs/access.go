@@ -7,18 +7,18 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// What AWS looks at for ECS's calls:
+// The authorization of ECS's calls:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
 
-// clusterARN takes a short name or an ARN.
+// clusterARN returns a cluster's ARN, given a short name or an ARN.
 func (r *request) clusterARN(name string) string { return r.arnOf("cluster/" + clusterName(&name)) }
 
 func clusterAccess[I any](r *request, a core.Access, in *I) []core.Access {
 	return a.To(r.clusterARN(core.Text(in, "Cluster")))
 }
 
-// inClusterAccess is for calls whose resource is everything; a condition may be
-// about the cluster.
+// inClusterAccess is for calls that are checked against "*". A condition may name
+// the cluster.
 func inClusterAccess[I any](r *request, a core.Access, in *I) []core.Access {
 	return []core.Access{a.WithContext("ecs:cluster", r.clusterARN(core.Text(in, "Cluster")))}
 }

@@ -20,7 +20,7 @@ func init() {
 	core.Register(service, deleteCluster, clusterAccess)
 }
 
-// cluster shows a cluster; what has to be asked for is left out otherwise.
+// cluster returns a cluster as ECS shows it, with the optional fields in include.
 func (r *request) cluster(c *cluster, include ...types.ClusterField) types.Cluster {
 	d := r.db()
 	o := types.Cluster{
@@ -53,7 +53,7 @@ func (r *request) cluster(c *cluster, include ...types.ClusterField) types.Clust
 	return o
 }
 
-// createCluster answers with the cluster that exists already, and then ignores
+// createCluster returns the cluster if it already exists, and then ignores
 // everything else in the request.
 func createCluster(r *request, in *ecs.CreateClusterInput) (*ecs.CreateClusterOutput, error) {
 	d, name := r.db(), clusterName(in.ClusterName)
@@ -87,8 +87,8 @@ func createCluster(r *request, in *ecs.CreateClusterInput) (*ecs.CreateClusterOu
 	return &ecs.CreateClusterOutput{Cluster: &o}, nil
 }
 
-// describeClusters names what is missing instead of failing. A deleted cluster
-// is still there, and INACTIVE.
+// describeClusters lists missing clusters as failures instead of returning an
+// error. A deleted cluster still exists, as INACTIVE.
 func describeClusters(r *request, in *ecs.DescribeClustersInput) (*ecs.DescribeClustersOutput, error) {
 	names := in.Clusters
 	if len(names) == 0 {
@@ -134,8 +134,8 @@ func updateCluster(r *request, in *ecs.UpdateClusterInput) (*ecs.UpdateClusterOu
 	return &ecs.UpdateClusterOutput{Cluster: &o}, nil
 }
 
-// putProviders replaces the whole list: what is not named is dissociated, unless
-// tasks use it.
+// putProviders replaces the whole list. It fails if tasks use a provider that is
+// not in the new list.
 func putProviders(r *request, in *ecs.PutClusterCapacityProvidersInput) (*ecs.PutClusterCapacityProvidersOutput, error) {
 	c, err := r.active(in.Cluster)
 	if err != nil {
@@ -155,7 +155,7 @@ func putProviders(r *request, in *ecs.PutClusterCapacityProvidersInput) (*ecs.Pu
 	return &ecs.PutClusterCapacityProvidersOutput{Cluster: &o}, nil
 }
 
-// deleteCluster leaves the cluster behind, INACTIVE; deleting it again is fine.
+// deleteCluster marks the cluster INACTIVE. Deleting it again succeeds.
 func deleteCluster(r *request, in *ecs.DeleteClusterInput) (*ecs.DeleteClusterOutput, error) {
 	d := r.db()
 	c := d.Clusters[clusterName(in.Cluster)]

@@ -72,8 +72,8 @@ func registerTaskDefinition(r *request, in *ecs.RegisterTaskDefinitionInput) (*e
 	return &ecs.RegisterTaskDefinitionOutput{TaskDefinition: r.definition(def), Tags: tagList(t)}, nil
 }
 
-// findDefinition takes an ARN, family:revision, or a family, which means its
-// latest active revision.
+// findDefinition finds a task definition by ARN, by family:revision, or by family,
+// which means its latest active revision.
 func (r *request) findDefinition(s *string) (*taskDefinition, error) {
 	name := aws.ToString(s)
 	name = name[strings.LastIndex(name, "/")+1:]

@@ -1,6 +1,7 @@
-// Package ecs is the sandbox's Elastic Container Service: clusters, services,
-// task definitions, and tasks that run until they are stopped. It asks IAM
-// whether the roles of a task definition exist.
+// Package ecs is the sandbox's ECS: clusters, services, task definitions and tasks.
+//
+// Tasks run until a call stops them. It asks iam whether the roles of a task
+// definition exist.
 package ecs
 
 import (
@@ -21,12 +22,12 @@ var service = core.NewService("ecs", func(r *core.Request) *request { return &re
 
 var part = core.Regional("ecs", fresh, inventory)
 
-// request is a call in the hands of one of ECS's operations.
+// request is one call to ECS.
 type request struct{ *core.Request }
 
 func (r *request) db() *database { return part.In(r.Request) }
 
-// database is a region's part of ECS.
+// database is ECS's part of a region.
 type database struct {
 	Clusters    map[string]*cluster        `json:"clusters"`    // by name; inactive ones stay
 	Tasks       map[string]*task           `json:"tasks"`       // by ARN
@@ -58,7 +59,7 @@ type task struct {
 	Provider   string    `json:"provider"`
 	Group      string    `json:"group"`
 	StartedBy  string    `json:"started_by"`
-	Role       string    `json:"role,omitempty"` // of the run, in place of the definition's
+	Role       string    `json:"role,omitempty"` // overrides the definition's role
 	Created    time.Time `json:"created"`
 	Tags       core.Tags `json:"tags"`
 }
@@ -110,7 +111,7 @@ func clientError(format string, args ...any) error {
 	return &types.ClientException{Message: aws.String(fmt.Sprintf(format, args...))}
 }
 
-// clusterName is the name in a short name or ARN; without either it is default.
+// clusterName returns the name in a short name or an ARN; nil means "default".
 func clusterName(s *string) string {
 	if aws.ToString(s) == "" {
 		return "default"
@@ -118,7 +119,7 @@ func clusterName(s *string) string {
 	return (*s)[strings.LastIndex(*s, "/")+1:]
 }
 
-// active is a cluster that can be used.
+// active finds a cluster that is not INACTIVE.
 func (r *request) active(name *string) (*cluster, error) {
 	if c := r.db().Clusters[clusterName(name)]; c != nil && c.Status == "ACTIVE" {
 		return c, nil
@@ -128,8 +129,8 @@ func (r *request) active(name *string) (*cluster, error) {
 
 var clusterChars = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
 
-// checkProviders refuses capacity providers that do not exist here, and a
-// strategy that speaks of others than the cluster has.
+// checkProviders rejects unknown capacity providers, and a strategy with providers
+// that the cluster does not have.
 func checkProviders(providers []string, strategy []types.CapacityProviderStrategyItem) ([]strategyItem, error) {
 	for _, p := range providers {
 		if p != "FARGATE" && p != "FARGATE_SPOT" {

@@ -16,51 +16,52 @@ import (
 
 var bg = context.Background()
 
-// crew is an account with a client for ECS.
-type crew struct {
+// client is a sandbox account with an ECS client.
+type client struct {
 	*sandbox.Account
 	ecs *ecs.Client
 }
 
-func newCrew(region string) crew {
+func newClient(region string) client {
 	a := sandbox.New()
-	return crew{a, ecs.NewFromConfig(a.Config(region))}
+	return client{a, ecs.NewFromConfig(a.Config(region))}
 }
 
-// ruling is a rule of AWS that the sandbox keeps, as another hand meets it.
-type ruling struct {
+// ruleTest is a test of one AWS rule that the sandbox enforces.
+type ruleTest struct {
 	name string
-	do   func(crew) error
-	code string // empty: it works
+	do   func(client) error
+	code string // empty if the call succeeds
 }
 
 func TestRules(t *testing.T) {
-	for _, rules := range [][]ruling{clusterRules, taskRules} {
+	for _, rules := range [][]ruleTest{clusterRules, taskRules} {
 		for _, r := range rules {
-			t.Run(r.name, func(t *testing.T) { try.WantCode(t, r.do(newCrew("us-east-1")), r.code) })
+			t.Run(r.name, func(t *testing.T) { try.WantCode(t, r.do(newClient("us-east-1")), r.code) })
 		}
 	}
 }
 
-func (c crew) cluster(name string, providers ...string) error {
+func (c client) cluster(name string, providers ...string) error {
 	_, err := c.ecs.CreateCluster(bg, &ecs.CreateClusterInput{ClusterName: &name, CapacityProviders: providers})
 	return err
 }
 
-func (c crew) deleteCluster() error {
+func (c client) deleteCluster() error {
 	_, err := c.ecs.DeleteCluster(bg, &ecs.DeleteClusterInput{Cluster: aws.String("c")})
 	return err
 }
 
-func (c crew) providers(strategy []types.CapacityProviderStrategyItem, providers ...string) error {
+func (c client) providers(strategy []types.CapacityProviderStrategyItem, providers ...string) error {
 	_, err := c.ecs.PutClusterCapacityProviders(bg, &ecs.PutClusterCapacityProvidersInput{
 		Cluster: aws.String("c"), CapacityProviders: providers, DefaultCapacityProviderStrategy: strategy,
 	})
 	return err
 }
 
-// flow registers a task definition, and runs it in the cluster c.
-func (c crew) flow(provider string) string {
+// flow registers a task definition and runs it in cluster c. It returns the task's
+// ARN.
+func (c client) flow(provider string) string {
 	try.Must(c.ecs.RegisterTaskDefinition(bg, &ecs.RegisterTaskDefinitionInput{
 		Family: aws.String("flow"), ContainerDefinitions: []types.ContainerDefinition{{Image: aws.String("python:3.12")}},
 	}))
@@ -76,64 +77,64 @@ func item(provider string, base int32) types.CapacityProviderStrategyItem {
 
 var none = []types.CapacityProviderStrategyItem{}
 
-var clusterRules = []ruling{
-	{"bad name", func(c crew) error { return c.cluster("my cluster") }, "InvalidParameterException"},
-	{"long name", func(c crew) error { return c.cluster(strings.Repeat("c", 256)) }, "InvalidParameterException"},
-	{"unknown provider", func(c crew) error { return c.cluster("c", "FOG") }, "InvalidParameterException"},
-	{"strategy of a provider that the cluster has not", func(c crew) error {
+var clusterRules = []ruleTest{
+	{"bad name", func(c client) error { return c.cluster("my cluster") }, "InvalidParameterException"},
+	{"long name", func(c client) error { return c.cluster(strings.Repeat("c", 256)) }, "InvalidParameterException"},
+	{"unknown provider", func(c client) error { return c.cluster("c", "FOG") }, "InvalidParameterException"},
+	{"strategy with a provider that the cluster lacks", func(c client) error {
 		try.Must(0, c.cluster("c"))
 		return c.providers([]types.CapacityProviderStrategyItem{item("FARGATE", 0)}, "FARGATE_SPOT")
 	}, "InvalidParameterException"},
-	{"two bases", func(c crew) error {
+	{"two bases", func(c client) error {
 		try.Must(0, c.cluster("c"))
 		return c.providers([]types.CapacityProviderStrategyItem{item("FARGATE", 1), item("FARGATE_SPOT", 1)}, "FARGATE", "FARGATE_SPOT")
 	}, "InvalidParameterException"},
-	{"providers of an unknown cluster", func(c crew) error { return c.providers(none, "FARGATE") }, "ClusterNotFoundException"},
-	{"take away a provider in use", func(c crew) error {
+	{"providers of an unknown cluster", func(c client) error { return c.providers(none, "FARGATE") }, "ClusterNotFoundException"},
+	{"remove a provider in use", func(c client) error {
 		try.Must(0, c.cluster("c", "FARGATE", "FARGATE_SPOT"))
 		c.flow("FARGATE_SPOT")
 		return c.providers(none, "FARGATE")
 	}, "ResourceInUseException"},
-	{"bad setting", func(c crew) error {
+	{"bad setting", func(c client) error {
 		try.Must(0, c.cluster("c"))
 		_, err := c.ecs.UpdateCluster(bg, &ecs.UpdateClusterInput{Cluster: aws.String("c"), Settings: []types.ClusterSetting{
 			{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("on")},
 		}})
 		return err
 	}, "InvalidParameterException"},
-	{"reserved tag", func(c crew) error {
+	{"reserved tag", func(c client) error {
 		_, err := c.ecs.CreateCluster(bg, &ecs.CreateClusterInput{Tags: []types.Tag{{Key: aws.String("aws:x"), Value: aws.String("y")}}})
 		return err
 	}, "InvalidParameterException"},
-	{"tag an unknown cluster", func(c crew) error {
+	{"tag an unknown cluster", func(c client) error {
 		_, err := c.ecs.TagResource(bg, &ecs.TagResourceInput{
 			ResourceArn: aws.String("arn:aws:ecs:us-east-1:123456789012:cluster/c"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}},
 		})
 		return err
 	}, "ClusterNotFoundException"},
-	{"delete an unknown cluster", func(c crew) error { return c.deleteCluster() }, "ClusterNotFoundException"},
-	{"delete twice", func(c crew) error {
+	{"delete an unknown cluster", func(c client) error { return c.deleteCluster() }, "ClusterNotFoundException"},
+	{"delete twice", func(c client) error {
 		try.Must(0, c.cluster("c"))
 		try.Must(0, c.deleteCluster())
 		return c.deleteCluster()
 	}, ""},
-	{"delete with a task", func(c crew) error {
+	{"delete with a task", func(c client) error {
 		try.Must(0, c.cluster("c", "FARGATE"))
 		c.flow("FARGATE")
 		return c.deleteCluster()
 	}, "ClusterContainsTasksException"},
-	{"delete when the task has stopped", func(c crew) error {
+	{"delete after the task has stopped", func(c client) error {
 		try.Must(0, c.cluster("c", "FARGATE"))
 		try.Must(c.ecs.StopTask(bg, &ecs.StopTaskInput{Cluster: aws.String("c"), Task: aws.String(c.flow("FARGATE"))}))
 		return c.deleteCluster()
 	}, ""},
-	{"delete with a service", func(c crew) error {
+	{"delete with a service", func(c client) error {
 		try.Must(0, c.cluster("c", "FARGATE"))
 		try.Must(c.ecs.StopTask(bg, &ecs.StopTaskInput{Cluster: aws.String("c"), Task: aws.String(c.flow("FARGATE"))}))
 		try.Must(c.ecs.CreateService(bg, &ecs.CreateServiceInput{Cluster: aws.String("c"), ServiceName: aws.String("s"), TaskDefinition: aws.String("flow")}))
 		return c.deleteCluster()
 	}, "ClusterContainsServicesException"},
-	{"delete a service that is scaled up", func(c crew) error {
+	{"delete a service that is scaled up", func(c client) error {
 		try.Must(0, c.cluster("c", "FARGATE"))
 		c.flow("FARGATE")
 		try.Must(c.ecs.CreateService(bg, &ecs.CreateServiceInput{
@@ -144,19 +145,19 @@ var clusterRules = []ruling{
 	}, "InvalidParameterException"},
 }
 
-var taskRules = []ruling{
-	{"unknown task definition", func(c crew) error {
+var taskRules = []ruleTest{
+	{"unknown task definition", func(c client) error {
 		try.Must(0, c.cluster("c"))
 		_, err := c.ecs.RunTask(bg, &ecs.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String("flow")})
 		return err
 	}, "ClientException"},
-	{"task in an inactive cluster", func(c crew) error {
+	{"task in an inactive cluster", func(c client) error {
 		try.Must(0, c.cluster("c"))
 		try.Must(0, c.deleteCluster())
 		_, err := c.ecs.RunTask(bg, &ecs.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String("flow")})
 		return err
 	}, "ClusterNotFoundException"},
-	{"task definition with an unknown role", func(c crew) error {
+	{"task definition with an unknown role", func(c client) error {
 		_, err := c.ecs.RegisterTaskDefinition(bg, &ecs.RegisterTaskDefinitionInput{
 			Family: aws.String("flow"), ContainerDefinitions: []types.ContainerDefinition{{Image: aws.String("python:3.12")}},
 			TaskRoleArn: aws.String("arn:aws:iam::123456789012:role/none"),
@@ -165,9 +166,9 @@ var taskRules = []ruling{
 	}, "ClientException"},
 }
 
-// An existing cluster is the answer to its creation, and stays as it is.
+// Creating an existing cluster returns it unchanged.
 func TestCreateExistingCluster(t *testing.T) {
-	c := newCrew("us-east-1")
+	c := newClient("us-east-1")
 	try.Must(0, c.cluster("c", "FARGATE"))
 	try.Must(0, c.cluster("c", "FARGATE_SPOT"))
 	out := try.Must(c.ecs.DescribeClusters(bg, &ecs.DescribeClustersInput{Clusters: []string{"c", "d"}}))
@@ -179,9 +180,10 @@ func TestCreateExistingCluster(t *testing.T) {
 	}
 }
 
-// A deleted cluster is INACTIVE and without its past; its name can be used again.
+// A deleted cluster is INACTIVE, and its name can be reused. The new cluster does not
+// inherit its settings.
 func TestInactiveCluster(t *testing.T) {
-	c := newCrew("us-east-1")
+	c := newClient("us-east-1")
 	try.Must(0, c.cluster("c", "FARGATE"))
 	try.Must(0, c.deleteCluster())
 	out := try.Must(c.ecs.DescribeClusters(bg, &ecs.DescribeClustersInput{Clusters: []string{"c"}}))
@@ -195,9 +197,9 @@ func TestInactiveCluster(t *testing.T) {
 	}
 }
 
-// The list of providers is replaced as a whole.
+// PutClusterCapacityProviders replaces the whole list.
 func TestPutProviders(t *testing.T) {
-	c := newCrew("us-east-1")
+	c := newClient("us-east-1")
 	try.Must(0, c.cluster("c", "FARGATE"))
 	try.Must(0, c.providers(none, "FARGATE_SPOT"))
 	out := try.Must(c.ecs.DescribeClusters(bg, &ecs.DescribeClustersInput{Clusters: []string{"c"}}))
@@ -206,12 +208,13 @@ func TestPutProviders(t *testing.T) {
 	}
 }
 
-// The first cluster of all races with its service-linked role, once.
+// The creation of the first cluster fails once, because its service-linked role is
+// not ready.
 func TestFirstCluster(t *testing.T) {
-	c := newCrew("us-east-1")
+	c := newClient("us-east-1")
 	c.FirstCluster = true
 	if err := c.cluster("c"); err == nil || !strings.Contains(err.Error(), "service linked role") {
-		t.Errorf("the first time: %v", err)
+		t.Errorf("first cluster: have %v, want an error about the service-linked role", err)
 	}
 	for _, name := range []string{"c", "d"} {
 		try.WantCode(t, c.cluster(name), "")

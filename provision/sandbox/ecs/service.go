@@ -30,7 +30,7 @@ func (r *request) service(s *ecsService) *types.Service {
 	}
 }
 
-// createService makes a service whose tasks this sandbox does not start.
+// createService creates a service. The sandbox does not start its tasks.
 func createService(r *request, in *ecs.CreateServiceInput) (*ecs.CreateServiceOutput, error) {
 	c, err := r.active(in.Cluster)
 	if err != nil {
@@ -124,7 +124,7 @@ func describeServices(r *request, in *ecs.DescribeServicesInput) (*ecs.DescribeS
 	return out, nil
 }
 
-// tagsOf is the place where an object's tags are, by its ARN.
+// tagsOf returns a pointer to the tags of the object with an ARN.
 func (r *request) tagsOf(arn *string) (*core.Tags, error) {
 	a := aws.ToString(arn)
 	d := r.db()

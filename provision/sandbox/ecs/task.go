@@ -33,7 +33,7 @@ func (r *request) task(t *task) types.Task {
 	}
 }
 
-// runTask starts tasks on Fargate, which run until they are stopped.
+// runTask starts tasks on Fargate. They run until a call stops them.
 func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	c, err := r.active(in.Cluster)
 	if err != nil {
@@ -79,7 +79,7 @@ func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	return out, nil
 }
 
-// findTask takes an ARN or the id at its end.
+// findTask finds a task by its ARN or its id.
 func (r *request) findTask(c *cluster, name string) *task {
 	for arn, t := range r.db().Tasks {
 		if t.Cluster == c.Name && (arn == name || strings.HasSuffix(arn, "/"+name)) {

@@ -1,4 +1,4 @@
-// Genservices writes services.go, which links every service into the sandbox.
+// Genservices writes services.go, which links every sandbox service into the program.
 // Run it in provision/sandbox:
 //
 //	go generate
@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// render is services.go for the services in a folder.
+// render returns services.go for the services in a folder.
 func render(dir string) ([]byte, error) {
 	names, err := services(dir)
 	if err != nil {
@@ -42,7 +42,7 @@ func render(dir string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// services are the folders whose files import core, tests aside, in order.
+// services returns, in order, the folders in which a non-test file imports core.
 func services(dir string) (names []string, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*.go"))
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestInStep holds services.go against the folders.
-func TestInStep(t *testing.T) {
+// TestServicesUpToDate compares services.go with the folders.
+func TestServicesUpToDate(t *testing.T) {
 	want, err := render("..")
 	if err != nil {
 		t.Fatal(err)
@@ -17,11 +17,11 @@ func TestInStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(have) != string(want) {
-		t.Error("services.go does not list the services that there are: run go generate in provision/sandbox")
+		t.Errorf("services.go is out of date: run go generate in provision/sandbox; have\n%s\nwant\n%s", have, want)
 	}
 }
 
-// TestServices: a folder with one file that imports core is a service.
+// TestServices checks that a folder is a service if one of its files imports core.
 func TestServices(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{

@@ -8,7 +8,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// What AWS looks at for IAM's calls:
+// The authorization of IAM's calls:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 
 func roleAccess[I any](r *request, a core.Access, in *I) []core.Access {
@@ -23,7 +23,7 @@ func policyAccess[I any](_ *request, a core.Access, in *I) []core.Access {
 	return a.To(core.Text(in, "PolicyArn"))
 }
 
-// attachAccess is about a role; a condition may be about the policy.
+// attachAccess covers the role. A condition may name the policy.
 func attachAccess[I any](r *request, a core.Access, in *I) []core.Access {
 	return roleAccess(r, a.WithContext("iam:PolicyARN", core.Text(in, "PolicyArn")), in)
 }
@@ -51,7 +51,7 @@ func simulateAccess(_ *request, a core.Access, in *iam.SimulatePrincipalPolicyIn
 	return a.To(aws.ToString(in.PolicySourceArn))
 }
 
-// Pass is what it takes to give a role to EC2.
+// Pass returns the access to pass a role to EC2.
 func Pass(r *core.Request, role string) core.Access {
 	service := "ec2.amazonaws.com"
 	if r.Partition() == "aws-cn" {
@@ -69,7 +69,7 @@ func (r *request) roleARN(name string) string {
 
 func (r *request) profileARN(name string) string { return r.ARN("iam", "", "instance-profile/"+name) }
 
-// given are the tags of a request, which nobody has checked yet.
+// given returns the tags of a request, unchecked.
 func given(list []types.Tag) core.Tags {
 	t := core.Tags{}
 	for _, p := range list {

@@ -11,8 +11,8 @@ import (
 
 func init() { core.Register(service, getAccountAuthorizationDetails, core.Anything) }
 
-// getAccountAuthorizationDetails knows roles, and of them what is needed. Unlike
-// ListRoles it shows their tags.
+// getAccountAuthorizationDetails shows roles only. Unlike ListRoles it shows their
+// tags.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
 func getAccountAuthorizationDetails(r *request, in *iam.GetAccountAuthorizationDetailsInput) (*iam.GetAccountAuthorizationDetailsOutput, error) {
 	if !slices.Equal(in.Filter, []types.EntityType{types.EntityTypeRole}) {

@@ -1,4 +1,4 @@
 package iam
 
-// AWSPolicies are the managed policies of AWS that there are.
+// AWSPolicies lists the AWS managed policies that the sandbox has.
 var AWSPolicies = awsPolicies

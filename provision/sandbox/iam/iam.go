@@ -1,7 +1,8 @@
-// Package iam is the sandbox's Identity and Access Management. Other services ask
-// it for roles and instance profiles (RoleNamed, ProfileNamed, ProfileOf), for
-// the names that a policy may speak of (Principal), and for what it takes to give
-// a role to EC2 (Pass); it asks none of them.
+// Package iam is the sandbox's IAM: roles, instance profiles and policies.
+//
+// Other services ask it for roles and instance profiles (RoleNamed, ProfileNamed,
+// ProfileOf), whether a principal exists (Principal), and for the access to pass a
+// role to EC2 (Pass). It imports none of them.
 package iam
 
 import (
@@ -22,20 +23,20 @@ var service = core.NewService("iam", func(r *core.Request) *request { return &re
 
 var part = core.Global("iam", inventory)
 
-// request is a call in the hands of one of IAM's operations.
+// request is one call to IAM.
 type request struct{ *core.Request }
 
 func (r *request) db() *database { return part.Of(r.Request) }
 
-// database is what IAM holds; it belongs to no region. Names are unique whatever
-// their case: the maps' keys are lower-case names.
+// database is IAM's part, which belongs to no region. Names are unique regardless of
+// case, so the keys of the maps are lower-case names.
 type database struct {
 	Roles    map[string]*Role    `json:"roles,omitempty"`
 	Profiles map[string]*Profile `json:"profiles,omitempty"`
 	Policies map[string]*policy  `json:"policies,omitempty"` // customer managed, by ARN
 }
 
-// Role is a role.
+// Role is an IAM role.
 type Role struct {
 	Name        string            `json:"name"`
 	Path        string            `json:"path"`
@@ -56,10 +57,10 @@ type Profile struct {
 	Path    string    `json:"path"`
 	ARN     string    `json:"arn"`
 	ID      string    `json:"id"`
-	Role    string    `json:"role,omitempty"` // its one role's name
+	Role    string    `json:"role,omitempty"` // the name of its one role
 	Tags    core.Tags `json:"tags,omitempty"`
 	Created time.Time `json:"created"`
-	Changed time.Time `json:"changed"` // when it was made or got its role
+	Changed time.Time `json:"changed"` // when it was created or got its role
 }
 
 type policy struct {
@@ -71,20 +72,20 @@ type policy struct {
 	Created  time.Time `json:"created"`
 }
 
-// inventory leaves out the roles that services made for themselves.
+// inventory omits service-linked roles.
 func inventory(_ *core.Request, d *database) any {
 	c := *d
 	c.Roles = core.Without(d.Roles, (*Role).linked)
 	return c
 }
 
-// RoleNamed is the role of a name, or nil.
+// RoleNamed returns the role with a name, or nil.
 func RoleNamed(r *core.Request, name string) *Role { return part.Of(r).role(name) }
 
-// ProfileNamed is the instance profile of a name, or nil.
+// ProfileNamed returns the instance profile with a name, or nil.
 func ProfileNamed(r *core.Request, name string) *Profile { return part.Of(r).profile(name) }
 
-// ProfileOf is the instance profile of an ARN, or nil.
+// ProfileOf returns the instance profile with an ARN, or nil.
 func ProfileOf(r *core.Request, arn string) *Profile {
 	for _, p := range part.Of(r).Profiles {
 		if p.ARN == arn {
@@ -94,10 +95,10 @@ func ProfileOf(r *core.Request, arn string) *Profile {
 	return nil
 }
 
-// role is the role of a name, or nil.
+// role returns the role with a name, or nil.
 func (d *database) role(name string) *Role { return d.Roles[strings.ToLower(name)] }
 
-// profile is the instance profile of a name, or nil.
+// profile returns the instance profile with a name, or nil.
 func (d *database) profile(name string) *Profile { return d.Profiles[strings.ToLower(name)] }
 
 func (d *database) mustRole(name *string) (*Role, error) {
@@ -118,7 +119,7 @@ func (d *database) mustProfile(name *string) (*Profile, error) {
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const (
 	mostTrust       = 2048
-	mostInline      = 10240 // of a role's inline policies together, without white space
+	mostInline      = 10240 // total of a role's inline policies, without white space
 	mostManaged     = 6144
 	mostAttachments = 10
 	mostProfileName = 128
@@ -169,12 +170,12 @@ func limitExceeded(format string, args ...any) error {
 	return &types.LimitExceededException{Message: aws.String(fmt.Sprintf(format, args...))}
 }
 
-// encoded is a document as IAM sends it: percent-encoded as RFC 3986 has it.
+// encoded returns a document as IAM sends it: percent-encoded per RFC 3986.
 func encoded(document string) *string {
 	return aws.String(strings.ReplaceAll(url.QueryEscape(document), "+", "%20"))
 }
 
-// newTags checks new tags and adds them to those that an object has.
+// newTags checks new tags and adds them to the tags of an object.
 func newTags(have core.Tags, list []types.Tag) (core.Tags, error) {
 	add := make([]core.Tag, 0, len(list))
 	for _, t := range list {

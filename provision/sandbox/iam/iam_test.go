@@ -20,34 +20,34 @@ const (
 	execution = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 )
 
-// hand is a hand that also changes policies.
-type hand struct{ try.Hand }
+// client is a try.User that can also change policies.
+type client struct{ try.User }
 
-func newHand(region string) hand { return hand{try.New(region)} }
+func newClient(region string) client { return client{try.New(region)} }
 
-func (h hand) putPolicy(role, name, doc string) error {
+func (h client) putPolicy(role, name, doc string) error {
 	_, err := h.IAM.PutRolePolicy(context.Background(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &name, PolicyDocument: &doc})
 	return err
 }
 
-func (h hand) attach(role, arn string) error {
+func (h client) attach(role, arn string) error {
 	_, err := h.IAM.AttachRolePolicy(context.Background(), &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
 	return err
 }
 
-func (h hand) deleteRole(name string) error {
+func (h client) deleteRole(name string) error {
 	_, err := h.IAM.DeleteRole(context.Background(), &iam.DeleteRoleInput{RoleName: &name})
 	return err
 }
 
-func (h hand) create(name, trust string, tags ...types.Tag) error {
+func (h client) create(name, trust string, tags ...types.Tag) error {
 	_, err := h.IAM.CreateRole(context.Background(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust, Tags: tags})
 	return err
 }
 
 func iamTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 
-// longTrust is a trust policy of a certain size.
+// longTrust returns a trust policy of a given size.
 func longTrust(size int) string {
 	long := strings.Replace(try.Trust, `"Effect"`, `"Sid":"","Effect"`, 1)
 	return strings.Replace(long, `"Sid":"`, `"Sid":"`+strings.Repeat("s", size-len(long)), 1)
@@ -61,68 +61,68 @@ func TestIAMRules(t *testing.T) {
 	service := `"Principal":{"Service":"ec2.amazonaws.com"},`
 	for _, c := range []struct {
 		name string
-		do   func(h hand) error
+		do   func(h client) error
 		want string
 	}{
-		{"64 characters", func(h hand) error { return h.Role(strings.Repeat("r", 64)) }, ""},
-		{"65 characters", func(h hand) error { return h.Role(strings.Repeat("r", 65)) }, "ValidationError"},
-		{"character", func(h hand) error { return h.Role("a b") }, "ValidationError"},
-		{"another case", func(h hand) error { return h.Role("ONE") }, "EntityAlreadyExists"},
-		{"not JSON", func(h hand) error { return h.create("r", "{bad") }, "MalformedPolicyDocument"},
-		{"unknown element", func(h hand) error { return h.create("r", strings.Replace(try.Trust, "Effect", "Affect", 1)) }, "MalformedPolicyDocument"},
-		{"no principal", func(h hand) error { return h.create("r", try.Policy(`"Effect":"Allow","Action":"sts:AssumeRole"`)) }, "MalformedPolicyDocument"},
-		{"trust with resource", func(h hand) error {
+		{"64 characters", func(h client) error { return h.Role(strings.Repeat("r", 64)) }, ""},
+		{"65 characters", func(h client) error { return h.Role(strings.Repeat("r", 65)) }, "ValidationError"},
+		{"character", func(h client) error { return h.Role("a b") }, "ValidationError"},
+		{"another case", func(h client) error { return h.Role("ONE") }, "EntityAlreadyExists"},
+		{"not JSON", func(h client) error { return h.create("r", "{bad") }, "MalformedPolicyDocument"},
+		{"unknown element", func(h client) error { return h.create("r", strings.Replace(try.Trust, "Effect", "Affect", 1)) }, "MalformedPolicyDocument"},
+		{"no principal", func(h client) error { return h.create("r", try.Policy(`"Effect":"Allow","Action":"sts:AssumeRole"`)) }, "MalformedPolicyDocument"},
+		{"trust with resource", func(h client) error {
 			return h.create("r", try.Policy(`"Effect":"Allow",`+service+`"Action":"sts:AssumeRole","Resource":"*"`))
 		}, "MalformedPolicyDocument"},
-		{"unknown role as principal", func(h hand) error {
+		{"unknown role as principal", func(h client) error {
 			return h.create("r", try.Policy(`"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/nobody"},"Action":"sts:AssumeRole"`))
 		}, "MalformedPolicyDocument"},
-		{"known role as principal", func(h hand) error {
+		{"known role as principal", func(h client) error {
 			return h.create("r", try.Policy(`"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::123456789012:role/one"]},"Action":"sts:AssumeRole"`))
 		}, ""},
-		{"trust of 2,048 characters", func(h hand) error { return h.create("r", longTrust(2048)) }, ""},
-		{"trust of 2,049 characters", func(h hand) error { return h.create("r", longTrust(2049)) }, "LimitExceeded"},
-		{"51 tags", func(h hand) error { return h.create("r", try.Trust, many...) }, "LimitExceeded"},
-		{"50 tags", func(h hand) error { return h.create("r", try.Trust, many[:50]...) }, ""},
-		{"tag of AWS", func(h hand) error { return h.create("r", try.Trust, iamTag("AWS:x", "v")) }, "InvalidInput"},
-		{"tag character", func(h hand) error { return h.create("r", try.Trust, iamTag("k", "a*b")) }, "InvalidInput"},
-		{"tag twice", func(h hand) error { return h.create("r", try.Trust, iamTag("k", "1"), iamTag("K", "2")) }, "InvalidInput"},
-		{"long tag", func(h hand) error { return h.create("r", try.Trust, iamTag("k", strings.Repeat("v", 257))) }, "InvalidInput"},
+		{"trust of 2,048 characters", func(h client) error { return h.create("r", longTrust(2048)) }, ""},
+		{"trust of 2,049 characters", func(h client) error { return h.create("r", longTrust(2049)) }, "LimitExceeded"},
+		{"51 tags", func(h client) error { return h.create("r", try.Trust, many...) }, "LimitExceeded"},
+		{"50 tags", func(h client) error { return h.create("r", try.Trust, many[:50]...) }, ""},
+		{"tag of AWS", func(h client) error { return h.create("r", try.Trust, iamTag("AWS:x", "v")) }, "InvalidInput"},
+		{"tag character", func(h client) error { return h.create("r", try.Trust, iamTag("k", "a*b")) }, "InvalidInput"},
+		{"tag twice", func(h client) error { return h.create("r", try.Trust, iamTag("k", "1"), iamTag("K", "2")) }, "InvalidInput"},
+		{"long tag", func(h client) error { return h.create("r", try.Trust, iamTag("k", strings.Repeat("v", 257))) }, "InvalidInput"},
 
-		{"policy of nobody", func(h hand) error { return h.putPolicy("nobody", "p", allow) }, "NoSuchEntity"},
-		{"policy with principal", func(h hand) error {
+		{"policy of an unknown role", func(h client) error { return h.putPolicy("nobody", "p", allow) }, "NoSuchEntity"},
+		{"policy with principal", func(h client) error {
 			return h.putPolicy("one", "p", try.Policy(`"Effect":"Allow",`+service+`"Action":"s3:*","Resource":"*"`))
 		}, "MalformedPolicyDocument"},
-		{"policy without resource", func(h hand) error { return h.putPolicy("one", "p", try.Policy(`"Effect":"Allow","Action":"s3:*"`)) }, "MalformedPolicyDocument"},
-		{"policy without vendor", func(h hand) error {
+		{"policy without resource", func(h client) error { return h.putPolicy("one", "p", try.Policy(`"Effect":"Allow","Action":"s3:*"`)) }, "MalformedPolicyDocument"},
+		{"policy without vendor", func(h client) error {
 			return h.putPolicy("one", "p", try.Policy(`"Effect":"Allow","Action":"GetObject","Resource":"*"`))
 		}, "MalformedPolicyDocument"},
-		{"policy with bad resource", func(h hand) error {
+		{"policy with bad resource", func(h client) error {
 			return h.putPolicy("one", "p", try.Policy(`"Effect":"Allow","Action":"s3:*","Resource":"bucket"`))
 		}, "MalformedPolicyDocument"},
-		{"policy with bad sid", func(h hand) error {
+		{"policy with bad sid", func(h client) error {
 			return h.putPolicy("one", "p", try.Policy(`"Sid":"a-b","Effect":"Allow","Action":"s3:*","Resource":"*"`))
 		}, "MalformedPolicyDocument"},
-		{"white space does not count", func(h hand) error { return h.putPolicy("one", "p", strings.Repeat(" ", 20000)+allow) }, ""},
-		{"policies of 10,240 together", func(h hand) error {
+		{"white space does not count", func(h client) error { return h.putPolicy("one", "p", strings.Repeat(" ", 20000)+allow) }, ""},
+		{"policies of 10,240 together", func(h client) error {
 			long := try.Policy(`"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::` + strings.Repeat("b", 6000) + `"`)
 			if err := h.putPolicy("one", "p", long); err != nil {
 				return err
 			}
-			if err := h.putPolicy("one", "p", long); err != nil { // itself again
+			if err := h.putPolicy("one", "p", long); err != nil { // the same policy again
 				return err
 			}
 			return h.putPolicy("one", "q", long)
 		}, "LimitExceeded"},
-		{"unknown managed policy", func(h hand) error { return h.attach("one", "arn:aws:iam::aws:policy/AmazonNothing") }, "NoSuchEntity"},
-		{"not an ARN", func(h hand) error { return h.attach("one", "AmazonS3FullAccess") }, "InvalidInput"},
-		{"attached twice", func(h hand) error {
+		{"unknown managed policy", func(h client) error { return h.attach("one", "arn:aws:iam::aws:policy/AmazonNothing") }, "NoSuchEntity"},
+		{"not an ARN", func(h client) error { return h.attach("one", "AmazonS3FullAccess") }, "InvalidInput"},
+		{"attached twice", func(h client) error {
 			if err := h.attach("one", execution); err != nil {
 				return err
 			}
 			return h.attach("one", execution)
 		}, ""},
-		{"eleventh managed policy", func(h hand) error {
+		{"eleventh managed policy", func(h client) error {
 			for _, name := range sandboxiam.AWSPolicies[:10] {
 				if err := h.attach("one", "arn:aws:iam::aws:policy/"+name); err != nil {
 					return fmt.Errorf("too early: %w", err)
@@ -130,39 +130,39 @@ func TestIAMRules(t *testing.T) {
 			}
 			return h.attach("one", "arn:aws:iam::aws:policy/"+sandboxiam.AWSPolicies[10])
 		}, "LimitExceeded"},
-		{"detach what is not attached", func(h hand) error {
+		{"detach a policy that is not attached", func(h client) error {
 			_, err := h.IAM.DetachRolePolicy(context.Background(), &iam.DetachRolePolicyInput{RoleName: aws.String("one"), PolicyArn: aws.String(execution)})
 			return err
 		}, "NoSuchEntity"},
 
-		{"delete with inline policy", func(h hand) error { try.OK(h.putPolicy("one", "p", allow)); return h.deleteRole("one") }, "DeleteConflict"},
-		{"delete with managed policy", func(h hand) error { try.OK(h.attach("one", execution)); return h.deleteRole("one") }, "DeleteConflict"},
-		{"delete role in profile", func(h hand) error { try.OK(h.AddRole("prof", "one")); return h.deleteRole("one") }, "DeleteConflict"},
-		{"delete", func(h hand) error { return h.deleteRole("ONE") }, ""},
-		{"delete nobody", func(h hand) error { return h.deleteRole("nobody") }, "NoSuchEntity"},
+		{"delete with inline policy", func(h client) error { try.OK(h.putPolicy("one", "p", allow)); return h.deleteRole("one") }, "DeleteConflict"},
+		{"delete with managed policy", func(h client) error { try.OK(h.attach("one", execution)); return h.deleteRole("one") }, "DeleteConflict"},
+		{"delete role in profile", func(h client) error { try.OK(h.AddRole("prof", "one")); return h.deleteRole("one") }, "DeleteConflict"},
+		{"delete", func(h client) error { return h.deleteRole("ONE") }, ""},
+		{"delete an unknown role", func(h client) error { return h.deleteRole("nobody") }, "NoSuchEntity"},
 
-		{"profile twice", func(h hand) error { return h.Profile("Prof") }, "EntityAlreadyExists"},
-		{"unknown role into profile", func(h hand) error { return h.AddRole("prof", "nobody") }, "NoSuchEntity"},
-		{"same role again", func(h hand) error { try.OK(h.AddRole("prof", "one")); return h.AddRole("prof", "one") }, "LimitExceeded"},
-		{"remove role that is not in it", func(h hand) error {
+		{"profile twice", func(h client) error { return h.Profile("Prof") }, "EntityAlreadyExists"},
+		{"unknown role into profile", func(h client) error { return h.AddRole("prof", "nobody") }, "NoSuchEntity"},
+		{"same role again", func(h client) error { try.OK(h.AddRole("prof", "one")); return h.AddRole("prof", "one") }, "LimitExceeded"},
+		{"remove role that is not in the profile", func(h client) error {
 			_, err := h.IAM.RemoveRoleFromInstanceProfile(context.Background(), &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: aws.String("prof"), RoleName: aws.String("one")})
 			return err
 		}, "NoSuchEntity"},
-		{"delete profile with role", func(h hand) error {
+		{"delete profile with role", func(h client) error {
 			try.OK(h.AddRole("prof", "one"))
 			_, err := h.IAM.DeleteInstanceProfile(context.Background(), &iam.DeleteInstanceProfileInput{InstanceProfileName: aws.String("prof")})
 			return err
 		}, "DeleteConflict"},
 
-		{"service role", func(h hand) error { return h.Link("ecs.amazonaws.com") }, ""},
-		{"service role twice", func(h hand) error { try.OK(h.Link("ecs.amazonaws.com")); return h.Link("ecs.amazonaws.com") }, "InvalidInput"},
-		{"service role is AWS's", func(h hand) error {
+		{"service role", func(h client) error { return h.Link("ecs.amazonaws.com") }, ""},
+		{"service role twice", func(h client) error { try.OK(h.Link("ecs.amazonaws.com")); return h.Link("ecs.amazonaws.com") }, "InvalidInput"},
+		{"service role is protected", func(h client) error {
 			try.OK(h.Link("ecs.amazonaws.com"))
 			return h.deleteRole("AWSServiceRoleForECS")
 		}, "UnmodifiableEntity"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHand("us-east-1")
+			h := newClient("us-east-1")
 			try.WantCode(t, h.Role("one"), "")
 			try.WantCode(t, h.Profile("prof"), "")
 			try.WantCode(t, c.do(h), c.want)
@@ -171,7 +171,7 @@ func TestIAMRules(t *testing.T) {
 }
 
 func TestCustomerPolicy(t *testing.T) {
-	h, ctx := newHand("us-east-1"), t.Context()
+	h, ctx := newClient("us-east-1"), t.Context()
 	try.OK(h.Role("one"))
 	p := try.Must(h.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("mine"), PolicyDocument: aws.String(allow)})).Policy
 	try.WantCode(t, h.attach("one", *p.Arn), "")
@@ -186,13 +186,13 @@ func TestCustomerPolicy(t *testing.T) {
 }
 
 func TestPoliciesAreSentEncoded(t *testing.T) {
-	h := newHand("us-east-1")
+	h := newClient("us-east-1")
 	try.OK(h.Role("one"))
 	doc := try.Policy(`"Sid":"a","Effect":"Allow","Action":["s3:Get*", "s3:Put*"],"Resource":"arn:aws:s3:::a+b %/*"`)
 	try.WantCode(t, h.putPolicy("one", "p", doc), "")
 	out := try.Must(h.IAM.GetRolePolicy(t.Context(), &iam.GetRolePolicyInput{RoleName: aws.String("one"), PolicyName: aws.String("p")}))
 	if strings.ContainsAny(*out.PolicyDocument, `{"+ `) {
-		t.Errorf("not encoded: %s", *out.PolicyDocument)
+		t.Errorf("have the document %s, want it percent-encoded", *out.PolicyDocument)
 	}
 	if have, err := url.PathUnescape(*out.PolicyDocument); err != nil || have != doc {
 		t.Errorf("decoded: have %s (%v), want %s", have, err, doc)
@@ -200,7 +200,7 @@ func TestPoliciesAreSentEncoded(t *testing.T) {
 }
 
 func TestListsLeaveOutTags(t *testing.T) {
-	h := newHand("us-east-1")
+	h := newClient("us-east-1")
 	try.OK(h.create("one", try.Trust, iamTag("k", "v")))
 	if l := try.Must(h.IAM.ListRoles(t.Context(), &iam.ListRolesInput{})).Roles; len(l) != 1 || len(l[0].Tags) != 0 {
 		t.Errorf("have %d roles with tags %v, want one without", len(l), l[0].Tags)
@@ -210,9 +210,9 @@ func TestListsLeaveOutTags(t *testing.T) {
 	}
 }
 
-// The details of roles have the tags that their list leaves out.
+// GetAccountAuthorizationDetails shows the tags that ListRoles omits.
 func TestRoleDetails(t *testing.T) {
-	h := newHand("us-east-1")
+	h := newClient("us-east-1")
 	try.OK(h.create("one", try.Trust, iamTag("k", "v")))
 	try.OK(h.create("two", try.Trust, iamTag("k", "w")))
 	in := &iam.GetAccountAuthorizationDetailsInput{Filter: []types.EntityType{types.EntityTypeRole}, MaxItems: aws.Int32(1)}
@@ -230,7 +230,7 @@ func TestRoleDetails(t *testing.T) {
 }
 
 func TestListsComeInPages(t *testing.T) {
-	h := newHand("us-east-1")
+	h := newClient("us-east-1")
 	for _, n := range []string{"a", "b", "c"} {
 		try.OK(h.Role(n))
 	}

@@ -24,8 +24,8 @@ func init() {
 	core.Register(service, deletePolicy, policyAccess)
 }
 
-// awsPolicies are those of AWS's managed policies that the sandbox knows, by
-// path and name; any other does not exist.
+// awsPolicies lists the AWS managed policies that exist in the sandbox, by path and
+// name.
 var awsPolicies = strings.Fields(`
 	AdministratorAccess AmazonAthenaFullAccess AmazonBedrockFullAccess AmazonDynamoDBFullAccess
 	AmazonDynamoDBReadOnlyAccess AmazonEC2ContainerRegistryFullAccess AmazonEC2ContainerRegistryPowerUser

@@ -7,8 +7,8 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// Principal reports whether a name can be a principal: AWS refuses the
-// roles of this account that it does not know, those just deleted included.
+// Principal reports whether a name can be a principal. AWS rejects roles of this
+// account that do not exist, including deleted ones.
 func Principal(r *core.Request, name string) bool {
 	if name == "*" || len(name) == 12 && strings.Trim(name, "0123456789") == "" {
 		return true
@@ -30,7 +30,8 @@ func (r *request) parsePolicy(text string, kind core.PolicyKind) (wrong string) 
 	return wrong
 }
 
-// sizeWithoutSpace is how IAM measures a policy: without white space.
+// sizeWithoutSpace returns the size of a policy as IAM measures it: without white
+// space.
 func sizeWithoutSpace(text string) (n int) {
 	for _, c := range text {
 		if !unicode.IsSpace(c) {

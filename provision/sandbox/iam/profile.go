@@ -103,7 +103,8 @@ func listInstanceProfilesForRole(r *request, in *iam.ListInstanceProfilesForRole
 	return &iam.ListInstanceProfilesForRoleOutput{InstanceProfiles: list, Marker: next, IsTruncated: next != nil}, nil
 }
 
-// A profile holds one role, and says LimitExceeded even if it is the same.
+// addRoleToInstanceProfile fails with LimitExceeded if the profile has a role, even
+// the same one.
 func addRoleToInstanceProfile(r *request, in *iam.AddRoleToInstanceProfileInput) (*iam.AddRoleToInstanceProfileOutput, error) {
 	p, err := r.db().mustProfile(in.InstanceProfileName)
 	if err != nil {

@@ -75,7 +75,7 @@ func (r *request) newRole(name, path, trust string) *Role {
 	return role
 }
 
-// out is the role as IAM shows it; lists leave out the tags.
+// out returns the role as IAM shows it. Lists omit the tags.
 func (o *Role) out(withTags bool) *types.Role {
 	role := &types.Role{
 		RoleName: aws.String(o.Name), Path: aws.String(o.Path), Arn: aws.String(o.ARN), RoleId: aws.String(o.ID),
@@ -91,7 +91,7 @@ func (o *Role) out(withTags bool) *types.Role {
 	return role
 }
 
-// The roles that services make for themselves.
+// linkedRoles maps services to their service-linked roles.
 var linkedRoles = map[string]string{
 	"ecs.amazonaws.com":         "AWSServiceRoleForECS",
 	"spot.amazonaws.com":        "AWSServiceRoleForEC2Spot",
@@ -110,7 +110,7 @@ func createServiceLinkedRole(r *request, in *iam.CreateServiceLinkedRoleInput) (
 	return &iam.CreateServiceLinkedRoleOutput{Role: r.linkRole(service).out(false)}, nil
 }
 
-// linkRole makes the service-linked role of a service, unless there is one.
+// linkRole creates the service-linked role of a service, unless it exists.
 func (r *request) linkRole(service string) *Role {
 	name := linkedRoles[service]
 	if role := r.db().role(name); role != nil {
@@ -157,7 +157,7 @@ func updateAssumeRolePolicy(r *request, in *iam.UpdateAssumeRolePolicyInput) (*i
 	return &iam.UpdateAssumeRolePolicyOutput{}, nil
 }
 
-// ownRole is a role that the account itself may change.
+// ownRole finds a role that the account may change, so not a service-linked role.
 func (r *request) ownRole(name *string) (*Role, error) {
 	role, err := r.db().mustRole(name)
 	if err == nil && role.linked() {

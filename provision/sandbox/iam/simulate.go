@@ -17,8 +17,8 @@ func init() {
 	core.Register(service, getAccountSummary, core.Anything)
 }
 
-// simulatePrincipalPolicy applies the caller's policy, or the inline policies of
-// a role. AWS takes a user, a group or a role, and no session of a role:
+// simulatePrincipalPolicy evaluates the caller's policy, or a role's inline
+// policies. AWS accepts a user, a group or a role, but not a role session:
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 func simulatePrincipalPolicy(r *request, in *iam.SimulatePrincipalPolicyInput) (*iam.SimulatePrincipalPolicyOutput, error) {
 	policies, err := r.policiesOf(aws.ToString(in.PolicySourceArn))
@@ -53,7 +53,7 @@ func simulatePrincipalPolicy(r *request, in *iam.SimulatePrincipalPolicyInput) (
 	return out, nil
 }
 
-// policiesOf are an identity's policies; nil means that it may do everything.
+// policiesOf returns an identity's policies; nil means that it may do everything.
 func (r *request) policiesOf(arn string) ([]string, error) {
 	_, name, _ := strings.Cut(arn, ":role/")
 	if role := r.db().role(name[strings.LastIndex(name, "/")+1:]); role != nil && role.ARN == arn {
@@ -90,8 +90,8 @@ func simulate(policies []string, a core.Access) (types.PolicyEvaluationDecisionT
 	return decision, nil
 }
 
-// getAccountSummary counts what flowbed makes; the quotas are those of a new
-// account.
+// getAccountSummary counts the kinds of objects that flowbed creates. The quotas are
+// those of a new account.
 func getAccountSummary(r *request, _ *iam.GetAccountSummaryInput) (*iam.GetAccountSummaryOutput, error) {
 	return &iam.GetAccountSummaryOutput{SummaryMap: map[string]int32{
 		"Roles": int32(len(r.db().Roles)), "RolesQuota": 1000,

@@ -35,15 +35,15 @@ func TestSimulatePrincipalPolicy(t *testing.T) {
 	} {
 		account.Policy = policy
 		if have, err := simulate("user/sandbox"); have != want || err != nil {
-			t.Errorf("under %q: %s, %v, want %s", policy, have, err, want)
+			t.Errorf("under policy %q: have %s, %v, want %s", policy, have, err, want)
 		}
 	}
 	account.Policy = ""
 	if _, err := simulate("role/nobody"); err == nil {
-		t.Error("an unknown role was simulated")
+		t.Error("simulating an unknown role succeeded, want an error")
 	}
 	account.Caller = "arn:aws:sts::123456789012:assumed-role/x/session"
 	if _, err := simulate("user/sandbox"); err == nil {
-		t.Error("an unknown user was simulated")
+		t.Error("simulating an unknown user succeeded, want an error")
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// What AWS looks at for the calls of CloudWatch Logs. A group is named with ":*"
-// except where it is a resource of tags:
+// The authorization of CloudWatch Logs' calls. The ARN of a group ends with ":*",
+// except in calls that tag:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
 
 func (r *request) groupARN(name string) string { return r.ARN("logs", r.Region, "log-group:"+name) }
@@ -26,7 +26,7 @@ func createAccess(r *request, a core.Access, in *cloudwatchlogs.CreateLogGroupIn
 	return []core.Access{a}
 }
 
-// listAccess is as AWS's own messages have it.
+// listAccess names the resource that AWS's own error messages name.
 func listAccess(r *request, a core.Access, _ *cloudwatchlogs.DescribeLogGroupsInput) []core.Access {
 	return a.To(r.groupARN(":log-stream:"))
 }

@@ -1,5 +1,7 @@
-// Package logs is the sandbox's CloudWatch Logs, as far as log groups go. It asks
-// no other service.
+// Package logs is the sandbox's CloudWatch Logs: log groups, their retention and
+// tags.
+//
+// It imports no other service.
 package logs
 
 import (
@@ -22,19 +24,19 @@ var part = core.Regional("logs",
 	func(string) *database { return &database{} },
 	func(_ *core.Request, d *database) any { return d.Groups })
 
-// request is a call in the hands of one of CloudWatch Logs' operations.
+// request is one call to CloudWatch Logs.
 type request struct{ *core.Request }
 
-// database is a region's part of CloudWatch Logs.
+// database is CloudWatch Logs' part of a region.
 type database struct {
 	Groups map[string]*logGroup `json:"groups,omitempty"` // by name
 }
 
 type logGroup struct {
 	Name    string    `json:"name"`
-	Days    int32     `json:"days,omitempty"` // 0: for ever
+	Days    int32     `json:"days,omitempty"` // 0 means forever
 	Class   string    `json:"class,omitempty"`
-	Key     string    `json:"key,omitempty"` // of KMS
+	Key     string    `json:"key,omitempty"` // a KMS key
 	Tags    core.Tags `json:"tags,omitempty"`
 	Created time.Time `json:"created"`
 }
@@ -58,7 +60,7 @@ func init() {
 	core.Register(service, untagLogs, tagsAccess)
 }
 
-// retentions are the periods in days that PutRetentionPolicy takes.
+// retentions lists the periods, in days, that PutRetentionPolicy accepts.
 var retentions = []int32{
 	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 }
@@ -118,7 +120,8 @@ func createLogGroup(r *request, in *cloudwatchlogs.CreateLogGroupInput) (*cloudw
 	return &cloudwatchlogs.CreateLogGroupOutput{}, nil
 }
 
-// A group has its ARN twice: for policies with ":*" at its end, for tags without.
+// describeLogGroups shows a group's ARN twice: with ":*" at the end for policies,
+// and without it for tags.
 func describeLogGroups(r *request, in *cloudwatchlogs.DescribeLogGroupsInput) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
 	if in.LogGroupNamePrefix != nil && in.LogGroupNamePattern != nil {
 		return nil, invalid("logGroupNamePattern and logGroupNamePrefix are mutually exclusive parameters.")
@@ -178,7 +181,7 @@ func deleteRetentionPolicy(r *request, in *cloudwatchlogs.DeleteRetentionPolicyI
 	return &cloudwatchlogs.DeleteRetentionPolicyOutput{}, nil
 }
 
-// taggedGroup finds a group by the ARN without ":*"; the other one is refused.
+// taggedGroup finds a group by its ARN without ":*". It rejects the other form.
 func (r *request) taggedGroup(arn *string) (*logGroup, error) {
 	name, ok := strings.CutPrefix(aws.ToString(arn), r.ARN("logs", r.Region, "log-group:"))
 	if !ok || strings.Contains(name, ":") {

@@ -28,11 +28,11 @@ func TestLogRules(t *testing.T) {
 			_, err := api.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("a:b")})
 			return err
 		}, "InvalidParameterException"},
-		{"of AWS", func(api *cloudwatchlogs.Client) error {
+		{"reserved name", func(api *cloudwatchlogs.Client) error {
 			_, err := api.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("aws/x")})
 			return err
 		}, "InvalidParameterException"},
-		{"/aws is free", func(api *cloudwatchlogs.Client) error {
+		{"/aws is allowed", func(api *cloudwatchlogs.Client) error {
 			_, err := api.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/aws/x")})
 			return err
 		}, ""},
@@ -44,7 +44,7 @@ func TestLogRules(t *testing.T) {
 			_, err := api.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: group, RetentionInDays: aws.Int32(14)})
 			return err
 		}, ""},
-		{"retention of nothing", func(api *cloudwatchlogs.Client) error {
+		{"retention of an unknown group", func(api *cloudwatchlogs.Client) error {
 			_, err := api.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: aws.String("x"), RetentionInDays: aws.Int32(14)})
 			return err
 		}, "ResourceNotFoundException"},
@@ -52,7 +52,7 @@ func TestLogRules(t *testing.T) {
 			_, err := api.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: &arn, Tags: map[string]string{"k": "v"}})
 			return err
 		}, ""},
-		{"tags by the policy's ARN", func(api *cloudwatchlogs.Client) error {
+		{"tags by the ARN for policies", func(api *cloudwatchlogs.Client) error {
 			_, err := api.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: aws.String(arn + ":*"), Tags: map[string]string{"k": "v"}})
 			return err
 		}, "InvalidParameterException"},

@@ -7,7 +7,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// What AWS looks at for S3's calls:
+// The authorization of S3's calls:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 
 func bucketAccess[I any](r *request, a core.Access, in *I) []core.Access {

@@ -56,20 +56,19 @@ func createBucket(r *request, in *s3.CreateBucketInput) (*s3.CreateBucketOutput,
 	return &s3.CreateBucketOutput{Location: aws.String("/" + name), BucketArn: aws.String(r.bucketARN(name))}, nil
 }
 
-// createAgain is the creation of a bucket that there is.
+// createAgain returns the reply to the creation of an existing bucket.
 func (r *request) createAgain(old *bucket) (*s3.CreateBucketOutput, error) {
 	switch {
 	case old.Owner != r.AccountID:
 		return nil, &types.BucketAlreadyExists{Message: aws.String("The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.")}
 	case r.Region == "us-east-1" && old.Region == "us-east-1":
-		// For compatibility this one region says nothing, and changes nothing but ACLs.
+		// For compatibility, this region alone returns no error and changes only ACLs.
 		return &s3.CreateBucketOutput{Location: aws.String("/" + old.Name)}, nil
 	}
 	return nil, &types.BucketAlreadyOwnedByYou{Message: aws.String("Your previous request to create the named bucket succeeded and you already own it.")}
 }
 
-// checkOwnership has the rule that a bucket without ACLs, as every one is unless
-// the request says otherwise, takes none.
+// checkOwnership rejects ACLs on a bucket with ACLs disabled, which is the default.
 func checkOwnership(o types.ObjectOwnership, acl types.BucketCannedACL) error {
 	if o != "" && !slices.Contains(o.Values(), o) {
 		return core.Fail("InvalidArgument", "Invalid x-amz-object-ownership header: %s", o)
@@ -83,7 +82,7 @@ func checkOwnership(o types.ObjectOwnership, acl types.BucketCannedACL) error {
 
 func (r *request) bucketARN(name string) string { return "arn:" + r.Partition() + ":s3:::" + name }
 
-// checkLocation has the one rule for us-east-1, and the other for the rest.
+// checkLocation applies one rule in us-east-1, and another in all other regions.
 func (r *request) checkLocation(constraint string) error {
 	switch {
 	case r.Region == "us-east-1" && constraint == "", constraint == r.Region && constraint != "us-east-1":
@@ -96,7 +95,8 @@ func (r *request) checkLocation(constraint string) error {
 	return core.Fail("IllegalLocationConstraintException", "The %s location constraint is incompatible for the region specific endpoint this request was sent to.", constraint)
 }
 
-// Unfinished uploads do not keep a bucket, but versions and delete markers do.
+// deleteBucket fails if the bucket has versions or delete markers. Unfinished
+// uploads do not matter.
 func deleteBucket(r *request, in *s3.DeleteBucketInput) (*s3.DeleteBucketOutput, error) {
 	b, err := r.bucket(in.Bucket, in.ExpectedBucketOwner)
 	if err != nil {
@@ -118,7 +118,7 @@ func deleteBucket(r *request, in *s3.DeleteBucketInput) (*s3.DeleteBucketOutput,
 	return &s3.DeleteBucketOutput{}, nil
 }
 
-// A HEAD request has no body, so there is no code but the status's.
+// headBucket's reply to HEAD has no body, so an error has only its status as a code.
 func headBucket(r *request, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) {
 	b, err := r.bucket(in.Bucket, in.ExpectedBucketOwner)
 	switch core.CodeOf(err) {
@@ -151,7 +151,7 @@ func listBuckets(r *request, in *s3.ListBucketsInput) (*s3.ListBucketsOutput, er
 
 func getBucketLocation(r *request, in *s3.GetBucketLocationInput) (*s3.GetBucketLocationOutput, error) {
 	b := r.db().Buckets[aws.ToString(in.Bucket)]
-	if b != nil && b.Region != r.Region && b.Owner == r.AccountID { // this one call is answered everywhere
+	if b != nil && b.Region != r.Region && b.Owner == r.AccountID { // this call works in every region
 		return &s3.GetBucketLocationOutput{LocationConstraint: types.BucketLocationConstraint(b.Region)}, nil
 	}
 	b, err := r.bucket(in.Bucket, in.ExpectedBucketOwner)

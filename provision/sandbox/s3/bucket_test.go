@@ -21,7 +21,7 @@ func TestBucketNames(t *testing.T) {
 		"abc-s3alias": "InvalidBucketName", "abc--ol-s3": "InvalidBucketName", "abc.mrap": "InvalidBucketName",
 		"abc--x-s3": "InvalidBucketName", "abc-123456789012-us-east-1-an": "InvalidBucketName",
 	} {
-		t.Run(name, func(t *testing.T) { try.WantCode(t, newHand("us-east-1").Bucket(name, ""), want) })
+		t.Run(name, func(t *testing.T) { try.WantCode(t, newClient("us-east-1").Bucket(name, ""), want) })
 	}
 }
 
@@ -32,7 +32,7 @@ func TestAccountRegionalNames(t *testing.T) {
 		"abc-210987654321-eu-north-1-an": "InvalidNamespaceHeader",
 		"abc":                            "InvalidNamespaceHeader",
 	} {
-		_, err := newHand("eu-north-1").S3.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		_, err := newClient("eu-north-1").S3.CreateBucket(t.Context(), &s3.CreateBucketInput{
 			Bucket: &name, BucketNamespace: types.BucketNamespaceAccountRegional,
 			CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-north-1"},
 		})
@@ -50,7 +50,7 @@ func TestBucketCreation(t *testing.T) {
 		{"eu-north-1", "eu-west-1", "IllegalLocationConstraintException", ""},
 	} {
 		t.Run(c.region+" "+c.constraint, func(t *testing.T) {
-			h := newHand(c.region)
+			h := newClient(c.region)
 			try.WantCode(t, h.Bucket("one", c.constraint), c.code)
 			if c.code == "" {
 				try.WantCode(t, h.Bucket("one", c.constraint), c.again)
@@ -63,24 +63,24 @@ func TestBucketCreation(t *testing.T) {
 	}
 }
 
-func TestNewBucketIsShut(t *testing.T) {
-	h, ctx, name := newHand("us-east-1"), t.Context(), aws.String("one")
+func TestNewBucketIsPrivate(t *testing.T) {
+	h, ctx, name := newClient("us-east-1"), t.Context(), aws.String("one")
 	try.Must(h.S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: name, CreateBucketConfiguration: &types.CreateBucketConfiguration{
 		Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
 	}}))
 	block := try.Must(h.S3.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: name})).PublicAccessBlockConfiguration
 	if !*block.BlockPublicAcls || !*block.BlockPublicPolicy || !*block.IgnorePublicAcls || !*block.RestrictPublicBuckets {
-		t.Errorf("public access is not blocked: %+v", block)
+		t.Errorf("have %+v, want all public access blocked", block)
 	}
 	own := try.Must(h.S3.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: name})).OwnershipControls
 	if own.Rules[0].ObjectOwnership != types.ObjectOwnershipBucketOwnerEnforced {
-		t.Errorf("ACLs are on: %s", own.Rules[0].ObjectOwnership)
+		t.Errorf("have object ownership %s, want BucketOwnerEnforced", own.Rules[0].ObjectOwnership)
 	}
 	enc := try.Must(h.S3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: name})).ServerSideEncryptionConfiguration
 	if enc.Rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm != types.ServerSideEncryptionAes256 {
-		t.Error("not encrypted with S3's keys")
+		t.Error("the bucket is not encrypted with S3's keys")
 	}
 	if set := try.Must(h.S3.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: name})).TagSet; len(set) != 1 || *set[0].Key != "k" {
-		t.Errorf("the tags of the creation are lost: %v", set)
+		t.Errorf("have tags %v, want those of the create call", set)
 	}
 }

@@ -138,7 +138,7 @@ func putBucketEncryption(r *request, in *s3.PutBucketEncryptionInput) (*s3.PutBu
 	return &s3.PutBucketEncryptionOutput{}, nil
 }
 
-// Without a configuration of its own, a bucket is encrypted with S3's keys.
+// deleteBucketEncryption resets a bucket to encryption with S3's keys, the default.
 func deleteBucketEncryption(r *request, in *s3.DeleteBucketEncryptionInput) (*s3.DeleteBucketEncryptionOutput, error) {
 	b, err := r.bucket(in.Bucket, in.ExpectedBucketOwner)
 	if err != nil {

@@ -14,8 +14,8 @@ func init() {
 	core.Register(service, putObjectLegalHold, objectAccess)
 }
 
-// remove deletes a version, or, without one, what is current: in a versioned
-// bucket that puts a delete marker on top, even if there is nothing below it.
+// remove deletes the given version, or else the current one. In a versioned bucket,
+// deleting the current version adds a delete marker, even if the key does not exist.
 func (r *request) remove(b *bucket, key string, version *string) (marker bool, id string, err error) {
 	if version != nil {
 		o := b.version(key, *version)
@@ -63,7 +63,7 @@ func deleteObject(r *request, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput,
 	return out, nil
 }
 
-// The call succeeds even if it cannot delete some of the keys.
+// deleteObjects succeeds even if it cannot delete some of the keys.
 func deleteObjects(r *request, in *s3.DeleteObjectsInput) (*s3.DeleteObjectsOutput, error) {
 	b, err := r.bucket(in.Bucket, in.ExpectedBucketOwner)
 	if err != nil {

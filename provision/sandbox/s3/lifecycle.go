@@ -17,7 +17,7 @@ func init() {
 	core.Register(service, deleteBucketLifecycle, bucketAccess)
 }
 
-// copyRules copies rules, so that the caller's and the account's share nothing.
+// copyRules copies rules, so that the caller and the account share no memory.
 func copyRules(rules []types.LifecycleRule) (list []types.LifecycleRule) {
 	b, err := json.Marshal(rules)
 	if err == nil {
@@ -70,7 +70,7 @@ func checkRule(rule types.LifecycleRule) error {
 	switch {
 	case len(*rule.ID) > 255:
 		return core.Fail("InvalidArgument", "ID length should not exceed allowed limit of 255")
-	case !slices.Contains(rule.Status.Values(), rule.Status), (rule.Filter == nil) == (rule.Prefix == nil): //nolint:staticcheck // Prefix is what old clients send
+	case !slices.Contains(rule.Status.Values(), rule.Status), (rule.Filter == nil) == (rule.Prefix == nil): //nolint:staticcheck // old clients send Prefix
 		return malformedXML()
 	case !acts(rule):
 		return core.Fail("InvalidRequest", "At least one action needs to be specified in a rule.")
@@ -92,7 +92,7 @@ func acts(r types.LifecycleRule) bool {
 
 func positive(n *int32) bool { return aws.ToInt32(n) > 0 }
 
-// checkExpiration has the rule that an expiration says one thing.
+// checkExpiration requires that an expiration sets exactly one field.
 func checkExpiration(e *types.LifecycleExpiration) error {
 	if e == nil {
 		return nil

@@ -22,9 +22,9 @@ func init() {
 	core.Register(service, abortMultipartUpload, objectAccess)
 }
 
-const listMost = 1000 // entries on one page of any list
+const maxPage = 1000 // entries on one page of any list
 
-// checkListing refuses what the sandbox does not do, rather than ignoring it.
+// checkListing rejects options that the sandbox does not support.
 func checkListing(delimiter *string) error {
 	if aws.ToString(delimiter) != "" {
 		return core.Fail("NotImplemented", "the sandbox lists without a delimiter only")
@@ -51,7 +51,7 @@ func listObjectsV2(r *request, in *s3.ListObjectsV2Input) (*s3.ListObjectsV2Outp
 			Size: aws.Int64(int64(len(o.Body))), StorageClass: types.ObjectStorageClassStandard,
 		})
 	}
-	list, next, err := core.Page(all, in.ContinuationToken, in.MaxKeys, listMost)
+	list, next, err := core.Page(all, in.ContinuationToken, in.MaxKeys, maxPage)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func listObjectsV2(r *request, in *s3.ListObjectsV2Input) (*s3.ListObjectsV2Outp
 	}, nil
 }
 
-// listObjectVersions continues after a key and a version, and counts versions
-// and delete markers together.
+// listObjectVersions continues after a key and a version. Versions and delete
+// markers count together.
 func listObjectVersions(r *request, in *s3.ListObjectVersionsInput) (*s3.ListObjectVersionsOutput, error) {
 	b, err := r.bucket(in.Bucket, in.ExpectedBucketOwner)
 	if err != nil {
@@ -74,7 +74,7 @@ func listObjectVersions(r *request, in *s3.ListObjectVersionsInput) (*s3.ListObj
 	if in.VersionIdMarker != nil && in.KeyMarker == nil {
 		return nil, core.Fail("InvalidArgument", "A version-id marker cannot be specified without a key marker.")
 	}
-	most := core.PageSize(in.MaxKeys, listMost)
+	most := core.PageSize(in.MaxKeys, maxPage)
 	out := &s3.ListObjectVersionsOutput{Name: aws.String(b.Name), Prefix: in.Prefix, IsTruncated: aws.Bool(false)}
 	n := 0
 	var lastKey, lastID string
@@ -102,9 +102,9 @@ func listObjectVersions(r *request, in *s3.ListObjectVersionsInput) (*s3.ListObj
 	return out, nil
 }
 
-// versionsAfter are the versions and delete markers of a bucket by key, each
-// key's newest one first. They begin after a key, or after one version of it; if
-// it no longer has that version, with its newest.
+// versionsAfter returns a bucket's versions and delete markers by key, the newest of
+// each key first. They start after a key, or after one version of a key. If that
+// version no longer exists, they start with the key's newest version.
 func (b *bucket) versionsAfter(key, version *string) iter.Seq2[string, *object] {
 	return func(yield func(string, *object) bool) {
 		for _, k := range core.SortedKeys(b.Objects) {
@@ -164,7 +164,7 @@ func listMultipartUploads(r *request, in *s3.ListMultipartUploadsInput) (*s3.Lis
 		return nil, err
 	}
 	out := &s3.ListMultipartUploadsOutput{Bucket: aws.String(b.Name), IsTruncated: aws.Bool(false)}
-	most := core.PageSize(in.MaxUploads, listMost)
+	most := core.PageSize(in.MaxUploads, maxPage)
 	for _, id := range core.SortedKeys(b.Uploads) {
 		u := b.Uploads[id]
 		if !strings.HasPrefix(u.Key, aws.ToString(in.Prefix)) || in.UploadIdMarker != nil && id <= *in.UploadIdMarker {

@@ -21,8 +21,8 @@ func init() {
 	core.Register(service, headObject, objectAccess)
 }
 
-// current is the version that a request without a version means: nil if there
-// is none, or if it is a delete marker.
+// current returns the current version of a key: nil if there is none, or if it is a
+// delete marker.
 func (b *bucket) current(key string) *object {
 	if v := b.Objects[key]; len(v) > 0 && !v[0].Marker {
 		return v[0]
@@ -39,8 +39,8 @@ func (b *bucket) version(key, id string) *object {
 	return nil
 }
 
-// push puts a version before the others. Without versioning, or while it is
-// suspended, it takes the place of the version "null".
+// push adds a version as the newest. Without versioning, or while it is suspended,
+// the new version replaces the version "null".
 func (r *request) push(b *bucket, key string, o *object) {
 	if b.Objects == nil {
 		b.Objects = map[string][]*object{}
@@ -106,7 +106,8 @@ func putObject(r *request, in *s3.PutObjectInput) (*s3.PutObjectOutput, error) {
 	return out, nil
 }
 
-// readBody reads from the start: after a lost reply the same body comes again.
+// readBody reads from the start, because after a lost reply the same body is sent
+// again.
 func readBody(body io.Reader) ([]byte, error) {
 	if body == nil {
 		return nil, nil

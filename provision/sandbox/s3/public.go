@@ -6,8 +6,8 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// public reports whether a bucket policy gives anybody access, in the sense of
-// Block Public Access: conditions help only if they fix who it can be.
+// public reports whether Block Public Access considers a bucket policy public. A
+// statement for everybody is not public if a condition limits who the caller can be.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
 func public(p core.Policy) bool {
 	for _, s := range p.Statement {

@@ -1,6 +1,6 @@
-// Package s3 is the sandbox's Simple Storage Service: buckets, their settings,
-// objects and their versions. It asks IAM whether the principals of a bucket
-// policy exist.
+// Package s3 is the sandbox's S3: buckets, their settings, objects and versions.
+//
+// It asks iam whether the principals of a bucket policy exist.
 package s3
 
 import (
@@ -21,26 +21,26 @@ var service = core.NewService("s3", func(r *core.Request) *request { return &req
 
 var part = core.Global("s3", func(_ *core.Request, d *database) any { return d.Buckets })
 
-// request is a call in the hands of one of S3's operations.
+// request is one call to S3.
 type request struct{ *core.Request }
 
 func (r *request) db() *database { return part.Of(r.Request) }
 
-// denied quotes the resource.
+// denied returns S3's error for a denied call, which quotes the resource.
 func denied(d core.Denial) error {
 	d.Resource = `"` + d.Resource + `"`
 	return core.AccessDenied(d)
 }
 
-// consistent reports whether a reading call always sees the last write. S3
-// promises that for objects and their lists, though not for buckets:
+// consistent reports whether a read always sees the last write. S3 promises that for
+// objects and their lists, but not for buckets:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel
 func consistent(operation string) bool {
 	return !strings.Contains(operation, "Bucket") && operation != "GetPublicAccessBlock"
 }
 
-// database is what S3 holds: buckets of all regions and, as their names are the
-// world's, of other accounts.
+// database is S3's part: buckets of all regions, and of other accounts, because
+// bucket names are global.
 type database struct {
 	Buckets map[string]*bucket   `json:"buckets,omitempty"`
 	Freed   map[string]time.Time `json:"freed,omitempty"` // names of deleted buckets
@@ -90,15 +90,15 @@ type upload struct {
 	Started time.Time `json:"started"`
 }
 
-// TakeBucket makes a bucket of another account, whose name is taken for us.
+// TakeBucket creates a bucket in another account, so that its name is taken.
 func TakeBucket(account *core.Account, name, owner, region string) {
 	account.Change(region, func(r *core.Request) {
 		part.Of(r).add(&bucket{Name: name, Owner: owner, Region: region, Created: time.Now().UTC()})
 	})
 }
 
-// add gives a bucket what every new one has since April 2023: no public access,
-// no ACLs, encryption with S3's keys.
+// add adds a bucket with the settings of every new bucket since April 2023: no
+// public access, no ACLs, encryption with S3's keys.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/create-bucket-faq.html
 func (d *database) add(b *bucket) *bucket {
 	if d.Buckets == nil {
@@ -113,8 +113,8 @@ func (d *database) add(b *bucket) *bucket {
 	return b
 }
 
-// bucket finds a bucket for a call, as S3 does: by its name in the whole world,
-// then by its region, then by its owner.
+// bucket finds the bucket of a call. As S3 does, it checks the global name, then the
+// region, then the owner.
 func (r *request) bucket(name, owner *string) (*bucket, error) {
 	b := r.db().Buckets[aws.ToString(name)]
 	switch {
@@ -153,13 +153,13 @@ func (r *request) checkBucketName(name string, space types.BucketNamespace) erro
 	if space == types.BucketNamespaceAccountRegional && !strings.HasSuffix(name, suffix) {
 		return core.Fail("InvalidNamespaceHeader", "The requested bucket name did not include the account-regional namespace suffix %s", suffix)
 	}
-	if space != types.BucketNamespaceAccountRegional && regional { // reserved for the other namespace
+	if space != types.BucketNamespaceAccountRegional && regional { // reserved for the account-regional namespace
 		return bad
 	}
 	return nil
 }
 
-// newTags checks tags, which take the place of those that were there.
+// newTags checks tags. They replace all existing tags.
 func newTags(list []types.Tag) (core.Tags, error) {
 	add := make([]core.Tag, 0, len(list))
 	for _, t := range list {

@@ -8,11 +8,11 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// What AWS looks at for the calls of Systems Manager:
+// The authorization of Systems Manager's calls:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
 
 func (r *request) parameterARN(name string) string {
-	if strings.HasPrefix(name, "/aws/") { // AWS's own belong to no account
+	if strings.HasPrefix(name, "/aws/") { // public parameters belong to no account
 		return "arn:" + r.Partition() + ":ssm:" + r.Region + "::parameter" + name
 	}
 	return r.ARN("ssm", r.Region, "parameter/"+strings.TrimPrefix(name, "/"))

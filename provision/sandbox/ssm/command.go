@@ -21,7 +21,7 @@ func init() {
 	core.Register(service, describeInstanceInformation, core.Anything)
 }
 
-// command is one that was sent to an instance.
+// command is a command that was sent to an instance.
 type command struct {
 	instance string
 	sent     time.Time
@@ -31,12 +31,12 @@ type command struct {
 
 var commands = new(core.Memory[map[string]*command]) // by id
 
-// mostOutput is how much of a command's output Systems Manager shows.
+// maxOutput is how much of a command's output Systems Manager shows.
 // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetCommandInvocation.html
-const mostOutput = 24000 // characters
+const maxOutput = 24000 // characters
 
-// managed reports whether an instance takes commands: it runs, and its agent has
-// the permissions to register.
+// managed reports whether an instance accepts commands: it runs, and its SSM agent
+// has the permissions to register.
 func (r *request) managed(id string) bool {
 	arn, running := ec2.Running(r.Request, id)
 	if r.Account.Shell == nil || !running {
@@ -81,7 +81,7 @@ func sendCommand(r *request, in *ssm.SendCommandInput) (*ssm.SendCommandOutput, 
 	}}, nil
 }
 
-// getCommandInvocation does not know a command at first, as on AWS.
+// getCommandInvocation does not find a new command at first, as on AWS.
 func getCommandInvocation(r *request, in *ssm.GetCommandInvocationInput) (*ssm.GetCommandInvocationOutput, error) {
 	c := (*commands.Of(r.Request))[aws.ToString(in.CommandId)]
 	if c == nil || c.instance != aws.ToString(in.InstanceId) || r.Now.Before(c.sent.Add(r.Account.Lag)) {
@@ -98,7 +98,7 @@ func getCommandInvocation(r *request, in *ssm.GetCommandInvocationInput) (*ssm.G
 		out.Status = types.CommandInvocationStatusFailed
 	}
 	text := []rune(c.output)
-	out.ResponseCode, out.StandardOutputContent = int32(c.code), aws.String(string(text[:min(len(text), mostOutput)]))
+	out.ResponseCode, out.StandardOutputContent = int32(c.code), aws.String(string(text[:min(len(text), maxOutput)]))
 	return out, nil
 }
 

@@ -11,13 +11,13 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// TestCommandRules: a command needs an instance whose agent is there, and a
-// document that AWS has. That it runs is tested where an instance is built.
+// TestCommandRules checks that a command needs a managed instance and an existing
+// document. Tests that build an instance check that a command runs.
 func TestCommandRules(t *testing.T) {
 	for _, shell := range []bool{false, true} {
 		a := sandbox.New()
 		if shell {
-			a.Shell = func(string, string) (string, int) { t.Error("it ran"); return "", 0 }
+			a.Shell = func(string, string) (string, int) { t.Error("the command ran, want it rejected"); return "", 0 }
 		}
 		api := ssm.NewFromConfig(a.Config("us-east-1"))
 		for _, c := range []struct {

@@ -19,18 +19,18 @@ type parameterVersion struct {
 	Modified time.Time `json:"modified"`
 }
 
-// keptVersions is how many versions there are at most; then the oldest goes:
+// maxVersions is how many versions SSM keeps before it deletes the oldest:
 // https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html
-const keptVersions = 100
+const maxVersions = 100
 
-// remember adds the present version to the history. Nobody here looks into the
-// history of a secret, so it has none.
+// remember adds the current version to the history. flowbed never reads the history
+// of a secret, so the sandbox keeps none.
 func (p *parameter) remember() {
 	if p.secure() {
 		return
 	}
 	p.Past = append(p.Past, parameterVersion{p.Version, p.Value, p.Modified})
-	if n := len(p.Past) - keptVersions; n > 0 {
+	if n := len(p.Past) - maxVersions; n > 0 {
 		p.Past = p.Past[n:]
 	}
 }
@@ -60,7 +60,7 @@ func getParameterHistory(r *request, in *ssm.GetParameterHistoryInput) (*ssm.Get
 	return out, nil
 }
 
-// free notes that a name has become free.
+// free records that a name has become free.
 func (r *request) free(name string) {
 	if r.Account.ParameterRest == 0 {
 		return
@@ -72,9 +72,9 @@ func (r *request) free(name string) {
 	d.Freed[name] = r.Now
 }
 
-// rested is an error if a name was freed a short while ago. AWS's page asks for
-// 30 seconds between deletion and creation, and does not say what happens
-// before that; to say that the parameter exists is the least helpful answer:
+// rested returns an error if a name was freed a short time ago. AWS's page asks to
+// wait 30 seconds between deletion and creation, and does not say what happens
+// otherwise. "Already exists" is the least helpful reply, so the sandbox gives it:
 // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html
 func (r *request) rested(name string) error {
 	d := r.db()

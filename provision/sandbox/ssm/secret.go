@@ -10,19 +10,19 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// NotKept is what a SecureString reads as when the sandbox has only its
-// fingerprint left, and no value in Account.Secrets matches it.
+// NotKept is the value of a SecureString if the sandbox has only its fingerprint and
+// no value in Account.Secrets matches it.
 const NotKept = "(not kept by the sandbox)"
 
-// secretPrint is a fingerprint: it recognises a secret without telling it. It is
-// slow to compute, so that a short secret cannot be guessed from the file in passing.
+// secretPrint is a fingerprint: it recognizes a secret without revealing it. It is
+// slow to compute, so nobody can easily guess a short secret from the file.
 type secretPrint struct {
 	Salt   []byte `json:"salt"`
 	Rounds int    `json:"rounds"`
 	Sum    []byte `json:"sum"`
 }
 
-const rounds = 100_000 // some 20 ms
+const rounds = 100_000 // about 20 ms
 
 func newFingerprint(secret string) (*secretPrint, error) {
 	f := &secretPrint{Salt: make([]byte, 16), Rounds: rounds}
@@ -41,12 +41,12 @@ func (f *secretPrint) matches(secret string) bool {
 	return err == nil && hmac.Equal(sum, f.Sum)
 }
 
-// secretKey is where the value of a SecureString's version is kept in memory.
+// secretKey returns the key of a SecureString's version in the map of secrets.
 func secretKey(region string, p *parameter) string {
 	return region + " " + p.Name + " " + strconv.FormatInt(p.Version, 10)
 }
 
-// secrets are the values that this account was given, by their keys.
+// secrets returns the values that were put into this account, by secretKey.
 func (r *request) secrets() map[string]string {
 	known := secrets.Of(r.Request)
 	if *known == nil {
@@ -57,7 +57,7 @@ func (r *request) secrets() map[string]string {
 
 var secrets = new(core.Memory[map[string]string])
 
-// secret is the value of a SecureString in the region of the call.
+// secret returns the value of a SecureString in the call's region.
 func (r *request) secret(p *parameter) string {
 	key := secretKey(r.Region, p)
 	if v, ok := r.secrets()[key]; ok {
@@ -74,7 +74,7 @@ func (r *request) secret(p *parameter) string {
 
 func init() { core.BeforeSaving(fingerprints) }
 
-// fingerprints makes those that are missing, before the account is saved.
+// fingerprints computes missing fingerprints before the account is saved.
 func fingerprints(call *core.Request) error {
 	for region, d := range part.All(call) {
 		r := &request{call.In(region)}

@@ -1,6 +1,8 @@
-// Package ssm is the sandbox's Systems Manager: its Parameter Store, and commands
-// to instances. It asks EC2 for images and for what runs, and IAM whether an
-// instance may register.
+// Package ssm is the sandbox's Systems Manager: parameters, and commands to
+// instances.
+//
+// It asks ec2 for images and for running instances, and iam whether an instance may
+// register.
 package ssm
 
 import (
@@ -24,27 +26,27 @@ var part = core.Regional("ssm",
 	func(string) *database { return &database{} },
 	func(_ *core.Request, d *database) any { return d.Parameters })
 
-// request is a call in the hands of one of Systems Manager's operations.
+// request is one call to Systems Manager.
 type request struct{ *core.Request }
 
-// database is a region's part of the Parameter Store.
+// database is the Parameter Store's part of a region.
 type database struct {
 	Parameters map[string]*parameter `json:"parameters,omitempty"` // by name
-	Freed      map[string]time.Time  `json:"freed,omitempty"`      // names, and when they were
+	Freed      map[string]time.Time  `json:"freed,omitempty"`      // by name: when it was freed
 }
 
 type parameter struct {
 	Name        string       `json:"name"`
 	Type        string       `json:"type"`
-	Value       string       `json:"value,omitempty"` // never that of a SecureString
+	Value       string       `json:"value,omitempty"` // empty for a SecureString
 	Version     int64        `json:"version"`
-	Key         string       `json:"key,omitempty"` // of KMS
+	Key         string       `json:"key,omitempty"` // a KMS key
 	Description string       `json:"description,omitempty"`
 	Modified    time.Time    `json:"modified"`
 	Tags        core.Tags    `json:"tags,omitempty"`
 	Fingerprint *secretPrint `json:"fingerprint,omitempty"` // of a SecureString's value
 
-	Past []parameterVersion `json:"past,omitempty"` // of a String: oldest first, this version too
+	Past []parameterVersion `json:"past,omitempty"` // for a String: all versions, oldest first
 }
 
 func (p *parameter) secure() bool { return p.Type == string(types.ParameterTypeSecureString) }
@@ -70,7 +72,7 @@ func init() {
 
 var parameterChars = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]+$`)
 
-// checkParameterName has the rules of
+// checkParameterName applies the rules of
 // https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
 func checkParameterName(name string) error {
 	bare := strings.ToLower(strings.TrimPrefix(name, "/"))
@@ -123,7 +125,7 @@ func putParameter(r *request, in *ssm.PutParameterInput) (*ssm.PutParameterOutpu
 	return &ssm.PutParameterOutput{Version: p.Version, Tier: types.ParameterTierStandard}, nil
 }
 
-// checkPut has the rules for what is put under any name.
+// checkPut applies the rules that do not depend on an existing parameter.
 func checkPut(in *ssm.PutParameterInput) error {
 	value := aws.ToString(in.Value)
 	larger := in.Tier == types.ParameterTierAdvanced || in.Tier == types.ParameterTierIntelligentTiering
@@ -140,8 +142,7 @@ func checkPut(in *ssm.PutParameterInput) error {
 	return nil
 }
 
-// checkPutOn has the rules for what takes the place of p, which is nil for a new
-// parameter.
+// checkPutOn applies the rules for overwriting p, which is nil for a new parameter.
 func (p *parameter) checkPutOn(in *ssm.PutParameterInput) error {
 	switch {
 	case p == nil && in.Type == "":
@@ -156,7 +157,7 @@ func (p *parameter) checkPutOn(in *ssm.PutParameterInput) error {
 	return nil
 }
 
-// setParameter makes the next version of a parameter.
+// setParameter writes the next version of a parameter.
 func (r *request) setParameter(p *parameter, in *ssm.PutParameterInput) {
 	p.Version, p.Modified = p.Version+1, r.Now.UTC()
 	p.Description = cmp.Or(aws.ToString(in.Description), p.Description)
@@ -168,7 +169,7 @@ func (r *request) setParameter(p *parameter, in *ssm.PutParameterInput) {
 	p.remember()
 }
 
-// byName finds a parameter by its name or ARN. A public one has a value only.
+// byName finds a parameter by name or ARN. A public parameter has only a value.
 func (r *request) byName(name string) *parameter {
 	if _, rest, ok := strings.Cut(name, ":parameter"); ok && strings.HasPrefix(name, "arn:") {
 		name = rest

@@ -23,21 +23,21 @@ func TestParameterRules(t *testing.T) {
 	}{
 		{"new", "/flowbed/dev/key", "v", "SecureString", false, tag, ""},
 		{"new by overwriting", "/new", "v", "String", true, nil, ""},
-		{"there already", "/there", "v", "String", false, nil, "ParameterAlreadyExists"},
+		{"existing", "/there", "v", "String", false, nil, "ParameterAlreadyExists"},
 		{"overwritten", "/there", "v", "String", true, nil, ""},
 		{"overwritten without type", "/there", "v", "", true, nil, ""},
 		{"overwriting with tags", "/there", "v", "String", true, tag, "ValidationException"},
 		{"another type", "/there", "v", "SecureString", true, nil, "HierarchyTypeMismatchException"},
 		{"no type", "/new", "v", "", false, nil, "ValidationException"},
-		{"of AWS", "/aws/x", "v", "String", false, nil, "AccessDeniedException"},
-		{"of SSM", "SSMx", "v", "String", false, nil, "ValidationException"},
+		{"reserved for AWS", "/aws/x", "v", "String", false, nil, "AccessDeniedException"},
+		{"reserved for SSM", "SSMx", "v", "String", false, nil, "ValidationException"},
 		{"character", "/a b", "v", "String", false, nil, "ValidationException"},
 		{"not from the root", "a/b", "v", "String", false, nil, "ValidationException"},
 		{"slash at the end", "/a/", "v", "String", false, nil, "ValidationException"},
 		{"too deep", strings.Repeat("/a", 16), "v", "String", false, nil, "HierarchyLevelLimitExceededException"},
 		{"reference", "/new", "{{ssm:x}}", "String", false, nil, "ValidationException"},
 		{"4 KiB", "/new", strings.Repeat("v", 4096), "String", false, nil, ""},
-		{"more", "/new", strings.Repeat("v", 4097), "String", false, nil, "ValidationException"},
+		{"more than 4 KiB", "/new", strings.Repeat("v", 4097), "String", false, nil, "ValidationException"},
 		{"empty", "/new", "", "String", false, nil, "ValidationException"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestParameterRules(t *testing.T) {
 				t.Errorf("have the value %q, want %q", *out.Value, c.value)
 			}
 			if want := int64(1); c.parameter == "/there" && out.Version != want+1 || c.parameter != "/there" && out.Version != want {
-				t.Errorf("have version %d", out.Version)
+				t.Errorf("have version %d, want 2 for /there and 1 for others", out.Version)
 			}
 		})
 	}
@@ -65,7 +65,7 @@ func TestParameterIsEncrypted(t *testing.T) {
 	api, ctx, name := ssm.NewFromConfig(sandbox.New().Config("us-east-1")), t.Context(), aws.String("/key")
 	try.Must(api.PutParameter(ctx, &ssm.PutParameterInput{Name: name, Value: aws.String("hunter2"), Type: "SecureString"}))
 	if v := *try.Must(api.GetParameter(ctx, &ssm.GetParameterInput{Name: name})).Parameter.Value; strings.Contains(v, "hunter2") {
-		t.Error("readable without decryption")
+		t.Error("GetParameter without decryption returned the plain value")
 	}
 	out := try.Must(api.GetParameters(ctx, &ssm.GetParametersInput{Names: []string{"/key", "/none"}, WithDecryption: aws.Bool(true)}))
 	if *out.Parameters[0].Value != "hunter2" || len(out.InvalidParameters) != 1 {
@@ -83,7 +83,7 @@ func TestPublicParameters(t *testing.T) {
 	for _, name := range []string{
 		"al2023-ami-kernel-default-x86_64", "al2023-ami-kernel-default-arm64", "amzn2-ami-hvm-x86_64-gp2", "amzn2-ami-hvm-arm64-gp2",
 	} {
-		for range 2 { // the same every time
+		for range 2 { // the same result every time
 			api := ssm.NewFromConfig(sandbox.New().Config("us-east-1"))
 			out := try.Must(api.GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String("/aws/service/ami-amazon-linux-latest/" + name)}))
 			ids[*out.Parameter.Value] = true

@@ -11,7 +11,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// describeParameters knows filters of names, the only ones that are needed.
+// describeParameters supports only filters by name.
 func describeParameters(r *request, in *ssm.DescribeParametersInput) (*ssm.DescribeParametersOutput, error) {
 	matches := func(name string) bool { return true }
 	for _, f := range in.ParameterFilters {
@@ -66,7 +66,7 @@ func newTags(have core.Tags, list []types.Tag) (core.Tags, error) {
 	return have.With(add, core.TagRules{Code: "ValidationException", TooMany: "TooManyTagsError"})
 }
 
-// taggedParameter is the parameter that a call about tags means.
+// taggedParameter finds the parameter of a tagging call.
 func (r *request) taggedParameter(kind types.ResourceTypeForTagging, id *string) (*parameter, error) {
 	if kind != types.ResourceTypeForTaggingParameter {
 		return nil, core.Fail("NotImplemented", "the sandbox tags parameters only, not %s", kind)

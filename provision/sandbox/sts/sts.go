@@ -1,5 +1,6 @@
-// Package sts is the sandbox's Security Token Service: who calls, and what a
-// refusal says. It asks no other service.
+// Package sts is the sandbox's STS: the caller's identity, and decoded denials.
+//
+// It imports no other service.
 package sts
 
 import (

@@ -36,9 +36,9 @@ func TestEncodedMessageIsDecoded(t *testing.T) {
 	}
 	out, err := sts.NewFromConfig(cfg).DecodeAuthorizationMessage(ctx, &sts.DecodeAuthorizationMessageInput{EncodedMessage: &message})
 	if err != nil || !strings.Contains(*out.DecodedMessage, `"action":"ec2:DescribeVpcs"`) {
-		t.Errorf("decoded: %v, %v", out, err)
+		t.Errorf("decode the message: have %v, %v, want the denied action", out, err)
 	}
 	if _, err := sts.NewFromConfig(cfg).DecodeAuthorizationMessage(ctx, &sts.DecodeAuthorizationMessageInput{EncodedMessage: aws.String("?")}); err == nil {
-		t.Error("what is no message was decoded")
+		t.Error("decoding an invalid message succeeded, want an error")
 	}
 }

@@ -1,17 +1,17 @@
-// Package able says which tests run, and what happens to a test on a machine that
-// lacks what the test needs.
+// Package able decides which tests run, and what happens if a machine lacks what a
+// test needs.
 //
 // The variable FLOWBED_TESTS is the only switch:
 //
-//   - check: only tests that need no server and no virtual environment. Where a
-//     test goes through a matrix, it takes a share of it.
+//   - check: only tests that need no server and no virtual environment. A test of a
+//     matrix runs only part of it.
 //   - unset, or test: also the tests that need .venv, which has moto and the tools
 //     that judge policies and scripts. Crashes of the real program are a sample.
 //   - all: everything, in full: whole matrices, real flows, agents of Prefect 1.
 //
-// A skip is invisible in the output of go test, so a test is skipped only where
-// this package says so. Under "all" nothing is skipped: what a machine lacks is a
-// failure. It is a failure in CI too (the variable CI is set).
+// go test does not show skipped tests, so only this package may skip one. Under "all",
+// and in CI (the variable CI is set), nothing is skipped: if the machine lacks
+// something, the test fails.
 package able
 
 import (
@@ -27,8 +27,8 @@ import (
 // variable is the name of the switch.
 const variable = "FLOWBED_TESTS"
 
-// level is what the switch says. A misspelled value must not prove less than
-// somebody believes, so it ends the test binary.
+// level returns the value of the switch. A misspelled value ends the test binary, so
+// that it cannot silently run fewer tests.
 func level() string {
 	switch l := os.Getenv(variable); l {
 	case "check", "all":
@@ -55,9 +55,9 @@ func Slow(t testing.TB) {
 	}
 }
 
-// Without ends a test on a machine that lacks what no command of ours can bring:
-// root, systemd. what names it. On a person's machine the test is skipped; in CI,
-// or if everything is to run, it fails.
+// Without ends a test on a machine that lacks what no command of ours can install, such
+// as root or systemd. what names it. In CI, or if everything runs, the test fails;
+// elsewhere it is skipped.
 func Without(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" || All() {
@@ -66,7 +66,7 @@ func Without(t testing.TB, what string) {
 	t.Skip(what)
 }
 
-// missing is why tools are not there; inMain is whether Main will tell it.
+// missing says why tools are missing. inMain says whether Main will report it.
 var (
 	mu      sync.Mutex
 	missing error
@@ -95,9 +95,9 @@ func Tool(t testing.TB, name string) string {
 	return ""
 }
 
-// Main runs a package whose tests use Tool; it is for TestMain. If .venv is
-// missing, the other tests run, and the package fails with one line that says
-// what is missing and how to get it.
+// Main runs a package whose tests use Tool. Call it in TestMain. If .venv is missing,
+// the other tests run, and the package fails with one line that says what is missing
+// and how to install it.
 func Main(m *testing.M) {
 	level()
 	inMain = true

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// recorder is a test that notes how it would end.
+// recorder is a testing.TB that records how a test ends.
 type recorder struct {
 	testing.TB
 	ended string
@@ -19,14 +19,14 @@ func (r *recorder) Skipf(string, ...any)  { r.end("skipped", "") }
 func (r *recorder) end(how, what string)  { r.ended = how; panic(what) }
 func (r *recorder) after(f func()) string { defer func() { _ = recover() }(); f(); return "ran" }
 
-// ending runs f as a test, and tells how it ends.
+// ending runs f as a test and returns how it ends.
 func ending(f func(testing.TB)) string {
 	r := &recorder{ended: "ran"}
 	r.after(func() { f(r) })
 	return r.ended
 }
 
-// Where a test is skipped and where it fails is the contract of this package.
+// TestEndings checks where a test is skipped and where it fails.
 func TestEndings(t *testing.T) {
 	without := func(t testing.TB) { Without(t, "root") }
 	tool := func(t testing.TB) { Tool(t, "parliament") }
@@ -42,7 +42,7 @@ func TestEndings(t *testing.T) {
 		{"test", "true", "", without, "failed"},
 		{"all", "", "", without, "failed"},
 		{"check", "true", "", tool, "skipped"},
-		{"", "", "", tool, "failed"}, // this package has no Main that would tell
+		{"", "", "", tool, "failed"}, // this package does not call Main
 		{"all", "", "", tool, "failed"},
 		{"", "", t.TempDir(), tool, "ran"},
 	} {
@@ -56,7 +56,7 @@ func TestEndings(t *testing.T) {
 			}
 		}
 		if have := ending(c.f); have != c.want {
-			t.Errorf("%+v: have %s", c, have)
+			t.Errorf("%+v: have %s, want %s", c, have, c.want)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func TestMisspelledLevel(t *testing.T) {
 	t.Setenv(variable, "whole")
 	defer func() {
 		if recover() == nil {
-			t.Error("a misspelled level is taken for one")
+			t.Error("a misspelled level did not panic")
 		}
 	}()
 	level()

@@ -7,13 +7,12 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/moto"
 )
 
-// chain is the length of the longest chain of calls, each of which began after
-// the one before had ended: no faster machine or network lets the program do
-// with fewer round trips than the chain of those that need each other, and from
-// outside a call may need all that it has seen the answers of.
+// chain returns the length of the longest chain of calls in which each call started after
+// the previous one ended. It is an upper bound of the critical path: seen from outside,
+// a call may depend on every reply before it.
 func chain(calls []moto.Call) (n int) {
 	var end time.Time
-	// Of the calls that may come next, the one that ends first leaves the most room.
+	// Of the possible next calls, the one that ends first leaves the most room.
 	for _, c := range slices.SortedFunc(slices.Values(calls), func(a, b moto.Call) int { return a.End.Compare(b.End) }) {
 		if !c.Begin.Before(end) {
 			n, end = n+1, c.End
@@ -22,7 +21,7 @@ func chain(calls []moto.Call) (n int) {
 	return n
 }
 
-// inFlight is the largest number of calls under way at the same time.
+// inFlight returns the largest number of calls in flight at the same time.
 func inFlight(calls []moto.Call) (most int) {
 	for _, c := range calls {
 		n := 0
@@ -36,7 +35,7 @@ func inFlight(calls []moto.Call) (most int) {
 	return most
 }
 
-// busy is for how long moto had at least one call in hand.
+// busy returns for how long moto was working on at least one call.
 func busy(calls []moto.Call) (sum time.Duration) {
 	calls = slices.SortedFunc(slices.Values(calls), func(a, b moto.Call) int { return a.Sent.Compare(b.Sent) })
 	var until time.Time

@@ -30,7 +30,7 @@ func TestChain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if n := chain(c.calls); n != c.chain {
-				t.Errorf("the chain has %d calls, want %d", n, c.chain)
+				t.Errorf("the longest chain has %d calls, want %d", n, c.chain)
 			}
 			if n := inFlight(c.calls); n != c.inFlight {
 				t.Errorf("%d are in flight at once, want %d", n, c.inFlight)

@@ -1,6 +1,7 @@
-// Command bench measures the flowbed binary against moto behind a door that adds
-// a delay to each call, and prints what it found beside what is aimed for. It
-// judges nothing: machines differ.
+// Command bench measures the flowbed binary against moto, with a delay for each call.
+//
+// It prints the results next to the targets. It does not fail if a target is missed,
+// because machines differ.
 package main
 
 import (
@@ -20,7 +21,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	binary := flag.String("binary", "bin/flowbed", "the binary to measure")
-	delay := flag.Duration("delay", 50*time.Millisecond, "what each call is under way")
+	delay := flag.Duration("delay", 50*time.Millisecond, "how long each call takes")
 	runs := flag.Int("runs", 3, "how often to measure; the run of median length is shown")
 	markdown := flag.String("markdown", "", "also write the tables to this file")
 	flag.Parse()
@@ -42,7 +43,7 @@ func bench(ctx context.Context, binary string, delay time.Duration, runs int, ma
 	if s.binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	// Prefect's API is here at once: what is measured is the work on AWS.
+	// Prefect's API replies at once: the benchmark measures the calls to AWS.
 	api := prefecttest.New()
 	prefect := httptest.NewServer(api)
 	defer prefect.Close()

@@ -16,8 +16,8 @@ import (
 
 const number = "123456789012"
 
-// config is an environment with everything that an environment can have; %s is
-// where the Prefect API is.
+// config is an environment with all that an environment can have. %s is the URL of the
+// Prefect API.
 const config = `
 environment "bench" {
   region = "us-east-1"
@@ -34,15 +34,15 @@ environment "bench" {
 }
 `
 
-// command is one thing to measure, with what is aimed for.
+// command is one command to measure, with its target.
 type command struct {
 	name  string
 	args  []string
-	wall  time.Duration // 0: nothing is aimed for
+	wall  time.Duration // 0 means no target
 	calls int
 }
 
-// In this order each finds what the one before has left.
+// The order matters: each command starts from what the previous one left.
 var commands = []command{
 	{"plan, nothing there", []string{"plan"}, 0, 0},
 	{"up", []string{"up", "--yes", "--no-wait"}, 1800 * time.Millisecond, 0},
@@ -53,25 +53,25 @@ var commands = []command{
 // result is one run of a command.
 type result struct {
 	wall   time.Duration
-	memory int64 // bytes, at most
+	memory int64 // peak, in bytes
 	calls  []moto.Call
 }
 
-// subject is the binary with its door to AWS.
+// subject is the binary and its endpoint of AWS.
 type subject struct {
 	binary, dir string
 	front       *moto.Front
 	prefect     *prefecttest.Server
 }
 
-// lives measures each command as often as there are runs.
+// lives measures each command once per run.
 func (s *subject) lives(ctx context.Context, delay time.Duration, runs int) ([][]result, error) {
 	server, err := moto.Start(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer server.Stop()
-	// moto loads a service when it is first used; that is not what is measured.
+	// The first life is not measured, because moto loads a service on first use.
 	if err := s.life(ctx, server.Account(number, 0), func(int, result) {}); err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (s *subject) lives(ctx context.Context, delay time.Duration, runs int) ([][
 	return found, nil
 }
 
-// life runs each command once, through a door that it closes.
+// life runs each command once, through front, and closes it.
 func (s *subject) life(ctx context.Context, front *moto.Front, note func(int, result)) error {
 	s.front = front
 	defer front.Close()
@@ -104,8 +104,8 @@ func (s *subject) life(ctx context.Context, front *moto.Front, note func(int, re
 	return nil
 }
 
-// report has the worker report to Prefect, which up has not waited for: nothing
-// boots the instance.
+// report sends the worker's heartbeat to Prefect. Nothing boots the instance, so up did
+// not wait for it.
 func (s *subject) report(ctx context.Context) error {
 	out, err := s.command(ctx, "outputs", "--format", "json").Output()
 	if err != nil {
@@ -149,7 +149,7 @@ func (s *subject) measure(ctx context.Context, c command) (result, error) {
 	return r, nil
 }
 
-// startUp is the median time of `flowbed version`.
+// startUp returns the median time of `flowbed version`.
 func (s *subject) startUp(ctx context.Context) (time.Duration, error) {
 	var took []time.Duration
 	for range 21 {

@@ -8,7 +8,7 @@ var (
 	interfaceID = regexp.MustCompile(`<networkInterfaceId>(eni-[0-9a-f]+)</networkInterfaceId>`)
 )
 
-// learn notes what the ids in a reply stand for.
+// learn records the names of the ids in a reply.
 func (p *Proxy) learn(operation string, parameter func(string) string, reply []byte) {
 	name := parameter("GroupName")
 	patterns := []*regexp.Regexp{groupID}

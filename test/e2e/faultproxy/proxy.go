@@ -1,6 +1,8 @@
-// Package faultproxy is a proxy in front of AWS, or of what imitates it, that
-// has one call go wrong: the caller dies before or after it, its reply is lost,
-// or it is refused in the words in which the service would refuse it.
+// Package faultproxy is a proxy in front of AWS, or a mock of it, that makes one call
+// fail.
+//
+// The caller dies before or after the call, the reply is lost, or the call gets an error
+// in the service's own format.
 package faultproxy
 
 import (
@@ -17,7 +19,7 @@ import (
 	"github.com/flowbed/flowbed/test/faultmatrix"
 )
 
-// Proxy passes calls on to a handler. It is safe for concurrent use.
+// Proxy forwards calls to a handler. It is safe for concurrent use.
 type Proxy struct {
 	URL string
 
@@ -33,7 +35,7 @@ type Proxy struct {
 	kill   func()
 }
 
-// New opens a proxy. The names are what ids stand for in the keys of calls.
+// New starts a proxy. The names replace ids in the keys of calls.
 func New(next http.Handler, names *faultmatrix.Names) *Proxy {
 	p := &Proxy{next: next, names: names}
 	p.listener = httptest.NewServer(p)
@@ -41,24 +43,24 @@ func New(next http.Handler, names *faultmatrix.Names) *Proxy {
 	return p
 }
 
-// Close ends the proxy.
+// Close stops the proxy.
 func (p *Proxy) Close() { p.listener.Close() }
 
-// Arm has the next writing call of the key go wrong, once. kill ends the caller.
+// Arm makes the next write with the key fail, once. kill kills the caller.
 func (p *Proxy) Arm(key string, f faultmatrix.Fault, kill func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.key, p.fault, p.kill, p.armed = key, f, kill, true
 }
 
-// Armed reports whether the call has not come yet.
+// Armed reports whether the proxy still waits for that call.
 func (p *Proxy) Armed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.armed
 }
 
-// Writes returns the keys of the writing calls since the last time, each once.
+// Writes returns the keys of the writes since it was last called, without duplicates.
 func (p *Proxy) Writes() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,12 +74,12 @@ func (p *Proxy) Writes() []string {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the caller has gone
+		return // the caller is gone
 	}
 	service, operation := moto.Identify(r, body)
 	all, parameter := parameters(r, body)
 	key := p.names.In(faultmatrix.Key(service, operation, all, parameter))
-	// What AWS has begun, it finishes, also if the caller is gone.
+	// AWS finishes what it has started, even if the caller is gone.
 	again := r.Clone(context.WithoutCancel(r.Context()))
 	again.Body = io.NopCloser(bytes.NewReader(body))
 	carryOut := func() *httptest.ResponseRecorder {
@@ -105,11 +107,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case faultmatrix.Throttled, faultmatrix.Broken:
 		refuse(w, service, fault)
 	default:
-		panic("faultproxy: cannot do " + fault.String())
+		panic("faultproxy: unsupported fault " + fault.String())
 	}
 }
 
-// meets notes a call, and says what goes wrong with it.
+// meets records a call, and returns the fault for it.
 func (p *Proxy) meets(key, operation string) (f faultmatrix.Fault, kill func(), hit bool) {
 	if moto.Reads(operation) {
 		return 0, nil, false
@@ -127,10 +129,10 @@ func reply(w http.ResponseWriter, got *httptest.ResponseRecorder) {
 		w.Header()[k] = v
 	}
 	w.WriteHeader(got.Code)
-	_, _ = w.Write(got.Body.Bytes()) // the caller may have gone
+	_, _ = w.Write(got.Body.Bytes()) // the caller may be gone
 }
 
-// reset breaks the connection off as a crashed router does, without a farewell.
+// reset resets the connection, as a crashed router does.
 func reset(w http.ResponseWriter) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {

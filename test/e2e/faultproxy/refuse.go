@@ -7,14 +7,14 @@ import (
 	"github.com/flowbed/flowbed/test/faultmatrix"
 )
 
-// refusal is how a service says something.
+// refusal is a service's error.
 type refusal struct {
 	status int
 	code   string
 }
 
-// The services' words for "too many calls" and for "our fault"; those under the
-// empty name are for all other services that speak JSON.
+// words holds each service's errors for "too many calls" and "internal error". The empty
+// name stands for all other services that use JSON.
 var words = map[faultmatrix.Fault]map[string]refusal{
 	faultmatrix.Throttled: {
 		"ec2": {503, "RequestLimitExceeded"}, "iam": {400, "Throttling"}, "s3": {503, "SlowDown"},
@@ -28,8 +28,8 @@ var words = map[faultmatrix.Fault]map[string]refusal{
 	},
 }
 
-// envelopes are the protocols' forms of an error: EC2's query, IAM's query,
-// S3's XML; all others speak JSON 1.1.
+// envelopes holds the error formats of EC2's query protocol, IAM's query protocol and
+// S3's XML. All other services use JSON 1.1.
 var envelopes = map[string]string{
 	"ec2": `<?xml version="1.0" encoding="UTF-8"?><Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestID>fault</RequestID></Response>`,
 	"iam": `<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Receiver</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>fault</RequestId></ErrorResponse>`,
@@ -48,5 +48,5 @@ func refuse(w http.ResponseWriter, service string, f faultmatrix.Fault) {
 	}
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(r.status)
-	_, _ = fmt.Fprintf(w, form, r.code, "as the test wants") // the caller may have gone
+	_, _ = fmt.Fprintf(w, form, r.code, "injected by the test") // the caller may be gone
 }

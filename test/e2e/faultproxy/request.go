@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// parameters are those of a request in whichever protocol it is, by name, in
-// upper or lower case.
+// parameters returns the parameters of a request in any protocol. Their names are not
+// case-sensitive.
 func parameters(r *http.Request, body []byte) (names []string, value func(string) string) {
 	values := map[string]string{}
 	var members map[string]any
@@ -35,7 +35,7 @@ func parameters(r *http.Request, body []byte) (names []string, value func(string
 	return slices.Collect(maps.Keys(values)), func(name string) string { return values[strings.ToLower(name)] }
 }
 
-// plural lets a parameter be found under the name that it has in the SDK, too.
+// plural adds each parameter under its plural name too, which is its name in the SDK.
 func plural(values map[string]string, names ...string) {
 	for _, n := range names {
 		if v, ok := values[n]; ok {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// doors are the host's ends of what the machine reaches.
+// doors are the host's ends of the machine's connections.
 type doors struct {
 	listeners []net.Listener
 	metadata  *http.Server
@@ -28,7 +28,7 @@ func (c Config) open(ctx context.Context, dir string) (*doors, error) {
 	if err != nil {
 		return d, err
 	}
-	go func() { _ = d.metadata.Serve(l) }() // until it is closed
+	go func() { _ = d.metadata.Serve(l) }() // until close
 	for _, port := range c.Doors {
 		l, err := end.Listen(ctx, "unix", filepath.Join(dir, fmt.Sprint(port)))
 		if err != nil {
@@ -47,7 +47,7 @@ func (d *doors) close() {
 	}
 }
 
-// pass passes connections on to an address, until the listener is closed.
+// pass forwards connections to an address, until the listener is closed.
 func pass(ctx context.Context, l net.Listener, address string) {
 	for {
 		from, err := l.Accept()
@@ -59,7 +59,7 @@ func pass(ctx context.Context, l net.Listener, address string) {
 			var d net.Dialer
 			to, err := d.DialContext(ctx, "tcp", address)
 			if err != nil {
-				return // as a port where nobody listens
+				return // like a port where nothing listens
 			}
 			defer func() { _ = to.Close() }()
 			var both sync.WaitGroup
@@ -70,15 +70,15 @@ func pass(ctx context.Context, l net.Listener, address string) {
 	}
 }
 
-// shovel copies one direction and then says that there is no more.
+// shovel copies one direction and then closes it.
 func shovel(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // either end may be gone at any time
+	_, _ = io.Copy(to, from) // either end may close at any time
 	if w, ok := to.(interface{ CloseWrite() error }); ok {
 		_ = w.CloseWrite()
 	}
 }
 
-// metadata is the instance's metadata service, version 2 only.
+// metadata is the instance metadata service, version 2 only.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 func (c Config) metadata() http.Handler {
 	const token = "AQAEAHSI-token=="
@@ -98,7 +98,7 @@ func (c Config) metadata() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/latest/api/token" {
 			if r.Method != http.MethodPut || r.Header.Get("X-aws-ec2-metadata-token-ttl-seconds") == "" {
-				http.Error(w, "a token is asked for with PUT and its time to live", http.StatusBadRequest)
+				http.Error(w, "a request for a token needs PUT and a time to live", http.StatusBadRequest)
 				return
 			}
 			_, _ = io.WriteString(w, token)

@@ -18,12 +18,12 @@ import (
 //go:embed boot.sh image
 var image embed.FS
 
-// fromBelow is what the machine's disk gets from the machine below.
+// fromBelow lists what the host copies to the machine's disk.
 var fromBelow = []string{
 	"/etc/login.defs", "/etc/nsswitch.conf", "/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl",
 }
 
-// layOut makes the disk's directory what a new machine has on its disk.
+// layOut fills the root directory with what a new machine has on its disk.
 func (c Config) layOut(ctx context.Context, root string) error {
 	for _, d := range []string{
 		"dev", "doors", "etc", "home", "opt/python", "proc", "run", "root", "stand-ins", "sys", "tmp", "usr", "wheels",
@@ -44,12 +44,12 @@ func (c Config) layOut(ctx context.Context, root string) error {
 	environment := []string{
 		"PATH=/stand-ins:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels", "PYTHON_OF_THE_TESTS=" + filepath.Base(c.Python),
-		// Its own path, where it would look for its library, is not on the machine.
+		// Python looks for its library under its original path, which the machine lacks.
 		"LD_LIBRARY_PATH=/opt/python/lib",
 	}
 	for _, e := range append(environment, c.Environ...) {
 		if strings.ContainsAny(e, "\" \n%") {
-			return fmt.Errorf("the machine's environment: %q", e)
+			return fmt.Errorf("the machine's environment has a special character: %q", e)
 		}
 	}
 	files := map[string]string{
@@ -76,8 +76,8 @@ func (c Config) layOut(ctx context.Context, root string) error {
 	return os.Chmod(filepath.Join(root, "var/lib/cloud/instance/user-data"), 0o700)
 }
 
-// doorUnits are the units that pass an address of the machine on to a socket in
-// the directory of the doors, behind which the host listens.
+// doorUnits adds the units that forward an address of the machine to a socket on which the
+// host listens.
 func doorUnits(files map[string]string, door, address string) {
 	files["etc/systemd/system/door-"+door+".socket"] = "[Socket]\nListenStream=" + address + "\nFreeBind=yes\n"
 	files["etc/systemd/system/door-"+door+".service"] = "[Service]\nExecStart=/lib/systemd/systemd-socket-proxyd /doors/" + door + "\n"
@@ -85,12 +85,12 @@ func doorUnits(files map[string]string, door, address string) {
 	files["etc/systemd/system/cloud-final.service.d/"+door+".conf"] = "[Unit]\nAfter=door-" + door + ".socket\n"
 }
 
-// links repeats the links of the machine below into /usr.
+// links copies the host's links into /usr.
 func links(root string) error {
 	for _, name := range []string{"bin", "sbin", "lib", "lib32", "lib64"} {
 		to, err := os.Readlink("/" + name)
 		if err != nil {
-			continue // not every machine has every one of them
+			continue // not every host has all of them
 		}
 		if err := os.Symlink(to, filepath.Join(root, name)); err != nil {
 			return err

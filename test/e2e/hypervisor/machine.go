@@ -15,19 +15,19 @@ import (
 	"time"
 )
 
-// Config says how a machine is made.
+// Config describes a machine.
 type Config struct {
 	ID       string   // of the instance
 	UserData string   // a script
-	Role     string   // of the instance's profile; empty for none
-	Keys     Keys     // what the metadata service gives for the role
-	Doors    []int    // ports of the host's loopback that are on the machine's too
-	Environ  []string // NAME=value, for all that systemd starts
-	Python   string   // the interpreter that the package manager has, not in a virtual environment
-	Wheels   string   // a directory: the index of Python packages
+	Role     string   // the role in the instance profile; empty for none
+	Keys     Keys     // what the metadata service returns for the role
+	Doors    []int    // loopback ports of the host that the machine can reach on its own loopback
+	Environ  []string // NAME=value, for everything that systemd starts
+	Python   string   // the interpreter that the package manager installs, not one in a virtual environment
+	Wheels   string   // the directory that serves as the index of Python packages
 }
 
-// Keys are credentials for AWS.
+// Keys are AWS credentials.
 type Keys struct{ ID, Secret, Token string }
 
 // Machine is a running machine.
@@ -36,7 +36,7 @@ type Machine struct {
 	dir     string
 	cgroups []string
 	cmd     *exec.Cmd
-	said    strings.Builder // by the firmware
+	said    strings.Builder // the firmware's output
 	doors   *doors
 	ended   chan struct{}
 }
@@ -46,7 +46,7 @@ func Start(ctx context.Context, c Config) (_ *Machine, err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("start a machine: this test makes namespaces, and needs to be root")
 	}
-	// Not in the test's own directory: the path of a socket may have 107 bytes.
+	// Not in the test's own directory: the path of a socket has at most 107 bytes.
 	dir, err := os.MkdirTemp("", "machine-")
 	if err != nil {
 		return nil, fmt.Errorf("start a machine: %w", err)
@@ -86,12 +86,12 @@ func Start(ctx context.Context, c Config) (_ *Machine, err error) {
 	}
 	go func() {
 		defer close(m.ended)
-		_ = m.cmd.Wait() // it is killed
+		_ = m.cmd.Wait() // it was killed
 	}()
 	return m, nil
 }
 
-// write writes what the firmware needs.
+// write writes the files that the firmware needs.
 func (m *Machine) write() error {
 	boot, err := image.ReadFile("boot.sh")
 	if err != nil {
@@ -111,20 +111,20 @@ func (m *Machine) write() error {
 	)
 }
 
-// Console is what was written on the console so far.
+// Console returns the console output so far.
 func (m *Machine) Console() string {
-	raw, _ := os.ReadFile(filepath.Join(m.dir, "console")) // it is there as long as the machine
+	raw, _ := os.ReadFile(filepath.Join(m.dir, "console")) // the file exists as long as the machine
 	return string(raw)
 }
 
-// Run runs a program on the machine, as its administrator.
+// Run runs a program on the machine as root.
 func (m *Machine) Run(ctx context.Context, args ...string) (string, error) {
 	all := append([]string{"--target", fmt.Sprint(m.cmd.Process.Pid), "--all", "--root", "--wd"}, args...)
 	out, err := exec.CommandContext(ctx, "nsenter", all...).CombinedOutput()
 	return string(out), err
 }
 
-// Report is all that a person would look at after something went wrong.
+// Report returns the logs that help after a failure.
 func (m *Machine) Report() string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -150,7 +150,7 @@ func (m *Machine) firmware() string {
 
 // Stop pulls the plug and removes the disk.
 func (m *Machine) Stop() {
-	_ = m.cmd.Process.Kill() // all that it started ends with it
+	_ = m.cmd.Process.Kill() // all of its child processes end with it
 	<-m.ended
 	m.remove()
 }
@@ -165,8 +165,7 @@ func (m *Machine) remove() {
 	_ = os.RemoveAll(m.dir)
 }
 
-// makeGroups makes the machine's control groups, one in each hierarchy that
-// systemd uses.
+// makeGroups creates the machine's control groups, one in each hierarchy that systemd uses.
 func makeGroups(name string) ([]string, error) {
 	var made []string
 	hierarchies := []string{"/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"}
@@ -183,8 +182,8 @@ func makeGroups(name string) ([]string, error) {
 	return made, nil
 }
 
-// removeGroup removes a control group with those in it. The kernel refuses as
-// long as one of their processes is on its way out.
+// removeGroup removes a control group and its children. The kernel refuses while one of
+// their processes is still exiting.
 func removeGroup(group string) {
 	for range 50 {
 		var inside []string
@@ -195,7 +194,7 @@ func removeGroup(group string) {
 			return nil
 		})
 		for _, path := range inside {
-			_ = syscall.Rmdir(path) // not again what is gone already
+			_ = syscall.Rmdir(path) // may already be gone
 		}
 		if _, err := os.Stat(group); errors.Is(err, fs.ErrNotExist) {
 			return

@@ -13,13 +13,13 @@ type request struct {
 	service, operation string
 }
 
-// memory is what a front must remember because moto does not.
+// memory holds what a front must remember because moto does not.
 type memory struct {
 	launches sync.Map // client token of RunInstances → *launch
 }
 
-// corrections hold AWS's rules that moto lacks, by service and operation. Each
-// passes the call on itself, or answers in moto's place.
+// corrections holds the AWS rules that moto lacks, by service and operation. Each one
+// either passes the call on or replies in moto's place.
 var corrections = map[string]func(*Front, request) (answer, error){
 	"s3.CreateBucket":                   createBucket,
 	"ecs.CreateCluster":                 createCluster,
@@ -31,7 +31,7 @@ var corrections = map[string]func(*Front, request) (answer, error){
 	"ecr.PutImageScanningConfiguration": putScanning,
 }
 
-// correct has a call carried out as AWS would.
+// correct executes a call as AWS would.
 func (f *Front) correct(r request) (answer, error) {
 	if c, ok := corrections[r.service+"."+r.operation]; ok {
 		return c(f, r)
@@ -39,13 +39,13 @@ func (f *Front) correct(r request) (answer, error) {
 	return f.pass(r)
 }
 
-// pass has moto carry out the call as it is.
+// pass lets moto execute the call unchanged.
 func (f *Front) pass(r request) (answer, error) {
 	return f.send(r.Request, r.Method, r.URL.RequestURI(), r.Header, r.body)
 }
 
-// query has moto carry out another call of the same service, in the query
-// protocol of IAM and EC2.
+// query lets moto execute another call to the same service, in the query protocol of IAM
+// and EC2.
 func (f *Front) query(r request, form url.Values) (answer, error) {
 	return f.send(r.Request, r.Method, r.URL.RequestURI(), r.Header, []byte(form.Encode()))
 }

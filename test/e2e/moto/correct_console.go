@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// consoleOutput returns what the front's owner knows of an instance's console.
+// consoleOutput returns what [Front.Console] returns.
 func consoleOutput(f *Front, r request) (answer, error) {
 	form, err := url.ParseQuery(string(r.body))
 	if f.Console == nil || err != nil {

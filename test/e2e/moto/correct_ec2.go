@@ -18,7 +18,7 @@ type ec2Instances struct {
 	} `xml:"reservationSet>item"`
 }
 
-// alive reports whether an instance is in another state than those.
+// alive reports whether any instance is in a state other than those.
 func (e ec2Instances) alive(but ...string) bool {
 	for _, r := range e.Reservations {
 		for _, i := range r.Instances {
@@ -41,7 +41,7 @@ func (f *Front) instances(r request, ask url.Values) (found ec2Instances, err er
 	return found, xml.Unmarshal(a.body, &found)
 }
 
-// deleteGroup refuses while an instance is in the group.
+// deleteGroup fails while an instance is in the group.
 func deleteGroup(f *Front, r request) (answer, error) {
 	in, err := url.ParseQuery(string(r.body))
 	if err != nil {
@@ -58,17 +58,17 @@ func deleteGroup(f *Front, r request) (answer, error) {
 	return f.pass(r)
 }
 
-// launch is a launch under a client token.
+// launch is a launch with a client token.
 type launch struct {
-	mu   sync.Mutex // held while the first launch is under way
+	mu   sync.Mutex // held during the first launch
 	spec string
 	id   string
 }
 
-// runInstances launches once for each client token: the same request gets the
-// same instance, as it is by now; another one of the same token IdempotentParameterMismatch, and
-// a token whose instance has been terminated IdempotentInstanceTerminated. See
-// "Ensuring idempotency in Amazon EC2 API requests".
+// runInstances launches one instance per client token. A repeated request returns the
+// same instance in its current state. A different request with the same token fails with
+// IdempotentParameterMismatch, and a request whose instance was terminated fails with
+// IdempotentInstanceTerminated. See "Ensuring idempotency in Amazon EC2 API requests".
 func runInstances(f *Front, r request) (answer, error) {
 	in, err := url.ParseQuery(string(r.body))
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// createCluster returns a cluster that exists and is active, as AWS does,
-// instead of replacing it and losing its settings and tags.
+// createCluster returns an existing active cluster, as AWS does. moto would replace it and
+// lose its settings and tags.
 func createCluster(f *Front, r request) (answer, error) {
 	var in struct {
 		Name string `json:"clusterName"`

@@ -2,8 +2,8 @@ package moto
 
 import "net/http"
 
-// removeRole says NoSuchEntity where moto fails: the profile, or the role in it,
-// is not there.
+// removeRole returns NoSuchEntity where moto fails: if the profile, or the role in it,
+// does not exist.
 func removeRole(f *Front, r request) (answer, error) {
 	a, err := f.pass(r)
 	if err != nil || a.status != http.StatusInternalServerError {

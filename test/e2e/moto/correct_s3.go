@@ -11,8 +11,9 @@ type bucketTags struct {
 	Tags []struct{ Key, Value string } `xml:"Tags>Tag"`
 }
 
-// What AWS sets on every new bucket: all public access is blocked, objects are
-// encrypted with S3's key and belong to the bucket's owner (since April 2023).
+// bucketDefaults is what AWS sets on every new bucket since April 2023: all public
+// access is blocked, and objects are encrypted with S3's key and belong to the bucket's
+// owner.
 var bucketDefaults = map[string]string{
 	"publicAccessBlock": `<PublicAccessBlockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` +
 		`<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>` +
@@ -25,8 +26,8 @@ var bucketDefaults = map[string]string{
 		`<ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>`,
 }
 
-// createBucket keeps the tags of the creating call, which moto drops, and gives
-// a new bucket AWS's defaults, which moto's buckets lack.
+// createBucket sets the tags of the create call, which moto drops, and AWS's defaults,
+// which moto's buckets lack.
 func createBucket(f *Front, r request) (answer, error) {
 	head, err := f.send(r.Request, http.MethodHead, r.URL.Path, r.Header, nil)
 	if err != nil {
@@ -50,7 +51,7 @@ func createBucket(f *Front, r request) (answer, error) {
 	return a, f.configure(r, configs)
 }
 
-// taggingOf turns the tags of a creating call into the document that sets them.
+// taggingOf turns the tags of a create call into the document that sets them.
 func taggingOf(body []byte) (string, error) {
 	var wanted bucketTags
 	if len(body) == 0 {
@@ -73,7 +74,7 @@ func (f *Front) configure(r request, configs map[string]string) error {
 			return err
 		}
 		if set.status >= 300 {
-			return fmt.Errorf("correct %s of a new bucket: moto says %d: %s", part, set.status, set.body)
+			return fmt.Errorf("set %s of a new bucket: moto returned %d: %s", part, set.status, set.body)
 		}
 	}
 	return nil

@@ -2,7 +2,7 @@ package moto
 
 import "encoding/json"
 
-// readParameter reads the parameter that the front's owner wants to be read.
+// readParameter reads the parameter that [Front.Parameter] names instead.
 func readParameter(f *Front, r request) (answer, error) {
 	var in map[string]any
 	if f.Parameter == nil || json.Unmarshal(r.body, &in) != nil {

@@ -14,17 +14,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// Front is the door to one account of a server.
+// Front is the endpoint of one account on a server.
 type Front struct {
 	URL     string
 	Account string
 
-	// Console is what an instance has written, for GetConsoleOutput: moto's
-	// instances write nothing. It may be set before the first such call.
+	// Console, if set, returns an instance's console output for GetConsoleOutput:
+	// moto's instances have none. Set it before the first such call.
 	Console func(instance string) string
 
-	// Parameter says which parameter is read when somebody, known by the id of
-	// his key, asks for one by its name. It may be set before the first such call.
+	// Parameter, if set, returns which parameter to read when the owner of a key
+	// asks for one by name. Set it before the first such call.
 	Parameter func(key, name string) string
 
 	server   *Server
@@ -42,8 +42,8 @@ type Call struct {
 	Service, Operation string
 	Key                string    // the id of the caller's key
 	Body               []byte    // of the request
-	Begin, End         time.Time // as the caller sees it
-	Sent, Answered     time.Time // as moto sees it
+	Begin, End         time.Time // as seen by the caller
+	Sent, Answered     time.Time // as seen by moto
 	Status             int
 }
 
@@ -57,9 +57,9 @@ func (c Call) Reads() bool {
 	return false
 }
 
-// Account opens a front to an account, whose number has 12 digits. What is made
-// in one account is not seen in another, but for the names of buckets. Each call
-// is under way for as long as the delay, half of it in each direction.
+// Account opens a front to an account, whose number has 12 digits. Accounts do not see
+// each other's objects, except for bucket names. Each call takes the delay, half of it
+// in each direction.
 func (s *Server) Account(number string, delay time.Duration) *Front {
 	f := &Front{
 		Account: number, server: s, delay: delay,
@@ -70,13 +70,13 @@ func (s *Server) Account(number string, delay time.Duration) *Front {
 	return f
 }
 
-// Close ends the front. The account stays.
+// Close closes the front. The account stays.
 func (f *Front) Close() {
 	f.listener.Close()
 	f.client.CloseIdleConnections()
 }
 
-// Config is a configuration with which the SDK's clients talk to the account.
+// Config returns a configuration with which the SDK's clients talk to the account.
 func (f *Front) Config(region string) aws.Config {
 	return aws.Config{
 		Region: region, BaseEndpoint: &f.URL,
@@ -91,14 +91,14 @@ func (f *Front) Calls() []Call {
 	return append([]Call(nil), f.calls...)
 }
 
-// Reset forgets the calls so far.
+// Reset discards the calls recorded so far.
 func (f *Front) Reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = nil
 }
 
-// ServeHTTP passes a call on to moto.
+// ServeHTTP forwards a call to moto.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := Call{Begin: time.Now()}
 	body, err := io.ReadAll(r.Body)
@@ -131,24 +131,24 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Content-Length"] = a.header["Content-Length"]
 	}
 	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body) // the caller may have gone
+	_, _ = w.Write(a.body) // the caller may be gone
 }
 
-// answer is a reply in full.
+// answer is a complete reply.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// send has moto carry out a request in the front's account.
+// send lets moto execute a request in the front's account.
 func (f *Front) send(r *http.Request, method, uri string, header http.Header, body []byte) (answer, error) {
 	up, err := http.NewRequestWithContext(r.Context(), method, f.server.URL+uri, bytes.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
 	up.Header = header.Clone()
-	// moto finds the service in the signature, and the account here.
+	// moto reads the service from the signature, and the account from this header.
 	up.Header.Set("X-Moto-Account-Id", f.Account)
 	resp, err := f.client.Do(up)
 	if err != nil {

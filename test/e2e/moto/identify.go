@@ -2,8 +2,7 @@ package moto
 
 import "net/http"
 
-// Identify tells service and operation of a request that is about to come to a
-// front.
+// Identify returns the service and the operation of a request to a front.
 func Identify(r *http.Request, body []byte) (service, operation string) { return name(r, body) }
 
 // Reads reports whether an operation changes nothing.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// name tells service and operation of a request from what goes over the wire:
-// the service from the signature's scope, the operation as the protocol has it.
+// name returns the service and the operation of a request. It takes the service from the
+// scope of the signature, and the operation from where the protocol puts it.
 func name(r *http.Request, body []byte) (service, operation string) {
 	if _, scope, ok := strings.Cut(r.Header.Get("Authorization"), "Credential="); ok {
 		// key/date/region/service/aws4_request
@@ -28,14 +28,14 @@ func name(r *http.Request, body []byte) (service, operation string) {
 	return service, r.Method + " " + r.URL.Path
 }
 
-// key is the id of the key that signed a request.
+// key returns the id of the key that signed a request.
 func key(r *http.Request) string {
 	_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	id, _, _ := strings.Cut(scope, "/")
 	return id
 }
 
-// s3Parts names what a sub-resource in the query stands for.
+// s3Parts maps sub-resources in the query to the names in operations.
 var s3Parts = map[string]string{
 	"tagging": "Tagging", "policy": "Policy", "versioning": "Versioning", "encryption": "Encryption",
 	"lifecycle": "LifecycleConfiguration", "publicAccessBlock": "PublicAccessBlock",

@@ -1,7 +1,7 @@
-// Package moto runs moto, a server that imitates AWS and that we did not write,
-// for tests and for the benchmark. A [Server] is the process; a [Front] is the
-// door to one account in it, which corrects what moto is known to do otherwise
-// than AWS, and notes every call.
+// Package moto runs moto, a third-party mock of AWS, for tests and the benchmark.
+//
+// A [Server] is the process. A [Front] is the endpoint of one account in it. The front
+// corrects known differences between moto and AWS, and records every call.
 package moto
 
 import (
@@ -22,7 +22,7 @@ import (
 //go:embed server.py
 var program string
 
-// What moto checks only if it is told to, as AWS always does.
+// strict turns on checks that AWS always makes and moto only on request.
 var strict = []string{
 	"MOTO_IAM_LOAD_MANAGED_POLICIES=true",
 	"MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION=true",
@@ -39,9 +39,9 @@ type Server struct {
 	ended chan struct{}
 }
 
-// Start starts a server on a free port of the loopback interface and returns
-// when it answers, however long that takes: a server that cannot start ends. It
-// needs the virtual environment that `make venv` makes.
+// Start starts a server on a free loopback port and returns when it accepts calls. It has
+// no time limit, because a server that cannot start exits. It needs the virtual
+// environment from `make venv`.
 func Start(ctx context.Context) (*Server, error) {
 	dir, err := venv.Tools()
 	if err != nil {
@@ -66,20 +66,20 @@ func Start(ctx context.Context) (*Server, error) {
 	go func() {
 		defer close(s.ended)
 		listen(stderr, address, &said)
-		_ = cmd.Wait() // it ends as its input does; how does not matter
+		_ = cmd.Wait() // it exits when its input ends; its exit code does not matter
 	}()
 	select {
 	case s.URL = <-address:
 		return s, nil
 	case <-s.ended:
-		return nil, fmt.Errorf("start moto: it ended at once:\n%s", said.String())
+		return nil, fmt.Errorf("start moto: it exited at once:\n%s", said.String())
 	case <-ctx.Done():
 		s.Stop()
 		return nil, fmt.Errorf("start moto: %w", context.Cause(ctx))
 	}
 }
 
-// Stop ends the server and waits until it has ended.
+// Stop stops the server and waits until it has exited.
 func (s *Server) Stop() {
 	_ = s.stdin.Close()
 	<-s.ended
@@ -87,8 +87,8 @@ func (s *Server) Stop() {
 
 var running = regexp.MustCompile(`Running on (http://[0-9.]+:[0-9]+)`)
 
-// listen reads what the server says, up to the end: its address, once the port
-// is bound, and then a line for each request, which is of no interest.
+// listen reads the server's output until it ends: first its address, then a line for each
+// request, which it ignores.
 func listen(stderr io.Reader, address chan<- string, said *strings.Builder) {
 	found := false
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// Worker is a worker as the server knows it.
+// Worker is a worker as the server shows it.
 type Worker struct {
 	Name      string    `json:"name"`
 	Status    string    `json:"status"`
 	Heartbeat time.Time `json:"last_heartbeat_time"`
 }
 
-// Workers lists the workers of a pool; a pool that is not there has none.
+// Workers lists the workers of a pool. A missing pool has none.
 func (s *Server) Workers(ctx context.Context, pool string) ([]Worker, error) {
 	status, answer, err := s.Call(ctx, http.MethodPost, "/work_pools/"+url.PathEscape(pool)+"/workers/filter", map[string]any{})
 	if err != nil {
@@ -36,8 +36,8 @@ func (s *Server) Workers(ctx context.Context, pool string) ([]Worker, error) {
 	return list, nil
 }
 
-// Call asks the server's API, with what its options ask for; the path begins
-// after /api. It returns the status and the answer, whatever they are.
+// Call calls the server's API, with the authentication that its options require. The path
+// starts after /api. It returns any status and body without an error.
 func (s *Server) Call(ctx context.Context, method, path string, in any) (int, []byte, error) {
 	header := http.Header{}
 	if s.CSRF && method != http.MethodGet {

@@ -1,6 +1,7 @@
-// Package prefectserver runs a real Prefect server for tests: one that we did
-// not write, from the pins of requirements-prefect.txt, with its database in a
-// directory of its own.
+// Package prefectserver runs a real Prefect server for tests.
+//
+// Its version comes from requirements-prefect.txt, and its database is in a separate
+// directory.
 package prefectserver
 
 import (
@@ -22,8 +23,8 @@ import (
 	"github.com/flowbed/flowbed/test/e2e/venv"
 )
 
-// The server ends as soon as its standard input does, so that it never outlives
-// the process that started it, however that one ends.
+// The server exits when its standard input ends, so it never outlives the process that
+// started it, however that process ends.
 const program = `
 import os, runpy, sys, threading
 def guard():
@@ -34,10 +35,10 @@ sys.argv = ["prefect", "server", "start", *sys.argv[1:]]
 runpy.run_module("prefect", run_name="__main__")
 `
 
-// Options are how a server guards its API.
+// Options says how a server protects its API.
 type Options struct {
-	Auth string // user:password, asked for with every request; empty for none
-	CSRF bool   // ask for a CSRF token with every change
+	Auth string // user:password, required for every request; empty for none
+	CSRF bool   // require a CSRF token for every change
 }
 
 // Server is a running Prefect server.
@@ -51,8 +52,8 @@ type Server struct {
 	ended chan struct{}
 }
 
-// Start starts a server on a free port of the loopback interface and returns
-// when it answers. The directory keeps its database.
+// Start starts a server on a free loopback port and returns when it accepts calls. dir
+// holds its database.
 func Start(ctx context.Context, dir string, o Options) (*Server, error) {
 	prefect, err := venv.Prefect()
 	if err != nil {
@@ -71,7 +72,7 @@ func Start(ctx context.Context, dir string, o Options) (*Server, error) {
 		"PREFECT_SERVER_API_AUTH_STRING="+o.Auth,
 		fmt.Sprintf("PREFECT_SERVER_CSRF_PROTECTION_ENABLED=%t", o.CSRF),
 	)
-	// A Ctrl-C on the terminal ends the tests, and they end the server.
+	// A Ctrl-C on the terminal stops the tests, and the tests stop the server.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s := &Server{
 		API: fmt.Sprintf("http://127.0.0.1:%d/api", port), Port: port, Options: o,
@@ -88,7 +89,7 @@ func Start(ctx context.Context, dir string, o Options) (*Server, error) {
 	}
 	go func() {
 		defer close(s.ended)
-		_ = cmd.Wait() // it ends as its input does; how does not matter
+		_ = cmd.Wait() // it exits when its input ends; its exit code does not matter
 	}()
 	if err := s.await(ctx); err != nil {
 		s.Stop()
@@ -97,8 +98,8 @@ func Start(ctx context.Context, dir string, o Options) (*Server, error) {
 	return s, nil
 }
 
-// await waits until the server answers, however long that takes: the first start
-// writes the database's tables. A server that cannot start ends.
+// await waits until the server accepts calls. It has no time limit, because the first
+// start creates the database, and a server that cannot start exits.
 func (s *Server) await(ctx context.Context) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -109,7 +110,7 @@ func (s *Server) await(ctx context.Context) error {
 		}
 		select {
 		case <-s.ended:
-			return errors.New("it ended at once")
+			return errors.New("it exited at once")
 		case <-ctx.Done():
 			return fmt.Errorf("no answer: %w", ctx.Err())
 		case <-tick.C:
@@ -117,14 +118,14 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
-// Stop ends the server and waits until it has ended.
+// Stop stops the server and waits until it has exited.
 func (s *Server) Stop() {
 	_ = s.stdin.Close()
 	<-s.ended
 }
 
-// Environ is the environment for a program of Prefect's: the one of the tests
-// without the settings of whoever runs them.
+// Environ returns the environment for a Prefect program: that of the tests, without the
+// settings of the person who runs them.
 func Environ(home string) []string {
 	var env []string
 	for _, e := range os.Environ() {
@@ -135,7 +136,7 @@ func Environ(home string) []string {
 	return append(env, "HOME="+home, "PREFECT_HOME="+home, "DO_NOT_TRACK=1", "NO_COLOR=1")
 }
 
-// freePort is a port that was free a moment ago.
+// freePort returns a port that was free a moment ago.
 func freePort(ctx context.Context) (int, error) {
 	var free net.ListenConfig
 	l, err := free.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -146,7 +147,7 @@ func freePort(ctx context.Context) (int, error) {
 	return port, l.Close()
 }
 
-// log keeps what a program says.
+// log collects the output of a program.
 type log struct {
 	mu   sync.Mutex
 	text bytes.Buffer

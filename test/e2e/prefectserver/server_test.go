@@ -25,16 +25,16 @@ func TestServerGuarded(t *testing.T) {
 		t.Fatalf("create a pool: %d, %v: %s", status, err, answer)
 	}
 	if list, err := s.Workers(t.Context(), "p"); err != nil || len(list) != 0 {
-		t.Errorf("a new pool has the workers %v, %v", list, err)
+		t.Errorf("workers of a new pool: have %v, %v, want none", list, err)
 	}
 
 	open := *s
 	open.CSRF = false
 	if status, _, err := open.Call(t.Context(), http.MethodPost, "/work_pools/", pool); err != nil || status != http.StatusForbidden {
-		t.Errorf("without a token: %d, %v, want 403", status, err)
+		t.Errorf("without a CSRF token: have %d, %v, want 403", status, err)
 	}
 	open.Auth = "admin:wrong"
 	if status, _, err := open.Call(t.Context(), http.MethodGet, "/work_pools/p", nil); err != nil || status != http.StatusUnauthorized {
-		t.Errorf("with a wrong password: %d, %v, want 401", status, err)
+		t.Errorf("with a wrong password: have %d, %v, want 401", status, err)
 	}
 }

@@ -1,6 +1,7 @@
-// Package venv finds the virtual environments with the Python programs that tests
-// run: moto, the tools that judge policies and scripts, Prefect. The Makefile
-// makes them, from the pins of the requirements files.
+// Package venv finds the virtual environments with the Python programs that tests run.
+//
+// These are moto, the linters for policies and scripts, and Prefect. The Makefile creates
+// them from the requirements files.
 package venv
 
 import (
@@ -10,20 +11,20 @@ import (
 	"path/filepath"
 )
 
-// Tools is the directory of .venv, or what FLOWBED_TEST_VENV names instead: moto,
-// parliament, cloudsplaining, shellcheck.
+// Tools returns the directory of .venv, or the one in FLOWBED_TEST_VENV. It has moto,
+// parliament, cloudsplaining and shellcheck.
 func Tools() (string, error) {
 	return find("FLOWBED_TEST_VENV", ".venv", "bin/python", "make venv")
 }
 
-// Prefect is the directory of .venv-prefect, or what FLOWBED_TEST_PREFECT names
-// instead: a Prefect server, and its wheels beside it.
+// Prefect returns the directory of .venv-prefect, or the one in FLOWBED_TEST_PREFECT. It
+// has a Prefect server and its wheels.
 func Prefect() (string, error) {
 	return find("FLOWBED_TEST_PREFECT", ".venv-prefect", "wheels", "make .venv-prefect/wheels")
 }
 
-// Prefect1 is the directory of .venv-prefect1: Python 3.9 and the wheels of
-// Prefect 1. It stands beside the one of Prefect.
+// Prefect1 returns the directory of .venv-prefect1, next to that of Prefect. It has Python
+// 3.9 and the wheels of Prefect 1.
 func Prefect1() (string, error) {
 	prefect, err := Prefect()
 	if err != nil {
@@ -32,7 +33,7 @@ func Prefect1() (string, error) {
 	return check(filepath.Join(filepath.Dir(prefect), ".venv-prefect1"), "ready", "make .venv-prefect1/ready")
 }
 
-// find is the directory that a variable names, or the one of that name in the
+// find returns the directory in an environment variable, or else the directory in the
 // module's root.
 func find(variable, name, proof, command string) (string, error) {
 	if dir := os.Getenv(variable); dir != "" {
@@ -45,7 +46,7 @@ func find(variable, name, proof, command string) (string, error) {
 	return check(filepath.Join(root, name), proof, command)
 }
 
-// check says in one line what is missing, and how to get it.
+// check returns an error of one line that says what is missing and how to install it.
 func check(dir, proof, command string) (string, error) {
 	if _, err := os.Stat(filepath.Join(dir, proof)); err != nil {
 		return "", fmt.Errorf("%s is missing or incomplete: run `%s`", dir, command)
@@ -53,7 +54,7 @@ func check(dir, proof, command string) (string, error) {
 	return dir, nil
 }
 
-// moduleRoot is the directory of go.mod above the working directory.
+// moduleRoot returns the directory of go.mod at or above the working directory.
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
 	for err == nil {
