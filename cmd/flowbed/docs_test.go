@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -158,4 +159,52 @@ func TestReadmeHasTheMeasuredNumbers(t *testing.T) {
 			t.Errorf("README.md: %s took %s and %s calls in docs/benchmarks.md", r[1], r[2], r[3])
 		}
 	}
+}
+
+// TestReadmeShowsTheDemo runs the demo: every line that README.md shows for a command
+// must be in that command's output.
+func TestReadmeShowsTheDemo(t *testing.T) {
+	program, err := exec.LookPath("flowbed") // the test's own binary; see TestMain
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "sh", "../../docs/demo/run", program).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	have := sessions(string(out))
+	_, text, _ := strings.Cut(readPage(t, "../../README.md"), "```\n$ flowbed plan\n")
+	text, _, _ = strings.Cut(text, "\n```\n")
+	want := sessions("$ flowbed plan\n" + text)
+	if len(want) != 5 || len(have) != len(want) {
+		t.Fatalf("the demo has %d commands, README.md shows %d", len(have), len(want))
+	}
+	for i, lines := range want {
+		if have[i][0] != lines[0] {
+			t.Errorf("README.md shows %s, the demo runs %s", lines[0], have[i][0])
+		}
+		for _, l := range lines {
+			if strings.Trim(l, " …") != "" && !slices.Contains(have[i], l) {
+				t.Errorf("README.md shows a line that `%s` does not print: %s", lines[0], l)
+			}
+		}
+	}
+}
+
+// sessions splits a transcript into commands. Each is a list of lines: the command and
+// its output, without what differs from run to run.
+func sessions(transcript string) (list [][]string) {
+	for _, c := range changing {
+		transcript = c.what.ReplaceAllString(transcript, c.with)
+	}
+	for line := range strings.Lines(transcript) {
+		line = strings.TrimRight(line, "\n")
+		if strings.HasPrefix(line, "$ ") {
+			list = append(list, nil)
+		}
+		if n := len(list); n > 0 {
+			list[n-1] = append(list[n-1], line)
+		}
+	}
+	return list
 }

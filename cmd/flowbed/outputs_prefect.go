@@ -58,7 +58,7 @@ func prefect1Image(v prefect.Version) string { return "prefecthq/prefect:" + v.S
 
 // prefectYAML is a prefect.yaml. The person who deploys needs permission to write to
 // the bucket; the flow's task reads with its own role.
-const prefectYAML = `# Deploy flows to the flowbed environment %s. Set entrypoint to the flow's file and
+const prefectYAML = `# Deploy flows to flowbed's environment %s. Set entrypoint to the flow's file and
 # function, then run: prefect deploy --all
 name: %s
 prefect-version: %s
@@ -87,7 +87,7 @@ deployments:
 
 // prefect1Snippet is for a flow's file. The agent sets the cluster and the network for
 // each run. ECS writes a log only if the definition names a log group.
-const prefect1Snippet = `# Run a Prefect 1 flow in the flowbed environment %s. The agent runs a flow if it has
+const prefect1Snippet = `# Run a Prefect 1 flow in flowbed's environment %s. The agent runs a flow if it has
 # all of the flow's labels.
 from prefect.run_configs import ECSRun
 from prefect.storage import S3

@@ -158,7 +158,7 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 			break
 		}
 		ts.Check(err)
-		if first && doc.Version != "1" {
+		if first && doc.Version != "2" {
 			ts.Fatalf("the first document has the format %q", doc.Version)
 		}
 		if slices.Contains([]string{"start", "act", "wait", "done"}, doc.Type) {

@@ -1,4 +1,4 @@
-# The spec that `make demo` shows in the embedded sandbox.
+# The config file that `make demo` uses in the sandbox.
 
 variable "api_key" { sensitive = true }
 

@@ -211,8 +211,8 @@ func TestRegion(t *testing.T) {
 			m.role("flowbed-ci-task", id("ci", region, time.Hour).Tags("x"))
 			m.parameter("/flowbed/held/lease", id("held", region, 0).Tags("x"))
 		}, map[string]string{
-			"ci":   "1h0m0s, lease /flowbed/ci/lease, role flowbed-ci-task",
-			"held": "never, lease /flowbed/held/lease",
+			"ci":   "1h0m0s, lock /flowbed/ci/lease, role flowbed-ci-task",
+			"held": "never, lock /flowbed/held/lease",
 		}},
 		{"an instance profile alone", func(m maker) {
 			m.profile("flowbed-ci-agent", id("ci", region, time.Hour).Tags("x"))

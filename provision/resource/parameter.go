@@ -116,7 +116,7 @@ func (p Parameter) Discover(ctx context.Context, _ Recorded) (list []Found, err 
 		for _, o := range page.Parameters {
 			f := Found{Kind: "parameter", Name: deref(o.Name)}
 			if names.IsLease(f.Name) {
-				f.Kind, f.Expiry = "lease", ExpiryNone
+				f.Kind, f.Expiry = "lock", ExpiryNone
 			}
 			list = append(list, f)
 		}

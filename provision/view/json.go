@@ -11,7 +11,7 @@ import (
 // FormatVersion is the version of all JSON that this package writes. docs/json.md
 // describes the format. Within a version, members may be added, but none changes its
 // meaning.
-const FormatVersion = "1"
+const FormatVersion = "2"
 
 // The JSON form of a plan.
 type (

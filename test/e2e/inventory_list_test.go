@@ -74,8 +74,8 @@ func TestInventory(t *testing.T) {
 	if ids := have["security group"]; len(ids) == len(want["security group"]) {
 		have["security group"] = make([]string, len(ids))
 	}
-	have["parameter"] = append(have["parameter"], have["lease"]...)
-	delete(have, "lease")
+	have["parameter"] = append(have["parameter"], have["lock"]...)
+	delete(have, "lock")
 	slices.Sort(have["parameter"])
 	if d := cmp.Diff(want, have); d != "" {
 		t.Errorf("list (-want +have):\n%s", d)

@@ -38,13 +38,13 @@ func tables(found [][]result, delay, start time.Duration, size int64) string {
 func preface(delay time.Duration, runs int) string {
 	return fmt.Sprintf(`# Benchmarks
 
-%s writes this page: the real binary against
-moto, with %v added to each call, on %s/%s with %d cores; of %d runs of each command, that of median
-length. *In flight* is the most calls under way at once; the *critical path* is the longest chain of
-calls each of which began after the one before had ended, times the delay; *moto* is for how long the
-emulator had a call in hand. Machines differ: this page is no test.
+%s writes this page. It runs the real binary against
+moto, with %v added to each call, on %s/%s with %d cores. Each row is the run of median length of %d.
+*In flight* is the most calls at the same time. The *critical path* is the longest chain of calls that
+each began after the one before had ended, times the delay. *moto* is the time in which the emulator
+worked on a call. Machines differ, so these numbers are not a test.
 
-For comparison, Terraform 1.11 with its AWS provider, on the same work and with the same delay: an
+For comparison, Terraform 1.11 with its AWS provider, for the same resources and with the same delay: an
 unchanged plan takes 2.3 s (54 calls), apply 12.9 s (81), destroy 13.6 s (84).
 
 `, "`make bench BENCH=-markdown=docs/benchmarks.md`", delay, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runs)
