@@ -82,6 +82,7 @@ var policies = []struct {
 		text:     TaskPolicy(dev, TaskRights{Bucket: "flows", S3: "full", ECR: "full"}),
 		expected: []string{"RESOURCE_STAR [s3:", "RESOURCE_STAR [ecr:"},
 	},
+	{name: "task-repository", text: TaskPolicy(dev, TaskRights{S3: "none", ECR: "repository", Repository: "flows"})},
 	{name: "task-statements", text: TaskPolicy(dev, TaskRights{S3: "none", ECR: "none", Statements: []Statement{
 		{Actions: []string{"sqs:SendMessage"}, Resources: []string{"arn:aws:sqs:eu-central-1:123456789012:events"}},
 		{Actions: []string{"sns:Publish"}, Resources: []string{"arn:aws:sns:eu-central-1:123456789012:a", "arn:aws:sns:eu-central-1:123456789012:b"}},

@@ -9,7 +9,8 @@ import (
 type TaskRights struct {
 	Bucket     string // the flow bucket's name
 	S3         string // "bucket", "full" or "none"
-	ECR        string // "pull", "full" or "none"
+	ECR        string // "repository", "pull", "full" or "none"
+	Repository string // the repository's name, for "repository"
 	Dask       *DaskRights
 	Statements []Statement
 }
@@ -41,11 +42,10 @@ func TaskPolicy(p Place, r TaskRights) string {
 		s = append(s, allow("S3", list{"s3:*"}, "*"))
 	}
 	switch r.ECR {
+	case "repository":
+		s = append(s, pull(p, r.Repository)...)
 	case "pull":
-		s = append(s,
-			allow("EcrLogin", list{"ecr:GetAuthorizationToken"}, "*"),
-			allow("EcrPull", list{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
-				p.arn("ecr", p.Region, "repository/*")))
+		s = append(s, pull(p, "*")...)
 	case "full":
 		s = append(s, allow("Ecr", list{"ecr:*"}, "*"))
 	}
@@ -56,6 +56,15 @@ func TaskPolicy(p Place, r TaskRights) string {
 		s = append(s, allow(fmt.Sprintf("Statement%d", i+1), e.Actions, e.Resources...))
 	}
 	return document(s...)
+}
+
+// pull allows to pull images from a repository, or from all.
+func pull(p Place, repository string) []statement {
+	return []statement{
+		allow("EcrLogin", list{"ecr:GetAuthorizationToken"}, "*"),
+		allow("EcrPull", list{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			p.arn("ecr", p.Region, "repository/"+repository)),
+	}
 }
 
 func dask(p Place, r DaskRights) []statement {

@@ -89,7 +89,7 @@ func (d *decoder) check(e *Environment) {
 func (r *TaskRole) check(d *decoder) {
 	d.oneOf(&r.Ownership, "ownership", ownerships...)
 	d.oneOf(&r.S3, "S3 access", "bucket", "full", "none")
-	d.oneOf(&r.ECR, "ECR access", "pull", "full", "none")
+	d.oneOf(&r.ECR, "ECR access", "pull", "repository", "full", "none")
 	d.checkPolicies(r)
 }
 

@@ -98,6 +98,9 @@ func (d *decoder) checkTogether(e *Environment, p Place) {
 		return
 	}
 	d.checkNamespace(e, p)
+	if e.TaskRole.ECR == "repository" && e.Repository == nil && d.has(&e.TaskRole.ECR) {
+		d.bad(&e.TaskRole.ECR, "No repository", `%s needs a repository block. → add one: repository {}`)
+	}
 	agent := names.Names{Env: e.Name}.Agent()
 	for _, name := range []*string{&e.TaskRole.Name, &e.ExecutionRole.Name} {
 		if strings.EqualFold(*name, agent) && d.has(name) { // IAM names are case-insensitive

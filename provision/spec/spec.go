@@ -116,7 +116,8 @@ type TaskRole struct {
 	// (all of S3) or "none". Default: "bucket".
 	S3 string `hcl:"s3,optional"`
 
-	// ECR is "pull" (read this account's repositories), "full" or "none". The
+	// ECR is "pull" (read this account's repositories), "repository" (read only the
+	// one of the repository block), "full" or "none". The
 	// task's own image does not need it: the execution role pulls that.
 	// Default: "pull".
 	ECR string `hcl:"ecr,optional"`

@@ -21,7 +21,7 @@ func (s *Stack) addRoles() {
 		Trust:       templates.TasksTrust(p), Managed: e.TaskRole.Policies,
 		Inline: func() map[string]string {
 			return policy(names.OwnPolicy, templates.TaskPolicy(p, templates.TaskRights{
-				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Dask: s.dask(), Statements: statements,
+				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Repository: s.repositoryName(), Dask: s.dask(), Statements: statements,
 			}))()
 		},
 		Names: taskNames,

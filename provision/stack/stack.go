@@ -219,6 +219,14 @@ func (s *Stack) addRepository() {
 	s.repository = add(s, "repository", ownership(r.Ownership, false), kind)
 }
 
+// repositoryName is empty if the spec has no repository.
+func (s *Stack) repositoryName() string {
+	if s.env.Repository == nil {
+		return ""
+	}
+	return s.env.Repository.Name
+}
+
 // secret is the key, or the user and password, with which the agent talks to
 // Prefect; empty if there is none.
 func (s *Stack) secret() string {
