@@ -36,10 +36,32 @@ func outputPrefect(w io.Writer, s *session, list []view.Output) error {
 			quote(have["execution_role_arn"]), quote(s.id.Names().Plain()), quote(have["log_group"]), quote(s.env.Region), quote(have["bucket"]))
 		return err
 	}
-	_, err = fmt.Fprintf(w, prefectYAML, s.env.Name, quote(s.env.Name), quote(v.String()), quote(have["bucket"]), quote(have["bucket"]),
-		quote(p.WorkPool), quote(v.Image()), quote("prefect-aws=="+v.AWS()))
+	build, push, image := "", "", quote(v.Image())
+	if uri := have["repository_uri"]; uri != "" {
+		build, push = fmt.Sprintf(buildSteps, have["repository_login_command"], quote(uri)), pushSteps
+		image = `"{{ build_image.image }}"`
+	}
+	_, err = fmt.Fprintf(w, prefectYAML, s.env.Name, quote(s.env.Name), quote(v.String()), build, push, quote(have["bucket"]), quote(have["bucket"]),
+		quote(p.WorkPool), image, quote("prefect-aws=="+v.AWS()))
 	return err
 }
+
+// buildSteps build an image with the project's requirements.txt, if the environment
+// has a repository. Without a tag, prefect-docker takes the time.
+const buildSteps = `build: # runs on your machine, which needs Docker and prefect-docker. Log in first, for 12 hours:
+  # %s
+  - prefect_docker.deployments.steps.build_docker_image:
+      id: build_image
+      image_name: %s
+      dockerfile: auto # from Prefect's image and requirements.txt; or the path of your own
+      platform: linux/amd64
+
+`
+
+const pushSteps = `  - prefect_docker.deployments.steps.push_docker_image:
+      image_name: "{{ build_image.image_name }}"
+      tag: "{{ build_image.tag }}"
+`
 
 // quote returns s as a string literal that is valid in YAML and in Python.
 func quote(s string) string { return strconv.QuoteToASCII(s) }
@@ -63,8 +85,8 @@ const prefectYAML = `# Deploy flows to flowbed's environment %s. Set entrypoint 
 name: %s
 prefect-version: %s
 
-push: # runs on your machine, which needs prefect-aws and AWS credentials
-  - prefect_aws.deployments.steps.push_to_s3:
+%spush: # runs on your machine, which needs prefect-aws and AWS credentials
+%s  - prefect_aws.deployments.steps.push_to_s3:
       id: code
       bucket: %s
       folder: flows

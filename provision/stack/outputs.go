@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"strings"
 )
 
 // Output is one thing that a user of the environment wants to know.
@@ -34,6 +35,10 @@ func (s *Stack) Outputs() []Output {
 	add("cluster_arn", cluster.ARN)
 	logs, _ := s.logs.Get()
 	add("log_group", logs.Name)
+	if repository, ok := s.repository.Get(); ok {
+		add("repository_uri", repository.URI)
+		add("repository_login_command", loginCommand(repository.URI, s.id.Region))
+	}
 	if network, ok := s.network.Get(); ok {
 		add("vpc", network.VPC)
 		subnets := make([]string, len(network.Subnets))
@@ -46,6 +51,13 @@ func (s *Stack) Outputs() []Output {
 		list = append(list, Output{Name: "security_groups", List: []string{group.ID}})
 	}
 	return append(list, s.agentOutputs()...)
+}
+
+// loginCommand lets Docker push to a repository for 12 hours.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html
+func loginCommand(uri, region string) string {
+	registry, _, _ := strings.Cut(uri, "/")
+	return fmt.Sprintf("aws ecr get-login-password --region %s | docker login --username AWS --password-stdin %s", region, registry)
 }
 
 func (s *Stack) agentOutputs() (list []Output) {
