@@ -116,7 +116,6 @@ func IsLease(parameter string) bool {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
 func (n Names) Plain() string { return Prefix + n.Env }
 
-
 // Worker is the name with which the agent on an instance reports to Prefect. The
 // instance's user data derives the same name.
 func (n Names) Worker(instance string) string { return n.Env + "-" + instance }

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// atOnce makes independent calls at the same time. Of several errors it returns
-// the first in the order of the calls, so that the same fault reads the same
-// in every run.
-func atOnce(ctx context.Context, calls ...func(context.Context) error) error {
+// parallel makes independent calls in parallel and waits for all of them. If several fail,
+// it returns the first error in the order of the calls, so that the same failure always
+// gives the same message.
+func parallel(ctx context.Context, calls ...func(context.Context) error) error {
 	errs := make([]error, len(calls))
 	var wg sync.WaitGroup
 	for i, call := range calls {
