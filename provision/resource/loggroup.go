@@ -172,7 +172,7 @@ func (l LogGroup) Changes(have LogGroupState) []provision.Change {
 func retentionText(days int) string {
 	switch days {
 	case 0:
-		return "for ever"
+		return "forever"
 	case 1:
 		return "1 day"
 	}

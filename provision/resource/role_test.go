@@ -164,7 +164,7 @@ func TestRetention(t *testing.T) {
 	for _, c := range []struct {
 		days int
 		want string
-	}{{1, " → 1 day"}, {30, "1 day → 30 days"}, {0, "30 days → for ever"}, {0, ""}} {
+	}{{1, " → 1 day"}, {30, "1 day → 30 days"}, {0, "30 days → forever"}, {0, ""}} {
 		l.Days = c.days
 		p, err := graphOf(l).Plan(t.Context())
 		if err != nil {
