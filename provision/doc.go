@@ -1,34 +1,36 @@
-// Package provision brings a set of cloud objects to a described state, shows
-// beforehand what it would do, and takes the set away again. It keeps no state
-// of its own: every run reads what is there.
+// Package provision reconciles a set of cloud objects with their desired state,
+// shows the changes first, and deletes the objects again. It keeps no state file:
+// every run reads the actual state.
 //
-// A [Resource] is a Go struct that says how one object should be. Its Read says
-// how the object is, and its Changes lists the differences, each with the call
-// that removes it. [Graph.Plan] collects these lists, [Graph.Up] works them off
-// until they are empty, and [Graph.Down] walks the same graph backwards. A plan
-// and the run that follows it cannot disagree, because they are one list.
+// A [Resource] is a Go struct that describes the desired state of one object. Its
+// Read returns the actual state, and its Changes lists the differences, each with
+// the call that removes it. [Graph.Plan] collects these lists, [Graph.Up] makes the
+// calls until the lists are empty, and [Graph.Down] walks the same graph backwards.
+// A plan and the run that follows it cannot disagree, because both use one list.
 //
 // What the engine promises:
 //
-//   - Plan and PlanDown call nothing but Read (and CheckDelete).
-//   - State decides, not replies: after each action the object is read again,
-//     and the run goes by what is found, not by what a reply said. A reading
-//     that is too old is taken again before anything is done by it.
-//   - A successful action is awaited, never repeated because of a stale read. A
-//     refused one is tried again after a pause that grows, and given up when the
-//     object has been in no new state for as long as the step's patience.
-//   - An object of another owner is never changed or deleted, nor is one that its
-//     maker does not share; see [Ownership].
-//   - A value that is not known yet never reaches an action.
-//   - When a step fails, the steps that depend on it are skipped and the others
-//     finish. When the context ends, nothing new is started, but a call under
-//     way is allowed to finish, so that nothing is left half known.
-//   - Down deletes users before what they use. As soon as a deletion is accepted
-//     the next step may try its own; if it is still refused, it waits.
+//   - Plan and PlanDown call only Read and CheckDelete. They change nothing.
+//   - The actual state decides, not the reply to a call: the engine reads the object
+//     again after each action. It also reads an object again before it acts on a
+//     reading that is too old.
+//   - The engine never repeats an action that succeeded. It waits until a reading
+//     shows the result. It retries an action that the service rejected, with growing
+//     pauses, and the step fails when its state has not changed for as long as its
+//     patience.
+//   - The engine never changes or deletes an object of another owner, unless that
+//     owner shares it; see [Ownership].
+//   - An unknown value never reaches an action.
+//   - When a step fails, the engine skips the steps that depend on it and finishes
+//     the others. When the context ends, it starts nothing new, but lets running
+//     calls finish, so that their results are known.
+//   - Down deletes an object before the objects that it depends on. The next step
+//     may try its own deletion as soon as the service has accepted the first one. If
+//     the service rejects it, the step waits.
 //
-// A run goes by what it finds, and not by the plan that was shown: what has
-// changed between the two, it sees.
+// A run acts on the state that it reads, not on the plan that a user saw. So it
+// notices what has changed since the plan.
 //
-// The engine alone knows about time. It uses the time package directly; tests
+// Only the engine waits and measures time. It uses the time package directly; tests
 // run it in virtual time with testing/synctest.
 package provision

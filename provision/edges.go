@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// Edge is a Ref of any type. A resource that needs steps to come before it, but
-// nothing of their state, holds a slice of Edge.
+// Edge is a Ref of any type. A resource that must come after other steps, but does
+// not need their state, holds a slice of Edge.
 type Edge interface{ target() *step }
 
 var edgeType = reflect.TypeFor[Edge]()
 
-// edges finds the references in the fields of a resource's struct, also in
-// structs and slices within it. It panics on a reference that it cannot follow:
-// a missing edge would be a wrong order that shows only at times.
+// edges finds the references in the fields of a resource's struct, including nested
+// structs and slices. It panics on a reference that it cannot follow: a missing edge
+// would cause a wrong order, and that would show only now and then.
 func edges(name string, r any) (deps []*step) {
 	v := reflect.Indirect(reflect.ValueOf(r))
 	if v.Kind() != reflect.Struct {
@@ -55,8 +55,8 @@ func follow(v reflect.Value, path string, deps *[]*step) {
 	}
 }
 
-// holds reports whether values of the type may hold references. Pointers are
-// followed by one step only: behind them lie clients, which hold none.
+// holds reports whether values of the type may hold references. It follows a pointer
+// only to its element, not further: pointers lead to clients, which hold none.
 func holds(t reflect.Type, within []reflect.Type) bool {
 	if t.Implements(edgeType) {
 		return true

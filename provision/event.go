@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Event is one thing that happened during a run. A view is a function of the
-// sequence of events and of nothing else.
+// Event is one thing that happened during a run. A view depends only on the
+// sequence of events.
 type Event struct {
 	Time    time.Time
 	Step    string
 	Kind    EventKind
 	Op      Op
-	Detail  string        // what is being done or waited for; for Skipped, because of what
+	Detail  string        // the action, or what the step waits for; for Skipped, the cause
 	Elapsed time.Duration // since the step started
-	Err     error         // for Failed; for Waiting, why the last try was refused, or nil
+	Err     error         // for Failed; for Waiting, the error of the last try, or nil
 }
 
 // EventKind is the kind of an event.
 type EventKind int
 
-// A step that has something to do starts, acts and waits any number of times,
-// and is then done or has failed. A step that another one held up is skipped.
+// A step with something to do starts, acts and waits any number of times, and then
+// is done or fails. A step is skipped if a step that it depends on failed.
 const (
 	Started EventKind = iota
 	Acting
@@ -40,7 +40,7 @@ type StepError struct {
 	Step  string
 	Doing string // "create", "change" and the field, "delete", "release", "read", "wait"
 	Err   error
-	Cause string // what the resource found out about the cause; may be empty
+	Cause string // from Explain; may be empty
 }
 
 func (e *StepError) Error() string { return fmt.Sprintf("%s: %s: %v", e.Step, e.Doing, e.Err) }
@@ -52,6 +52,6 @@ func (g *Graph) notify(e Event) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	e.Time = time.Now() // under the lock, so that times are in order
+	e.Time = time.Now() // under the mutex, so that times are in order
 	g.Notify(e)
 }

@@ -16,26 +16,26 @@ const (
 	longestWait     = 5 * time.Second
 )
 
-// run is the node of one step: its clock, and how it ended last time.
+// execution is one step in a run: what it has done so far, and when.
 type execution struct {
 	g                 *Graph
 	s                 *step
-	dependentsRunning func() bool // whether others still have to go before it can succeed; may be nil
+	dependentsRunning func() bool // whether steps that it waits for are still running; may be nil
 	op                Op
-	did               map[string]bool // the actions that succeeded
-	seen              []any           // the states it has been through
+	done              map[string]bool // the keys of the calls that succeeded
+	seen              []any           // the states that the readings have shown
 	started           bool
-	refused           bool // the last action was refused, and nothing has moved since
+	rejected          bool // the last call failed and may be retried; no progress since
 	begun             time.Time
-	progress          time.Time
+	progress          time.Time // when the step last made progress
 	pause             time.Duration
-	last              error // why it could not go on when it last tried
+	lastErr           error // of the last call, until the step makes progress
 	doing             string
 }
 
 func (g *Graph) execute(s *step) *execution {
 	have, _ := s.state()
-	r := &execution{g: g, s: s, did: map[string]bool{}, seen: []any{have}, begun: time.Now()}
+	r := &execution{g: g, s: s, done: map[string]bool{}, seen: []any{have}, begun: time.Now()}
 	r.noteProgress()
 	return r
 }
@@ -44,8 +44,8 @@ func (r *execution) event(k EventKind, detail string, err error) {
 	r.g.notify(Event{Step: r.s.name, Kind: k, Op: r.op, Detail: detail, Elapsed: time.Since(r.begun), Err: err})
 }
 
-// start says that the step has something to do. It is false if the run has
-// ended before the step did anything.
+// start notifies that the step has something to do. It returns false if the run was
+// interrupted before the step started.
 func (r *execution) start(ctx context.Context, a Action) bool {
 	switch {
 	case r.started:
@@ -59,7 +59,7 @@ func (r *execution) start(ctx context.Context, a Action) bool {
 	return true
 }
 
-func (r *execution) done() {
+func (r *execution) finish() {
 	if r.started {
 		r.event(Done, "", nil)
 	}
@@ -67,8 +67,8 @@ func (r *execution) done() {
 
 func (r *execution) fail(ctx context.Context, doing string, err error) error {
 	e := &StepError{Step: r.s.name, Doing: doing, Err: err}
-	// What has been made and is gone again needs an explanation most of all.
-	if have, found := r.s.state(); (found || r.did[created]) && r.s.explain != nil && ctx.Err() == nil && !r.g.fatal(err) {
+	// An object that was created and then disappeared needs an explanation most.
+	if have, found := r.s.state(); (found || r.done[created]) && r.s.explain != nil && ctx.Err() == nil && !r.g.fatal(err) {
 		e.Cause = r.s.explain(ctx, have)
 	}
 	r.event(Failed, doing, e)
@@ -78,44 +78,46 @@ func (r *execution) fail(ctx context.Context, doing string, err error) error {
 	return e
 }
 
-// interrupted ends the step because the run has ended. If that is another
-// step's doing, one account of it is enough.
+// interrupted ends the step because the run has ended. If a fatal error of another
+// step ended the run, only that step reports it.
 func (r *execution) interrupted(ctx context.Context) error {
 	if cause, ok := errors.AsType[*StepError](context.Cause(ctx)); ok {
 		r.event(Skipped, cause.Step, nil)
-		return errIdle
+		return errSkipped
 	}
 	return r.fail(ctx, r.doing, context.Cause(ctx))
 }
 
-// renew looks again if the last look is too old, as it is when others took long.
+// refreshIfStale reads again if the last reading is too old, because the steps before
+// this one took long.
 func (r *execution) refreshIfStale(ctx context.Context) {
 	if ctx.Err() == nil && r.s.stale() {
 		r.refresh(ctx)
 	}
 }
 
-// unreadable handles a reading that failed; nil means that it was taken again.
-func (r *execution) unreadable(ctx context.Context, err error) error {
+// retryRead waits and reads again after a reading that failed. It returns an error
+// if the step ends instead.
+func (r *execution) retryRead(ctx context.Context, err error) error {
 	r.doing = "read"
 	switch {
 	case ctx.Err() != nil && !r.started:
-		return errIdle
+		return errSkipped
 	case ctx.Err() != nil:
 		return r.interrupted(ctx)
 	case !r.g.retry(err):
 		return r.fail(ctx, "read", err)
 	}
-	r.last = err
+	r.lastErr = err
 	return r.wait(ctx, "readable")
 }
 
-// act carries out what is due, and reads the object again unless a creation has
-// told how it is.
-func (r *execution) act(ctx context.Context, list []todo) error {
-	for rest := list; len(rest) > 0 && !r.refused; {
-		n := together(rest)
-		if err := r.actTogether(ctx, rest[:n]); err != nil {
+// act makes the calls, and reads the object again unless a creation has returned the
+// state.
+func (r *execution) act(ctx context.Context, list []call) error {
+	for rest := list; len(rest) > 0 && !r.rejected; {
+		n := independentPrefix(rest)
+		if err := r.actParallel(ctx, rest[:n]); err != nil {
 			return err
 		}
 		rest = rest[n:]
@@ -126,9 +128,9 @@ func (r *execution) act(ctx context.Context, list []todo) error {
 	return nil
 }
 
-// together is how many of the first actions can be done at the same time.
-func together(list []todo) int {
-	n := slices.IndexFunc(list, func(t todo) bool { return !t.independent })
+// independentPrefix is how many of the first calls can run in parallel.
+func independentPrefix(list []call) int {
+	n := slices.IndexFunc(list, func(c call) bool { return !c.independent })
 	switch {
 	case n < 0:
 		return len(list)
@@ -138,45 +140,45 @@ func together(list []todo) int {
 	return n
 }
 
-// actTogether does independent actions at the same time. Each of them is done,
-// whatever becomes of the others: a refused one says nothing about them.
-func (r *execution) actTogether(ctx context.Context, list []todo) error {
+// actParallel makes independent calls in parallel. It finishes all of them even if
+// one fails, because they do not depend on each other.
+func (r *execution) actParallel(ctx context.Context, list []call) error {
 	r.doing = list[0].name
 	if ctx.Err() != nil {
 		return r.interrupted(ctx)
 	}
-	for _, t := range list {
-		if t.unknown != "" {
-			return r.fail(ctx, t.name, fmt.Errorf("the value of %s is not known yet", t.unknown))
+	for _, c := range list {
+		if c.unknown != "" {
+			return r.fail(ctx, c.name, fmt.Errorf("the value of %s is not known yet", c.unknown))
 		}
 	}
 	errs := make([]error, len(list))
 	var wg sync.WaitGroup
-	for i, t := range list {
-		r.event(Acting, t.name, nil)
-		wg.Go(func() { errs[i] = t.do(detach(ctx)) })
+	for i, c := range list {
+		r.event(Acting, c.name, nil)
+		wg.Go(func() { errs[i] = c.do(detach(ctx)) })
 	}
 	wg.Wait()
-	for i, t := range list {
+	for i, c := range list {
 		if errs[i] == nil {
-			r.did[t.key] = true
+			r.done[c.key] = true
 			r.noteProgress()
 		}
 	}
-	for i, t := range list {
+	for i, c := range list {
 		if errs[i] == nil {
 			continue
 		}
-		if err := r.refuse(ctx, t.name, errs[i]); err != nil {
+		if err := r.handleError(ctx, c.name, errs[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// refuse judges the error of an action: nil means that the object is to be read
-// again.
-func (r *execution) refuse(ctx context.Context, doing string, err error) error {
+// handleError returns nil if the step should read the object again and retry the call
+// that failed with err. Otherwise it returns the step's error.
+func (r *execution) handleError(ctx context.Context, doing string, err error) error {
 	r.doing, r.s.doubt = doing, err
 	if stopped := Stopped(ctx); stopped != nil && errors.Is(err, stopped) {
 		return r.interrupted(ctx)
@@ -184,19 +186,18 @@ func (r *execution) refuse(ctx context.Context, doing string, err error) error {
 	if !r.g.retry(err) {
 		return r.fail(ctx, doing, err)
 	}
-	r.last, r.refused = err, true
+	r.lastErr, r.rejected = err, true
 	return nil
 }
 
-// moved notes progress: patience counts from here.
+// noteProgress restarts the step's patience.
 func (r *execution) noteProgress() {
-	r.refused, r.last = false, nil
+	r.rejected, r.lastErr = false, nil
 	r.progress, r.pause = time.Now(), firstWait
 }
 
-// look looks again. A state that the step was not in before is progress; one
-// that comes back is not, or readings that differ by turns would keep it busy
-// for ever.
+// refresh reads the object again. Only a state that the step has not seen before is
+// progress: otherwise two readings that alternate would keep the step waiting forever.
 func (r *execution) refresh(ctx context.Context) {
 	if l := r.s.reread(ctx); l.err != nil {
 		return
@@ -208,7 +209,8 @@ func (r *execution) refresh(ctx context.Context) {
 	}
 }
 
-// wait lets time pass and looks again.
+// wait pauses, and then reads the object again. It fails if the step's patience has
+// run out. What completes the phrase "not yet …".
 func (r *execution) wait(ctx context.Context, what string) error {
 	patience := r.patience()
 	if r.dependentsRunning != nil && r.dependentsRunning() {
@@ -216,12 +218,12 @@ func (r *execution) wait(ctx context.Context, what string) error {
 	}
 	switch {
 	case time.Since(r.progress) < patience:
-	case r.last != nil:
-		return r.fail(ctx, r.doing, fmt.Errorf("%w (for %s)", r.last, patience))
+	case r.lastErr != nil:
+		return r.fail(ctx, r.doing, fmt.Errorf("%w (for %s)", r.lastErr, patience))
 	default:
 		return r.fail(ctx, "wait", fmt.Errorf("not %s after %s", what, patience))
 	}
-	r.event(Waiting, what, r.last)
+	r.event(Waiting, what, r.lastErr)
 	select {
 	case <-ctx.Done():
 		r.doing = "wait"
@@ -229,7 +231,7 @@ func (r *execution) wait(ctx context.Context, what string) error {
 	case <-time.After(r.pause):
 	}
 	r.pause = min(r.pause*8/5, longestWait)
-	r.refused, r.last = false, nil
+	r.rejected, r.lastErr = false, nil
 	r.refresh(ctx)
 	return nil
 }
@@ -247,7 +249,7 @@ func (g *Graph) retry(err error) bool { return g.Retry != nil && g.Retry(err) }
 
 func (g *Graph) fatal(err error) bool { return g.Fatal != nil && g.Fatal(err) }
 
-// abortable is the context of a run that a fatal error ends.
+// abortable returns a context for a run that g.abort can end.
 func (g *Graph) abortable(ctx context.Context) context.Context {
 	ctx, g.abort = context.WithCancelCause(ctx)
 	return ctx
@@ -255,15 +257,15 @@ func (g *Graph) abortable(ctx context.Context) context.Context {
 
 type stopKey struct{}
 
-// calm detaches an action from the end of the run, so that a call under way is
-// not cut off; see Stopped.
+// detach returns a context for an action that does not end with the run's, so that
+// the interruption of a run does not cut off a call; see Stopped.
 func detach(ctx context.Context) context.Context {
 	return context.WithValue(context.WithoutCancel(ctx), stopKey{}, ctx)
 }
 
-// Stopped returns the reason why the run has been asked to end, or nil. Actions
-// that consist of many calls look at it between them, and return it.
-func Stopped(ctx context.Context) error { //nolint:contextcheck // the run's context is what it is about
+// Stopped returns the reason why the run was asked to end, or nil. Actions that make
+// many calls check it between the calls, and return it.
+func Stopped(ctx context.Context) error { //nolint:contextcheck // it checks the context of the run
 	if outer, ok := ctx.Value(stopKey{}).(context.Context); ok {
 		ctx = outer
 	}

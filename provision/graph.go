@@ -6,37 +6,38 @@ import (
 	"time"
 )
 
-// Graph is the steps of one environment in an order in which each comes after
-// those it refers to. Build it with [Add] and [Data]; it is used for one command.
+// Graph is the steps of one environment. Each step comes after the steps that it
+// refers to. Build a graph with [Add], [Data] and [OnDemand]; it serves one command.
 type Graph struct {
 	// Owner is the environment for which the graph acts.
 	Owner string
 
-	// Retry reports whether an error of an action means "look again": the
-	// state has changed meanwhile, or is not yet visible. Any other error
-	// fails the step.
+	// Retry reports whether the engine should read again and retry after an error: the
+	// state has changed in the meantime, or is not visible yet. Any other error fails
+	// the step.
 	Retry func(error) bool
 
-	// Fatal reports whether an error means that no other call can succeed
-	// either: the run ends at once, and no further calls are made.
+	// Fatal reports whether an error means that no other call can succeed. The run
+	// then ends without further calls.
 	Fatal func(error) bool
 
 	// Notify receives the events of a run, one at a time.
 	Notify func(Event)
 
-	// Patience is how long a step may go without progress. The zero value
-	// means two minutes, which is what IAM's propagation is known to need.
+	// Patience is how long a step may go without progress. The zero value means two
+	// minutes, the longest that changes in IAM are known to take to propagate.
 	Patience time.Duration
 
 	steps     []*step
-	refreshed time.Time  // when everything was last read
-	withData  bool       // whether the data sources were, too
-	mu        sync.Mutex // of Notify
+	refreshed time.Time  // when all steps were last read
+	withData  bool       // whether that included the data sources
+	mu        sync.Mutex // serializes Notify
 	abort     context.CancelCauseFunc
 }
 
-// Add appends a resource under a name that is unique in the graph. It panics if
-// the resource seems to implement an optional interface, and does not.
+// Add appends a resource as a step with a name that is unique in the graph. It
+// panics if a method looks like one of an optional interface, but does not implement
+// it.
 func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	var zero S
 	s := &step{
@@ -58,7 +59,7 @@ func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	return Ref[S]{step: s}
 }
 
-// Data appends something that is only read.
+// Data appends a data source as a step with a name that is unique in the graph.
 func Data[S any](g *Graph, name string, d DataSource[S]) Ref[S] {
 	var zero S
 	s := &step{
@@ -69,8 +70,8 @@ func Data[S any](g *Graph, name string, d DataSource[S]) Ref[S] {
 	return Ref[S]{step: s}
 }
 
-// OnDemand is Data that is read when a step awaits it, and not before: it costs
-// nothing as long as nobody needs it.
+// OnDemand appends a data source that is read only when another step awaits it. It
+// costs no call if no step does.
 func OnDemand[S any](g *Graph, name string, d DataSource[S]) Ref[S] {
 	r := Data(g, name, d)
 	r.step.onDemand = true

@@ -6,10 +6,10 @@ import (
 	"reflect"
 )
 
-// addOptional fills in what a resource says beyond its duty.
+// addOptional sets the functions of the optional interfaces that a resource implements.
 //
-// The names of the methods are constants where they are asked for: for any other
-// name the linker would have to keep every method of every type.
+// The method names must be constants in the calls of MethodByName. Otherwise the
+// linker keeps every exported method of every type.
 func addOptional[S State](s *step, r Resource[S]) {
 	t := withPointer(reflect.TypeOf(r))
 	named := func(_ reflect.Method, is bool) bool { return is }
@@ -45,7 +45,7 @@ func addOptional[S State](s *step, r Resource[S]) {
 	s.implements(ok, "Label", named(t.MethodByName("Label")))
 }
 
-// withPointer is the type that has the methods with pointer receivers, too.
+// withPointer is the type that also has the methods with pointer receivers.
 func withPointer(t reflect.Type) reflect.Type {
 	if t.Kind() == reflect.Pointer {
 		return t
@@ -53,11 +53,11 @@ func withPointer(t reflect.Type) reflect.Type {
 	return reflect.PointerTo(t)
 }
 
-// implements returns ok. It panics if there is a method of the name all the same:
-// it has another signature, or a pointer receiver where a value was added.
+// implements returns ok. It panics if ok is false although the method exists: then
+// its signature is wrong, or it has a pointer receiver and Add was given a value.
 func (s *step) implements(ok bool, method string, named bool) bool {
 	if named && !ok {
-		panic(fmt.Sprintf("provision: %s has a method %s, but not the one of the optional interface: see its signature and receiver", s.name, method))
+		panic(fmt.Sprintf("provision: %s has a method %s that does not implement the optional interface: check its signature and receiver", s.name, method))
 	}
 	return ok
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Plan is what a run would do, in the order of the steps.
+// Plan lists what a run would do, in the order of the steps.
 type Plan struct {
 	Actions []Action
 }
@@ -15,13 +15,13 @@ type Plan struct {
 // Action is what a run would do in one step.
 type Action struct {
 	Step    string
-	Object  string // how the service calls what was found; empty if nothing was
+	Object  string // the name or id of the object; empty if it does not exist
 	Op      Op
 	Changes []Change
 	Notes   []Note
-	Owner   Owner  // whose the object is, if it exists
-	Err     error  // why the step could not be looked at
-	Awaits  string // the earlier step that is to blame for Err, if one is
+	Owner   Owner  // of the object, if it exists
+	Err     error  // why the step could not be read
+	Awaits  string // the earlier step that caused Err, if one did
 }
 
 // Op is the kind of an action.
@@ -29,16 +29,16 @@ type Op int
 
 // What an action does with the object.
 const (
-	None     Op = iota // as it should be
-	Create             // does not exist
-	Update             // differs
-	Replace            // differs in a way that needs a new object
-	Delete             // will be removed
-	Release            // our claim is withdrawn, others still use the object
-	Use                // somebody else's, used as it is
-	Conflict           // somebody else's, and in the way of up
-	Missing            // external, and does not exist
-	Skip               // not ours to remove: down leaves it
+	None     Op = iota // no change: the object is in the desired state, or down finds none
+	Create             // create the object
+	Update             // change the object in place
+	Replace            // replace the object by a new one
+	Delete             // delete the object
+	Release            // remove our claim; others still use the object
+	Use                // use an external object as it is
+	Conflict           // another owner has the object: up cannot continue
+	Missing            // an external object does not exist: up cannot continue
+	Skip               // not ours: down leaves the object alone
 )
 
 func (o Op) String() string {
@@ -60,7 +60,7 @@ func (p Plan) Empty() bool {
 	return p.Count(Create, Update, Replace, Delete, Release) == 0
 }
 
-// Err joins what stops a run of this plan before it changes anything.
+// Err joins the errors that stop a run of this plan before it changes anything.
 func (p Plan) Err() error {
 	var errs []error
 	for _, a := range p.Actions {
@@ -76,9 +76,8 @@ func (p Plan) Err() error {
 	return errors.Join(errs...)
 }
 
-// Plan reads everything, all at once but for what needs another's answer, and
-// returns what Up would do. It fails only if the context ends: what is wrong
-// with single steps stands in the plan.
+// Plan reads all steps in parallel and returns what Up would do. It fails only if
+// the context ends: the plan contains the errors of single steps.
 func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 	if err := g.refresh(ctx, true); err != nil {
 		return Plan{}, err
@@ -89,32 +88,31 @@ func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 	var p Plan
 	for _, s := range g.steps {
 		a := g.inspect(s)
-		if absent := s.data || s.own == Prune && a.Op == None; absent && a.Err == nil {
-			continue // nothing of it is, or will be, in the environment
+		if hidden := s.data || s.own == Prune && a.Op == None; hidden && a.Err == nil {
+			continue // the environment has no object for it, now or after up
 		}
 		p.Actions = append(p.Actions, a)
 	}
 	return p, nil
 }
 
-// Read looks at everything, for the sake of what the references then know. The
-// error joins what could not be read, lookups aside: what they look for is not
-// the environment's.
+// Read reads all steps, so that references return the actual states. It joins the
+// errors of the resources. It ignores errors of data sources, because what they read
+// does not belong to the environment.
 func (g *Graph) Read(ctx context.Context) error {
 	if err := g.refresh(ctx, true); err != nil {
 		return err
 	}
 	var errs []error
 	for _, s := range g.steps {
-		if a := unread(s, s.last()); !s.data && a.Err != nil && a.Awaits == "" {
+		if a := readFailed(s, s.last()); !s.data && a.Err != nil && a.Awaits == "" {
 			errs = append(errs, &StepError{Step: s.name, Doing: "read", Err: a.Err})
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// PlanDown reads everything and returns what Down would do, in the order in
-// which it would be done.
+// PlanDown reads all resources and returns what Down would do, in that order.
 func (g *Graph) PlanDown(ctx context.Context) (Plan, error) {
 	if err := g.refresh(ctx, false); err != nil {
 		return Plan{}, err
@@ -122,14 +120,14 @@ func (g *Graph) PlanDown(ctx context.Context) (Plan, error) {
 	if err := g.checkDeletable(ctx, true); err != nil {
 		return Plan{}, err
 	}
-	return g.left(), nil
+	return g.remaining(), nil
 }
 
-// Standing is what PlanDown would say by the last readings, without new calls:
-// what is there when a run has ended early. A step has an Err if its last reading
-// failed, or an action has failed since.
+// Standing returns what PlanDown would return for the last readings. It makes no
+// calls; it tells what exists after a run that ended early. A step has an Err if its
+// last reading failed, or if an action has failed since then.
 func (g *Graph) Standing() Plan {
-	p := g.left()
+	p := g.remaining()
 	for i, a := range p.Actions {
 		for _, s := range g.steps {
 			if s.name == a.Step && s.doubt != nil && a.Op == None && a.Err == nil {
@@ -140,8 +138,8 @@ func (g *Graph) Standing() Plan {
 	return p
 }
 
-// left is what PlanDown says of the last readings, without new calls.
-func (g *Graph) left() (p Plan) {
+// remaining returns the down plan for the last readings, without new calls.
+func (g *Graph) remaining() (p Plan) {
 	for _, s := range slices.Backward(g.steps) {
 		if !s.data || s.last().err != nil {
 			p.Actions = append(p.Actions, g.inspectDown(s))
@@ -150,8 +148,8 @@ func (g *Graph) left() (p Plan) {
 	return p
 }
 
-// unread is the action of a step that could not be read.
-func unread(s *step, l *reading) Action {
+// readFailed is the action of a step that could not be read.
+func readFailed(s *step, l *reading) Action {
 	a := Action{Step: s.name, Err: l.err}
 	for _, d := range s.deps {
 		if cause := d.last().err; cause != nil && errors.Is(l.err, cause) {
@@ -161,11 +159,11 @@ func unread(s *step, l *reading) Action {
 	return a
 }
 
-// inspect compares the last reading of a step with what is wanted.
+// inspect compares the last reading of a step with the desired state.
 func (g *Graph) inspect(s *step) Action {
 	l := s.last()
 	if l.err != nil {
-		return unread(s, l)
+		return readFailed(s, l)
 	}
 	switch {
 	case s.data:
@@ -182,7 +180,7 @@ func (g *Graph) inspectAbsent(s *step, l *reading) Action {
 	a := Action{Step: s.name, Op: Create}
 	if s.own == External {
 		a.Op = Missing
-		a.Notes = []Note{{Error, "does not exist, and flowbed does not create an external object"}}
+		a.Notes = []Note{{Error, "does not exist, and flowbed does not create external resources"}}
 	} else {
 		a.Changes = s.changes(s.zero)
 	}
@@ -191,20 +189,20 @@ func (g *Graph) inspectAbsent(s *step, l *reading) Action {
 
 func (g *Graph) inspectFound(s *step, l *reading) Action {
 	a := Action{Step: s.name, Owner: s.owner(l.have), Object: label(l.have)}
-	ours, nobodys := a.Owner.By == g.Owner, a.Owner.By == ""
+	ours, unowned := a.Owner.By == g.Owner, a.Owner.By == ""
 	switch {
-	case s.own == External, s.own == Share && nobodys:
+	case s.own == External, s.own == Share && unowned:
 		a.Op = Use
 		if s.checkUse != nil {
 			a.Notes = s.checkUse(l.have)
 		}
 		return a
 	case ours, s.own == Share:
-	case s.own == Adopt && nobodys:
+	case s.own == Adopt && unowned:
 		a.Notes = []Note{{Warn, "will be adopted: created outside flowbed; down will delete it"}}
 	default:
 		a.Op = Conflict
-		a.Notes = []Note{{Error, "already exists and " + whose(a.Owner)}}
+		a.Notes = []Note{{Error, "already exists and " + ownerText(a.Owner)}}
 		return a
 	}
 	if a.Changes = s.changes(l.have); len(a.Changes) > 0 {
@@ -223,11 +221,11 @@ func (g *Graph) validated(s *step, a Action, have any, found bool) Action {
 	return a
 }
 
-// inspectDown says what a removal means for the last reading of a step.
+// inspectDown returns what down would do for the last reading of a step.
 func (g *Graph) inspectDown(s *step) Action {
 	l := s.last()
 	if l.err != nil {
-		return unread(s, l)
+		return readFailed(s, l)
 	}
 	a := Action{Step: s.name}
 	if !l.found || s.data {
@@ -236,8 +234,8 @@ func (g *Graph) inspectDown(s *step) Action {
 	a.Owner, a.Object = s.owner(l.have), label(l.have)
 	others := slices.DeleteFunc(slices.Clone(a.Owner.Claims), func(c string) bool { return c == g.Owner })
 	claimed := len(others) < len(a.Owner.Claims)
-	// A shared object without any claim was left by somebody who was cut off
-	// between withdrawing the last one and deleting: it is whoever's comes by.
+	// A shared object has no claims if a run removed the last one and was killed
+	// before it could delete the object. Any environment may then delete it.
 	abandoned := len(a.Owner.Claims) == 0
 	ours := a.Owner.By == g.Owner || s.own == Share && a.Owner.By != "" && (claimed || abandoned)
 	switch {
@@ -246,7 +244,7 @@ func (g *Graph) inspectDown(s *step) Action {
 		a.Notes = []Note{{Info, "is external"}}
 	case !ours:
 		a.Op = Skip
-		a.Notes = []Note{{Info, whose(a.Owner)}}
+		a.Notes = []Note{{Info, ownerText(a.Owner)}}
 	case len(others) == 0:
 		a.Op, a.Err = Delete, l.noteErr
 		a.Notes = slices.Clone(l.notes)
@@ -267,7 +265,7 @@ func label(have any) string {
 	return ""
 }
 
-func whose(o Owner) string {
+func ownerText(o Owner) string {
 	if o.By == "" {
 		return "was created outside flowbed"
 	}

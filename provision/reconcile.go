@@ -17,100 +17,101 @@ func (g *Graph) reconcile(ctx context.Context, s *step) error {
 	for {
 		a := g.inspect(s)
 		if a.Err != nil {
-			if err := r.unreadable(ctx, a.Err); err != nil {
+			if err := r.retryRead(ctx, a.Err); err != nil {
 				return err
 			}
 			continue
 		}
-		if r.unmarked(a) {
-			// If it is another's after all, it stays so until our patience ends.
+		if r.awaitsTags(a) {
+			// If another owner has the object after all, the wait ends with an error.
 			if err := r.wait(ctx, "marked as ours"); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := stops(a); err != nil {
+		if err := blocked(a); err != nil {
 			return r.fail(ctx, a.Op.String(), err)
 		}
 		if a.Op == None || a.Op == Use {
 			if s.last().implied {
-				r.refresh(ctx) // a step is done by what was read, not by what was implied
+				r.refresh(ctx) // only a reading, not an implied state, ends a step
 				continue
 			}
-			r.done()
+			r.finish()
 			return nil
 		}
 		if !r.start(ctx, a) {
-			return errIdle
+			return errSkipped
 		}
-		if err := r.advance(ctx, a); err != nil {
+		if err := r.actOrWait(ctx, a); err != nil {
 			return err
 		}
 	}
 }
 
-// advance does what is due, or else waits for what has been done.
-func (r *execution) advance(ctx context.Context, a Action) error {
-	todo := due(r.s, a, r.did)
+// actOrWait makes the calls that remain. If there are none, it waits until a reading
+// shows the result of the calls that were made.
+func (r *execution) actOrWait(ctx context.Context, a Action) error {
+	calls := remainingCalls(r.s, a, r.done)
 	switch {
-	case len(todo) == 0 && r.s.last().implied:
+	case len(calls) == 0 && r.s.last().implied:
 		r.refresh(ctx)
 		return nil
-	case len(todo) == 0, r.refused:
+	case len(calls) == 0, r.rejected:
 		return r.wait(ctx, pending(a))
 	}
-	return r.act(ctx, todo)
+	return r.act(ctx, calls)
 }
 
-// unmarked reports whether we have made what an action takes for nobody's: its
-// tags are only not visible yet.
-func (r *execution) unmarked(a Action) bool {
-	return r.did[created] && a.Owner.By == "" && (a.Op == Conflict || a.Op == Use)
+// awaitsTags reports whether this run created the object, but the reading does not
+// show its owner tags yet.
+func (r *execution) awaitsTags(a Action) bool {
+	return r.done[created] && a.Owner.By == "" && (a.Op == Conflict || a.Op == Use)
 }
 
-// destroyStep deletes the object of one step. It lets the steps after it go on as
-// soon as the deletion was accepted: what it still holds, they find out by being
-// refused.
+// destroyStep deletes the object of one step. It unblocks the steps after it as soon
+// as the service has accepted the deletion. If the object still needs theirs, the
+// service rejects their deletions, and they retry.
 func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 	r := g.execute(s)
 	r.dependentsRunning = c.dependentsRunning
 	r.refreshIfStale(ctx)
-	var deleted []any // the states on which Delete has succeeded
+	var deleted []any // the states for which Delete has succeeded
 	for tried := false; ; {
 		if !tried {
-			g.checkStep(ctx, s) // unless it was asked with this reading
+			g.checkStep(ctx, s)
 		}
 		a := g.inspectDown(s)
 		if a.Err != nil {
-			if err := r.unreadable(ctx, a.Err); err != nil {
+			if err := r.retryRead(ctx, a.Err); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := stops(a); err != nil {
+		if err := blocked(a); err != nil {
 			return r.fail(ctx, a.Op.String(), err)
 		}
 		if a.Op != Delete && a.Op != Release {
-			s.gone = seenGone(a, len(deleted) > 0, s.last())
-			r.done()
+			s.gone = goneAt(a, len(deleted) > 0, s.last())
+			r.finish()
 			return nil
 		}
 		if !r.start(ctx, a) {
-			return errIdle
+			return errSkipped
 		}
 		have, _ := s.state()
 		var err error
-		if r.refused || slices.ContainsFunc(deleted, func(d any) bool { return reflect.DeepEqual(d, have) }) {
-			err = r.wait(ctx, awaited[a.Op])
+		if r.rejected || slices.ContainsFunc(deleted, func(d any) bool { return reflect.DeepEqual(d, have) }) {
+			err = r.wait(ctx, waitFor[a.Op])
 		} else {
 			tried = true
-			err = r.act(ctx, []todo{{name: a.Op.String(), do: func(ctx context.Context) error {
+			err = r.act(ctx, []call{{name: a.Op.String(), do: func(ctx context.Context) error {
 				if err := s.remove(ctx, have); err != nil {
 					return err
 				}
 				deleted = append(deleted, have)
 				if !s.dependsUntilDeleted {
-					c.free()
+					c.unblock()
 				}
 				return nil
 			}}})
@@ -121,20 +122,20 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 	}
 }
 
-// seenGone is when an object was seen to be gone after its deletion; zero if it was
-// not deleted, or is there.
-func seenGone(a Action, deleted bool, l *reading) time.Time {
+// goneAt is the time of the reading that shows that a deleted object is gone. It is
+// zero if the run did not delete the object, or the object still exists.
+func goneAt(a Action, deleted bool, l *reading) time.Time {
 	if !deleted || a.Op != None {
 		return time.Time{}
 	}
 	return l.at
 }
 
-// awaited is what a removal waits for.
-var awaited = map[Op]string{Delete: "gone", Release: "released"}
+// waitFor is what a step of down waits for.
+var waitFor = map[Op]string{Delete: "gone", Release: "released"}
 
-// stops is what keeps an action from being carried out.
-func stops(a Action) error {
+// blocked joins the notes of severity Error: they stop the action.
+func blocked(a Action) error {
 	var errs []error
 	for _, n := range a.Notes {
 		if n.Severity == Error {
@@ -144,27 +145,27 @@ func stops(a Action) error {
 	return errors.Join(errs...)
 }
 
-// created is the key of a creation among what a run did.
+// created is the key of the call that creates the object.
 const created = "create"
 
-// todo is one call of a resource that is due.
-type todo struct {
+// call is one call of a resource that a step has to make.
+type call struct {
 	name    string
-	key     string
+	key     string // identifies the call within the step
 	unknown string // the field whose value is not known yet
 	do      func(context.Context) error
 
-	independent bool // may be done at the same time as others next to it
+	independent bool // see Change.Independent
 }
 
-// due lists the calls of an action, leaving out what was done already and is
-// only not visible yet.
-func due(s *step, a Action, did map[string]bool) (list []todo) {
+// remainingCalls lists the calls of an action without those that are done: their
+// results are only not visible yet.
+func remainingCalls(s *step, a Action, done map[string]bool) (list []call) {
 	if a.Op == Create {
-		if did[created] {
+		if done[created] {
 			return nil
 		}
-		t := todo{name: "create", key: created, do: func(ctx context.Context) error {
+		create := call{name: "create", key: created, do: func(ctx context.Context) error {
 			made, err := s.create(ctx)
 			if err == nil && made != nil {
 				s.imply(ctx, made)
@@ -173,26 +174,26 @@ func due(s *step, a Action, did map[string]bool) (list []todo) {
 		}}
 		for _, c := range a.Changes {
 			if !c.To.Known() {
-				t.unknown = c.Field
+				create.unknown = c.Field
 			}
 		}
-		return []todo{t}
+		return []call{create}
 	}
 	for _, c := range a.Changes {
 		key := c.Field + "\x00" + c.From.String() + "\x00" + c.To.String()
-		if c.Do == nil || did[key] {
+		if c.Do == nil || done[key] {
 			continue
 		}
-		t := todo{name: "change " + c.Field, key: key, do: c.Do, independent: c.Independent}
+		change := call{name: "change " + c.Field, key: key, do: c.Do, independent: c.Independent}
 		if !c.To.Known() {
-			t.unknown = c.Field
+			change.unknown = c.Field
 		}
-		list = append(list, t)
+		list = append(list, change)
 	}
 	return list
 }
 
-// pending says what an action still waits for.
+// pending is what an action waits for: it completes the phrase "not yet …".
 func pending(a Action) string {
 	if a.Op == Create {
 		return "visible"

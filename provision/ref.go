@@ -5,17 +5,17 @@ import (
 	"fmt"
 )
 
-// Ref is the promise of an earlier step's state. It can only come from Add,
-// Data or Known, so that no graph has a cycle. The zero Ref is never known.
+// Ref is the promise of an earlier step's state. Only Add, Data, OnDemand and Known
+// return one, so no graph has a cycle. The zero Ref is never known.
 type Ref[S any] struct {
 	step  *step
 	known *S
 }
 
-// Known is a reference to something that is already known.
+// Known returns a reference to a state that is already known.
 func Known[S any](s S) Ref[S] { return Ref[S]{known: &s} }
 
-// Get returns the state, and whether the object is known to exist.
+// Get returns the state from the last reading, and whether the object exists.
 func (r Ref[S]) Get() (S, bool) {
 	var zero S
 	switch {
@@ -31,7 +31,7 @@ func (r Ref[S]) Get() (S, bool) {
 	return have.(S), true
 }
 
-// Expect is Get, or else the state that the step predicts for itself.
+// Expect returns the state from Get, or else the state that the step predicts.
 func (r Ref[S]) Expect() (S, bool) {
 	if s, ok := r.Get(); ok || r.step == nil || r.step.predicted == nil {
 		return s, ok
@@ -39,10 +39,10 @@ func (r Ref[S]) Expect() (S, bool) {
 	return r.step.predicted.(S), true
 }
 
-// Await returns the state as soon as it has been read; it is for use in Read.
-// The error wraps ErrAbsent if the object does not exist. A Read that passes
-// this on says that its own object cannot exist without the other: only then
-// may it do so, or a removal will overlook the object.
+// Await waits for the reading and returns its state; it is for use in Read. The
+// error wraps ErrAbsent if the object does not exist. A Read may return this error
+// only if its own object cannot exist without the other one. Otherwise down would
+// not find its object.
 func (r Ref[S]) Await(ctx context.Context) (S, error) {
 	var zero S
 	switch {

@@ -7,42 +7,43 @@ import (
 
 type passKey struct{}
 
-// pass is one reading of everything.
-type pass struct{ _ byte } // not of size zero: its address tells it from others
+// pass is one refresh of all steps.
+type pass struct{ _ byte } // not of size zero, because only its address identifies it
 
-// Shared is a question whose answer several steps need when everything is read,
-// as for a plan: then it is asked once for all of them. A step that is read by
-// itself, as after an action, asks anew.
+// Shared is a call whose result several steps need. In a refresh of all steps, as
+// for a plan, one call serves all of them. When a single step is read, as after an
+// action, Get makes a new call.
 type Shared[T any] struct {
 	mu     sync.Mutex
 	of     *pass
-	answer *answer[T]
+	result *result[T]
 }
 
-type answer[T any] struct {
+type result[T any] struct {
 	done chan struct{}
 	have T
 	err  error
 }
 
-// Get returns the answer. Ask is told whether it asks for all.
-func (s *Shared[T]) Get(ctx context.Context, ask func(ctx context.Context, forAll bool) (T, error)) (T, error) {
+// Get returns the result of read. It passes forAll as true if other steps use the
+// result, too.
+func (s *Shared[T]) Get(ctx context.Context, read func(ctx context.Context, forAll bool) (T, error)) (T, error) {
 	p, _ := ctx.Value(passKey{}).(*pass)
 	if p == nil {
-		return ask(ctx, false)
+		return read(ctx, false)
 	}
 	s.mu.Lock()
-	a := s.answer
+	r := s.result
 	first := s.of != p
 	if first {
-		a = &answer[T]{done: make(chan struct{})}
-		s.of, s.answer = p, a
+		r = &result[T]{done: make(chan struct{})}
+		s.of, s.result = p, r
 	}
 	s.mu.Unlock()
 	if first {
-		a.have, a.err = ask(ctx, true)
-		close(a.done)
+		r.have, r.err = read(ctx, true)
+		close(r.done)
 	}
-	<-a.done
-	return a.have, a.err
+	<-r.done
+	return r.have, r.err
 }

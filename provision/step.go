@@ -12,12 +12,12 @@ import (
 type step struct {
 	name     string
 	data     bool // only read
-	onDemand bool // data that is read when a step awaits it
+	onDemand bool // data that is read only when another step awaits it
 	own      Ownership
 	deps     []*step
 
 	read        func(context.Context) (any, error)
-	create      func(context.Context) (any, error) // the state that it has led to, or nil
+	create      func(context.Context) (any, error) // returns the implied state, or nil
 	remove      func(context.Context, any) error
 	changes     func(any) []Change
 	zero        any
@@ -33,14 +33,14 @@ type step struct {
 
 	mu      sync.Mutex
 	reading *reading
-	doubt   error // of an action since the last reading: the actual state is not known
+	doubt   error // an action failed since the last reading, so the actual state is unknown
 
-	gone time.Time // when the object was seen to be gone after its deletion; zero if it was not
+	gone time.Time // when a reading showed that the deleted object is gone; zero if none has
 }
 
-// reading is what was found when a step was read; done is closed when it is there.
+// reading is the result of a Read; done is closed when the result is there.
 type reading struct {
-	ctx   context.Context // of the run, not of the reader that happens to ask first
+	ctx   context.Context // of the run, not of the step that asks first
 	begun atomic.Bool
 	at    time.Time
 	done  chan struct{}
@@ -48,9 +48,9 @@ type reading struct {
 	found bool
 	err   error
 
-	implied bool // by a successful creation; nothing was read
+	implied bool // the state follows from a successful creation; Read was not called
 
-	checked bool // notes and noteErr say what prevents a deletion
+	checked bool // notes and noteErr are the result of CheckDelete
 	notes   []Note
 	noteErr error
 }
@@ -65,9 +65,9 @@ func (s *step) current() *reading {
 	return s.reading
 }
 
-// begin reads the step once; others that need the answer wait for it. The
-// reading lives as long as the run: a reader that gives up must not spoil the
-// answer for the others.
+// begin reads the step once; all other callers wait for the result. The call uses
+// the context of the run: a caller that is canceled must not cancel the reading for
+// the others.
 func (s *step) begin(ctx context.Context) *reading { //nolint:contextcheck // a reading outlives its reader
 	l := s.current()
 	if l.begun.Swap(true) {
@@ -88,7 +88,7 @@ func (s *step) begin(ctx context.Context) *reading { //nolint:contextcheck // a 
 	return l
 }
 
-// reread replaces what is known about the step by a new reading.
+// reread reads the step again and replaces the last reading.
 func (s *step) reread(ctx context.Context) *reading {
 	s.forget(ctx)
 	return s.begin(ctx)
@@ -100,7 +100,7 @@ func (s *step) forget(ctx context.Context) {
 	s.reading, s.doubt = newReading(ctx), nil
 }
 
-// imply replaces what is known about the step by what its creation has led to.
+// imply replaces the last reading by the state that Create returned.
 func (s *step) imply(ctx context.Context, have any) {
 	l := newReading(ctx)
 	l.begun.Store(true)
@@ -111,7 +111,7 @@ func (s *step) imply(ctx context.Context, have any) {
 	s.reading, s.doubt = l, nil
 }
 
-// last is the reading if it has ended, or else one that found nothing.
+// last is the last reading if it is done, or else one that found nothing.
 func (s *step) last() *reading {
 	l := s.current()
 	select {
@@ -122,18 +122,18 @@ func (s *step) last() *reading {
 	}
 }
 
-// state is the last reading, if it has ended.
+// state is the state from the last reading, if it is done.
 func (s *step) state() (have any, found bool) {
 	l := s.last()
 	return l.have, l.found
 }
 
 // stale reports whether the last reading is too old to act on.
-func (s *step) stale() bool { return time.Since(s.last().at) > fresh }
+func (s *step) stale() bool { return time.Since(s.last().at) > maxAge }
 
-// refresh reads all steps, all at once but for what needs another's answer.
-// Data sources that no step asks for are left out of a removal: it must work
-// where they would fail.
+// refresh reads all steps in parallel. A step that awaits another one waits for it.
+// Without withData it reads a data source only if a step awaits it: down must work
+// even where a data source fails.
 func (g *Graph) refresh(ctx context.Context, withData bool) error {
 	if err := g.readAll(ctx, withData, g.steps); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (g *Graph) readAll(ctx context.Context, withData bool, steps []*step) error
 	return nil
 }
 
-// checkDeletable asks all steps that would be deleted what prevents it.
+// checkDeletable calls CheckDelete for all steps whose objects the run would delete.
 func (g *Graph) checkDeletable(ctx context.Context, down bool) error {
 	var wg sync.WaitGroup
 	for _, s := range g.steps {
@@ -175,8 +175,7 @@ func (g *Graph) checkDeletable(ctx context.Context, down bool) error {
 	return nil
 }
 
-// checkStep asks one step what prevents its deletion, if it is to be deleted.
-// The answer is kept with the reading.
+// checkStep calls CheckDelete for one step, once for each reading.
 func (g *Graph) checkStep(ctx context.Context, s *step) {
 	l := s.last()
 	if s.checkDelete == nil || l.checked || g.inspectDown(s).Op != Delete {

@@ -1,7 +1,7 @@
 package provision
 
-// Value is one side of a difference: a text, a JSON document, a secret, or
-// something that is not known before up has run. The zero Value is "nothing".
+// Value is one side of a difference: a text, a JSON document, a secret, or a value
+// that is unknown until up has run. The zero Value is "nothing".
 type Value struct {
 	kind valueKind
 	text string
@@ -17,7 +17,7 @@ const (
 	unknown
 )
 
-// Text is a value that may be shown. An empty text is nothing.
+// Text is a value that a plan may show. An empty text is nothing.
 func Text(s string) Value {
 	if s == "" {
 		return Value{}
@@ -33,13 +33,13 @@ func JSON(s string) Value {
 	return Value{document, s}
 }
 
-// Secret stands for a value that must not be shown; it does not hold it.
+// Secret stands for a value that a plan must not show. It does not hold the value.
 func Secret() Value { return Value{kind: secret} }
 
 // Unknown stands for a value that an earlier step will provide.
 func Unknown() Value { return Value{kind: unknown} }
 
-// Of is the text that f takes from an earlier step's state, or Unknown.
+// Of is the text that f reads from an earlier step's state, or Unknown.
 func Of[S any](r Ref[S], f func(S) string) Value {
 	if s, ok := r.Get(); ok {
 		return Text(f(s))
@@ -47,19 +47,19 @@ func Of[S any](r Ref[S], f func(S) string) Value {
 	return Unknown()
 }
 
-// Known reports whether the value is decided.
+// Known reports whether the value is known before up has run.
 func (v Value) Known() bool { return v.kind != unknown }
 
 // IsNothing reports whether there is no value on this side.
 func (v Value) IsNothing() bool { return v.kind == nothing }
 
-// IsSecret reports whether the value must not be shown.
+// IsSecret reports whether the value is a secret.
 func (v Value) IsSecret() bool { return v.kind == secret }
 
 // IsJSON reports whether the value is a JSON document.
 func (v Value) IsJSON() bool { return v.kind == document }
 
-// String is what may be shown of the value.
+// String is the value as a plan may show it.
 func (v Value) String() string {
 	switch v.kind {
 	case secret:

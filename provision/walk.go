@@ -9,22 +9,22 @@ import (
 )
 
 const (
-	fresh   = 15 * time.Second // a reading older than this is taken again before acting
-	rounds  = 3                // how often Down looks for what appeared late
-	justNow = 5 * time.Second  // a deletion that was seen this long ago needs no second look
+	maxAge   = 15 * time.Second // a step reads an older reading again before it acts
+	passes   = 3                // how often Down looks again for objects that became visible late
+	goneTime = 5 * time.Second  // Down does not read again what was seen to be gone this recently
 )
 
-// errIdle stands for a step that was left out, which is no failure of its own.
-var errIdle = errors.New("not begun")
+// errSkipped stands for a step that the run skipped. It is not a failure.
+var errSkipped = errors.New("skipped")
 
-// Up makes everything as it should be. It returns the joined errors of the
-// steps, in their order; each is a *StepError. If the run was interrupted, the
-// error wraps the cause of the context's end. Errors that a plan can see are
-// returned before anything is changed.
+// Up brings all objects to their desired state. It returns the joined errors of the
+// steps, in their order; each is a *StepError. If the run was interrupted, the error
+// wraps the cause of the context. If the plan has errors, Up returns them before it
+// changes anything.
 func (g *Graph) Up(ctx context.Context) error {
 	ctx = g.abortable(ctx)
 	defer g.abort(nil)
-	if time.Since(g.refreshed) > fresh || !g.withData {
+	if time.Since(g.refreshed) > maxAge || !g.withData {
 		if err := g.refresh(ctx, true); err != nil {
 			return err
 		}
@@ -50,26 +50,26 @@ func (g *Graph) Up(ctx context.Context) error {
 		}
 		return g.reconcile(ctx, s)
 	})
-	return joined(ctx, errs)
+	return joinErrors(ctx, errs)
 }
 
-// Down removes what is ours, dependents first, and looks again at the end. The
-// plan that it returns says what is left: it is empty if nothing of ours is.
+// Down deletes what is ours, dependents first, and reads again at the end. It
+// returns a plan of what is left; the plan is empty if nothing of ours is.
 func (g *Graph) Down(ctx context.Context) (left Plan, err error) {
 	ctx = g.abortable(ctx)
 	defer g.abort(nil)
-	if time.Since(g.refreshed) > fresh {
+	if time.Since(g.refreshed) > maxAge {
 		if err := g.refresh(ctx, false); err != nil {
 			return Plan{}, err
 		}
 	}
 	if err := g.checkDeletable(ctx, true); err != nil {
-		return g.left(), err
+		return g.remaining(), err
 	}
-	if left = g.left(); left.Err() != nil {
+	if left = g.remaining(); left.Err() != nil {
 		return left, left.Err()
 	}
-	for range rounds {
+	for range passes {
 		errs := g.walk(g.orderDown(), func(s *step, c *node) error {
 			switch {
 			case c.blockedBy != nil:
@@ -80,34 +80,34 @@ func (g *Graph) Down(ctx context.Context) (left Plan, err error) {
 			return g.destroyStep(ctx, s, c)
 		})
 		slices.Reverse(errs)
-		if err := joined(ctx, errs); err != nil {
-			return g.left(), err
+		if err := joinErrors(ctx, errs); err != nil {
+			return g.remaining(), err
 		}
 		if err := g.refreshAfterDown(ctx); err != nil {
-			return g.left(), err
+			return g.remaining(), err
 		}
-		if left = g.left(); left.Empty() {
+		if left = g.remaining(); left.Empty() {
 			return left, left.Err()
 		}
 	}
 	return left, nil
 }
 
-// refreshAfterDown reads what is left. What a step has just seen to be gone is not
-// asked for once more; what was not there at the beginning is: it may only have
-// become visible since.
+// refreshAfterDown reads the steps again, except those that have just seen their
+// object gone. It also reads a step that found no object at the start: the object may
+// have become visible since.
 func (g *Graph) refreshAfterDown(ctx context.Context) error {
 	var list []*step
 	for _, s := range g.steps {
-		if time.Since(s.gone) > justNow {
+		if time.Since(s.gone) > goneTime {
 			list = append(list, s)
 		}
 	}
 	return g.readAll(ctx, false, list)
 }
 
-// orderUp says which steps each step comes after: those that it refers to. What
-// is unwanted goes backwards, after all who refer to it.
+// orderUp returns the steps that each step comes after: those that it refers to. A
+// step that prunes comes after the steps that refer to it.
 func (g *Graph) orderUp() map[*step][]*step {
 	after := g.orderDown()
 	for _, s := range g.steps {
@@ -119,7 +119,7 @@ func (g *Graph) orderUp() map[*step][]*step {
 	return after
 }
 
-// orderDown says which steps each step comes after: those that refer to it.
+// orderDown returns the steps that each step comes after: those that refer to it.
 func (g *Graph) orderDown() map[*step][]*step {
 	after := map[*step][]*step{}
 	for _, s := range g.steps {
@@ -130,19 +130,18 @@ func (g *Graph) orderDown() map[*step][]*step {
 	return after
 }
 
-// node is the part of one step in a walk.
+// node is one step in a walk.
 type node struct {
 	blockedBy *step // the step before it that failed, if one did
 	before    []*node
 
-	free   func()        // lets the steps after it go on; it may be called early
-	freed  chan struct{} // closed by free
-	ended  chan struct{}
-	failed bool // written before freed is closed
+	unblock   func()        // lets the steps after it start; may be called before it ends
+	unblocked chan struct{} // closed by unblock
+	ended     chan struct{}
+	failed    bool // written before unblocked is closed
 }
 
-// busy reports whether a step before this one has let it go on, but has not
-// ended itself.
+// dependentsRunning reports whether a step before this one is still running.
 func (c *node) dependentsRunning() bool {
 	return slices.ContainsFunc(c.before, func(b *node) bool {
 		select {
@@ -154,13 +153,13 @@ func (c *node) dependentsRunning() bool {
 	})
 }
 
-// walk carries all steps out at the same time, each as soon as those that it
-// comes after have ended or let it go on. It returns the steps' errors in order.
+// walk runs all steps in parallel. Each starts when all steps before it have ended
+// or unblocked it. It returns the errors in the order of the steps.
 func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []error {
 	nodes := make(map[*step]*node, len(g.steps))
 	for _, s := range g.steps {
-		c := &node{freed: make(chan struct{}), ended: make(chan struct{})}
-		c.free = sync.OnceFunc(func() { close(c.freed) })
+		c := &node{unblocked: make(chan struct{}), ended: make(chan struct{})}
+		c.unblock = sync.OnceFunc(func() { close(c.unblocked) })
 		nodes[s] = c
 	}
 	errs := make([]error, len(g.steps))
@@ -172,9 +171,9 @@ func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []err
 		}
 		wg.Go(func() {
 			defer close(c.ended)
-			defer c.free()
+			defer c.unblock()
 			for _, b := range after[s] {
-				if <-nodes[b].freed; nodes[b].failed && c.blockedBy == nil {
+				if <-nodes[b].unblocked; nodes[b].failed && c.blockedBy == nil {
 					c.blockedBy = b
 				}
 			}
@@ -182,7 +181,7 @@ func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []err
 				return
 			}
 			select {
-			case <-c.freed: // the others have gone on long since
+			case <-c.unblocked: // the steps after it have already started
 			default:
 				c.failed = true
 			}
@@ -192,20 +191,20 @@ func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []err
 	return errs
 }
 
-// skip leaves a step out, and says so if there was something to do.
+// skip skips a step, and notifies if the step had something to do.
 func (g *Graph) skip(s *step, a Action, because string) error {
 	if !(Plan{Actions: []Action{a}}).Empty() {
 		g.notify(Event{Step: s.name, Kind: Skipped, Op: a.Op, Detail: because})
 	}
-	return errIdle
+	return errSkipped
 }
 
-// joined joins what failed. Steps that were left out because the run was
-// interrupted leave the reason behind.
-func joined(ctx context.Context, errs []error) error {
-	idle := slices.Contains(errs, errIdle)
-	err := errors.Join(slices.DeleteFunc(errs, func(e error) bool { return errors.Is(e, errIdle) })...)
-	if idle && ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
+// joinErrors joins the errors of the steps that failed. If the run was interrupted
+// and skipped steps, it adds the reason.
+func joinErrors(ctx context.Context, errs []error) error {
+	skipped := slices.Contains(errs, errSkipped)
+	err := errors.Join(slices.DeleteFunc(errs, func(e error) bool { return errors.Is(e, errSkipped) })...)
+	if skipped && ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
 		err = errors.Join(err, context.Cause(ctx))
 	}
 	return err

@@ -1,18 +1,17 @@
-// Package inventory finds the environments that an account holds, without a spec
-// and without knowing a name: by the tags that all their objects carry. The kinds
-// of objects find their own (resource.Discoverer), and package stack says which
-// kinds there are; here they become environments with an age and an expiry.
+// Package inventory finds the environments in an account by the tags of their
+// objects. It needs no config file and no names. Each kind finds its own objects
+// (resource.Discoverer), and package stack lists the kinds. This package groups the
+// objects into environments with an age and an expiry.
 //
-// Each environment has a log group, which is called after it and comes first and
-// goes last of all that matters: what the log group says of the environment's
-// life, counts. It also keeps the names of objects that a spec has named, which
-// are looked for as soon as it has been read, while the other searches run. But a
-// run may have been killed before there was a log group, so an environment of which
-// nothing but a role is left is still found. IAM's objects are not in a region; they belong
-// to the one that their tags name. Objects of the whole account count for those
-// whose claim they carry.
+// Each environment has a log group, which up creates first and down deletes last. The
+// log group decides when its environment expires. Its tags also record names that a
+// config file gave, so the search for those objects starts after the log groups are
+// read, and runs in parallel with the other searches. A run may have been killed
+// before it created the log group, so an environment can also consist of a single
+// role. IAM's objects have no region: they belong to the region in their tags. An
+// account-wide object belongs to every environment that has a claim on it.
 //
-// Nothing is ever concluded from a name alone.
+// A name alone proves nothing.
 package inventory
 
 import (
@@ -27,10 +26,10 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// Environment is what there is of an environment.
+// Environment is an environment that has at least one object.
 type Environment struct {
 	Name, Region string
-	Created      time.Time // of its oldest object; zero if none of them says
+	Created      time.Time // of its oldest object; zero if AWS tells it for none of them
 	Expires      time.Time // zero if it has no ttl
 	Objects      []Object  // by kind and name
 }
@@ -41,14 +40,14 @@ type Object struct {
 	Name string // or id
 }
 
-// Region finds the environments of one region, by name. IAM's objects are among
-// them as far as they belong to the region. An error says what could not be looked
-// at; the environments are then those of the rest.
+// Region finds the environments of one region, sorted by name. It includes the objects
+// of IAM that belong to the region. If some kinds cannot be listed, it returns the
+// environments of the others together with the joined errors.
 func Region(ctx context.Context, region string, s resource.Searches) ([]Environment, error) {
 	found := make([][]resource.Found, 1+len(s.Others))
 	errs := make([]error, len(found))
 	var wg sync.WaitGroup
-	anchors := make(chan struct{}) // closed when those in found[0] are complete
+	anchors := make(chan struct{}) // closed when found[0] is complete
 	wg.Go(func() {
 		defer close(anchors)
 		found[0], errs[0] = s.Anchor.Discover(ctx, func(context.Context, string) []string { return nil })
@@ -71,7 +70,8 @@ func Region(ctx context.Context, region string, s resource.Searches) ([]Environm
 	return gather(region, slices.Concat(found...)), errors.Join(errs...)
 }
 
-// recordedNames are what the anchors of a region's environments keep for a kind.
+// recordedNames are the names that the anchors of a region's environments record for a
+// kind.
 func recordedNames(anchors []resource.Found, region, kind string) (all []string) {
 	for _, a := range anchors {
 		if a.Expiry != resource.ExpiryDecides || !strings.HasSuffix(a.Tags.Owner().By, "@"+region) {
@@ -83,7 +83,7 @@ func recordedNames(anchors []resource.Found, region, kind string) (all []string)
 	return slices.Compact(all)
 }
 
-// gather sorts objects by the environments of a region to which they belong.
+// gather groups objects by their environments in a region.
 func gather(region string, objects []resource.Found) (list []Environment) {
 	byName := map[string][]resource.Found{}
 	for _, o := range objects {
@@ -111,11 +111,11 @@ func gather(region string, objects []resource.Found) (list []Environment) {
 	return list
 }
 
-// shared reports whether an object may be that of several environments.
+// shared reports whether several environments may use an object.
 func shared(o resource.Found) bool { return len(o.Tags.Owner().Claims) > 0 }
 
-// owners are the environments, as name@region, to which an object belongs: its
-// maker, or if it may be shared, those who claim it.
+// owners are the environments, as name@region, to which an object belongs: its owner,
+// or all environments that have a claim on it.
 func owners(t resource.Tags) []string {
 	switch o := t.Owner(); {
 	case o.By == "":
@@ -127,9 +127,9 @@ func owners(t resource.Tags) []string {
 	}
 }
 
-// expiry is when an environment's life ends; zero if never. One object decides, if
-// it is there. Without it every object has to have an expiry, and the last one
-// counts.
+// expiry is when an environment expires; zero if never. If there is an object with
+// ExpiryDecides, it decides. Otherwise every object must have an expiry, and the
+// latest one counts.
 func expiry(all []resource.Found) (last time.Time) {
 	for _, o := range all {
 		if o.Expiry == resource.ExpiryDecides {

@@ -8,17 +8,17 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// Question is what can be asked of IAM's simulator: whether all of the actions
-// are allowed on all of the resources.
+// Question is one request to IAM's policy simulator: are all of the actions allowed
+// on all of the resources?
 type Question struct {
 	Actions, Resources []string            // ARNs of single objects
 	Context            map[string][]string // condition keys → values
 }
 
-// Questions are those whose answers tell whether some steps have what they need.
-// The simulator wants objects rather than patterns, so examples stand for these.
-// It makes scenarios of its own of a call that is checked on objects of several
-// kinds at once: a dry run asks better.
+// Questions returns the questions that show whether the steps have the permissions
+// that they need. The simulator takes single ARNs and no patterns, so each pattern is
+// replaced by an example. Composite permissions are left out: the simulator does not
+// evaluate them as AWS does. A dry run is the better test for those.
 func Questions(needs []Needs) (list []Question) {
 	var concrete []resource.Permission
 	for _, n := range needs {
@@ -40,7 +40,7 @@ func Questions(needs []Needs) (list []Question) {
 	return list
 }
 
-// examples are single objects on which a permission is needed.
+// examples are ARNs of single objects that match the resources of a permission.
 func examples(p resource.Permission) []string {
 	if len(p.Examples) > 0 {
 		return p.Examples

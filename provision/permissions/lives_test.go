@@ -256,7 +256,7 @@ func failing(w *world) {
 func unsold(w *world) {
 	text := edited(w.T, everything(w.T), `instance_type = .*`, `instance_type = "x9.large"`)
 	for _, v := range []permissions.Verb{permissions.Plan, permissions.Up} {
-		if err := w.run(v, text, quiet); v == permissions.Up && (err == nil || !strings.Contains(err.Error(), "not offered")) {
+		if err := w.run(v, text, quiet); v == permissions.Up && (err == nil || !strings.Contains(err.Error(), "not available")) {
 			w.Errorf("%s of a type that is not sold: %v", v, err)
 		}
 	}

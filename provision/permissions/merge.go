@@ -7,12 +7,12 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// eitherOf are the operators of a condition that holds if one of its values fits.
+// eitherOf are the condition operators that hold if one of their values matches.
 var eitherOf = []string{"StringEquals", "StringLike", "ArnEquals", "ArnLike"}
 
-// merged puts statements together that differ only in the values of one condition
-// key: either of the values will do then. So a kind can name the call that it means
-// in a condition, and the policy stays short.
+// merged merges statements that differ only in the values of one condition key: the
+// merged statement accepts either value. So each kind can restrict a permission to its
+// own call with a condition, and the policy stays short.
 func merged(list []Statement) (out []Statement) {
 	for _, s := range list {
 		if !join(out, s) {
@@ -22,7 +22,7 @@ func merged(list []Statement) (out []Statement) {
 	return out
 }
 
-// join puts a statement into one of a list, and reports whether it could.
+// join merges a statement into one of the list, and reports whether it could.
 func join(list []Statement, s Statement) bool {
 	for i, o := range list {
 		if !slices.Equal(o.Actions, s.Actions) || !slices.Equal(o.Resources, s.Resources) {
@@ -36,8 +36,8 @@ func join(list []Statement, s Statement) bool {
 	return false
 }
 
-// either is the condition that holds if one of two does, provided that they differ
-// in the values of one key only.
+// either returns the condition that holds if a or b holds. It can only do so if they
+// differ in the values of a single key.
 func either(a, b resource.Condition) (resource.Condition, bool) {
 	if !maps.EqualFunc(a, b, func(x, y map[string][]string) bool {
 		return slices.Equal(slices.Sorted(maps.Keys(x)), slices.Sorted(maps.Keys(y)))

@@ -1,8 +1,8 @@
-// Package permissions turns what the kinds of objects say of their calls into the
-// policies of a command. The policies that flowbed prints, its preflight and
-// docs/permissions.md all come from it. It knows no kind: each says what it needs
-// beside its calls, in provision/resource, and the stack collects that. A test
-// compares it with the calls that are really made, both ways.
+// Package permissions turns the permissions that each kind declares into the IAM
+// policies for a command. `flowbed policy`, `flowbed doctor` and docs/permissions.md
+// use it. It knows no kind by name: each kind in provision/resource declares its
+// permissions beside its calls, and the stack collects them. A test fails if a call
+// lacks a permission, or if a permission has no call.
 package permissions
 
 import (
@@ -16,44 +16,44 @@ import (
 // Verb is a command that needs permissions.
 type Verb string
 
-// The commands. Plan also stands for what only reads: outputs, and plan --down.
+// The commands. Plan also covers the commands that only read: outputs, and plan --down.
 const (
 	Plan Verb = "plan"
 	Up   Verb = "up"
 	Down Verb = "down"
 )
 
-// Verbs are all of them.
+// Verbs are all commands that need permissions.
 var Verbs = []Verb{Plan, Up, Down}
 
-// Step is a step of a graph, and what it says of its calls.
+// Step is a step of a graph with the permissions that it declares.
 type Step struct {
 	Name        string
-	Data        bool                // it is only read, and down does not ask for it
-	Ownership   provision.Ownership // of an object
+	Data        bool                // a data source, which down does not read
+	Ownership   provision.Ownership // of a resource
 	Permissions resource.Permissions
 }
 
-// Needs are the permissions that a step needs for a verb.
+// Needs are the permissions that a step needs for one verb.
 type Needs struct {
 	Step        string
 	Permissions []resource.Permission
 }
 
-// For is what a verb needs, step by step. Steps of several graphs may have the
-// same name: they need what either of them needs.
+// For returns what a verb needs, by step. If steps of several graphs have the same
+// name, it merges what they need.
 func For(v Verb, steps []Step) (list []Needs) {
 	for _, s := range steps {
 		for _, p := range s.needs(v) {
-			list = note(list, s.Name, p)
+			list = addNeed(list, s.Name, p)
 		}
 	}
 	return list
 }
 
-// needs follow from what the engine may do with a step's object. What is adopted
-// is ours from then on, and what is shared may be; external objects are only read.
-// Up removes those that it prunes.
+// needs returns the permissions for the calls that the engine may make for a step. The
+// engine may write to an adopted or shared object, but only reads an external one. Up
+// deletes the objects that it prunes.
 func (s Step) needs(v Verb) []resource.Permission {
 	p := s.Permissions
 	switch {
@@ -69,7 +69,7 @@ func (s Step) needs(v Verb) []resource.Permission {
 	return slices.Concat(p.Read, p.CheckDelete, p.Delete)
 }
 
-func note(list []Needs, step string, p resource.Permission) []Needs {
+func addNeed(list []Needs, step string, p resource.Permission) []Needs {
 	i := slices.IndexFunc(list, func(n Needs) bool { return n.Step == step })
 	if i < 0 {
 		return append(list, Needs{step, []resource.Permission{p}})
@@ -80,7 +80,7 @@ func note(list []Needs, step string, p resource.Permission) []Needs {
 	return list
 }
 
-// Actions are all actions that some steps need, sorted.
+// Actions returns all actions that the steps need, sorted.
 func Actions(needs []Needs) (list []string) {
 	for _, n := range needs {
 		for _, p := range n.Permissions {

@@ -10,15 +10,15 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// ManagedSize is the size that a managed policy may have, and InlineSize the
-// size of all inline policies of a role together, in characters without white
-// space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+// ManagedSize is the maximum size of a managed policy, and InlineSize the maximum size
+// of all inline policies of a role together, in characters without white space:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const (
 	ManagedSize = 6144
 	InlineSize  = 10240
 )
 
-// Policy is a policy of IAM; its text is the JSON document that IAM takes.
+// Policy is an IAM policy. String and MarshalJSON return the document for IAM.
 type Policy struct{ Statements []Statement }
 
 // Statement allows actions on resources.
@@ -27,11 +27,10 @@ type Statement struct {
 	Condition          resource.Condition
 }
 
-// NewPolicy is the smallest policy that allows what some steps need, and nothing
-// else.
+// NewPolicy returns the smallest policy that allows exactly what the steps need.
 func NewPolicy(needs []Needs) (p Policy) {
-	// Only what has one condition can stand in one statement; to take services
-	// apart makes it readable.
+	// A statement has one condition. One part for each service makes the policy easier
+	// to read.
 	parts := map[string]*part{}
 	for _, n := range needs {
 		for _, need := range n.Permissions {
@@ -53,14 +52,14 @@ func NewPolicy(needs []Needs) (p Policy) {
 	return p
 }
 
-// part is what is allowed under one condition.
+// part is what the policy allows under one condition.
 type part struct {
 	condition resource.Condition
 	rights    relation
 }
 
-// statements say it in the shorter of two ways: actions that need the same
-// resources come together, or resources that need the same actions.
+// statements returns the shorter of two forms: one groups the actions that need the
+// same resources, the other the resources that need the same actions.
 func (p part) statements() []Statement {
 	byActions := Policy{p.rights.groups(p.condition, false)}
 	byResources := Policy{p.rights.transposed().groups(p.condition, true)}
@@ -70,7 +69,8 @@ func (p part) statements() []Statement {
 	return byActions.Statements
 }
 
-// relation is which actions are allowed on which resources, or the other way round.
+// relation maps actions to the resources on which they are allowed, or resources to
+// actions.
 type relation map[string][]string
 
 func (r relation) add(a string, list ...string) {
@@ -89,8 +89,8 @@ func (r relation) transposed() relation {
 	return t
 }
 
-// groups are statements of the actions that have the same resources; in a
-// transposed relation it is the resources that come first.
+// groups returns one statement for each set of actions that have the same resources.
+// In a transposed relation, the keys are the resources.
 func (r relation) groups(c resource.Condition, transposed bool) (list []Statement) {
 	same := relation{}
 	for a, b := range r {
@@ -106,7 +106,7 @@ func (r relation) groups(c resource.Condition, transposed bool) (list []Statemen
 	return list
 }
 
-// text tells conditions apart.
+// text is different for different conditions.
 func text(c resource.Condition) string {
 	var b strings.Builder
 	for _, op := range slices.Sorted(maps.Keys(c)) {
@@ -117,7 +117,8 @@ func text(c resource.Condition) string {
 	return b.String()
 }
 
-// MarshalJSON implements json.Marshaler. A list of one is written as the one.
+// MarshalJSON implements json.Marshaler. It writes a list with one element as that
+// element.
 func (p Policy) MarshalJSON() ([]byte, error) {
 	type document struct {
 		Effect    string
@@ -151,11 +152,11 @@ func oneOrMany(list []string) any {
 	return list
 }
 
-// String is the document on lines of its own.
+// String is the document, indented, with a final newline.
 func (p Policy) String() string {
 	var b bytes.Buffer
 	if err := json.Indent(&b, p.compact(), "", "  "); err != nil {
-		panic(err) // it has just been written
+		panic(err) // compact returns valid JSON
 	}
 	return b.String() + "\n"
 }
@@ -166,7 +167,7 @@ func (p Policy) Size() int { return len(p.compact()) }
 func (p Policy) compact() []byte {
 	b, err := p.MarshalJSON()
 	if err != nil {
-		panic(err) // texts and lists of texts
+		panic(err) // it contains only strings and lists of strings
 	}
 	return b
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A workflow of GitHub proves who it is with a token of this provider.
+// GitHub workflows authenticate with tokens from this OIDC provider.
 // https://docs.github.com/actions/security-for-github-actions/security-hardening-your-deployments/about-security-hardening-with-openid-connect
 const provider = "token.actions.githubusercontent.com"
 
@@ -16,23 +16,23 @@ var (
 	branch     = regexp.MustCompile(`^[A-Za-z0-9._/*-]+$`)
 )
 
-// Workflow says whose tokens a role trusts.
+// Workflow tells which GitHub workflows may assume a role.
 type Workflow struct {
 	Repository string // owner/name
-	Subject    string // of the token, with * for any text
+	Subject    string // of the token; * matches any text
 }
 
-// ParseWorkflow reads github:OWNER/REPO, which is any run of the repository's
-// workflows, or with one of these behind it: :BRANCH, :environment:NAME,
-// :ref:REF (a whole one, as refs/tags/v*), :pull_request.
+// ParseWorkflow parses github:OWNER/REPO, which means all workflow runs of the
+// repository. One of these may follow: :BRANCH, :environment:NAME, :ref:REF (a full
+// ref, such as refs/tags/v*), :pull_request.
 func ParseWorkflow(s string) (w Workflow, err error) {
 	rest, ok := strings.CutPrefix(s, "github:")
 	if !ok {
-		return w, fmt.Errorf("%q does not begin with github: as github:OWNER/REPO does", s)
+		return w, fmt.Errorf("%q does not start with \"github:\" → use github:OWNER/REPO", s)
 	}
 	w.Repository, rest, ok = strings.Cut(rest, ":")
 	if !repository.MatchString(w.Repository) {
-		return w, fmt.Errorf("%q is not OWNER/REPO", w.Repository)
+		return w, fmt.Errorf("%q is not a GitHub repository → use OWNER/REPO", w.Repository)
 	}
 	if !ok {
 		w.Subject = "repo:" + w.Repository + ":*"
@@ -46,17 +46,17 @@ func ParseWorkflow(s string) (w Workflow, err error) {
 	case !named && branch.MatchString(kind):
 		rest = "ref:refs/heads/" + kind
 	default:
-		return w, fmt.Errorf("%q is not a branch, environment:NAME, ref:refs/… or pull_request", rest)
+		return w, fmt.Errorf("%q is not a workflow filter → use BRANCH, environment:NAME, ref:refs/… or pull_request", rest)
 	}
 	w.Subject = "repo:" + w.Repository + ":" + rest
 	return w, nil
 }
 
-// Open reports whether workflows of any branch and of pull requests are trusted.
+// Open reports whether workflows of all branches and pull requests may assume the role.
 func (w Workflow) Open() bool { return strings.HasSuffix(w.Subject, ":*") }
 
-// Trust is the trust policy of a role that the workflow may assume, in JSON. The
-// account must know the provider.
+// Trust is the trust policy, in JSON, of a role that the workflow may assume. The
+// account needs GitHub's OIDC provider.
 func (w Workflow) Trust(partition, account string) string {
 	audience := "sts.amazonaws.com"
 	if partition == "aws-cn" {
@@ -86,7 +86,7 @@ func (w Workflow) Trust(partition, account string) string {
 		Action: "sts:AssumeRoleWithWebIdentity", Condition: condition{equal, like},
 	}}}, "", "  ")
 	if err != nil {
-		panic(err) // texts
+		panic(err) // it contains only strings
 	}
 	return string(b) + "\n"
 }

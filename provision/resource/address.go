@@ -11,14 +11,15 @@ import (
 	"time"
 )
 
-// PublicIP is the environment variable with the caller's public address, an
-// address or a range; it spares the question to the outside.
+// PublicIP is the environment variable with the caller's public address or CIDR range.
+// If it is set, flowbed does not ask a server for the address.
 const PublicIP = "FLOWBED_PUBLIC_IP"
 
-// Address finds the public address from which the program runs, as a range of
-// that one address. A client behind several addresses should set PublicIP.
+// Address finds the public IP address of the machine on which flowbed runs, as a range
+// that contains only this address. A user with several public addresses should set
+// PublicIP.
 type Address struct {
-	URL    string       // answers with the caller's address; empty means AWS's service
+	URL    string       // of a server that returns the caller's address; empty means AWS's
 	Client *http.Client // nil means one with a short timeout
 }
 
@@ -38,11 +39,11 @@ func (a Address) Read(ctx context.Context) (netip.Prefix, error) {
 	}
 	text, err := a.ask(ctx)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("look up this machine's public address: %w; set %s, or ssh.cidr in the spec", err, PublicIP)
+		return netip.Prefix{}, fmt.Errorf("look up the public IP address of this machine: %w → set %s, or ssh.cidr in the config file", err, PublicIP)
 	}
 	p, err := parseAddress(text)
 	if err != nil || p.Addr().IsPrivate() || !p.Addr().IsGlobalUnicast() {
-		return netip.Prefix{}, fmt.Errorf("look up this machine's public address: %s answered %q; set %s, or ssh.cidr in the spec", a.url(), text, PublicIP)
+		return netip.Prefix{}, fmt.Errorf("look up the public IP address of this machine: %s returned %q → set %s, or ssh.cidr in the config file", a.url(), text, PublicIP)
 	}
 	return p, nil
 }
@@ -54,8 +55,8 @@ func (a Address) url() string {
 	return checkIP
 }
 
-// ask refuses to follow a redirect away from HTTPS: whoever can forge the answer
-// chooses who may reach port 22.
+// ask requires HTTPS and follows no redirects: anybody who can forge the answer decides
+// who can reach port 22.
 func (a Address) ask(ctx context.Context) (string, error) {
 	if !strings.HasPrefix(a.url(), "https://") {
 		return "", fmt.Errorf("%s is not HTTPS", a.url())
@@ -74,7 +75,7 @@ func (a Address) ask(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = res.Body.Close() }() // it was only read
+	defer func() { _ = res.Body.Close() }() // reading cannot lose data
 	if res.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("%s: %s", a.url(), res.Status)
 	}
@@ -82,7 +83,7 @@ func (a Address) ask(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
-// parseAddress takes an address or a range, which it returns without host bits.
+// parseAddress parses an address or a CIDR range, and clears the host bits.
 func parseAddress(s string) (netip.Prefix, error) {
 	if strings.Contains(s, "/") {
 		p, err := netip.ParsePrefix(s)
@@ -96,5 +97,5 @@ func parseAddress(s string) (netip.Prefix, error) {
 	return netip.PrefixFrom(ip, ip.BitLen()), nil
 }
 
-// Permissions are none: the service that tells the address knows no credentials.
+// Permissions are none: the server needs no credentials.
 func (Address) Permissions() Permissions { return Permissions{} }

@@ -56,7 +56,7 @@ func (e *agent) graph() (*provision.Graph, provision.Ref[resource.InstanceState]
 	g := &provision.Graph{Owner: id.Owner(), Retry: awserr.Retry}
 	network := provision.Data(g, "network", resource.Network{API: e.ec2(), VPC: e.vpc, Subnets: e.subnets})
 	image := provision.Data(g, "image", resource.Image{SSM: ssm.NewFromConfig(cfg), Image: e.image, Type: e.kind})
-	offer := provision.OnDemand(g, "offer", resource.Offer{API: e.ec2(), Type: e.kind, Image: image})
+	offer := provision.OnDemand(g, "offer", resource.Offering{API: e.ec2(), Type: e.kind, Image: image})
 	role := provision.Add(g, "role", provision.Own, resource.Role{
 		API: iam.NewFromConfig(cfg), ID: id, Name: name, Trust: trustOfEC2,
 	})
@@ -68,9 +68,9 @@ func (e *agent) graph() (*provision.Graph, provision.Ref[resource.InstanceState]
 	})
 	key := provision.Add(g, "key", provision.Own, resource.KeyPair{API: e.ec2(), ID: id, Name: name, PublicKey: e.key})
 	return g, provision.Add(g, "agent instance", provision.Own, resource.Instance{
-		API: e.ec2(), ID: id, Name: name, Type: e.kind, ImageName: e.image, Image: image, Offer: offer, VolumeGiB: e.volume,
-		Refuge: provision.OnDemand(g, "default groups", resource.DefaultGroups{API: e.ec2()}),
-		Key:    key, Profile: profile, Groups: []provision.Ref[resource.SecurityGroupState]{group}, Network: network,
+		API: e.ec2(), ID: id, Name: name, Type: e.kind, ImageName: e.image, Image: image, Offering: offer, VolumeGiB: e.volume,
+		DefaultGroups: provision.OnDemand(g, "default groups", resource.DefaultGroups{API: e.ec2()}),
+		Key:           key, Profile: profile, Groups: []provision.Ref[resource.SecurityGroupState]{group}, Network: network,
 		UserData: func() string { return e.userData },
 	})
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// GroupReader reads the security groups of an environment: all with one call when
-// everything is read, else the one that is asked for. A nil one, and the zero
-// value, know no other groups.
+// GroupReader reads the security groups of an environment. In a refresh of all steps,
+// one call reads all of them; otherwise a call reads only one. A nil GroupReader and the
+// zero value always read only one.
 type GroupReader struct {
 	Names []string
 
 	shared provision.Shared[[]ec2types.SecurityGroup]
 }
 
-// read returns the groups of a name, of which there may be one in each VPC.
+// read returns all groups with a name: each VPC may have one.
 func (r *GroupReader) read(ctx context.Context, api *ec2.Client, name string) ([]ec2types.SecurityGroup, error) {
 	if r == nil {
 		r = &GroupReader{}
@@ -46,31 +46,31 @@ func (r *GroupReader) read(ctx context.Context, api *ec2.Client, name string) ([
 	return slices.DeleteFunc(slices.Clone(all), func(g ec2types.SecurityGroup) bool { return deref(g.GroupName) != name }), err
 }
 
-// ParameterReader reads parameters: all that an environment needs with one call
-// when everything is read, else the one that is asked for. A nil one, and the zero
-// value, know no other parameters.
+// ParameterReader reads the parameters that an environment needs. In a refresh of all
+// steps, one call reads all of them; otherwise a call reads only one. A nil
+// ParameterReader and the zero value always read only one.
 type ParameterReader struct {
-	Names []string // those whose values are needed, decrypted
+	Names []string // of the parameters whose decrypted values are needed
 
 	shared provision.Shared[[]types.Parameter]
 }
 
-// reading is what it takes to read a parameter.
-func (r *ParameterReader) reading(arn, name string, actions ...string) Permission {
-	if r.several(name) {
+// permission is the permission to read a parameter, and for further actions on it.
+func (r *ParameterReader) permission(arn, name string, actions ...string) Permission {
+	if r.batched(name) {
 		actions = append(actions, "ssm:GetParameters")
 	}
 	return on(arn, append(actions, "ssm:GetParameter")...)
 }
 
-func (r *ParameterReader) several(name string) bool {
+func (r *ParameterReader) batched(name string) bool {
 	return r != nil && len(r.Names) > 1 && slices.Contains(r.Names, name)
 }
 
-// read returns a parameter. If not all can be read, it is asked for alone, so that
-// an error is about this one.
+// read returns a parameter. If the call for all parameters fails, it reads this one
+// alone, so that an error is about this one.
 func (r *ParameterReader) read(ctx context.Context, api *ssm.Client, name string, decrypt bool) (types.Parameter, error) {
-	if decrypt && r.several(name) {
+	if decrypt && r.batched(name) {
 		all, err := r.shared.Get(ctx, func(ctx context.Context, forAll bool) ([]types.Parameter, error) {
 			if !forAll {
 				return nil, nil

@@ -14,34 +14,33 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// Bucket is a private S3 bucket: no public access, no ACLs, encrypted with S3's
-// keys, reachable over TLS only. On a bucket of ours these settings are ours
-// alone: what another hand adds to the policy or to the lifecycle is shown as a
-// difference and removed. Tags of others stay.
+// Bucket is a private S3 bucket: no public access, no ACLs, encrypted with keys of S3,
+// and reachable only over TLS. A plan shows everything that others add to the policy or
+// the lifecycle as drift, and up removes it. Tags of others stay.
 //
-// Every call says which account the bucket must belong to, so that nothing is
-// ever written to a bucket of the same name that somebody else took.
+// Every call names the account that must own the bucket, so that flowbed never writes to
+// a bucket with this name in another account.
 type Bucket struct {
 	API          *s3.Client
 	ID           Identity
 	Name         string
-	Regional     bool // the name is in the account's own namespace, where nobody else can take it
+	Regional     bool // the name is in the account-regional namespace, where no other account can take it
 	Versioning   bool
-	ExpireDays   int  // 0 keeps objects for ever; see rules for versions
+	ExpireDays   int  // 0 keeps objects forever; see rules for old versions
 	ForceDestroy bool // Delete empties the bucket
-	Orphan       bool // the bucket was renamed in the spec, whose settings are those of the new one
+	Orphan       bool // this is the old bucket of a rename: the spec has only the new one
 
 	Names NameEntry
 }
 
-// BucketState is a bucket as it is found, in the words in which a plan shows it.
+// BucketState is the actual state of a bucket, as a plan shows it.
 type BucketState struct {
 	Name       string
 	Ownership  string // "BucketOwnerEnforced": no ACLs
-	Public     string // "blocked", "not blocked" or what is blocked of it
-	Encryption string // "AES256": with S3's keys
+	Public     string // "blocked", "not blocked", or the settings that are on
+	Encryption string // "AES256": with keys of S3
 	Policy     string // JSON; empty if there is none
-	Versioning string // "Enabled" or "Suspended"; empty if it never was enabled
+	Versioning string // "Enabled" or "Suspended"; empty if it was never enabled
 	Lifecycle  string // JSON of the rules; empty if there are none
 	Tags       Tags
 }
@@ -64,7 +63,7 @@ var _ = awserr.Declare(awserr.Errors{
 		awserr.Invalid:  `BucketAlreadyExists InvalidBucketName MalformedPolicy`,
 	},
 	Rules: []awserr.Rule{
-		// The policy names a role that IAM does not know yet.
+		// IAM does not know the role in the policy yet.
 		{Code: "MalformedPolicy", Message: "Invalid principal", Class: awserr.Transient},
 	},
 	Hints: map[string]string{
@@ -80,10 +79,9 @@ func (s BucketState) Owner() provision.Owner { return s.Tags.Owner() }
 // Predicted implements provision.Predictor.
 func (b Bucket) Predicted() BucketState { return BucketState{Name: b.Name} }
 
-// Create implements provision.Resource. In us-east-1, S3 answers the creation of a
-// bucket that the account has already as if it had been created, so the tags are
-// read before anything else is done to it. Not all that speak S3 know tags in
-// CreateBucket; AWS does.
+// Create implements provision.Resource. In us-east-1, CreateBucket succeeds even if the
+// account already has the bucket. So Create reads the tags before it does anything else.
+// Not all S3-compatible servers support tags in CreateBucket; AWS does.
 func (b Bucket) Create(ctx context.Context) (*BucketState, error) {
 	if err := b.Names.Register(ctx); err != nil {
 		return nil, err
@@ -92,7 +90,7 @@ func (b Bucket) Create(ctx context.Context) (*BucketState, error) {
 		Bucket: &b.Name, ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced,
 		CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: tagList(b.ID.Tags(b.Name), s3Tag)},
 	}
-	if b.ID.Region != "us-east-1" { // which must not be named, as all others must
+	if b.ID.Region != "us-east-1" { // S3 rejects this region as a constraint, and requires all others
 		in.CreateBucketConfiguration.LocationConstraint = types.BucketLocationConstraint(b.ID.Region)
 	}
 	if b.Regional {
@@ -110,10 +108,10 @@ func (b Bucket) Create(ctx context.Context) (*BucketState, error) {
 	case len(have) == 0:
 		return nil, b.putTags(ctx, b.ID.Tags(b.Name))
 	case have.Owner().By != b.ID.Owner():
-		return nil, nil // it was there: a reading will tell what it is
+		return nil, nil // it already existed: a reading will show its state
 	}
-	// S3 blocks public access to a new bucket and encrypts it; where it does not,
-	// the reading at the end of the step will tell.
+	// S3 blocks public access to a new bucket and encrypts it. If it does not, the
+	// reading at the end of the step shows that.
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
 	return &BucketState{
@@ -122,28 +120,28 @@ func (b Bucket) Create(ctx context.Context) (*BucketState, error) {
 	}, nil
 }
 
-// notCreated says what stands behind two errors that puzzle people.
+// notCreated explains two errors that AWS does not explain.
 func (b Bucket) notCreated(err error) error {
 	switch awserr.Code(err) {
 	case "BucketAlreadyExists":
-		return fmt.Errorf("create bucket: another account has the name %s: choose another bucket name: %w", b.Name, err)
+		return fmt.Errorf("create bucket: another account owns the bucket name %s: %w", b.Name, err)
 	case "OperationAborted":
-		return fmt.Errorf("create bucket: a bucket named %s was deleted a short while ago, and AWS frees the name within the hour: %w", b.Name, err)
+		return fmt.Errorf("create bucket: S3 still blocks the name %s, probably after a recent deletion: %w", b.Name, err)
 	}
 	return fmt.Errorf("create bucket: %w", err)
 }
 
 func s3Tag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 
-// Changes implements provision.Resource. Each setting has a call of its own.
+// Changes implements provision.Resource. Each setting has its own call.
 func (b Bucket) Changes(have BucketState) []provision.Change {
 	c := tagChange(have.Tags, b.ID.Tags(b.Name), false, b.tagger(have.Tags))
-	c = append(c, differs("public access", have.Public, publicBlocked, b.blockPublic)...)
-	c = append(c, differs("object ownership", have.Ownership, string(types.ObjectOwnershipBucketOwnerEnforced), b.putOwnership)...)
-	c = append(c, differs("encryption", have.Encryption, string(types.ServerSideEncryptionAes256), b.encrypt)...)
-	c = append(c, differsPolicy("policy", have.Policy, b.policy(), b.putPolicy)...)
+	c = append(c, diffText("public access", have.Public, publicBlocked, b.blockPublic)...)
+	c = append(c, diffText("object ownership", have.Ownership, string(types.ObjectOwnershipBucketOwnerEnforced), b.putOwnership)...)
+	c = append(c, diffText("encryption", have.Encryption, string(types.ServerSideEncryptionAes256), b.encrypt)...)
+	c = append(c, diffPolicy("policy", have.Policy, b.policy(), b.putPolicy)...)
 	c = append(c, b.versioningChange(have.Versioning)...)
-	if want := rulesText(b.rules()); have.Lifecycle != want {
+	if want := rulesJSON(b.rules()); have.Lifecycle != want {
 		c = append(c, provision.Change{
 			Field: "lifecycle", From: provision.JSON(have.Lifecycle), To: provision.JSON(want), Do: b.putLifecycle,
 		})
@@ -154,12 +152,12 @@ func (b Bucket) Changes(have BucketState) []provision.Change {
 func (b Bucket) versioningChange(have string) []provision.Change {
 	want := string(types.BucketVersioningStatusEnabled)
 	if !b.Versioning {
-		if have == "" { // never enabled is as good as suspended
+		if have == "" { // never enabled has the same effect as suspended
 			return nil
 		}
 		want = string(types.BucketVersioningStatusSuspended)
 	}
-	return differs("versioning", have, want, func(ctx context.Context) error {
+	return diffText("versioning", have, want, func(ctx context.Context) error {
 		_, err := b.API.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
 			Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account,
 			VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatus(want)},
@@ -168,12 +166,12 @@ func (b Bucket) versioningChange(have string) []provision.Change {
 	})
 }
 
-// tagger reads again before it writes: S3 replaces all tags at once, and those
+// tagger reads the tags before it writes: PutBucketTagging replaces all tags, and those
 // of others must stay.
 func (b Bucket) tagger(have Tags) tagger {
 	edit := func(ctx context.Context, change func(all Tags)) error {
 		all, err := b.readTags(ctx)
-		if errors.Is(err, provision.ErrAbsent) { // visible a moment ago
+		if errors.Is(err, provision.ErrAbsent) { // S3 showed them a moment ago
 			all, err = maps.Clone(have), nil
 		}
 		if err != nil {
@@ -246,16 +244,16 @@ func (b Bucket) putLifecycle(ctx context.Context) error {
 	return err
 }
 
-// explainDenied tells apart what S3 does not.
+// explainDenied names the possible causes of an AccessDenied. S3 returns the same error
+// for a bucket of another account and for a missing permission.
 func (b Bucket) explainDenied(permission string, err error) error {
 	if b.Regional {
-		return fmt.Errorf("the permission %s is missing: %w", permission, err)
+		return fmt.Errorf("permission %s is missing: %w", permission, err)
 	}
-	return fmt.Errorf("the bucket %s belongs to another account, or the permission %s is missing: %w", b.Name, permission, err)
+	return fmt.Errorf("bucket %s belongs to another account, or permission %s is missing: %w", b.Name, permission, err)
 }
 
-// readError says what an error of a reading call means. S3 gives the same answer
-// for a bucket of somebody else and for a missing permission.
+// readError explains the error of a call that reads.
 func (b Bucket) readError(doing, permission string, err error) error {
 	if errors.Is(err, provision.ErrAbsent) {
 		return err
@@ -264,7 +262,7 @@ func (b Bucket) readError(doing, permission string, err error) error {
 	case "NoSuchBucket":
 		return fmt.Errorf("%s: %w", doing, provision.ErrAbsent)
 	case "PermanentRedirect", "MovedPermanently", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
-		return fmt.Errorf("%s: a bucket named %s exists in another region: choose another bucket name, or its region: %w", doing, b.Name, err)
+		return fmt.Errorf("%s: bucket %s is in another region: %w → set another bucket.name, or use that region", doing, b.Name, err)
 	case "AccessDenied", "Forbidden":
 		return fmt.Errorf("%s: %w", doing, b.explainDenied(permission, err))
 	}

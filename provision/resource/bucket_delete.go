@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	countPages = 20 // at most are read to count what is in a bucket: 20,000 entries
-	emptyings  = 3  // how often a bucket is emptied that somebody fills meanwhile
-	namedKeys  = 3  // of those that could not be deleted are named
+	maxCountPages = 20 // how many pages count reads: 20,000 entries
+	maxEmptyings  = 3  // how often Delete empties a bucket to which others still write
+	maxNamedKeys  = 3  // how many keys an error names
 )
 
-// contents counts what is in a bucket.
+// contents counts the contents of a bucket.
 type contents struct {
 	objects, versions, markers int
-	more                       bool // there is more than was counted
+	more                       bool // the bucket has more than was counted
 }
 
 func (c contents) empty() bool { return c.objects+c.versions+c.markers == 0 }
@@ -47,8 +47,8 @@ func (c contents) String() string {
 	return text
 }
 
-// CheckDelete implements provision.DeleteChecker. A bucket with anything in it stops
-// the removal, unless it may be emptied.
+// CheckDelete implements provision.DeleteChecker. A bucket that is not empty stops the
+// run, unless ForceDestroy is set.
 func (b Bucket) CheckDelete(ctx context.Context, _ BucketState) ([]provision.Note, error) {
 	c, err := b.count(ctx)
 	switch {
@@ -57,22 +57,25 @@ func (b Bucket) CheckDelete(ctx context.Context, _ BucketState) ([]provision.Not
 	case b.ForceDestroy:
 		return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf("%s will be deleted with the bucket %s", c, b.Name)}}, nil
 	}
-	return []provision.Note{{Severity: provision.Error, Text: b.notEmpty(c.String())}}, nil
+	text, hint := b.notEmpty()
+	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf("%s: %s → %s", text, c, hint)}}, nil
 }
 
-func (b Bucket) notEmpty(what string) string {
+func (b Bucket) notEmpty() (text, hint string) {
 	if b.Orphan {
-		return fmt.Sprintf("the renamed bucket %s is not empty: %s; empty it, delete it with its contents by --force-destroy-bucket, or remove its tag %s to keep it", b.Name, what, KeyEnvironment)
+		return fmt.Sprintf("the old bucket %s is not empty", b.Name),
+			"empty it, or delete it with its contents (--force-destroy-bucket); to keep it, remove its tag " + KeyEnvironment
 	}
-	return fmt.Sprintf("the bucket %s is not empty: %s; empty it, or let it be deleted with what is in it by --force-destroy-bucket or force_destroy = true", b.Name, what)
+	return fmt.Sprintf("bucket %s is not empty", b.Name),
+		"empty it, or delete it with its contents (--force-destroy-bucket, or force_destroy = true)"
 }
 
-// count looks at versions: a bucket whose objects are all deleted still holds
-// them, and their delete markers.
+// count counts versions, not objects: after all objects are deleted, a versioned bucket
+// still has their old versions and delete markers.
 func (b Bucket) count(ctx context.Context) (c contents, err error) {
 	pages := s3.NewListObjectVersionsPaginator(b.API, b.listVersions())
 	for n := 0; pages.HasMorePages(); n++ {
-		if n == countPages {
+		if n == maxCountPages {
 			c.more = true
 			return c, nil
 		}
@@ -99,9 +102,9 @@ func (b Bucket) listVersions() *s3.ListObjectVersionsInput {
 	return &s3.ListObjectVersionsInput{Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account}
 }
 
-// Delete implements provision.Resource. If the bucket may be emptied, its policy
-// goes first, because it could forbid even us to delete, then the uploads that
-// were never finished, then all versions. Somebody may still write meanwhile.
+// Delete implements provision.Resource. With ForceDestroy, it first deletes the bucket
+// policy, which may deny the other deletions, then unfinished uploads, then all versions.
+// It repeats this if others still write to the bucket.
 func (b Bucket) Delete(ctx context.Context, _ BucketState) error {
 	if !b.ForceDestroy {
 		return b.deleteBucket(ctx)
@@ -110,7 +113,7 @@ func (b Bucket) Delete(ctx context.Context, _ BucketState) error {
 	if awserr.Gone(err) != nil {
 		return fmt.Errorf("delete bucket policy: %w", err)
 	}
-	for range emptyings {
+	for range maxEmptyings {
 		if err := b.empty(ctx); err != nil {
 			return err
 		}
@@ -118,14 +121,15 @@ func (b Bucket) Delete(ctx context.Context, _ BucketState) error {
 			return err
 		}
 	}
-	return fmt.Errorf("somebody still writes to the bucket: %w", err)
+	return fmt.Errorf("delete bucket: something still writes to it: %w", err)
 }
 
 func (b Bucket) deleteBucket(ctx context.Context) error {
 	_, err := b.API.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account})
 	switch {
 	case awserr.Code(err) == "BucketNotEmpty" && !b.ForceDestroy:
-		return fmt.Errorf("delete bucket: %s: %w", b.notEmpty("something was written to it"), err)
+		text, hint := b.notEmpty() // CheckDelete found it empty
+		return fmt.Errorf("delete bucket: %s: %w → %s", text, err, hint)
 	case awserr.Gone(err) != nil:
 		return fmt.Errorf("delete bucket: %w", err)
 	}
@@ -136,7 +140,7 @@ func (b Bucket) empty(ctx context.Context) error {
 	if err := b.abortUploads(ctx); err != nil {
 		return err
 	}
-	pages := s3.NewListObjectVersionsPaginator(b.API, b.listVersions()) // 1000 at a time, which is one batch
+	pages := s3.NewListObjectVersionsPaginator(b.API, b.listVersions()) // a page has up to 1000 versions, the limit of DeleteObjects
 	for pages.HasMorePages() {
 		if err := provision.Stopped(ctx); err != nil {
 			return err
@@ -162,8 +166,8 @@ func (b Bucket) empty(ctx context.Context) error {
 	return nil
 }
 
-// deleteBatch looks at each key's fate: the call succeeds even if none of them
-// was deleted.
+// deleteBatch checks the result for each key: the call succeeds even if it deletes
+// nothing.
 func (b Bucket) deleteBatch(ctx context.Context, batch []types.ObjectIdentifier) error {
 	if len(batch) == 0 {
 		return nil
@@ -179,14 +183,14 @@ func (b Bucket) deleteBatch(ctx context.Context, batch []types.ObjectIdentifier)
 		return nil
 	}
 	var names []string
-	for _, e := range out.Errors[:min(len(out.Errors), namedKeys)] {
+	for _, e := range out.Errors[:min(len(out.Errors), maxNamedKeys)] {
 		names = append(names, fmt.Sprintf("%s (version %s)", deref(e.Key), deref(e.VersionId)))
 	}
-	if len(out.Errors) > namedKeys {
+	if len(out.Errors) > maxNamedKeys {
 		names = append(names, "…")
 	}
 	first := out.Errors[0]
-	return fmt.Errorf("delete objects: %d of %d were not deleted: %s: %w", len(out.Errors), len(batch), strings.Join(names, ", "),
+	return fmt.Errorf("delete objects: %d of %d failed: %s: %w", len(out.Errors), len(batch), strings.Join(names, ", "),
 		&smithy.OperationError{ServiceID: s3.ServiceID, OperationName: "DeleteObjects", Err: &smithy.GenericAPIError{
 			Code: deref(first.Code), Message: deref(first.Message),
 		}})

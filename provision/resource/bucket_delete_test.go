@@ -26,7 +26,7 @@ func TestObstacles(t *testing.T) {
 		note  provision.Severity
 	}{
 		{"empty", func(*pail) {}, false, nil, 0},
-		{"one object", func(p *pail) { p.put("a") }, false, []string{"flows is not empty: 1 object;", "--force-destroy-bucket"}, provision.Error},
+		{"one object", func(p *pail) { p.put("a") }, false, []string{"flows is not empty: 1 object →", "--force-destroy-bucket"}, provision.Error},
 		{"only what was deleted", func(p *pail) { p.put("a", "b").drop("a", "b") }, false, []string{"2 older versions, 2 delete markers"}, provision.Error},
 		{"all kinds", func(p *pail) { p.put("a", "b", "b", "c").drop("c") }, false, []string{"2 objects, 2 older versions, 1 delete marker"}, provision.Error},
 		{"allowed", func(p *pail) { p.put("a") }, true, []string{"1 object will be deleted with the bucket flows"}, provision.Warn},
@@ -68,7 +68,7 @@ func TestBucketFilledAfterThePlan(t *testing.T) {
 		return sandbox.Fault{}
 	}
 	_, err := p.graph().Down(t.Context())
-	wantError(t, err, "the bucket flows is not empty", "--force-destroy-bucket")
+	wantError(t, err, "bucket flows is not empty", "--force-destroy-bucket")
 	have, err := p.want.Read(t.Context())
 	if err != nil || len(p.want.Changes(have)) > 0 {
 		t.Errorf("the bucket was changed before it turned out to stay: %v, %v", p.want.Changes(have), err)
@@ -124,7 +124,7 @@ func TestKeysThatCannotBeDeleted(t *testing.T) {
 		}
 	}
 	err := p.want.Delete(t.Context(), resource.BucketState{})
-	wantError(t, err, "4 of 9 were not deleted", "key-0000 (version v", "key-0002", "…", "AccessDenied")
+	wantError(t, err, "4 of 9 failed", "key-0000 (version v", "key-0002", "…", "AccessDenied")
 	if strings.Contains(err.Error(), "key-0003") {
 		t.Error("all keys are named")
 	}

@@ -1,7 +1,7 @@
 package resource
 
-// Permissions are what the calls need. Only a bucket that may be emptied needs
-// those that read and delete what is in it.
+// Permissions are what the calls need. Only a bucket with ForceDestroy needs the
+// permissions to list and delete its contents.
 func (b Bucket) Permissions() Permissions {
 	arn := "arn:" + b.ID.Partition + ":s3:::" + b.Name
 	p := Permissions{
@@ -11,7 +11,7 @@ func (b Bucket) Permissions() Permissions {
 		Build: []Permission{
 			on(arn, "s3:CreateBucket", "s3:PutBucketTagging", "s3:PutBucketPublicAccessBlock", "s3:PutBucketOwnershipControls",
 				"s3:PutEncryptionConfiguration", "s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:PutLifecycleConfiguration"),
-			on(arn, "s3:TagResource").implied("S3 checks it where CreateBucket carries tags"),
+			on(arn, "s3:TagResource").implied("S3 checks it if CreateBucket has tags"),
 		},
 		Delete: []Permission{on(arn, "s3:DeleteBucket")},
 	}
@@ -19,7 +19,7 @@ func (b Bucket) Permissions() Permissions {
 		p.Delete = append(p.Delete,
 			on(arn, "s3:DeleteBucketPolicy", "s3:ListBucketMultipartUploads"),
 			on(arn+"/*", "s3:AbortMultipartUpload", "s3:DeleteObject"),
-			on(arn+"/*", "s3:DeleteObjectVersion").implied("S3 checks it where DeleteObjects names versions"))
+			on(arn+"/*", "s3:DeleteObjectVersion").implied("S3 checks it if DeleteObjects names versions"))
 	}
 	return p
 }

@@ -17,12 +17,12 @@ import (
 
 const publicBlocked = "blocked"
 
-// Read implements provision.Resource. Its calls run at the same time; that for
-// the tags says whether the bucket is there, and whose it is.
+// Read implements provision.Resource. Its calls run in parallel; the tags show whether
+// the bucket exists and who owns it.
 func (b Bucket) Read(ctx context.Context) (BucketState, error) {
 	s := BucketState{Name: b.Name}
 	name, owner := &b.Name, &b.ID.Account
-	err := atOnce(ctx,
+	err := parallel(ctx,
 		func(ctx context.Context) (err error) {
 			s.Tags, err = b.readTags(ctx)
 			return err
@@ -32,44 +32,44 @@ func (b Bucket) Read(ctx context.Context) (BucketState, error) {
 			if s.Public = "not blocked"; err == nil {
 				s.Public = publicText(deref(out.PublicAccessBlockConfiguration))
 			}
-			return b.unless("NoSuchPublicAccessBlockConfiguration", "read public access block", "s3:GetBucketPublicAccessBlock", err)
+			return b.ignoring("NoSuchPublicAccessBlockConfiguration", "read public access block", "s3:GetBucketPublicAccessBlock", err)
 		},
 		func(ctx context.Context) error {
 			out, err := b.API.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: name, ExpectedBucketOwner: owner})
 			if err == nil && out.OwnershipControls != nil {
-				for _, r := range out.OwnershipControls.Rules { // one
+				for _, r := range out.OwnershipControls.Rules { // there is only one
 					s.Ownership = string(r.ObjectOwnership)
 				}
 			}
-			return b.unless("OwnershipControlsNotFoundError", "read object ownership", "s3:GetBucketOwnershipControls", err)
+			return b.ignoring("OwnershipControlsNotFoundError", "read object ownership", "s3:GetBucketOwnershipControls", err)
 		},
 		func(ctx context.Context) error {
 			out, err := b.API.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: name, ExpectedBucketOwner: owner})
 			if err == nil {
 				s.Encryption = encryptionText(deref(out.ServerSideEncryptionConfiguration))
 			}
-			return b.unless("ServerSideEncryptionConfigurationNotFoundError", "read encryption", "s3:GetEncryptionConfiguration", err)
+			return b.ignoring("ServerSideEncryptionConfigurationNotFoundError", "read encryption", "s3:GetEncryptionConfiguration", err)
 		},
 		func(ctx context.Context) error {
 			out, err := b.API.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: name, ExpectedBucketOwner: owner})
 			if err == nil {
 				s.Policy = deref(out.Policy)
 			}
-			return b.unless("NoSuchBucketPolicy", "read bucket policy", "s3:GetBucketPolicy", err)
+			return b.ignoring("NoSuchBucketPolicy", "read bucket policy", "s3:GetBucketPolicy", err)
 		},
 		func(ctx context.Context) error {
 			out, err := b.API.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: name, ExpectedBucketOwner: owner})
 			if err == nil {
 				s.Versioning = string(out.Status)
 			}
-			return b.unless("", "read versioning", "s3:GetBucketVersioning", err)
+			return b.ignoring("", "read versioning", "s3:GetBucketVersioning", err)
 		},
 		func(ctx context.Context) error {
 			out, err := b.API.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: name, ExpectedBucketOwner: owner})
 			if err == nil {
-				s.Lifecycle = rulesText(out.Rules)
+				s.Lifecycle = rulesJSON(out.Rules)
 			}
-			return b.unless("NoSuchLifecycleConfiguration", "read lifecycle", "s3:GetLifecycleConfiguration", err)
+			return b.ignoring("NoSuchLifecycleConfiguration", "read lifecycle", "s3:GetLifecycleConfiguration", err)
 		},
 	)
 	if err != nil {
@@ -80,7 +80,7 @@ func (b Bucket) Read(ctx context.Context) (BucketState, error) {
 
 func (b Bucket) readTags(ctx context.Context) (Tags, error) {
 	out, err := b.API.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account})
-	if err := b.unless("NoSuchTagSet", "read bucket", "s3:GetBucketTagging", err); err != nil {
+	if err := b.ignoring("NoSuchTagSet", "read bucket", "s3:GetBucketTagging", err); err != nil {
 		return nil, err
 	}
 	if out == nil {
@@ -89,12 +89,12 @@ func (b Bucket) readTags(ctx context.Context) (Tags, error) {
 	return tagsOf(out.TagSet, func(t types.Tag) (*string, *string) { return t.Key, t.Value }), nil
 }
 
-// Discover implements Discoverer. Names that a spec gives may begin in any way, so
-// each of them is looked for by itself. Only buckets of this account are listed:
-// somebody else may have taken a name that we have given up.
+// Discover implements Discoverer. It lists the buckets with our prefix. A name from a
+// spec can start with anything, so it looks for each recorded name separately. It lists
+// only buckets of this account: another account may have a bucket with a recorded name.
 func (b Bucket) Discover(ctx context.Context, recorded Recorded) ([]Found, error) {
 	var ours, named []Found
-	err := atOnce(ctx,
+	err := parallel(ctx,
 		func(ctx context.Context) (err error) {
 			ours, err = b.list(ctx, names.Prefix)
 			return err
@@ -113,11 +113,11 @@ func (b Bucket) Discover(ctx context.Context, recorded Recorded) ([]Found, error
 // listNamed finds buckets by their full names.
 func (b Bucket) listNamed(ctx context.Context, all []string) ([]Found, error) {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(mostReads)
+	g.SetLimit(maxReads)
 	found := make([][]Found, len(all))
 	for i, name := range all {
 		if strings.HasPrefix(name, names.Prefix) {
-			continue // it is among ours
+			continue // the list of our prefix has it
 		}
 		g.Go(func() error {
 			list, err := b.list(ctx, name)
@@ -131,7 +131,7 @@ func (b Bucket) listNamed(ctx context.Context, all []string) ([]Found, error) {
 	return slices.Concat(found...), nil
 }
 
-// list finds the account's buckets in the region whose names begin so.
+// list lists the account's buckets in the region with a prefix.
 func (b Bucket) list(ctx context.Context, prefix string) (list []Found, err error) {
 	pages := s3.NewListBucketsPaginator(b.API, &s3.ListBucketsInput{Prefix: &prefix, BucketRegion: &b.ID.Region})
 	for pages.HasMorePages() {
@@ -152,9 +152,9 @@ func (b Bucket) list(ctx context.Context, prefix string) (list []Found, err erro
 	})
 }
 
-// unless is what an error means to whom a certain code is an answer: S3 says
-// "not found" of a setting that was never made.
-func (b Bucket) unless(code, doing, permission string, err error) error {
+// ignoring returns nil if the error has the code, which is S3's answer for a setting
+// that was never set. Otherwise it explains the error.
+func (b Bucket) ignoring(code, doing, permission string, err error) error {
 	if err == nil || code != "" && awserr.Code(err) == code {
 		return nil
 	}
@@ -184,7 +184,7 @@ func publicText(c types.PublicAccessBlockConfiguration) string {
 }
 
 func encryptionText(c types.ServerSideEncryptionConfiguration) string {
-	for _, r := range c.Rules { // one
+	for _, r := range c.Rules { // there is only one
 		if d := r.ApplyServerSideEncryptionByDefault; d != nil {
 			return strings.TrimSpace(string(d.SSEAlgorithm) + " " + deref(d.KMSMasterKeyID))
 		}
@@ -192,25 +192,24 @@ func encryptionText(c types.ServerSideEncryptionConfiguration) string {
 	return ""
 }
 
-// policy refuses what does not come over TLS. It must name the bucket as well as
-// its objects.
+// policy denies all requests without TLS. It must name both the bucket and its objects.
 func (b Bucket) policy() string {
 	arn := "arn:" + b.ID.Partition + ":s3:::" + b.Name
 	return `{"Version":"2012-10-17","Statement":[{"Sid":"TLSOnly","Effect":"Deny","Principal":"*","Action":"s3:*",` +
 		`"Resource":["` + arn + `","` + arn + `/*"],"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`
 }
 
-const uploadDays = 7 // after which what was uploaded of an unfinished object goes
+const maxUploadDays = 7 // then S3 deletes the parts of an unfinished upload
 
-// rules are the bucket's lifecycle: one rule for all objects. Where objects
-// expire, so do old versions, counted from the day on which they were replaced
-// or deleted; otherwise a versioned bucket would keep everything for ever. S3
-// removes the delete markers that are left over by itself.
+// rules are the bucket's lifecycle: one rule for all objects. If objects expire, old
+// versions expire after the same number of days, counted from their replacement or
+// deletion. Otherwise a versioned bucket would keep everything forever. S3 removes the
+// remaining delete markers.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
 func (b Bucket) rules() []types.LifecycleRule {
 	r := types.LifecycleRule{
 		ID: new("flowbed"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: new("")},
-		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: new(int32(uploadDays))},
+		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: new(int32(maxUploadDays))},
 	}
 	if b.ExpireDays > 0 {
 		r.Expiration = &types.LifecycleExpiration{Days: new(int32(b.ExpireDays))}
@@ -219,9 +218,9 @@ func (b Bucket) rules() []types.LifecycleRule {
 	return []types.LifecycleRule{r}
 }
 
-// rulesText is a stable rendering that leaves out what is not set, so that a
-// filter for everything reads the same however it was written.
-func rulesText(rules []types.LifecycleRule) string {
+// rulesJSON renders the rules in a stable form without empty values, so that all ways
+// to write a filter for everything look the same.
+func rulesJSON(rules []types.LifecycleRule) string {
 	if len(rules) == 0 {
 		return ""
 	}
@@ -234,7 +233,7 @@ func rulesText(rules []types.LifecycleRule) string {
 		b, err = json.Marshal(withoutEmpty(plain))
 	}
 	if err != nil {
-		return fmt.Sprintf("%q", err.Error()) // rules are plain data
+		return fmt.Sprintf("%q", err.Error()) // cannot happen: rules are plain data
 	}
 	return string(b)
 }

@@ -172,9 +172,9 @@ func TestBucketOfSomebodyElse(t *testing.T) {
 		regional bool
 		want     string
 	}{
-		{"here", "us-east-1", false, "the bucket flows belongs to another account, or the permission s3:GetBucketTagging is missing"},
-		{"in our own namespace", "us-east-1", true, "the permission s3:GetBucketTagging is missing"},
-		{"in another region", "eu-north-1", false, "a bucket named flows exists in another region: choose another"},
+		{"here", "us-east-1", false, "bucket flows belongs to another account, or permission s3:GetBucketTagging is missing"},
+		{"in our own namespace", "us-east-1", true, "read bucket: permission s3:GetBucketTagging is missing"},
+		{"in another region", "eu-north-1", false, "bucket flows is in another region: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPail("us-east-1")
@@ -190,7 +190,7 @@ func TestBucketOfSomebodyElse(t *testing.T) {
 		p := newPail("us-east-1")
 		sandboxs3.TakeBucket(p.account, "flows", stranger, "us-east-1")
 		_, err := p.want.Create(t.Context())
-		wantError(t, err, "another account has the name flows: choose another bucket name")
+		wantError(t, err, "another account owns the bucket name flows: ")
 	})
 }
 
@@ -262,7 +262,7 @@ func TestVersioningOff(t *testing.T) {
 // at times for an hour.
 func TestNameOfADeletedBucket(t *testing.T) {
 	for rest, want := range map[time.Duration]string{
-		time.Minute: "", time.Hour: "a bucket named flows was deleted a short while ago, and AWS frees the name within the hour",
+		time.Minute: "", time.Hour: "S3 still blocks the name flows, probably after a recent deletion: ",
 	} {
 		t.Run(rest.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

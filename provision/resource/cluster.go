@@ -13,28 +13,27 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// Cluster is an ECS cluster whose tasks run on Fargate.
+// Cluster is an ECS cluster for Fargate tasks.
 //
-// A cluster of ours has exactly the capacity providers of the spec. Under a name
-// that belongs to the whole account they are only ever added: another user of
-// the cluster may need the rest.
+// Our own cluster has exactly the capacity providers in the spec. To an account-wide
+// cluster, flowbed only adds capacity providers: others may need the existing ones.
 type Cluster struct {
 	API       *ecs.Client
 	ID        Identity
 	Name      string
 	Providers []string // capacity providers
 	Insights  bool     // Container Insights
-	Shared    bool     // the name belongs to the whole account
+	Shared    bool     // the name is account-wide
 
 	// TaskRoles returns the ARNs of the environment's own task role, under all its
-	// names. Delete stops what runs as it. If it is nil, nothing in the cluster is
-	// known to be the environment's.
+	// names. Delete stops the tasks with such a role. If it is nil, Delete stops no
+	// tasks.
 	TaskRoles func() []string
 
 	Names NameEntry
 }
 
-// ClusterState is a cluster as it is found.
+// ClusterState is the actual state of a cluster.
 type ClusterState struct {
 	Name, ARN string
 	Status    string   // "ACTIVE", or "PROVISIONING" for a moment
@@ -42,7 +41,7 @@ type ClusterState struct {
 	Insights  bool     // Container Insights, plain or enhanced
 	Tags      Tags
 
-	strategy []types.CapacityProviderStrategyItem // the default one, kept as it is
+	strategy []types.CapacityProviderStrategyItem // the default strategy, which flowbed does not change
 }
 
 var (
@@ -82,8 +81,9 @@ func (c Cluster) Predicted() ClusterState { return ClusterState{Name: c.Name, AR
 
 func (c Cluster) arn() string { return c.ID.ARN("ecs", c.ID.Region, "cluster/"+c.Name) }
 
-// Read implements provision.Resource. ECS does not fail for a cluster that does
-// not exist, but names it; a deleted one it shows for a while as INACTIVE.
+// Read implements provision.Resource. For a cluster that does not exist, ECS returns no
+// error but a failure with the reason MISSING. It shows a deleted cluster as INACTIVE
+// for some time.
 func (c Cluster) Read(ctx context.Context) (s ClusterState, err error) {
 	out, err := c.API.DescribeClusters(ctx, &ecs.DescribeClustersInput{
 		Clusters: []string{c.Name}, Include: []types.ClusterField{types.ClusterFieldTags, types.ClusterFieldSettings},
@@ -106,7 +106,7 @@ func (c Cluster) Read(ctx context.Context) (s ClusterState, err error) {
 		Tags: tagsOf(o.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value }),
 	}
 	if s.Status == "INACTIVE" {
-		return ClusterState{}, fmt.Errorf("read cluster: it is INACTIVE: %w", provision.ErrAbsent)
+		return ClusterState{}, fmt.Errorf("read cluster: status INACTIVE: %w", provision.ErrAbsent)
 	}
 	for _, set := range o.Settings {
 		if set.Name == types.ClusterSettingNameContainerInsights {
@@ -116,8 +116,8 @@ func (c Cluster) Read(ctx context.Context) (s ClusterState, err error) {
 	return s, nil
 }
 
-// Discover implements Discoverer. It asks for each page of the list what is in it,
-// under whatever name: 100 is the most for both calls.
+// Discover implements Discoverer. It describes each page of the list, because the list
+// has only ARNs. A page has 100 clusters, the limit for both calls.
 func (c Cluster) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
 	failed := func(err error) ([]Found, error) {
 		return nil, fmt.Errorf("list clusters in %s: %w", c.ID.Region, err)
@@ -165,8 +165,8 @@ func (c Cluster) settings() []types.ClusterSetting {
 	return []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: &v}}
 }
 
-// Create implements provision.Resource. If the cluster exists already, ECS
-// answers with it and ignores the rest, so only a reading tells what it is.
+// Create implements provision.Resource. If the cluster already exists, ECS returns it
+// and ignores the rest of the request. So only a reading shows the actual state.
 func (c Cluster) Create(ctx context.Context) (*ClusterState, error) {
 	if err := c.Names.Register(ctx); err != nil {
 		return nil, err
@@ -188,9 +188,9 @@ func (c Cluster) Changes(have ClusterState) []provision.Change {
 		list = append(list, provision.Change{Field: "status", From: provision.Text(have.Status), To: provision.Text("ACTIVE")})
 	}
 	want := c.providers(have)
-	list = append(list, differs("capacity providers", setText(have.Providers), setText(want), c.setProviders(want, have.strategy))...)
+	list = append(list, diffText("capacity providers", setText(have.Providers), setText(want), c.setProviders(want, have.strategy))...)
 	if c.Shared && have.Owner().By != "" && have.Owner().By != c.ID.Owner() {
-		return list // it is as its maker wants it
+		return list // the owner decides the other settings
 	}
 	if have.Name == "" || have.Insights != c.Insights {
 		change := provision.Change{Field: "container insights", To: provision.Text(onOff(c.Insights)), Do: c.setInsights}
@@ -224,9 +224,10 @@ func (c Cluster) dropTags(ctx context.Context, keys []string) error {
 	return err
 }
 
-// setProviders replaces the whole list, and has to repeat the default strategy.
-func (c Cluster) setProviders(want []string, strategy []types.CapacityProviderStrategyItem) do {
-	keep := []types.CapacityProviderStrategyItem{} // required, even if it is empty
+// setProviders sets the whole list. The call also requires the default strategy, so it
+// repeats that.
+func (c Cluster) setProviders(want []string, strategy []types.CapacityProviderStrategyItem) doFunc {
+	keep := []types.CapacityProviderStrategyItem{} // required even if empty
 	for _, s := range strategy {
 		if slices.Contains(want, deref(s.CapacityProvider)) {
 			keep = append(keep, s)
@@ -245,12 +246,12 @@ func (c Cluster) setInsights(ctx context.Context) error {
 	return err
 }
 
-// Patience implements provision.Patient: a task may take two minutes to stop.
+// Patience implements provision.Patient: a task can take two minutes to stop.
 func (Cluster) Patience() time.Duration { return 4 * time.Minute }
 
-// Delete implements provision.Resource. On an account-wide cluster it first
-// withdraws this environment's claim; the engine looks again, and calls once
-// more if nobody else is left.
+// Delete implements provision.Resource. On an account-wide cluster, it first removes
+// only this environment's claim. The engine reads again, and calls Delete a second time
+// if nobody else has a claim.
 func (c Cluster) Delete(ctx context.Context, have ClusterState) error {
 	if err := c.stopTasks(ctx); awserr.Gone(err) != nil {
 		return err

@@ -1,8 +1,7 @@
 package resource
 
-// Permissions are what the calls need. What runs in the cluster is listed before a
-// deletion, and to explain what up waits for; whose it is, matters only where the
-// environment's own tasks are stopped.
+// Permissions are what the calls need. CheckDelete and Explain list tasks and services.
+// Task definitions are read only if Delete stops the environment's own tasks.
 func (c Cluster) Permissions() Permissions {
 	listed := on("*", "ecs:ListTasks", "ecs:ListServices").when("ArnEquals", "ecs:cluster", c.arn())
 	p := Permissions{
@@ -14,7 +13,7 @@ func (c Cluster) Permissions() Permissions {
 			// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
 			on(c.ID.ARN("iam", "", "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"), "iam:CreateServiceLinkedRole").
 				when("StringEquals", "iam:AWSServiceName", "ecs.amazonaws.com").
-				implied("ECS makes its service-linked role with the first cluster of an account"),
+				implied("ECS creates its service-linked role with the first cluster of an account"),
 		},
 		Delete: []Permission{on(c.arn(), "ecs:DeleteCluster")},
 	}

@@ -13,25 +13,25 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// describable is how many tasks one call describes.
-const describable = 100
+// maxDescribed is how many tasks one call can describe.
+const maxDescribed = 100
 
-// sorted tells the environment's own tasks from those of others. A task is ours
-// if it runs as the environment's task role: nobody else has a reason to, and
-// without the role it could not go on. A task of a service is the service's: it
-// would be started again.
-func (c Cluster) sorted(ctx context.Context, tasks []string) (ours, others []string, err error) {
+// splitTasks separates the environment's own tasks from those of others. A task is ours
+// if it has the environment's task role: others have no reason to use it, and the task
+// cannot work after down has deleted the role. A task of a service is not ours, because
+// ECS would start it again.
+func (c Cluster) splitTasks(ctx context.Context, tasks []string) (ours, others []string, err error) {
 	if c.TaskRoles == nil {
 		return nil, tasks, nil
 	}
 	own := c.TaskRoles()
 	roles := map[string]string{} // by task definition
-	for batch := range slices.Chunk(tasks, describable) {
+	for batch := range slices.Chunk(tasks, maxDescribed) {
 		out, err := c.API.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.Name, Tasks: batch})
 		if err != nil {
 			return nil, nil, fmt.Errorf("read tasks: %w", err)
 		}
-		for _, t := range out.Tasks { // what has ended meanwhile is not among them
+		for _, t := range out.Tasks { // without those that have stopped in the meantime
 			role, err := c.roleOf(ctx, t, roles)
 			if err != nil {
 				return nil, nil, err
@@ -46,8 +46,7 @@ func (c Cluster) sorted(ctx context.Context, tasks []string) (ours, others []str
 	return ours, others, nil
 }
 
-// roleOf is the ARN of the role as which a task runs: that of the run, or else of
-// its definition.
+// roleOf is the ARN of a task's role: from its overrides, or else from its definition.
 func (c Cluster) roleOf(ctx context.Context, t types.Task, known map[string]string) (string, error) {
 	if t.Overrides != nil && deref(t.Overrides.TaskRoleArn) != "" {
 		return *t.Overrides.TaskRoleArn, nil
@@ -64,8 +63,8 @@ func (c Cluster) roleOf(ctx context.Context, t types.Task, known map[string]stri
 	return known[definition], nil
 }
 
-// stopTasks stops the environment's own tasks. They end within their stop
-// timeout, two minutes at most; until then the cluster cannot go.
+// stopTasks stops the environment's own tasks. They end within their stop timeout, two
+// minutes at most. Until then, ECS does not delete the cluster.
 func (c Cluster) stopTasks(ctx context.Context) error {
 	if c.TaskRoles == nil {
 		return nil
@@ -74,7 +73,7 @@ func (c Cluster) stopTasks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ours, _, err := c.sorted(ctx, tasks)
+	ours, _, err := c.splitTasks(ctx, tasks)
 	if err != nil {
 		return err
 	}
@@ -90,7 +89,7 @@ func (c Cluster) stopTasks(ctx context.Context) error {
 	return nil
 }
 
-// list is the ARNs of the tasks that run, or are to run.
+// list returns the ARNs of the tasks whose desired status is RUNNING.
 func (c Cluster) list(ctx context.Context) (tasks []string, err error) {
 	pages := ecs.NewListTasksPaginator(c.API, &ecs.ListTasksInput{Cluster: &c.Name})
 	for pages.HasMorePages() {

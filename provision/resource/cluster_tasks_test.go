@@ -133,7 +133,7 @@ func TestTasksOfACluster(t *testing.T) {
 					}
 					return
 				}
-				if err == nil || !strings.Contains(err.Error(), "the cluster flows runs the task "+task) {
+				if err == nil || !strings.Contains(err.Error(), "cluster flows runs the task "+task) {
 					t.Errorf("down says %v", err)
 				}
 				if have := s.running(); !slices.Contains(have, task) || !slices.Contains(have, first) {

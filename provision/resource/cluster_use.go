@@ -17,29 +17,29 @@ import (
 func (c Cluster) CheckUse(have ClusterState) (notes []provision.Note) {
 	for _, p := range c.Providers {
 		if !slices.Contains(have.Providers, p) {
-			// Tasks that ask for the launch type FARGATE run without it.
+			// Tasks with the launch type FARGATE run without it.
 			notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
-				"has no capacity provider %s: flows that ask for it will not start", p)})
+				"has no capacity provider %s: flows that use it will not start", p)})
 		}
 	}
 	return notes
 }
 
-// CheckDelete implements provision.DeleteChecker: a cluster cannot go while something
-// runs in it. What is not the environment's own is not ours to stop.
+// CheckDelete implements provision.DeleteChecker: ECS does not delete a cluster in which
+// something runs. Delete stops only the environment's own tasks.
 func (c Cluster) CheckDelete(ctx context.Context, _ ClusterState) ([]provision.Note, error) {
 	tasks, services, err := c.running(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ours, tasks, err := c.sorted(ctx, tasks)
+	ours, tasks, err := c.splitTasks(ctx, tasks)
 	if err != nil {
 		return nil, err
 	}
 	var notes []provision.Note
 	if len(ours) > 0 {
 		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
-			"%s of this environment will be stopped: %s", counted(len(ours), "running task"), few(ours))})
+			"%s of this environment will be stopped: %s", plural(len(ours), "running task"), firstNames(ours))})
 	}
 	for _, o := range []struct {
 		kind string
@@ -47,7 +47,7 @@ func (c Cluster) CheckDelete(ctx context.Context, _ ClusterState) ([]provision.N
 	}{{"task", tasks}, {"service", services}} {
 		if len(o.arns) > 0 {
 			notes = append(notes, provision.Note{Severity: provision.Error, Text: fmt.Sprintf(
-				"%s: wait for it to end, or stop it", inUse(c.Name, o.kind, o.arns))})
+				"%s → wait for it to end, or stop it", inUse(c.Name, o.kind, o.arns))})
 		}
 	}
 	return notes, nil
@@ -68,11 +68,11 @@ func (c Cluster) Explain(ctx context.Context, _ ClusterState) string {
 }
 
 func inUse(cluster, kind string, arns []string) string {
-	return fmt.Sprintf("the cluster %s runs the %s %s", cluster, kind, few(arns))
+	return fmt.Sprintf("cluster %s runs the %s %s", cluster, kind, firstNames(arns))
 }
 
-// few are the first of the names at the end of ARNs, and how many there are more.
-func few(arns []string) string {
+// firstNames lists the names in the first three ARNs, and how many more there are.
+func firstNames(arns []string) string {
 	const shown = 3
 	names := make([]string, 0, shown)
 	for _, a := range arns[:min(len(arns), shown)] {
@@ -85,9 +85,9 @@ func few(arns []string) string {
 	return s
 }
 
-// running are the ARNs of what runs in the cluster.
+// running returns the ARNs of the tasks and services in the cluster.
 func (c Cluster) running(ctx context.Context) (tasks, services []string, err error) {
-	err = atOnce(ctx, func(ctx context.Context) (err error) {
+	err = parallel(ctx, func(ctx context.Context) (err error) {
 		tasks, err = c.list(ctx)
 		return err
 	}, func(ctx context.Context) error {

@@ -10,11 +10,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 )
 
-// consoleMark begins what the agent's scripts want a person to read.
+// consoleMark starts the lines that the agent's scripts write for people.
 const consoleMark = "FLOWBED: "
 
-// explainConsole is what an instance has said about its setup: the marked lines
-// of its console, or else the last ones.
+// explainConsole returns the marked lines of an instance's console, or else the last
+// lines.
 func explainConsole(ctx context.Context, api *ec2.Client, instance string) string {
 	latest := true
 	out, err := api.GetConsoleOutput(ctx, &ec2.GetConsoleOutputInput{InstanceId: &instance, Latest: &latest})
@@ -22,7 +22,7 @@ func explainConsole(ctx context.Context, api *ec2.Client, instance string) strin
 		out, err = api.GetConsoleOutput(ctx, &ec2.GetConsoleOutputInput{InstanceId: &instance})
 	}
 	if err != nil {
-		return "the console of " + instance + " cannot be read: " + err.Error()
+		return "cannot read the console of " + instance + ": " + err.Error()
 	}
 	raw, err := base64.StdEncoding.DecodeString(deref(out.Output))
 	if err != nil {
@@ -30,15 +30,15 @@ func explainConsole(ctx context.Context, api *ec2.Client, instance string) strin
 	}
 	lines := consoleLines(string(raw))
 	if len(lines) == 0 {
-		return "the console of " + instance + " is empty: EC2 shows it some minutes late"
+		return "the console of " + instance + " is empty: EC2 updates it with a delay of some minutes"
 	}
 	return "the console of " + instance + " says:\n" + strings.Join(lines, "\n")
 }
 
 var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
 
-// consoleLines picks at most 20 lines: marked ones once each, although the
-// console may show them twice, by the script and by cloud-init.
+// consoleLines returns at most 20 lines. It returns a marked line only once: both the
+// script and cloud-init may write it to the console.
 func consoleLines(text string) (lines []string) {
 	const most = 20
 	text = escapes.ReplaceAllString(strings.ReplaceAll(text, "\r", "\n"), "")

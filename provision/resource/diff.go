@@ -10,18 +10,19 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// do is the call that removes a difference.
-type do = func(context.Context) error
+// doFunc makes the call that removes a difference; see provision.Change.
+type doFunc = func(context.Context) error
 
-// differs lists a difference between two texts, if there is one.
-func differs(field, have, want string, f do) []provision.Change {
+// diffText returns a change if two texts differ.
+func diffText(field, have, want string, f doFunc) []provision.Change {
 	if have == want {
 		return nil
 	}
 	return []provision.Change{{Field: field, From: provision.Text(have), To: provision.Text(want), Do: f}}
 }
 
-// independent says of changes that they can be made at the same time.
+// independent marks changes as independent, so that they run in parallel. It returns
+// the list.
 func independent(list []provision.Change) []provision.Change {
 	for i := range list {
 		list[i].Independent = true
@@ -29,9 +30,9 @@ func independent(list []provision.Change) []provision.Change {
 	return list
 }
 
-// differsPolicy compares policies by what they mean: AWS does not promise to
-// return the text that it was given.
-func differsPolicy(field, have, want string, f do) []provision.Change {
+// diffPolicy compares policies by their meaning: AWS may return a policy in another
+// form than the one that it got.
+func diffPolicy(field, have, want string, f doFunc) []provision.Change {
 	if samePolicy(have, want) {
 		return nil
 	}
@@ -46,7 +47,7 @@ func samePolicy(have, want string) bool {
 	return err == nil && same
 }
 
-// setText is a set as a text that does not depend on its order.
+// setText joins a set in sorted order.
 func setText(set []string) string {
 	return strings.Join(slices.Sorted(slices.Values(set)), ", ")
 }

@@ -12,61 +12,59 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// Discoverer is a kind of object that can be found without a spec. Of the struct
-// itself only the client and the identity are needed, which says the account and
-// the region.
+// Discoverer is a kind of object that can be found without a spec. It needs only the
+// client and the ID of the struct.
 //
-// Discover finds every object of the kind in the region that may be ours, of
-// whatever environment and under whatever name. What it returns may be somebody
-// else's: the tags say whose it is, and no name does.
+// Discover returns all objects of the kind in the region that may be ours, for every
+// environment and under every name. It may also return objects that are not ours: the
+// caller must check the tags, because a name proves nothing.
 type Discoverer interface {
 	Discover(ctx context.Context, recorded Recorded) ([]Found, error)
 }
 
-// Recorded returns names under which there may be objects of a kind: names that
-// a spec gives are kept in the tags of the environments' log groups, under the
-// kinds of [RecordedNames]. It waits until those have been read, so a kind that
-// needs it asks beside its own search, not before, and a kind that finds its
-// objects by their tags does not ask at all.
+// Recorded returns the names that the environments' log groups record for a kind, which is
+// one of those in [RecordedNames]. Objects may have these names. It waits until the log
+// groups are read. So a kind should call it in parallel with its own search, or not at all
+// if it finds its objects by tags.
 type Recorded func(ctx context.Context, kind string) []string
 
-// Found is an object as Discover finds it.
+// Found is an object that Discover found.
 type Found struct {
 	Kind    string    // in the singular, as people read it: "log group"
 	Name    string    // or id
-	Created time.Time // zero if AWS does not say
+	Created time.Time // zero if AWS does not tell it
 	Tags    Tags
 	Expiry  Expiry
 }
 
-// Expiry is what an object has to say about when its environment expires.
+// Expiry tells how an object's expiry affects that of its environment.
 type Expiry int
 
 const (
-	// ExpiryCounts is for an object that goes with its environment.
+	// ExpiryCounts is for an object that has the expiry of its environment.
 	ExpiryCounts Expiry = iota
 
-	// ExpiryDecides is for the object that is asked before all others, and whose
-	// tags keep the names of the others.
+	// ExpiryDecides is for the object whose expiry overrides that of all others. Its
+	// tags also record the names of other objects.
 	ExpiryDecides
 
-	// ExpiryNone is for an object that has no expiry of its own.
+	// ExpiryNone is for an object without an expiry.
 	ExpiryNone
 )
 
-// Searches are all kinds of objects that an environment may have.
+// Searches lists all kinds of objects that an environment can have.
 type Searches struct {
-	Anchor Discoverer // finds what decides and keeps names
+	Anchor Discoverer // finds the objects with ExpiryDecides
 	Others []Discoverer
 }
 
-const mostReads = 8 // of tags at the same time
+const maxReads = 8 // how many calls for tags run in parallel
 
-// withTags reads the tags of objects, for the services whose lists leave them out.
-// What is gone by then is left out.
+// withTags reads the tags of objects, for services whose lists do not include them. It
+// leaves out the objects that no longer exist.
 func withTags(ctx context.Context, list []Found, read func(context.Context, Found) (Tags, error)) ([]Found, error) {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(mostReads)
+	g.SetLimit(maxReads)
 	for i := range list {
 		g.Go(func() (err error) {
 			list[i].Tags, err = read(ctx, list[i])

@@ -1,9 +1,9 @@
-// Package resource holds the kinds of objects that an environment consists of:
-// each says how its object should be, how it is, and which calls and permissions
-// take it from one to the other.
+// Package resource defines the kinds of objects in an environment. Each kind describes
+// the desired state of its object, reads the actual state, makes the calls that change
+// one into the other, and declares the permissions for these calls.
 //
-// Everything that flowbed knows of a kind stands in the files that begin with its
-// name: the struct and its calls, its permissions, how list and sweep find it, the
-// error codes that are its own. docs/adding-a-resource.md leads through one. Kinds
-// know of each other only the state types.
+// All knowledge about a kind is in the files that start with its name: the struct and
+// its calls, its permissions, how list and sweep find its objects, and its error codes.
+// docs/adding-a-resource.md shows how to add one. A kind uses only the state types of
+// other kinds.
 package resource

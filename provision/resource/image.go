@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
-// Image is the machine image with which the agent starts.
+// Image is the AMI of the agent's instance.
 type Image struct {
 	SSM   *ssm.Client
 	ID    Identity
@@ -19,10 +19,10 @@ type Image struct {
 	Reader *ParameterReader // of the environment's parameters; nil reads this one alone
 }
 
-// ImageState is an image as it is found.
+// ImageState is the AMI that Image resolves to.
 type ImageState struct{ ID string }
 
-// The public parameters hold the newest release for a region:
+// These public parameters hold the id of the newest AMI in a region:
 // https://docs.aws.amazon.com/linux/al2023/ug/ec2.html
 var imageParameters = map[string]string{
 	"al2023": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-",
@@ -36,17 +36,17 @@ func (i Image) Read(ctx context.Context) (ImageState, error) {
 	}
 	name := i.Parameter()
 	if name == "" {
-		return ImageState{}, fmt.Errorf("no image is called %q", i.Image)
+		return ImageState{}, fmt.Errorf("unknown image %q", i.Image)
 	}
-	have, err := i.Reader.read(ctx, i.SSM, name, true) // which is the same for plain text
+	have, err := i.Reader.read(ctx, i.SSM, name, true) // decryption has no effect on plain text
 	if err != nil {
-		return ImageState{}, fmt.Errorf("read the public parameter %s: %w", name, err)
+		return ImageState{}, fmt.Errorf("read public parameter %s: %w", name, err)
 	}
 	return ImageState{ID: deref(have.Value)}, nil
 }
 
-// Parameter is the name of the public parameter that has the image's id; empty if
-// there is none.
+// Parameter is the name of the public parameter with the AMI's id; empty if the image is
+// itself an id.
 func (i Image) Parameter() string {
 	name, ok := imageParameters[i.Image]
 	if !ok {
@@ -59,12 +59,11 @@ func (i Image) Parameter() string {
 	return name
 }
 
-// graviton matches families whose name says so: a "g" behind the generation, as
-// in t4g, c7gn or x2gd; g4dn and its kind have it before.
+// graviton matches instance families with ARM processors: they have a "g" after the
+// generation, such as t4g, c7gn or x2gd. GPU families such as g4dn have it before.
 var graviton = regexp.MustCompile(`^(a1|[a-z]+[0-9]+[a-z]*g[a-z]*)\.`)
 
-// architecture is the architecture of an instance type, in the words of the
-// public parameters.
+// architecture is the architecture of an instance type, as the public parameters spell it.
 func architecture(instanceType string) string {
 	if graviton.MatchString(instanceType) {
 		return "arm64"
@@ -72,11 +71,11 @@ func architecture(instanceType string) string {
 	return "x86_64"
 }
 
-// Permissions are what the call needs. The public parameters belong to no account.
+// Permissions are what the call needs. Public parameters have no account in their ARN.
 func (i Image) Permissions() (p Permissions) {
 	if name := i.Parameter(); name != "" {
 		all := "arn:" + i.ID.Partition + ":ssm:" + i.ID.Region + "::parameter/aws/service/ami-amazon-linux-latest/*"
-		p.Read = []Permission{i.Reader.reading(all, name)}
+		p.Read = []Permission{i.Reader.permission(all, name)}
 	}
 	return p
 }

@@ -14,58 +14,57 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// Instance is the one instance on which the agent runs.
+// Instance is the EC2 instance of the agent. An environment has one.
 //
-// It is found by its owner tags. What an instance cannot change later (its type,
-// image, volume, key, subnets and user data) makes it another instance: a new
-// one is started, and as soon as it runs, the old one is terminated. Everything
-// else is repaired in place.
+// Read finds it by its owner tags. If its type, image, volume, key, subnet or user data
+// differ, up replaces the instance: it launches a new one, and terminates the old one as
+// soon as the new one is running. Up repairs all other drift in place.
 type Instance struct {
-	API       *ec2.Client
-	ID        Identity
-	Name      string
-	Type      string
-	ImageName string // in the spec's words: what it resolves to may change without consequence
-	Image     provision.Ref[ImageState]
-	Offer     provision.Ref[OfferState] // on demand; unset for a removal
-	VolumeGiB int
-	Key       provision.Ref[KeyPairState] // may be unset
-	Profile   provision.Ref[ProfileState]
-	Groups    []provision.Ref[SecurityGroupState] // none means the VPC's default group
-	Network   provision.Ref[NetworkState]
-	Refuge    provision.Ref[DefaultGroupsState] // on demand; for a deletion
-	UserData  func() string                     // in plain text; nil means none
+	API           *ec2.Client
+	ID            Identity
+	Name          string
+	Type          string
+	ImageName     string // as in the spec; a newer AMI with this name does not replace the instance
+	Image         provision.Ref[ImageState]
+	Offering      provision.Ref[OfferingState] // on demand; unset for down
+	VolumeGiB     int
+	Key           provision.Ref[KeyPairState] // may be unset
+	Profile       provision.Ref[ProfileState]
+	Groups        []provision.Ref[SecurityGroupState] // none means the VPC's default group
+	Network       provision.Ref[NetworkState]
+	DefaultGroups provision.Ref[DefaultGroupsState] // on demand, for Delete
+	UserData      func() string                     // in plain text; nil means none
 
-	// What the spec names of what is not ours, to which a policy can be narrowed.
-	Subnets []string // ids; none if any public one will do
+	// The external objects that the spec names. A policy can be limited to them.
+	Subnets []string // ids; empty means all public subnets of the VPC
 	KeyName string   // of an existing key pair
 
 	// After are steps that must be done before the agent starts.
 	After []provision.Edge
 }
 
-// InstanceState is what there is of the agent: one machine, or for the time of
-// a roll-over several.
+// InstanceState is the actual state of the agent: one EC2 instance, or several during a
+// replacement.
 type InstanceState struct {
-	Machine           // the one to talk to: the newest that runs, or else the newest
-	Others  []Machine // all others, oldest first
+	EC2Instance               // the newest that is running, or else the newest
+	Others      []EC2Instance // all others, oldest first
 
-	offer OfferState // known only if no machine has the type
+	offering OfferingState // read only if no instance has the desired type
 }
 
-// Machine is one instance.
-type Machine struct {
-	ID, State, Reason   string // Reason says why it is in this state
+// EC2Instance is one EC2 instance.
+type EC2Instance struct {
+	ID, State, Reason   string // Reason tells why it is in this state
 	Type, ImageID, Key  string
 	VPC, Subnet, Zone   string
 	PublicIP, PrivateIP string
-	Profile, ProfileID  string // the instance profile's ARN, and its unique id
+	Profile, ProfileID  string // the ARN and the unique id of the instance profile
 	Interface           string // the first network interface
 	Groups              []string
 	Volumes             []string
-	Metadata            string // how its metadata service can be used
+	Metadata            string // the options of its metadata service
 	Launched            time.Time
-	Launch              string // what it was launched with; see launchTag
+	Launch              string // its launch specification; see launchTag
 	Tags                Tags
 }
 
@@ -82,37 +81,41 @@ var (
 // Owner implements provision.State.
 func (s InstanceState) Owner() provision.Owner { return s.Tags.Owner() }
 
-// ends reports whether the machine is on its way out.
-func (m Machine) ends() bool { return m.State == "shutting-down" || m.State == "terminated" }
+// terminating reports whether the instance is shutting down or terminated.
+func (m EC2Instance) terminating() bool { return m.State == "shutting-down" || m.State == "terminated" }
 
-// all are the machines, oldest first.
-func (s InstanceState) all() []Machine {
+// all returns all instances, oldest first.
+func (s InstanceState) all() []EC2Instance {
 	if s.ID == "" {
 		return nil
 	}
-	list := append(slices.Clone(s.Others), s.Machine)
+	list := append(slices.Clone(s.Others), s.EC2Instance)
 	slices.SortFunc(list, older)
 	return list
 }
 
-func older(a, b Machine) int { return cmp.Or(a.Launched.Compare(b.Launched), cmp.Compare(a.ID, b.ID)) }
+func older(a, b EC2Instance) int {
+	return cmp.Or(a.Launched.Compare(b.Launched), cmp.Compare(a.ID, b.ID))
+}
 
-// live are the machines that are there to stay, oldest first.
-func (s InstanceState) live() []Machine { return slices.DeleteFunc(s.all(), Machine.ends) }
+// live returns the instances that are not terminating, oldest first.
+func (s InstanceState) live() []EC2Instance {
+	return slices.DeleteFunc(s.all(), EC2Instance.terminating)
+}
 
-// Patience implements provision.Patient: EC2 may take minutes to start an
-// instance, to show it, and to end it.
+// Patience implements provision.Patient: EC2 may take minutes to start an instance, to
+// show it, and to terminate it.
 func (Instance) Patience() time.Duration { return 5 * time.Minute }
 
-// Read implements provision.Resource. A machine that is shutting down still
-// counts: down has to wait for its end. A terminated one does not, though EC2
-// shows it for an hour.
+// Read implements provision.Resource. It includes instances that are shutting down,
+// because down must wait for them. It leaves out terminated ones, which EC2 still shows
+// for an hour.
 func (i Instance) Read(ctx context.Context) (s InstanceState, err error) {
 	pages := ec2.NewDescribeInstancesPaginator(i.API, &ec2.DescribeInstancesInput{Filters: []types.Filter{
 		filter("tag:"+KeyEnvironment, i.ID.Env), filter("tag:"+KeyRegion, i.ID.Region),
 		filter("instance-state-name", "pending", "running", "stopping", "stopped", "shutting-down"),
 	}})
-	var list []Machine
+	var list []EC2Instance
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -120,22 +123,22 @@ func (i Instance) Read(ctx context.Context) (s InstanceState, err error) {
 		}
 		for _, r := range page.Reservations {
 			for _, o := range r.Instances {
-				list = append(list, machineOf(o))
+				list = append(list, ec2InstanceOf(o))
 			}
 		}
 	}
-	if i.Offer.Set() && !slices.ContainsFunc(list, func(m Machine) bool { return !m.ends() && m.Type == i.Type }) {
-		if s.offer, err = i.Offer.Await(ctx); err != nil {
+	if i.Offering.Set() && !slices.ContainsFunc(list, func(m EC2Instance) bool { return !m.terminating() && m.Type == i.Type }) {
+		if s.offering, err = i.Offering.Await(ctx); err != nil {
 			return s, err
 		}
 	}
 	if len(list) == 0 {
 		return s, fmt.Errorf("read instance: %w", provision.ErrAbsent)
 	}
-	// Beside ours, somebody else's under our environment's name does not matter.
-	ours := func(m Machine) bool { return m.Tags.Owner().By == i.ID.Owner() }
+	// If we have an instance, ignore those of others with the name of our environment.
+	ours := func(m EC2Instance) bool { return m.Tags.Owner().By == i.ID.Owner() }
 	if slices.ContainsFunc(list, ours) {
-		list = slices.DeleteFunc(list, func(m Machine) bool { return !ours(m) })
+		list = slices.DeleteFunc(list, func(m EC2Instance) bool { return !ours(m) })
 	}
 	slices.SortFunc(list, older)
 	at := len(list) - 1
@@ -145,7 +148,7 @@ func (i Instance) Read(ctx context.Context) (s InstanceState, err error) {
 			break
 		}
 	}
-	s.Machine = list[at]
+	s.EC2Instance = list[at]
 	for n, m := range list {
 		if n != at {
 			s.Others = append(s.Others, m)
@@ -154,8 +157,8 @@ func (i Instance) Read(ctx context.Context) (s InstanceState, err error) {
 	return s, nil
 }
 
-func machineOf(o types.Instance) Machine {
-	m := Machine{
+func ec2InstanceOf(o types.Instance) EC2Instance {
+	m := EC2Instance{
 		ID: deref(o.InstanceId), Type: string(o.InstanceType), ImageID: deref(o.ImageId), Key: deref(o.KeyName),
 		VPC: deref(o.VpcId), Subnet: deref(o.SubnetId), PublicIP: deref(o.PublicIpAddress), PrivateIP: deref(o.PrivateIpAddress),
 		Launched: deref(o.LaunchTime), Metadata: metadataOf(o.MetadataOptions), Tags: ec2Tags(o.Tags),
@@ -172,7 +175,7 @@ func machineOf(o types.Instance) Machine {
 	}
 	if p := o.IamInstanceProfile; p != nil {
 		m.Profile = deref(p.Arn)
-		if id := deref(p.Id); !strings.HasPrefix(id, "iip-assoc-") { // moto has the association's id here
+		if id := deref(p.Id); !strings.HasPrefix(id, "iip-assoc-") { // moto returns the association's id here
 			m.ProfileID = id
 		}
 	}
@@ -193,10 +196,10 @@ func machineOf(o types.Instance) Machine {
 	return m
 }
 
-// Discover implements Discoverer. What is shutting down is as good as gone.
+// Discover implements Discoverer. It leaves out instances that are shutting down.
 func (i Instance) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
 	pages := ec2.NewDescribeInstancesPaginator(i.API, &ec2.DescribeInstancesInput{Filters: []types.Filter{
-		anyOfOurs(), filter("instance-state-name", "pending", "running", "stopping", "stopped"),
+		hasOwnerTag(), filter("instance-state-name", "pending", "running", "stopping", "stopped"),
 	}})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -214,7 +217,7 @@ func (i Instance) Discover(ctx context.Context, _ Recorded) (list []Found, err e
 	return list, nil
 }
 
-// wantMetadata is IMDSv2 without a way for containers to reach it.
+// wantMetadata requires IMDSv2 and keeps containers from reaching it.
 const wantMetadata = "on, token required, hop limit 1"
 
 func metadataOf(o *types.InstanceMetadataOptionsResponse) string {
@@ -228,29 +231,29 @@ func metadataOf(o *types.InstanceMetadataOptionsResponse) string {
 	return fmt.Sprintf("%s, token %s, hop limit %d", on, o.HttpTokens, deref(o.HttpPutResponseHopLimit))
 }
 
-// Explain implements provision.Explainer. If there is no instance, it looks for
-// one that has just ended: a launch may succeed, and the instance fail to start,
-// for example because the account has no room for its volume.
+// Explain implements provision.Explainer. If there is no instance, it looks for one that
+// has just terminated: after a successful launch, the instance may fail to start, for
+// example because the account is at its volume quota.
 func (i Instance) Explain(ctx context.Context, have InstanceState) string {
 	list := have.all()
 	if len(list) == 0 {
-		list = i.ended(ctx)
+		list = i.recentlyTerminated(ctx)
 	}
-	var said []string
+	var states []string
 	for _, m := range list {
 		s := m.ID + " is " + m.State
 		if m.Reason != "" {
 			s += ": " + m.Reason
 		}
-		said = append(said, s)
+		states = append(states, s)
 	}
-	return strings.Join(said, "; ")
+	return strings.Join(states, "; ")
 }
 
-const justNow = 15 * time.Minute // longer than a run waits for an instance
+const recent = 15 * time.Minute // longer than a run waits for an instance
 
-// ended is the newest instance of ours that has ended, if it is not long ago.
-func (i Instance) ended(ctx context.Context) []Machine {
+// recentlyTerminated returns our newest terminated instance, if its launch was recent.
+func (i Instance) recentlyTerminated(ctx context.Context) []EC2Instance {
 	list, err := i.find(ctx, &ec2.DescribeInstancesInput{Filters: []types.Filter{
 		filter("tag:"+KeyEnvironment, i.ID.Env), filter("tag:"+KeyRegion, i.ID.Region), filter("instance-state-name", "terminated"),
 	}})
@@ -258,8 +261,8 @@ func (i Instance) ended(ctx context.Context) []Machine {
 		return nil
 	}
 	m := slices.MaxFunc(list, older)
-	if time.Since(m.Launched) > justNow || m.Tags.Owner().By != i.ID.Owner() {
+	if time.Since(m.Launched) > recent || m.Tags.Owner().By != i.ID.Owner() {
 		return nil
 	}
-	return []Machine{m}
+	return []EC2Instance{m}
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// KeyLaunch is the tag in which an instance carries what it was launched with,
-// as far as EC2 does not show it, or shows it only when asked for each part.
+// KeyLaunch is the tag with those parts of an instance's launch specification that EC2
+// does not show, or shows only in separate calls.
 const KeyLaunch = "flowbed:launch"
 
-// launchTag is the value of KeyLaunch: short, readable, and the same for the
-// same specification. It must not exceed a tag's 256 characters.
+// launchTag is the value of KeyLaunch. It is short, readable, and always the same for
+// the same specification. The value of a tag can have 256 characters.
 func (i Instance) launchTag() string {
 	parts := []string{"image=" + i.ImageName, "volume=" + strconv.Itoa(i.VolumeGiB)}
 	if k, _ := i.Key.Expect(); k.Wanted != "" {
@@ -49,36 +49,36 @@ func launchParts(tag string) map[string]string {
 	return parts
 }
 
-// launchFields are the names in a plan of the parts of the launch tag.
+// launchFields maps the parts of the launch tag to field names in a plan.
 var launchFields = []struct{ part, field, unit string }{
 	{"image", "image", ""}, {"volume", "volume", " GiB"}, {"key", "public key", ""}, {"user-data", "user data", ""},
 }
 
-// outdated are the differences of a machine that only another machine removes.
-func (i Instance) outdated(m Machine) (c []provision.Change) {
+// outdated lists the differences of an instance that require a replacement.
+func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 	add := func(field, have, want string) {
 		if have != want {
 			c = append(c, provision.Change{
 				Field: field, From: provision.Text(have), To: provision.Text(want), Replace: true,
-				Why: "an instance keeps what it was launched with: a new one takes over from " + m.ID,
+				Why: "it cannot be changed after the launch: a new instance replaces " + m.ID,
 			})
 		}
 	}
 	add("instance type", m.Type, i.Type)
 	k, _ := i.Key.Expect()
 	add("key pair", m.Key, k.Name)
-	// Which subnets are public may change at any time, and what runs keeps its
-	// address: only a spec that names subnets, or another VPC, moves the agent.
+	// The list of public subnets can change at any time, but a running instance keeps
+	// its address. So only a spec that names subnets, or another VPC, moves the agent.
 	if n, ok := i.Network.Get(); ok && !slices.Contains(n.IDs(), m.Subnet) && (n.Named || m.VPC != n.VPC) {
 		add("subnet", m.Subnet, "one of "+strings.Join(n.IDs(), ", "))
 	}
 	if m.Launch == "" {
-		add("launch specification", "unknown: the tag "+KeyLaunch+" is gone", i.launchTag())
+		add("launch specification", "unknown: the tag "+KeyLaunch+" is missing", i.launchTag())
 		return c
 	}
 	have, want := launchParts(m.Launch), launchParts(i.launchTag())
 	for _, f := range launchFields {
-		// A pair of another name has another key: once is enough.
+		// Another key pair has another key: one of the two differences is enough.
 		if f.part == "key" && m.Key != k.Name {
 			continue
 		}
@@ -90,13 +90,13 @@ func (i Instance) outdated(m Machine) (c []provision.Change) {
 	return c
 }
 
-// current is the machine that is as it should be, or can be made so: the oldest,
-// so that of two runs at the same time both keep the same one.
-func (i Instance) current(have InstanceState) (Machine, bool) {
+// current returns the oldest instance that needs no replacement. It is the oldest so that
+// two runs at the same time keep the same one.
+func (i Instance) current(have InstanceState) (EC2Instance, bool) {
 	live := have.live()
-	at := slices.IndexFunc(live, func(m Machine) bool { return len(i.outdated(m)) == 0 })
+	at := slices.IndexFunc(live, func(m EC2Instance) bool { return len(i.outdated(m)) == 0 })
 	if at < 0 {
-		return Machine{}, false
+		return EC2Instance{}, false
 	}
 	return live[at], true
 }
@@ -106,7 +106,7 @@ func (i Instance) Changes(have InstanceState) []provision.Change {
 	live := have.live()
 	if len(live) == 0 {
 		c := i.creation()
-		if have.ID != "" { // the last one is on its way out: nothing to wait for
+		if have.ID != "" { // the last one is shutting down: do not wait for it
 			c[0].Do = i.launch
 		}
 		return c
@@ -114,27 +114,27 @@ func (i Instance) Changes(have InstanceState) []provision.Change {
 	current, ok := i.current(have)
 	if !ok {
 		c := i.outdated(live[len(live)-1])
-		c[0].Do = i.launch // removes all of the differences at once
+		c[0].Do = i.launch // removes all differences
 		return c
 	}
-	c := append(i.awaken(current), i.drift(current)...)
+	c := append(i.start(current), i.drift(current)...)
 	for _, m := range live {
 		if m.ID == current.ID {
 			continue
 		}
-		end := provision.Change{Field: "old instance", From: provision.Text(m.ID), Why: current.ID + " has taken over"}
+		terminate := provision.Change{Field: "old instance", From: provision.Text(m.ID), Why: current.ID + " replaces it"}
 		if len(i.outdated(m)) == 0 {
-			end.Field, end.Why = "surplus instance", "there is to be one agent, and "+current.ID+" was there first"
+			terminate.Field, terminate.Why = "surplus instance", "an environment has one agent, and "+current.ID+" is older"
 		}
 		if current.State == "running" {
-			end.Do = i.terminate(m)
+			terminate.Do = i.terminate(m)
 		}
-		c = append(c, end)
+		c = append(c, terminate)
 	}
 	return c
 }
 
-// creation is what a plan says of an instance that does not exist.
+// creation lists the fields that a plan shows for an instance that does not exist.
 func (i Instance) creation() []provision.Change {
 	c := []provision.Change{{Field: "instance type", To: provision.Text(i.Type)}}
 	add := func(field string, v provision.Value) {
@@ -168,8 +168,8 @@ func textOr(known bool, s string) provision.Value {
 	return provision.Text(s)
 }
 
-// groups are the ids of the security groups; known is false as long as one of
-// them does not exist.
+// groups returns the ids of the security groups; known is false if one of them does not
+// exist yet.
 func (i Instance) groups() (ids []string, known bool) {
 	for _, g := range i.Groups {
 		s, ok := g.Get()

@@ -11,11 +11,11 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// DefaultGroups finds the default security group of each VPC: where an interface
-// goes that has to leave ours.
+// DefaultGroups reads the default security group of each VPC. Delete moves an instance's
+// network interface there.
 type DefaultGroups struct{ API *ec2.Client }
 
-// DefaultGroupsState is the ids of the groups by their VPCs.
+// DefaultGroupsState maps the ids of VPCs to the ids of their default groups.
 type DefaultGroupsState map[string]string
 
 // Read implements provision.DataSource.
@@ -39,16 +39,15 @@ func (DefaultGroups) Permissions() Permissions {
 	return Permissions{Read: []Permission{on("*", "ec2:DescribeSecurityGroups")}}
 }
 
-// Delete implements provision.Resource. A security group cannot go as long as
-// an interface is in it, and an interface lives as long as its instance takes
-// to shut down. So it moves to the VPC's default group first, and the group can
-// go at once.
+// Delete implements provision.Resource. EC2 does not delete a security group that has an
+// interface, and the interface exists until the instance has shut down. So Delete first
+// moves the interface to the VPC's default group. Then our group can be deleted at once.
 func (i Instance) Delete(ctx context.Context, have InstanceState) error {
 	for _, m := range have.live() {
 		if stopped := provision.Stopped(ctx); stopped != nil {
 			return stopped
 		}
-		if err := i.leaveGroups(ctx, m); err != nil {
+		if err := i.leaveOurGroups(ctx, m); err != nil {
 			return err
 		}
 		if err := i.terminate(m)(ctx); err != nil {
@@ -58,24 +57,24 @@ func (i Instance) Delete(ctx context.Context, have InstanceState) error {
 	return nil
 }
 
-func (i Instance) leaveGroups(ctx context.Context, m Machine) error {
-	groups, err := i.Refuge.Await(ctx)
+func (i Instance) leaveOurGroups(ctx context.Context, m EC2Instance) error {
+	groups, err := i.DefaultGroups.Await(ctx)
 	if err != nil {
 		return err
 	}
 	if m.Interface == "" || groups[m.VPC] == "" {
 		return nil
 	}
-	err = i.join(m, []string{groups[m.VPC]})(ctx)
+	err = i.setGroups(m, []string{groups[m.VPC]})(ctx)
 	if err := awserr.Gone(err); err != nil {
 		return fmt.Errorf("leave the security groups: %w", err)
 	}
 	return nil
 }
 
-// terminate does not take "not found" for the end: EC2 may not know an instance
-// yet that is starting. Whoever calls looks again.
-func (i Instance) terminate(m Machine) do {
+// terminate returns "not found" as an error: EC2 may not know a new instance yet. The
+// engine then reads again.
+func (i Instance) terminate(m EC2Instance) doFunc {
 	return func(ctx context.Context) error {
 		_, err := i.API.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: []string{m.ID}})
 		if err != nil {
@@ -85,13 +84,13 @@ func (i Instance) terminate(m Machine) do {
 	}
 }
 
-// CheckDelete implements provision.DeleteChecker. Somebody has protected the instance
-// on purpose; taking the protection away is for a person to do.
+// CheckDelete implements provision.DeleteChecker. If somebody turned on protection for
+// the instance, a person must turn it off.
 func (i Instance) CheckDelete(ctx context.Context, have InstanceState) (notes []provision.Note, err error) {
 	attributes := []types.InstanceAttributeName{types.InstanceAttributeNameDisableApiTermination, types.InstanceAttributeNameDisableApiStop}
 	for _, m := range have.live() {
 		set := make([]bool, len(attributes))
-		ask := func(n int) func(context.Context) error {
+		read := func(n int) func(context.Context) error {
 			return func(ctx context.Context) error {
 				out, err := i.API.DescribeInstanceAttribute(ctx, &ec2.DescribeInstanceAttributeInput{InstanceId: &m.ID, Attribute: attributes[n]})
 				if err != nil {
@@ -103,17 +102,17 @@ func (i Instance) CheckDelete(ctx context.Context, have InstanceState) (notes []
 				return nil
 			}
 		}
-		refuge := func(ctx context.Context) error { // Delete will need it: beside the attributes, it costs no time
-			_, err := i.Refuge.Await(ctx)
+		groups := func(ctx context.Context) error { // Delete needs them: reading them now, in parallel, costs no time
+			_, err := i.DefaultGroups.Await(ctx)
 			return err
 		}
-		if err := atOnce(ctx, ask(0), ask(1), refuge); err != nil {
+		if err := parallel(ctx, read(0), read(1), groups); err != nil {
 			return nil, fmt.Errorf("read protection of %s: %w", m.ID, err)
 		}
 		for n, protected := range set {
 			if protected {
 				notes = append(notes, provision.Note{Severity: provision.Error, Text: fmt.Sprintf(
-					"%s is protected by its attribute %s: turn it off first (aws ec2 modify-instance-attribute --instance-id %s --no-%s)",
+					"%s is protected by its attribute %s → turn it off (aws ec2 modify-instance-attribute --instance-id %s --no-%s)",
 					m.ID, attributes[n], m.ID, option(attributes[n]))})
 			}
 		}
@@ -121,7 +120,7 @@ func (i Instance) CheckDelete(ctx context.Context, have InstanceState) (notes []
 	return notes, nil
 }
 
-// option is an attribute as the AWS CLI spells it.
+// option is the AWS CLI's option for an attribute.
 func option(a types.InstanceAttributeName) string {
 	if a == types.InstanceAttributeNameDisableApiStop {
 		return "disable-api-stop"

@@ -2,8 +2,8 @@ package resource
 
 import "github.com/flowbed/flowbed/provision/awserr"
 
-// The errors of an instance, and of the image, interfaces and associations that
-// only its calls name.
+// The errors of calls for an instance, its image, its network interfaces and its profile
+// associations.
 var _ = awserr.Declare(awserr.Errors{
 	Codes: awserr.Codes{
 		awserr.Absent:   `InvalidInstanceID.NotFound InvalidNetworkInterfaceID.NotFound InvalidAssociationID.NotFound`,
@@ -27,8 +27,8 @@ var _ = awserr.Declare(awserr.Errors{
 	},
 })
 
-// profileUnseen are rules for the calls that give an instance its profile: EC2
-// learns of an instance profile, and of its role, seconds after IAM.
+// profileUnseen returns rules for the calls that give an instance its profile: EC2 sees a
+// new instance profile, and its role, only seconds later.
 func profileUnseen(operations ...string) (rules []awserr.Rule) {
 	for _, op := range operations {
 		for _, message := range []string{"Invalid IAM Instance Profile", "has no associated IAM Roles"} {

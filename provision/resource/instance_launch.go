@@ -21,25 +21,25 @@ import (
 // Create implements provision.Resource.
 func (i Instance) Create(ctx context.Context) (*InstanceState, error) { return nil, i.launch(ctx) }
 
-// launch starts an instance, in the first zone that has one to give.
+// launch launches an instance in the first zone that has capacity.
 func (i Instance) launch(ctx context.Context) error {
 	n, ok := i.Network.Get()
 	if !ok {
 		return errors.New("launch: the subnets are not known")
 	}
-	o, err := i.Offer.Await(ctx)
+	o, err := i.Offering.Await(ctx)
 	if err != nil {
 		return err
 	}
 	if o.deviceErr != nil {
 		return o.deviceErr
 	}
-	if text := i.unsold(o); text != "" {
+	if text := i.unavailable(o); text != "" {
 		return errors.New(text)
 	}
 	var full error
 	for _, s := range n.Subnets {
-		if !o.sells(s.Zone) {
+		if !o.offers(s.Zone) {
 			continue
 		}
 		if stopped := provision.Stopped(ctx); stopped != nil {
@@ -60,7 +60,7 @@ func (i Instance) launch(ctx context.Context) error {
 	return full
 }
 
-// request is the whole launch, but for its token.
+// request returns the launch request without its client token.
 func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, error) {
 	image, _ := i.Image.Get()
 	profile, ok := i.Profile.Get()
@@ -69,13 +69,13 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 		return nil, errors.New("launch: the instance profile or a security group is not known")
 	}
 	tags := i.ID.Tags(i.Name)
-	ofInstance := i.ID.Tags(i.Name)
-	ofInstance[KeyLaunch] = i.launchTag()
+	instanceTags := i.ID.Tags(i.Name)
+	instanceTags[KeyLaunch] = i.launchTag()
 	in := &ec2.RunInstancesInput{
 		MinCount: new(int32(1)), MaxCount: new(int32(1)), InstanceType: types.InstanceType(i.Type), ImageId: &image.ID,
 		IamInstanceProfile: &types.IamInstanceProfileSpecification{Name: &profile.Name},
-		// In the interface, because only there a public address can be asked for;
-		// the groups then have to stand there, too.
+		// Only a network interface can request a public address. The groups must then be
+		// in the interface, too.
 		NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{
 			DeviceIndex: new(int32(0)), SubnetId: &s.ID, Groups: groups, AssociatePublicIpAddress: &s.Public,
 			DeleteOnTermination: new(true), Description: &i.Name,
@@ -88,7 +88,7 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 			HttpPutResponseHopLimit: new(int32(1)),
 		},
 		InstanceInitiatedShutdownBehavior: i.onShutdown(),
-		TagSpecifications: append(ec2TagsFor(ofInstance, types.ResourceTypeInstance),
+		TagSpecifications: append(ec2TagsFor(instanceTags, types.ResourceTypeInstance),
 			ec2TagsFor(tags, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface)...),
 	}
 	if k, ok := i.Key.Get(); ok {
@@ -100,8 +100,8 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 	return in, nil
 }
 
-// onShutdown is what becomes of an instance that shuts itself down. One whose
-// life is limited does so when it has expired, and then must not go on costing.
+// onShutdown is what EC2 does when the instance shuts itself down. In an environment with
+// a ttl, it does so on expiry, and then must not cost anything.
 func (i Instance) onShutdown() types.ShutdownBehavior {
 	if i.ID.Life != nil {
 		return types.ShutdownBehaviorTerminate
@@ -110,21 +110,21 @@ func (i Instance) onShutdown() types.ShutdownBehavior {
 }
 
 const (
-	mostGenerations = 1000 // bounds the search for a token; EC2 forgets used ones after a day
-	mostStrangers   = 5    // live instances of earlier launches that are not the agent any more
+	maxGenerations = 1000 // limits the search for a token; EC2 forgets used tokens after a day
+	maxChanged     = 5    // how many live instances of earlier launches may no longer be the agent
 )
 
-// run starts one instance, or finds the one that an earlier run has started
-// with the same request: RunInstances is the one call that can double without
-// an error, and a new instance may be invisible for many seconds.
+// run launches one instance, or finds the one that an earlier run launched with the same
+// request. RunInstances is the only call that can create a duplicate without an error,
+// and a new instance may be invisible for many seconds.
 //
-// So the token is no random number but a function of the request, and a run
-// that was killed and started anew sends the same one. EC2 refuses the token of
-// an instance that is terminated: then the next generation's is tried. Because
-// each run begins at generation 0, each finds the same first one that is free.
+// So the client token is not random: it follows from the request, and a second run after
+// a killed one sends the same token. EC2 rejects the token of a terminated instance; then
+// the next generation is tried. Each run starts at generation 0, so all runs find the same
+// first free token.
 func (i Instance) run(ctx context.Context, in *ec2.RunInstancesInput) error {
-	strangers := 0
-	for generation := range mostGenerations {
+	changed := 0
+	for generation := range maxGenerations {
 		if stopped := provision.Stopped(ctx); stopped != nil {
 			return stopped
 		}
@@ -133,26 +133,26 @@ func (i Instance) run(ctx context.Context, in *ec2.RunInstancesInput) error {
 		if err != nil || done {
 			return err
 		}
-		if m.ID != "" && !m.ends() {
-			strangers++
+		if m.ID != "" && !m.terminating() {
+			changed++
 		}
-		if strangers > mostStrangers {
-			return fmt.Errorf("launch: %d instances that were started for %s, the last one %s, have been changed by somebody: terminate or retag them",
-				strangers, i.Name, m.ID)
+		if changed > maxChanged {
+			return fmt.Errorf("launch: somebody changed %d instances that were launched as %s, such as %s → terminate them, or restore their tags",
+				changed, i.Name, m.ID)
 		}
 	}
-	return fmt.Errorf("launch: %d earlier instances with this specification are remembered", mostGenerations)
+	return fmt.Errorf("launch: EC2 remembers the tokens of %d earlier launches of the same specification → try again in a day, or change the agent block", maxGenerations)
 }
 
-// try sends the request with one token. It is not done if the token has been
-// used for an instance that is not the agent: m, if EC2 has shown it.
-func (i Instance) try(ctx context.Context, in *ec2.RunInstancesInput) (m Machine, done bool, err error) {
+// try sends the request with one token. It returns done as false if the token belongs to
+// an instance that is not the agent, and returns that instance as m if EC2 shows it.
+func (i Instance) try(ctx context.Context, in *ec2.RunInstancesInput) (m EC2Instance, done bool, err error) {
 	out, err := i.API.RunInstances(ctx, in)
 	switch awserr.Code(err) {
 	case "IdempotentInstanceTerminated":
 		return m, false, nil
 	case "IdempotentParameterMismatch":
-		// EC2 sees a difference in what we think is the same request.
+		// For EC2, this is not the same request.
 		done, err = i.launchedWith(ctx, *in.ClientToken)
 		return m, done, err
 	}
@@ -160,14 +160,14 @@ func (i Instance) try(ctx context.Context, in *ec2.RunInstancesInput) (m Machine
 		return m, false, fmt.Errorf("launch: %w", err)
 	}
 	if len(out.Instances) == 0 {
-		return m, false, errors.New("launch: EC2 has answered without an instance")
+		return m, false, errors.New("launch: the reply from EC2 contains no instance")
 	}
-	m = machineOf(out.Instances[0])
+	m = ec2InstanceOf(out.Instances[0])
 	done, err = i.usable(ctx, m)
 	return m, done, err
 }
 
-// token is at most 64 ASCII characters, as EC2 demands.
+// token is the client token for a request. EC2 allows 64 ASCII characters.
 func (i Instance) token(in *ec2.RunInstancesInput, generation int) string {
 	c := *in
 	c.ClientToken = nil
@@ -179,52 +179,53 @@ func (i Instance) token(in *ec2.RunInstancesInput, generation int) string {
 	return "flowbed-" + hex.EncodeToString(h[:24])
 }
 
-// launchedWith reports whether the instance of a token is there to stay.
+// launchedWith reports whether a token belongs to an instance that is the agent.
 func (i Instance) launchedWith(ctx context.Context, token string) (bool, error) {
 	list, err := i.find(ctx, &ec2.DescribeInstancesInput{Filters: []types.Filter{filter("client-token", token)}})
 	return slices.ContainsFunc(list, i.isAgent), err
 }
 
-// usable reports whether the answer to a launch is the agent, and not what has
-// become of an earlier launch: an instance that is ending, that somebody has
-// changed, or has taken over. An answer that looks so is not believed before
-// EC2 shows the same, and not of an instance that is still starting: to start
-// another one by mistake would be worse.
-func (i Instance) usable(ctx context.Context, m Machine) (bool, error) {
-	if m.ends() || i.isAgent(m) {
-		return !m.ends(), nil
+// usable reports whether the instance in the reply to a launch is the agent. It is not if
+// an earlier launch used the token and the instance is terminating, or if somebody changed
+// its configuration or its owner tags since. The reply alone does not prove a change:
+// usable reads the instance again, and takes a pending one for the agent, because a second
+// instance would be worse.
+func (i Instance) usable(ctx context.Context, m EC2Instance) (bool, error) {
+	if m.terminating() || i.isAgent(m) {
+		return !m.terminating(), nil
 	}
 	list, err := i.find(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{m.ID}})
 	if awserr.Code(err) == "InvalidInstanceID.NotFound" {
 		return true, nil // not visible yet: it is new
 	}
-	return slices.ContainsFunc(list, func(m Machine) bool { return m.State == "pending" || i.isAgent(m) }), err
+	return slices.ContainsFunc(list, func(m EC2Instance) bool { return m.State == "pending" || i.isAgent(m) }), err
 }
 
-func (i Instance) isAgent(m Machine) bool {
-	return !m.ends() && m.Tags.Owner().By == i.ID.Owner() && len(i.outdated(m)) == 0
+func (i Instance) isAgent(m EC2Instance) bool {
+	return !m.terminating() && m.Tags.Owner().By == i.ID.Owner() && len(i.outdated(m)) == 0
 }
 
-func (i Instance) find(ctx context.Context, in *ec2.DescribeInstancesInput) (list []Machine, err error) {
+func (i Instance) find(ctx context.Context, in *ec2.DescribeInstancesInput) (list []EC2Instance, err error) {
 	out, err := i.API.DescribeInstances(ctx, in)
 	if err != nil {
-		return nil, fmt.Errorf("read the instance of an earlier launch: %w", err)
+		return nil, fmt.Errorf("read instances of earlier launches: %w", err)
 	}
 	for _, r := range out.Reservations {
 		for _, o := range r.Instances {
-			list = append(list, machineOf(o))
+			list = append(list, ec2InstanceOf(o))
 		}
 	}
 	return list, nil
 }
 
-// launchError adds what to do where AWS's message leaves it to a search.
+// launchError adds the instance types that a free-plan account can use, if that is why
+// the launch failed.
 func (i Instance) launchError(ctx context.Context, err error) error {
 	if awserr.Code(err) != "InvalidParameterCombination" || !strings.Contains(err.Error(), "Free Tier") {
 		return err
 	}
-	if free := (Offer{API: i.API, Type: i.Type}).freeTypes(ctx); len(free) > 0 {
-		return fmt.Errorf("%w; this account may use %s: set agent.instance_type", err, strings.Join(free, ", "))
+	if free := (Offering{API: i.API, Type: i.Type}).freeTypes(ctx); len(free) > 0 {
+		return fmt.Errorf("%w → set agent.instance_type to a type that this account can use: %s", err, strings.Join(free, ", "))
 	}
 	return err
 }

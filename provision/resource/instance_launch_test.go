@@ -24,12 +24,12 @@ func TestTypeNotOffered(t *testing.T) {
 		want  string
 	}{
 		{"region", func(_ *testing.T, e *agent) { e.region = "eu-north-1" },
-			"t2.micro is not offered in eu-north-1: set agent.instance_type to a type that is; free for new accounts there: c7i-flex.large, m7i-flex.large, t3.micro, t3.small"},
+			"t2.micro is not available in eu-north-1 → set agent.instance_type, for example to a type that is free for new accounts in this region: c7i-flex.large, m7i-flex.large, t3.micro, t3.small"},
 		{"zone", func(t *testing.T, e *agent) {
 			e.region = "us-west-2"
 			e.subnets = []string{subnetOf(t, e, "us-west-2d")}
 		},
-			"t2.micro is offered in us-west-2a, us-west-2b, us-west-2c, but the environment's subnets are in other zones: set network.subnets or agent.instance_type"},
+			"t2.micro is available in us-west-2a, us-west-2b, us-west-2c, but the subnets are in other zones → set network.subnets or agent.instance_type"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := newAgent(sandbox.New())
@@ -91,7 +91,7 @@ func TestFreeTierAdvice(t *testing.T) {
 		}
 		g, _ := e.graph()
 		err := g.Up(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "this account may use c7i-flex.large, m7i-flex.large, t3.micro, t3.small: set agent.instance_type") {
+		if err == nil || !strings.Contains(err.Error(), " → set agent.instance_type to a type that this account can use: c7i-flex.large, m7i-flex.large, t3.micro, t3.small") {
 			t.Errorf("up says %v", err)
 		}
 	})
@@ -114,7 +114,7 @@ func TestLaunch(t *testing.T) {
 		e := newAgent(sandbox.New())
 		s := e.up(t)
 		if s.PublicIP == "" || s.Metadata != "on, token required, hop limit 1" || len(s.Groups) != 1 || s.Zone != "us-east-1a" {
-			t.Errorf("the agent is %+v", s.Machine)
+			t.Errorf("the agent is %+v", s.EC2Instance)
 		}
 		if n := len(s.Launch); n == 0 || n > 256 {
 			t.Errorf("the launch tag has %d characters", n)

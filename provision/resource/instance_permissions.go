@@ -13,11 +13,10 @@ const (
 
 // Permissions are what the calls need.
 func (i Instance) Permissions() Permissions {
-	end := []Permission{
+	remove := []Permission{
 		i.ID.tagged(exampleInstance, "ec2:TerminateInstances"),
 		i.ID.tagged(exampleInterface, "ec2:ModifyNetworkInterfaceAttribute"),
-		// An interface that leaves our groups moves to the VPC's default one, which is
-		// not ours.
+		// An interface moves from our group to the VPC's default group, which is not ours.
 		on(i.ID.ec2("security-group/*"), "ec2:ModifyNetworkInterfaceAttribute").like(i.ID.ec2(exampleGroup)),
 	}
 	return Permissions{
@@ -27,19 +26,19 @@ func (i Instance) Permissions() Permissions {
 			i.ID.tagged(exampleInstance, "ec2:StartInstances", "ec2:ModifyInstanceMetadataOptions",
 				"ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"),
 			on("*", "ec2:DescribeIamInstanceProfileAssociations"),
-		}, end, i.ID.tagging(exampleInstance, "RunInstances")),
-		Delete: end,
+		}, remove, i.ID.tagging(exampleInstance, "RunInstances")),
+		Delete: remove,
 	}
 }
 
-// launching is what RunInstances needs: on what it makes, on what is ours already,
-// and on what it starts from and into, none of which is ours.
+// launching is what RunInstances needs: on the objects that it creates, on existing
+// objects of ours, and on the image, the subnet and the key pair, which may not be ours.
 func (i Instance) launching() []Permission {
 	image := "*"
 	if strings.HasPrefix(i.ImageName, "ami-") {
 		image = i.ImageName
 	}
-	// Images are named without their owner.
+	// The ARN of an image has no account.
 	from := on("arn:"+i.ID.Partition+":ec2:"+i.ID.Region+"::image/"+image, "ec2:RunInstances")
 	for _, s := range i.Subnets {
 		from = from.and(i.ID.ec2("subnet/" + s))

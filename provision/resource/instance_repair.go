@@ -12,8 +12,8 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// awaken is how the machine comes to run.
-func (i Instance) awaken(m Machine) []provision.Change {
+// start starts a stopped instance, or waits for one that is not running yet.
+func (i Instance) start(m EC2Instance) []provision.Change {
 	c := provision.Change{Field: "state", From: provision.Text(m.State), To: provision.Text("running")}
 	switch m.State {
 	case "running":
@@ -27,36 +27,36 @@ func (i Instance) awaken(m Machine) []provision.Change {
 	return []provision.Change{c}
 }
 
-// drift is what differs and can be repaired in place.
-func (i Instance) drift(m Machine) []provision.Change {
+// drift lists the differences that can be repaired in place.
+func (i Instance) drift(m EC2Instance) []provision.Change {
 	c := tagChange(m.Tags, i.ID.Tags(i.Name), false, i.tagger(m))
 	if want, known := i.groups(); len(i.Groups) > 0 && (!known || !slices.Equal(m.Groups, want)) {
 		c = append(c, provision.Change{
-			Field: "security groups", From: provision.Text(setText(m.Groups)), To: textOr(known, setText(want)), Do: i.join(m, want),
+			Field: "security groups", From: provision.Text(setText(m.Groups)), To: textOr(known, setText(want)), Do: i.setGroups(m, want),
 		})
 	}
-	c = append(c, differs("instance metadata", m.Metadata, wantMetadata, i.setMetadata(m))...)
+	c = append(c, diffText("instance metadata", m.Metadata, wantMetadata, i.setMetadata(m))...)
 	if p, ok := i.Profile.Expect(); ok {
 		c = append(c, i.profileDrift(m, p)...)
 	}
 	return c
 }
 
-// profileDrift also sees a profile that was deleted and made again: it has the
-// same name, but the instance still refers to the old one, and gets nothing.
-func (i Instance) profileDrift(m Machine, want ProfileState) []provision.Change {
+// profileDrift also detects a profile that was deleted and created again: it has the same
+// name, but the instance still refers to the old one and gets no credentials.
+func (i Instance) profileDrift(m EC2Instance, want ProfileState) []provision.Change {
 	have, to := m.Profile, want.ARN
 	if have == to && m.ProfileID != "" && want.ID != "" && m.ProfileID != want.ID {
 		have, to = have+" ("+m.ProfileID+")", to+" ("+want.ID+")"
 	}
-	c := differs("instance profile", have, to, i.associate(m))
+	c := diffText("instance profile", have, to, i.associate(m))
 	if m.Profile != "" && m.State != "running" && len(c) > 0 {
-		c[0].Do = nil // EC2 replaces the profile of a running instance only
+		c[0].Do = nil // EC2 replaces the profile only of a running instance
 	}
 	return c
 }
 
-func (i Instance) tagger(m Machine) tagger {
+func (i Instance) tagger(m EC2Instance) tagger {
 	ids := append([]string{m.ID}, m.Volumes...)
 	if m.Interface != "" {
 		ids = append(ids, m.Interface)
@@ -70,7 +70,7 @@ func (i Instance) tagger(m Machine) tagger {
 	}
 }
 
-func (i Instance) join(m Machine, groups []string) do {
+func (i Instance) setGroups(m EC2Instance, groups []string) doFunc {
 	return func(ctx context.Context) error {
 		_, err := i.API.ModifyNetworkInterfaceAttribute(ctx, &ec2.ModifyNetworkInterfaceAttributeInput{
 			NetworkInterfaceId: &m.Interface, Groups: groups,
@@ -79,7 +79,7 @@ func (i Instance) join(m Machine, groups []string) do {
 	}
 }
 
-func (i Instance) setMetadata(m Machine) do {
+func (i Instance) setMetadata(m EC2Instance) doFunc {
 	return func(ctx context.Context) error {
 		_, err := i.API.ModifyInstanceMetadataOptions(ctx, &ec2.ModifyInstanceMetadataOptionsInput{
 			InstanceId: &m.ID, HttpEndpoint: types.InstanceMetadataEndpointStateEnabled,
@@ -89,8 +89,8 @@ func (i Instance) setMetadata(m Machine) do {
 	}
 }
 
-// associate gives the machine its profile, in place of another if it has one.
-func (i Instance) associate(m Machine) do {
+// associate gives the instance its profile, and replaces another one if it has one.
+func (i Instance) associate(m EC2Instance) doFunc {
 	return func(ctx context.Context) error {
 		p, ok := i.Profile.Get()
 		if !ok {
@@ -107,9 +107,9 @@ func (i Instance) associate(m Machine) do {
 		if err != nil {
 			return err
 		}
-		if len(out.IamInstanceProfileAssociations) == 0 { // it comes or goes just now: look again
+		if len(out.IamInstanceProfileAssociations) == 0 { // it is changing just now: read again
 			return fmt.Errorf("associate instance profile: %w", &smithy.GenericAPIError{
-				Code: "IncorrectState", Message: "no association of " + m.ID + " is active",
+				Code: "IncorrectState", Message: m.ID + " has no active association",
 			})
 		}
 		for _, a := range out.IamInstanceProfileAssociations {

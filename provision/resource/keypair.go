@@ -14,19 +14,20 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// KeyPair is an imported public key. The private key never leaves its owner.
+// KeyPair is an EC2 key pair with an imported public key. flowbed never sees the private
+// key.
 type KeyPair struct {
 	API       *ec2.Client
 	ID        Identity
 	Name      string
-	PublicKey string // in OpenSSH's form
+	PublicKey string // in OpenSSH format
 }
 
-// KeyPairState is a key pair as it is found.
+// KeyPairState is the actual state of a key pair.
 type KeyPairState struct {
 	Name      string
 	PublicKey string // type and base64, without a comment
-	Wanted    string // the same, as it will be after up
+	Wanted    string // the public key that it will have after up
 	Tags      Tags
 }
 
@@ -47,14 +48,14 @@ func (s KeyPairState) Owner() provision.Owner { return s.Tags.Owner() }
 
 // Predicted implements provision.Predictor.
 func (k KeyPair) Predicted() KeyPairState {
-	want := bareKey(k.PublicKey)
+	want := withoutComment(k.PublicKey)
 	return KeyPairState{Name: k.Name, PublicKey: want, Wanted: want}
 }
 
 // Read implements provision.Resource.
 func (k KeyPair) Read(ctx context.Context) (KeyPairState, error) {
 	s, err := readKey(ctx, k.API, k.Name)
-	s.Wanted = bareKey(k.PublicKey)
+	s.Wanted = withoutComment(k.PublicKey)
 	return s, err
 }
 
@@ -67,13 +68,13 @@ func readKey(ctx context.Context, api *ec2.Client, name string) (KeyPairState, e
 		return KeyPairState{}, fmt.Errorf("read key pair: %w", err)
 	}
 	p := out.KeyPairs[0]
-	key := bareKey(deref(p.PublicKey))
+	key := withoutComment(deref(p.PublicKey))
 	return KeyPairState{Name: deref(p.KeyName), PublicKey: key, Wanted: key, Tags: ec2Tags(p.Tags)}, nil
 }
 
 // Discover implements Discoverer.
 func (k KeyPair) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
-	out, err := k.API.DescribeKeyPairs(ctx, &ec2.DescribeKeyPairsInput{Filters: []types.Filter{anyOfOurs()}})
+	out, err := k.API.DescribeKeyPairs(ctx, &ec2.DescribeKeyPairsInput{Filters: []types.Filter{hasOwnerTag()}})
 	if err != nil {
 		return nil, fmt.Errorf("list key pairs in %s: %w", k.ID.Region, err)
 	}
@@ -86,7 +87,7 @@ func (k KeyPair) Discover(ctx context.Context, _ Recorded) (list []Found, err er
 // Create implements provision.Resource.
 func (k KeyPair) Create(ctx context.Context) (*KeyPairState, error) {
 	_, err := k.API.ImportKeyPair(ctx, &ec2.ImportKeyPairInput{
-		KeyName: &k.Name, PublicKeyMaterial: []byte(bareKey(k.PublicKey)),
+		KeyName: &k.Name, PublicKeyMaterial: []byte(withoutComment(k.PublicKey)),
 		TagSpecifications: ec2TagsFor(k.ID.Tags(k.Name), types.ResourceTypeKeyPair),
 	})
 	if err != nil {
@@ -95,13 +96,14 @@ func (k KeyPair) Create(ctx context.Context) (*KeyPairState, error) {
 	return nil, nil
 }
 
-// Changes implements provision.Resource. EC2 cannot change a pair's key: the
-// pair is deleted and imported again; a run that ends in between finds no pair.
+// Changes implements provision.Resource. EC2 cannot change the key of a key pair, so up
+// deletes the pair and imports it again. If the run is killed in between, the next one
+// finds no pair and imports it.
 func (k KeyPair) Changes(have KeyPairState) []provision.Change {
 	c := tagChange(have.Tags, k.ID.Tags(k.Name), false, tagger{k.setTags, k.dropTags})
-	if want := bareKey(k.PublicKey); have.PublicKey != want {
+	if want := withoutComment(k.PublicKey); have.PublicKey != want {
 		c = append(c, provision.Change{
-			Field: "public key", From: provision.Text(keyPrint(have.PublicKey)), To: provision.Text(keyPrint(want)),
+			Field: "public key", From: provision.Text(fingerprint(have.PublicKey)), To: provision.Text(fingerprint(want)),
 			Replace: have.Name != "", Do: k.reimport,
 		})
 	}
@@ -133,7 +135,7 @@ func (k KeyPair) dropTags(ctx context.Context, keys []string) error {
 	return dropEC2Tags(ctx, k.API, ids, keys)
 }
 
-// ids are what tags are put on: a pair's name will not do.
+// ids returns the ids of the key pair: EC2 does not accept its name for tags.
 func (k KeyPair) ids(ctx context.Context) (ids []string, err error) {
 	out, err := k.API.DescribeKeyPairs(ctx, &ec2.DescribeKeyPairsInput{KeyNames: []string{k.Name}})
 	if err != nil {
@@ -151,7 +153,7 @@ func (k KeyPair) Delete(ctx context.Context, _ KeyPairState) error {
 	return awserr.Gone(err)
 }
 
-// ExistingKey is a key pair that somebody else has made.
+// ExistingKey is an external key pair.
 type ExistingKey struct {
 	API  *ec2.Client
 	Name string
@@ -161,21 +163,21 @@ type ExistingKey struct {
 func (k ExistingKey) Read(ctx context.Context) (KeyPairState, error) {
 	s, err := readKey(ctx, k.API, k.Name)
 	if err != nil {
-		return s, fmt.Errorf("key pair %q of ssh.key_name: %w", k.Name, err)
+		return s, fmt.Errorf("key pair %q (ssh.key_name): %w", k.Name, err)
 	}
 	return s, nil
 }
 
-// bareKey is an OpenSSH public key without its comment.
-func bareKey(s string) string {
+// withoutComment removes the comment from an OpenSSH public key.
+func withoutComment(s string) string {
 	if f := strings.Fields(s); len(f) > 1 {
 		return f[0] + " " + f[1]
 	}
 	return ""
 }
 
-// keyPrint is a key in the form in which ssh-keygen shows it.
-func keyPrint(bare string) string {
+// fingerprint is the type and fingerprint of a key, as ssh-keygen shows them.
+func fingerprint(bare string) string {
 	if bare == "" {
 		return ""
 	}
@@ -192,10 +194,10 @@ func ec2Tags(list []types.Tag) Tags {
 	return tagsOf(list, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
 }
 
-// anyOfOurs finds what EC2 has of any environment.
-func anyOfOurs() types.Filter { return filter("tag-key", KeyEnvironment) }
+// hasOwnerTag is a filter for the EC2 objects of all environments.
+func hasOwnerTag() types.Filter { return filter("tag-key", KeyEnvironment) }
 
-// dropEC2Tags removes tags whatever their value.
+// dropEC2Tags removes tags regardless of their values.
 func dropEC2Tags(ctx context.Context, api *ec2.Client, ids, keys []string) error {
 	list := make([]types.Tag, len(keys))
 	for i := range keys {
@@ -205,7 +207,7 @@ func dropEC2Tags(ctx context.Context, api *ec2.Client, ids, keys []string) error
 	return err
 }
 
-// ec2TagsFor are tags for the objects of a creating call.
+// ec2TagsFor returns the tags for the objects that a call creates.
 func ec2TagsFor(t Tags, kinds ...types.ResourceType) (specs []types.TagSpecification) {
 	for _, k := range kinds {
 		specs = append(specs, types.TagSpecification{ResourceType: k, Tags: tagList(t, ec2Tag)})
@@ -213,8 +215,8 @@ func ec2TagsFor(t Tags, kinds ...types.ResourceType) (specs []types.TagSpecifica
 	return specs
 }
 
-// Permissions are what the calls need. A pair whose key differs is deleted, and
-// imported again.
+// Permissions are what the calls need. Up deletes a pair whose key differs, and imports
+// it again.
 func (k KeyPair) Permissions() Permissions {
 	pair := "key-pair/" + k.Name
 	return Permissions{

@@ -2,7 +2,7 @@ package resource
 
 import "strings"
 
-// The names and ids by which a person finds the objects in AWS's console.
+// The names and ids by which people find the objects in the AWS console.
 
 // Label is the name.
 func (s BucketState) Label() string { return s.Name }
@@ -31,10 +31,10 @@ func (s PoolState) Label() string { return s.Name }
 // Label is the name.
 func (s WorkerState) Label() string { return s.Name }
 
-// Label is the id: it is what interfaces and other groups refer to.
+// Label is the id, because network interfaces and other groups refer to it.
 func (s SecurityGroupState) Label() string { return s.ID }
 
-// Label has all machines, of which there are several during a roll-over.
+// Label is the ids of all instances: there are several during a replacement.
 func (s InstanceState) Label() string {
 	var ids []string
 	for _, m := range s.all() {

@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// The tags of an environment that is not to stay for ever.
+// The tags of an environment with a ttl.
 const (
-	KeyExpires = "flowbed:expires-at" // on every object of the environment alone: a time in RFC 3339, UTC
-	KeyTTL     = "flowbed:ttl"        // on its log group: the ttl from which that time was told
+	KeyExpires = "flowbed:expires-at" // on each object that only this environment uses: a time in RFC 3339, UTC
+	KeyTTL     = "flowbed:ttl"        // on its log group: the ttl from which the expiry was computed
 )
 
-// Lifetime says until when the objects of an environment are meant to live. They
-// all have one expiry, which the log group keeps: a later run does not move it,
-// unless the ttl is another one, or it has passed. A nil Lifetime is for ever.
+// Lifetime is the expiry of an environment. All its objects have the same expiry, which
+// the log group records. A later run keeps it, unless the ttl has changed or the expiry
+// has passed. A nil Lifetime means that the environment does not expire.
 type Lifetime struct {
 	TTL   time.Duration // more than 0, in whole seconds
 	Start time.Time     // of this run
 
-	// LogTags returns the tags of the environment's log group as they were read
-	// last; nil if they are not known, or the group is not the environment's.
+	// LogTags returns the tags from the last reading of the environment's log group. It
+	// returns nil if they are unknown, or if the log group is not ours.
 	LogTags func() Tags
 
 	mu   sync.Mutex
-	kept time.Time // the log group's, once it was seen
+	kept time.Time // the expiry from the log group, after a reading has shown it
 }
 
-// Expires is the time at which the environment's life ends. While the log
-// group is being read again, it is that of the reading before.
+// Expires is the time at which the environment expires. While the log group is being read
+// again, it is the time from the reading before.
 func (l *Lifetime) Expires() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,10 +44,10 @@ func (l *Lifetime) Expires() time.Time {
 	return l.Start.UTC().Truncate(time.Second).Add(l.TTL)
 }
 
-// Text is the ttl as it is written in the tag: "8h", "1h30m".
+// Text is the ttl as in the tag: "8h", "1h30m".
 func (l *Lifetime) Text() string { return Span(l.TTL) }
 
-// Span is a length of time without the parts that are zero.
+// Span formats a duration without the units that are zero at its end.
 func Span(d time.Duration) string {
 	s := d.Round(time.Second).String()
 	for _, zero := range []string{"m0s", "h0m"} {
@@ -58,14 +58,13 @@ func Span(d time.Duration) string {
 	return s
 }
 
-// Expires is the time at which the object's life ends; ok is false if it has no
-// such tag, or one that is no time.
+// Expires is the expiry in the tags; ok is false if there is none, or if it is not a time.
 func (t Tags) Expires() (at time.Time, ok bool) {
 	at, err := time.Parse(time.RFC3339, t[KeyExpires])
 	return at.UTC(), err == nil
 }
 
-// life are the tags of an object that goes with its environment.
+// life returns the tags of an object that expires with its environment.
 func (i Identity) life() Tags {
 	if i.Life == nil {
 		return nil
@@ -73,9 +72,9 @@ func (i Identity) life() Tags {
 	return Tags{KeyExpires: i.Life.Expires().Format(time.RFC3339)}
 }
 
-// spent are the tags of a life that the spec does not limit any more. They are
-// ours, so they go.
-func (t Tags) spent(want Tags) (keys []string, was string) {
+// stale returns the keys of lifetime tags that the spec no longer wants, and their text.
+// These tags are ours, so up removes them.
+func (t Tags) stale(want Tags) (keys []string, was string) {
 	var b []string
 	for _, k := range []string{KeyExpires, KeyTTL} {
 		_, wanted := want[k]

@@ -15,22 +15,22 @@ import (
 	"github.com/flowbed/flowbed/provision/names"
 )
 
-// LogGroup is a CloudWatch log group whose entries do not stay for ever.
+// LogGroup is a CloudWatch log group with a retention period.
 type LogGroup struct {
 	API  *cloudwatchlogs.Client
 	ID   Identity
 	Name string
-	Days int // how long entries stay: one of CloudWatch's periods, or 0 for ever
+	Days int // the retention period: one of CloudWatch's values, or 0 for forever
 
-	// Names are recorded in the group's tags; nil if there are none to record.
+	// Names are the names to record in the tags; may be nil.
 	Names *NameLog
 }
 
-// LogGroupState is a log group as it is found.
+// LogGroupState is the actual state of a log group.
 type LogGroupState struct {
 	Name string
 	ARN  string // without the ":*" that policies need
-	Days int    // 0: for ever
+	Days int    // 0 means forever
 	Tags Tags
 }
 
@@ -55,11 +55,11 @@ func (l LogGroup) Predicted() LogGroupState { return LogGroupState{Name: l.Name,
 
 func (l LogGroup) arn() string { return l.ID.ARN("logs", l.ID.Region, "log-group:"+l.Name) }
 
-// Read implements provision.Resource. Its calls run at the same time: the ARN,
-// by which tags are asked for, follows from the name.
+// Read implements provision.Resource. Its calls run in parallel: the call for tags needs
+// the ARN, and that follows from the name.
 func (l LogGroup) Read(ctx context.Context) (LogGroupState, error) {
 	s := LogGroupState{Name: l.Name, ARN: l.arn()}
-	err := atOnce(ctx,
+	err := parallel(ctx,
 		func(ctx context.Context) error { return l.find(ctx, &s) },
 		func(ctx context.Context) error {
 			out, err := l.API.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: &s.ARN})
@@ -80,8 +80,8 @@ func (l LogGroup) Read(ctx context.Context) (LogGroupState, error) {
 	return s, nil
 }
 
-// find looks for the group in the list of those whose names begin like its own:
-// there is no call for one.
+// find lists the groups with the name as a prefix and picks the right one: CloudWatch has
+// no call for a single group.
 func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
 	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(l.API, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &l.Name})
 	for pages.HasMorePages() {
@@ -142,18 +142,18 @@ func (l LogGroup) Create(ctx context.Context) (*LogGroupState, error) {
 	return &LogGroupState{Name: l.Name, ARN: l.arn(), Tags: tags}, nil
 }
 
-// mostTagValue is AWS's limit for the value of a tag, in characters.
-const mostTagValue = 256
+// maxTagValue is AWS's limit for the value of a tag, in characters.
+const maxTagValue = 256
 
-// Validate implements provision.Validator: names that have no room in the tags could
-// not be found again.
+// Validate implements provision.Validator: if a name does not fit into the tags, later
+// runs could not find its object.
 func (l LogGroup) Validate(have LogGroupState, _ bool) (notes []provision.Note) {
 	tags := l.tags(have.Tags)
 	for _, k := range slices.Sorted(maps.Keys(tags)) {
-		if n := utf8.RuneCountInString(tags[k]); n > mostTagValue {
+		if n := utf8.RuneCountInString(tags[k]); n > maxTagValue {
 			notes = append(notes, provision.Note{Severity: provision.Error, Text: fmt.Sprintf(
-				"its tag %s would hold %d characters, and AWS takes %d: shorten the name that the spec gives, or run down with the old one first",
-				k, n, mostTagValue)})
+				"its tag %s would have %d characters, and AWS allows %d → shorten the name in the config file, or run `flowbed down` with the old name first",
+				k, n, maxTagValue)})
 		}
 	}
 	return notes
@@ -163,16 +163,16 @@ func (l LogGroup) Validate(have LogGroupState, _ bool) (notes []provision.Note) 
 func (l LogGroup) Changes(have LogGroupState) []provision.Change {
 	c := tagChange(have.Tags, l.tags(have.Tags), false, tagger{l.setTags, l.dropTags})
 	from := retentionText(have.Days)
-	if have.Name == "" { // it does not exist yet
+	if have.Name == "" { // the group does not exist yet
 		from = ""
 	}
-	return independent(append(c, differs("retention", from, retentionText(l.Days), l.setRetention)...))
+	return independent(append(c, diffText("retention", from, retentionText(l.Days), l.setRetention)...))
 }
 
 func retentionText(days int) string {
 	switch days {
 	case 0:
-		return "for ever"
+		return "forever"
 	case 1:
 		return "1 day"
 	}
@@ -194,7 +194,7 @@ func (l LogGroup) dropTags(ctx context.Context, keys []string) error {
 }
 
 func (l LogGroup) setTags(ctx context.Context, t Tags) error {
-	if l.Names != nil { // names may have been recorded since the last reading
+	if l.Names != nil { // another step may have recorded a name since the last reading
 		return l.Names.edit(ctx, func(have Tags) Tags { return Tags(have).missing(l.tags(have), false) })
 	}
 	_, err := l.API.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: new(l.arn()), Tags: t})
@@ -221,8 +221,8 @@ func (l LogGroup) Delete(ctx context.Context, _ LogGroupState) error {
 	return nil
 }
 
-// Permissions are what the calls need. As a resource of tags the group is named
-// without ":*", otherwise with it.
+// Permissions are what the calls need. For calls about tags, the ARN of a group is without
+// ":*"; for all others, it is with ":*".
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
 func (l LogGroup) Permissions() Permissions {
 	group := func(actions ...string) Permission { return on(l.arn(), actions...).and(l.arn() + ":*") }

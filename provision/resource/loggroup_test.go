@@ -14,7 +14,7 @@ func TestLogGroupRecordIsTooLong(t *testing.T) {
 		return LogGroup{Name: "/flowbed/dev", Names: names}
 	}
 	notes := group(strings.Repeat("c", 250)).Validate(LogGroupState{}, false)
-	if len(notes) != 1 || !strings.Contains(notes[0].Text, "flowbed:cluster would hold 258") {
+	if len(notes) != 1 || !strings.Contains(notes[0].Text, "flowbed:cluster would have 258") {
 		t.Errorf("have %v", notes)
 	}
 	if notes := group("other").Validate(LogGroupState{}, false); notes != nil {

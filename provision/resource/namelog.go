@@ -15,8 +15,8 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// The kinds of object that can be renamed in the spec, by the names of their
-// steps. A kind's names are recorded in a tag of the log group.
+// The kinds of objects that a spec can rename, by the names of their steps. A tag of the
+// log group records the names for each kind.
 var (
 	KindBucket        = renamable("bucket")
 	KindTaskRole      = renamable("task role")
@@ -25,20 +25,20 @@ var (
 	KindWorkPool      = renamable("work pool")
 )
 
-// renamableKinds are all kinds that a program has.
+// renamableKinds has all of them.
 var renamableKinds []string
 
-// renamable adds a kind of object that can be renamed in the spec.
+// renamable declares a kind of object that a spec can rename.
 func renamable(step string) string {
 	renamableKinds = append(renamableKinds, step)
 	return step
 }
 
-// RecordedNames reads from a log group's tags the names under which the
-// environment has or may have objects, by kind. A kind without a tag is missing:
-// it has at most an object of the default name. A kind with a tag and no names is
-// an empty list: nothing of that kind is the environment's own. A name proves
-// nothing: whether the object is there and whose it is, its own tags say.
+// RecordedNames returns, by kind, the names in a log group's tags. The environment may
+// have objects with these names. A kind without a tag is not in the map: its object can
+// only have the default name. A kind with a tag without names has an empty list: the
+// environment owns no object of that kind. A name proves nothing: only the object's own
+// tags tell whether it is ours.
 func RecordedNames(t Tags) map[string][]string {
 	all := map[string][]string{}
 	for _, kind := range renamableKinds {
@@ -49,11 +49,11 @@ func RecordedNames(t Tags) map[string][]string {
 	return all
 }
 
-// NameLog remembers the names that the objects of one environment have or had.
-// The log group's own name never changes, so its tags are the store: one tag for
-// each kind of object that can be renamed. A name is registered before an object
-// of that name is created, and unregistered after the object is gone. See
-// docs/decisions/0008-renamed-objects.md.
+// NameLog records the names that the objects of one environment have or had, so that a
+// later run can delete an object after its name in the spec has changed. It stores them
+// in tags of the log group, because its name never changes: one tag for each kind of
+// object that can be renamed. A step registers a name before it creates the object, and
+// unregisters the name after the object is gone. See docs/decisions/0008-renamed-objects.md.
 type NameLog struct {
 	API   *cloudwatchlogs.Client
 	ID    Identity
@@ -71,30 +71,30 @@ type NameLog struct {
 // for an object that cannot be renamed.
 type NameEntry struct {
 	Kind    string
-	Default string   // the name without one in the spec
+	Default string   // the name if the spec sets none
 	Current string   // the name in the spec; empty if the object is external
-	InUse   []string // names of current objects of other kinds, in the same name space
+	InUse   []string // names of current objects of other kinds in the same namespace
 
-	// Optional is for a kind that not every environment has. Its name is recorded
-	// even if it is the default one, so that nothing is looked for where none is.
+	// Optional is for a kind that not every environment has. Its name is recorded even
+	// if it is the default, so that Orphan makes no call if no name is recorded.
 	Optional bool
 
-	// After are the step of the kind's orphans, so that down deletes them after the
-	// object, and the log group if the name must be registered there first.
+	// After has the step for orphans of the kind, so that down deletes them after the
+	// object. It also has the log group if that must register the name first.
 	After []provision.Edge
 
 	log *NameLog
 }
 
-// Add adds a kind of object to the log, before anything is read.
+// Add adds a kind of object to the log. It must be called before the first reading.
 func (l *NameLog) Add(e NameEntry) NameEntry {
 	e.log = l
 	l.entries = append(l.entries, e)
 	return e
 }
 
-// Seen are the tags of the log group as far as a reading has found them in this
-// run; nil if none has, or if the group is not the environment's own.
+// Seen returns the tags of the log group that the readings of this run have shown. It
+// returns nil if there are none, or if the log group is not ours.
 func (l *NameLog) Seen() Tags {
 	if l == nil || l.seen.Load() == nil {
 		return nil
@@ -102,8 +102,8 @@ func (l *NameLog) Seen() Tags {
 	return *l.seen.Load()
 }
 
-// see notes what a reading has found. Tags become visible late, so a reading may
-// be older than the one before it: a tag that it lacks is not forgotten.
+// see adds the tags from a reading. Tags become visible late, so a reading may return an
+// older state than the one before it. So see keeps a tag that the new reading lacks.
 func (l *NameLog) see(t Tags) {
 	if l == nil || t.Owner().By != l.ID.Owner() {
 		return
@@ -114,8 +114,7 @@ func (l *NameLog) see(t Tags) {
 	l.seen.Store(&all)
 }
 
-// tags are the tags that the log group should have for the names, if have are its
-// tags now.
+// tags returns the desired tags with the names, for a log group that has the tags have.
 func (l *NameLog) tags(have Tags) Tags {
 	want := Tags{}
 	if l == nil {
@@ -128,8 +127,8 @@ func (l *NameLog) tags(have Tags) Tags {
 	return want
 }
 
-// edit sets the tags that change returns for the current ones. There is no call
-// that changes part of a tag, so it reads before it writes.
+// edit reads the tags and sets those that change returns for them. No call changes only a
+// part of a tag, so edit must read first.
 func (l *NameLog) edit(ctx context.Context, change func(have Tags) Tags) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
@@ -146,9 +145,8 @@ func (l *NameLog) edit(ctx context.Context, change func(have Tags) Tags) error {
 	return err
 }
 
-// tags are the entry's tag with the names that it has already and the current
-// one. If nothing is recorded yet, orphaned says that there is an object of the
-// default name.
+// tags returns the desired tag of the entry: with the recorded names and the current one.
+// If nothing is recorded, orphaned tells whether an object with the default name exists.
 func (e NameEntry) tags(have Tags, orphaned bool) Tags {
 	names, recorded := recordedNames(have, e.Kind)
 	switch {
@@ -163,9 +161,9 @@ func (e NameEntry) tags(have Tags, orphaned bool) Tags {
 	return nameTags(e.Kind, names)
 }
 
-// Register records the current name before an object of that name is created. It
-// makes no call unless other names are recorded and this one is not. A name other
-// than the default one is recorded by the log group's step, which comes first.
+// Register records the current name. Call it before creating an object with that name. It
+// makes a call only if other names are recorded and this one is not. With RecordedFirst, the
+// step of the log group has already recorded the name.
 func (e NameEntry) Register(ctx context.Context) error {
 	if e.Current == "" || e.RecordedFirst() {
 		return nil
@@ -180,12 +178,12 @@ func (e NameEntry) Register(ctx context.Context) error {
 	return nil
 }
 
-// RecordedFirst reports whether the log group's step records the current name, and
-// so has to come before the object's.
+// RecordedFirst reports whether the step of the log group records the current name, and
+// so must come before the object's.
 func (e NameEntry) RecordedFirst() bool { return e.Current != e.Default || e.Optional }
 
-// Unregister takes the name of an object that is gone out of the record. A log
-// group that is gone records nothing.
+// Unregister removes the name of an object that is gone from the log group's tags. It
+// succeeds if the log group is gone.
 func (e NameEntry) Unregister(ctx context.Context, name string) error {
 	err := e.log.edit(ctx, func(have Tags) Tags {
 		names, _ := recordedNames(have, e.Kind)
@@ -202,9 +200,10 @@ func (e NameEntry) Unregister(ctx context.Context, name string) error {
 	return nil
 }
 
-// old are the names under which there may be an orphan, and whether they are
-// recorded in the log group's tags. If not, it can only be the default name. What
-// this run has unregistered may still be visible there.
+// old returns the names that an orphan may have, and whether the log group's tags record
+// them. If they record none, an orphan can only have the default name, or none if the kind
+// is optional. It leaves out names that this run has unregistered: the tags may still show
+// them.
 func (e NameEntry) old(t Tags) (names []string, recorded bool) {
 	if names, recorded = recordedNames(t, e.Kind); !recorded && !e.Optional {
 		names = []string{e.Default}
@@ -215,11 +214,11 @@ func (e NameEntry) old(t Tags) (names []string, recorded bool) {
 	}), recorded
 }
 
-// noNames is the value of a tag that records no name: a missing tag would mean
-// that there may be an object of the default name.
+// noNames is the value of a tag without names. A missing tag would mean that an object
+// with the default name may exist.
 const noNames = "-"
 
-// comma is allowed in the names of roles, and not in tags.
+// The names of roles can contain commas. Tags cannot.
 var comma = strings.NewReplacer(",", ":")
 
 func nameTag(kind string) string { return "flowbed:" + strings.ReplaceAll(kind, " ", "-") }

@@ -6,12 +6,12 @@ import (
 	"github.com/flowbed/flowbed/provision/names"
 )
 
-// Names derives every name that flowbed gives by itself. The type is at home in a
-// package without imports, because the file's language needs it, too.
+// Names derives all names that flowbed gives. It is defined in a package of its own,
+// because package spec needs it without the AWS SDK.
 type Names = names.Names
 
-// Names are the names of the environment's objects.
+// Names returns the names for the environment.
 func (i Identity) Names() Names { return Names{Env: i.Env, Account: i.Account, Region: i.Region} }
 
-// derived reports whether a name begins like those that flowbed gives by itself.
+// derived reports whether a name has the prefix of the names that flowbed gives.
 func derived(name string) bool { return strings.HasPrefix(name, names.Prefix) }

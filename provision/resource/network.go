@@ -15,15 +15,15 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// Network is the VPC and the subnets in which tasks and the agent run. They
-// exist without us.
+// Network finds the VPC and the subnets for the tasks and the agent. flowbed does not
+// create them.
 type Network struct {
 	API     *ec2.Client
 	VPC     string   // an id, or "default"
 	Subnets []string // ids; none means the VPC's public subnets
 }
 
-// NetworkState is where tasks and the agent run.
+// NetworkState is the VPC and the subnets for the tasks and the agent.
 type NetworkState struct {
 	VPC     string
 	Subnets []Subnet // in the order of their zones; at least one
@@ -43,15 +43,15 @@ var _ = awserr.Declare(awserr.Errors{
 // Subnet is a part of a VPC in one zone.
 type Subnet struct {
 	ID, Zone, CIDR string
-	Public         bool // what runs in it can have a public address
-	Edge           bool // it is in no zone of the region itself, and so has no Fargate
+	Public         bool // an interface in it can have a public address
+	Edge           bool // in a Local Zone, Wavelength Zone or Outpost, where Fargate is not available
 }
 
-// zoneOfRegion tells us-west-2a from the names of local and wavelength zones,
+// zoneOfRegion matches us-west-2a, but not the names of Local Zones and Wavelength Zones,
 // such as us-west-2-lax-1a.
 var zoneOfRegion = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+[a-z]$`)
 
-// IDs are the ids of the subnets.
+// IDs returns the ids of the subnets.
 func (s NetworkState) IDs() []string {
 	ids := make([]string, len(s.Subnets))
 	for i, n := range s.Subnets {
@@ -77,12 +77,12 @@ func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
 		}
 	}
 	if len(s.Subnets) == 0 {
-		return s, fmt.Errorf("%s has no public subnet: name the subnets to use in network.subnets (a private one needs a NAT gateway)", s.VPC)
+		return s, fmt.Errorf("%s has no public subnets → set network.subnets; a private subnet needs a NAT gateway", s.VPC)
 	}
 	return s, nil
 }
 
-// vpc finds the VPC itself, for want of a subnet that tells it.
+// vpc finds the VPC if no subnet tells its id.
 func (n Network) vpc(ctx context.Context) (string, error) {
 	want := filter("vpc-id", n.VPC)
 	if n.VPC == "default" {
@@ -96,30 +96,30 @@ func (n Network) vpc(ctx context.Context) (string, error) {
 		return deref(out.Vpcs[0].VpcId), nil
 	}
 	if n.VPC == "default" {
-		return "", fmt.Errorf("the region has no default VPC: name one in network.vpc, or make it with `aws ec2 create-default-vpc` (%w)", provision.ErrAbsent)
+		return "", fmt.Errorf("the region's default VPC %w → create one (aws ec2 create-default-vpc), or set network.vpc", provision.ErrAbsent)
 	}
-	return "", fmt.Errorf("VPC %s: %w", n.VPC, provision.ErrAbsent)
+	return "", fmt.Errorf("VPC %s %w → correct network.vpc", n.VPC, provision.ErrAbsent)
 }
 
-// subnets are the VPC and all its subnets. A subnet is public if it hands out
-// public addresses. Only if that leaves nothing to choose, or one of the spec in
-// doubt, the routes are read and decide: where the way out is an internet gateway,
-// an address can be asked for.
+// subnets returns the VPC and all its subnets. A subnet is public if it assigns public
+// addresses by default. If no subnet does, or if one in the spec does not, it reads the
+// route tables instead: a subnet with a route to an internet gateway is public, because a
+// task or an instance can request an address there.
 func (n Network) subnets(ctx context.Context) (vpc string, list []Subnet, err error) {
 	vpc, found, err := n.find(ctx)
 	if err != nil {
 		return "", nil, err
 	}
-	public, doubt := false, false
+	public, unclear := false, false
 	for _, s := range found {
 		sub := Subnet{ID: deref(s.SubnetId), Zone: deref(s.AvailabilityZone), CIDR: deref(s.CidrBlock), Public: deref(s.MapPublicIpOnLaunch)}
 		sub.Edge = s.OutpostArn != nil || !zoneOfRegion.MatchString(sub.Zone)
 		public = public || sub.Public && !sub.Edge
-		doubt = doubt || !sub.Public && slices.Contains(n.Subnets, sub.ID)
+		unclear = unclear || !sub.Public && slices.Contains(n.Subnets, sub.ID)
 		list = append(list, sub)
 	}
 	slices.SortFunc(list, func(a, b Subnet) int { return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.ID, b.ID)) })
-	if public && !doubt || len(list) == 0 {
+	if public && !unclear || len(list) == 0 {
 		return vpc, list, nil
 	}
 	routed, err := n.routed(ctx, vpc)
@@ -132,8 +132,8 @@ func (n Network) subnets(ctx context.Context) (vpc string, list []Subnet, err er
 	return vpc, list, nil
 }
 
-// find tells the VPC by its subnets, which saves the question for it: a default
-// subnet is in the default VPC only. Where that does not help, the VPC is asked for.
+// find finds the VPC by its subnets, which saves a call for the VPC: only the default VPC
+// has default subnets. If there are none, it reads the VPC.
 // https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
 func (n Network) find(ctx context.Context) (vpc string, list []types.Subnet, err error) {
 	in := &ec2.DescribeSubnetsInput{}
@@ -156,8 +156,8 @@ func (n Network) find(ctx context.Context) (vpc string, list []types.Subnet, err
 	return vpc, slices.DeleteFunc(list, func(s types.Subnet) bool { return deref(s.VpcId) != vpc }), nil
 }
 
-// routed tells of a subnet whether its route table leads to an internet gateway.
-// A subnet without a table of its own uses the VPC's main one.
+// routed returns a function that reports whether a subnet has a route to an internet
+// gateway. A subnet without its own route table uses the VPC's main one.
 func (n Network) routed(ctx context.Context, vpc string) (func(subnet string) bool, error) {
 	own, main := map[string]bool{}, false
 	pages := ec2.NewDescribeRouteTablesPaginator(n.API, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{filter("vpc-id", vpc)}})
@@ -187,7 +187,7 @@ func (n Network) routed(ctx context.Context, vpc string) (func(subnet string) bo
 	}, nil
 }
 
-// named are the subnets of the spec, all of which must be in the VPC.
+// named returns the subnets in the spec. All of them must be in the VPC.
 func (n Network) named(vpc string, all []Subnet) (list []Subnet, err error) {
 	missing := slices.Clone(n.Subnets)
 	for _, s := range all {
@@ -197,7 +197,7 @@ func (n Network) named(vpc string, all []Subnet) (list []Subnet, err error) {
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("%s has no subnet %s", vpc, strings.Join(missing, ", "))
+		return nil, fmt.Errorf("%s has no subnet %s → correct network.subnets", vpc, strings.Join(missing, ", "))
 	}
 	return list, nil
 }

@@ -86,9 +86,9 @@ func TestNetworkErrors(t *testing.T) {
 		setup func(*testing.T, *ec2.Client, *resource.Network)
 		want  string
 	}{
-		{"unknown VPC", func(_ *testing.T, _ *ec2.Client, n *resource.Network) { n.VPC = "vpc-1" }, "VPC vpc-1: does not exist"},
+		{"unknown VPC", func(_ *testing.T, _ *ec2.Client, n *resource.Network) { n.VPC = "vpc-1" }, "VPC vpc-1 does not exist"},
 		{"unknown subnet", func(_ *testing.T, _ *ec2.Client, n *resource.Network) { n.Subnets = []string{"subnet-1"} }, "has no subnet subnet-1"},
-		{"no default VPC", func(t *testing.T, api *ec2.Client, _ *resource.Network) { deleteDefaultVPC(t, api) }, "the region has no default VPC"},
+		{"no default VPC", func(t *testing.T, api *ec2.Client, _ *resource.Network) { deleteDefaultVPC(t, api) }, "the region's default VPC does not exist"},
 		{"no public subnet", func(t *testing.T, api *ec2.Client, n *resource.Network) {
 			v, err := api.CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})
 			if err != nil {

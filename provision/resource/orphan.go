@@ -9,22 +9,23 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// Orphan is an object of the environment under a name that is not in the spec any
-// more, because the object was renamed there. It finds such names in the
-// [NameLog], deletes one object after another, and unregisters a name when its
-// object is seen to be gone. That is a part of the deletion, so the next run
-// completes what a killed run has left.
+// Orphan is an object of the environment whose name is no longer in the spec, because the
+// spec renamed it. The step finds such names in the [NameLog] and deletes one object after
+// the other. It unregisters a name as soon as the object is gone. If a run is killed, the
+// next one finds the remaining names and continues.
 type Orphan[S provision.State] struct {
 	Entry NameEntry
 	Logs  provision.Ref[LogGroupState]
 
-	// Make returns the object under one of its names, as far as deletion needs it.
+	// Make returns the object with a name. Only Read, CheckDelete, Explain, Delete and
+	// Permissions of the object are used.
 	Make func(name string) Kind[S]
 
-	// AccountWide is a name that belongs to the whole account; it may be empty.
+	// AccountWide is the account-wide name of the kind; it may be empty.
 	AccountWide string
 
-	// Destroy says that the log group is deleted too, so that its tags may stay.
+	// Destroy means that the run also deletes the log group. Names need not be
+	// unregistered then.
 	Destroy bool
 }
 
@@ -34,12 +35,12 @@ var (
 	_ provision.Explainer[OrphanState[BucketState]]     = Orphan[BucketState]{}
 )
 
-// OrphanState is the first object that is found under an old name, or what is
-// left of it.
+// OrphanState is the first object with an old name, or its name if the object is gone but
+// the name is still recorded.
 type OrphanState[S provision.State] struct {
 	Name   string
-	Object S    // as it is found
-	Found  bool // otherwise only the name is still recorded
+	Object S    // the actual state of the object
+	Found  bool // false if only the name is still recorded
 
 	owner provision.Owner
 }
@@ -47,10 +48,10 @@ type OrphanState[S provision.State] struct {
 // Owner implements provision.State.
 func (s OrphanState[S]) Owner() provision.Owner { return s.owner }
 
-// Label says which object it is.
+// Label is the old name.
 func (s OrphanState[S]) Label() string {
 	if !s.Found {
-		return s.Name + " (gone, its name is still recorded)"
+		return s.Name + " (deleted, but its name is still recorded)"
 	}
 	return s.Name
 }
@@ -91,9 +92,9 @@ func (o Orphan[S]) find(ctx context.Context) (s OrphanState[S], err error) {
 
 func (o Orphan[S]) us() string { return o.Entry.log.ID.Owner() }
 
-// owner is the owner that the engine should see, and whether the object is ours
-// or we have a share in it. A record proves nothing: only the object's own tags
-// do, and an object that now has another use under this name is left alone.
+// owner returns the owner for the engine, and whether the object is ours or has our claim.
+// Only the object's own tags prove that, not the record. It leaves an object alone if
+// another kind now uses this name.
 func (o Orphan[S]) owner(name string, have provision.Owner) (provision.Owner, bool) {
 	us := o.us()
 	claimed := slices.Contains(have.Claims, us)
@@ -102,23 +103,24 @@ func (o Orphan[S]) owner(name string, have provision.Owner) (provision.Owner, bo
 		return have, false
 	}
 	if have.By == us && len(have.Claims) > 0 && !claimed {
-		return have, false // we have left it to the others
+		return have, false // we have already removed our claim, and others use it
 	}
 	return provision.Owner{By: us, Claims: have.Claims}, true
 }
 
-// DependsUntilDeleted implements provision.DependsUntilDeleted: the log group
-// holds the names of the objects that are still to be deleted.
+// DependsUntilDeleted implements provision.DependsUntilDeleted: the log group has the
+// names of the objects that are not deleted yet.
 func (Orphan[S]) DependsUntilDeleted() {}
 
-// Create implements provision.Resource: nothing is created under an old name.
+// Create implements provision.Resource. It does nothing: flowbed creates no objects with
+// old names.
 func (Orphan[S]) Create(context.Context) (*OrphanState[S], error) { return nil, nil }
 
 // Changes implements provision.Resource.
 func (Orphan[S]) Changes(OrphanState[S]) []provision.Change { return nil }
 
-// Permissions are those of the object under the default name. What earlier specs
-// have named otherwise is not known before the log group is read.
+// Permissions are those for the object with the default name. Names from earlier specs are
+// not known before the log group is read.
 func (o Orphan[S]) Permissions() Permissions {
 	if o.Entry.Current == o.Entry.Default {
 		return Permissions{}
@@ -126,8 +128,8 @@ func (o Orphan[S]) Permissions() Permissions {
 	return o.Make(o.Entry.Default).Permissions()
 }
 
-// Delete implements provision.Resource: first it deletes the object, and when
-// that is seen to be gone, the name.
+// Delete implements provision.Resource. The first call deletes the object. When a reading
+// shows that the object is gone, the second call unregisters the name.
 func (o Orphan[S]) Delete(ctx context.Context, have OrphanState[S]) error {
 	if have.Found {
 		return o.Make(have.Name).Delete(ctx, have.Object)
@@ -135,7 +137,7 @@ func (o Orphan[S]) Delete(ctx context.Context, have OrphanState[S]) error {
 	return o.Entry.Unregister(ctx, have.Name)
 }
 
-// CheckDelete implements provision.DeleteChecker with that of the object.
+// CheckDelete implements provision.DeleteChecker. It calls CheckDelete of the object.
 func (o Orphan[S]) CheckDelete(ctx context.Context, have OrphanState[S]) ([]provision.Note, error) {
 	c, ok := o.Make(have.Name).(provision.DeleteChecker[S])
 	if !ok || !have.Found {
@@ -144,7 +146,7 @@ func (o Orphan[S]) CheckDelete(ctx context.Context, have OrphanState[S]) ([]prov
 	return c.CheckDelete(ctx, have.Object)
 }
 
-// Explain implements provision.Explainer with that of the object.
+// Explain implements provision.Explainer. It calls Explain of the object.
 func (o Orphan[S]) Explain(ctx context.Context, have OrphanState[S]) string {
 	e, ok := o.Make(have.Name).(provision.Explainer[S])
 	if !ok || !have.Found {

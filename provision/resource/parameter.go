@@ -16,26 +16,26 @@ import (
 	"github.com/flowbed/flowbed/provision/names"
 )
 
-// Parameter is a secret in the Parameter Store. Its value is compared when it is
-// read, and appears in no state, change or error.
+// Parameter is a secret in the SSM Parameter Store. Read compares the value. No state,
+// change or error contains it.
 type Parameter struct {
 	API  *ssm.Client
 	ID   Identity
 	Name string
 
-	// Value is the secret. Without one, as for a removal, the value is not
-	// read, which would need the permission to decrypt it.
+	// Value is the secret. If it is empty, as for down, Read does not decrypt the value,
+	// which would need another permission.
 	Value string
 
 	Reader *ParameterReader // of the environment's parameters; nil reads this one alone
 }
 
-// ParameterState is a parameter as it is found, but for its value.
+// ParameterState is the actual state of a parameter, without its value.
 type ParameterState struct {
 	Name    string
 	Type    string
 	Version int64
-	Current bool // the value is the wanted one
+	Current bool // the value is the desired one
 	Tags    Tags
 }
 
@@ -46,10 +46,10 @@ var (
 	_ provision.Labelled                  = ParameterState{}
 )
 
-// The lease is a parameter, too, and goes by these.
+// These also cover the lease, which is a parameter, too.
 var _ = awserr.Declare(awserr.Errors{
 	Codes: awserr.Codes{
-		awserr.Absent:    `ParameterNotFound InvalidResourceId`, // the latter from the calls for tags
+		awserr.Absent:    `ParameterNotFound InvalidResourceId`, // the calls for tags return the second one
 		awserr.Conflict:  `ParameterAlreadyExists`,
 		awserr.Transient: `TooManyUpdates`,
 		awserr.Quota:     `ParameterLimitExceeded`,
@@ -65,10 +65,10 @@ func (s ParameterState) Owner() provision.Owner { return s.Tags.Owner() }
 // Predicted implements provision.Predictor.
 func (p Parameter) Predicted() ParameterState { return ParameterState{Name: p.Name} }
 
-// Read implements provision.Resource. Its calls run at the same time.
+// Read implements provision.Resource. Its calls run in parallel.
 func (p Parameter) Read(ctx context.Context) (ParameterState, error) {
 	s := ParameterState{Name: p.Name}
-	err := atOnce(ctx,
+	err := parallel(ctx,
 		func(ctx context.Context) error {
 			have, err := p.Reader.read(ctx, p.API, p.Name, p.Value != "")
 			if err != nil {
@@ -95,15 +95,14 @@ func (p Parameter) Read(ctx context.Context) (ParameterState, error) {
 	return s, nil
 }
 
-// Discover implements Discoverer. It finds the leases, too: they are parameters
-// of an environment that no step makes. The date that is listed is that of the
-// last change, and does not tell the age.
+// Discover implements Discoverer. It also finds the leases, which are parameters without
+// a step. It returns no creation time: AWS lists only the time of the last change.
 func (p Parameter) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
 	failed := func(err error) ([]Found, error) {
 		return nil, fmt.Errorf("list parameters in %s: %w", p.ID.Region, err)
 	}
 	pages := ssm.NewDescribeParametersPaginator(p.API, &ssm.DescribeParametersInput{
-		MaxResults: new(int32(50)), // the most; otherwise a page has 10
+		MaxResults: new(int32(50)), // the maximum; the default is 10
 		ParameterFilters: []types.ParameterStringFilter{
 			{Key: new("Name"), Option: new("BeginsWith"), Values: []string{names.Path}},
 		},
@@ -136,8 +135,8 @@ func (p Parameter) Discover(ctx context.Context, _ Recorded) (list []Found, err 
 	return list, nil
 }
 
-// Create implements provision.Resource. It fails if there is a parameter: only
-// a call that does not overwrite can carry tags.
+// Create implements provision.Resource. It fails if the parameter exists: AWS does not
+// accept tags in a call that overwrites.
 func (p Parameter) Create(ctx context.Context) (*ParameterState, error) {
 	_, err := p.API.PutParameter(ctx, &ssm.PutParameterInput{
 		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, Tags: tagList(p.ID.Tags(p.Name), ssmTag),
@@ -151,13 +150,13 @@ func ssmTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 func (p Parameter) Changes(have ParameterState) []provision.Change {
 	const secure = string(types.ParameterTypeSecureString)
 	c := tagChange(have.Tags, p.ID.Tags(p.Name), false, tagger{p.setTags, p.dropTags})
-	if have.Type != "" && have.Type != secure { // the new one gets the value, too
+	if have.Type != "" && have.Type != secure { // the new parameter also gets the value
 		return append(c, provision.Change{
 			Field: "type", From: provision.Text(have.Type), To: provision.Text(secure), Do: p.remove,
-			Replace: true, Why: "AWS does not change the type of a parameter",
+			Replace: true, Why: "AWS cannot change the type of a parameter",
 		})
 	}
-	c = append(c, differs("type", have.Type, secure, nil)...)
+	c = append(c, diffText("type", have.Type, secure, nil)...)
 	if p.Value == "" || have.Current {
 		return c
 	}
@@ -197,8 +196,8 @@ func (p Parameter) remove(ctx context.Context) error {
 // Delete implements provision.Resource.
 func (p Parameter) Delete(ctx context.Context, _ ParameterState) error { return p.remove(ctx) }
 
-// failed wraps an error of a call. AWS's messages may repeat what they refuse,
-// which must not be shown: then the error is built anew around its code.
+// failed wraps the error of a call. AWS's message may contain the value, which must not be
+// shown. In that case, failed builds a new error with the same code and a redacted message.
 func (p Parameter) failed(doing string, err error) error {
 	switch {
 	case err == nil:
@@ -206,7 +205,7 @@ func (p Parameter) failed(doing string, err error) error {
 	case strings.HasPrefix(doing, "read") && awserr.Classify(err) == awserr.Absent:
 		return fmt.Errorf("%s: %w", doing, provision.ErrAbsent)
 	}
-	text := p.struck(err.Error())
+	text := p.redacted(err.Error())
 	if text == err.Error() {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -217,14 +216,14 @@ func (p Parameter) failed(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, &smithy.OperationError{
 		ServiceID: awserr.Service(err), OperationName: awserr.Operation(err),
 		Err: &smithy.GenericAPIError{
-			Code: api.ErrorCode(), Message: p.struck(api.ErrorMessage()), Fault: api.ErrorFault(),
+			Code: api.ErrorCode(), Message: p.redacted(api.ErrorMessage()), Fault: api.ErrorFault(),
 		},
 	})
 }
 
-// struck is a text without the value, also as it stood in the request: what
-// shows the text may escape it once more.
-func (p Parameter) struck(text string) string {
+// redacted replaces the value in a text, in plain form and in the JSON forms in which the
+// request may contain it.
+func (p Parameter) redacted(text string) string {
 	if p.Value == "" {
 		return text
 	}
@@ -240,12 +239,12 @@ func (p Parameter) struck(text string) string {
 	return strings.ReplaceAll(text, p.Value, "(secret)")
 }
 
-// Permissions are what the calls need. To change the type, the parameter is
-// deleted and made again.
+// Permissions are what the calls need. To change the type, up deletes the parameter and
+// creates it again.
 func (p Parameter) Permissions() Permissions {
 	arn := p.ID.ARN("ssm", p.ID.Region, "parameter"+p.Name)
 	return Permissions{
-		Read:   []Permission{p.Reader.reading(arn, p.Name, "ssm:ListTagsForResource")},
+		Read:   []Permission{p.Reader.permission(arn, p.Name, "ssm:ListTagsForResource")},
 		Build:  []Permission{on(arn, "ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource", "ssm:DeleteParameter")},
 		Delete: []Permission{on(arn, "ssm:DeleteParameter")},
 	}

@@ -7,54 +7,54 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// Kind is a kind of object that says which permissions its calls need. The stack
-// takes no other kind.
+// Kind is a kind of object that declares its permissions. The stack accepts only such
+// kinds.
 type Kind[S provision.State] interface {
 	provision.Resource[S]
 	Permissions() Permissions
 }
 
-// Permissions are what the calls of a kind need, by what they are made for. They
-// follow from the fields that are known before anything is read: names, and what
-// the spec says. A method Permissions stands beside the calls, and a test compares
-// what it says with the calls that are made, both ways.
+// Permissions are what the calls of a kind need, by method. They follow from fields that
+// are known before the first reading: names and values from the spec. Each kind declares
+// them beside its calls. A test fails if a call lacks a permission, or if a permission has
+// no call.
 //
-// What AWS checks for a call, on which resource and under which condition keys,
-// is in its service authorization reference:
+// The service authorization reference lists what AWS checks for a call, on which resource
+// and with which condition keys:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
-// A permission names the environment's objects. EC2's objects have no names of
-// their own: there the owner tag takes their place. Only reading is allowed on
-// everything, and only where AWS knows no narrower form of it.
+// A permission names the environment's objects. EC2's objects have no names, so their
+// permissions require the owner tag. Only permissions to read allow all resources, and
+// only if AWS offers no narrower scope.
 type Permissions struct {
-	Read        []Permission // Read, of a resource or of a data source
+	Read        []Permission // for Read of a resource or a data source
 	CheckDelete []Permission
-	Build       []Permission // Create, the changes, and what explains their failure
+	Build       []Permission // for Create, the changes, and Explain
 	Delete      []Permission
 }
 
-// Permission allows some actions on the same resources.
+// Permission allows actions on resources.
 type Permission struct {
 	Actions   []string // for example "iam:CreateRole"
-	Resources []string // ARNs, perhaps with *
+	Resources []string // ARNs, possibly with *
 	Condition Condition
 
-	// Implied says why the actions are needed although no call has their name:
-	// AWS checks them as a part of another call.
+	// Implied tells why the actions are needed although no call has their names: AWS
+	// checks them as part of another call.
 	Implied string
 
-	// Examples are the ARNs of single objects that stand for Resources, if those
-	// are patterns: IAM's simulator wants objects.
+	// Examples are ARNs of single objects that match Resources, if those are patterns:
+	// IAM's policy simulator does not accept patterns.
 	Examples []string
 
-	// Composite says that AWS checks the action on objects of several kinds at once.
-	// The simulator cannot be asked about one of them.
+	// Composite means that AWS checks the action on objects of several kinds in one call.
+	// IAM's policy simulator cannot evaluate that.
 	Composite bool
 }
 
-// Condition narrows a permission: operator → condition key → values.
+// Condition limits a permission: operator → condition key → values.
 type Condition map[string]map[string][]string
 
-// The forms in which the kinds write their permissions.
+// The functions with which the kinds write their permissions.
 
 func on(resource string, actions ...string) Permission {
 	return Permission{Actions: actions, Resources: []string{resource}}
@@ -93,37 +93,38 @@ func (p Permission) composite() Permission {
 	return p
 }
 
-// ec2 is the ARN of an object of EC2 in the environment's region, or a pattern.
+// ec2 is the ARN, or a pattern, of an EC2 object in the environment's region.
 func (i Identity) ec2(object string) string { return i.ARN("ec2", i.Region, object) }
 
-// tagged allows actions on what carries the owner tag, whatever it is: an action
-// is about its own kind of object only, of which like is an example.
-func (i Identity) tagged(like string, actions ...string) Permission {
-	return on(i.ec2("*"), actions...).when("StringEquals", "aws:ResourceTag/"+KeyEnvironment, i.Env).like(i.ec2(like))
+// tagged allows actions on all EC2 objects with the owner tag. The kind of object follows
+// from the action; example is one object of that kind.
+func (i Identity) tagged(example string, actions ...string) Permission {
+	return on(i.ec2("*"), actions...).when("StringEquals", "aws:ResourceTag/"+KeyEnvironment, i.Env).like(i.ec2(example))
 }
 
-// requested allows a call that puts the owner tag on what it makes.
+// requested limits a permission to calls that put the owner tag on the new object.
 func (i Identity) requested(p Permission) Permission {
 	return p.when("StringEquals", "aws:RequestTag/"+KeyEnvironment, i.Env)
 }
 
-// tagging allows the tags in a creating call, and those of what is ours.
+// tagging allows tags in the call that creates an object, and changes of the tags of our
+// own objects.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
-func (i Identity) tagging(like, creates string) []Permission {
+func (i Identity) tagging(example, creates string) []Permission {
 	return []Permission{
 		i.requested(on(i.ec2("*"), "ec2:CreateTags")).when("StringEquals", "ec2:CreateAction", creates).
-			implied("EC2 checks it where a creating call carries tags").like(i.ec2(like)),
-		i.tagged(like, "ec2:CreateTags", "ec2:DeleteTags"),
+			implied("EC2 checks it if the call that creates the resource has tags").like(i.ec2(example)),
+		i.tagged(example, "ec2:CreateTags", "ec2:DeleteTags"),
 	}
 }
 
-// passRole lets EC2's instances have a role, and nothing else have it. In China
-// EC2 has a name of its own beside the usual one.
+// passRole allows passing a role to EC2 instances only. In China, EC2 also has another
+// service name.
 func (i Identity) passRole(role string) Permission {
 	services := []string{"ec2.amazonaws.com"}
 	if i.Partition == "aws-cn" {
 		services = append(services, "ec2.amazonaws.com.cn")
 	}
 	return on(i.ARN("iam", "", "role/"+role), "iam:PassRole").when("StringEquals", "iam:PassedToService", services...).
-		implied("IAM checks it where a role is put into an instance profile, EC2 where a profile is given to an instance")
+		implied("IAM checks it when a role is added to an instance profile, EC2 when an instance gets a profile")
 }

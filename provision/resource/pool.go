@@ -12,29 +12,28 @@ import (
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
-// Pool is a work pool in Prefect, whose job template gives the runs their place
-// in the environment. In the template only the values that Want names are ours;
-// whatever else somebody puts there stays.
+// Pool is a work pool in Prefect. Its job template makes flows run in the environment.
+// Only the values in Want are ours; flowbed keeps everything else in the template.
 type Pool struct {
-	API   *prefect.Client // nil if the API cannot be asked; then Destroy must be set
+	API   *prefect.Client // nil if flowbed has no access to the API; then Destroy must be set
 	ID    Identity
 	Name  string
-	Limit *int // of runs at a time; nil leaves it to others
+	Limit *int // how many flows may run at a time; nil leaves the limit alone
 	After []provision.Edge
 
 	Names NameEntry
 
-	// Want is our part of the template, as far as it is known: a text or a list
-	// that is empty is known after up.
+	// Want is our part of the template. An empty text or list means that the value is not
+	// known yet.
 	Want func() prefect.Defaults
 
-	// Destroy means that the pool is to be deleted: Read looks for deployments too,
-	// whose pool must stay, and an API that does not answer is no error: the pool
-	// is left.
+	// Destroy means that the run deletes the pool. Read then also counts deployments,
+	// because a pool with deployments must stay. If the API does not answer, Read returns
+	// no error, and the run skips the pool.
 	Destroy bool
 }
 
-// PoolState is a work pool as it is found.
+// PoolState is the actual state of a work pool.
 type PoolState struct {
 	Name, Type  string
 	Description string
@@ -51,15 +50,15 @@ var (
 	_ provision.Labelled             = PoolState{}
 )
 
-// Owner implements provision.State. Deployments have a claim on the pool.
+// Owner implements provision.State. Deployments count as a claim on the pool.
 func (s PoolState) Owner() provision.Owner { return s.owner }
 
 func (p Pool) mark() prefect.Mark {
 	return prefect.Mark{Environment: p.ID.Env, Region: p.ID.Region, Account: p.ID.Account}
 }
 
-// Create implements provision.Resource. A pool that is there meanwhile is no
-// error: the engine looks again, and sees whose it is.
+// Create implements provision.Resource. It returns no error if the pool exists by now: the
+// engine reads it and finds out who owns it.
 func (p Pool) Create(ctx context.Context) (*PoolState, error) {
 	if err := p.Names.Register(ctx); err != nil {
 		return nil, err
@@ -79,15 +78,15 @@ func (p Pool) entries(d prefect.Defaults) []prefect.Entry {
 	return append([]prefect.Entry{p.mark().Entry()}, d.Entries()...)
 }
 
-// Changes implements provision.Resource. All differences of the template go with
-// one call, whichever comes first.
+// Changes implements provision.Resource. The first change of the template makes one call
+// for all of them.
 func (p Pool) Changes(have PoolState) (c []provision.Change) {
 	if have.Name == "" {
 		c = append(c, provision.Change{Field: "type", To: provision.Text("ecs")})
 	}
-	c = append(c, differs("description", have.Description, p.mark().Describe(have.Description), p.describe)...)
+	c = append(c, diffText("description", have.Description, p.mark().Describe(have.Description), p.describe)...)
 	if p.Limit != nil && (have.Limit == nil || *have.Limit != *p.Limit) {
-		c = append(c, differs("concurrency limit", limitText(have.Limit), strconv.Itoa(*p.Limit), p.limit)...)
+		c = append(c, diffText("concurrency limit", limitText(have.Limit), strconv.Itoa(*p.Limit), p.limit)...)
 	}
 	d := p.Want()
 	entries := p.entries(d)
@@ -95,7 +94,7 @@ func (p Pool) Changes(have PoolState) (c []provision.Change) {
 	for _, name := range prefect.Missing(have.Template, prefect.Base(d.Kind), entries) {
 		c = append(c, provision.Change{
 			Field: "template " + name, To: provision.Text("declared"), Do: repair,
-			Why: "without it the worker does not read the value",
+			Why: "without it, the worker ignores the value",
 		})
 	}
 	for _, e := range entries {
@@ -108,8 +107,8 @@ func (p Pool) Changes(have PoolState) (c []provision.Change) {
 	return c
 }
 
-// entryValue is what an entry sets. No entry of ours is meant to be empty, so
-// an empty one waits for an earlier step.
+// entryValue is the value that an entry sets. None of our entries is empty on purpose, so
+// an empty one is not known yet.
 func entryValue(e prefect.Entry) provision.Value {
 	switch text := prefect.Text(e.Value); {
 	case e.Unset:
@@ -142,9 +141,9 @@ func (p Pool) limit(ctx context.Context) error {
 	return p.API.EditPool(ctx, p.Name, prefect.PoolEdit{Limit: p.Limit})
 }
 
-// repair writes our values into the template as it is now, once for all the
-// changes of one list.
-func (p Pool) repair(kind prefect.Kind, entries []prefect.Entry) do {
+// repair reads the current template and writes our values into it, once for all changes
+// of one list.
+func (p Pool) repair(kind prefect.Kind, entries []prefect.Entry) doFunc {
 	var once sync.Once
 	var err error
 	return func(ctx context.Context) error {
@@ -170,18 +169,18 @@ func (p Pool) write(ctx context.Context, kind prefect.Kind, entries []prefect.En
 	return p.API.EditPool(ctx, p.Name, prefect.PoolEdit{Template: want})
 }
 
-// Delete implements provision.Resource. It counts the deployments once more: on
-// the way here an instance had to end, and that takes a while.
+// Delete implements provision.Resource. It counts the deployments again: the instance had
+// to terminate first, and that took some time.
 func (p Pool) Delete(ctx context.Context, _ PoolState) error {
 	n, err := p.API.Deployments(ctx, p.Name)
 	switch {
 	case err != nil:
 		return err
 	case n > 0:
-		return fmt.Errorf("meanwhile %s it", map[bool]string{true: "a deployment uses", false: counted(n, "deployment") + " use"}[n == 1])
+		return fmt.Errorf("the work pool now has %s → run the same command to continue without deleting the work pool", plural(n, "deployment"))
 	}
 	return p.API.DeletePool(ctx, p.Name)
 }
 
-// Permissions are none: it asks Prefect, not AWS.
+// Permissions are none: the calls go to Prefect, not to AWS.
 func (Pool) Permissions() Permissions { return Permissions{} }

@@ -14,14 +14,14 @@ import (
 // Read implements provision.Resource.
 func (p Pool) Read(ctx context.Context) (PoolState, error) {
 	if p.API == nil {
-		return p.unasked("there is no key for the Prefect API"), nil
+		return p.unknownState("the config file has no valid settings for the Prefect API"), nil
 	}
 	have, err := p.API.ReadPool(ctx, p.Name)
 	switch {
 	case errors.Is(err, prefect.ErrNotFound):
 		return PoolState{}, fmt.Errorf("read work pool: %w", provision.ErrAbsent)
-	case err != nil && p.Destroy && unanswered(err):
-		return p.unasked(err.Error()), nil
+	case err != nil && p.Destroy && noAnswer(err):
+		return p.unknownState(err.Error()), nil
 	case err != nil:
 		return PoolState{}, err
 	}
@@ -32,24 +32,24 @@ func (p Pool) Read(ctx context.Context) (PoolState, error) {
 	if m, ok := have.Mark(); ok {
 		s.owner.By = m.Environment + "@" + m.Region
 		if m.Account != p.ID.Account {
-			s.owner.By += " of the account " + m.Account
+			s.owner.By += " in account " + m.Account
 		}
 	}
 	if !p.Destroy {
-		return s, p.fits(have)
+		return s, p.checkType(have)
 	}
 	n, err := p.API.Deployments(ctx, p.Name)
 	if err != nil {
 		return PoolState{}, err
 	}
 	if n > 0 {
-		s.owner.Claims = []string{counted(n, "deployment")}
+		s.owner.Claims = []string{plural(n, "deployment")}
 	}
 	return s, nil
 }
 
-// fits refuses a pool that no worker can serve.
-func (p Pool) fits(have prefect.Pool) error {
+// checkType returns an error for a pool that the agent's worker cannot serve.
+func (p Pool) checkType(have prefect.Pool) error {
 	if have.Type == "ecs" {
 		return nil
 	}
@@ -59,22 +59,22 @@ func (p Pool) fits(have prefect.Pool) error {
 	} else if strings.HasSuffix(have.Type, ":managed") {
 		kind = "a managed pool, which has no workers"
 	}
-	return fmt.Errorf("the work pool %s is %s, and the agent needs one of type \"ecs\": delete it, or set another work_pool", p.Name, kind)
+	return fmt.Errorf("the work pool %s is %s, but the agent needs one of type \"ecs\" → delete it, or set another work_pool", p.Name, kind)
 }
 
-// unasked is the state of a pool of which nothing is known: a removal leaves it,
-// and says why.
-func (p Pool) unasked(why string) PoolState {
+// unknownState is the state of a pool that could not be read. Its claim makes down skip
+// the pool, and tells why.
+func (p Pool) unknownState(why string) PoolState {
 	return PoolState{Name: p.Name, owner: provision.Owner{
-		By: p.ID.Owner(), Claims: []string{"whoever still needs it, which could not be asked: " + why},
+		By: p.ID.Owner(), Claims: []string{"an unknown number of deployments (Prefect could not be asked: " + why + ")"},
 	}}
 }
 
-func unanswered(err error) bool {
+func noAnswer(err error) bool {
 	return errors.Is(err, prefect.ErrUnreachable) || errors.Is(err, prefect.ErrUnauthorized)
 }
 
-func counted(n int, what string) string {
+func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
@@ -90,13 +90,13 @@ func (p Pool) Validate(have PoolState, found bool) (notes []provision.Note) {
 		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(format, args...)})
 	}
 	if have.Paused {
-		warn("the pool is paused: no flow starts until it is resumed (prefect work-pool resume %s)", p.Name)
+		warn("the pool is paused, so no flows start → resume it (prefect work-pool resume %s)", p.Name)
 	}
 	if family := prefect.Text(have.Template.Default("family")); family != "" && !strings.HasPrefix(family, "prefect_"+p.Name+"_") {
-		warn("the template sets the family %s, and the agent may only run task definitions prefect_%s_*", family, p.Name)
+		warn("the template sets the family %s, but the agent can run only task definitions named prefect_%s_*", family, p.Name)
 	}
 	if arn := prefect.Text(have.Template.Default("task_definition_arn")); arn != "" {
-		warn("the template sets the task definition %s: its image, logs and secrets replace those of the environment", arn)
+		warn("the template sets the task definition %s, which overrides the image, logs and secrets of the environment", arn)
 	}
 	return notes
 }

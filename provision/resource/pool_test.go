@@ -21,14 +21,14 @@ const poolName = "flowbed-dev"
 
 // flows is a work pool and its worker on a Prefect server in memory.
 type flows struct {
-	server   *prefecttest.Server
-	config   prefect.Config
-	id       resource.Identity
-	limit    *int
-	defaults prefect.Defaults
-	agent    resource.InstanceState
-	destroy  bool
-	unasked  bool
+	server       *prefecttest.Server
+	config       prefect.Config
+	id           resource.Identity
+	limit        *int
+	defaults     prefect.Defaults
+	agent        resource.InstanceState
+	destroy      bool
+	unknownState bool
 }
 
 func newFlows() *flows {
@@ -41,7 +41,7 @@ func newFlows() *flows {
 			VPC: "vpc-1", Subnets: []string{"subnet-1"}, Groups: []string{"sg-1"}, LogGroup: "/flowbed/dev",
 			Region: "us-east-1", Image: "prefecthq/prefect:3.9.1-python3.12",
 		},
-		agent: resource.InstanceState{Machine: resource.Machine{ID: "i-0123456789abcdef0", Launched: time.Now()}},
+		agent: resource.InstanceState{EC2Instance: resource.EC2Instance{ID: "i-0123456789abcdef0", Launched: time.Now()}},
 	}
 }
 
@@ -51,7 +51,7 @@ func (f *flows) pool(t *testing.T) resource.Pool {
 		ID: f.id, Name: poolName, Limit: f.limit, Destroy: f.destroy,
 		Want: func() prefect.Defaults { return f.defaults },
 	}
-	if !f.unasked {
+	if !f.unknownState {
 		var err error
 		if p.API, err = prefect.New(f.config); err != nil {
 			t.Fatal(err)
@@ -212,8 +212,8 @@ func TestPoolOfOthers(t *testing.T) {
 		want string
 	}{
 		{"nobody's", map[string]any{"type": "ecs"}, "was created outside flowbed"},
-		{"another account's", map[string]any{"type": "ecs", "description": other.Describe("")}, "belongs to environment dev@us-east-1 of the account 999999999999"},
-		{"push", map[string]any{"type": "ecs:push"}, `is a push pool (ecs), which has no workers, and the agent needs one of type "ecs"`},
+		{"another account's", map[string]any{"type": "ecs", "description": other.Describe("")}, "belongs to environment dev@us-east-1 in account 999999999999"},
+		{"push", map[string]any{"type": "ecs:push"}, `is a push pool (ecs), which has no workers, but the agent needs one of type "ecs"`},
 		{"managed", map[string]any{"type": "prefect:managed"}, "is a managed pool"},
 		{"process", map[string]any{"type": "process"}, `is of type "process"`},
 	} {
@@ -269,7 +269,7 @@ func TestPoolPlanTimeErrors(t *testing.T) {
 		})
 	}
 	f := newFlows()
-	f.destroy, f.unasked = true, true
+	f.destroy, f.unknownState = true, true
 	if left, err := f.graph(t).Down(t.Context()); err != nil || !left.Empty() {
 		t.Errorf("down without a key: %v", err)
 	}
@@ -305,7 +305,7 @@ func TestPoolDeployedMeanwhile(t *testing.T) {
 	f.up(t)
 	f.server.Deploy(poolName, 1)
 	err := f.pool(t).Delete(t.Context(), resource.PoolState{})
-	if err == nil || f.server.Pool(poolName) == nil || err.Error() != "meanwhile a deployment uses it" {
+	if err == nil || f.server.Pool(poolName) == nil || !strings.HasPrefix(err.Error(), "the work pool now has 1 deployment → ") {
 		t.Errorf("%v", err)
 	}
 }
@@ -332,9 +332,9 @@ func TestPoolAdvice(t *testing.T) {
 		got = append(got, n.Severity.String()+": "+n.Text)
 	}
 	want := []string{
-		"warning: the pool is paused: no flow starts until it is resumed (prefect work-pool resume flowbed-dev)",
-		"warning: the template sets the family mine, and the agent may only run task definitions prefect_flowbed-dev_*",
-		"warning: the template sets the task definition arn:definition: its image, logs and secrets replace those of the environment",
+		"warning: the pool is paused, so no flows start → resume it (prefect work-pool resume flowbed-dev)",
+		"warning: the template sets the family mine, but the agent can run only task definitions named prefect_flowbed-dev_*",
+		"warning: the template sets the task definition arn:definition, which overrides the image, logs and secrets of the environment",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

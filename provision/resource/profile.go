@@ -13,8 +13,8 @@ import (
 	"github.com/flowbed/flowbed/provision/names"
 )
 
-// Profile is an instance profile with the one role that it holds: one step,
-// because an instance profile without a role gives an instance nothing.
+// Profile is an instance profile with its role. Both are one step, because an instance
+// profile without a role has no effect.
 type Profile struct {
 	API  *iam.Client
 	ID   Identity
@@ -22,12 +22,12 @@ type Profile struct {
 	Role provision.Ref[RoleState]
 }
 
-// ProfileState is an instance profile as it is found.
+// ProfileState is the actual state of an instance profile.
 type ProfileState struct {
 	Name, ARN string
-	ID        string // IAM's own id, another one if it is made again under the name
+	ID        string // IAM's unique id: a new profile with the same name has another one
 	Role      string // the name of its role; empty if it has none
-	RoleID    string // IAM's own id of the role
+	RoleID    string // IAM's unique id of the role
 	Tags      Tags
 }
 
@@ -45,7 +45,7 @@ var _ = awserr.Declare(awserr.Errors{
 		awserr.Transient: `DeleteConflict`,
 	},
 	Rules: []awserr.Rule{
-		// The profile already has its one role, because the reply to an earlier call was lost.
+		// The profile already has a role, because the reply to an earlier call was lost.
 		{Operation: "AddRoleToInstanceProfile", Code: "LimitExceeded", Class: awserr.Conflict},
 	},
 })
@@ -66,18 +66,19 @@ func (p Profile) Read(ctx context.Context) (s ProfileState, err error) {
 		return s, absentEntity("read instance profile", err)
 	}
 	s.Name, s.ARN = deref(out.InstanceProfile.InstanceProfileName), deref(out.InstanceProfile.Arn)
-	if !strings.HasPrefix(s.ARN, "arn:") { // its unique id, for a moment after the creation
+	if !strings.HasPrefix(s.ARN, "arn:") { // for a moment after the creation, IAM returns the unique id here
 		return ProfileState{}, fmt.Errorf("read instance profile: %w", provision.ErrAbsent)
 	}
 	s.ID = deref(out.InstanceProfile.InstanceProfileId)
-	for _, r := range out.InstanceProfile.Roles { // one at most
+	for _, r := range out.InstanceProfile.Roles { // there is at most one
 		s.Role, s.RoleID = deref(r.RoleName), deref(r.RoleId)
 	}
 	s.Tags = tagsOf(out.InstanceProfile.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
 	return s, nil
 }
 
-// Discover implements Discoverer. A spec cannot give a profile another name.
+// Discover implements Discoverer. It lists only names with our prefix, because a spec
+// cannot set the name of a profile.
 func (p Profile) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
 	failed := func(err error) ([]Found, error) {
 		return nil, fmt.Errorf("list instance profiles in %s: %w", p.ID.Region, err)
@@ -117,7 +118,7 @@ func (p Profile) Create(ctx context.Context) (*ProfileState, error) {
 		return nil, fmt.Errorf("create instance profile: %w", err)
 	}
 	have := p.Predicted()
-	have.Role, have.Tags = "", tags // the role comes next
+	have.Role, have.Tags = "", tags // Changes adds the role
 	return &have, nil
 }
 
@@ -125,11 +126,11 @@ func (p Profile) Create(ctx context.Context) (*ProfileState, error) {
 func (p Profile) Changes(have ProfileState) []provision.Change {
 	c := tagChange(have.Tags, p.ID.Tags(p.Name), false, tagger{p.setTags, p.dropTags})
 	role, ok := p.Role.Expect()
-	same := ok && strings.EqualFold(have.Role, role.Name) // IAM's names are unique whatever their case
-	// A role that was deleted and made again has the same name, but the profile
-	// still holds the one that is gone, which gives no credentials.
-	gone := same && have.RoleID != "" && role.ID != "" && have.RoleID != role.ID
-	if same && !gone {
+	same := ok && strings.EqualFold(have.Role, role.Name) // IAM's names are unique regardless of case
+	// A role that was deleted and created again has the same name, but the profile still
+	// refers to the deleted one, which gives no credentials.
+	deleted := same && have.RoleID != "" && role.ID != "" && have.RoleID != role.ID
+	if same && !deleted {
 		return c
 	}
 	change := provision.Change{
@@ -138,8 +139,8 @@ func (p Profile) Changes(have ProfileState) []provision.Change {
 	if ok {
 		change.To = provision.Text(role.Name)
 	}
-	if gone {
-		change.From, change.Why = provision.Text(have.RoleID), "the role was deleted and made again"
+	if deleted {
+		change.From, change.Why = provision.Text(have.RoleID), "the role was deleted and created again"
 	}
 	return append(c, change)
 }
@@ -156,11 +157,11 @@ func (p Profile) dropTags(ctx context.Context, keys []string) error {
 	return err
 }
 
-// setRole puts the role in the place of another, if there is one: a profile
-// holds one role, and AWS has no call that swaps it. If the profile has a role
-// already after all (ours, when the reply to an earlier call was lost), AWS says
-// LimitExceeded, which means: look again.
-func (p Profile) setRole(have, want string) do {
+// setRole first removes the existing role, if there is one: a profile can have only one
+// role, and AWS has no call that replaces it. If the profile already has a role, because
+// the reply to an earlier call was lost, AWS returns LimitExceeded. The engine then reads
+// again.
+func (p Profile) setRole(have, want string) doFunc {
 	return func(ctx context.Context) error {
 		if have != "" {
 			if err := p.removeRole(ctx, have); err != nil {

@@ -95,7 +95,7 @@ func (r Repository) Read(ctx context.Context) (s RepositoryState, err error) {
 		return s, absentRepository("read repository", err)
 	}
 	s.settings(out.Repositories[0])
-	err = atOnce(ctx,
+	err = parallel(ctx,
 		func(ctx context.Context) (err error) {
 			s.Tags, err = r.readTags(ctx, s.ARN)
 			return err
@@ -195,12 +195,12 @@ func (r Repository) Changes(have RepositoryState) []provision.Change {
 	if have.Name == "" {
 		c = append(c, provision.Change{Field: "encryption", To: provision.Text(string(types.EncryptionTypeAes256))})
 	}
-	c = append(c, differs("image tags", strings.ToLower(have.Mutability), strings.ToLower(string(r.mutability())), r.setMutability)...)
+	c = append(c, diffText("image tags", strings.ToLower(have.Mutability), strings.ToLower(string(r.mutability())), r.setMutability)...)
 	scan := ""
 	if have.Name != "" {
 		scan = onOff(have.ScanOnPush)
 	}
-	c = append(c, differs("scan on push", scan, onOff(r.ScanOnPush), r.setScanning)...)
+	c = append(c, diffText("scan on push", scan, onOff(r.ScanOnPush), r.setScanning)...)
 	if want := r.lifecycle(); have.Lifecycle != want {
 		c = append(c, provision.Change{
 			Field: "lifecycle policy", From: provision.JSON(have.Lifecycle), To: provision.JSON(want), Do: r.setLifecycle,
@@ -264,7 +264,7 @@ func (r Repository) CheckDelete(ctx context.Context, _ RepositoryState) ([]provi
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	images := counted(n, "image")
+	images := plural(n, "image")
 	if more {
 		images = "more than " + images
 	}

@@ -16,12 +16,12 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// Role is an IAM role with its inline policies and attachments: one step,
-// because none of them is of use without the others.
+// Role is an IAM role with its inline policies and attached managed policies. All are one
+// step, because none of them works without the others.
 //
-// What is attached to a role of ours beyond this is removed: a role must not be
-// able to do more than its plan says. On an account-wide role only the policies
-// named for this environment are ours.
+// Up removes all other policies from our own role: a role must not allow more than the
+// plan shows. In an account-wide role, only the inline policy with the environment's name
+// is ours.
 type Role struct {
 	API         *iam.Client
 	ID          Identity
@@ -29,21 +29,21 @@ type Role struct {
 	Description string
 	Trust       string   // the trust policy
 	Managed     []string // ARNs of managed policies
-	Shared      bool     // the name belongs to the whole account
+	Shared      bool     // the name is account-wide
 
-	// Inline returns the inline policies by name.
+	// Inline returns the inline policies by name. It may be nil.
 	Inline func() map[string]string
 
 	Names NameEntry
 }
 
-// RoleState is a role as it is found.
+// RoleState is the actual state of a role.
 type RoleState struct {
 	Name, ARN string
-	ID        string // IAM's own: a role that is deleted and made again gets another
+	ID        string // IAM's unique id: a new role with the same name has another one
 	Trust     string
-	Managed   []string          // sorted
-	Inline    map[string]string // decoded
+	Managed   []string          // ARNs, sorted
+	Inline    map[string]string // decoded policies by name
 	Tags      Tags
 }
 
@@ -83,10 +83,10 @@ func (r Role) Predicted() RoleState {
 	return RoleState{Name: r.Name, ARN: r.ID.ARN("iam", "", "role/"+r.Name)}
 }
 
-// Read implements provision.Resource. Its calls run at the same time.
+// Read implements provision.Resource. Its calls run in parallel.
 func (r Role) Read(ctx context.Context) (RoleState, error) {
 	s := RoleState{Inline: map[string]string{}}
-	err := atOnce(ctx,
+	err := parallel(ctx,
 		func(ctx context.Context) error { return r.readRole(ctx, &s) },
 		func(ctx context.Context) (err error) {
 			s.Managed, err = r.attached(ctx)
@@ -106,7 +106,7 @@ func (r Role) readRole(ctx context.Context, s *RoleState) error {
 		return absentEntity("read role", err)
 	}
 	s.Name, s.ARN, s.ID = deref(out.Role.RoleName), deref(out.Role.Arn), deref(out.Role.RoleId)
-	if !strings.HasPrefix(s.ARN, "arn:") { // its unique id, for a moment after the creation
+	if !strings.HasPrefix(s.ARN, "arn:") { // for a moment after the creation, IAM returns the unique id here
 		return fmt.Errorf("read role: %w", provision.ErrAbsent)
 	}
 	s.Tags = tagsOf(out.Role.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
@@ -114,9 +114,10 @@ func (r Role) readRole(ctx context.Context, s *RoleState) error {
 	return err
 }
 
-// Discover implements Discoverer. ListRoles leaves the tags out, and a call for
-// the tags of each role would be most of what a whole search costs; this one call
-// has them, and so finds roles under any name. What else it tells is not used.
+// Discover implements Discoverer. ListRoles does not return tags, and a call for the tags
+// of each role would be most of the cost of a search. GetAccountAuthorizationDetails
+// returns them in one call, so it finds roles with any name. Discover ignores the rest of
+// the reply.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
 func (r Role) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
 	pages := iam.NewGetAccountAuthorizationDetailsPaginator(r.API, &iam.GetAccountAuthorizationDetailsInput{
@@ -137,8 +138,8 @@ func (r Role) Discover(ctx context.Context, _ Recorded) (list []Found, err error
 	return list, nil
 }
 
-// decoded is a policy as it was written. IAM sends policies percent-encoded, and
-// the SDK for Go leaves them so; a plus sign stands for itself.
+// decoded decodes a policy: IAM returns policies percent-encoded, and the SDK for Go does
+// not decode them. A plus sign is not an encoded space.
 func decoded(document *string) (string, error) { return url.PathUnescape(deref(document)) }
 
 func (r Role) attached(ctx context.Context) (arns []string, err error) {
@@ -156,8 +157,8 @@ func (r Role) attached(ctx context.Context) (arns []string, err error) {
 	return arns, nil
 }
 
-// readInline reads the policies that are wanted without waiting for the list of
-// those that exist, and then what else the list names.
+// readInline reads the desired policies in parallel with the list of all policies, and
+// then the other policies in the list.
 func (r Role) readInline(ctx context.Context, into map[string]string) error {
 	wanted := slices.Sorted(maps.Keys(r.inline()))
 	docs := make([]string, len(wanted))
@@ -172,7 +173,7 @@ func (r Role) readInline(ctx context.Context, into map[string]string) error {
 			return err
 		})
 	}
-	if err := atOnce(ctx, calls...); err != nil {
+	if err := parallel(ctx, calls...); err != nil {
 		return err
 	}
 	for i, doc := range docs {
@@ -185,7 +186,7 @@ func (r Role) readInline(ctx context.Context, into map[string]string) error {
 			continue
 		}
 		if r.Shared && derived(name) {
-			into[name] = "" // another environment's: that it is there is all that matters
+			into[name] = "" // of another environment: its content does not matter
 			continue
 		}
 		doc, err := r.policy(ctx, name)
@@ -211,7 +212,7 @@ func (r Role) inlineNames(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// policy is one inline policy, or empty if there is none of that name.
+// policy returns an inline policy, or an empty text if the role has none with that name.
 func (r Role) policy(ctx context.Context, name string) (string, error) {
 	out, err := r.API.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &r.Name, PolicyName: &name})
 	if _, ok := errors.AsType[*types.NoSuchEntityException](err); ok {

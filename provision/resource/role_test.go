@@ -76,7 +76,7 @@ func TestProfileHoldsARoleThatIsGone(t *testing.T) {
 	}{
 		{"the same", "flowbed-dev-agent", "AROANEW", ""},
 		{"in another case", "Flowbed-Dev-Agent", "AROANEW", ""},
-		{"made again", "flowbed-dev-agent", "AROAOLD", "AROAOLD → flowbed-dev-agent, the role was deleted and made again"},
+		{"made again", "flowbed-dev-agent", "AROAOLD", "AROAOLD → flowbed-dev-agent, the role was deleted and created again"},
 		{"another", "other", "AROAOTHER", "other → flowbed-dev-agent, "},
 		{"none", "", "", " → flowbed-dev-agent, "},
 	} {
@@ -122,7 +122,7 @@ func TestSharedRoleOfOthers(t *testing.T) {
 	}
 	a := plan()
 	if len(a.Notes) != 1 || a.Notes[0].Severity != provision.Warn ||
-		!strings.Contains(a.Notes[0].Text, "AmazonSQSFullAccess, which flowbed did not put there") {
+		!strings.Contains(a.Notes[0].Text, "flowbed did not add the policy arn:aws:iam::aws:policy/AmazonSQSFullAccess") {
 		t.Errorf("with a policy from outside flowbed: the plan has %v %v, want one warning", a.Op, a.Notes)
 	}
 }
@@ -164,7 +164,7 @@ func TestRetention(t *testing.T) {
 	for _, c := range []struct {
 		days int
 		want string
-	}{{1, " → 1 day"}, {30, "1 day → 30 days"}, {0, "30 days → for ever"}, {0, ""}} {
+	}{{1, " → 1 day"}, {30, "1 day → 30 days"}, {0, "30 days → forever"}, {0, ""}} {
 		l.Days = c.days
 		p, err := graphOf(l).Plan(t.Context())
 		if err != nil {

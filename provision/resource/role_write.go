@@ -21,7 +21,7 @@ func (r Role) tags() Tags {
 	return r.ID.Tags(r.Name)
 }
 
-// inline is what Inline wants.
+// inline calls Inline, if it is set.
 func (r Role) inline() map[string]string {
 	if r.Inline == nil {
 		return nil
@@ -52,17 +52,17 @@ func iamTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 // Changes implements provision.Resource.
 func (r Role) Changes(have RoleState) []provision.Change {
 	tags := tagChange(have.Tags, r.tags(), r.Shared, tagger{r.setTags, r.dropTags})
-	if !r.Shared { // where the claim comes first, so that no policy of ours stays without one
+	if !r.Shared { // a shared role needs our claim first, so that no policy of ours is without one
 		independent(tags)
 	}
 	return append(tags, independent(r.policyChanges(have))...)
 }
 
 func (r Role) policyChanges(have RoleState) (c []provision.Change) {
-	c = append(c, differsPolicy("trust policy", have.Trust, r.Trust, r.setTrust)...)
+	c = append(c, diffPolicy("trust policy", have.Trust, r.Trust, r.setTrust)...)
 	want := r.inline()
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		c = append(c, differsPolicy("policy "+name, have.Inline[name], want[name], r.putPolicy(name, want[name]))...)
+		c = append(c, diffPolicy("policy "+name, have.Inline[name], want[name], r.putPolicy(name, want[name]))...)
 	}
 	for _, arn := range r.Managed {
 		if !slices.Contains(have.Managed, arn) {
@@ -100,37 +100,37 @@ func (r Role) setTrust(ctx context.Context) error {
 	return err
 }
 
-func (r Role) putPolicy(name, doc string) do {
+func (r Role) putPolicy(name, doc string) doFunc {
 	return func(ctx context.Context) error {
 		_, err := r.API.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &r.Name, PolicyName: &name, PolicyDocument: &doc})
 		return err
 	}
 }
 
-func (r Role) deletePolicy(name string) do {
+func (r Role) deletePolicy(name string) doFunc {
 	return func(ctx context.Context) error {
 		_, err := r.API.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &r.Name, PolicyName: &name})
 		return err
 	}
 }
 
-func (r Role) attach(arn string) do {
+func (r Role) attach(arn string) doFunc {
 	return func(ctx context.Context) error {
 		_, err := r.API.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &r.Name, PolicyArn: &arn})
 		return err
 	}
 }
 
-func (r Role) detach(arn string) do {
+func (r Role) detach(arn string) doFunc {
 	return func(ctx context.Context) error {
 		_, err := r.API.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &r.Name, PolicyArn: &arn})
 		return err
 	}
 }
 
-// Delete implements provision.Resource. On an account-wide role it first
-// withdraws this environment's policies and claim; the engine looks again, and
-// calls once more if nobody else is left.
+// Delete implements provision.Resource. On an account-wide role, it first removes only this
+// environment's policies and claim. The engine reads again, and calls Delete a second time
+// if nobody else has a claim.
 func (r Role) Delete(ctx context.Context, have RoleState) error {
 	if r.Shared && slices.Contains(have.Owner().Claims, r.ID.Owner()) {
 		return r.release(ctx, have)
@@ -155,8 +155,8 @@ func (r Role) Delete(ctx context.Context, have RoleState) error {
 	return nil
 }
 
-// holders names the instance profiles that hold the role: it cannot be deleted
-// as long as there are any, and AWS does not say which.
+// holders names the instance profiles that contain the role. IAM does not delete a role in
+// an instance profile, and its error does not name the profile.
 func (r Role) holders(ctx context.Context) string {
 	out, err := r.API.ListInstanceProfilesForRole(ctx, &iam.ListInstanceProfilesForRoleInput{RoleName: &r.Name})
 	if err != nil || len(out.InstanceProfiles) == 0 {
@@ -182,8 +182,8 @@ func (r Role) release(ctx context.Context, have RoleState) error {
 	return awserr.Gone(err)
 }
 
-// Permissions are what the calls need. Only the role's own managed policies may be
-// attached, but any may be detached.
+// Permissions are what the calls need. They allow attaching only the managed policies of
+// the role, but detaching all.
 func (r Role) Permissions() Permissions {
 	arn := r.Predicted().ARN
 	p := Permissions{

@@ -14,13 +14,13 @@ import (
 type Rule struct {
 	Protocol    string // "tcp", "udp", "icmp", …, or "-1" for all
 	From, To    int32  // ports
-	Peer        string // a range of addresses, a prefix list, a group, or account/group if that is another's
+	Peer        string // a CIDR range, a prefix list, a group, or account/group for a group of another account
 	Description string
 }
 
-var everything = Rule{Protocol: "-1", Peer: "0.0.0.0/0"}
+var allTraffic = Rule{Protocol: "-1", Peer: "0.0.0.0/0"}
 
-// same reports whether EC2 takes two rules for one: whatever their description.
+// same reports whether two rules are the same for EC2, which ignores descriptions.
 func (r Rule) same(o Rule) bool {
 	r.Description, o.Description = "", ""
 	return r == o
@@ -49,36 +49,36 @@ func (r Rule) permission() []types.IpPermission {
 	if r.Protocol != "-1" {
 		p.FromPort, p.ToPort = &r.From, &r.To
 	}
-	var about *string
+	var description *string
 	if r.Description != "" {
-		about = &r.Description
+		description = &r.Description
 	}
-	account, group, foreign := strings.Cut(r.Peer, "/sg-")
+	account, group, otherAccount := strings.Cut(r.Peer, "/sg-")
 	switch cidr, err := netip.ParsePrefix(r.Peer); {
-	case foreign:
-		p.UserIdGroupPairs = []types.UserIdGroupPair{{UserId: &account, GroupId: new("sg-" + group), Description: about}}
+	case otherAccount:
+		p.UserIdGroupPairs = []types.UserIdGroupPair{{UserId: &account, GroupId: new("sg-" + group), Description: description}}
 	case strings.HasPrefix(r.Peer, "sg-"):
-		p.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: &r.Peer, Description: about}}
+		p.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: &r.Peer, Description: description}}
 	case strings.HasPrefix(r.Peer, "pl-"):
-		p.PrefixListIds = []types.PrefixListId{{PrefixListId: &r.Peer, Description: about}}
+		p.PrefixListIds = []types.PrefixListId{{PrefixListId: &r.Peer, Description: description}}
 	case err == nil && cidr.Addr().Is6():
-		p.Ipv6Ranges = []types.Ipv6Range{{CidrIpv6: &r.Peer, Description: about}}
+		p.Ipv6Ranges = []types.Ipv6Range{{CidrIpv6: &r.Peer, Description: description}}
 	default:
-		p.IpRanges = []types.IpRange{{CidrIp: &r.Peer, Description: about}}
+		p.IpRanges = []types.IpRange{{CidrIp: &r.Peer, Description: description}}
 	}
 	return []types.IpPermission{p}
 }
 
-// rulesOf takes permissions apart, in an order of our own. Ranges are written
-// without host bits, as EC2 promises to. The account is the group's own.
+// rulesOf splits permissions into rules with one peer each, sorted. It clears the host bits
+// of ranges, as EC2 does. Account is the group's own account.
 func rulesOf(list []types.IpPermission, account string) (rules []Rule) {
 	for _, p := range list {
 		r := Rule{Protocol: deref(p.IpProtocol), From: deref(p.FromPort), To: deref(p.ToPort)}
-		if r.Protocol == "-1" { // some answers have ports of -1 here
+		if r.Protocol == "-1" { // some replies have ports of -1 here
 			r.From, r.To = 0, 0
 		}
-		add := func(peer, about *string) {
-			r.Peer, r.Description = deref(peer), deref(about)
+		add := func(peer, description *string) {
+			r.Peer, r.Description = deref(peer), deref(description)
 			if cidr, err := netip.ParsePrefix(r.Peer); err == nil {
 				r.Peer = cidr.Masked().String()
 			}

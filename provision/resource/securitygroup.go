@@ -16,18 +16,18 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// SecurityGroup is a security group that lets in exactly what it says: a rule
-// that somebody else has added is taken out again. It lets out everything, as
-// EC2 sets it up, because the agent installs packages and talks to AWS.
+// SecurityGroup is a security group with exactly these ingress rules: up removes all
+// others. Its egress rule allows all traffic, as in every new group, because the agent
+// installs packages and calls AWS.
 type SecurityGroup struct {
 	API         *ec2.Client
 	ID          Identity
 	Name        string
-	Description string // cannot be changed later
-	VPC         string // the id, if the spec names it: a policy can be narrowed to it
+	Description string // EC2 cannot change it later
+	VPC         string // the id in the spec, if any: a policy can be limited to it
 	Network     provision.Ref[NetworkState]
 	Ingress     []Ingress
-	Among       bool // what is in the group can reach what else is in it
+	Self        bool // members of the group can reach each other
 
 	// Caller, if it is set, is the range that may reach port 22.
 	Caller provision.Ref[netip.Prefix]
@@ -35,7 +35,7 @@ type SecurityGroup struct {
 	Reader *GroupReader // of the environment's groups; nil reads this one alone
 }
 
-// Ingress lets a range of addresses reach a port.
+// Ingress allows a CIDR range to reach a port.
 type Ingress struct {
 	Protocol    string // "tcp" or "udp"
 	Port        int
@@ -43,11 +43,11 @@ type Ingress struct {
 	Description string
 }
 
-// SecurityGroupState is a security group as it is found.
+// SecurityGroupState is the actual state of a security group.
 type SecurityGroupState struct {
 	ID, VPC string
-	Rules   []Rule // that let in
-	Egress  []Rule // that let out
+	Rules   []Rule // ingress rules
+	Egress  []Rule // egress rules
 	Tags    Tags
 }
 
@@ -69,9 +69,8 @@ var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
 // Owner implements provision.State.
 func (s SecurityGroupState) Owner() provision.Owner { return s.Tags.Owner() }
 
-// Read implements provision.Resource. A name is unique in a VPC only, and a
-// removal must find the group without knowing the VPC: of several groups with
-// the name, ours is meant.
+// Read implements provision.Resource. Down must find the group without knowing the VPC, but
+// a name is unique only in a VPC. If several groups have the name, Read returns ours.
 func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err error) {
 	var ours, others []SecurityGroupState
 	list, err := g.Reader.read(ctx, g.API, g.Name)
@@ -91,7 +90,7 @@ func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err erro
 	}
 	switch {
 	case len(ours) > 1:
-		return s, fmt.Errorf("there are several security groups %s of this environment: %s in %s and %s in %s; delete the one that is not in use",
+		return s, fmt.Errorf("environment has several security groups named %s: %s in %s and %s in %s → delete those that are not in use",
 			g.Name, ours[0].ID, ours[0].VPC, ours[1].ID, ours[1].VPC)
 	case len(ours) == 1:
 		return ours[0], nil
@@ -103,7 +102,7 @@ func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err erro
 
 // Discover implements Discoverer.
 func (g SecurityGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
-	pages := ec2.NewDescribeSecurityGroupsPaginator(g.API, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{anyOfOurs()}})
+	pages := ec2.NewDescribeSecurityGroupsPaginator(g.API, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{hasOwnerTag()}})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -130,17 +129,17 @@ func (g SecurityGroup) Create(ctx context.Context) (*SecurityGroupState, error) 
 	if err != nil {
 		return nil, fmt.Errorf("create security group: %w", err)
 	}
-	// EC2 lets a new group's traffic out: https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html
-	return &SecurityGroupState{ID: deref(out.GroupId), VPC: n.VPC, Egress: []Rule{everything}, Tags: tags}, nil
+	// A new group allows all egress: https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html
+	return &SecurityGroupState{ID: deref(out.GroupId), VPC: n.VPC, Egress: []Rule{allTraffic}, Tags: tags}, nil
 }
 
-// want are the rules that let in, of the group with the id; known is false while
-// the caller's address is not known.
+// want returns the desired ingress rules of the group with this id; known is false if the
+// caller's address is not known yet.
 func (g SecurityGroup) want(id string) (rules []Rule, known bool) {
 	for _, i := range g.Ingress {
 		rules = append(rules, Rule{i.Protocol, int32(i.Port), int32(i.Port), i.CIDR.Masked().String(), i.Description})
 	}
-	if g.Among {
+	if g.Self {
 		rules = append(rules, Rule{Protocol: "-1", Peer: cmp.Or(id, "the group itself"), Description: "each other"})
 	}
 	if !g.Caller.Set() {
@@ -153,8 +152,8 @@ func (g SecurityGroup) want(id string) (rules []Rule, known bool) {
 	return rules, known
 }
 
-// Changes implements provision.Resource. New rules come before the end of old
-// ones: a moved address does not lock anybody out in between.
+// Changes implements provision.Resource. It adds new rules before it removes old ones, so
+// that a changed address locks nobody out in between.
 func (g SecurityGroup) Changes(have SecurityGroupState) []provision.Change {
 	c := tagChange(have.Tags, g.ID.Tags(g.Name), false, g.tagger(have.ID))
 	if have.ID == "" {
@@ -180,21 +179,21 @@ func (g SecurityGroup) Changes(have SecurityGroupState) []provision.Change {
 			c = append(c, provision.Change{Field: "ingress", From: provision.Text(r.String()), Do: g.revoke(have.ID, r)})
 		}
 	}
-	if !slices.ContainsFunc(have.Egress, everything.same) {
-		c = append(c, provision.Change{Field: "egress", To: provision.Text(everything.String()), Do: g.authorizeEgress(have.ID)})
+	if !slices.ContainsFunc(have.Egress, allTraffic.same) {
+		c = append(c, provision.Change{Field: "egress", To: provision.Text(allTraffic.String()), Do: g.authorizeEgress(have.ID)})
 	}
 	return c
 }
 
-// Validate implements provision.Validator. A group cannot move, and what is in it
-// cannot be in a group of another VPC.
+// Validate implements provision.Validator. EC2 cannot move a group to another VPC, and an
+// interface can use only groups of its own VPC.
 func (g SecurityGroup) Validate(have SecurityGroupState, found bool) []provision.Note {
 	n, ok := g.Network.Get()
 	if !found || !ok || have.VPC == n.VPC {
 		return nil
 	}
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
-		"%s is in %s, and the environment is to be in %s: run `flowbed down` before moving it to another VPC", have.ID, have.VPC, n.VPC)}}
+		"%s is in %s, but the config file selects %s → run `flowbed down` first, then up in the new VPC", have.ID, have.VPC, n.VPC)}}
 }
 
 func (g SecurityGroup) tagger(id string) tagger {
@@ -207,21 +206,21 @@ func (g SecurityGroup) tagger(id string) tagger {
 	}
 }
 
-func (g SecurityGroup) authorize(id string, r Rule) do {
+func (g SecurityGroup) authorize(id string, r Rule) doFunc {
 	return func(ctx context.Context) error {
 		_, err := g.API.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &id, IpPermissions: r.permission()})
 		return err
 	}
 }
 
-func (g SecurityGroup) authorizeEgress(id string) do {
+func (g SecurityGroup) authorizeEgress(id string) doFunc {
 	return func(ctx context.Context) error {
-		_, err := g.API.AuthorizeSecurityGroupEgress(ctx, &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &id, IpPermissions: everything.permission()})
+		_, err := g.API.AuthorizeSecurityGroupEgress(ctx, &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &id, IpPermissions: allTraffic.permission()})
 		return err
 	}
 }
 
-func (g SecurityGroup) describe(id string, r Rule) do {
+func (g SecurityGroup) describe(id string, r Rule) doFunc {
 	return func(ctx context.Context) error {
 		_, err := g.API.UpdateSecurityGroupRuleDescriptionsIngress(ctx, &ec2.UpdateSecurityGroupRuleDescriptionsIngressInput{
 			GroupId: &id, IpPermissions: r.permission(),
@@ -230,7 +229,7 @@ func (g SecurityGroup) describe(id string, r Rule) do {
 	}
 }
 
-func (g SecurityGroup) revoke(id string, r Rule) do {
+func (g SecurityGroup) revoke(id string, r Rule) doFunc {
 	return func(ctx context.Context) error {
 		_, err := g.API.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: &id, IpPermissions: r.permission()})
 		return awserr.Gone(err)
@@ -243,14 +242,14 @@ func (g SecurityGroup) Delete(ctx context.Context, have SecurityGroupState) erro
 	return awserr.Gone(err)
 }
 
-// Explain implements provision.Explainer: it names what holds on to the group.
+// Explain implements provision.Explainer: it names what still uses the group.
 func (g SecurityGroup) Explain(ctx context.Context, have SecurityGroupState) string {
-	var held []string
+	var users []string
 	if out, err := g.API.DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{
 		Filters: []types.Filter{filter("group-id", have.ID)},
 	}); err == nil {
 		for _, n := range out.NetworkInterfaces {
-			held = append(held, describeInterface(n))
+			users = append(users, describeInterface(n))
 		}
 	}
 	if out, err := g.API.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
@@ -258,14 +257,14 @@ func (g SecurityGroup) Explain(ctx context.Context, have SecurityGroupState) str
 	}); err == nil {
 		for _, o := range out.SecurityGroups {
 			if deref(o.GroupId) != have.ID {
-				held = append(held, fmt.Sprintf("a rule of %s (%s) that lets it in", deref(o.GroupId), deref(o.GroupName)))
+				users = append(users, fmt.Sprintf("an ingress rule of %s (%s)", deref(o.GroupId), deref(o.GroupName)))
 			}
 		}
 	}
-	if len(held) == 0 {
+	if len(users) == 0 {
 		return ""
 	}
-	return have.ID + " is used by " + strings.Join(held, "; ")
+	return have.ID + " is used by " + strings.Join(users, "; ")
 }
 
 func describeInterface(n types.NetworkInterface) string {

@@ -10,10 +10,10 @@ const (
 	exampleVPC   = "vpc-0123456789abcdef0"
 )
 
-// Permissions are what the calls need. A group has no name in its ARN.
+// Permissions are what the calls need. The ARN of a group has its id, not its name.
 func (g SecurityGroup) Permissions() Permissions {
 	vpc := on(g.ID.ec2("vpc/"+cmp.Or(g.VPC, "*")), "ec2:CreateSecurityGroup").like(g.ID.ec2("vpc/" + cmp.Or(g.VPC, exampleVPC)))
-	interfaces := on("*", "ec2:DescribeNetworkInterfaces") // to explain what a step waits for
+	interfaces := on("*", "ec2:DescribeNetworkInterfaces") // for Explain
 	return Permissions{
 		Read: []Permission{on("*", "ec2:DescribeSecurityGroups")},
 		Build: slices.Concat([]Permission{

@@ -170,7 +170,7 @@ func TestGroupDoesNotMove(t *testing.T) {
 		s := e.up(t)
 		e.vpc = anotherVPC(t, e.api())
 		a := e.plan(t)
-		want := s.ID + " is in " + s.VPC + ", and the environment is to be in " + e.vpc
+		want := s.ID + " is in " + s.VPC + ", but the config file selects " + e.vpc
 		if len(a.Notes) != 1 || a.Notes[0].Severity != provision.Error || !strings.HasPrefix(a.Notes[0].Text, want) {
 			t.Errorf("the plan notes %v", a.Notes)
 		}

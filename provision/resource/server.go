@@ -7,14 +7,14 @@ import (
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
-// Server is a Server of Prefect 1, or what is compatible. It is looked at before
-// anything is built, so that a wrong address or key is known then.
+// Server checks the API of a Prefect 1 Server, or of a compatible backend, so that a wrong
+// URL or key stops up before it changes anything.
 type Server struct {
 	API     *prefect.Client
-	Tenants bool // it must have a tenant, without which a Server refuses agents
+	Tenants bool // require a tenant: a Prefect Server without one rejects agents
 }
 
-// ServerState is what is known of a Server.
+// ServerState is what Server read from the API.
 type ServerState struct{ Tenants int }
 
 // Read implements provision.DataSource.
@@ -25,10 +25,10 @@ func (s Server) Read(ctx context.Context) (ServerState, error) {
 	}
 	n, err := s.API.Tenants(ctx)
 	if err == nil && n == 0 {
-		err = errors.New("the Prefect Server has no tenant, and refuses agents: run prefect server create-tenant --name default")
+		err = errors.New("the Prefect Server has no tenant, so it rejects agents → create one (prefect server create-tenant --name default)")
 	}
 	return ServerState{Tenants: n}, err
 }
 
-// Permissions are none: it asks Prefect, not AWS.
+// Permissions are none: the calls go to Prefect, not to AWS.
 func (Server) Permissions() Permissions { return Permissions{} }

@@ -18,18 +18,18 @@ type Shell struct {
 	Instance string
 }
 
-// ErrUnmanaged means that Systems Manager does not reach the instance.
+// ErrUnmanaged means that Systems Manager cannot reach the instance.
 var ErrUnmanaged = errors.New("not managed by Systems Manager")
 
 const (
-	commandLook  = time.Second     // between two looks at a command
-	commandTime  = 5 * time.Minute // for a script, and for its delivery
-	commandFresh = time.Minute     // for which a command may be unknown
+	pollInterval   = time.Second     // between two calls for the result of a command
+	commandTimeout = 5 * time.Minute // for the delivery and the run of a script
+	commandLag     = time.Minute     // how long AWS may not know a new command
 )
 
-// Run runs a script, waits for its end, and returns what it has printed. Of a
-// long output that is the first 24,000 characters. A script that ends with an
-// error is an error, which holds the output.
+// Run runs a script, waits until it ends, and returns its output: the first 24,000
+// characters of stdout and stderr. If the script fails, Run returns an error with the
+// output. The error wraps ErrUnmanaged if Systems Manager cannot reach the instance.
 func (s Shell) Run(ctx context.Context, script string) (string, error) {
 	if err := s.managed(ctx); err != nil {
 		return "", err
@@ -37,7 +37,7 @@ func (s Shell) Run(ctx context.Context, script string) (string, error) {
 	sent, err := s.API.SendCommand(ctx, &ssm.SendCommandInput{
 		DocumentName: new("AWS-RunShellScript"), InstanceIds: []string{s.Instance},
 		Parameters:     map[string][]string{"commands": {script}},
-		TimeoutSeconds: new(int32(60)), // for its delivery
+		TimeoutSeconds: new(int32(60)), // for the delivery
 		Comment:        new("flowbed"),
 	})
 	if err != nil {
@@ -52,7 +52,7 @@ func (s Shell) Run(ctx context.Context, script string) (string, error) {
 		switch {
 		case ctx.Err() != nil:
 			return "", context.Cause(ctx)
-		case unknown && time.Since(begun) < commandFresh: // not visible yet
+		case unknown && time.Since(begun) < commandLag: // not visible yet
 		case err != nil:
 			return "", fmt.Errorf("read command on %s: %w", s.Instance, err)
 		default:
@@ -60,18 +60,18 @@ func (s Shell) Run(ctx context.Context, script string) (string, error) {
 				return text, err
 			}
 		}
-		if time.Since(begun) > commandTime {
-			return "", fmt.Errorf("run command on %s: no end within %s", s.Instance, commandTime)
+		if time.Since(begun) > commandTimeout {
+			return "", fmt.Errorf("run command on %s: no result after %s", s.Instance, commandTimeout)
 		}
 		select {
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
-		case <-time.After(commandLook):
+		case <-time.After(pollInterval):
 		}
 	}
 }
 
-// outcome says whether a command has ended, and how.
+// outcome reports whether a command has ended, and returns its result.
 func (s Shell) outcome(out *ssm.GetCommandInvocationOutput) (text string, ended bool, err error) {
 	text = strings.TrimSpace(deref(out.StandardOutputContent) + "\n" + deref(out.StandardErrorContent))
 	switch out.Status {
@@ -88,27 +88,27 @@ func (s Shell) outcome(out *ssm.GetCommandInvocationOutput) (text string, ended 
 	return text, true, err
 }
 
-// managed asks whether the instance's agent is there, so that a command for an
-// instance without one is not sent in vain.
+// managed checks whether the SSM agent of the instance is online. Otherwise a command would
+// wait for it until a timeout.
 func (s Shell) managed(ctx context.Context) error {
 	out, err := s.API.DescribeInstanceInformation(ctx, &ssm.DescribeInstanceInformationInput{
 		Filters: []types.InstanceInformationStringFilter{{Key: new("InstanceIds"), Values: []string{s.Instance}}},
 	})
 	switch {
 	case err != nil:
-		return fmt.Errorf("ask Systems Manager about %s: %w", s.Instance, err)
+		return fmt.Errorf("read Systems Manager status of %s: %w", s.Instance, err)
 	case len(out.InstanceInformationList) == 0:
-		return fmt.Errorf("%s has not registered: it does so some minutes after its start, and needs a way to AWS's endpoints: %w",
+		return fmt.Errorf("%s is %w → wait some minutes after a launch; otherwise check its network: it needs access to AWS's endpoints",
 			s.Instance, ErrUnmanaged)
 	case out.InstanceInformationList[0].PingStatus != types.PingStatusOnline:
 		seen := deref(out.InstanceInformationList[0].LastPingDateTime).UTC().Format(time.DateTime)
-		return fmt.Errorf("%s was last heard of at %s UTC: %w", s.Instance, seen, ErrUnmanaged)
+		return fmt.Errorf("%s is %w: its last ping was at %s UTC", s.Instance, ErrUnmanaged, seen)
 	}
 	return nil
 }
 
-// Console is what an instance has said on its console about its setup: the lines
-// that are marked for that, or else the last ones.
+// Console returns what the agent's setup wrote to the console of an instance: the lines
+// that the setup marked, or else the last lines.
 func Console(ctx context.Context, api *ec2.Client, instance string) string {
 	return explainConsole(ctx, api, instance)
 }

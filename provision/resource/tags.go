@@ -9,31 +9,31 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// The tag keys that are ours. Every other key on an object is somebody else's
-// and stays as it is.
+// The tag keys of flowbed. It never changes tags with other keys, except those of the spec.
 const (
 	KeyEnvironment = "flowbed:environment" // the environment's name
-	KeyRegion      = "flowbed:region"      // its region: IAM's names are not regional
+	KeyRegion      = "flowbed:region"      // its region: IAM's objects have none of their own
 	KeyManagedBy   = "flowbed:managed-by"  // always "flowbed"
-	KeyVersion     = "flowbed:version"     // the version that made the object
+	KeyVersion     = "flowbed:version"     // the version that created the object
 	claimPrefix    = "flowbed:claim:"      // + owner, on account-wide objects
 )
 
-// Identity is the environment for which resources are made.
+// Identity identifies the environment and its account and region, and has the tags for
+// its objects.
 type Identity struct {
 	Env       string
 	Account   string
 	Region    string
 	Partition string // "aws", "aws-cn" or "aws-us-gov"
-	Version   string // of this program
-	Extra     Tags   // the tags of the spec
+	Version   string // of flowbed
+	Extra     Tags   // the tags in the spec
 	Life      *Lifetime
 }
 
-// Owner is the environment's name as the engine knows it.
+// Owner is the name of the environment in provision.Owner: name@region.
 func (i Identity) Owner() string { return i.Env + "@" + i.Region }
 
-// Tags are what an object of the given name carries from its creation.
+// Tags returns the desired tags of an object with this name.
 func (i Identity) Tags(name string) Tags {
 	t := Tags{"Name": comma.Replace(name)}
 	maps.Copy(t, i.Extra)
@@ -44,8 +44,8 @@ func (i Identity) Tags(name string) Tags {
 	return t
 }
 
-// SharedTags are Tags for an account-wide object, with the environment's claim.
-// Its life does not end with that of the environment which made it.
+// SharedTags returns Tags for an account-wide object, with the environment's claim and
+// without an expiry: the object may outlive the environment that created it.
 func (i Identity) SharedTags(name string) Tags {
 	i.Life = nil
 	t := i.Tags(name)
@@ -55,15 +55,15 @@ func (i Identity) SharedTags(name string) Tags {
 
 func (i Identity) claim() string { return claimPrefix + i.Owner() }
 
-// ARN is the name of an object of this account; region may be empty.
+// ARN is the ARN of an object in this account; region may be empty.
 func (i Identity) ARN(service, region, object string) string {
 	return strings.Join([]string{"arn", i.Partition, service, region, i.Account, object}, ":")
 }
 
-// Tags are an object's tags.
+// Tags are the tags of an object.
 type Tags map[string]string
 
-// Owner reads the owner from the tags.
+// Owner returns the owner and the claims in the tags.
 func (t Tags) Owner() (o provision.Owner) {
 	if t[KeyManagedBy] == "flowbed" && t[KeyEnvironment] != "" {
 		o.By = t[KeyEnvironment] + "@" + t[KeyRegion]
@@ -76,8 +76,7 @@ func (t Tags) Owner() (o provision.Owner) {
 	return o
 }
 
-// text is a stable rendering, without the version: an object keeps the version
-// that made it.
+// text renders the tags in sorted order. It leaves out the version, which never changes.
 func (t Tags) text() string {
 	var b []string
 	for _, k := range slices.Sorted(maps.Keys(t)) {
@@ -88,9 +87,9 @@ func (t Tags) text() string {
 	return strings.Join(b, ", ")
 }
 
-// given are the tags without those that every object of ours carries, and that
-// would fill the plan of a creation.
-func (t Tags) given() Tags {
+// withoutOwnerTags leaves out the tags that all our objects have: they would fill the plan
+// of a creation.
+func (t Tags) withoutOwnerTags() Tags {
 	g := maps.Clone(t)
 	for _, k := range []string{KeyEnvironment, KeyRegion, KeyManagedBy, KeyVersion, KeyExpires} {
 		delete(g, k)
@@ -98,8 +97,8 @@ func (t Tags) given() Tags {
 	return g
 }
 
-// missing is what of want is not so in t. An account-wide object keeps the tags
-// of the environment that made it; to those who join it only the claim matters.
+// missing returns those tags of want that t does not have. An account-wide object keeps the
+// tags of the environment that created it: others need only their claim.
 func (t Tags) missing(want Tags, shared bool) Tags {
 	joined := shared && t.Owner().By != ""
 	m := Tags{}
@@ -114,15 +113,15 @@ func (t Tags) missing(want Tags, shared bool) Tags {
 	return m
 }
 
-// tagger writes the tags of one object, and no other tags than the given ones.
+// tagger sets and removes tags of one object. It does not change other tags.
 type tagger struct {
 	set  func(context.Context, Tags) error
 	drop func(ctx context.Context, keys []string) error
 }
 
-// tagChange is the difference between tags, if there is one.
+// tagChange returns the changes of tags, if there are any.
 func tagChange(have, want Tags, shared bool, w tagger) (c []provision.Change) {
-	if keys, was := have.spent(want); len(keys) > 0 && !shared {
+	if keys, was := have.stale(want); len(keys) > 0 && !shared {
 		c = append(c, provision.Change{
 			Field: "tags", From: provision.Text(was), Do: func(ctx context.Context) error { return w.drop(ctx, keys) },
 		})
@@ -139,7 +138,7 @@ func tagChange(have, want Tags, shared bool, w tagger) (c []provision.Change) {
 	}
 	to := m
 	if len(have) == 0 {
-		to = m.given()
+		to = m.withoutOwnerTags()
 	}
 	return append(c, provision.Change{
 		Field: "tags", From: provision.Text(was.text()), To: provision.Text(to.text()),
@@ -147,7 +146,7 @@ func tagChange(have, want Tags, shared bool, w tagger) (c []provision.Change) {
 	})
 }
 
-// tagList converts tags to a service's type, in a stable order.
+// tagList converts tags to the type of a service, in sorted order.
 func tagList[T any](t Tags, one func(k, v string) T) []T {
 	list := make([]T, 0, len(t))
 	for _, k := range slices.Sorted(maps.Keys(t)) {
@@ -156,7 +155,7 @@ func tagList[T any](t Tags, one func(k, v string) T) []T {
 	return list
 }
 
-// tagsOf converts a service's type to tags.
+// tagsOf converts the type of a service to tags.
 func tagsOf[T any](list []T, one func(T) (k, v *string)) Tags {
 	t := make(Tags, len(list))
 	for _, e := range list {

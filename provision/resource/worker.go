@@ -14,35 +14,34 @@ import (
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
-// skew is how far the clocks of AWS and of Prefect may differ.
-const skew = 30 * time.Second
+// maxClockSkew is how far the clocks of AWS and of Prefect may differ.
+const maxClockSkew = 30 * time.Second
 
-// Worker is the agent's worker, as Prefect sees it. Nothing is called to make
-// one: the instance does that, and up waits until the API lists it.
+// Worker is the agent's worker in Prefect. The instance starts it, and up waits until the
+// API lists it as online.
 type Worker struct {
-	API   *prefect.Client // nil if the API cannot be asked; then Destroy must be set
-	EC2   *ec2.Client     // for the console, when the worker does not come
+	API   *prefect.Client // nil if flowbed has no access to the API; then Destroy must be set
+	EC2   *ec2.Client     // to read the console if the worker does not come online
 	ID    Identity
 	Pool  string
-	Agent provision.Ref[InstanceState] // that must run the worker; not needed with Destroy
+	Agent provision.Ref[InstanceState] // that runs the worker; not needed with Destroy
 	Wait  time.Duration                // how long up waits
 	After []provision.Edge
 
-	// Version1 says that the API is a Server of Prefect 1, whose agents are in no
-	// pool.
+	// Version1 means that the API is that of Prefect 1, where agents have no work pool.
 	Version1 bool
 
-	// Destroy means that the worker's records are to be deleted: Read looks for what
-	// workers of this environment have left, without asking for an instance.
+	// Destroy means that the run deletes the worker records. Read then finds the records
+	// of all workers of this environment, and does not need the instance.
 	Destroy bool
 }
 
-// WorkerState is a worker as it is found.
+// WorkerState is the actual state of a worker.
 type WorkerState struct {
-	Name     string // that is looked for
+	Name     string // of the worker on the current instance
 	Instance string
 	Status   string   // "online", "offline", or "not seen" since the launch
-	Stale    []string // rows of earlier instances, sorted
+	Stale    []string // the names in records of earlier instances, sorted
 
 	owner string
 }
@@ -54,12 +53,12 @@ var (
 	_ provision.Labelled               = WorkerState{}
 )
 
-// Owner implements provision.State: the name is the environment's.
+// Owner implements provision.State: the names of workers contain that of the environment.
 func (s WorkerState) Owner() provision.Owner { return provision.Owner{By: s.owner} }
 
 func (w Worker) name(instance string) string { return w.ID.Names().Worker(instance) }
 
-// ours reports whether a row is that of an instance of this environment.
+// ours reports whether a record belongs to an instance of this environment.
 func (w Worker) ours(row string) bool {
 	return regexp.MustCompile(`^` + regexp.QuoteMeta(w.ID.Env) + `-i-[0-9a-f]{8,17}$`).MatchString(row)
 }
@@ -70,14 +69,14 @@ func (w Worker) Patience() time.Duration { return w.Wait }
 // Read implements provision.Resource.
 func (w Worker) Read(ctx context.Context) (WorkerState, error) {
 	if w.Destroy {
-		return w.readLeft(ctx)
+		return w.readStale(ctx)
 	}
 	agent, err := w.Agent.Await(ctx)
 	if err != nil {
 		return WorkerState{}, err
 	}
 	rows, err := w.rows(ctx)
-	if err != nil && !errors.Is(err, prefect.ErrNotFound) { // without a pool nobody can be in it
+	if err != nil && !errors.Is(err, prefect.ErrNotFound) { // without a pool, there are no workers
 		return WorkerState{}, err
 	}
 	s := WorkerState{Name: w.name(agent.ID), Instance: agent.ID, Status: "not seen", owner: w.ID.Owner()}
@@ -87,7 +86,7 @@ func (w Worker) Read(ctx context.Context) (WorkerState, error) {
 			if w.ours(row.Name) && row.Status != "ONLINE" && !slices.Contains(s.Stale, row.Name) {
 				s.Stale = append(s.Stale, row.Name)
 			}
-		case row.Heartbeat.Before(agent.Launched.Add(-skew)): // of this instance before it was stopped
+		case row.Heartbeat.Before(agent.Launched.Add(-maxClockSkew)): // from before a stop of this instance
 		case row.Status == "ONLINE":
 			s.Status = "online"
 		case s.Status != "online":
@@ -98,15 +97,15 @@ func (w Worker) Read(ctx context.Context) (WorkerState, error) {
 	return s, nil
 }
 
-// readLeft finds the rows that a removal takes away.
-func (w Worker) readLeft(ctx context.Context) (WorkerState, error) {
+// readStale finds the records that down deletes.
+func (w Worker) readStale(ctx context.Context) (WorkerState, error) {
 	absent := fmt.Errorf("list workers: %w", provision.ErrAbsent)
 	if w.API == nil {
 		return WorkerState{}, absent
 	}
 	rows, err := w.rows(ctx)
 	switch {
-	case errors.Is(err, prefect.ErrNotFound), unanswered(err): // the pool says so
+	case errors.Is(err, prefect.ErrNotFound), noAnswer(err): // the step of the pool reports that
 		return WorkerState{}, absent
 	case err != nil:
 		return WorkerState{}, err
@@ -124,11 +123,11 @@ func (w Worker) readLeft(ctx context.Context) (WorkerState, error) {
 	return s, nil
 }
 
-// Create implements provision.Resource: the instance starts the worker.
+// Create implements provision.Resource. It does nothing: the instance starts the worker.
 func (w Worker) Create(context.Context) (*WorkerState, error) { return nil, nil }
 
-// Changes implements provision.Resource. The instance may be another one by now
-// than when the worker was read: then the worker is not the one that is wanted.
+// Changes implements provision.Resource. If up has replaced the instance since the worker
+// was read, the reading is about the wrong worker.
 func (w Worker) Changes(have WorkerState) (c []provision.Change) {
 	online := provision.Change{Field: "worker", From: provision.Text(have.Status), To: provision.Unknown()}
 	agent, known := w.Agent.Get()
@@ -144,7 +143,7 @@ func (w Worker) Changes(have WorkerState) (c []provision.Change) {
 	return c
 }
 
-func (w Worker) drop(name string) do {
+func (w Worker) drop(name string) doFunc {
 	return func(ctx context.Context) error { return w.deleteRow(ctx, name) }
 }
 
@@ -161,7 +160,7 @@ func (w Worker) Delete(ctx context.Context, have WorkerState) error {
 	return nil
 }
 
-// Explain implements provision.Explainer with what the instance has said.
+// Explain implements provision.Explainer. It returns the instance's console output.
 func (w Worker) Explain(ctx context.Context, have WorkerState) string {
 	if w.EC2 == nil || have.Instance == "" {
 		return ""
@@ -169,7 +168,7 @@ func (w Worker) Explain(ctx context.Context, have WorkerState) string {
 	return explainConsole(ctx, w.EC2, have.Instance)
 }
 
-// Permissions are what Explain needs; the rest asks Prefect, not AWS.
+// Permissions are what Explain needs. All other calls go to Prefect, not to AWS.
 func (w Worker) Permissions() Permissions {
 	return Permissions{Build: []Permission{w.ID.tagged(exampleInstance, "ec2:GetConsoleOutput")}}
 }

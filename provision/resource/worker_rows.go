@@ -7,8 +7,7 @@ import (
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
-// rows lists what has reported to the API: the workers of the pool, or the
-// agents of Prefect 1 in the same form.
+// rows lists the workers of the pool, or the agents of Prefect 1 in the same form.
 func (w Worker) rows(ctx context.Context) ([]prefect.Worker, error) {
 	if !w.Version1 {
 		return w.API.Workers(ctx, w.Pool)
@@ -24,8 +23,8 @@ func (w Worker) rows(ctx context.Context) ([]prefect.Worker, error) {
 	return rows, err
 }
 
-// deleteRow removes the rows of a name. A Server of Prefect 1 has one for each
-// version and set of labels with which an agent of that name has come.
+// deleteRow deletes the records with a name. Prefect 1 has one for each version and each
+// set of labels that an agent with this name reported.
 func (w Worker) deleteRow(ctx context.Context, name string) error {
 	if !w.Version1 {
 		return w.API.DeleteWorker(ctx, w.Pool, name)

@@ -69,7 +69,7 @@ func runs(t *testing.T, account *sandbox.Account, shell resource.Shell) {
 		t.Errorf("have %v", err)
 	}
 	account.CommandTime = time.Hour
-	if _, err := shell.Run(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "no end within 5m0s") {
+	if _, err := shell.Run(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "no result after 5m0s") {
 		t.Errorf("have %v", err)
 	}
 }

@@ -9,22 +9,22 @@ import (
 	"github.com/flowbed/flowbed/templates"
 )
 
-// addNetwork adds what tasks and agent have in common.
+// addNetwork adds the network and the security group of the tasks.
 func (s *Stack) addNetwork() {
 	s.network = data(s, "network", resource.Network{
 		API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
 	})
 	s.tasks = add(s, "task security group", provision.Own, resource.SecurityGroup{
-		API: s.c.EC2, ID: s.id, Name: s.id.Names().TaskGroup(), Reader: s.groups, Among: s.env.TaskRole.Dask,
+		API: s.c.EC2, ID: s.id, Name: s.id.Names().TaskGroup(), Reader: s.groups, Self: s.env.TaskRole.Dask,
 		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network, VPC: s.vpc(),
 	})
 }
 
-// addAgent adds the instance and what only it needs. If the spec has no agent,
-// the steps are there all the same, so that an agent of earlier is found.
+// addAgent adds the agent's instance and the objects that only the instance needs. It
+// also adds the steps if the spec has no agent, so that up prunes an earlier one.
 func (s *Stack) addAgent() {
 	a := s.env.Agent
-	own := wanted(s.o.Destroy || a != nil)
+	own := ownOrPrune(s.o.Destroy || a != nil)
 	if a == nil {
 		a = &spec.Agent{}
 	}
@@ -47,29 +47,29 @@ func (s *Stack) addAgent() {
 		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(), Role: role,
 	})
 	var image provision.Ref[resource.ImageState]
-	var offer provision.Ref[resource.OfferState]
+	var offering provision.Ref[resource.OfferingState]
 	if s.env.Agent != nil && !s.o.Destroy {
 		image = data(s, "image", s.image())
-		offer = onDemand(s, "offer", resource.Offer{API: s.c.EC2, Type: a.InstanceType, Image: image})
+		offering = onDemand(s, "offer", resource.Offering{API: s.c.EC2, Type: a.InstanceType, Image: image})
 	}
 	s.agent = add(s, "agent instance", own, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Type: a.InstanceType,
-		ImageName: a.Image, Image: image, Offer: offer, VolumeGiB: a.VolumeGiB,
-		Refuge: onDemand(s, "default security groups", resource.DefaultGroups{API: s.c.EC2}),
-		Key:    key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
+		ImageName: a.Image, Image: image, Offering: offering, VolumeGiB: a.VolumeGiB,
+		DefaultGroups: onDemand(s, "default security groups", resource.DefaultGroups{API: s.c.EC2}),
+		Key:           key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
 		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.pool, s.addServer()}, s.orphans...),
 		UserData: s.userData,
 	})
 }
 
-// image is the machine image of the agent.
+// image is the AMI for the agent's instance.
 func (s *Stack) image() resource.Image {
 	a := s.env.Agent
 	return resource.Image{SSM: s.c.SSM, ID: s.id, Image: a.Image, Type: a.InstanceType, Reader: s.parameters}
 }
 
-// vpc is the id of the VPC, if the spec names one.
+// vpc is the id of the VPC in the spec; empty for the default VPC.
 func (s *Stack) vpc() string {
 	if v := s.env.Network.VPC; v != "default" {
 		return v
@@ -84,13 +84,13 @@ func keyName(ssh *spec.SSH) string {
 	return ssh.KeyName
 }
 
-// addKey adds the key pair, or looks up the one that exists already.
+// addKey adds the key pair, or a data source for the existing one in the spec.
 func (s *Stack) addKey(ssh *spec.SSH) provision.Ref[resource.KeyPairState] {
 	public := ""
 	if ssh != nil {
 		public = ssh.PublicKey
 	}
-	imported := add(s, "key pair", wanted(s.o.Destroy || public != ""), resource.KeyPair{
+	imported := add(s, "key pair", ownOrPrune(s.o.Destroy || public != ""), resource.KeyPair{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), PublicKey: public,
 	})
 	switch {
@@ -106,7 +106,7 @@ func (s *Stack) openSSH(group *resource.SecurityGroup, ssh *spec.SSH) {
 	switch {
 	case ssh == nil || s.o.Destroy:
 	case ssh.CIDR != "auto":
-		if cidr, err := netip.ParsePrefix(ssh.CIDR); err == nil { // the spec has checked it
+		if cidr, err := netip.ParsePrefix(ssh.CIDR); err == nil { // package spec has checked it
 			group.Caller = provision.Known(cidr)
 		}
 	case s.o.Address.IsValid():

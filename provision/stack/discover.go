@@ -8,9 +8,9 @@ import (
 	"github.com/flowbed/flowbed/provision/spec"
 )
 
-// Discoverers are all kinds of objects that an environment can have, for a search
-// of a region: of the identity only the account, the partition and the region
-// count. They are those of the graph that removes an environment.
+// Discoverers returns all kinds of objects that an environment can have, for a search of
+// one region. These are the kinds in the graph for down. It uses only the account, the
+// partition and the region of id.
 func Discoverers(c Clients, id resource.Identity) (resource.Searches, error) {
 	id.Env = "any"
 	env := spec.Defaults(id.Env, spec.Place{Account: id.Account, Region: id.Region})
@@ -21,7 +21,7 @@ func Discoverers(c Clients, id resource.Identity) (resource.Searches, error) {
 	return s.searches, nil
 }
 
-// search notes a kind of object that can be found without a spec, once.
+// search adds a kind of object that can be found without a spec, once.
 func (s *Stack) search(kind any) {
 	d, ok := kind.(resource.Discoverer)
 	if !ok {

@@ -6,10 +6,10 @@ import (
 	"github.com/flowbed/flowbed/provision/spec"
 )
 
-// addOrphans adds the step that deletes the objects of a kind under their old
-// names, and returns what it means for the current object. Up deletes last, and
-// down deletes orphans after the current object. A current name other than the
-// default one has to be recorded before, so its object waits for the log group.
+// addOrphans adds a step that deletes the objects of a kind under their old names. It
+// returns the entry for the current object. Up deletes orphans last, and down deletes
+// them after the current object. The log group must record a name that is not the
+// default before an object gets it, so that object comes after the log group.
 func addOrphans[S provision.State](s *Stack, e resource.NameEntry, accountWide string, object func(name string) resource.Kind[S]) resource.NameEntry {
 	e = s.nameLog.Add(e)
 	orphan := add(s, "old "+e.Kind, provision.Prune, resource.Orphan[S]{
@@ -23,8 +23,8 @@ func addOrphans[S provision.State](s *Stack, e resource.NameEntry, accountWide s
 	return e
 }
 
-// entry is for an object of a kind with its name in the spec, its default name,
-// its ownership, and names that other objects have now.
+// entry returns the entry for an object: its kind, its name in the spec, its default
+// name, its ownership, and the current names of other objects.
 func entry(kind, name, byDefault, ownership string, inUse ...string) resource.NameEntry {
 	if ownership == "external" {
 		name = ""
@@ -36,16 +36,16 @@ func (s *Stack) orphanBuckets() resource.NameEntry {
 	b := s.env.Bucket
 	e := entry(resource.KindBucket, b.Name, s.defaults.Bucket.Name, b.Ownership)
 	return addOrphans(s, e, "", func(name string) resource.Kind[resource.BucketState] {
-		return resource.Bucket{API: s.c.S3, ID: s.id, Name: name, ForceDestroy: s.o.emptiesBucket(), Orphan: true}
+		return resource.Bucket{API: s.c.S3, ID: s.id, Name: name, ForceDestroy: s.o.emptyBucket(), Orphan: true}
 	})
 }
 
-// orphanRoles is for the task role and for the execution role.
+// orphanRoles adds the orphans of the task role and of the execution role.
 func (s *Stack) orphanRoles() (task, execution resource.NameEntry) {
 	t, x := s.env.TaskRole, s.env.ExecutionRole
 	of := func(name string) resource.Kind[resource.RoleState] {
 		r := resource.Role{API: s.c.IAM, ID: s.id, Name: name}
-		if name == spec.AccountExecutionRole { // others may keep it: then what we put there goes
+		if name == spec.AccountExecutionRole { // others may still use it: then delete only our part
 			r.Shared, r.Managed, r.Inline = true, s.executionManaged(), policy(s.id.Names().SharedPolicy(), "{}")
 		}
 		return r
@@ -61,7 +61,7 @@ func (s *Stack) orphanClusters() resource.NameEntry {
 	e := entry(resource.KindCluster, c.Name, s.defaults.Cluster.Name, c.Ownership)
 	return addOrphans(s, e, spec.AccountCluster, func(name string) resource.Kind[resource.ClusterState] {
 		old := resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster}
-		if s.o.Destroy { // up lets flows end in the cluster in which they began
+		if s.o.Destroy { // up does not stop flows that run in the old cluster
 			old.TaskRoles = s.taskRoles
 		}
 		return old

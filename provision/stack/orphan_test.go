@@ -272,7 +272,7 @@ func TestOldBucketWithContents(t *testing.T) {
 		forced := strings.Replace(named("two"), "bucket {", "bucket {\nforce_destroy = true\n", 1)
 		forced = strings.Replace(forced, "-an\" }", "-an\"\n}", 1)
 		err = build(t, account, forced, noPrefect).Graph.Up(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "the renamed bucket "+name+" is not empty: 1 object") {
+		if err == nil || !strings.Contains(err.Error(), "the old bucket "+name+" is not empty: 1 object") {
 			t.Errorf("have %v", err)
 		}
 		if n := len(account.Writes()) - before; n != 0 {
@@ -405,7 +405,7 @@ func TestTasksOfARenamedRole(t *testing.T) {
 		}
 		// Up lets it end in the cluster in which it began.
 		err := build(t, account, named("two"), noPrefect).Graph.Up(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "the cluster one runs the task ") {
+		if err == nil || !strings.Contains(err.Error(), "cluster one runs the task ") {
 			t.Errorf("up: %v", err)
 		}
 		left, err := bare(t, account)

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Output is one thing that a user of the environment wants to know.
+// Output is one name, ARN or command that a user of the environment needs.
 type Output struct {
-	Name  string // in snake_case; a promise to scripts
+	Name  string // in snake_case; scripts depend on it, so it must not change
 	Value string // empty if the object does not exist
 	List  []string
 }
 
-// Outputs are the names, ARNs and commands of what was found in the last look.
-// What does not exist is left out.
+// Outputs returns the outputs for the objects that the last reading found. It makes no
+// calls.
 func (s *Stack) Outputs() []Output {
 	list := []Output{
 		{Name: "environment", Value: s.id.Env},

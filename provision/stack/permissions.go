@@ -11,47 +11,46 @@ import (
 	"github.com/flowbed/flowbed/provision/spec"
 )
 
-// add appends a resource to the graph, and notes which permissions it needs and how
-// its kind is found.
+// add appends a resource to the graph, and collects the permissions that it needs and the
+// kind for Discoverers.
 func add[S provision.State](s *Stack, name string, own provision.Ownership, r resource.Kind[S]) provision.Ref[S] {
 	s.search(r)
 	s.steps = append(s.steps, permissions.Step{Name: name, Ownership: own, Permissions: r.Permissions()})
 	return provision.Add(s.Graph, name, own, r)
 }
 
-// source is a data source that says which permissions it needs.
+// source is a data source that declares its permissions.
 type source[S any] interface {
 	provision.DataSource[S]
 	Permissions() resource.Permissions
 }
 
-// data appends a data source to the graph, and notes which permissions it needs.
+// data appends a data source to the graph, and collects the permissions that it needs.
 func data[S any](s *Stack, name string, d source[S]) provision.Ref[S] {
 	s.steps = append(s.steps, permissions.Step{Name: name, Data: true, Permissions: d.Permissions()})
 	return provision.Data(s.Graph, name, d)
 }
 
-// onDemand is data that is read only where a step awaits it.
+// onDemand appends a data source that is read only when a step awaits it, and collects
+// the permissions that it needs.
 func onDemand[S any](s *Stack, name string, d source[S]) provision.Ref[S] {
 	s.steps = append(s.steps, permissions.Step{Name: name, Data: true, Permissions: d.Permissions()})
 	return provision.OnDemand(s.Graph, name, d)
 }
 
-// Steps are the steps of the graph with what they say of their calls, and the
-// lock of the environment.
+// Steps returns the steps of the graph and the environment lock, with their permissions.
 func (s *Stack) Steps() []permissions.Step {
 	l := &lease.Lease{ID: s.id}
 	return append(slices.Clone(s.steps), permissions.Step{Name: "lock", Permissions: l.Permissions()})
 }
 
-// Permissions are what a command needs in an environment. It makes no calls. Of
-// the identity, the name of the environment, account, region and partition are
-// used.
+// Permissions returns what a command needs in an environment. It makes no calls. It
+// uses only the environment name, the account, the region and the partition of id.
 func Permissions(v permissions.Verb, env *spec.Environment, id resource.Identity, o Options) ([]permissions.Needs, error) {
 	var steps []permissions.Step
 	for _, destroy := range []bool{false, true} {
 		if v == permissions.Up && destroy || v == permissions.Down && !destroy {
-			continue // plan shows what either would do
+			continue // plan covers both up and down
 		}
 		o.Destroy = destroy
 		s, err := Build(env, id, Clients{}, o)

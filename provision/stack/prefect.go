@@ -17,8 +17,8 @@ func (s *Stack) prefect() *spec.Prefect {
 	return s.env.Agent.Prefect
 }
 
-// openPrefect makes the client of Prefect's API. A removal does without if what
-// the file says is not enough for one, since nothing was checked for it.
+// openPrefect creates the client for Prefect's API. Down goes on without a client if
+// the config file has no valid API settings, because they are not checked for down.
 func (s *Stack) openPrefect() (err error) {
 	p := s.prefect()
 	if p == nil {
@@ -41,7 +41,7 @@ func (s *Stack) openPrefect() (err error) {
 	return err
 }
 
-// addPool adds the work pool. Prefect 1 has none.
+// addPool adds the work pool. Prefect 1 has no work pools.
 func (s *Stack) addPool() {
 	p := s.prefect()
 	if s.o.NoPrefect || p == nil || s.version.Kind() == prefect.Agent1 {
@@ -54,8 +54,8 @@ func (s *Stack) addPool() {
 	})
 }
 
-// addServer looks at the API of Prefect 1 before anything is built. A work pool
-// does so by itself.
+// addServer adds a step that calls Prefect 1's API, so that a wrong URL or key stops up
+// before it changes anything. In later versions, the work pool calls the API.
 func (s *Stack) addServer() provision.Ref[resource.ServerState] {
 	if s.api == nil || s.o.Destroy || s.version.Kind() != prefect.Agent1 {
 		return provision.Ref[resource.ServerState]{}
@@ -63,7 +63,7 @@ func (s *Stack) addServer() provision.Ref[resource.ServerState] {
 	return data(s, "prefect server", resource.Server{API: s.api, Tenants: s.secret() == ""})
 }
 
-// addWorker adds what the agent's worker is to Prefect: up waits for it.
+// addWorker adds the step in which up waits until Prefect lists the agent's worker.
 func (s *Stack) addWorker() {
 	p := s.prefect()
 	if s.o.NoPrefect || s.o.NoWait || p == nil {
@@ -76,7 +76,7 @@ func (s *Stack) addWorker() {
 	})
 }
 
-// poolDefaults are what the work pool gives to each run.
+// poolDefaults are the work pool's defaults for each flow run.
 func (s *Stack) poolDefaults() prefect.Defaults {
 	f := s.facts()
 	d := prefect.Defaults{
@@ -92,9 +92,9 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 	return d
 }
 
-// agentPolicy is what the agent may do. It needs no more of the cluster and of the
-// roles that it hands to tasks than their ARNs, and these follow from the names, so
-// the agent's role need not wait for them.
+// agentPolicy is the inline policy of the agent's role. It contains only the ARNs of the
+// cluster and of the roles that the agent passes to tasks. These ARNs follow from names,
+// so the agent's role need not wait for those objects.
 func (s *Stack) agentPolicy() map[string]string {
 	cluster, _ := s.cluster.Expect()
 	task, _ := s.task.Expect()

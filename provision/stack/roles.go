@@ -26,7 +26,7 @@ func (s *Stack) addRoles() {
 		},
 		Names: taskNames,
 	})
-	parameter := "" // Prefect 1 gives its tasks the key itself
+	parameter := "" // the agent of Prefect 1 passes the key to its tasks
 	if s.o.Destroy || s.secret() != "" && s.version.Kind() != prefect.Agent1 {
 		parameter = s.id.Names().APIKey()
 	}
@@ -45,8 +45,9 @@ func (s *Stack) addRoles() {
 	})
 }
 
-// taskRoles are the ARNs of the role as which the environment's tasks run, if
-// nobody else's do: of the current one, and of those that are still recorded.
+// taskRoles are the ARNs of the environment's own task role: under its current name, and
+// under all names that the log group records. An external role is not among them, because
+// other tasks may use it, too.
 func (s *Stack) taskRoles() (arns []string) {
 	var names []string
 	if t := s.env.TaskRole; t.Ownership != "external" {
@@ -62,8 +63,8 @@ func (s *Stack) executionManaged() []string {
 	return []string{"arn:" + s.id.Partition + ":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"}
 }
 
-// dask is what a cluster of dask workers needs. The ARNs of the roles and of the
-// cluster are those that were read, or follow from the names.
+// dask is what flows need to run a cluster of Dask workers; nil if the spec does not
+// allow that.
 func (s *Stack) dask() *templates.DaskRights {
 	if !s.env.TaskRole.Dask {
 		return nil
@@ -76,8 +77,8 @@ func (s *Stack) dask() *templates.DaskRights {
 	}
 }
 
-// executionTrust leaves the region open if environments of several regions may
-// share the role.
+// executionTrust is the trust policy of the execution role. It allows all regions if
+// environments of several regions can share the role.
 func (s *Stack) executionTrust(shared bool) string {
 	p := s.place()
 	if shared {
@@ -86,7 +87,8 @@ func (s *Stack) executionTrust(shared bool) string {
 	return templates.TasksTrust(p)
 }
 
-// policy is a single inline policy, or none if the document is empty.
+// policy returns a function for Role.Inline with one policy, or with none if the
+// document is empty.
 func policy(name, doc string) func() map[string]string {
 	return func() map[string]string {
 		if doc == "" {

@@ -1,5 +1,5 @@
-// Package stack turns an environment of the spec into the graph of its
-// resources. It is the only place that knows which resource needs which.
+// Package stack turns an environment of the spec into the graph of its resources. It
+// alone defines which resource depends on which.
 package stack
 
 import (
@@ -37,7 +37,7 @@ type Clients struct {
 	Logs *cloudwatchlogs.Client
 }
 
-// NewClients makes the clients for one configuration.
+// NewClients creates the clients for one configuration.
 func NewClients(cfg aws.Config) Clients {
 	return Clients{
 		IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ECR: ecr.NewFromConfig(cfg),
@@ -45,47 +45,47 @@ func NewClients(cfg aws.Config) Clients {
 	}
 }
 
-// pathStyle addresses buckets by path at an endpoint that is not AWS's: its
-// name server does not know the buckets.
+// pathStyle puts the bucket into the path of the URL if the endpoint is not AWS's: such
+// an endpoint has no DNS name for each bucket.
 func pathStyle(cfg aws.Config) func(*s3.Options) {
 	return func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil || o.BaseEndpoint != nil }
 }
 
-// Options are what a command decides, and the spec does not.
+// Options are the settings that come from the command, not from the spec.
 type Options struct {
-	// Destroy builds the graph for down: everything that the environment may
-	// have, without what only up needs.
+	// Destroy builds the graph for down: everything that the environment may have,
+	// without the steps that only up needs.
 	Destroy bool
 
-	// ForceDestroy lets everything that holds data go with what it holds, whatever
-	// the spec says; ForceDestroyBucket lets the bucket alone.
+	// ForceDestroy deletes all resources that hold data together with their contents,
+	// regardless of the spec; ForceDestroyBucket does so only for the bucket.
 	ForceDestroy       bool
 	ForceDestroyBucket bool
 
-	// NoPrefect leaves the work pool and the worker out: there is no API.
+	// NoPrefect leaves out the work pool and the worker: there is no API.
 	NoPrefect bool
 
-	// NoWait ends up when the instance runs, and Wait is how long it waits for
-	// the worker otherwise.
+	// With NoWait, up does not wait for the worker. Otherwise Wait limits how long it
+	// waits.
 	NoWait bool
 	Wait   time.Duration
 
-	// Address is the caller's public address. If it is not valid, it is looked
-	// up when it is needed.
+	// Address is the caller's public address. If it is not valid, a step finds out
+	// when it needs the address.
 	Address netip.Prefix
 
-	// Transport carries the calls to Prefect's API; nil is the usual one.
+	// Transport carries the calls to Prefect's API; nil means the default transport.
 	Transport http.RoundTripper
 }
 
-// emptiesBucket reports whether a bucket may go with what it holds.
-func (o Options) emptiesBucket() bool { return o.ForceDestroy || o.ForceDestroyBucket }
+// emptyBucket reports whether a command may delete a bucket with its contents.
+func (o Options) emptyBucket() bool { return o.ForceDestroy || o.ForceDestroyBucket }
 
 // Stack is the graph of an environment.
 type Stack struct {
 	Graph *provision.Graph
 
-	steps []permissions.Step // what the steps of the graph say of their calls
+	steps []permissions.Step // the steps of the graph, with their permissions
 
 	env *spec.Environment
 	id  resource.Identity
@@ -93,7 +93,7 @@ type Stack struct {
 	o   Options
 
 	version prefect.Version // zero without an agent
-	api     *prefect.Client // nil if nobody asks, or can
+	api     *prefect.Client // nil if no step may call the API
 
 	bucket     provision.Ref[resource.BucketState]
 	logs       provision.Ref[resource.LogGroupState]
@@ -112,13 +112,13 @@ type Stack struct {
 	groups     *resource.GroupReader
 	parameters *resource.ParameterReader
 
-	defaults spec.Environment // the names that a spec does not have to give
+	defaults spec.Environment // with the default names
 	nameLog  *resource.NameLog
 	orphans  []provision.Edge
 }
 
-// Build wires the resources of an environment. It fails if the agent's user
-// data cannot be written.
+// Build returns the graph for an environment. It makes no calls. It fails if the agent's
+// user data or its Prefect settings are invalid.
 func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*Stack, error) {
 	s := &Stack{
 		Graph: &provision.Graph{Owner: id.Owner(), Retry: retry, Fatal: awserr.Fatal},
@@ -132,7 +132,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 	if err := s.openPrefect(); err != nil {
 		return nil, err
 	}
-	s.limitLife()
+	s.setLifetime()
 	s.groups = &resource.GroupReader{Names: []string{s.id.Names().TaskGroup(), s.id.Names().Agent()}}
 	s.parameters = &resource.ParameterReader{Names: s.neededParameters()}
 	s.defaults = spec.Defaults(env.Name, spec.Place{Account: id.Account, Region: id.Region})
@@ -147,11 +147,11 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 	return s, nil
 }
 
-// retry reports whether an error of either API passes by itself.
+// retry reports whether a call to AWS or Prefect may succeed later after this error.
 func retry(err error) bool { return awserr.Retry(err) || prefect.Retry(err) }
 
-// ownership translates the spec's word; without one the step is shared if its
-// name belongs to the whole account.
+// ownership translates the attribute of the spec. Without the attribute, an account-wide
+// name means that the object is shared.
 func ownership(word string, accountWide bool) provision.Ownership {
 	switch word {
 	case "adopt":
@@ -170,10 +170,10 @@ func (s *Stack) place() templates.Place {
 	return templates.Place{Partition: s.id.Partition, Region: s.id.Region, Account: s.id.Account, Env: s.id.Env}
 }
 
-// wanted is Own for what the spec asks for, and Unwanted for what it does not:
-// up takes away what an earlier spec has left.
-func wanted(yes bool) provision.Ownership {
-	if yes {
+// ownOrPrune is Own for an object that the spec has, and Prune for one that only an
+// earlier spec may have had.
+func ownOrPrune(inSpec bool) provision.Ownership {
+	if inSpec {
 		return provision.Own
 	}
 	return provision.Prune
@@ -188,15 +188,15 @@ func (s *Stack) addStorage() {
 	s.bucket = add(s, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
 		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",
 		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays,
-		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptiesBucket(), Names: s.orphanBuckets(),
+		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptyBucket(), Names: s.orphanBuckets(),
 	})
-	s.parameter = add(s, "api key parameter", wanted(s.o.Destroy || s.secret() != ""), resource.Parameter{
+	s.parameter = add(s, "api key parameter", ownOrPrune(s.o.Destroy || s.secret() != ""), resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.id.Names().APIKey(), Value: s.secret(), Reader: s.parameters,
 	})
 }
 
-// addRepository adds the repository, if the spec has one. One of an earlier spec is
-// known by its recorded name, so without a block nothing is read.
+// addRepository adds the repository, if the spec has one. The log group records the name of
+// one from an earlier spec, so without a block and without such a name, no call is made.
 func (s *Stack) addRepository() {
 	kind := resource.Repository{API: s.c.ECR, ID: s.id, ForceDestroy: s.o.ForceDestroy}
 	s.search(kind)
@@ -227,8 +227,8 @@ func (s *Stack) repositoryName() string {
 	return s.env.Repository.Name
 }
 
-// secret is the key, or the user and password, with which the agent talks to
-// Prefect; empty if there is none.
+// secret is the API key, or the user and password, with which the agent calls Prefect;
+// empty if the spec has neither.
 func (s *Stack) secret() string {
 	if s.env.Agent == nil || s.env.Agent.Prefect == nil {
 		return ""
@@ -236,7 +236,7 @@ func (s *Stack) secret() string {
 	return cmp.Or(s.env.Agent.Prefect.APIKey, s.env.Agent.Prefect.AuthString)
 }
 
-// neededParameters are the parameters whose values building needs.
+// neededParameters are the names of the parameters whose values up needs.
 func (s *Stack) neededParameters() (names []string) {
 	if s.o.Destroy || s.env.Agent == nil {
 		return nil

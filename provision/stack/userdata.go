@@ -10,12 +10,12 @@ import (
 	"github.com/flowbed/flowbed/templates"
 )
 
-// mostSubnets is how many subnets ECS takes for a task:
+// maxSubnets is how many subnets ECS accepts for a task:
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
-const mostSubnets = 16
+const maxSubnets = 16
 
-// facts is what an agent or a work pool needs to know of other objects, as far
-// as it is known.
+// facts is what an agent or a work pool needs to know about other objects. A field is
+// empty until it is known.
 type facts struct {
 	templates.Tasks
 	vpc string
@@ -28,7 +28,7 @@ func (s *Stack) facts() (f facts) {
 	f.ClusterARN, f.TaskRole, f.ExecutionRole = cluster.ARN, task.ARN, execution.ARN
 	if n, ok := s.network.Get(); ok {
 		f.vpc, f.PublicIP = n.VPC, true
-		for _, subnet := range n.Subnets[:min(len(n.Subnets), mostSubnets)] {
+		for _, subnet := range n.Subnets[:min(len(n.Subnets), maxSubnets)] {
 			f.Subnets = append(f.Subnets, subnet.ID)
 			f.PublicIP = f.PublicIP && subnet.Public
 		}
@@ -39,7 +39,7 @@ func (s *Stack) facts() (f facts) {
 	return f
 }
 
-// exampleTasks is as long as any can be.
+// exampleTasks returns values of the maximum length.
 func exampleTasks(env *spec.Environment) templates.Tasks {
 	arn := func(service, object string) string {
 		return "arn:aws-us-gov:" + service + ":" + env.Region + ":" + env.Account + ":" + object
@@ -48,13 +48,13 @@ func exampleTasks(env *spec.Environment) templates.Tasks {
 		ClusterARN: arn("ecs", "cluster/"+env.Cluster.Name), TaskRole: arn("iam", "role/"+env.TaskRole.Name),
 		ExecutionRole: arn("iam", "role/"+env.ExecutionRole.Name), Groups: []string{"sg-00000000000000000"}, PublicIP: true,
 	}
-	for range mostSubnets {
+	for range maxSubnets {
 		t.Subnets = append(t.Subnets, "subnet-00000000000000000")
 	}
 	return t
 }
 
-// Check is for spec.Options.Check: it finds user data that EC2 would not take.
+// Check is for spec.Options.Check: it reports user data that EC2 would reject.
 func Check(env *spec.Environment) []spec.Complaint {
 	if env.Agent == nil || env.Agent.Prefect == nil {
 		return nil
@@ -62,25 +62,25 @@ func Check(env *spec.Environment) []spec.Complaint {
 	if _, err := userData(env, exampleTasks(env)); err != nil {
 		p := env.Agent.Prefect
 		return []spec.Complaint{{
-			Fields: []any{&p.CAFile, &p.Labels, &p.APIURL}, Summary: "The agent cannot be set up",
-			Detail: fmt.Sprintf("Its user data cannot be written: %s. It contains the values of the prefect block.", strings.TrimPrefix(err.Error(), "write user data: ")),
+			Fields: []any{&p.CAFile, &p.Labels, &p.APIURL}, Summary: "Invalid user data",
+			Detail: fmt.Sprintf("The agent's user data, which contains the values of the prefect block, is invalid: %s.", strings.TrimPrefix(err.Error(), "write user data: ")),
 		}}
 	}
 	return nil
 }
 
-// userData is the script that turns the environment's instance into the agent.
-// The error says why it cannot be written.
+// userData is the script that installs and starts the agent on the instance. It returns
+// an error if a value is invalid or the script is too long for EC2.
 func userData(env *spec.Environment, t templates.Tasks) (string, error) {
-	a, err := describe(env, t)
+	a, err := agentOf(env, t)
 	if err != nil {
 		return "", err
 	}
 	return templates.UserData(a)
 }
 
-// describe describes the environment's agent.
-func describe(env *spec.Environment, t templates.Tasks) (templates.Agent, error) {
+// agentOf returns the template values for the environment's agent.
+func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) {
 	p := env.Agent.Prefect
 	v, err := prefect.ParseVersion(p.Version)
 	if err != nil {
@@ -100,9 +100,9 @@ func describe(env *spec.Environment, t templates.Tasks) (templates.Agent, error)
 	}), nil
 }
 
-// userData is the script with what is known so far. Build has checked that it
-// can be written with the example; if it cannot be with the facts, the instance
-// reports that instead.
+// userData is the script with the facts that are known so far. Build has checked it with
+// values of the maximum length. Should it fail all the same, the instance gets a script
+// that reports the error.
 func (s *Stack) userData() string {
 	if s.prefect() == nil {
 		return ""

@@ -120,11 +120,11 @@ func addInstance(w *World, g *provision.Graph) {
 	network := addNetwork(w, g)
 	group := addGroup(w, g, network)
 	image := provision.Data(g, "image", resource.Image{SSM: ssm.NewFromConfig(w.Config), Image: "al2023", Type: "t2.micro"})
-	offer := provision.OnDemand(g, "offer", resource.Offer{API: api, Type: "t2.micro", Image: image})
+	offer := provision.OnDemand(g, "offer", resource.Offering{API: api, Type: "t2.micro", Image: image})
 	provision.Add(g, "agent instance", provision.Own, resource.Instance{
-		API: api, ID: w.ID, Name: agentName, Type: "t2.micro", ImageName: "al2023", Image: image, Offer: offer, VolumeGiB: 16,
-		Refuge: provision.OnDemand(g, "default groups", resource.DefaultGroups{API: api}),
-		Key:    key, Profile: profile, Network: network, Groups: []provision.Ref[resource.SecurityGroupState]{group},
+		API: api, ID: w.ID, Name: agentName, Type: "t2.micro", ImageName: "al2023", Image: image, Offering: offer, VolumeGiB: 16,
+		DefaultGroups: provision.OnDemand(g, "default groups", resource.DefaultGroups{API: api}),
+		Key:           key, Profile: profile, Network: network, Groups: []provision.Ref[resource.SecurityGroupState]{group},
 		UserData: func() string { return "#!/bin/sh\necho hello\n" },
 	})
 }

@@ -19,7 +19,7 @@ var TasksGroup = register(Case{
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "task security group", provision.Own, resource.SecurityGroup{
 			API: ec2.NewFromConfig(w.Config), ID: w.ID, Name: tasksName, Description: "the tasks",
-			Network: addNetwork(w, g), Among: true,
+			Network: addNetwork(w, g), Self: true,
 		})
 	},
 	Fields: []Field{

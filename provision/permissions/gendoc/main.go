@@ -1,5 +1,5 @@
-// Gendoc writes docs/permissions.md from what the kinds in provision/resource
-// say of their calls. Run it in the root of the repository:
+// Gendoc writes docs/permissions.md from the permissions that the kinds in
+// provision/resource declare. Run it in the root of the repository:
 //
 //	go run ./provision/permissions/gendoc
 package main

@@ -12,18 +12,17 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// executionPolicy is AWS's policy for execution roles, and what it allows on all
-// resources, as far as flows need it. It is the one managed policy whose content
-// we know without reading it.
+// executionPolicy is AWS's managed policy for execution roles. executionAllows are those of
+// its actions that flows need; it allows them on all resources. It is the only managed
+// policy whose content we know without reading it.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonECSTaskExecutionRolePolicy.html
 const executionPolicy = "policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
 var executionAllows = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
 
-// CheckUse implements provision.UseChecker. It compares what a role that is not ours
-// allows with what ours would, as far as its own policies tell: what is in the
-// managed policies that somebody attached is not looked at. Only a person can
-// say whether a lack is meant, so nothing here stops a run.
+// CheckUse implements provision.UseChecker. It compares the permissions of an external role
+// with those that our own role would have. It does not read the role's managed policies, so
+// it can only warn: a person must decide whether a permission is missing.
 func (r Role) CheckUse(have RoleState) (notes []provision.Note) {
 	warn := func(format string, args ...any) {
 		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(format, args...)})
@@ -31,7 +30,7 @@ func (r Role) CheckUse(have RoleState) (notes []provision.Note) {
 	trusted := services(have.Trust)
 	for _, s := range services(r.Trust) {
 		if !slices.Contains(trusted, s) {
-			warn("%s does not let %s assume it: flows cannot start with it", r.Name, s)
+			warn("%s does not allow %s to assume it, so flows cannot start", r.Name, s)
 		}
 	}
 	for _, arn := range r.Managed {
@@ -46,7 +45,7 @@ func (r Role) CheckUse(have RoleState) (notes []provision.Note) {
 	others := 0
 	for _, arn := range have.Managed {
 		if strings.HasSuffix(arn, executionPolicy) {
-			granted = append(granted, grant{Effect: "Allow", Action: executionAllows, Resource: words{"*"}})
+			granted = append(granted, grant{Effect: "Allow", Action: executionAllows, Resource: stringList{"*"}})
 		} else {
 			others++
 		}
@@ -54,8 +53,8 @@ func (r Role) CheckUse(have RoleState) (notes []provision.Note) {
 	want := r.inline()
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		for _, g := range grants(want[name]) {
-			for _, lack := range g.notIn(granted) {
-				text := r.Name + " does not allow " + lack
+			for _, missing := range g.missingFrom(granted) {
+				text := r.Name + " does not allow " + missing
 				if others > 0 {
 					text += ", unless one of its other managed policies does"
 				}
@@ -66,8 +65,8 @@ func (r Role) CheckUse(have RoleState) (notes []provision.Note) {
 	return notes
 }
 
-// CheckDelete implements provision.DeleteChecker. IAM deletes a role whoever uses it.
-// That others use the account's role shows only in what they have put on it.
+// CheckDelete implements provision.DeleteChecker. IAM deletes a role even if others use it.
+// Only policies that flowbed did not add show that others use an account-wide role.
 func (r Role) CheckDelete(_ context.Context, have RoleState) ([]provision.Note, error) {
 	if !r.Shared {
 		return nil, nil
@@ -83,33 +82,32 @@ func (r Role) CheckDelete(_ context.Context, have RoleState) ([]provision.Note, 
 		return nil, nil
 	}
 	return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf(
-		"%s has the policy %s, which flowbed did not put there: whoever uses the role besides loses it; ownership = \"external\" leaves it",
+		"flowbed did not add the policy %[2]s to %[1]s, so others may use this role, which will be deleted → to keep it, set ownership = \"external\"",
 		r.Name, setText(others))}}, nil
 }
 
-// grant is one statement of a policy, as far as it is looked at here. A
-// statement with a condition counts as if the condition held.
+// grant is one statement of a policy. CheckUse ignores conditions, as if they always held.
 type grant struct {
 	Effect    string
-	Action    words
-	Resource  words
-	Principal struct{ Service words }
+	Action    stringList
+	Resource  stringList
+	Principal struct{ Service stringList }
 }
 
-// words are one text or a list of them.
-type words []string
+// stringList is one string or a list of strings in JSON.
+type stringList []string
 
-func (w *words) UnmarshalJSON(b []byte) error {
+func (w *stringList) UnmarshalJSON(b []byte) error {
 	var one string
 	if json.Unmarshal(b, &one) == nil {
-		*w = words{one}
+		*w = stringList{one}
 		return nil
 	}
 	return json.Unmarshal(b, (*[]string)(w))
 }
 
-// grants are the statements of a policy; those that are written in ways that we
-// do not write are left out, and so count as if they were not there.
+// grants returns the statements of a policy. It leaves out statements in forms that flowbed
+// never writes.
 func grants(policy string) (list []grant) {
 	var doc struct{ Statement json.RawMessage }
 	if json.Unmarshal([]byte(policy), &doc) != nil {
@@ -129,7 +127,7 @@ func grants(policy string) (list []grant) {
 	return list
 }
 
-// services are those that a trust policy lets assume the role.
+// services returns the services that a trust policy allows to assume the role.
 func services(trust string) (list []string) {
 	for _, g := range grants(trust) {
 		if g.Effect == "Allow" {
@@ -139,16 +137,16 @@ func services(trust string) (list []string) {
 	return list
 }
 
-// notIn lists the actions that others do not allow, with their resources.
-func (g grant) notIn(others []grant) (lacks []string) {
+// missingFrom lists the actions that others do not allow, with their resources.
+func (g grant) missingFrom(others []grant) (missing []string) {
 	for _, a := range g.Action {
 		for _, r := range g.Resource {
 			if !allowed(others, a, r) {
-				lacks = append(lacks, a+" on "+r)
+				missing = append(missing, a+" on "+r)
 			}
 		}
 	}
-	return lacks
+	return missing
 }
 
 func allowed(by []grant, action, resource string) bool {
@@ -165,9 +163,9 @@ func allowed(by []grant, action, resource string) bool {
 	return yes
 }
 
-// match reports whether one of the patterns, with * and ? for any text and any
-// character, is right for a name.
-func (w words) match(name string, lower bool) bool {
+// match reports whether a name matches one of the patterns. In a pattern, * matches any
+// text and ? any character.
+func (w stringList) match(name string, lower bool) bool {
 	return slices.ContainsFunc(w, func(pattern string) bool {
 		if lower {
 			pattern = strings.ToLower(pattern)

@@ -35,7 +35,7 @@ func TestWhatABorrowedRoleLacks(t *testing.T) {
 	}{
 		{"nothing", resource.RoleState{Trust: tasks, Managed: []string{managed}, Inline: with(secret)}, nil},
 		{"trust", resource.RoleState{Trust: trustOfEC2, Managed: []string{managed}, Inline: with(secret)},
-			[]string{"does not let ecs-tasks.amazonaws.com assume it"}},
+			[]string{"does not allow ecs-tasks.amazonaws.com to assume it"}},
 		{"managed policy, and what it allows", resource.RoleState{Trust: tasks, Inline: with(secret)},
 			[]string{"lacks the managed policy " + managed, "does not allow logs:CreateLogStream on " + group, "does not allow logs:PutLogEvents on " + group}},
 		{"the secret", resource.RoleState{Trust: tasks, Managed: []string{managed}},
@@ -48,7 +48,7 @@ func TestWhatABorrowedRoleLacks(t *testing.T) {
 			Inline: with(secret, `{"Effect":"Deny","Action":"*","Resource":"`+param+`"}`)},
 			[]string{"does not allow ssm:GetParameters"}},
 		{"unreadable", resource.RoleState{Trust: "{", Managed: []string{managed}, Inline: map[string]string{"own": `{"Statement":"x"}`}},
-			[]string{"does not let ecs-tasks", "does not allow ssm:GetParameters"}},
+			[]string{"does not allow ecs-tasks", "does not allow ssm:GetParameters"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			notes := r.CheckUse(c.have)
