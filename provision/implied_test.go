@@ -310,7 +310,9 @@ type sharing struct {
 func (s sharing) Read(ctx context.Context) (state, error) {
 	_, err := s.Shared.Get(ctx, func(_ context.Context, forAll bool) (string, error) {
 		time.Sleep(time.Second)
+		s.w.mu.Lock() // steps that are created ask at the same time
 		*s.asked = append(*s.asked, forAll)
+		s.w.mu.Unlock()
 		return "", nil
 	})
 	if err != nil {

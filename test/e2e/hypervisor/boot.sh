@@ -2,6 +2,7 @@
 # The firmware of a machine: it is process 1 of its namespaces, lays out what the
 # machine sees, and becomes systemd. $1 is the machine's directory on the host.
 set -euo pipefail
+export PATH="$PATH:/usr/sbin:/sbin" # pivot_root is there, and not on everybody's PATH
 dir=$1
 . "$dir/machine.env" # python, prefix, wheels, cgroups, address
 
