@@ -50,7 +50,11 @@ func TestNotesThatStop(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
-				w.objects["it"] = object{By: "a"}
+				if c.own != provision.External {
+					w.objects["it"] = object{By: "a"}
+				} else {
+					w.objects["it"] = object{}
+				}
 				g, _ := graph("a")
 				provision.Add(g, "it", c.own, opinionated{thing: thing{w: w, Name: "it", Me: "a", Value: "v"}, Says: c.says})
 				p := mustPlan(t, g.Plan)

@@ -56,7 +56,9 @@ func TestOwnership(t *testing.T) {
 		{"adopt, nobody's", adopt, nobody, "change", "", made, "skip", nobody},
 
 		{"external, absent", external, absent, "missing", "does not exist", absent, "none", absent},
-		{"external, ours", external, ours, "use", "", ours, "skip", ours},
+		{"external, ours", external, ours, "conflict", "belongs to this environment", ours, "skip", ours},
+		{"external, ours and another's", external, oursBoth, "use", "", oursBoth, "skip", oursBoth},
+		{"external, another's who has left", external, otherOurs, "conflict", "belongs to this environment", otherOurs, "skip", otherOurs},
 		{"external, another's", external, other, "use", "", other, "skip", other},
 		{"external, nobody's", external, nobody, "use", "", nobody, "skip", nobody},
 

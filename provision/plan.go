@@ -191,6 +191,11 @@ func (g *Graph) inspectFound(s *step, l *reading) Action {
 	a := Action{Step: s.name, Owner: s.owner(l.have), Object: label(l.have)}
 	ours, unowned := a.Owner.By == g.Owner, a.Owner.By == ""
 	switch {
+	case s.own == External && a.Owner.only(g.Owner):
+		// Nothing would ever delete it, neither this environment nor anybody else.
+		a.Op = Conflict
+		a.Notes = []Note{{Error, `belongs to this environment, so it cannot be external → remove its flowbed tags, or set ownership = "own"`}}
+		return a
 	case s.own == External, s.own == Share && unowned:
 		a.Op = Use
 		if s.checkUse != nil {
@@ -256,6 +261,13 @@ func (g *Graph) inspectDown(s *step) Action {
 		a.Notes = []Note{{Info, "is used by " + strings.Join(others, ", ")}}
 	}
 	return a
+}
+
+// only reports whether an object belongs to an environment and no other environment
+// uses it.
+func (o Owner) only(env string) bool {
+	return (o.By == env || slices.Contains(o.Claims, env)) &&
+		!slices.ContainsFunc(o.Claims, func(c string) bool { return c != env })
 }
 
 func label(have any) string {

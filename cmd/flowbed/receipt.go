@@ -40,9 +40,7 @@ func (r *receipt) write(err *error) {
 	result := view.DownResult{Began: r.began, Ended: time.Now(), Err: *err}
 	if r.run != nil {
 		h, result.Planned, result.Left = r.run.s.header, r.run.planned, r.run.left
-		if r.run.failed != nil { // the error itself, not the exit code for it
-			result.Err = r.run.failed
-		}
+		result.Err = r.run.cause(*err)
 	}
 	failed := view.ReceiptJSON(r.a.guarded(r.file), h, result, view.Options{Hint: r.a.hint})
 	if failed = errors.Join(failed, r.file.Close()); failed != nil {

@@ -115,6 +115,7 @@ func (r *run) prepare(ctx context.Context) (context.Context, error) {
 	}
 	held, locked, err := l.Acquire(ctx, seen)
 	if err != nil {
+		r.began = time.Time{}
 		return nil, err
 	}
 	r.held = held
@@ -155,7 +156,7 @@ func (r *run) ready(locked context.Context, err error) (context.Context, error) 
 		return locked, nil
 	}
 	err = errors.Join(err, r.unlock(err))
-	r.held = nil
+	r.held, r.began = nil, time.Time{}
 	return nil, err
 }
 
@@ -277,7 +278,7 @@ func (r *run) end(err error) error {
 	if r.lines != nil && r.verb == "up" && err == nil {
 		r.lines.Outputs(r.s.outputs())
 	}
-	o := view.Outcome{Err: err, Left: r.left}
+	o := view.Outcome{Err: r.cause(err), Left: r.left}
 	if ran && err != nil && r.verb == "up" {
 		o.Standing = new(r.s.Graph.Standing())
 	}
@@ -287,6 +288,15 @@ func (r *run) end(err error) error {
 	err = errors.Join(r.progress.Done(o), err)
 	if err == nil && r.verb == "up" {
 		r.nextSteps()
+	}
+	return err
+}
+
+// cause returns the error itself if err is only the exit code of an error that the plan
+// has shown.
+func (r *run) cause(err error) error {
+	if r.failed != nil {
+		return r.failed
 	}
 	return err
 }

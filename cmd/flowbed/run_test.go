@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
 
@@ -232,6 +233,52 @@ func TestRunWaits(t *testing.T) {
 		}
 		if err := held.Release(false); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestNoSummaryWithoutChanges: a run that cannot take the lock after a confirmed plan has
+// changed nothing, so it prints only the error.
+func TestNoSummaryWithoutChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		account.Fault = func(c sandbox.Call) sandbox.Fault {
+			if c.Operation == "PutParameter" {
+				return sandbox.Fault{Refuse: &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no"}}
+			}
+			return sandbox.Fault{}
+		}
+		up, _, errs := bench(t, account, "up", runFlags{yes: true})
+		if err := up.upNow(t.Context()); err == nil {
+			t.Error("up has changed an account without the lock")
+		}
+		if strings.Contains(errs.String(), "Up:") {
+			t.Errorf("up says\n%s", errs)
+		}
+		if writes := account.Inventory(); len(writes) > 0 {
+			t.Errorf("up made %v", writes)
+		}
+	})
+}
+
+// TestSummaryHasTheProblems: the JSON summary has the problems of a plan, by their steps.
+func TestSummaryHasTheProblems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		if _, err := iam.NewFromConfig(account.Config("us-east-1")).CreateRole(t.Context(), &iam.CreateRoleInput{
+			RoleName: aws.String(resource.Names{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1"}.TaskRole()), AssumeRolePolicyDocument: aws.String(
+				`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		up, out, _ := bench(t, account, "up", runFlags{yes: true, asJSON: true})
+		if err := up.upNow(t.Context()); err == nil {
+			t.Error("up has taken the role of somebody else")
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if last := lines[len(lines)-1]; !strings.Contains(last, `"type":"summary"`) ||
+			!strings.Contains(last, `"step":"task role"`) || !strings.Contains(last, "was created outside flowbed") {
+			t.Errorf("the last line is %s", last)
 		}
 	})
 }

@@ -70,10 +70,11 @@ type NameLog struct {
 // NameEntry is the part of a NameLog for one kind of object. The zero value is
 // for an object that cannot be renamed.
 type NameEntry struct {
-	Kind    string
-	Default string   // the name if the spec sets none
-	Current string   // the name in the spec; empty if the object is external
-	InUse   []string // names of current objects of other kinds in the same namespace
+	Kind     string
+	Default  string   // the name if the spec sets none
+	Current  string   // the name in the spec; empty if the object is external
+	External string   // the name in the spec if the object is external
+	InUse    []string // names of current objects of other kinds in the same namespace
 
 	// Optional is for a kind that not every environment has. Its name is recorded even
 	// if it is the default, so that Orphan makes no call if no name is recorded.

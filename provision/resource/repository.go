@@ -26,7 +26,8 @@ type Repository struct {
 	KeepImages   int  // the newest; 0 keeps all
 	ScanOnPush   bool // basic scanning; the registry's own settings go before it
 	Immutable    bool // a tag cannot be pushed twice
-	ForceDestroy bool // Delete takes the images along
+	ForceDestroy bool // Delete also deletes the images
+	Orphan       bool // an earlier spec had it; for CheckDelete
 
 	Names NameEntry
 }
@@ -257,8 +258,8 @@ func (r Repository) setLifecycle(ctx context.Context) error {
 	return err
 }
 
-// CheckDelete implements provision.DeleteChecker. A repository with images in it
-// stops the removal, unless they may go.
+// CheckDelete implements provision.DeleteChecker. A repository with images stops the run,
+// unless ForceDestroy is set.
 func (r Repository) CheckDelete(ctx context.Context, _ RepositoryState) ([]provision.Note, error) {
 	n, more, err := r.count(ctx)
 	if err != nil || n == 0 {
@@ -271,8 +272,11 @@ func (r Repository) CheckDelete(ctx context.Context, _ RepositoryState) ([]provi
 	if r.ForceDestroy {
 		return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf("%s will be deleted with the repository %s", images, r.Name)}}, nil
 	}
-	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
-		"the repository %s is not empty: %s → delete them, or use --force-destroy or force_destroy = true", r.Name, images)}}, nil
+	text, hint := "repository", "delete all images, or delete it with its images (--force-destroy, or force_destroy = true)"
+	if r.Orphan {
+		text, hint = "old repository", "delete all images, or delete it with its images (--force-destroy); to keep it, remove its tag "+KeyEnvironment
+	}
+	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf("the %s %s is not empty: %s → %s", text, r.Name, images, hint)}}, nil
 }
 
 // count counts the images, of which ECR lists a thousand at a time.

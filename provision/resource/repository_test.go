@@ -58,7 +58,7 @@ func TestRepositoryWithImages(t *testing.T) {
 		want   string
 	}{
 		{0, false, ""},
-		{1, false, "the repository flows is not empty: 1 image → delete"},
+		{1, false, "the repository flows is not empty: 1 image → delete all images, or delete it with its images (--force-destroy"},
 		{3, false, "the repository flows is not empty: 3 images → delete"},
 		{10001, false, "the repository flows is not empty: more than 10000 images"},
 		{3, true, ""},

@@ -132,6 +132,9 @@ func wanted(t reflect.Type) string {
 // wrongness explains why v is not of type t. It does not show v.
 func wrongness(v cty.Value, t reflect.Type, err error) string {
 	ty := v.Type()
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	switch {
 	case t.Kind() == reflect.Slice && ty == cty.String:
 		return ", not a string"

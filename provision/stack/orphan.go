@@ -26,10 +26,11 @@ func addOrphans[S provision.State](s *Stack, e resource.NameEntry, accountWide s
 // entry returns the entry for an object: its kind, its name in the spec, its default
 // name, its ownership, and the current names of other objects.
 func entry(kind, name, byDefault, ownership string, inUse ...string) resource.NameEntry {
+	e := resource.NameEntry{Kind: kind, Current: name, Default: byDefault, InUse: inUse}
 	if ownership == "external" {
-		name = ""
+		e.Current, e.External = "", name
 	}
-	return resource.NameEntry{Kind: kind, Current: name, Default: byDefault, InUse: inUse}
+	return e
 }
 
 func (s *Stack) orphanBuckets() resource.NameEntry {

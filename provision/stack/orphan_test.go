@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -381,6 +382,78 @@ func TestExternalIsNotRecorded(t *testing.T) {
 		up(t, account, strings.Replace(clusters(""), "dev", "other", 1))
 		if have := contents(t, account); !strings.Contains(have, `"one"`) {
 			t.Errorf("the external cluster is gone: %s", have)
+		}
+	})
+}
+
+// TestExternalThatIsOurs: a spec that calls external what the environment owns is a
+// conflict. Neither up nor down deletes the object.
+func TestExternalThatIsOurs(t *testing.T) {
+	for _, kind := range []string{"bucket", "task_role", "execution_role", "cluster", "repository"} {
+		for _, name := range []string{"", "own"} {
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					account := sandbox.New()
+					attribute := ""
+					if name != "" {
+						attribute = fmt.Sprintf("name = %q\n", name)
+						if kind == "bucket" {
+							attribute = fmt.Sprintf("name = %q\n", name+"-${account}-${region}-an")
+						}
+					}
+					block := func(more string) string {
+						return "environment \"dev\" {\n" + kind + " {\n" + attribute + more + "}\n}"
+					}
+					up(t, account, block(""))
+					before := contents(t, account)
+					external := block("ownership = \"external\"\n")
+					err := build(t, account, external, stack.Options{NoPrefect: true, ForceDestroy: true}).Graph.Up(t.Context())
+					if err == nil || !strings.Contains(err.Error(), "belongs to this environment, so it cannot be external → remove its flowbed tags") {
+						t.Errorf("up: %v", err)
+					}
+					if after := contents(t, account); after != before {
+						t.Errorf("up changed\n%s to\n%s", before, after)
+					}
+					kept := len(account.Inventory())
+					if _, err := build(t, account, external, stack.Options{NoPrefect: true, Destroy: true, ForceDestroy: true}).Graph.Down(t.Context()); err != nil {
+						t.Error(err)
+					}
+					if kept == 0 || len(account.Inventory()) != 1 {
+						t.Errorf("down left %s, want the external object", contents(t, account))
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestOldRepositoryKeepsItsImages: force_destroy in the file is about the repository in the
+// file.
+func TestOldRepositoryKeepsItsImages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		repository := func(name string) string {
+			return "environment \"dev\" {\nrepository {\nname = \"" + name + "\"\nforce_destroy = true\n}\n}"
+		}
+		up(t, account, repository("one"))
+		if _, err := ecr.NewFromConfig(account.Config(region)).PutImage(t.Context(), &ecr.PutImageInput{
+			RepositoryName: aws.String("one"), ImageTag: aws.String("v1"), ImageManifest: aws.String("{}"),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		before := contents(t, account)
+		err := build(t, account, repository("two"), noPrefect).Graph.Up(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "the old repository one is not empty: 1 image → delete all images, or delete it with its images (--force-destroy); to keep it, remove its tag flowbed:environment") {
+			t.Errorf("up: %v", err)
+		}
+		if after := contents(t, account); after != before {
+			t.Errorf("up changed\n%s to\n%s", before, after)
+		}
+		if err := build(t, account, repository("two"), stack.Options{NoPrefect: true, ForceDestroy: true}).Graph.Up(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if have := contents(t, account); strings.Contains(have, `"one"`) || !strings.Contains(have, `"two"`) {
+			t.Errorf("after up --force-destroy: %s", have)
 		}
 	})
 }

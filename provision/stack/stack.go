@@ -206,10 +206,12 @@ func (s *Stack) addRepository() {
 	}
 	names := entry(resource.KindRepository, r.Name, s.id.Names().Plain(), r.Ownership)
 	names.Optional = true
+	old := kind // its ForceDestroy is not that of the file, which is about the new repository
+	old.Orphan = true
 	names = addOrphans(s, names, "", func(name string) resource.Kind[resource.RepositoryState] {
-		old := kind
-		old.Name = name
-		return old
+		r := old
+		r.Name = name
+		return r
 	})
 	if r.Name == "" {
 		return

@@ -102,7 +102,18 @@ func bootPython(t *testing.T, python, wheels string, c hypervisor.Config, f *mot
 	if err != nil {
 		t.Fatal(err)
 	}
+	stop, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-m.Ended():
+			t.Error("the machine ended by itself")
+		case <-stop:
+		}
+	}()
 	t.Cleanup(func() {
+		close(stop)
+		<-watched
 		if t.Failed() {
 			t.Log(m.Report())
 		}
@@ -114,14 +125,18 @@ func bootPython(t *testing.T, python, wheels string, c hypervisor.Config, f *mot
 // workerKey is the id of the machine's AWS access key.
 const workerKey = "ASIAWORKER"
 
-// eventually polls until yes returns true. How long that takes depends on the machine, so
-// the only limit is go test's own, less one minute for the report.
+// eventually polls until yes returns true, or the test has failed: then what it waits for
+// may never happen. How long that takes depends on the machine, so the only limit is go
+// test's own, less one minute for the report.
 func eventually(t *testing.T, what string, yes func() bool) {
 	t.Helper()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for !yes() {
 		<-tick.C
+		if t.Failed() {
+			t.Fatalf("%s: did not happen before the test failed", what)
+		}
 		if end, ok := t.Deadline(); ok && time.Until(end) < time.Minute {
 			t.Fatalf("%s: did not happen before go test's -timeout", what)
 		}

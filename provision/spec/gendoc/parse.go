@@ -158,7 +158,7 @@ func (f field) kind() string {
 		return "string"
 	case "bool", "*bool":
 		return "bool"
-	case "int":
+	case "int", "*int":
 		return "number"
 	case "[]string":
 		return "list of strings"

@@ -148,6 +148,9 @@ func (m *Machine) firmware() string {
 	}
 }
 
+// Ended is closed when the machine has ended, by itself or by Stop.
+func (m *Machine) Ended() <-chan struct{} { return m.ended }
+
 // Stop pulls the plug and removes the disk.
 func (m *Machine) Stop() {
 	_ = m.cmd.Process.Kill() // all of its child processes end with it
