@@ -139,11 +139,40 @@ func externalAndAdopted(w *world) {
 		execution_role { ownership = "external" }
 		cluster { ownership = "external" }`
 	w.must(permissions.Up, byDefault(w.T, everything(w.T)), quiet)
+	if err := w.run(permissions.Up, text, quiet); err == nil {
+		w.Error("what belongs to the environment became external")
+	}
+	w.release()
 	w.must(permissions.Plan, text, quiet)
 	w.must(permissions.Up, text, quiet)
 	if err := w.run(permissions.Down, text, quiet); err != nil {
 		w.Errorf("down of what is external: %v", err)
 	}
+}
+
+// release removes the flowbed tags of the roles and of the cluster by hand.
+func (w *world) release() {
+	cfg, ctx := w.account.Config(home), context.Background()
+	roles := iam.NewFromConfig(cfg)
+	for _, name := range []string{"flowbed-dev-task", "ecsTaskExecutionRole"} {
+		out, err := roles.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+		w.check(err)
+		var keys []string
+		for _, t := range out.Role.Tags {
+			keys = append(keys, *t.Key)
+		}
+		_, err = roles.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &name, TagKeys: keys})
+		w.check(err)
+	}
+	clusters := ecs.NewFromConfig(cfg)
+	out, err := clusters.DescribeClusters(ctx, &ecs.DescribeClustersInput{Include: []ecstypes.ClusterField{ecstypes.ClusterFieldTags}})
+	w.check(err)
+	var keys []string
+	for _, t := range out.Clusters[0].Tags {
+		keys = append(keys, *t.Key)
+	}
+	_, err = clusters.UntagResource(ctx, &ecs.UntagResourceInput{ResourceArn: out.Clusters[0].ClusterArn, TagKeys: keys})
+	w.check(err)
 }
 
 func private(w *world) {
