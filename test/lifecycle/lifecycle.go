@@ -100,8 +100,8 @@ func live(ctx context.Context, t *testing.T, w *World, c Case) {
 	l.up(ctx)
 	l.wantNoWrites("up without changes")
 
-	for _, f := range c.Fields {
-		l.tamper(ctx, f)
+	for i, f := range c.Fields {
+		l.tamper(ctx, i+1, f)
 	}
 
 	l.down(ctx)
@@ -216,8 +216,9 @@ func (l life) wantGone(ctx context.Context) {
 	l.wantNoWrites("plan --down")
 }
 
-// tamper changes one field outside flowbed, and lets up repair it.
-func (l life) tamper(ctx context.Context, f Field) {
+// tamper changes one field outside flowbed, and lets up repair it. nth is the number of
+// the script, from 1: a field can have several.
+func (l life) tamper(ctx context.Context, nth int, f Field) {
 	l.t.Helper()
 	if err := f.Tamper(ctx, l.w); err != nil {
 		l.t.Fatalf("%s: cannot tamper: %v", f.Name, err)
@@ -230,7 +231,7 @@ func (l life) tamper(ctx context.Context, f Field) {
 		named = append(named, c.Field)
 	}
 	if !slices.Equal(named, []string{f.Name}) {
-		l.t.Errorf("changed %s: the plan lists %q, want only that field", f.Name, named)
+		l.t.Errorf("changed %s, with script %d of its case: the plan lists %q, want only that field", f.Name, nth, named)
 	}
 	l.up(ctx)
 	l.wantUnchanged(ctx, "repaired "+f.Name)

@@ -45,9 +45,9 @@ type command struct {
 // The order matters: each command starts from what the previous one left.
 var commands = []command{
 	{"plan, nothing there", []string{"plan"}, 0, 0},
-	{"up", []string{"up", "--yes", "--no-wait"}, 1800 * time.Millisecond, 0},
-	{"plan, unchanged", []string{"plan"}, 500 * time.Millisecond, 36},
-	{"down", []string{"down", "--yes"}, 1800 * time.Millisecond, 0},
+	{"up", []string{"up", "--yes", "--no-wait"}, 1800 * time.Millisecond, 100},
+	{"plan, unchanged", []string{"plan"}, 500 * time.Millisecond, 30},
+	{"down", []string{"down", "--yes"}, 1800 * time.Millisecond, 100},
 }
 
 // result is one run of a command.
