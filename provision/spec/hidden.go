@@ -46,9 +46,11 @@ func (h *hidden) forms() []string {
 func (h *hidden) scrub(diags hcl.Diagnostics) hcl.Diagnostics {
 	forms := h.forms()
 	for _, d := range diags {
-		for _, s := range forms {
-			d.Summary = strings.ReplaceAll(d.Summary, s, "(secret)")
-			d.Detail = strings.ReplaceAll(d.Detail, s, "(secret)")
+		for _, text := range []*string{&d.Summary, &d.Detail} {
+			for _, s := range forms {
+				*text = strings.ReplaceAll(*text, s, "(secret)")
+			}
+			*text = userInfo().ReplaceAllString(*text, "://(secret)@")
 		}
 	}
 	return diags
@@ -56,6 +58,9 @@ func (h *hidden) scrub(diags hcl.Diagnostics) hcl.Diagnostics {
 
 // literalSecret finds text that looks like a secret in a file with a syntax error.
 var literalSecret = compile(`(?m)\b(?:api_key|auth_string|default)[ \t]*=[ \t]*(.+)$`)
+
+// userInfo finds the user name and password in a URL, wherever it is written.
+var userInfo = compile(`:/+(\w[^/\s"@]*)@`)
 
 // overwrite replaces each character of a secret with an asterisk.
 func (h *hidden) overwrite(src []byte) []byte {
@@ -67,6 +72,9 @@ func (h *hidden) overwrite(src []byte) []byte {
 		for _, m := range literalSecret().FindAllSubmatchIndex(src, -1) {
 			asterisks(src[m[2]:m[3]])
 		}
+	}
+	for _, m := range userInfo().FindAllSubmatchIndex(src, -1) {
+		asterisks(src[m[2]:m[3]])
 	}
 	for _, s := range h.forms() {
 		for at := 0; ; {

@@ -73,6 +73,24 @@ func TestSecretEverywhere(t *testing.T) {
 	})
 }
 
+// TestPasswordInURL writes a password into the URL of each attribute that has one, in valid
+// and in broken files: no message shows it.
+func TestPasswordInURL(t *testing.T) {
+	for _, attribute := range []string{"api_url", "version", "work_pool", "ca_file", "nonsense"} {
+		for _, text := range []string{
+			`"https://ada:` + sentinel + `@prefect.example/api"`, `"https://` + sentinel + `@prefect.example/api"`,
+			`"https://ada:` + sentinel + `@prefect.example/%zz"`, `"https://ada:` + sentinel + `@prefect.example`,
+			`file("https://ada:` + sentinel + `@prefect.example/api")`,
+		} {
+			f, err := load(in("agent prefect", attribute+" = "+text+"\n"), Options{})
+			if err == nil {
+				t.Errorf("%s = %s: accepted", attribute, text)
+			}
+			silent(t, said(t, f, err))
+		}
+	}
+}
+
 // TestSecretInBadFiles gives a secret to every test file through a variable, and
 // through everything that comes from outside.
 func TestSecretInBadFiles(t *testing.T) {
