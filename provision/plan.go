@@ -237,7 +237,7 @@ func (g *Graph) inspectDown(s *step) Action {
 		return a
 	}
 	a.Owner, a.Object = s.owner(l.have), label(l.have)
-	others := slices.DeleteFunc(slices.Clone(a.Owner.Claims), func(c string) bool { return c == g.Owner })
+	others := a.Owner.Others(g.Owner)
 	claimed := len(others) < len(a.Owner.Claims)
 	// A shared object has no claims if a run removed the last one and was killed
 	// before it could delete the object. Any environment may then delete it.
@@ -266,8 +266,7 @@ func (g *Graph) inspectDown(s *step) Action {
 // only reports whether an object belongs to an environment and no other environment
 // uses it.
 func (o Owner) only(env string) bool {
-	return (o.By == env || slices.Contains(o.Claims, env)) &&
-		!slices.ContainsFunc(o.Claims, func(c string) bool { return c != env })
+	return (o.By == env || slices.Contains(o.Claims, env)) && len(o.Others(env)) == 0
 }
 
 func label(have any) string {

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -42,6 +43,11 @@ type State interface {
 type Owner struct {
 	By     string   // the environment that owns it; empty if flowbed did not create it
 	Claims []string // the environments that use it, if it can be shared
+}
+
+// Others returns the claims of all environments but env.
+func (o Owner) Others(env string) []string {
+	return slices.DeleteFunc(slices.Clone(o.Claims), func(c string) bool { return c == env })
 }
 
 // DataSource is something that the engine only reads.

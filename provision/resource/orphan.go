@@ -99,8 +99,7 @@ func (o Orphan[S]) owner(name string, have provision.Owner) (provision.Owner, bo
 	us := o.us()
 	claimed := slices.Contains(have.Claims, us)
 	abandoned := name == o.AccountWide && have.By != "" && len(have.Claims) == 0
-	others := slices.ContainsFunc(have.Claims, func(c string) bool { return c != us })
-	if name == o.Entry.External && !others {
+	if name == o.Entry.External && len(have.Others(us)) == 0 {
 		return have, false // a deletion would delete it, not only our claim
 	}
 	if slices.Contains(o.Entry.InUse, name) || have.By != us && !claimed && !abandoned {
