@@ -24,6 +24,7 @@ type Worker struct {
 	PrefectAWS string // exact version of prefect-aws
 	Before     string // as in Packages
 	WorkPool   string
+	Queues     []string // of the pool from which it takes runs; none means all
 
 	// PoolExists keeps the worker from creating the pool if it is gone. Workers
 	// before 3.6.23 have no flag for this.
@@ -49,6 +50,9 @@ func Prefect3Agent(c Common, w Worker) Agent {
 	}
 	a.Command = Command{}.literals("worker start").flag("--pool", w.WorkPool).literals("--type ecs").
 		name().literals("--install-policy never --with-healthcheck")
+	for _, q := range w.Queues {
+		a.Command = a.Command.flag("--work-queue", q)
+	}
 	if w.PoolExists {
 		a.Command = a.Command.literals("--no-create-pool-if-not-found")
 	}

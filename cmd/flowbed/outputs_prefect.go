@@ -14,10 +14,10 @@ import (
 // outputPrefect prints the configuration to deploy a flow to the environment: a
 // prefect.yaml, or the part of a flow's file for Prefect 1.
 func outputPrefect(w io.Writer, s *session, list []view.Output) error {
-	if s.env.Agent == nil {
-		return usage(&hinted{errors.New("the environment has no agent, so it has no Prefect API"), "add an agent block to the file"})
+	p := s.env.Prefect
+	if p == nil {
+		return usage(&hinted{errors.New("the environment has no Prefect API"), "add a prefect block to the file"})
 	}
-	p := s.env.Agent.Prefect
 	v, err := prefect.ParseVersion(p.Version)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func outputPrefect(w io.Writer, s *session, list []view.Output) error {
 		}
 	}
 	if v.Kind() == prefect.Agent1 {
-		_, err = fmt.Fprintf(w, prefect1Snippet, s.env.Name, quoteAll(p.Labels), quote(prefect1Image(v)), quote(have["task_role_arn"]),
+		_, err = fmt.Fprintf(w, prefect1Snippet, s.env.Name, quoteAll(s.env.Agent.Labels), quote(prefect1Image(v)), quote(have["task_role_arn"]),
 			quote(have["execution_role_arn"]), quote(s.id.Names().Plain()), quote(have["log_group"]), quote(s.env.Region), quote(have["bucket"]))
 		return err
 	}

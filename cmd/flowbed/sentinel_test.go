@@ -114,12 +114,11 @@ const good = `variable "api_key" { sensitive = true }
 
 environment "dev" {
   region = "us-east-1"
-  agent {
-    prefect {
-      api_url = "%[1]s/api"
-      api_key = var.api_key
-    }
+  prefect {
+    api_url = "%[1]s/api"
+    api_key = var.api_key
   }
+  agent {}
 }
 `
 

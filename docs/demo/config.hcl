@@ -13,10 +13,9 @@ environment "demo" {
     }
   }
 
-  agent {
-    prefect {
-      api_url = "https://api.prefect.cloud/api/accounts/00000000-0000-0000-0000-000000000000/workspaces/11111111-1111-1111-1111-111111111111"
-      api_key = var.api_key
-    }
+  prefect {
+    api_url = "https://api.prefect.cloud/api/accounts/00000000-0000-0000-0000-000000000000/workspaces/11111111-1111-1111-1111-111111111111"
+    api_key = var.api_key
   }
+  agent {}
 }

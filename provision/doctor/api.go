@@ -12,7 +12,7 @@ import (
 // prefect makes the first call to the API that up makes.
 func (d *Doctor) prefect(ctx context.Context) []Finding {
 	const check = "prefect"
-	p := d.Env.Agent.Prefect
+	p := d.Env.Prefect
 	if d.NoPrefect || p == nil {
 		return nil
 	}
@@ -23,7 +23,7 @@ func (d *Doctor) prefect(ctx context.Context) []Finding {
 			UserAgent: "flowbed/" + d.ID.Version, Transport: d.Transport})
 	}
 	if err != nil {
-		return []Finding{fail(check, "correct agent.prefect in the file", "%v", err)}
+		return []Finding{fail(check, "correct the prefect block in the file", "%v", err)}
 	}
 	pool := ""
 	if version.Kind() == prefect.Agent1 {

@@ -38,13 +38,13 @@ const region = "eu-central-1"
 
 var identity = resource.Identity{Env: "dev", Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
 
-const agent = `agent {
+const agent = `prefect {
+	api_url = "http://prefect.example/api"
+	auth_string = "flow:bed-of-flows"
+}
+agent {
 	instance_type = "t3.small"
 	ssh { public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl" }
-	prefect {
-		api_url = "http://prefect.example/api"
-		auth_string = "flow:bed-of-flows"
-	}
 }`
 
 // clinic is an account, and what is asked about it.

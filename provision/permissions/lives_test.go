@@ -196,9 +196,9 @@ func named(w *world) {
 	_, err := ec2.NewFromConfig(w.account.Config(home)).ImportKeyPair(context.Background(), &ec2.ImportKeyPairInput{
 		KeyName: aws.String("ada"), PublicKeyMaterial: []byte(keyTwo)})
 	w.check(err)
-	text := ownNames + `agent {
+	text := ownNames + `prefect { api_url = "http://prefect.example/api" }
+	agent {
 			ssh { key_name = "ada" }
-			prefect { api_url = "http://prefect.example/api" }
 		}`
 	w.must(permissions.Plan, text, quiet)
 	w.must(permissions.Up, text, quiet)

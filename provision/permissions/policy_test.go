@@ -30,13 +30,13 @@ const full = `
 		policies = ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"]
 		dask = true
 	}
+	prefect {
+		api_url = "http://prefect.example/api"
+		auth_string = "flow:bed-of-flows"
+	}
 	agent {
 		instance_type = "t3.small"
 		ssh { public_key = "` + keyOne + `" }
-		prefect {
-			api_url = "http://prefect.example/api"
-			auth_string = "flow:bed-of-flows"
-		}
 	}`
 
 func golden(t *testing.T, name, have string) {

@@ -47,7 +47,7 @@ func environment(t *testing.T, text, place string, destroy bool) *spec.Environme
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := spec.Load(name, spec.Options{Destroy: destroy, Vars: vars, Home: "../spec/testdata/home"})
+	f, err := spec.Load(name, spec.Options{Env: identity.Env, Destroy: destroy, Vars: vars, Home: "../spec/testdata/home"})
 	if err != nil {
 		t.Fatal(err)
 	}

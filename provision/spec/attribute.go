@@ -3,58 +3,171 @@ package spec
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/gocty"
 )
 
-// attribute decodes one attribute of b.
-func (d *decoder) attribute(b *hclsyntax.Block, m member, field reflect.Value) {
-	if b.Type == "environment" && m.name == "region" && d.file.o.Region != "" {
+// sources returns the attributes that describe a member, the strongest first: of a
+// map, those of all layers, and otherwise only one. An alternative in a stronger layer
+// replaces them. mm are the members of the struct.
+func (d *decoder) sources(ll layers, mm []member, m member) (attrs []*hclsyntax.Attribute) {
+	for _, b := range ll {
+		if attr := b.Body.Attributes[m.name]; attr != nil {
+			attrs = append(attrs, attr)
+		} else if len(attrs) == 0 && m.group != "" && d.alternative(b, mm, m) {
+			break
+		}
+	}
+	return attrs
+}
+
+// alternative reports whether a block sets another member of the same group.
+func (d *decoder) alternative(b *hclsyntax.Block, mm []member, m member) bool {
+	return slices.ContainsFunc(mm, func(other member) bool {
+		attr := b.Body.Attributes[other.name]
+		if other.group != m.group || attr == nil {
+			return false
+		}
+		v, diags := d.valueOf(attr.Expr)
+		return diags.HasErrors() || !v.IsNull()
+	})
+}
+
+// attribute decodes the attributes that describe a member into its field.
+func (d *decoder) attribute(ll layers, m member, attrs []*hclsyntax.Attribute, field reflect.Value) {
+	if d.file.overrides(ll[0], m) {
 		return
 	}
-	attr, ok := b.Body.Attributes[m.name]
-	if !ok {
-		d.missing(b, m)
+	if len(attrs) == 0 {
+		d.missing(ll, m)
 		return
 	}
-	if m.secret {
-		d.hideLiterals(attr.Expr)
+	for _, attr := range attrs {
+		if m.secret {
+			d.hideLiterals(attr.Expr)
+		}
 	}
+	var g given
+	if field.Kind() == reflect.Map {
+		g = d.merge(m, attrs, field)
+	} else {
+		g = d.assign(m, attrs[0], field)
+	}
+	if g.null { // null means "not set", so that a conditional can leave an attribute out
+		d.missing(ll, m)
+	}
+	d.given[field.Addr().Interface()] = g
+}
+
+// overrides reports whether --region replaces the attribute.
+func (f *File) overrides(b *hclsyntax.Block, m member) bool {
+	return b == f.block && m.name == "region" && f.o.Region != ""
+}
+
+// assign evaluates an attribute and stores its value.
+func (d *decoder) assign(m member, attr *hclsyntax.Attribute, field reflect.Value) given {
+	v, g := d.value(m, attr)
+	if v != cty.NilVal && !g.null {
+		g.set = d.store(v, m, attr, field)
+	}
+	return g
+}
+
+// merge evaluates the attributes of a map, key by key. null leaves a key out; null
+// instead of a map leaves out the weaker maps.
+func (d *decoder) merge(m member, attrs []*hclsyntax.Attribute, field reflect.Value) given {
+	all := given{attr: attrs[0], set: true, open: true, null: true, keys: map[string]*hclsyntax.Attribute{}}
+	merged, left := map[string]string{}, map[string]bool{}
+	for _, attr := range attrs {
+		v, g := d.value(m, attr)
+		all.open = all.open && g.open
+		if g.null {
+			break
+		}
+		all.null = false
+		if v == cty.NilVal {
+			all.set = false
+			continue
+		}
+		some, without := withoutNulls(v)
+		part := reflect.New(field.Type()).Elem()
+		if !d.store(some, m, attr, part) {
+			all.set = false
+			continue
+		}
+		for k, v := range part.Interface().(map[string]string) {
+			if _, taken := merged[k]; !taken && !left[k] {
+				merged[k], all.keys[k] = v, attr
+			}
+		}
+		for _, k := range without {
+			left[k] = true
+		}
+	}
+	if all.set = all.set && !all.null; all.set {
+		field.Set(reflect.ValueOf(merged))
+	}
+	return all
+}
+
+// withoutNulls returns a map without the elements that are null, and their keys.
+func withoutNulls(v cty.Value) (some cty.Value, keys []string) {
+	if ty := v.Type(); !ty.IsObjectType() && !ty.IsMapType() || v.LengthInt() == 0 {
+		return v, nil
+	}
+	kept := map[string]cty.Value{}
+	for it := v.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		if e.IsNull() {
+			keys = append(keys, k.AsString())
+		} else {
+			kept[k.AsString()] = e
+		}
+	}
+	return cty.ObjectVal(kept), keys
+}
+
+// value evaluates an attribute. The value has no marks. It is cty.NilVal if it is not
+// known, or must not be used here; value has then reported the reason, if there is one.
+func (d *decoder) value(m member, attr *hclsyntax.Attribute) (cty.Value, given) {
 	g := given{attr: attr}
-	defer func() { d.given[field.Addr().Interface()] = g }()
-	v, ok := d.known(b, m, attr)
-	if !ok {
-		return
+	v, ok := d.known(m, attr)
+	if v == cty.NilVal {
+		return v, g
 	}
 	plain, marks := unmark(v)
 	g.open = !marks[sensitive] && !marks[outside]
 	switch {
-	case marks[sensitive] && !m.secret:
+	case marks[sensitive] && !m.secret && (ok || !d.file.o.Destroy):
 		d.errorAt(attr.Expr.Range(), "Misplaced secret", fmt.Sprintf(
 			"Plans show %q and AWS stores it in plain text, so it must not come from a sensitive variable. → use a variable that is not sensitive", m.name))
-	case plain.IsNull(): // null means "not set", so that a conditional can leave an attribute out
-		g.null = true
-		d.missing(b, m)
-	default:
-		g.set = d.store(plain, m, attr, field)
+		return cty.NilVal, g
+	case !ok:
+		return cty.NilVal, g
 	}
+	g.null = plain.IsNull()
+	return plain, g
 }
 
 // known evaluates an attribute. It returns false if it cannot tell the value. It
 // then reports the reason, unless the value comes later or nobody needs it.
-func (d *decoder) known(b *hclsyntax.Block, m member, attr *hclsyntax.Attribute) (cty.Value, bool) {
-	if b.Type == "environment" && (m.name == "region" || m.name == "account") && d.circular(attr) {
+func (d *decoder) known(m member, attr *hclsyntax.Attribute) (cty.Value, bool) {
+	if m.place && d.circular(attr) {
 		return cty.NilVal, false
 	}
 	destroy := d.file.o.Destroy
-	v, ok := d.evaluate(attr.Expr, destroy && !m.names)
+	v, ok := d.evaluate(attr.Expr, m.secret, destroy && !m.names)
 	if !ok || v.IsWhollyKnown() {
 		return v, ok
 	}
 	switch {
+	case d.file.o.partial:
+		d.undecided = d.undecided || !m.secret
 	case destroy && m.names:
 		d.errorAt(attr.Expr.Range(), "Unknown name", fmt.Sprintf(
 			"down needs %q to find the resource, but %q refers to a variable, an environment variable or a file that is missing.%s",
@@ -62,13 +175,13 @@ func (d *decoder) known(b *hclsyntax.Block, m member, attr *hclsyntax.Attribute)
 	case !destroy:
 		d.errorAt(attr.Expr.Range(), "Unknown value", fmt.Sprintf("%q depends on a variable that has no value.", m.name))
 	}
-	return cty.NilVal, false
+	return v, false
 }
 
 // store converts a value to its field's type and stores it. It reports a value of
 // another type and returns false.
 func (d *decoder) store(v cty.Value, m member, attr *hclsyntax.Attribute, field reflect.Value) bool {
-	err := assign(v, field)
+	err := convertInto(v, field)
 	if err != nil && (!d.file.o.Destroy || m.names) {
 		hint := ""
 		if field.Kind() == reflect.Slice && v.Type() == cty.String {
@@ -81,12 +194,12 @@ func (d *decoder) store(v cty.Value, m member, attr *hclsyntax.Attribute, field 
 }
 
 // missing reports a required attribute that is not set.
-func (d *decoder) missing(b *hclsyntax.Block, m member) {
-	if m.optional || d.file.o.Destroy || d.meant[meant{b.Body, m.name}] {
+func (d *decoder) missing(ll layers, m member) {
+	if m.optional || d.file.o.Destroy || d.misspells(ll, m.name) {
 		return
 	}
-	d.errorAt(b.DefRange(), "Missing attribute", fmt.Sprintf(
-		"%s block needs %q.%s", title(article(b.Type)), m.name, examples[b.Type+"."+m.name]))
+	d.errorAt(ll[0].DefRange(), "Missing attribute", fmt.Sprintf(
+		"%s block needs %q.%s", title(article(ll[0].Type)), m.name, examples[ll[0].Type+"."+m.name]))
 }
 
 // examples show what each required attribute looks like.
@@ -96,8 +209,8 @@ var examples = map[string]string{
 	"statement.resources": ` → for example: resources = ["arn:aws:sqs:${region}:${account}:events"]`,
 }
 
-// assign converts a value to the field's type and stores it.
-func assign(v cty.Value, field reflect.Value) error {
+// convertInto converts a value to the field's type and stores it.
+func convertInto(v cty.Value, field reflect.Value) error {
 	want, err := gocty.ImpliedType(field.Interface())
 	if err != nil {
 		return err
@@ -167,12 +280,21 @@ func kind(ty cty.Type) string {
 
 // circular reports an account or a region that refers to the account or the region.
 func (d *decoder) circular(attr *hclsyntax.Attribute) bool {
-	for _, t := range attr.Expr.Variables() {
+	for _, t := range d.file.references(attr.Expr) {
 		if root := t.RootName(); root == "account" || root == "region" {
-			d.errorAt(t.SourceRange(), "Circular reference", fmt.Sprintf(
+			d.errorAt(within(attr.Expr.Range(), t.SourceRange()), "Circular reference", fmt.Sprintf(
 				"%q cannot refer to %q: flowbed needs its value before it calls AWS. → write the value itself, or use a variable", attr.Name, root))
 			return true
 		}
 	}
 	return false
+}
+
+// within is the inner range if it is a part of the outer one, and else the outer one:
+// a reference may stand in a local value.
+func within(outer, inner hcl.Range) hcl.Range {
+	if outer.ContainsPos(inner.Start) {
+		return inner
+	}
+	return outer
 }

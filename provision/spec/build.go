@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/flowbed/flowbed/provision/names"
 )
@@ -33,8 +32,8 @@ func (p Place) orExample() Place {
 }
 
 // Environment evaluates the selected environment for a place and fills in all
-// defaults. Of the pointers to blocks, only Agent, Agent.SSH and (to remove an
-// environment) Agent.Prefect can be nil. An error is an [*Error].
+// defaults. Of the pointers to blocks, only Prefect, Repository, Agent and Agent.SSH can
+// be nil. An error is an [*Error].
 func (f *File) Environment(p Place) (*Environment, error) {
 	if !accountID.matches(p.Account) || !regionName.matches(p.Region) {
 		return nil, f.fail(hcl.Diagnostics{{
@@ -42,8 +41,7 @@ func (f *File) Environment(p Place) (*Environment, error) {
 			Detail: fmt.Sprintf("An environment needs an account and a region, but the account is %q and the region is %q. → set region in the file, or use --region", p.Account, p.Region),
 		}})
 	}
-	e, diags := f.build(p)
-	f.hideKey(e)
+	e, _, diags := f.build(p)
 	if diags.HasErrors() {
 		return nil, f.fail(diags)
 	}
@@ -53,44 +51,59 @@ func (f *File) Environment(p Place) (*Environment, error) {
 
 // build decodes the environment, checks it, and fills in its defaults. Fields of p
 // that are not known yet are empty.
-func (f *File) build(p Place) (*Environment, hcl.Diagnostics) {
+func (f *File) build(p Place) (*Environment, *decoder, hcl.Diagnostics) {
 	e := &Environment{Name: f.name}
-	d := &decoder{file: f, given: map[any]given{}, blocks: map[any]*hclsyntax.Block{}, told: map[string]bool{}}
-	if f.body != nil {
-		d.scope = f.newScope(p)
-		d.block(f.block, reflect.ValueOf(e).Elem())
+	d := f.newDecoder(p)
+	if f.block != nil {
+		d.block(f.layers(), reflect.ValueOf(e).Elem())
 	} else {
-		e.Agent = &Agent{SSH: &SSH{}, Prefect: &Prefect{}}
+		e.Agent, e.Prefect = &Agent{SSH: &SSH{}}, &Prefect{}
 	}
 	d.checkNames(e)
 	if !f.o.Destroy {
 		d.check(e)
+	}
+	if f.o.partial {
+		d.checkLocals()
 	}
 	full := p.orExample()
 	e.Region, e.Account = full.Region, full.Account
 	e.complete(full)
 	d.checkTogether(e, p)
 	d.checkOutside(e)
-	return e, d.diags
+	f.hideKey(e)
+	return e, d, distinct(d.diags)
 }
 
-// whereabouts evaluates the region and the account of the selected environment
-// first, because other attributes may refer to them.
-func (d *decoder) whereabouts(b *hclsyntax.Block) {
-	f := d.file
-	d.scope = scope{facts: f.context(Place{})}
-	d.given, d.told = map[any]given{}, map[string]bool{}
-	var e Environment
-	for _, m := range members(reflect.TypeFor[Environment]()) {
-		attr := b.Body.Attributes[m.name]
-		if m.name != "region" && m.name != "account" || attr == nil || m.name == "region" && f.o.Region != "" {
-			continue
-		}
-		before := len(d.diags)
-		d.attribute(b, m, reflect.ValueOf(&e).Elem().Field(m.index))
-		d.diags = d.diags[:before] // build reports it
+func (f *File) newDecoder(p Place) *decoder {
+	d := &decoder{file: f, given: map[any]given{}, blocks: map[any]layers{}, told: map[string]bool{}}
+	if f.functions != nil {
+		d.scope = f.newScope(p)
 	}
-	if accountID.matches(e.Account) { // if not, build reports it and goes on with the example
+	return d
+}
+
+// layers are the blocks that describe the selected environment.
+func (f *File) layers() layers {
+	if f.defaults == nil {
+		return layers{f.block}
+	}
+	return layers{f.block, f.defaults}
+}
+
+// locate evaluates the region and the account of the selected environment first,
+// because other attributes may refer to them.
+func (f *File) locate() {
+	d := f.newDecoder(Place{})
+	var e Environment
+	mm := members(reflect.TypeFor[Environment]())
+	for _, m := range mm {
+		if m.place { // build reports what is wrong with them
+			d.attribute(f.layers(), m, d.sources(f.layers(), mm, m), reflect.ValueOf(&e).Elem().Field(m.index))
+		}
+	}
+	f.account, f.region = "", ""
+	if accountID.matches(e.Account) { // if not, build goes on with the example
 		f.account = e.Account
 	}
 	if regionName.matches(e.Region) {
@@ -104,8 +117,7 @@ func (d *decoder) whereabouts(b *hclsyntax.Block) {
 // hideKey registers the API's secret, wherever it comes from, and the password on
 // its own, without the user.
 func (f *File) hideKey(e *Environment) {
-	if e.Agent != nil && e.Agent.Prefect != nil {
-		p := e.Agent.Prefect
+	if p := e.Prefect; p != nil {
 		f.hidden.add(p.APIKey)
 		f.hidden.add(p.AuthString)
 		if _, password, _ := strings.Cut(p.AuthString, ":"); len(password) >= 8 {

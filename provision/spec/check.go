@@ -61,8 +61,8 @@ func (d *decoder) written(field any) bool {
 	return ok && !g.null
 }
 
-// undecided reports whether the file sets a field whose value is not known yet.
-func (d *decoder) undecided(field any) bool { return d.written(field) && !d.has(field) }
+// undecidedField reports whether the file sets a field whose value is not known yet.
+func (d *decoder) undecidedField(field any) bool { return d.written(field) && !d.has(field) }
 
 // oneOf checks a field that accepts only some words.
 func (d *decoder) oneOf(field *string, what string, words ...string) {
@@ -84,6 +84,7 @@ func (d *decoder) check(e *Environment) {
 	for b := range blocks[checker](e) {
 		b.check(d)
 	}
+	d.checkParts(e)
 }
 
 func (r *TaskRole) check(d *decoder) {
@@ -99,6 +100,8 @@ func (c *Cluster) check(d *decoder) {
 	d.oneOf(&c.Ownership, "ownership", ownerships...)
 	d.checkProviders(c)
 }
+
+func (p *Prefect) check(d *decoder) { d.checkPrefect(p) }
 
 func (a *Agent) check(d *decoder) { d.checkAgent(a) }
 

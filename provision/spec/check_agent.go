@@ -22,13 +22,10 @@ func (d *decoder) checkAgent(a *Agent) {
 	if d.has(&a.VolumeGiB) && (a.VolumeGiB < 8 || a.VolumeGiB > 16384) {
 		d.bad(&a.VolumeGiB, "Invalid volume size", "%s GiB is not a valid volume size. → use 8 to 16384: the image needs 8, and 16384 is the limit of gp3")
 	}
+	d.checkQueues(a)
+	d.checkLabels(a)
 	if a.SSH != nil {
 		d.checkSSH(a.SSH)
-	}
-	if a.Prefect != nil {
-		d.checkPrefect(a.Prefect)
-	} else if b := d.blocks[a]; !d.meant[meant{b.Body, "prefect"}] {
-		d.errorAt(b.DefRange(), "Missing block", `An agent needs a Prefect API. → add to the agent block: prefect { api_url = "…" }`)
 	}
 }
 
@@ -66,8 +63,8 @@ func (d *decoder) checkSSH(s *SSH) {
 
 // checkKeys checks that the block sets exactly one key.
 func (d *decoder) checkKeys(s *SSH) {
-	b, key, name := d.blocks[s], d.written(&s.PublicKey), d.written(&s.KeyName)
-	misspelt := d.meant[meant{b.Body, "public_key"}] || d.meant[meant{b.Body, "key_name"}]
+	b, key, name := d.blockOf(s), d.written(&s.PublicKey), d.written(&s.KeyName)
+	misspelt := d.misspells(d.blocks[s], "public_key") || d.misspells(d.blocks[s], "key_name")
 	switch {
 	case key && name:
 		d.errorAt(d.given[&s.KeyName].attr.NameRange, "Two SSH keys", "The block sets both public_key, which flowbed imports, and key_name, which names an existing key pair. → remove one of them")
@@ -85,7 +82,7 @@ func (d *decoder) checkCIDR(s *SSH) {
 		d.bad(&s.CIDR, "Invalid CIDR", `%s is not an address range. → use, for example, "203.0.113.7/32" or "2001:db8::/64", or "auto" for the address that flowbed runs from`)
 	case p.Addr().Is4In6():
 		d.bad(&s.CIDR, "Invalid CIDR", "%s is an IPv4 range in IPv6 form, and EC2 does not match that against IPv4 traffic. → write it as IPv4")
-	case worldOpen(p) && !s.AllowWorld && !d.undecided(&s.AllowWorld):
+	case worldOpen(p) && !s.AllowWorld && !d.undecidedField(&s.AllowWorld):
 		d.bad(&s.CIDR, "SSH open to the world", `%s opens port 22 to the whole internet, or to a large part of it. → use "auto" or a smaller range; if you mean it, add allow_world = true`)
 	}
 }

@@ -54,7 +54,7 @@ func (d *decoder) warnURL(p *Prefect, u *url.URL, kind prefect.Kind) {
 	at := d.given[&p.APIURL].attr.Expr.Range()
 	path := strings.Trim(u.Path, "/")
 	switch {
-	case local(u.Hostname()):
+	case loopback(u.Hostname()):
 		d.warnAt(at, "API on this machine", "The agent and its tasks run in AWS, where this address is their own machine. → use an address that they can reach")
 	case kind == prefect.Agent1 && path == "api":
 		d.warnAt(at, "API URL with a path", "A Prefect 1 Server answers at its root. → the URL should probably end before /api")
@@ -74,7 +74,7 @@ func (d *decoder) checkCloud(p *Prefect, u *url.URL) {
 	d.bad(&p.APIURL, "Invalid API URL", "%s does not name a Prefect Cloud account and workspace. → use: %s", want)
 }
 
-func local(host string) bool {
+func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && (addr.IsLoopback() || addr.IsUnspecified())
 }
@@ -89,8 +89,8 @@ func (d *decoder) checkSecrets(p *Prefect, kind prefect.Kind, cloud bool) {
 	case auth && cloud:
 		d.refuse(&p.AuthString, "auth_string with Prefect Cloud", "Prefect Cloud does not support auth_string. → use api_key")
 	case !key && cloud:
-		if b := d.blocks[p]; !d.meant[meant{b.Body, "api_key"}] {
-			d.errorAt(b.DefRange(), "Missing attribute", "Prefect Cloud requires an API key. → add api_key = var.api_key to the prefect block, and variable \"api_key\" { sensitive = true } to the file")
+		if !d.misspells(d.blocks[p], "api_key") {
+			d.errorAt(d.blockOf(p).DefRange(), "Missing attribute", "Prefect Cloud requires an API key. → add api_key = var.api_key to the prefect block, and variable \"api_key\" { sensitive = true } to the file")
 		}
 	}
 	if d.has(&p.APIKey) {

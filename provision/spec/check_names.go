@@ -11,16 +11,20 @@ import (
 )
 
 var (
-	environmentName = compile(`^[a-z][a-z0-9-]{0,19}$`)
-	accountID       = compile(`^[0-9]{12}$`)
-	regionName      = compile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
-	bucketName      = compile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	roleName        = compile(`^[A-Za-z0-9_+=,.@-]{1,64}$`) // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-	clusterName     = compile(`^[A-Za-z0-9_-]{1,255}$`)
+	environmentName    = compile(`^[a-z][a-z0-9-]{0,31}$`)
+	environmentPattern = compile(`^([a-z][a-z0-9-]{0,30})?\*$`)
+	accountID          = compile(`^[0-9]{12}$`)
+	regionName         = compile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+	bucketName         = compile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	roleName           = compile(`^[A-Za-z0-9_+=,.@-]{1,64}$`) // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+	clusterName        = compile(`^[A-Za-z0-9_-]{1,255}$`)
 )
 
+// longestEnvironment is the most characters that an environment's name can have.
+const longestEnvironment = 32
+
 func badEnvironment(name string) string {
-	return fmt.Sprintf("%q is not a valid environment name. → use a lowercase letter, then up to 19 lowercase letters, digits or hyphens: the name becomes part of every name in AWS", name)
+	return fmt.Sprintf("%q is not a valid environment name. → use a lowercase letter, then up to 31 lowercase letters, digits or hyphens: the name becomes part of every name in AWS", name)
 }
 
 // checkNames checks the attributes that tell what resources are called and where
@@ -44,14 +48,34 @@ func (b *Bucket) checkNames(d *decoder) {
 	}
 }
 
+func (b *Bucket) claims(Place) []claim { return claims("bucket", b.Ownership, "", &b.Name) }
+
 func (r *TaskRole) checkNames(d *decoder) { d.checkRoleName(&r.Name) }
 
+func (r *TaskRole) claims(p Place) []claim {
+	return claims("role", r.Ownership, p.accountScope(), &r.Name)
+}
+
 func (r *ExecutionRole) checkNames(d *decoder) { d.checkRoleName(&r.Name) }
+
+func (r *ExecutionRole) claims(p Place) []claim {
+	if r.Name == AccountExecutionRole { // environments share it
+		return nil
+	}
+	return claims("role", r.Ownership, p.accountScope(), &r.Name)
+}
 
 func (c *Cluster) checkNames(d *decoder) {
 	if d.has(&c.Name) && !clusterName.matches(c.Name) {
 		d.bad(&c.Name, "Invalid cluster name", "%s is not a valid ECS cluster name. → use up to 255 letters, digits, hyphens and underscores")
 	}
+}
+
+func (c *Cluster) claims(p Place) []claim {
+	if c.Name == AccountCluster { // environments share it
+		return nil
+	}
+	return claims("cluster", c.Ownership, p.regionScope(), &c.Name)
 }
 
 func (d *decoder) checkRoleName(name *string) {
@@ -152,7 +176,7 @@ func (d *decoder) bucketPlace(e *Environment) hcl.Range {
 	if d.written(&e.Bucket.Namespace) {
 		return d.given[&e.Bucket.Namespace].attr.Expr.Range()
 	}
-	if b, ok := d.blocks[e.Bucket]; ok {
+	if b := d.blockOf(e.Bucket); b != nil {
 		return b.DefRange()
 	}
 	return d.file.block.DefRange()

@@ -79,7 +79,7 @@ func (d *decoder) checkTags(e *Environment) {
 			if g.open {
 				shown = "The tag " + quote(k)
 			}
-			d.errorAt(tagRange(g.attr, k), "Invalid tag", shown+" "+why)
+			d.errorAt(keyRange(g, k), "Invalid tag", shown+" "+why)
 		}
 	}
 }
@@ -105,9 +105,13 @@ func badTag(key, value string) string {
 	return ""
 }
 
-// tagRange is the range of a tag, or of the whole expression if the tags are not
-// written out.
-func tagRange(attr *hclsyntax.Attribute, key string) hcl.Range {
+// keyRange is the range of a map's element, or of the whole expression if the elements
+// are not written out.
+func keyRange(g given, key string) hcl.Range {
+	attr := g.keys[key]
+	if attr == nil {
+		attr = g.attr
+	}
 	if o, ok := attr.Expr.(*hclsyntax.ObjectConsExpr); ok {
 		for _, item := range o.Items {
 			if k, diags := item.KeyExpr.Value(nil); !diags.HasErrors() && k.Type() == cty.String && k.IsWhollyKnown() && !k.IsMarked() && !k.IsNull() && k.AsString() == key {

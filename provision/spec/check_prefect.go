@@ -14,18 +14,13 @@ var poolName = compile(`^[A-Za-z0-9_-]{1,210}$`)
 
 func (d *decoder) checkPrefect(p *Prefect) {
 	kind := d.checkVersion(p)
-	switch kind {
-	case prefect.Agent1:
+	if kind == prefect.Agent1 {
 		const use = "→ remove it, or use Prefect 3"
 		d.refuse(&p.WorkPool, "work_pool with Prefect 1", "Prefect 1 has no work pools: an agent picks flows by their labels. "+use)
 		d.refuse(&p.ConcurrencyLimit, "concurrency_limit with Prefect 1", "Prefect 1 has no work pools, and the limit applies to a work pool. "+use)
 		d.refuse(&p.AuthString, "auth_string with Prefect 1", "Prefect 1 does not support auth_string. → if the backend requires a key or a token, use api_key; a Prefect Server does not")
-	case prefect.Worker2, prefect.Worker3:
-		d.refuse(&p.Labels, "labels without Prefect 1",
-			"Only Prefect 1 has labels: a worker runs the flows of its work pool. → remove them, or use Prefect 1, for example version = \"1.4.1\"")
 	}
 	d.checkPool(p)
-	d.checkLabels(p)
 	cloud := d.has(&p.APIURL) && d.checkURL(p, kind)
 	d.checkSecrets(p, kind, cloud)
 	d.checkCA(p)
@@ -38,13 +33,21 @@ func (d *decoder) refuse(field any, summary, detail string) {
 	}
 }
 
-// checkVersion returns how the agent works, or Unsupported if it cannot tell.
-func (d *decoder) checkVersion(p *Prefect) prefect.Kind {
+// kind is how the agent works, or Unsupported if that is not known.
+func (d *decoder) kind(p *Prefect) prefect.Kind {
 	switch {
 	case !d.written(&p.Version):
 		return kindOf(DefaultPrefectVersion)
 	case !d.has(&p.Version):
 		return prefect.Unsupported
+	}
+	return kindOf(p.Version)
+}
+
+// checkVersion returns the kind of the version.
+func (d *decoder) checkVersion(p *Prefect) prefect.Kind {
+	if !d.has(&p.Version) {
+		return d.kind(p)
 	}
 	v, err := prefect.ParseVersion(p.Version)
 	switch {
@@ -78,7 +81,74 @@ func (d *decoder) checkPool(p *Prefect) {
 	}
 }
 
-func (d *decoder) checkLabels(p *Prefect) {
+func (p *Prefect) claims(Place) []claim {
+	if kindOf(p.Version) == prefect.Agent1 {
+		return nil
+	}
+	return claims("work pool", "own", p.APIURL, &p.WorkPool)
+}
+
+// checkParts checks which of the blocks for Prefect can be together, and with which
+// version of it.
+func (d *decoder) checkParts(e *Environment) {
+	p, a := e.Prefect, e.Agent
+	if p == nil {
+		d.checkWithoutPrefect(e)
+		return
+	}
+	switch kind := d.kind(p); kind {
+	case prefect.Agent1:
+		if a == nil {
+			d.errorAt(d.blockOf(p).DefRange(), "Prefect 1 without an agent",
+				"Prefect 1 has no work pool that flowbed could create for an agent elsewhere. → add an agent block: agent {}")
+			return
+		}
+		d.refuse(&a.WorkQueues, "work_queues with Prefect 1", "Prefect 1 has no work queues: an agent picks flows by their labels. → use labels")
+		d.refuseFlows(e.Flows, "flows with Prefect 1",
+			"Prefect 1 has no work pool, which would hold these defaults. → set them in the run_config of each flow, and remove this block")
+	case prefect.Worker2, prefect.Worker3:
+		if a != nil {
+			d.refuse(&a.Labels, "labels without Prefect 1",
+				"Only Prefect 1 has labels: a worker runs the flows of its work pool. → remove them, or use Prefect 1, for example version = \"1.4.1\"")
+		}
+	}
+}
+
+func (d *decoder) checkWithoutPrefect(e *Environment) {
+	switch b := d.blockOf(e.Agent); {
+	case d.misspells(d.file.layers(), "prefect"):
+	case e.Agent != nil && len(blocksOf(b.Body, "prefect")) > 0: // has been reported
+	case e.Agent != nil:
+		d.errorAt(b.DefRange(), "Missing block", `An agent needs a Prefect API. → add beside the agent block: prefect { api_url = "…" }`)
+	default:
+		d.refuseFlows(e.Flows, "flows without Prefect",
+			`These are the defaults of a work pool in Prefect. → add beside this block: prefect { api_url = "…" }`)
+	}
+}
+
+// refuseFlows reports a flows block that has no effect, unless the environment has it
+// only from the defaults.
+func (d *decoder) refuseFlows(f *Flows, summary, detail string) {
+	if b := d.blockOf(f); b != nil && slices.Contains(blocksOf(d.file.block.Body, "flows"), b) {
+		d.errorAt(b.DefRange(), summary, detail)
+	}
+}
+
+func (d *decoder) checkQueues(a *Agent) {
+	for i, q := range a.WorkQueues {
+		switch {
+		case !queueName.matches(q):
+			d.badElement(&a.WorkQueues, i, q, "Invalid work queue", "%s is not a valid name of a work queue. → use up to 200 characters, without a slash, a percent sign or a space at either end")
+		case slices.Contains(a.WorkQueues[:i], q):
+			d.badElement(&a.WorkQueues, i, q, "Duplicate", "%s is in the list twice. → remove one of them")
+		}
+	}
+}
+
+// queueName: Prefect refuses some characters in names, because they are part of URLs.
+var queueName = compile(`^[^/%&<>\x00-\x20\x7f]([^/%&<>\x00-\x1f\x7f]{0,198}[^/%&<>\x00-\x20\x7f])?$`)
+
+func (d *decoder) checkLabels(p *Agent) {
 	for i, l := range p.Labels {
 		switch {
 		case l == "" || strings.TrimSpace(l) != l || strings.ContainsFunc(l, func(r rune) bool { return r < ' ' || r == 0x7f }):

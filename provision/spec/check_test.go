@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,20 +15,34 @@ import (
 func in(path, text string) string {
 	for i := strings.Count(path, " "); i >= 0; i-- {
 		name := strings.Fields(path)[i]
-		if name == "agent" && !strings.Contains(text, "prefect {") {
+		labels := ""
+		if name == "prefect" {
+			labels = agentLabels.FindString(text)
+		}
+		text = fmt.Sprintf("%s {\n%s\n}", name, strings.Replace(text, labels, "", 1))
+		if name == "prefect" && (labels != "" || prefect1.MatchString(text)) {
+			text += "\nagent {\n" + labels + "\n}"
+		}
+		if name == "agent" {
 			text += "\n prefect { api_url = \"https://prefect.example.com/api\" }"
 		}
-		text = fmt.Sprintf("%s {\n%s\n}", name, text)
 	}
 	return fmt.Sprintf("environment \"dev\" {\n%s\n}", text)
 }
+
+// agentLabels are those that a line of the table has beside what stands in the prefect
+// block; prefect1 is a version that cannot do without an agent.
+var (
+	agentLabels = regexp.MustCompile(`(?m)^\s*labels = .*$`)
+	prefect1    = regexp.MustCompile(`version = "[01]\.`)
+)
 
 func load(src string, o Options) (*File, error) {
 	if o.Environ == nil {
 		o.Environ = noEnviron
 	}
 	o.Home = "testdata/home"
-	return (&File{o: o}).load("config.hcl", []byte(src))
+	return newFile(o).load("config.hcl", []byte(src))
 }
 
 const (
@@ -111,70 +126,70 @@ var lines = []struct{ path, line, want string }{
 	{"agent ssh", key + "\nkey_name = null", ""},
 	{"agent ssh", key + "\nkey_name = \"laptop\"", "remove one of them"},
 	{"agent ssh", key + "\nkeyname = \"laptop\"", `did you mean "key_name"?`},
-	{"agent prefect", `version = "3.4.7"`, ""},
-	{"agent prefect", `version = "3.4.6"`, "API key into every task"},
-	{"agent prefect", `version = "2.19.0"`, ""},
-	{"agent prefect", `version = "2.18.3"`, "2.19.0 and later"},
-	{"agent prefect", `version = "1.4.1"`, ""},
-	{"agent prefect", `version = "0.14.22"`, ""},
-	{"agent prefect", `version = "1.4.2"`, "0.14.0 to 1.4.1"},
-	{"agent prefect", `version = "0.13.0"`, "0.14.0 to 1.4.1"},
-	{"agent prefect", `version = "4.0.0"`, "newer"},
-	{"agent prefect", `version = "3"`, "not an exact version"},
-	{"agent prefect", `version = ">=3.9.1"`, "not an exact version"},
-	{"agent prefect", `version = "3.9.x"`, "not an exact version"},
-	{"agent prefect", `version = "latest"`, "not an exact version"},
-	{"agent prefect", `version = "3.9.1rc1"`, "not an exact version"},
-	{"agent prefect", `version = "3.09.1"`, "not an exact version"},
-	{"agent prefect", `version = ""`, "not an exact version"},
-	{"agent prefect", `work_pool = "` + strings.Repeat("p", 211) + `"`, "210"},
-	{"agent prefect", `work_pool = "a.b"`, "work pool"},
-	{"agent prefect", `work_pool = "Prefect-pool"`, "for its own pools"},
-	{"agent prefect", `api_key = env("KEY")`, ""},
-	{"agent prefect", `api_key = trimspace(env("BROKEN"))`, ""},
-	{"agent prefect", `api_key = env("BROKEN")`, "trimspace"},
-	{"agent prefect", `api_key = "${env("KEY")} x"`, "cannot be a key"},
-	{"agent prefect", `api_key = "${env("KEY")}}}"`, "SSM cannot store"},
-	{"agent prefect", `api_key = env("")`, "is not set"},
-	{"agent prefect", `concurrency_limit = 5`, ""},
-	{"agent prefect", `concurrency_limit = 0`, "no flow would ever run"},
-	{"agent prefect", `concurrency_limit = "many"`, "a whole number, and this string is not one"},
-	{"agent prefect", `concurrency_limit = 1.5`, "a whole number."},
-	{"agent prefect", `labels = ["a"]`, "Only Prefect 1 has labels"},
-	{"agent prefect", "version = \"2.20.3\"\n labels = []", "Only Prefect 1 has labels"},
-	{"agent prefect", "version = \"1.4.1\"\n labels = [\"fargate-dev\", \"s3-flow-storage\"]", ""},
-	{"agent prefect", "version = \"1.4.1\"\n labels = [\"a\", \"a\"]", "twice"},
-	{"agent prefect", "version = \"1.4.1\"\n labels = [\"\"]", "is empty"},
-	{"agent prefect", "version = \"1.4.1\"\n labels = \"prod\"", "in brackets"},
-	{"agent prefect", "version = \"1.4.1\"\n labels = null\n work_pool = null", ""},
-	{"agent prefect", "version = \"0.14.22\"\n work_pool = \"a\"", "no work pools"},
-	{"agent prefect", "version = \"1.4.1\"\n concurrency_limit = 1", "applies to a work pool"},
-	{"agent prefect", "version = \"1.4.1\"\n auth_string = env(\"AUTH\")", "does not support auth_string"},
-	{"agent prefect", "version = \"1.4.1\"\n api_key = env(\"KEY\")", ""},
-	{"agent prefect", "version = \"1.4.1\"\n api_key = env(\"KEY\")\n api_url = \"" + cloud + `"`, "does not support Prefect 1"},
-	{"agent prefect", `auth_string = env("AUTH")`, ""},
-	{"agent prefect", `auth_string = ""`, ""},
-	{"agent prefect", `auth_string = env("KEY")`, "not user:password"},
-	{"agent prefect", `auth_string = "${env("AUTH")} "`, "trimspace"},
-	{"agent prefect", `auth_string = "${env("AUTH")}\tx"`, "control character"},
-	{"agent prefect", `auth_string = "${env("AUTH")}}}"`, "SSM cannot store"},
-	{"agent prefect", "auth_string = env(\"AUTH\")\n api_key = env(\"KEY\")", "remove one of them"},
-	{"agent prefect", "auth_string = env(\"AUTH\")\n api_url = \"" + cloud + `"`, "use api_key"},
-	{"agent prefect", `ca_file = file("~/.ssh/ca.pem")`, ""},
-	{"agent prefect", `ca_file = "ca.pem"`, `ca_file = file("ca.pem")`},
-	{"agent prefect", `ca_file = file("~/.ssh/id_ed25519.pub")`, "not a PEM certificate"},
-	{"agent prefect", `ca_file = "-----BEGIN PRIVATE KEY-----"`, "must not leave"},
-	{"agent prefect", `ca_file = "${file("~/.ssh/ca.pem")}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"`, "not a certificate"},
+	{"prefect", `version = "3.4.7"`, ""},
+	{"prefect", `version = "3.4.6"`, "API key into every task"},
+	{"prefect", `version = "2.19.0"`, ""},
+	{"prefect", `version = "2.18.3"`, "2.19.0 and later"},
+	{"prefect", `version = "1.4.1"`, ""},
+	{"prefect", `version = "0.14.22"`, ""},
+	{"prefect", `version = "1.4.2"`, "0.14.0 to 1.4.1"},
+	{"prefect", `version = "0.13.0"`, "0.14.0 to 1.4.1"},
+	{"prefect", `version = "4.0.0"`, "newer"},
+	{"prefect", `version = "3"`, "not an exact version"},
+	{"prefect", `version = ">=3.9.1"`, "not an exact version"},
+	{"prefect", `version = "3.9.x"`, "not an exact version"},
+	{"prefect", `version = "latest"`, "not an exact version"},
+	{"prefect", `version = "3.9.1rc1"`, "not an exact version"},
+	{"prefect", `version = "3.09.1"`, "not an exact version"},
+	{"prefect", `version = ""`, "not an exact version"},
+	{"prefect", `work_pool = "` + strings.Repeat("p", 211) + `"`, "210"},
+	{"prefect", `work_pool = "a.b"`, "work pool"},
+	{"prefect", `work_pool = "Prefect-pool"`, "for its own pools"},
+	{"prefect", `api_key = env("KEY")`, ""},
+	{"prefect", `api_key = trimspace(env("BROKEN"))`, ""},
+	{"prefect", `api_key = env("BROKEN")`, "trimspace"},
+	{"prefect", `api_key = "${env("KEY")} x"`, "cannot be a key"},
+	{"prefect", `api_key = "${env("KEY")}}}"`, "SSM cannot store"},
+	{"prefect", `api_key = env("")`, "is not set"},
+	{"prefect", `concurrency_limit = 5`, ""},
+	{"prefect", `concurrency_limit = 0`, "no flow would ever run"},
+	{"prefect", `concurrency_limit = "many"`, "a whole number, and this string is not one"},
+	{"prefect", `concurrency_limit = 1.5`, "a whole number."},
+	{"prefect", `labels = ["a"]`, "Only Prefect 1 has labels"},
+	{"prefect", "version = \"2.20.3\"\n labels = []", "Only Prefect 1 has labels"},
+	{"prefect", "version = \"1.4.1\"\n labels = [\"fargate-dev\", \"s3-flow-storage\"]", ""},
+	{"prefect", "version = \"1.4.1\"\n labels = [\"a\", \"a\"]", "twice"},
+	{"prefect", "version = \"1.4.1\"\n labels = [\"\"]", "is empty"},
+	{"prefect", "version = \"1.4.1\"\n labels = \"prod\"", "in brackets"},
+	{"prefect", "version = \"1.4.1\"\n labels = null\n work_pool = null", ""},
+	{"prefect", "version = \"0.14.22\"\n work_pool = \"a\"", "no work pools"},
+	{"prefect", "version = \"1.4.1\"\n concurrency_limit = 1", "applies to a work pool"},
+	{"prefect", "version = \"1.4.1\"\n auth_string = env(\"AUTH\")", "does not support auth_string"},
+	{"prefect", "version = \"1.4.1\"\n api_key = env(\"KEY\")", ""},
+	{"prefect", "version = \"1.4.1\"\n api_key = env(\"KEY\")\n api_url = \"" + cloud + `"`, "does not support Prefect 1"},
+	{"prefect", `auth_string = env("AUTH")`, ""},
+	{"prefect", `auth_string = ""`, ""},
+	{"prefect", `auth_string = env("KEY")`, "not user:password"},
+	{"prefect", `auth_string = "${env("AUTH")} "`, "trimspace"},
+	{"prefect", `auth_string = "${env("AUTH")}\tx"`, "control character"},
+	{"prefect", `auth_string = "${env("AUTH")}}}"`, "SSM cannot store"},
+	{"prefect", "auth_string = env(\"AUTH\")\n api_key = env(\"KEY\")", "remove one of them"},
+	{"prefect", "auth_string = env(\"AUTH\")\n api_url = \"" + cloud + `"`, "use api_key"},
+	{"prefect", `ca_file = file("~/.ssh/ca.pem")`, ""},
+	{"prefect", `ca_file = "ca.pem"`, `ca_file = file("ca.pem")`},
+	{"prefect", `ca_file = file("~/.ssh/id_ed25519.pub")`, "not a PEM certificate"},
+	{"prefect", `ca_file = "-----BEGIN PRIVATE KEY-----"`, "must not leave"},
+	{"prefect", `ca_file = "${file("~/.ssh/ca.pem")}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"`, "not a certificate"},
 	{"task_role", `dask = true`, ""},
-	{"agent prefect", `api_url = ""`, "not an absolute URL"},
-	{"agent prefect", `api_url = "ftp://prefect.example.com/api"`, "not an absolute URL"},
-	{"agent prefect", `api_url = "https:///api"`, "not an absolute URL"},
-	{"agent prefect", `api_url = "https://a:b@prefect.example.com/api"`, "user name or a password"},
-	{"agent prefect", `api_url = "https://prefect.example.com/api?x=1"`, "after its path"},
-	{"agent prefect", "api_key = env(\"KEY\")\n api_url = \"" + cloud + `"`, ""},
-	{"agent prefect", "api_key = \"\"\n api_url = \"" + cloud + `"`, "Prefect Cloud requires one"},
-	{"agent prefect", `api_url = "` + cloud + `"`, "requires an API key"},
-	{"agent prefect", "api_key = env(\"KEY\")\n api_url = \"https://api.prefect.cloud/api\"", "account and workspace"},
+	{"prefect", `api_url = ""`, "not an absolute URL"},
+	{"prefect", `api_url = "ftp://prefect.example.com/api"`, "not an absolute URL"},
+	{"prefect", `api_url = "https:///api"`, "not an absolute URL"},
+	{"prefect", `api_url = "https://a:b@prefect.example.com/api"`, "user name or a password"},
+	{"prefect", `api_url = "https://prefect.example.com/api?x=1"`, "after its path"},
+	{"prefect", "api_key = env(\"KEY\")\n api_url = \"" + cloud + `"`, ""},
+	{"prefect", "api_key = \"\"\n api_url = \"" + cloud + `"`, "Prefect Cloud requires one"},
+	{"prefect", `api_url = "` + cloud + `"`, "requires an API key"},
+	{"prefect", "api_key = env(\"KEY\")\n api_url = \"https://api.prefect.cloud/api\"", "account and workspace"},
 }
 
 // TestOne gives each line to its block. It is right if want is empty, and else
@@ -183,7 +198,7 @@ func TestOne(t *testing.T) {
 	for _, c := range lines {
 		t.Run(c.path+" "+c.line, func(t *testing.T) {
 			line := c.line
-			if c.path == "agent prefect" && !strings.Contains(line, "api_url") {
+			if c.path == "prefect" && !strings.Contains(line, "api_url") {
 				line += "\n api_url = \"https://prefect.example.com/api\""
 			}
 			environ := map[string]string{"KEY": "pnu_0123456789abcdef", "BROKEN": "pnu_0123456789abcdef\n", "AUTH": "flow:bed-bed-bed"}
@@ -260,7 +275,7 @@ func TestTags(t *testing.T) {
 
 func TestEnvironmentNames(t *testing.T) {
 	for name, good := range map[string]bool{
-		"a": true, "dev-2": true, strings.Repeat("a", 20): true, strings.Repeat("a", 21): false,
+		"a": true, "dev-2": true, strings.Repeat("a", 32): true, strings.Repeat("a", 33): false,
 		"2dev": false, "Dev": false, "a_b": false, "": false, "ä": false, "a\n": false,
 	} {
 		_, err := load(fmt.Sprintf("environment %q {}", name), Options{})

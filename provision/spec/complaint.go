@@ -17,7 +17,7 @@ type Complaint struct {
 // checkOutside calls Options.Check with an environment that passed all other
 // checks.
 func (d *decoder) checkOutside(e *Environment) {
-	if d.file.o.Check == nil || d.file.o.Destroy || d.diags.HasErrors() {
+	if d.file.o.Check == nil || d.file.o.Destroy || d.undecided || d.diags.HasErrors() {
 		return
 	}
 	for _, c := range d.file.o.Check(e) {

@@ -13,16 +13,16 @@ func TestCheck(t *testing.T) {
 	asked := 0
 	o := Options{Home: "testdata/home", Environ: noEnviron, Check: func(e *Environment) []Complaint {
 		asked++
-		if e.Region != "us-east-1" || e.Account == "" || e.Agent.Prefect.WorkPool != "flowbed-dev" {
+		if e.Region != "us-east-1" || e.Account == "" || e.Prefect.WorkPool != "flowbed-dev" {
 			t.Errorf("have an incomplete environment: %+v", e)
 		}
-		p := e.Agent.Prefect
+		p := e.Prefect
 		return []Complaint{{Fields: []any{&p.CAFile, &p.APIURL}, Summary: "Too long", Detail: "It is too long."}}
 	}}
-	text := in("agent prefect", `api_url = "https://prefect.example.com/api"`)
+	text := in("prefect", `api_url = "https://prefect.example.com/api"`)
 	_, err := load(text, o)
 	e, ok := errors.AsType[*Error](err)
-	if !ok || asked != 1 || len(e.Diags) != 1 || e.Diags[0].Summary != "Too long" || e.Diags[0].Subject.Start.Line != 4 {
+	if !ok || asked != 1 || len(e.Diags) != 1 || e.Diags[0].Summary != "Too long" || e.Diags[0].Subject.Start.Line != 3 {
 		t.Fatalf("have %v, asked %d times; want one error in line 4", err, asked)
 	}
 	if _, err := load(strings.Replace(text, "api_url", "version = \"3\"\n api_url", 1), o); err == nil || asked != 1 {

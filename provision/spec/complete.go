@@ -25,6 +25,7 @@ func (e *Environment) complete(p Place) {
 	fill(&e.Cluster)
 	fill(&e.Network)
 	fill(&e.Logs)
+	fill(&e.Flows)
 	n := p.names(e.Name)
 	for b := range blocks[completer](e) {
 		b.complete(n)
@@ -79,7 +80,7 @@ func (r *TaskRole) complete(n names.Names) {
 	or(&r.Ownership, "own")
 }
 
-func (a *Agent) complete(n names.Names) {
+func (a *Agent) complete(names.Names) {
 	or(&a.InstanceType, "t2.micro")
 	or(&a.Image, "al2023")
 	or(&a.VolumeGiB, 16)
@@ -90,14 +91,15 @@ func (a *Agent) complete(n names.Names) {
 		}
 		s.PublicKey = strings.TrimSpace(s.PublicKey)
 	}
-	if p := a.Prefect; p != nil {
-		or(&p.Version, DefaultPrefectVersion)
-		if kindOf(p.Version) != prefect.Agent1 {
-			or(&p.WorkPool, n.Plain())
-		}
-		p.APIURL = strings.TrimRight(p.APIURL, "/")
-		p.CAFile, _ = certificates(p.CAFile)
+}
+
+func (p *Prefect) complete(n names.Names) {
+	or(&p.Version, DefaultPrefectVersion)
+	if kindOf(p.Version) != prefect.Agent1 {
+		or(&p.WorkPool, n.Plain())
 	}
+	p.APIURL = strings.TrimRight(p.APIURL, "/")
+	p.CAFile, _ = certificates(p.CAFile)
 }
 
 func fill[T any](p **T) *T {

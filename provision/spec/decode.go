@@ -14,16 +14,22 @@ import (
 // value, so that a check of a field can point at its line.
 //
 // It reads the structs' hcl tags itself: gohcl supports neither secret values nor
-// values that are not known yet.
+// values that are not known yet, and it cannot merge blocks.
 type decoder struct {
 	file   *File
 	scope  scope
 	diags  hcl.Diagnostics
-	given  map[any]given            // by pointer to field
-	blocks map[any]*hclsyntax.Block // by pointer to struct
-	told   map[string]bool          // variables that have been reported as not set
-	meant  map[meant]bool           // names that the file misspells
+	given  map[any]given   // by pointer to field
+	blocks map[any]layers  // by pointer to struct
+	told   map[string]bool // variables that have been reported as not set
+
+	// undecided means that an attribute has no value yet, other than a secret.
+	undecided bool
 }
+
+// layers are the blocks that together describe a struct, the strongest first: the
+// environment's block, then the one in the defaults.
+type layers []*hclsyntax.Block
 
 // meant is the name that a misspelled one in a block probably stands for. It is not
 // reported as missing, too.
@@ -32,12 +38,20 @@ type meant struct {
 	name string
 }
 
+// misspells reports whether one of the blocks has a misspelled name that probably
+// stands for this one.
+func (d *decoder) misspells(ll layers, name string) bool {
+	return slices.ContainsFunc(ll, func(b *hclsyntax.Block) bool { return d.file.meant[meant{b.Body, name}] })
+}
+
 // given is an attribute in the file.
 type given struct {
 	attr *hclsyntax.Attribute
 	set  bool // the field has its value
 	null bool // the value is null, which means not set
 	open bool // messages may show it: no part comes from a sensitive variable, env or file
+
+	keys map[string]*hclsyntax.Attribute // the attribute that sets each key of a map
 }
 
 // member is a field of a struct and its tags.
@@ -47,8 +61,10 @@ type member struct {
 	block    bool
 	label    bool
 	optional bool
-	names    bool // tells what a resource is called or where it is
-	secret   bool // may hold a secret
+	names    bool   // tells what a resource is called or where it is
+	place    bool   // the account or the region
+	secret   bool   // may hold a secret
+	group    string // of alternatives, which replace each other
 }
 
 func members(t reflect.Type) []member {
@@ -59,29 +75,38 @@ func members(t reflect.Type) []member {
 		if name == "" {
 			continue
 		}
-		list = append(list, member{
-			index: i, name: name, block: kind == "block", label: kind == "label", optional: kind == "optional",
-			names: tag.Get("spec") == "names", secret: tag.Get("spec") == "secret",
-		})
+		m := member{index: i, name: name, block: kind == "block", label: kind == "label", optional: kind == "optional"}
+		for word := range strings.SplitSeq(tag.Get("spec"), ",") {
+			group, alternative := strings.CutPrefix(word, "one-of:")
+			switch {
+			case alternative:
+				m.group = group
+			case word == "names":
+				m.names = true
+			case word == "place":
+				m.names, m.place = true, true
+			case word == "secret":
+				m.secret = true
+			}
+		}
+		list = append(list, m)
 	}
 	return list
 }
 
-// block decodes b into a struct.
-func (d *decoder) block(b *hclsyntax.Block, into reflect.Value) {
-	d.blocks[into.Addr().Interface()] = b
+// block decodes blocks into a struct.
+func (d *decoder) block(ll layers, into reflect.Value) {
+	d.blocks[into.Addr().Interface()] = ll
 	mm := members(into.Type())
-	attributes, blocks := split(mm)
-	d.unknownNames(b.Body, attributes, blocks, article(b.Type)+" block")
 	for _, m := range mm {
 		field := into.Field(m.index)
 		switch {
 		case m.label:
-			field.SetString(b.Labels[0])
+			field.SetString(d.file.name)
 		case m.block:
-			d.nested(b.Body, m, field)
+			d.nested(ll, m, field)
 		default:
-			d.attribute(b, m, field)
+			d.attribute(ll, m, d.sources(ll, mm, m), field)
 		}
 	}
 }
@@ -98,116 +123,67 @@ func split(mm []member) (attributes, blocks []string) {
 	return attributes, blocks
 }
 
-// nested decodes the blocks of one type into a pointer or a slice.
-func (d *decoder) nested(body *hclsyntax.Body, m member, field reflect.Value) {
-	found := d.blocksOf(body, m.name, field.Kind() == reflect.Slice)
-	if len(found) == 0 {
-		return
+// nested decodes the blocks of one type into a pointer or a slice. A slice gets the
+// blocks of all layers, the defaults' first.
+func (d *decoder) nested(ll layers, m member, field reflect.Value) {
+	var found layers
+	for _, b := range ll {
+		found = append(found, blocksOf(b.Body, m.name)...)
 	}
-	if field.Kind() == reflect.Slice {
+	switch {
+	case len(found) == 0:
+	case field.Kind() == reflect.Slice:
+		found = found[:0]
+		for _, b := range slices.Backward(ll) {
+			found = append(found, blocksOf(b.Body, m.name)...)
+		}
 		field.Set(reflect.MakeSlice(field.Type(), len(found), len(found)))
 		for i, b := range found {
-			d.block(b, field.Index(i))
+			d.block(layers{b}, field.Index(i))
 		}
-		return
+	default:
+		into := reflect.New(field.Type().Elem())
+		if d.enabled(found, into.Elem()) {
+			d.block(found, into.Elem())
+			field.Set(into)
+		}
 	}
-	field.Set(reflect.New(field.Type().Elem()))
-	d.block(found[0], field.Elem())
 }
 
-func (d *decoder) blocksOf(body *hclsyntax.Body, name string, many bool) []*hclsyntax.Block {
-	var found []*hclsyntax.Block
+func blocksOf(body *hclsyntax.Body, name string) (found layers) {
 	for _, b := range body.Blocks {
-		switch {
-		case b.Type != name:
-		case len(b.Labels) > 0:
-			d.errorAt(b.LabelRanges[0], "Unexpected label", fmt.Sprintf(
-				"%s block takes no label. → remove %q", title(article(name)), b.Labels[0]))
-		case !many && len(found) > 0:
-			d.errorAt(b.DefRange(), "Duplicate block", fmt.Sprintf(
-				"There can be only one %s block here, and line %d has one already. → put all attributes into one block",
-				name, found[0].DefRange().Start.Line))
-		default:
+		if b.Type == name {
 			found = append(found, b)
 		}
 	}
 	return found
 }
 
-// structure checks the names of blocks and attributes in an environment that is not
-// selected.
-func (d *decoder) structure(b *hclsyntax.Block) {
-	if !environmentName.matches(b.Labels[0]) {
-		d.errorAt(b.LabelRanges[0], "Invalid environment name", badEnvironment(b.Labels[0]))
-	}
-	d.walk(b, reflect.TypeFor[Environment]())
-}
-
-func (d *decoder) walk(b *hclsyntax.Block, t reflect.Type) {
-	mm := members(t)
-	attributes, blocks := split(mm)
-	d.unknownNames(b.Body, attributes, blocks, article(b.Type)+" block")
-	for _, m := range mm {
-		if !m.block {
-			if attr := b.Body.Attributes[m.name]; m.secret && attr != nil {
-				d.hideLiterals(attr.Expr)
-			}
+// enabled reports whether an optional block counts. If its enabled attribute has no
+// value yet, it does.
+func (d *decoder) enabled(ll layers, into reflect.Value) bool {
+	for _, m := range members(into.Type()) {
+		if m.name != "enabled" {
 			continue
 		}
-		ft := t.Field(m.index).Type
-		for _, inner := range d.blocksOf(b.Body, m.name, ft.Kind() == reflect.Slice) {
-			d.walk(inner, ft.Elem())
+		field := into.Field(m.index)
+		before := len(d.diags)
+		d.attribute(ll, m, d.sources(ll, nil, m), field)
+		d.diags = d.diags[:before] // block reports them if it decodes the block
+		if on, ok := field.Interface().(*bool); ok && on != nil {
+			return *on
 		}
 	}
+	return true
 }
 
-// unknownNames reports attributes and blocks that the language does not have.
-func (d *decoder) unknownNames(body *hclsyntax.Body, attributes, blocks []string, where string) {
-	where = title(where)
-	var kinds []string
-	if len(attributes) > 0 {
-		kinds = append(kinds, "the attributes "+list(attributes, "and"))
+// blockOf is the strongest of the blocks that describe a struct; nil if the file has
+// none.
+func (d *decoder) blockOf(structure any) *hclsyntax.Block {
+	if ll := d.blocks[structure]; len(ll) > 0 {
+		return ll[0]
 	}
-	if len(blocks) > 0 {
-		kinds = append(kinds, "the blocks "+list(blocks, "and"))
-	}
-	all := " → it has " + strings.Join(kinds, ", and ")
-	for _, a := range body.Attributes {
-		if !slices.Contains(attributes, a.Name) {
-			d.means(body, nearest(a.Name, attributes))
-			d.errorAt(a.NameRange, "Unknown attribute", fmt.Sprintf("%s has no attribute %q.%s", where, a.Name,
-				hint(a.Name, attributes, blocks, " → it is a block; write it without the equals sign: %s { … }", all)))
-		}
-	}
-	for _, b := range body.Blocks {
-		if !slices.Contains(blocks, b.Type) {
-			d.means(body, nearest(b.Type, blocks))
-			d.errorAt(b.TypeRange, "Unknown block", fmt.Sprintf("%s has no block %q.%s", where, b.Type,
-				hint(b.Type, blocks, attributes, " → it is an attribute; write it with an equals sign: %s = …", all)))
-		}
-	}
-}
-
-// hint suggests what an unknown name stands for: a name of its own kind (attribute
-// or block), one of the other kind, or else all names.
-func hint(name string, same, others []string, other, all string) string {
-	if slices.Contains(others, name) {
-		return fmt.Sprintf(other, name)
-	}
-	if s := didYouMean(name, same); s != "" {
-		return " → " + s
-	}
-	if s := nearest(name, others); s != "" {
-		return " " + title(didYouMean(name, others)) + fmt.Sprintf(other, s)
-	}
-	return all
-}
-
-func (d *decoder) means(body *hclsyntax.Body, name string) {
-	if d.meant == nil {
-		d.meant = map[meant]bool{}
-	}
-	d.meant[meant{body, name}] = true
+	return nil
 }
 
 // oneLabel checks that a block has exactly one label.

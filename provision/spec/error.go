@@ -2,10 +2,12 @@ package spec
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -51,7 +53,7 @@ func (f *File) fail(diags hcl.Diagnostics) *Error {
 		if a.Severity != b.Severity {
 			return int(a.Severity) - int(b.Severity)
 		}
-		return position(a) - position(b)
+		return cmp.Or(strings.Compare(subject(a).Filename, subject(b).Filename), position(a)-position(b))
 	})
 	return &Error{Diags: diags, Files: f.hidden.mask(f.files)}
 }

@@ -16,8 +16,20 @@ import (
 // {"123456789012" = …}[account] would fail. Attributes that depend on them are
 // evaluated with an example of each, only so that they can be checked.
 type scope struct {
-	facts   *hcl.EvalContext
-	example *hcl.EvalContext // nil if the account and the region are known
+	facts   *context
+	example *context // nil if the account and the region are known
+}
+
+// context holds the values for expressions. Local values are evaluated on first use,
+// because a file may have some that the selected environment does not need.
+type context struct {
+	*hcl.EvalContext
+	locals map[string]localValue
+}
+
+type localValue struct {
+	value cty.Value
+	diags hcl.Diagnostics
 }
 
 // The example account and region.
@@ -34,7 +46,7 @@ func (f *File) newScope(p Place) scope {
 	return s
 }
 
-func (f *File) context(p Place) *hcl.EvalContext {
+func (f *File) context(p Place) *context {
 	text := func(s string) cty.Value {
 		if s == "" {
 			return cty.UnknownVal(cty.String)
@@ -45,72 +57,107 @@ func (f *File) context(p Place) *hcl.EvalContext {
 	for name, v := range f.vars {
 		vars[name] = v.value
 	}
-	return &hcl.EvalContext{
+	return &context{locals: map[string]localValue{}, EvalContext: &hcl.EvalContext{
 		Functions: f.functions(),
 		Variables: map[string]cty.Value{
 			"account": text(p.Account), "region": text(p.Region), "env_name": text(f.name),
 			"var": cty.ObjectVal(vars),
 		},
-	}
+	}}
 }
 
-// evaluate returns an expression's value, with its marks, or false. It then reports
-// the reason, unless lenient.
-func (d *decoder) evaluate(expr hclsyntax.Expression, lenient bool) (cty.Value, bool) {
-	if !d.variablesSet(expr) {
+// eval returns an expression's value in a context.
+func (f *File) eval(c *context, expr hclsyntax.Expression) (cty.Value, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	values := map[string]cty.Value{}
+	for _, name := range f.localsIn(expr) {
+		l := f.local(c, name)
+		values[name] = l.value
+		diags = append(diags, l.diags...)
+	}
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	ctx := c.EvalContext
+	if len(values) > 0 {
+		ctx = ctx.NewChild()
+		ctx.Variables = map[string]cty.Value{"local": cty.ObjectVal(values)}
+	}
+	return expr.Value(ctx)
+}
+
+// valueOf returns an expression's value as far as it is known.
+func (d *decoder) valueOf(expr hclsyntax.Expression) (cty.Value, hcl.Diagnostics) {
+	return d.file.eval(d.scope.facts, expr)
+}
+
+// evaluate returns the value of an attribute or of a local value, with its marks, or
+// false. It then reports the reason, unless lenient; of a secret without its text.
+func (d *decoder) evaluate(expr hclsyntax.Expression, secret, lenient bool) (cty.Value, bool) {
+	if !d.usable(expr) {
 		return cty.NilVal, false
 	}
-	v, diags := expr.Value(d.scope.facts)
+	v, diags := d.valueOf(expr)
 	if diags.HasErrors() {
 		if !lenient {
-			d.diags = append(d.diags, d.explain(expr, diags)...)
+			d.diags = append(d.diags, d.explain(expr, diags, secret)...)
 		}
 		return cty.NilVal, false
 	}
 	if v.IsWhollyKnown() || d.scope.example == nil {
 		return v, true
 	}
-	if guess, diags := expr.Value(d.scope.example); !diags.HasErrors() {
+	if guess, diags := d.file.eval(d.scope.example, expr); !diags.HasErrors() {
 		return guess, true
 	}
 	return cty.NilVal, false // wait for the account and the region
 }
 
-// variablesSet reports variables in an expression that do not exist or have no
-// value. For down, a variable without a value is an unknown value.
-func (d *decoder) variablesSet(expr hclsyntax.Expression) bool {
+// usable reports variables and local values in an expression that do not exist, and
+// variables that have no value. For down and for a check of the whole file, a variable
+// without a value is an unknown value.
+func (d *decoder) usable(expr hclsyntax.Expression) bool {
 	ok := true
-	for _, t := range expr.Variables() {
-		name, at := variableName(t)
-		if name == "" {
-			continue
-		}
-		v := d.file.vars[name]
+	for _, t := range d.file.references(expr) {
+		name, at := referred(t)
 		switch {
-		case v == nil:
-			ok = false
-			names := d.file.variableNames()
-			hint := didYouMean(name, names)
-			if hint == "" {
-				hint = fmt.Sprintf("declare it: variable %q {}", name)
-			}
-			d.errorAt(at, "Unknown variable", fmt.Sprintf("There is no variable %q. → %s", name, hint))
-		case v.broken:
-			ok = false
-		case !v.set && !d.file.o.Destroy:
-			ok = false
-			if !d.told[name] { // report it once
-				d.told[name] = true
-				d.errorAt(at, "Variable not set", fmt.Sprintf("The variable %q has no value.%s", name, waysToSet(name)))
-			}
+		case name == "":
+		case t.RootName() == "local":
+			ok = d.localUsable(name, at) && ok
+		case t.RootName() == "var":
+			ok = d.variableUsable(name, at) && ok
 		}
 	}
 	return ok
 }
 
-// variableName is the name in a reference to var.name; empty for other references.
-func variableName(t hcl.Traversal) (string, hcl.Range) {
-	if len(t) < 2 || t.RootName() != "var" {
+func (d *decoder) variableUsable(name string, at hcl.Range) bool {
+	v := d.file.vars[name]
+	switch {
+	case v == nil:
+		names := d.file.variableNames()
+		hint := didYouMean(name, names)
+		if hint == "" {
+			hint = fmt.Sprintf("declare it: variable %q {}", name)
+		}
+		d.errorAt(at, "Unknown variable", fmt.Sprintf("There is no variable %q. → %s", name, hint))
+		return false
+	case v.broken:
+		return false
+	case !v.set && !d.file.o.Destroy && !d.file.o.partial:
+		if !d.told[name] { // report it once
+			d.told[name] = true
+			d.errorAt(at, "Variable not set", fmt.Sprintf("The variable %q has no value.%s", name, waysToSet(name)))
+		}
+		return false
+	}
+	return true
+}
+
+// referred is the name in a reference to var.name or local.name; empty for other
+// references.
+func referred(t hcl.Traversal) (string, hcl.Range) {
+	if len(t) < 2 || t.RootName() != "var" && t.RootName() != "local" {
 		return "", hcl.Range{}
 	}
 	switch step := t[1].(type) {
@@ -125,13 +172,14 @@ func variableName(t hcl.Traversal) (string, hcl.Range) {
 }
 
 func waysToSet(name string) string {
-	return fmt.Sprintf(" → set it with --var %s=…, with the environment variable FLOWBED_VAR_%s, or with default = … in its block", name, name)
+	return fmt.Sprintf(" → set it with --var %s=…, with the environment variable FLOWBED_VAR_%s, in a file with --var-file, or with default = … in its block", name, name)
 }
 
 // remedy is the hint for an expression whose value is unknown.
 func (d *decoder) remedy(expr hclsyntax.Expression) string {
-	for _, t := range expr.Variables() {
-		if name, _ := variableName(t); name != "" && d.file.vars[name] != nil && !d.file.vars[name].set {
+	for _, t := range d.file.references(expr) {
+		name, _ := referred(t)
+		if v := d.file.vars[name]; t.RootName() == "var" && v != nil && !v.set {
 			return waysToSet(name)
 		}
 	}
@@ -140,8 +188,9 @@ func (d *decoder) remedy(expr hclsyntax.Expression) string {
 
 // explain rewrites HCL's messages about an expression so that they say what to do
 // and show no secret.
-func (d *decoder) explain(expr hclsyntax.Expression, diags hcl.Diagnostics) hcl.Diagnostics {
+func (d *decoder) explain(expr hclsyntax.Expression, diags hcl.Diagnostics, secret bool) hcl.Diagnostics {
 	confidential := d.usesSensitive(expr)
+	secret = secret || confidential || slices.ContainsFunc(d.file.localsBehind(expr), func(l *local) bool { return l.secret })
 	for _, diag := range diags {
 		if diag.Subject == nil {
 			diag.Subject = expr.Range().Ptr()
@@ -150,8 +199,8 @@ func (d *decoder) explain(expr hclsyntax.Expression, diags hcl.Diagnostics) hcl.
 			diag.Summary, diag.Detail = m.summary, m.detail
 			continue
 		}
-		if confidential { // functions put their arguments into their errors
-			diag.Detail = "The expression uses a sensitive variable, so flowbed does not show the reason."
+		if secret { // functions put their arguments into their errors
+			diag.Detail = "The expression is about a secret, so flowbed does not show the reason."
 			diag.EvalContext, diag.Expression = nil, nil
 		}
 	}
@@ -167,11 +216,11 @@ func missingFrom(diag *hcl.Diagnostic) (missing, bool) {
 }
 
 func (d *decoder) usesSensitive(expr hclsyntax.Expression) bool {
-	return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool {
+	return slices.ContainsFunc(d.file.references(expr), func(t hcl.Traversal) bool {
 		if t.RootName() != "var" {
 			return false
 		}
-		name, _ := variableName(t)
+		name, _ := referred(t)
 		v := d.file.vars[name]
 		return name == "" || v == nil || v.sensitive // a reference to all of var may include a secret
 	})

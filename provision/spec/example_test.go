@@ -26,8 +26,8 @@ func TestExample(t *testing.T) {
 	other = strings.Replace(other, "# key_name", "key_name", 1)
 	for name, text := range map[string]string{"as it is": string(src), "with a key pair": other} {
 		t.Run(name, func(t *testing.T) {
-			o := Options{Home: "testdata/home", Environ: noEnviron, Vars: map[string]string{"api_key": "pnu_0123456789abcdef"}}
-			f, err := (&File{o: o}).load("config.hcl", []byte(text))
+			o := Options{Env: "dev", Home: "testdata/home", Environ: noEnviron, Vars: map[string]string{"api_key": "pnu_0123456789abcdef"}}
+			f, err := newFile(o).load("config.hcl", []byte(text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,11 +57,14 @@ func TestExampleHasAll(t *testing.T) {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	types := map[string]reflect.Type{"environment": reflect.TypeFor[Environment](), "variable": reflect.TypeFor[Variable]()}
+	types := map[string]reflect.Type{"environment": reflect.TypeFor[Environment](), "defaults": reflect.TypeFor[Environment](), "variable": reflect.TypeFor[Variable]()}
 	found := map[string]bool{}
 	for _, b := range parsed.Body.(*hclsyntax.Body).Blocks {
-		written(b, types[b.Type], b.Type, found)
+		if ty := types[b.Type]; ty != nil {
+			written(b, ty, strings.Replace(b.Type, "defaults", "environment", 1), found)
+		}
 	}
+	delete(types, "defaults")
 	for name, ty := range types {
 		eachName(ty, name, func(path, last string) {
 			if !found[path] && !strings.Contains(string(src), "# "+last+" ") {

@@ -68,11 +68,13 @@ func TestFile(t *testing.T) {
 		"a.txt": "", "./a.txt": "", "~/a.txt": "", dir + "/a.txt": "", "~": "not a file", "b.txt": dir + "/b.txt does not exist",
 		"~ada/a.txt": dir + "/~ada/a.txt does not exist", "bytes": "not UTF-8", "big": "1 MiB", "a.txt/b": "not a directory",
 	} {
-		f := &File{o: Options{Home: dir, Environ: noEnviron}}
+		f := newFile(Options{Home: dir, Environ: noEnviron})
 		_, err := f.load(dir+"/config.hcl", []byte(`environment "dev" { tags = { file = file("`+path+`") } }`))
 		expect(t, err, want)
 	}
-	_, err := (&File{o: Options{Environ: noEnviron}}).load("config.hcl", []byte(`environment "dev" { tags = { a = file("~/a") } }`))
+	homeless := newFile(Options{Environ: noEnviron})
+	homeless.o.Home = ""
+	_, err := homeless.load("config.hcl", []byte(`environment "dev" { tags = { a = file("~/a") } }`))
 	expect(t, err, "HOME")
 }
 
@@ -110,12 +112,11 @@ func TestEmptySecretIsUnset(t *testing.T) {
 	const src = `
 variable "key" { sensitive = true }
 environment "dev" {
-  agent {
-    prefect {
-      api_url = "https://prefect.example.com/api"
-      api_key = var.key
-    }
+  prefect {
+    api_url = "https://prefect.example.com/api"
+    api_key = var.key
   }
+  agent {}
 }`
 	empty := func(string) (string, bool) { return "", true }
 	_, err := load(src, Options{Environ: empty})

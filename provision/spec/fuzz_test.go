@@ -37,7 +37,7 @@ func FuzzLoad(f *testing.F) {
 		if sensitiveKey.MatchString(src) {
 			o.Vars = map[string]string{"api_key": sentinel}
 		}
-		file, err := (&File{o: o}).load("config.hcl", []byte(src))
+		file, err := newFile(o).load("config.hcl", []byte(src))
 		check(t, file, err)
 		if err != nil {
 			return
@@ -115,8 +115,8 @@ func FuzzNames(f *testing.F) {
 		if why := badBucketName(global.Name); why != "" {
 			t.Errorf("bucket %q: %s", global.Name, why)
 		}
-		if !poolName.matches(e.Agent.Prefect.WorkPool) || !logGroup.MatchString(place.names(name).LogGroup()) {
-			t.Errorf("pool %q, log group %q", e.Agent.Prefect.WorkPool, place.names(name).LogGroup())
+		if !poolName.matches(e.Prefect.WorkPool) || !logGroup.MatchString(place.names(name).LogGroup()) {
+			t.Errorf("pool %q, log group %q", e.Prefect.WorkPool, place.names(name).LogGroup())
 		}
 	})
 }

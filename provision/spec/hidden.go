@@ -97,10 +97,14 @@ func asterisks(b []byte) {
 	}
 }
 
-// hideLiterals hides the literals in an expression, except the names of environment
-// variables and files.
+// hideLiterals hides the literals in an expression for a secret, and in the local values
+// that it refers to, except the names of environment variables and files.
 func (d *decoder) hideLiterals(expr hclsyntax.Expression) {
-	_ = hclsyntax.Walk(expr, &literals{hide: &d.file.hidden})
+	_ = hclsyntax.Walk(expr, &literals{hide: d.file.hidden})
+	for _, l := range d.file.localsBehind(expr) {
+		l.secret = true
+		_ = hclsyntax.Walk(l.attr.Expr, &literals{hide: d.file.hidden})
+	}
 }
 
 type literals struct {

@@ -24,6 +24,10 @@ func (d *decoder) checkTTL(e *Environment) {
 	if !d.has(&e.TTL) {
 		return
 	}
+	if e.DeletionProtection {
+		d.errorAt(d.given[&e.DeletionProtection].attr.NameRange, "deletion_protection with a ttl",
+			"The environment cannot both expire and be protected from deletion. → remove one of them; if it comes from the defaults, set it to null here")
+	}
 	const form = ` → use hours and minutes, for example: ttl = "8h"`
 	switch t := e.Lifetime(); {
 	case t == 0 || strings.Trim(e.TTL, "0123456789hms") != "":

@@ -18,9 +18,10 @@ import (
 // environment, and uses the environment variables and the home directory of the
 // process.
 type Options struct {
-	Env    string            // the environment to select (-e); may be empty if the file has only one
-	Vars   map[string]string // values of variables (--var)
-	Region string            // overrides the file's region (--region); may be empty
+	Env      string            // the environment to select (-e); may be empty if the file has only one
+	Vars     map[string]string // values of variables (--var)
+	VarFiles []string          // paths of files with values of variables (--var-file); the last one wins
+	Region   string            // overrides the file's region (--region); may be empty
 
 	Environ func(string) (string, bool) // nil: os.LookupEnv
 	Home    string                      // replaces ~ in paths; empty: os.UserHomeDir
@@ -35,6 +36,8 @@ type Options struct {
 	// all other checks, but not with Destroy. Until the account and the region are
 	// known, the environment has an example of each.
 	Check func(*Environment) []Complaint
+
+	partial bool // see Validate
 }
 
 func (o Options) withDefaults() Options {
@@ -54,24 +57,44 @@ type File struct {
 	// Environment replaces them, because it knows more.
 	Warnings hcl.Diagnostics
 
-	o         Options
-	name      string           // of the selected environment
-	body      *hclsyntax.Body  // of the selected environment; nil if there is no file
-	block     *hclsyntax.Block // of the selected environment; nil if there is no file
-	names     []string
-	vars      map[string]*variable
-	functions functions
-	region    string
-	account   string
-	hidden    hidden
-	files     map[string]*hcl.File
+	o            Options
+	environments []*hclsyntax.Block // with exactly one label
+	defaults     *hclsyntax.Block   // nil if the file has none
+	vars         map[string]*variable
+	locals       map[string]*local
+	meant        map[meant]bool
+	functions    functions
+	hidden       *hidden
+	files        map[string]*hcl.File
+
+	block   *hclsyntax.Block // of the selected environment; nil if there is no file
+	name    string           // of the selected environment
+	region  string
+	account string
 }
 
 // Load reads a file and reports every mistake in it, without calling AWS. If the
 // file does not set the account or the region, it checks with an example of each.
 // An error is an [*Error].
 func Load(path string, o Options) (*File, error) {
-	f := &File{o: o.withDefaults()}
+	return read(path, o, (*File).load)
+}
+
+// Validate checks a file as Load does, but without its variables: a variable without a
+// value is unknown, and not an error. Without Options.Env it checks all environments,
+// those of each pattern with an example of a name, and also against each other. Then the
+// file that it returns has no selected environment.
+func Validate(path string, o Options) (*File, error) {
+	o.partial = true
+	if o.Env != "" {
+		return Load(path, o)
+	}
+	return read(path, o, (*File).validate)
+}
+
+// read opens a file for one of the ways to read its text.
+func read(path string, o Options, text func(f *File, path string, src []byte) (*File, error)) (*File, error) {
+	f := newFile(o)
 	if bad := f.badRegion(); bad != nil {
 		return nil, f.fail(bad)
 	}
@@ -79,30 +102,74 @@ func Load(path string, o Options) (*File, error) {
 	if err != nil {
 		return nil, f.fail(hcl.Diagnostics{unreadable(path, err)})
 	}
-	return f.load(path, src)
+	return text(f, path, src)
+}
+
+func newFile(o Options) *File {
+	return &File{
+		o: o.withDefaults(), hidden: &hidden{}, vars: map[string]*variable{}, locals: map[string]*local{}, meant: map[meant]bool{},
+	}
 }
 
 // load reads the text of a file.
 func (f *File) load(path string, src []byte) (*File, error) {
-	parser := hclparse.NewParser()
-	parsed, diags := parser.ParseHCL(src, path)
-	f.files = parser.Files()
-	if diags.HasErrors() { // messages about half a syntax tree would mislead
-		f.hidden.unparsed = true
-		return nil, f.fail(first(diags))
+	body, d, err := f.parse(path, src)
+	if err != nil {
+		return nil, err
 	}
-	f.functions = newFunctions(f.o, filepath.Dir(path))
-	diags = append(diags, f.open(parsed.Body.(*hclsyntax.Body))...)
-	if f.body != nil {
-		e, more := f.build(Place{Region: f.region, Account: f.account})
+	f.choose(d, body.MissingItemRange())
+	diags := d.diags
+	if f.block != nil {
+		f.locate()
+		_, _, more := f.build(Place{Region: f.region, Account: f.account})
 		diags = append(diags, more...)
-		f.hideKey(e)
 	}
+	return f.loaded(diags)
+}
+
+// loaded returns the file, or its mistakes.
+func (f *File) loaded(diags hcl.Diagnostics) (*File, error) {
+	diags = distinct(diags)
 	if diags.HasErrors() {
 		return nil, f.fail(diags)
 	}
 	f.Warnings = f.hidden.scrub(diags)
 	return f, nil
+}
+
+// distinct leaves out repetitions: several environments, or several attributes, can
+// have a mistake in common.
+func distinct(diags hcl.Diagnostics) (once hcl.Diagnostics) {
+	type key struct {
+		at              hcl.Range
+		summary, detail string
+	}
+	seen := map[key]bool{}
+	for _, d := range diags {
+		k := key{subject(d), d.Summary, d.Detail}
+		if !seen[k] {
+			seen[k] = true
+			once = append(once, d)
+		}
+	}
+	return once
+}
+
+// parse reads a file's syntax, its variables, and everything that can be checked
+// without the values of an environment.
+func (f *File) parse(path string, src []byte) (*hclsyntax.Body, *decoder, error) {
+	parser := hclparse.NewParser()
+	parsed, diags := parser.ParseHCL(src, path)
+	f.files = parser.Files()
+	if diags.HasErrors() { // messages about half a syntax tree would mislead
+		f.hidden.unparsed = true
+		return nil, nil, f.fail(first(diags))
+	}
+	f.functions = newFunctions(f.o, filepath.Dir(path))
+	body := parsed.Body.(*hclsyntax.Body)
+	d := &decoder{file: f}
+	d.open(body)
+	return body, d, nil
 }
 
 // DeclaresVariable reports whether a file declares a variable of this name. It is
@@ -123,8 +190,8 @@ func DeclaresVariable(path, name string) bool {
 // remove an environment without its config file. It has an agent with all its
 // blocks, so that down looks for everything that could exist.
 func Bare(name string, o Options) (*File, error) {
-	f := &File{o: o.withDefaults(), name: name, names: []string{name}, region: o.Region}
-	f.o.Destroy = true
+	f := newFile(o)
+	f.name, f.region, f.o.Destroy = name, o.Region, true
 	if bad := f.badRegion(); bad != nil {
 		return nil, f.fail(bad)
 	}
@@ -149,18 +216,22 @@ func (f *File) badRegion() hcl.Diagnostics {
 
 func unreadable(path string, err error) *hcl.Diagnostic {
 	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file"}
-	cause := err
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		cause = p.Err
-	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		d.Summary = "Missing file"
 		d.Detail = fmt.Sprintf("%s does not exist. → copy config.hcl.example to it, or give another file with --config", path)
 	default:
-		d.Detail = fmt.Sprintf("Reading %s: %v. → give another file with --config", path, cause)
+		d.Detail = fmt.Sprintf("Reading %s: %v. → give another file with --config", path, cause(err))
 	}
 	return d
+}
+
+// cause is a file's error without the path.
+func cause(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
 }
 
 // first keeps one syntax error of each line, and none after a string without an
@@ -180,78 +251,86 @@ func first(diags hcl.Diagnostics) hcl.Diagnostics {
 	return kept
 }
 
-// open finds the variables and the environments, and selects one environment.
-func (f *File) open(body *hclsyntax.Body) hcl.Diagnostics {
-	d := &decoder{file: f}
-	d.unknownNames(body, nil, []string{"environment", "variable"}, "a config file")
-	var environments []*hclsyntax.Block
+// open finds the blocks of the file, reads the variables, and checks the structure of the
+// rest.
+func (d *decoder) open(body *hclsyntax.Body) {
+	f := d.file
+	d.unknownNames(body, nil, []string{"environment", "defaults", "locals", "variable"}, "a config file")
+	given := d.readVarFiles()
 	seen := map[string]hcl.Range{}
-	f.vars = map[string]*variable{}
 	for _, b := range body.Blocks {
-		if b.Type != "variable" && b.Type != "environment" || !d.oneLabel(b) {
-			continue
+		switch b.Type {
+		case "locals":
+			d.declareLocals(b)
+		case "defaults":
+			d.declareDefaults(b)
+		case "variable", "environment":
+			if !d.oneLabel(b) {
+				continue
+			}
+			label := b.Type + " " + b.Labels[0]
+			if at, ok := seen[label]; ok {
+				d.errorAt(b.DefRange(), "Duplicate "+b.Type, fmt.Sprintf(
+					"Line %[3]d already defines %[1]s %[2]q. → rename or remove one of them", b.Type, b.Labels[0], at.Start.Line))
+				continue
+			}
+			seen[label] = b.DefRange()
+			if b.Type == "variable" {
+				d.variable(b, given[b.Labels[0]])
+			} else {
+				d.declareEnvironment(b)
+			}
 		}
-		label := b.Type + " " + b.Labels[0]
-		if at, ok := seen[label]; ok {
-			d.errorAt(b.DefRange(), "Duplicate "+b.Type, fmt.Sprintf(
-				"Line %[3]d already defines %[1]s %[2]q. → rename or remove one of them", b.Type, b.Labels[0], at.Start.Line))
-			continue
-		}
-		seen[label] = b.DefRange()
-		if b.Type == "variable" {
-			d.variable(b)
-			continue
-		}
-		environments = append(environments, b)
-		f.names = append(f.names, b.Labels[0])
 	}
+	d.checkCycles()
 	d.unknownVars(body.Range())
-	f.choose(d, environments, body)
-	for _, b := range environments {
-		if b != f.block {
-			d.structure(b)
-		}
+	d.unknownFromFiles(given)
+	for _, b := range f.environments {
+		d.structure(b)
 	}
-	return d.diags
+	if f.defaults != nil {
+		d.structure(f.defaults)
+	}
 }
 
-func (f *File) choose(d *decoder, environments []*hclsyntax.Block, body *hclsyntax.Body) {
-	switch {
-	case len(environments) == 0:
-		d.errorAt(body.MissingItemRange(), "No environment",
-			`The file has no environment block. → add at least: environment "dev" {}`)
-		return
-	case f.o.Env == "" && len(environments) > 1:
-		d.errorAt(environments[1].DefRange(), "Several environments",
-			fmt.Sprintf("The file has the environments %s. → select one with -e, for example: -e %s",
-				list(f.names, "and"), f.names[0]))
-		return
-	}
-	i := 0
-	if f.o.Env != "" {
-		i = slices.Index(f.names, f.o.Env)
-	}
-	if i < 0 {
-		at := environments[0]
-		if s := nearest(f.o.Env, f.names); s != "" {
-			at = environments[slices.Index(f.names, s)]
+func (d *decoder) declareEnvironment(b *hclsyntax.Block) {
+	d.file.environments = append(d.file.environments, b)
+	switch label := b.Labels[0]; {
+	case !strings.Contains(label, "*"):
+		if !environmentName.matches(label) {
+			d.errorAt(b.LabelRanges[0], "Invalid environment name", badEnvironment(label))
 		}
-		d.errorAt(at.DefRange(), "Unknown environment", fmt.Sprintf("The file has no environment %q.%s",
-			f.o.Env, advice(didYouMean(f.o.Env, f.names), "the file has "+list(f.names, "and"))))
-		return
+	case !environmentPattern.matches(label):
+		d.errorAt(b.LabelRanges[0], "Invalid pattern", fmt.Sprintf(
+			"%q is not a valid pattern. → use the beginning of an environment's name and one asterisk at the end, for example \"pr-*\"", label))
 	}
-	f.block, f.body, f.name = environments[i], environments[i].Body, f.names[i]
-	if !environmentName.matches(f.name) {
-		d.errorAt(f.block.LabelRanges[0], "Invalid environment name", badEnvironment(f.name))
+}
+
+func (d *decoder) declareDefaults(b *hclsyntax.Block) {
+	switch f := d.file; {
+	case len(b.Labels) > 0:
+		d.errorAt(b.LabelRanges[0], "Unexpected label", fmt.Sprintf(
+			"The defaults block applies to all environments of the file, so it takes no label. → remove %q", b.Labels[0]))
+	case f.defaults != nil:
+		d.errorAt(b.DefRange(), "Duplicate block", fmt.Sprintf(
+			"There can be only one defaults block, and line %d has one already. → put everything into one block", f.defaults.DefRange().Start.Line))
+	default:
+		f.defaults = b
 	}
-	d.whereabouts(f.block)
 }
 
 // EnvName is the name of the selected environment.
 func (f *File) EnvName() string { return f.name }
 
-// Names are the names of all environments, in the order of the file.
-func (f *File) Names() []string { return slices.Clone(f.names) }
+// Names are the labels of all environments, in the order of the file: names and
+// patterns.
+func (f *File) Names() []string {
+	names := make([]string, len(f.environments))
+	for i, b := range f.environments {
+		names[i] = b.Labels[0]
+	}
+	return names
+}
 
 // Region is Options.Region, or else the region that the file sets. It is empty if
 // neither is set.

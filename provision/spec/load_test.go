@@ -16,7 +16,8 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 // options are the comments at the top of a test file: "# --env dev",
-// "# --var name=value", "# --removal", "# NAME=value" for an environment variable.
+// "# --var name=value", "# --var-file FILE", "# --removal", "# --validate", "# NAME=value"
+// for an environment variable.
 func options(src string) Options {
 	o := Options{Home: "testdata/home", Vars: map[string]string{}}
 	environ := map[string]string{}
@@ -31,6 +32,10 @@ func options(src string) Options {
 			o.Env = env
 		case words == "--removal":
 			o.Destroy = true
+		case words == "--validate":
+			o.partial = true
+		case strings.HasPrefix(words, "--var-file "):
+			o.VarFiles = append(o.VarFiles, strings.TrimPrefix(words, "--var-file "))
 		case strings.HasPrefix(words, "--var "):
 			o.Vars[name] = value
 		default:
@@ -77,7 +82,11 @@ func each(t *testing.T, pattern string, f func(t *testing.T, path string, o Opti
 // TestBad shows everything that is wrong with each bad file.
 func TestBad(t *testing.T) {
 	each(t, "testdata/bad/*.hcl", func(t *testing.T, path string, o Options) {
-		_, err := Load(path, o)
+		open := Load
+		if o.partial {
+			open = Validate
+		}
+		_, err := open(path, o)
 		e, ok := errors.AsType[*Error](err)
 		if !ok {
 			t.Fatalf("have %v, want an *Error", err)

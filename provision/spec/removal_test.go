@@ -12,7 +12,7 @@ var place = Place{Account: "123456789012", Region: "us-east-1"}
 // TestRemovalNeedsNothing removes what the example builds, with no variable, no
 // key and no home directory.
 func TestRemovalNeedsNothing(t *testing.T) {
-	f, err := Load(example, Options{Home: t.TempDir(), Environ: noEnviron, Destroy: true})
+	f, err := Load(example, Options{Env: "dev", Home: t.TempDir(), Environ: noEnviron, Destroy: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +20,7 @@ func TestRemovalNeedsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	have := []string{e.Bucket.Name, e.TaskRole.Name, e.ExecutionRole.Name, e.Cluster.Name, e.Agent.SSH.PublicKey, e.Agent.Prefect.APIKey}
+	have := []string{e.Bucket.Name, e.TaskRole.Name, e.ExecutionRole.Name, e.Cluster.Name, e.Agent.SSH.PublicKey, e.Prefect.APIKey}
 	want := []string{"flows-dev-123456789012-us-east-1-an", "flowbed-dev-task", "flowbed-dev-execution", "flows", "", ""}
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Error(diff)
@@ -69,7 +69,7 @@ func TestBare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want.Agent.SSH.KeyName, want.Agent.Prefect.APIURL = "", ""
+	want.Agent.SSH.KeyName, want.Prefect.APIURL = "", ""
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Errorf("not the defaults (-want +have):\n%s", diff)
 	}

@@ -6,6 +6,9 @@ import "github.com/flowbed/flowbed/provision/names"
 // with ECR's keys. Images without a tag expire after a day. Without this block,
 // there is no repository.
 type Repository struct {
+	// Enabled works as in the agent block. Default: true.
+	Enabled *bool `hcl:"enabled,optional"`
+
 	// Name is the repository's name. Default: `flowbed-<env>`.
 	Name string `hcl:"name,optional" spec:"names"`
 
@@ -47,6 +50,10 @@ func (r *Repository) checkNames(d *decoder) {
 		d.bad(&r.Name, "Invalid repository name",
 			"%s is not a valid ECR repository name. → use 2 to 256 lowercase letters and digits, with single dots, hyphens, underscores or slashes between them")
 	}
+}
+
+func (r *Repository) claims(p Place) []claim {
+	return claims("repository", r.Ownership, p.regionScope(), &r.Name)
 }
 
 func (r *Repository) check(d *decoder) {

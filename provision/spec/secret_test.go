@@ -54,23 +54,40 @@ func TestSecretEverywhere(t *testing.T) {
 	const head = "variable \"s\" { sensitive = true }\nvariable \"l\" {\nsensitive = true\ndefault = []\n}\n"
 	eachName(reflect.TypeFor[Environment](), "", func(path, last string) {
 		block := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(path, "."), last), ".", " ")
-		for _, x := range expressions {
-			text := fmt.Sprintf("%s = %s\n", last, x)
-			if block != "" {
-				text = in(strings.TrimSpace(block), text)
-			} else {
-				text = "environment \"dev\" {\n" + text + "}"
-			}
-			for _, destroy := range []bool{false, true} {
-				options.Destroy = destroy
-				f, err := load(head+text, options)
-				silent(t, said(t, f, err))
-				if err == nil && !destroy && path != ".agent.prefect.api_key" && x != "can(var.s)" {
-					t.Errorf("%s = %s: accepted", path, x)
+		for i, x := range expressions {
+			all := ways(strings.TrimSpace(block), last, x)
+			for _, text := range []string{all[0], all[1+i%3]} {
+				for _, destroy := range []bool{false, true} {
+					options.Destroy = destroy
+					f, err := load(head+text, options)
+					silent(t, said(t, f, err))
+					if err == nil && !destroy && path != ".prefect.api_key" && path != ".prefect.auth_string" && x != "can(var.s)" {
+						t.Errorf("%s = %s: accepted in\n%s", path, x, text)
+					}
 				}
 			}
 		}
 	})
+}
+
+// ways are files that give an expression to an attribute: directly, through a local value,
+// through a local value in a map, and in the defaults.
+func ways(block, attribute, x string) (files []string) {
+	file := func(x string) string {
+		text := fmt.Sprintf("%s = %s\n", attribute, x)
+		if block == "prefect" && attribute != "api_url" {
+			text += "api_url = \"https://prefect.example.com/api\"\n"
+		}
+		if block == "" {
+			return "environment \"dev\" {\n" + text + "}"
+		}
+		return in(block, text)
+	}
+	return []string{
+		file(x), file("local.x") + "\nlocals { x = " + x + " }",
+		file("local.m.x") + "\nlocals {\n m = { x = local.y }\n y = " + x + "\n}",
+		strings.Replace(file(x), `environment "dev"`, "defaults", 1) + "\nenvironment \"dev\" {}",
+	}
 }
 
 // TestPasswordInURL writes a password into the URL of each attribute that has one, in valid
@@ -82,7 +99,7 @@ func TestPasswordInURL(t *testing.T) {
 			`"https://ada:` + sentinel + `@prefect.example/%zz"`, `"https://ada:` + sentinel + `@prefect.example`,
 			`file("https://ada:` + sentinel + `@prefect.example/api")`,
 		} {
-			f, err := load(in("agent prefect", attribute+" = "+text+"\n"), Options{})
+			f, err := load(in("prefect", attribute+" = "+text+"\n"), Options{})
 			if err == nil {
 				t.Errorf("%s = %s: accepted", attribute, text)
 			}
@@ -118,7 +135,7 @@ variable "b" {
   default   = { token = "second secret", list = ["third secret"] }
 }
 variable "c" { default = "public" }
-` + in("agent prefect", "api_url = \"https://prefect.example.com/api\"\napi_key = env(\"KEY\")")
+` + in("prefect", "api_url = \"https://prefect.example.com/api\"\napi_key = env(\"KEY\")")
 	f, err := load(src, Options{Vars: map[string]string{"a": "first secret"}, Environ: func(name string) (string, bool) {
 		return "the-key", name == "KEY"
 	}})

@@ -6,14 +6,15 @@ import "github.com/zclconf/go-cty/cty"
 // blocks and attributes, and `make docs` turns the comments into their reference,
 // docs/spec.md. A comment states a default as "Default: …".
 //
-// The tag spec:"names" marks an attribute that tells what a resource is called or
-// where it is: down needs its value. The tag spec:"secret" marks an attribute that
-// accepts a sensitive variable.
+// The tag spec:"names" marks an attribute that tells what a resource is called: down
+// needs its value. spec:"place" marks the account and the region, spec:"secret" an
+// attribute that accepts a sensitive variable. Attributes with the same spec:"one-of:…"
+// are alternatives: one in an environment replaces all of them in the defaults.
 
 // Variable is an input whose value comes from outside the file. Its label is its
 // name, and `var.name` refers to it. flowbed takes the value from
 // `--var name=value`, then from the environment variable `FLOWBED_VAR_name`, then
-// from the default.
+// from the files that `--var-file` names, the last one first, then from the default.
 type Variable struct {
 	Name string `hcl:"name,label"`
 
@@ -34,22 +35,24 @@ type Variable struct {
 }
 
 // Environment is one place where flows run: everything that `up` builds and `down`
-// removes. Its label is its name: a lowercase letter, then up to 19 lowercase
+// removes. Its label is its name: a lowercase letter, then up to 31 lowercase
 // letters, digits or hyphens. A file can define several environments; select one
-// with `-e`. Every block is optional. Without an `agent` block there is no agent;
-// any other block that you leave out gets its defaults.
+// with `-e`. A label such as "pr-*" is a pattern: it describes every environment whose
+// name begins that way and that has no block of its own, for example `-e pr-4711`.
+// Every block is optional. Without a `prefect`, `agent` or `repository` block there is
+// none of these; any other block that you leave out gets its defaults.
 type Environment struct {
 	Name string `hcl:"name,label"`
 
 	// Region is the AWS region, for example "us-east-1". Default: the region of
 	// your AWS configuration (AWS_REGION, then the profile). flowbed stops if there
 	// is no region in either place.
-	Region string `hcl:"region,optional" spec:"names"`
+	Region string `hcl:"region,optional" spec:"place"`
 
 	// Account pins the environment to one AWS account: 12 digits, in quotes. If the
 	// credentials belong to another account, every command stops before it reads
 	// or changes anything. Default: the account of the credentials.
-	Account string `hcl:"account,optional" spec:"names"`
+	Account string `hcl:"account,optional" spec:"place"`
 
 	// TTL is how long the environment may live, from 10 minutes to one year, in
 	// hours and minutes: "8h", "90m", "1h30m". flowbed tags every resource with
@@ -57,6 +60,12 @@ type Environment struct {
 	// time, and the agent instance terminates itself once it has run that long.
 	// Default: none; the environment stays until `down`.
 	TTL string `hcl:"ttl,optional"`
+
+	// DeletionProtection makes `down` ask for the environment's name, or need
+	// `--confirm NAME`, even with `--yes`. `flowbed sweep` leaves the environment alone.
+	// All resources have the tag `flowbed:deletion-protection`, so that this also holds
+	// without the file. It cannot be combined with `ttl`. Default: false.
+	DeletionProtection bool `hcl:"deletion_protection,optional"`
 
 	// Tags are added to every resource that supports tags; at most 32. Keys that
 	// start with "aws:" or "flowbed:" are reserved. flowbed leaves tags alone that
@@ -70,6 +79,8 @@ type Environment struct {
 	Repository    *Repository    `hcl:"repository,block"`
 	Network       *Network       `hcl:"network,block"`
 	Logs          *Logs          `hcl:"logs,block"`
+	Prefect       *Prefect       `hcl:"prefect,block"`
+	Flows         *Flows         `hcl:"flows,block"`
 	Agent         *Agent         `hcl:"agent,block"`
 }
 
@@ -197,9 +208,13 @@ type Logs struct {
 }
 
 // Agent is the EC2 instance that starts your flows: it runs a Prefect worker, or an
-// agent of Prefect 1. Without this block, flowbed creates neither the instance nor
-// anything that only the instance needs.
+// agent of Prefect 1. It needs a `prefect` block beside it. Without this block, flowbed
+// creates neither the instance nor anything that only the instance needs.
 type Agent struct {
+	// Enabled leaves the block out if it is false, for example where the defaults have
+	// one. Default: true.
+	Enabled *bool `hcl:"enabled,optional"`
+
 	// InstanceType is the EC2 instance type. Default: "t2.micro".
 	InstanceType string `hcl:"instance_type,optional"`
 
@@ -210,14 +225,26 @@ type Agent struct {
 	// Default: 16.
 	VolumeGiB int `hcl:"volume_gib,optional"`
 
-	SSH     *SSH     `hcl:"ssh,block"`
-	Prefect *Prefect `hcl:"prefect,block"`
+	// WorkQueues are the queues of the work pool from which the worker takes flow runs.
+	// flowbed creates those that do not exist. Prefect 1 has no queues. Default: all
+	// queues.
+	WorkQueues []string `hcl:"work_queues,optional"`
+
+	// Labels are the labels of a Prefect 1 agent. The agent runs a flow if it has
+	// all of the flow's labels; an agent without labels runs flows without labels.
+	// Default: none.
+	Labels []string `hcl:"labels,optional"`
+
+	SSH *SSH `hcl:"ssh,block"`
 }
 
 // SSH opens port 22 of the agent instance to one address range. It needs either
 // `public_key` or `key_name`. Without this block no port is open, and you connect
 // through Session Manager.
 type SSH struct {
+	// Enabled works as in the agent block. Default: true.
+	Enabled *bool `hcl:"enabled,optional"`
+
 	// CIDR is the address range, for example "203.0.113.7/32". "auto" stands for
 	// the public address that flowbed runs from; FLOWBED_PUBLIC_IP overrides it.
 	// Default: "auto".
@@ -225,23 +252,29 @@ type SSH struct {
 
 	// PublicKey is an OpenSSH public key, ed25519 or RSA. flowbed imports it into
 	// EC2.
-	PublicKey string `hcl:"public_key,optional"`
+	PublicKey string `hcl:"public_key,optional" spec:"one-of:key"`
 
 	// KeyName is the name of an existing EC2 key pair. Set it instead of
 	// `public_key`.
-	KeyName string `hcl:"key_name,optional"`
+	KeyName string `hcl:"key_name,optional" spec:"one-of:key"`
 
 	// AllowWorld permits a range that opens the port to the whole internet or a
 	// large part of it: shorter than /8 in IPv4, or /12 in IPv6. Default: false.
 	AllowWorld bool `hcl:"allow_world,optional"`
 }
 
-// Prefect sets the Prefect version that the agent runs and the API that it talks
-// to. Every agent needs this block.
+// Prefect is the Prefect API, and the work pool in it whose flows run in this
+// environment. flowbed creates the work pool. With an `agent` block, flowbed also starts
+// the worker of the pool; without one, run a worker elsewhere: `flowbed outputs` prints
+// its command line, and `flowbed policy --for worker` the permissions that it needs.
 type Prefect struct {
+	// Enabled works as in the agent block. Default: true.
+	Enabled *bool `hcl:"enabled,optional"`
+
 	// Version is an exact Prefect version: 3.4.7 or later, 2.19.0 or later in
 	// Prefect 2, or 0.14.0 to 1.4.1 for Prefect 1. Prefect 2 and 3 run a worker for
-	// a work pool; Prefect 1 runs an agent with labels. Default: "3.9.1".
+	// a work pool; Prefect 1 runs an agent with labels, and needs the agent block.
+	// Default: "3.9.1".
 	Version string `hcl:"version,optional"`
 
 	// APIURL is the URL of the Prefect API. For Prefect Cloud:
@@ -254,12 +287,12 @@ type Prefect struct {
 	// Prefect Server does not. flowbed keeps the key in an SSM SecureString and
 	// nowhere else; only Prefect 1 itself copies it into its tasks. Use a
 	// sensitive variable.
-	APIKey string `hcl:"api_key,optional" spec:"secret"`
+	APIKey string `hcl:"api_key,optional" spec:"secret,one-of:secret"`
 
 	// AuthString is the user and password, as user:password, for a server of your
 	// own that requires them (its PREFECT_SERVER_API_AUTH_STRING). Set it instead
 	// of `api_key`. flowbed stores it the same way.
-	AuthString string `hcl:"auth_string,optional" spec:"secret"`
+	AuthString string `hcl:"auth_string,optional" spec:"secret,one-of:secret"`
 
 	// CAFile is the PEM certificate of the private CA that signed the API's
 	// certificate: ca_file = file("ca.pem"). flowbed and the agent trust it. Your
@@ -273,9 +306,4 @@ type Prefect struct {
 	// ConcurrencyLimit is the most flow runs that the work pool runs at once.
 	// Default: flowbed does not touch the pool's limit.
 	ConcurrencyLimit *int `hcl:"concurrency_limit,optional"`
-
-	// Labels are the labels of a Prefect 1 agent. The agent runs a flow if it has
-	// all of the flow's labels; an agent without labels runs flows without labels.
-	// Default: none.
-	Labels []string `hcl:"labels,optional"`
 }

@@ -59,12 +59,17 @@ func distance(a, b string) int {
 
 // list joins words as "a", "b" and "c".
 func list(words []string, and string) string {
-	quoted := make([]string, len(words))
+	q := quoted(words)
+	if n := len(q); n > 1 {
+		return strings.Join(q[:n-1], ", ") + " " + and + " " + q[n-1]
+	}
+	return strings.Join(q, "")
+}
+
+func quoted(words []string) []string {
+	q := make([]string, len(words))
 	for i, w := range words {
-		quoted[i] = fmt.Sprintf("%q", w)
+		q[i] = fmt.Sprintf("%q", w)
 	}
-	if n := len(quoted); n > 1 {
-		return strings.Join(quoted[:n-1], ", ") + " " + and + " " + quoted[n-1]
-	}
-	return strings.Join(quoted, "")
+	return q
 }

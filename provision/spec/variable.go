@@ -27,7 +27,8 @@ type variable struct {
 func (f *File) variableNames() []string { return slices.Sorted(maps.Keys(f.vars)) }
 
 // variable reads a variable block.
-func (d *decoder) variable(b *hclsyntax.Block) {
+// fromFile is its value in a --var-file, or nil.
+func (d *decoder) variable(b *hclsyntax.Block, fromFile *fileValue) {
 	name, before := b.Labels[0], len(d.diags)
 	v := &variable{value: cty.DynamicVal, block: b}
 	d.file.vars[name] = v
@@ -43,11 +44,13 @@ func (d *decoder) variable(b *hclsyntax.Block) {
 	// delete the key of an environment that has one.
 	if text, ok := d.file.outside(name); ok && (text != "" || !v.sensitive) {
 		d.fromOutside(v, text, fallback)
+	} else if fromFile != nil && !(v.sensitive && fromFile.empty()) {
+		d.fromFile(v, fromFile, fallback)
 	} else if fallback != cty.NilVal && fallback.IsKnown() {
 		v.value, v.set = fallback, true
 	}
 	v.broken = len(d.diags) > before
-	if v.set && v.sensitive {
+	if v.sensitive {
 		d.file.hidden.addAll(v.value)
 		v.value = v.value.Mark(sensitive)
 	}

@@ -18,8 +18,11 @@ func write(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics, width
 	p := painter{&b, color}
 	for _, d := range diags {
 		p.head(d)
-		if file := files[subject(d).Filename]; file != nil && d.Subject != nil {
-			p.snippet(file, *d.Subject)
+		at := subject(d)
+		if file := files[at.Filename]; file != nil {
+			p.snippet(file, at)
+		} else if at.Filename != "" { // a file whose text may be secret
+			fmt.Fprintf(&b, "  on %s line %d\n\n", at.Filename, at.Start.Line)
 		}
 		detail, hint, hinted := strings.Cut(d.Detail, " → ")
 		fmt.Fprintf(&b, "%s\n", wrap(detail, width, ""))

@@ -31,9 +31,9 @@ var lives = []struct{ name, text string }{
 	{"no_agent", ``},
 	{"dask", `task_role { dask = true }`},
 	{"worker3", fmt.Sprintf(agent3, "https://prefect.example.com")},
-	{"worker2", "agent {\nprefect {\nversion = \"2.20.25\"\napi_key = \"pnu_0123456789\"\napi_url = \"https://prefect.example.com/api\"\n}\n}"},
+	{"worker2", "agent {}\nprefect {\nversion = \"2.20.25\"\napi_key = \"pnu_0123456789\"\napi_url = \"https://prefect.example.com/api\"\n}"},
 	{"agent1", fmt.Sprintf(agent1, "http://prefect.example.com:4200")},
-	{"agent014", "agent {\nprefect {\nversion = \"0.14.6\"\napi_key = \"tok_0123456789\"\napi_url = \"http://prefect.example.com:4200\"\n}\n}"},
+	{"agent014", "agent {}\nprefect {\nversion = \"0.14.6\"\napi_key = \"tok_0123456789\"\napi_url = \"http://prefect.example.com:4200\"\n}"},
 }
 
 // TestLife builds each environment, finds nothing to do, and removes it, after
@@ -196,7 +196,7 @@ func TestTooLong(t *testing.T) {
 		}
 	}
 	for _, version := range []string{"3.9.1", "1.4.1"} {
-		text := "environment \"dev\" {\n  agent {\n    prefect {\n      version = \"" + version + "\"\n      api_url = \"https://prefect.example.com:4200\"\n      ca_file = file(\"few.pem\")\n    }\n  }\n}\n"
+		text := "environment \"dev\" {\n  prefect {\n    version = \"" + version + "\"\n    api_url = \"https://prefect.example.com:4200\"\n    ca_file = file(\"few.pem\")\n  }\n  agent {}\n}\n"
 		path := filepath.Join(dir, "config.hcl")
 		load := func(text string) error {
 			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -213,7 +213,7 @@ func TestTooLong(t *testing.T) {
 			t.Fatalf("%s: the long one passes", version)
 		}
 		d := e.Diags[0]
-		if d.Subject.Start.Line != 6 || !strings.Contains(d.Detail, "EC2 takes 16384 at most") {
+		if d.Subject.Start.Line != 5 || !strings.Contains(d.Detail, "EC2 takes 16384 at most") {
 			t.Errorf("have %v at %v", d, d.Subject)
 		}
 	}

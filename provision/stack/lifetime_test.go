@@ -16,14 +16,14 @@ import (
 const ofTTL = `environment "ci" {
   %s
   bucket { name = "flows-${account}-${region}-an" }
+  prefect {
+    api_url = "https://prefect.example.com/api"
+    api_key = "pnu_0123456789abcdef"
+  }
   agent {
     ssh {
       cidr       = "203.0.113.0/24"
       public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl"
-    }
-    prefect {
-      api_url = "https://prefect.example.com/api"
-      api_key = "pnu_0123456789abcdef"
     }
   }
 }`

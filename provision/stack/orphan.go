@@ -70,7 +70,7 @@ func (s *Stack) orphanClusters() resource.NameEntry {
 }
 
 func (s *Stack) orphanPools() resource.NameEntry {
-	e := entry(resource.KindWorkPool, s.prefect().WorkPool, s.id.Names().Plain(), "")
+	e := entry(resource.KindWorkPool, s.env.Prefect.WorkPool, s.id.Names().Plain(), "")
 	return addOrphans(s, e, "", func(name string) resource.Kind[resource.PoolState] {
 		return resource.Pool{API: s.api, ID: s.id, Name: name, Destroy: true}
 	})

@@ -5,22 +5,13 @@ import (
 	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
-	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/templates"
 )
-
-// prefect is the spec's block, or nil without an agent.
-func (s *Stack) prefect() *spec.Prefect {
-	if s.env.Agent == nil {
-		return nil
-	}
-	return s.env.Agent.Prefect
-}
 
 // openPrefect creates the client for Prefect's API. Down goes on without a client if
 // the config file has no valid API settings, because they are not checked for down.
 func (s *Stack) openPrefect() (err error) {
-	p := s.prefect()
+	p := s.env.Prefect
 	if p == nil {
 		return nil
 	}
@@ -43,7 +34,7 @@ func (s *Stack) openPrefect() (err error) {
 
 // addPool adds the work pool. Prefect 1 has no work pools.
 func (s *Stack) addPool() {
-	p := s.prefect()
+	p := s.env.Prefect
 	if s.o.NoPrefect || p == nil || s.version.Kind() == prefect.Agent1 {
 		return
 	}
@@ -65,8 +56,8 @@ func (s *Stack) addServer() provision.Ref[resource.ServerState] {
 
 // addWorker adds the step in which up waits until Prefect lists the agent's worker.
 func (s *Stack) addWorker() {
-	p := s.prefect()
-	if s.o.NoPrefect || s.o.NoWait || p == nil {
+	p := s.env.Prefect
+	if s.o.NoPrefect || s.o.NoWait || p == nil || s.env.Agent == nil {
 		return
 	}
 	add(s, "worker", provision.Own, resource.Worker{
@@ -86,7 +77,7 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 		VPC: f.vpc, Subnets: f.Subnets, Groups: f.Groups, PublicIP: f.PublicIP,
 	}
 	if s.secret() != "" {
-		d.Variable = s.version.SecretVariable(s.prefect().APIKey == "")
+		d.Variable = s.version.SecretVariable(s.env.Prefect.APIKey == "")
 		d.SecretARN = s.id.ARN("ssm", s.id.Region, "parameter"+s.id.Names().APIKey())
 	}
 	return d
@@ -103,7 +94,7 @@ func (s *Stack) agentPolicy() map[string]string {
 	if s.secret() != "" {
 		r.Parameter = s.id.Names().APIKey()
 	}
-	if p := s.prefect(); p != nil {
+	if p := s.env.Prefect; p != nil {
 		r.WorkPool = p.WorkPool
 	}
 	return map[string]string{names.OwnPolicy: templates.AgentPolicy(s.place(), r)}

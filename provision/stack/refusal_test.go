@@ -46,7 +46,7 @@ func TestRefusals(t *testing.T) {
 			}
 			defer server.Close()
 			account := sandbox.New()
-			text := "environment \"dev\" {\nagent {\nprefect {\n" + fmt.Sprintf(c.prefect, server.URL) + "\n}\n}\n}"
+			text := "environment \"dev\" {\nagent {}\nprefect {\n" + fmt.Sprintf(c.prefect, server.URL) + "\n}\n}"
 			s := build(t, account, text, stack.Options{})
 			p, err := s.Graph.Plan(t.Context())
 			if err != nil {
@@ -70,7 +70,7 @@ func TestPrivateCA(t *testing.T) {
 	api := httptest.NewTLSServer(prefecttest.New())
 	defer api.Close()
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw})
-	text := fmt.Sprintf("environment \"dev\" {\nagent {\nprefect {\napi_url = \"%s/api\"\nca_file = <<EOT\n%sEOT\n}\n}\n}", api.URL, ca)
+	text := fmt.Sprintf("environment \"dev\" {\nagent {}\nprefect {\napi_url = \"%s/api\"\nca_file = <<EOT\n%sEOT\n}\n}", api.URL, ca)
 	p, err := build(t, sandbox.New(), text, stack.Options{}).Graph.Plan(t.Context())
 	if err != nil || p.Err() != nil {
 		t.Errorf("have %v, %v", err, p.Err())

@@ -92,7 +92,7 @@ type Stack struct {
 	c   Clients
 	o   Options
 
-	version prefect.Version // zero without an agent
+	version prefect.Version // zero without Prefect
 	api     *prefect.Client // nil if no step may call the API
 
 	bucket     provision.Ref[resource.BucketState]
@@ -232,22 +232,24 @@ func (s *Stack) repositoryName() string {
 // secret is the API key, or the user and password, with which the agent calls Prefect;
 // empty if the spec has neither.
 func (s *Stack) secret() string {
-	if s.env.Agent == nil || s.env.Agent.Prefect == nil {
+	if s.env.Prefect == nil {
 		return ""
 	}
-	return cmp.Or(s.env.Agent.Prefect.APIKey, s.env.Agent.Prefect.AuthString)
+	return cmp.Or(s.env.Prefect.APIKey, s.env.Prefect.AuthString)
 }
 
 // neededParameters are the names of the parameters whose values up needs.
 func (s *Stack) neededParameters() (names []string) {
-	if s.o.Destroy || s.env.Agent == nil {
+	if s.o.Destroy {
 		return nil
 	}
 	if s.secret() != "" {
 		names = append(names, s.id.Names().APIKey())
 	}
-	if image := s.image().Parameter(); image != "" {
-		names = append(names, image)
+	if s.env.Agent != nil {
+		if image := s.image().Parameter(); image != "" {
+			names = append(names, image)
+		}
 	}
 	return names
 }

@@ -97,21 +97,21 @@ func steps(t *testing.T, s *stack.Stack, down bool) string {
 	return b.String()
 }
 
-const agent3 = `agent {
+const agent3 = `prefect {
+	api_url           = "%s/api"
+	auth_string       = "flow:bed-of-flows"
+	concurrency_limit = 7
+}
+agent {
 	ssh { public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl" }
-	prefect {
-		api_url           = "%s/api"
-		auth_string       = "flow:bed-of-flows"
-		concurrency_limit = 7
-	}
 }`
 
-const agent1 = `agent {
-	prefect {
-		version = "1.4.1"
-		api_url = "%s"
-		labels  = ["fargate-dev", "s3-flow-storage"]
-	}
+const agent1 = `prefect {
+	version = "1.4.1"
+	api_url = "%s"
+}
+agent {
+	labels = ["fargate-dev", "s3-flow-storage"]
 }`
 
 // graphQL answers all that is asked of a Server of Prefect 1 in the same way.

@@ -56,14 +56,14 @@ func exampleTasks(env *spec.Environment) templates.Tasks {
 
 // Check is for spec.Options.Check: it reports user data that EC2 would reject.
 func Check(env *spec.Environment) []spec.Complaint {
-	if env.Agent == nil || env.Agent.Prefect == nil {
+	if env.Agent == nil || env.Prefect == nil {
 		return nil
 	}
 	if _, err := userData(env, exampleTasks(env)); err != nil {
-		p := env.Agent.Prefect
+		p := env.Prefect
 		return []spec.Complaint{{
-			Fields: []any{&p.CAFile, &p.Labels, &p.APIURL}, Summary: "Invalid user data",
-			Detail: fmt.Sprintf("The agent's user data, which contains the values of the prefect block, is invalid: %s.", strings.TrimPrefix(err.Error(), "write user data: ")),
+			Fields: []any{&p.CAFile, &env.Agent.Labels, &env.Agent.WorkQueues, &p.APIURL}, Summary: "Invalid user data",
+			Detail: fmt.Sprintf("The agent's user data, which contains values of the prefect and agent blocks, is invalid: %s.", strings.TrimPrefix(err.Error(), "write user data: ")),
 		}}
 	}
 	return nil
@@ -81,7 +81,7 @@ func userData(env *spec.Environment, t templates.Tasks) (string, error) {
 
 // agentOf returns the template values for the environment's agent.
 func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) {
-	p := env.Agent.Prefect
+	p := env.Prefect
 	v, err := prefect.ParseVersion(p.Version)
 	if err != nil {
 		return templates.Agent{}, err
@@ -93,10 +93,10 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 		c.Secret = &templates.Secret{Parameter: names.Names{Env: env.Name}.APIKey(), Variable: v.SecretVariable(p.APIKey == "")}
 	}
 	if v.Kind() == prefect.Agent1 {
-		return templates.Prefect1Agent(c, p.Labels, t)
+		return templates.Prefect1Agent(c, env.Agent.Labels, t)
 	}
 	return templates.Prefect3Agent(c, templates.Worker{
-		PrefectAWS: v.AWS(), Before: v.Before(), WorkPool: p.WorkPool, PoolExists: v.StaysOut(),
+		PrefectAWS: v.AWS(), Before: v.Before(), WorkPool: p.WorkPool, Queues: env.Agent.WorkQueues, PoolExists: v.StaysOut(),
 	}), nil
 }
 
@@ -104,7 +104,7 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 // values of the maximum length. Should it fail all the same, the instance gets a script
 // that reports the error.
 func (s *Stack) userData() string {
-	if s.prefect() == nil {
+	if s.env.Prefect == nil || s.env.Agent == nil {
 		return ""
 	}
 	script, err := userData(s.env, s.facts().Tasks)

@@ -22,7 +22,7 @@ const (
 
 // agent returns an agent block for a Prefect version.
 func agent(version, more string) string {
-	return "agent {\n" + more + "prefect {\nversion = \"" + version + "\"\napi_url = \"https://prefect.example.com/api\"\napi_key = \"" + secret + "\"\n}\n}\n"
+	return "agent {\n" + more + "}\nprefect {\nversion = \"" + version + "\"\napi_url = \"https://prefect.example.com/api\"\napi_key = \"" + secret + "\"\n}\n"
 }
 
 // environments are the environments that the tests check.
@@ -39,7 +39,7 @@ var environments = []struct{ name, text string }{
 }
 
 func agent1(version string) string {
-	return "agent {\nprefect {\nversion = \"" + version + "\"\napi_url = \"https://prefect.example.com\"\napi_key = \"" + secret + "\"\n}\n}\n"
+	return "agent {}\nprefect {\nversion = \"" + version + "\"\napi_url = \"https://prefect.example.com\"\napi_key = \"" + secret + "\"\n}\n"
 }
 
 // up builds an environment in an account and reads the account.

@@ -20,13 +20,12 @@ func withWorker(t *testing.T, s *prefectserver.Server) string {
 	return fmt.Sprintf(`
 environment "dev" {
   region = "us-east-1"
-  agent {
-    prefect {
-      version     = %q
-      api_url     = %q
-      auth_string = %q
-    }
+  prefect {
+    version     = %q
+    api_url     = %q
+    auth_string = %q
   }
+  agent {}
 }
 `, prefectVersion(t), s.API, s.Auth)
 }

@@ -41,14 +41,14 @@ const sample = 2
 const crashSpec = `
 environment "dev" {
   region = "us-east-1"
+  prefect {
+    api_url = "%s/api"
+    api_key = "pnu_a_secret_of_the_test"
+  }
   agent {
     ssh {
       cidr       = "203.0.113.7/32"
       public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3dM8zQ2n8gk1d6zB1mG7p9v8kO2T0c4l5aYxJr6q7S test"
-    }
-    prefect {
-      api_url = "%s/api"
-      api_key = "pnu_a_secret_of_the_test"
     }
   }
 }

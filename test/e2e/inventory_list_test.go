@@ -31,12 +31,11 @@ environment "dev" {
   cluster {
     name = "farm"
   }
-  agent {
-    prefect {
-      api_url = "%s/api"
-      api_key = "pnu_a_secret_of_the_test"
-    }
+  prefect {
+    api_url = "%s/api"
+    api_key = "pnu_a_secret_of_the_test"
   }
+  agent {}
 }
 `
 

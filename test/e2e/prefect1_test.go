@@ -34,13 +34,13 @@ func TestAgent1(t *testing.T) {
 			s := newSession(t, fmt.Sprintf(`
 environment "dev" {
   region = "us-east-1"
+  prefect {
+    version = %q
+    api_url = %q
+    api_key = %q
+  }
   agent {
-    prefect {
-      version = %q
-      api_url = %q
-      api_key = %q
-      labels  = ["fargate-dev", "it's 100%% \"odd\""]
-    }
+    labels = ["fargate-dev", "it's 100%% \"odd\""]
   }
 }
 `, c.version, server.URL, c.key), c.key)

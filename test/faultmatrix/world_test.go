@@ -45,15 +45,19 @@ environment "%s" {
       resources = ["*"]
     }
   }
+  prefect {
+    api_url           = "http://prefect.example/api"
+    api_key           = "pnu_a_secret_of_the_test"
+    concurrency_limit = 5
+  }
+  flows {
+    cpu    = 512
+    memory = 1024
+  }
   agent {
     ssh {
       cidr       = "203.0.113.7/32"
       public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3dM8zQ2n8gk1d6zB1mG7p9v8kO2T0c4l5aYxJr6q7S test"
-    }
-    prefect {
-      api_url           = "http://prefect.example/api"
-      api_key           = "pnu_a_secret_of_the_test"
-      concurrency_limit = 5
     }
   }
 %s}

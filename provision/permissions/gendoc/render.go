@@ -154,7 +154,7 @@ func table(root string, v permissions.Verb) ([]permissions.Needs, error) {
 	}
 	defer func() { _ = os.Remove(path) }() // of a temporary directory
 	f, err := spec.Load(path, spec.Options{
-		Destroy: v == permissions.Down, Vars: map[string]string{"api_key": "key"},
+		Env: "nameofenv", Destroy: v == permissions.Down, Vars: map[string]string{"api_key": "key"},
 		Environ: func(string) (string, bool) { return "", false },
 	})
 	if err != nil {

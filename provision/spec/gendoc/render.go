@@ -28,9 +28,8 @@ This one adds an agent for your own Prefect server:
 
 ` + "```hcl" + `
 environment "dev" {
-  agent {
-    prefect { api_url = "https://prefect.example.com/api" }
-  }
+  prefect { api_url = "https://prefect.example.com/api" }
+  agent {}
 }
 ` + "```" + `
 

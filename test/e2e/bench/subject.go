@@ -21,14 +21,14 @@ const number = "123456789012"
 const config = `
 environment "bench" {
   region = "us-east-1"
+  prefect {
+    api_url = "%s/api"
+    api_key = "pnu_only_a_benchmark"
+  }
   agent {
     ssh {
       cidr       = "203.0.113.7/32"
       public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3dM8zQ2n8gk1d6zB1mG7p9v8kO2T0c4l5aYxJr6q7S bench"
-    }
-    prefect {
-      api_url = "%s/api"
-      api_key = "pnu_only_a_benchmark"
     }
   }
 }

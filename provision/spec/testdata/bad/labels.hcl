@@ -1,8 +1,8 @@
 environment "dev" {
+  prefect {
+    api_url = "https://prefect.example.com/api"
+  }
   agent {
-    prefect {
-      api_url = "https://prefect.example.com/api"
-      labels  = ["fargate-dev"]
-    }
+    labels = ["fargate-dev"]
   }
 }

@@ -1,16 +1,20 @@
+# --env dev
 environment "dev" {
+  prefct { api_url = "https://prefect.example.com/api" }
   agent {
     ssh {
       publickey = file("~/.ssh/id_ed25519.pub")
     }
-    prefct {
-      api_url = "https://prefect.example.com/api"
-    }
   }
   task_role {
     statement {
-      action    = ["sqs:SendMessage"]
+      action    = ["s3:GetObject"]
       resources = ["*"]
     }
+  }
+}
+environment "prod" {
+  agent {
+    prefect { api_url = "https://prefect.example.com/api" }
   }
 }

@@ -1,9 +1,8 @@
 environment "dev" {
-  agent {
-    prefect {
-      version   = "3.9"
-      api_url   = "prefect.example.com/api"
-      work_pool = "my pool"
-    }
+  prefect {
+    version   = "3.9"
+    api_url   = "prefect.example.com/api"
+    work_pool = "my pool"
   }
+  agent {}
 }

@@ -1,10 +1,9 @@
 environment "dev" {
   region = "us-east-1"
   region = "eu-central-1"
-  agent {
-    prefect {
-      api_key = "pnu_written_in_the_file"
-      api_key = "pnu_written_in_the_file"
-    }
+  prefect {
+    api_key = "pnu_written_in_the_file"
+    api_key = "pnu_written_in_the_file"
   }
+  agent {}
 }

@@ -2,9 +2,8 @@ environment "dev" {
   task_role {
     statement {}
   }
-  agent {
-    prefect {}
-  }
+  prefect {}
+  agent {}
 }
 
 environment {}

@@ -8,10 +8,9 @@ variable "second" {
 }
 environment "dev" {
   region = "pnu_0123456789abcdef"
-  agent {
-    prefect {
-      api_url = "https://prefect.example.com/api"
-      api_key = format("%d", "pnu_0123456789abcdef")
-    }
+  prefect {
+    api_url = "https://prefect.example.com/api"
+    api_key = format("%d", "pnu_0123456789abcdef")
   }
+  agent {}
 }

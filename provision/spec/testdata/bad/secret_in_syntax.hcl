@@ -3,9 +3,8 @@ variable "token" {
   default   = "pnu_0123456789abcdef" 7
 }
 environment "dev" {
-  agent {
-    prefect {
-      api_key = pnu_0123456789abcdef"
-    }
+  prefect {
+    api_key = pnu_0123456789abcdef"
   }
+  agent {}
 }

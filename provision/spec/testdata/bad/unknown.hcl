@@ -11,11 +11,11 @@ environment "dev" {
   }
   colour = "green"
 
+  prefect {
+    url = "https://prefect.example.com/api"
+  }
   agent {
     type = "t2.micro"
-    prefect {
-      url = "https://prefect.example.com/api"
-    }
     ssh {
       publik_key = "x"
     }

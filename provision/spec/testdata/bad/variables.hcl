@@ -15,10 +15,9 @@ variable "odd" {
 environment "dev" {
   region = var.reigon
   bucket { expire_days = var.days }
-  agent {
-    prefect {
-      api_url = "https://prefect.example.com/api"
-      api_key = var.api_key
-    }
+  prefect {
+    api_url = "https://prefect.example.com/api"
+    api_key = var.api_key
   }
+  agent {}
 }

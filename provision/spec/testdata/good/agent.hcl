@@ -35,15 +35,15 @@ environment "prod" {
   }
   network { subnets = [for s in var.subnets : trimspace(s)] }
   logs { retention_days = var.days }
+  prefect {
+    api_url = "https://prefect.example.com/api/"
+    api_key = var.api_key
+  }
   agent {
     instance_type = var.big ? "t3.large" : null
     ssh {
       cidr       = "2001:DB8:0::7/64"
       public_key = file("~/.ssh/id_rsa.pub")
-    }
-    prefect {
-      api_url = "https://prefect.example.com/api/"
-      api_key = var.api_key
     }
   }
 }

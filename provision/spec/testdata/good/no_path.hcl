@@ -1,5 +1,4 @@
 environment "dev" {
-  agent {
-    prefect { api_url = "http://10.0.0.7:4200" }
-  }
+  prefect { api_url = "http://10.0.0.7:4200" }
+  agent {}
 }

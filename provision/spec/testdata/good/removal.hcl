@@ -13,15 +13,15 @@ environment "dev" {
   }
   logs { retention_days = 31 }
   network { vpc = jsondecode(var.team) }
+  prefect {
+    api_key = var.api_key
+    version = "next"
+  }
   agent {
     image = file("image.txt")
     ssh {
       cidr       = "nowhere"
       public_key = file("~/.ssh/missing.pub")
-    }
-    prefect {
-      api_key = var.api_key
-      version = "next"
     }
   }
 }

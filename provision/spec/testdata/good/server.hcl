@@ -2,12 +2,11 @@
 variable "auth" { sensitive = true }
 
 environment "dev" {
-  agent {
-    prefect {
-      api_url           = "https://prefect.example.com/api"
-      auth_string       = var.auth
-      ca_file           = "subject=CN = Example CA\n${file("~/.ssh/ca.pem")}"
-      concurrency_limit = 10
-    }
+  prefect {
+    api_url           = "https://prefect.example.com/api"
+    auth_string       = var.auth
+    ca_file           = "subject=CN = Example CA\n${file("~/.ssh/ca.pem")}"
+    concurrency_limit = 10
   }
+  agent {}
 }

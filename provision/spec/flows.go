@@ -1,0 +1,135 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Flows sets what each flow's task gets, unless its deployment says otherwise: the
+// defaults of the work pool. What you leave out is not flowbed's to change: a value that
+// somebody sets in Prefect stays.
+type Flows struct {
+	// Enabled works as in the agent block. Default: true.
+	Enabled *bool `hcl:"enabled,optional"`
+
+	// Image is the container image. Default: Prefect's own image of the version; with a
+	// repository block, the repository's URI.
+	Image string `hcl:"image,optional"`
+
+	// CPU is in units of 1/1024 vCPU: 256, 512, 1024, 2048, 4096, 8192 or 16384.
+	// Default: Prefect's, which is 1024.
+	CPU int `hcl:"cpu,optional"`
+
+	// Memory is in MiB. Fargate has a range for each cpu, for example 2048 to 8192 for
+	// 1024. Default: Prefect's, which is 2048.
+	Memory int `hcl:"memory,optional"`
+
+	// EphemeralStorageGiB is the size of the task's disk in GiB, from 21 to 200.
+	// Default: Fargate's, which is 20.
+	EphemeralStorageGiB int `hcl:"ephemeral_storage_gib,optional"`
+
+	// CPUArchitecture is "X86_64" or "ARM64". The image must support it.
+	// Default: Fargate's, which is "X86_64".
+	CPUArchitecture string `hcl:"cpu_architecture,optional"`
+
+	// Spot runs flows on Fargate Spot: cheaper, but AWS may stop a task with two
+	// minutes' notice. false means regular Fargate. Default: Prefect's, which is regular
+	// Fargate.
+	Spot *bool `hcl:"spot,optional"`
+
+	// Env are environment variables. Plans show them: do not put secrets here.
+	// Default: none.
+	Env map[string]string `hcl:"env,optional"`
+}
+
+// The cpu and memory of a task when nobody says otherwise, by the template of Prefect's
+// work pools.
+const (
+	defaultCPU    = 1024
+	defaultMemory = 2048
+)
+
+// fargate holds the sizes of tasks: for each cpu the least and the most memory, and the
+// step between. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
+var fargate = map[int]struct{ least, most, step int }{
+	256: {512, 2048, 1024}, 512: {1024, 4096, 1024}, 1024: {2048, 8192, 1024}, 2048: {4096, 16384, 1024},
+	4096: {8192, 30720, 1024}, 8192: {16384, 61440, 4096}, 16384: {32768, 122880, 8192},
+}
+
+func (f *Flows) check(d *decoder) {
+	d.checkSize(f)
+	if n := f.EphemeralStorageGiB; d.has(&f.EphemeralStorageGiB) && (n < 21 || n > 200) {
+		d.bad(&f.EphemeralStorageGiB, "Invalid ephemeral_storage_gib", "%s GiB is not a size that Fargate has. → use 21 to 200, or leave it out for 20")
+	}
+	d.oneOf(&f.CPUArchitecture, "CPU architecture", "X86_64", "ARM64")
+	if d.has(&f.Image) && !imageName.matches(f.Image) {
+		d.bad(&f.Image, "Invalid image", `%s is not a container image. → use, for example, "prefecthq/prefect:3.9.1-python3.12"`)
+	}
+	d.checkEnv(f)
+}
+
+// imageName: ECS accepts 255 of these characters.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+var imageName = compile(`^[A-Za-z0-9][A-Za-z0-9_./:#@-]{0,254}$`)
+
+func (d *decoder) checkSize(f *Flows) {
+	if d.undecidedField(&f.CPU) || d.undecidedField(&f.Memory) {
+		return
+	}
+	cpu, memory, field := f.CPU, f.Memory, any(&f.Memory)
+	if !d.has(&f.CPU) {
+		cpu = defaultCPU
+	}
+	if !d.has(&f.Memory) {
+		memory, field = defaultMemory, &f.CPU
+	}
+	if !d.has(field) {
+		return
+	}
+	size, ok := fargate[cpu]
+	switch {
+	case !ok:
+		d.bad(&f.CPU, "Invalid cpu", "%s is not a cpu that Fargate has. → use %s", wholeNumbers(slices.Sorted(maps.Keys(fargate))))
+	case memory < size.least || memory > size.most || memory%size.step != 0 && memory != size.least:
+		d.errorAt(d.given[field].attr.Expr.Range(), "Invalid size of a task", fmt.Sprintf(
+			"Fargate has no task with a cpu of %d and a memory of %d MiB. → with this cpu, use a memory of %d to %d, in steps of %d", cpu, memory, size.least, size.most, size.step))
+	}
+}
+
+func wholeNumbers(list []int) string {
+	last := len(list) - 1
+	text := ""
+	for i, n := range list[:last] {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s or %d", text, list[last])
+}
+
+// envName matches names of environment variables that every shell and ECS accept.
+var envName = compile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func (d *decoder) checkEnv(f *Flows) {
+	g := d.given[&f.Env]
+	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
+		why := ""
+		switch {
+		case !envName.matches(name):
+			why = "is not a valid name. → use letters, digits and underscores, and no digit at the start"
+		case name == "PREFECT_API_KEY" || name == "PREFECT_API_AUTH_STRING":
+			why = "is a secret, and plans show the value. → set api_key or auth_string in the prefect block: each task gets it from there"
+		case name == "PREFECT_API_URL":
+			why = "comes from the worker. → set api_url in the prefect block"
+		}
+		if why != "" {
+			shown := "An environment variable"
+			if g.open {
+				shown = "The environment variable " + quote(name)
+			}
+			d.errorAt(keyRange(g, name), "Invalid environment variable", shown+" "+why)
+		}
+	}
+}

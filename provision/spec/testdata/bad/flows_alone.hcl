@@ -1,0 +1,3 @@
+environment "dev" {
+  flows { cpu = 256 }
+}

@@ -1,0 +1,5 @@
+locals { home = "${region}-x" }
+environment "dev" {
+  region  = local.home
+  account = "x${local.missing}"
+}

@@ -1,0 +1,3 @@
+# --env pr-*
+environment "pr-*" {}
+environment "dev" {}

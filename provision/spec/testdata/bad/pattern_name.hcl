@@ -1,0 +1,5 @@
+# --env pr-4711_x
+environment "pr-*" {}
+environment "*-pr" {}
+environment "a*b*" {}
+environment "Pr-*" {}

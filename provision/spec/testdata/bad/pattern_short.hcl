@@ -1,0 +1,2 @@
+# --env pr-
+environment "pr-*" {}

@@ -1,0 +1,3 @@
+# --env pr-x-1
+environment "pr-*" {}
+environment "pr-x-*" {}

@@ -1,0 +1,9 @@
+# --var-file testdata/vars/bad.hcl
+# --var-file testdata/vars/syntax.hcl
+# --var-file testdata/vars/syntax.json
+# --var-file testdata/vars/nothing.hcl
+# --var-file testdata/vars/block.hcl
+variable "days" { default = 30 }
+variable "list" { default = [] }
+variable "key" { sensitive = true }
+environment "dev" {}

@@ -1,0 +1,4 @@
+days  = "many"
+list  = "x"
+key   = upper("pnu_0123456789abcdef")
+dayss = 1

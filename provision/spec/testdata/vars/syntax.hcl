@@ -1,0 +1,1 @@
+key = "pnu_0123456789abcdef
