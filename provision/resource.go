@@ -43,6 +43,10 @@ type State interface {
 type Owner struct {
 	By     string   // the environment that owns it; empty if flowbed did not create it
 	Claims []string // the environments that use it, if it can be shared
+
+	// Protected means that the owner asked for protection from deletion. The engine only
+	// carries it: the command decides what it means.
+	Protected bool
 }
 
 // Others returns the claims of all environments but env.

@@ -23,6 +23,7 @@ type app struct {
 	config  string
 	env     string
 	vars    []string
+	varFile []string
 	profile string
 	region  string
 	sandbox bool
@@ -67,6 +68,7 @@ func (a *app) command() *cobra.Command {
 	f.StringVarP(&a.config, "config", "c", defaultConfig, "config file")
 	f.StringVarP(&a.env, "env", "e", "", "environment to use, if the file has several")
 	f.StringArrayVar(&a.vars, "var", nil, "set a variable of the file (repeatable): `name=value`")
+	f.StringArrayVar(&a.varFile, "var-file", nil, "read variables from this HCL or JSON `file` (repeatable)")
 	f.StringVar(&a.profile, "profile", "", "AWS profile")
 	f.StringVar(&a.region, "region", "", "AWS region (overrides the file)")
 	f.BoolVar(&a.sandbox, "sandbox", truthy(os.Getenv("FLOWBED_SANDBOX")), "use a simulated AWS account on this machine (FLOWBED_SANDBOX=1)")

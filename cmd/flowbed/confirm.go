@@ -25,9 +25,9 @@ func (a *app) requireTerminal(yes, asJSON bool, verb string) error {
 
 var errDeclined = coded{exitFailed, errors.New("not confirmed; nothing was changed")}
 
-// confirm asks on stderr. Only the word yes confirms.
-func (a *app) confirm(ctx context.Context, question string) error {
-	fmt.Fprint(a.err, "\n"+view.Wrap(question+` Type "yes" to continue:`, width(os.Stderr))+" ")
+// confirm asks on stderr. Only the word confirms.
+func (a *app) confirm(ctx context.Context, question, word string) error {
+	fmt.Fprint(a.err, "\n"+view.Wrap(fmt.Sprintf("%s Type %q to continue:", question, word), width(os.Stderr))+" ")
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(a.in).ReadString('\n')
@@ -37,7 +37,7 @@ func (a *app) confirm(ctx context.Context, question string) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case s := <-answer:
-		if s != "yes" {
+		if s != word {
 			return errDeclined
 		}
 		return nil

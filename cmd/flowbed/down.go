@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -24,16 +25,18 @@ name and region.`,
 		Example: `  flowbed down
   flowbed down --yes --force-destroy           delete the data, too
   flowbed down -e dev --region eu-central-1    without config.hcl
+  flowbed down --confirm prod                  with deletion_protection
   flowbed down --yes --receipt down.json       write a receipt`,
 		Args: noArgs,
 	}
 	f.add(c)
+	c.Flags().StringVar(&f.name, "confirm", "", "skip the confirmation, also of a protected environment of this `name`")
 	data.add(c, "also delete all data that the environment holds", "also delete all objects and versions in the bucket")
 	c.Flags().BoolVar(&require, "require-found", false, "fail if the environment has no resources here")
 	c.Flags().StringVar(&path, "receipt", "", "write a JSON receipt of what was deleted to this `file` (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
-		if err := a.requireTerminal(f.yes, f.asJSON, "down"); err != nil {
+		if err := a.requireTerminal(f.yes || f.name != "", f.asJSON, "down"); err != nil {
 			return err
 		}
 		receipt, err := a.newReceipt(path)
@@ -46,6 +49,9 @@ name and region.`,
 			return err
 		}
 		defer s.keep(&err)
+		if f.name != "" && f.name != s.env.Name {
+			return usageOf(c, fmt.Errorf("--confirm %s: the environment is %s", f.name, s.env.Name))
+		}
 		r := a.newRun(s, "down", f)
 		r.required = require
 		receipt.run = r

@@ -87,7 +87,7 @@ func TestConfirm(t *testing.T) {
 		}
 		var said strings.Builder
 		a := &app{in: in, err: &said}
-		if have := exitCode(a.confirm(t.Context(), "Build this?")); have != want {
+		if have := exitCode(a.confirm(t.Context(), "Build this?", "yes")); have != want {
 			t.Errorf("%q: exit code %d, want %d", text, have, want)
 		}
 		if !strings.Contains(said.String(), "Build this?") {
@@ -107,7 +107,7 @@ func TestConfirmEndsWithItsContext(t *testing.T) {
 	cancel(errInterrupted)
 	var said strings.Builder
 	a := &app{in: in, err: &said}
-	if have := exitCode(a.confirm(ctx, "Build this?")); have != exitInterrupted {
+	if have := exitCode(a.confirm(ctx, "Build this?", "yes")); have != exitInterrupted {
 		t.Errorf("exit code %d", have)
 	}
 }

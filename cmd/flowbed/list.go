@@ -94,7 +94,7 @@ func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList,
 	}
 	wg.Wait()
 	for _, e := range slices.Concat(lists...) {
-		v := view.Environment{Name: e.Name, Region: e.Region, Created: e.Created, Expires: e.Expires}
+		v := view.Environment{Name: e.Name, Region: e.Region, Created: e.Created, Expires: e.Expires, Protected: e.Protected}
 		for _, o := range e.Objects {
 			v.Objects = append(v.Objects, view.Object(o))
 		}

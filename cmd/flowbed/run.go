@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 // runFlags are the flags of the commands that change something.
 type runFlags struct {
 	yes, asJSON bool
+	name        string // --confirm: the environment's name, typed by the user
 	lockTimeout time.Duration
 }
 
@@ -210,10 +212,11 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 		case p.Empty():
 			return false, nil
 		}
-		if !r.flags.yes {
-			if err := r.a.confirm(ctx, r.question()); err != nil {
-				return false, err
-			}
+		asked, err := r.agree(ctx)
+		if err != nil {
+			return false, err
+		}
+		if asked {
 			if same, err := r.samePlanSoon(ctx); err != nil {
 				return false, err
 			} else if !same {
@@ -224,6 +227,33 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 		r.began = time.Now()
 		return true, nil
 	}
+}
+
+// agree asks for confirmation, unless a flag confirms. It reports whether it asked.
+func (r *run) agree(ctx context.Context) (asked bool, err error) {
+	word, name := "yes", r.s.env.Name
+	switch protected := r.verb == "down" && r.protected(); {
+	case r.flags.name != "":
+		return false, nil // the command has compared it
+	case r.flags.yes && protected:
+		return false, &hinted{
+			fmt.Errorf("environment %s is protected from deletion, and --yes alone does not remove it; nothing was changed", name),
+			fmt.Sprintf("add --confirm %s, or remove deletion_protection from the file and run `flowbed up`", name)}
+	case r.flags.yes:
+		return false, nil
+	case protected:
+		r.a.say("\nEnvironment %s is protected from deletion.", name)
+		word = name
+	}
+	return true, r.a.confirm(ctx, r.question(), word)
+}
+
+// protected reports whether the config file or the tags of a resource protect the
+// environment from deletion.
+func (r *run) protected() bool {
+	return r.s.env.DeletionProtection || slices.ContainsFunc(r.planned.Actions, func(a provision.Action) bool {
+		return a.Owner.By == r.s.Graph.Owner && a.Owner.Protected
+	})
 }
 
 // maxPlanAge is the age at which a confirmed plan is made again before it is carried

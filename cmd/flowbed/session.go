@@ -37,16 +37,11 @@ func (s *session) keep(err *error) { *err = errors.Join(*err, s.save()) }
 
 // load reads the file. It does not call AWS.
 func (a *app) load(destroy bool) (*spec.File, error) {
-	vars := map[string]string{}
-	for _, v := range a.vars {
-		name, value, ok := strings.Cut(v, "=")
-		if !ok {
-			return nil, usage(a.badVar(v))
-		}
-		vars[name] = value
-		a.secrets = append(a.secrets, value) // until the file tells which are not secret
+	o, err := a.fileOptions()
+	if err != nil {
+		return nil, err
 	}
-	o := spec.Options{Env: a.env, Vars: vars, Region: a.region, Destroy: destroy, Check: stack.Check}
+	o.Destroy = destroy
 	f, err := spec.Load(a.config, o)
 	if destroy && a.env != "" && a.noConfig() {
 		a.say("%s does not exist: using only the name %s and the defaults.", a.config, a.env)
@@ -57,6 +52,20 @@ func (a *app) load(destroy bool) (*spec.File, error) {
 	}
 	a.secrets = f.Secrets()
 	return f, nil
+}
+
+// fileOptions are the flags that tell how to read the file.
+func (a *app) fileOptions() (spec.Options, error) {
+	o := spec.Options{Env: a.env, Vars: map[string]string{}, VarFiles: a.varFile, Region: a.region, Check: stack.Check}
+	for _, v := range a.vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok {
+			return o, usage(a.badVar(v))
+		}
+		o.Vars[name] = value
+		a.secrets = append(a.secrets, value) // until the file tells which are not secret
+	}
+	return o, nil
 }
 
 // noConfig reports whether the file does not exist and --config was not set. To remove

@@ -71,7 +71,7 @@ func (a *app) sweep(ctx context.Context, w sweepFlags) error {
 	} else {
 		shown = view.Environments(a.out, due, now, o)
 	}
-	if err := errors.Join(shown, failed, w.notFound(due, found.header)); err != nil || len(due) == 0 {
+	if err := errors.Join(shown, failed, w.notFound(due, found)); err != nil || len(due) == 0 {
 		return err
 	}
 	if !w.yes {
@@ -103,7 +103,7 @@ func (w sweepFlags) due(list []view.Environment, now time.Time) (due []view.Envi
 	for _, e := range list {
 		matches, _ := path.Match(w.match, e.Name) // the pattern was checked before
 		switch expired := !e.Expires.IsZero() && !e.Expires.After(now); {
-		case len(w.names) > 0 && !slices.Contains(w.names, e.Name):
+		case len(w.names) > 0 && !slices.Contains(w.names, e.Name), e.Protected:
 		case len(w.names) > 0:
 			e.Why = "named"
 			due = append(due, e)
@@ -119,9 +119,14 @@ func (w sweepFlags) due(list []view.Environment, now time.Time) (due []view.Envi
 
 // notFound is an error if a named environment does not exist: the name may be
 // misspelled, or the account or the region may be wrong.
-func (w sweepFlags) notFound(due []view.Environment, h view.Header) error {
+func (w sweepFlags) notFound(due []view.Environment, found *environmentList) error {
 	var names []string
 	for _, n := range w.names {
+		if slices.ContainsFunc(found.list, func(e view.Environment) bool { return e.Name == n && e.Protected }) {
+			return &hinted{
+				fmt.Errorf("environment %s is protected from deletion, so sweep leaves it alone", n),
+				fmt.Sprintf("to remove it, run `flowbed down -e %s`, which asks for its name", n)}
+		}
 		if !slices.ContainsFunc(due, func(e view.Environment) bool { return e.Name == n }) {
 			names = append(names, n)
 		}
@@ -129,7 +134,7 @@ func (w sweepFlags) notFound(due []view.Environment, h view.Header) error {
 	if len(names) == 0 {
 		return nil
 	}
-	where := "all regions"
+	h, where := found.header, "all regions"
 	if h.Region != "" {
 		where = "region " + h.Region
 	}

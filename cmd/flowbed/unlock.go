@@ -85,7 +85,7 @@ func (a *app) unlock(ctx context.Context, l *lease.Lease, yes bool) error {
 		if err := a.requireTerminal(yes, false, "unlock"); err != nil {
 			return err
 		}
-		if err := a.confirm(ctx, "Remove the lock? If that run is still alive, it stops."); err != nil {
+		if err := a.confirm(ctx, "Remove the lock? If that run is still alive, it stops.", "yes"); err != nil {
 			return err
 		}
 	}

@@ -7,24 +7,40 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/flowbed/flowbed/provision/spec"
 )
 
 func (a *app) validateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "validate", Short: "Check the config file without calling AWS", SuggestFor: []string{"check", "lint"},
-		Long: `Check config.hcl and report every mistake in it. Validate needs no credentials
-and no network.`,
+		Long: `Check config.hcl and report every mistake in it: all its environments, and
+their names against each other, or only the environment that -e names. Validate
+needs no variables, no credentials and no network.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			f, err := a.load(false)
+			o, err := a.fileOptions()
 			if err != nil {
 				return err
 			}
+			f, err := spec.Validate(a.config, o)
+			if err != nil {
+				return err
+			}
+			a.secrets = f.Secrets()
 			if err := a.warn(f); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s is valid: environment %s.\n", a.config, f.EnvName())
-			return nil
+			names := f.Names()
+			if f.EnvName() != "" {
+				names = []string{f.EnvName()}
+			}
+			what := "environment"
+			if len(names) > 1 {
+				what = "environments"
+			}
+			_, err = fmt.Fprintf(a.out, "%s is valid: %s %s.\n", a.config, what, strings.Join(names, ", "))
+			return err
 		},
 	}
 }

@@ -32,6 +32,7 @@ type Environment struct {
 	Created      time.Time // of its oldest object; zero if AWS tells it for none of them
 	Expires      time.Time // zero if it has no ttl
 	Objects      []Object  // by kind and name
+	Protected    bool      // from deletion, by the tags of one of its objects
 }
 
 // Object is one object of an environment.
@@ -97,8 +98,12 @@ func gather(region string, objects []resource.Found) (list []Environment) {
 		e := Environment{Name: name, Region: region, Expires: expiry(all)}
 		for _, o := range all {
 			e.Objects = append(e.Objects, Object{o.Kind, o.Name})
-			if shared(o) || o.Created.IsZero() {
-				continue // it may be older than this environment
+			if shared(o) { // it may be older than this environment
+				continue
+			}
+			e.Protected = e.Protected || o.Tags.Owner().Protected
+			if o.Created.IsZero() {
+				continue
 			}
 			if e.Created.IsZero() || o.Created.Before(e.Created) {
 				e.Created = o.Created.UTC()

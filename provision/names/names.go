@@ -7,13 +7,14 @@
 // defaults, and must not import the AWS SDK for them. That is why they are not part of
 // package resource, which exports them as resource.Names.
 //
-// The name of an environment has at most 20 characters, so that every name below stays
-// within the limits of AWS.
+// The name of an environment has at most 32 characters. Where a name would exceed AWS's
+// limit by that, fit shortens it; of the names below, that is only the bucket's.
 package names
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 )
 
 const (
@@ -43,7 +44,7 @@ const OwnPolicy = "flowbed"
 
 // Names derives the names for one environment.
 type Names struct {
-	Env     string // 1 to 20 lower-case letters, digits and hyphens
+	Env     string // 1 to 32 lower-case letters, digits and hyphens
 	Account string // 12 digits
 	Region  string
 }
@@ -55,7 +56,27 @@ func (n Names) LogGroup() string { return Path + n.Env }
 // Bucket is the default name in the account-regional namespace, where no other account
 // can take it. AWS allows 63 characters, including the suffix.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-func (n Names) Bucket() string { return Prefix + n.Env + "-" + n.BucketSuffix() }
+func (n Names) Bucket() string { return n.fit("-"+n.BucketSuffix(), maxBucket) }
+
+const maxBucket = 63
+
+// BucketShortened reports whether Bucket contains only a part of the environment's name.
+func (n Names) BucketShortened() bool {
+	return len(Prefix)+len(n.Env)+1+len(n.BucketSuffix()) > maxBucket
+}
+
+// fit returns the environment's name with the prefix and a suffix, in at most limit
+// characters. It replaces the end of a name that is too long with a hash of the name, so
+// that two environments do not get the same name.
+func (n Names) fit(suffix string, limit int) string {
+	room := limit - len(Prefix) - len(suffix)
+	if len(n.Env) <= room {
+		return Prefix + n.Env + suffix
+	}
+	sum := sha256.Sum256([]byte(n.Env))
+	hash := "-" + hex.EncodeToString(sum[:4])
+	return Prefix + strings.TrimRight(n.Env[:max(0, room-len(hash))], "-") + hash + suffix
+}
 
 // BucketSuffix ends every name in the account-regional namespace.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html

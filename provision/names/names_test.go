@@ -32,7 +32,7 @@ func TestNames(t *testing.T) {
 // TestLongest: the longest name of an environment in the longest of AWS's regions
 // stays within what AWS takes.
 func TestLongest(t *testing.T) {
-	n := names.Names{Env: strings.Repeat("e", 20), Account: "123456789012", Region: "ap-southeast-99"}
+	n := names.Names{Env: strings.Repeat("e", 32), Account: "123456789012", Region: "ap-southeast-99"}
 	for _, c := range []struct {
 		what, name string
 		most       int
@@ -45,6 +45,26 @@ func TestLongest(t *testing.T) {
 	} {
 		if len(c.name) > c.most {
 			t.Errorf("%s %s has %d characters, and AWS takes %d", c.what, c.name, len(c.name), c.most)
+		}
+	}
+}
+
+// TestShortened: a bucket whose name is shortened is that of one environment only, and
+// says so.
+func TestShortened(t *testing.T) {
+	seen := map[string]string{}
+	for _, env := range []string{
+		strings.Repeat("e", 23), strings.Repeat("e", 24), strings.Repeat("e", 25), strings.Repeat("e", 32),
+		strings.Repeat("e", 31) + "f", "feature-a-rather-long-name-1", "feature-a-rather-long-name-2", "feature-a-----------------------",
+	} {
+		n := names.Names{Env: env, Account: "123456789012", Region: "ap-southeast-1"}
+		have := n.Bucket()
+		if other, taken := seen[have]; taken || len(have) > 63 || strings.Contains(have, "--") {
+			t.Errorf("%s has the bucket %q; so has %q", env, have, other)
+		}
+		seen[have] = env
+		if whole := strings.HasPrefix(have, "flowbed-"+env+"-123456789012-"); whole == n.BucketShortened() || !strings.HasSuffix(have, "-"+n.BucketSuffix()) {
+			t.Errorf("%s has the bucket %q, shortened %t", env, have, n.BucketShortened())
 		}
 	}
 }

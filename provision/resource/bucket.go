@@ -29,8 +29,17 @@ type Bucket struct {
 	ExpireDays   int  // 0 keeps objects forever; see rules for old versions
 	ForceDestroy bool // Delete empties the bucket
 	Orphan       bool // this is the old bucket of a rename: the spec has only the new one
+	Shortened    bool // the name contains only a part of the environment's name
 
 	Names NameEntry
+}
+
+// Validate implements provision.Validator. It explains a name that nobody would expect.
+func (b Bucket) Validate(_ BucketState, found bool) []provision.Note {
+	if found || !b.Shortened {
+		return nil
+	}
+	return []provision.Note{{Severity: provision.Info, Text: "the bucket's name contains only a part of the environment's name and a hash of it, because S3 allows 63 characters"}}
 }
 
 // BucketState is the actual state of a bucket, as a plan shows it.
@@ -49,6 +58,7 @@ var (
 	_ Kind[BucketState]                    = Bucket{}
 	_ Discoverer                           = Bucket{}
 	_ provision.Predictor[BucketState]     = Bucket{}
+	_ provision.Validator[BucketState]     = Bucket{}
 	_ provision.DeleteChecker[BucketState] = Bucket{}
 	_ provision.Labelled                   = BucketState{}
 )

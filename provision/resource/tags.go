@@ -16,6 +16,10 @@ const (
 	KeyManagedBy   = "flowbed:managed-by"  // always "flowbed"
 	KeyVersion     = "flowbed:version"     // the version that created the object
 	claimPrefix    = "flowbed:claim:"      // + owner, on account-wide objects
+
+	// KeyProtected is "on" on each object that only one environment uses, if that
+	// environment is protected from deletion.
+	KeyProtected = "flowbed:deletion-protection"
 )
 
 // Identity identifies the environment and its account and region, and has the tags for
@@ -28,6 +32,7 @@ type Identity struct {
 	Version   string // of flowbed
 	Extra     Tags   // the tags in the spec
 	Life      *Lifetime
+	Protected bool // from deletion
 }
 
 // Owner is the name of the environment in provision.Owner: name@region.
@@ -41,13 +46,18 @@ func (i Identity) Tags(name string) Tags {
 		KeyEnvironment: i.Env, KeyRegion: i.Region, KeyManagedBy: "flowbed", KeyVersion: i.Version,
 	})
 	maps.Copy(t, i.life())
+	if i.Protected {
+		t[KeyProtected] = protectionOn
+	}
 	return t
 }
 
+const protectionOn = "on"
+
 // SharedTags returns Tags for an account-wide object, with the environment's claim and
-// without an expiry: the object may outlive the environment that created it.
+// without an expiry or protection: the object may outlive the environment that created it.
 func (i Identity) SharedTags(name string) Tags {
-	i.Life = nil
+	i.Life, i.Protected = nil, false
 	t := i.Tags(name)
 	t[i.claim()] = "in use"
 	return t
@@ -67,6 +77,7 @@ type Tags map[string]string
 func (t Tags) Owner() (o provision.Owner) {
 	if t[KeyManagedBy] == "flowbed" && t[KeyEnvironment] != "" {
 		o.By = t[KeyEnvironment] + "@" + t[KeyRegion]
+		o.Protected = t[KeyProtected] == protectionOn
 	}
 	for _, k := range slices.Sorted(maps.Keys(t)) {
 		if env, ok := strings.CutPrefix(k, claimPrefix); ok {
@@ -91,7 +102,7 @@ func (t Tags) text() string {
 // of a creation.
 func (t Tags) withoutOwnerTags() Tags {
 	g := maps.Clone(t)
-	for _, k := range []string{KeyEnvironment, KeyRegion, KeyManagedBy, KeyVersion, KeyExpires} {
+	for _, k := range []string{KeyEnvironment, KeyRegion, KeyManagedBy, KeyVersion, KeyExpires, KeyProtected} {
 		delete(g, k)
 	}
 	return g

@@ -19,7 +19,7 @@ var (
 
 // The names that the spec lets through.
 var (
-	envName    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
+	envName    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+){1,3}-[0-9]$`)
 )
 

@@ -37,6 +37,10 @@ func FuzzLoad(f *testing.F) {
 		if sensitiveKey.MatchString(src) {
 			o.Vars = map[string]string{"api_key": sentinel}
 		}
+		whole := o
+		whole.partial = true
+		all, err := newFile(whole).validate("config.hcl", []byte(src))
+		check(t, all, err)
 		file, err := newFile(o).load("config.hcl", []byte(src))
 		check(t, file, err)
 		if err != nil {
@@ -91,7 +95,7 @@ func checkEnvironment(t *testing.T, e *Environment) {
 // are names that AWS takes.
 func FuzzNames(f *testing.F) {
 	for _, region := range []string{"us-east-1", "us-gov-west-1", "ap-southeast-1", "eu-isoe-west-1"} {
-		f.Add(strings.Repeat("a", 20), region)
+		f.Add(strings.Repeat("a", 32), region)
 		f.Add("a-----------------b-", region)
 		f.Add("a", region)
 	}

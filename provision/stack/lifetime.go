@@ -6,9 +6,10 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-// setLifetime adds the expiry to the tags of the environment's objects, if the spec has
-// a ttl.
+// setLifetime adds the expiry or the protection from deletion to the tags of the
+// environment's objects, if the spec has one of them.
 func (s *Stack) setLifetime() {
+	s.id.Protected = s.env.DeletionProtection
 	if ttl := s.env.Lifetime(); ttl > 0 && !s.o.Destroy {
 		s.id.Life = &resource.Lifetime{TTL: ttl, Start: time.Now(), LogTags: func() resource.Tags { return s.nameLog.Seen() }}
 	}

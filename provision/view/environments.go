@@ -16,6 +16,7 @@ type Environment struct {
 	Created      time.Time // zero if unknown
 	Expires      time.Time // zero if never
 	Objects      []Object
+	Protected    bool   // from deletion
 	Why          string // why sweep removes it; only for sweep
 }
 
@@ -113,6 +114,8 @@ func age(e Environment, now time.Time) string {
 
 func ends(e Environment, now time.Time) string {
 	switch left := e.Expires.Sub(now); {
+	case e.Protected:
+		return "protected"
 	case e.Expires.IsZero():
 		return "never"
 	case left > 0:
@@ -172,6 +175,7 @@ type (
 		Created     *string     `json:"created"`
 		Expires     *string     `json:"expires"`
 		Expired     bool        `json:"expired"`
+		Protected   bool        `json:"deletion_protection"`
 		Objects     []jsonThing `json:"objects"`
 		Why         string      `json:"why,omitempty"`
 	}
@@ -198,7 +202,7 @@ func EnvironmentsJSON(w io.Writer, list []Environment, now time.Time, failed err
 	for _, e := range list {
 		j := jsonEnvironment{
 			Environment: e.Name, Region: e.Region, Created: moment(e.Created), Expires: moment(e.Expires),
-			Expired: !e.Expires.IsZero() && !e.Expires.After(now), Objects: []jsonThing{}, Why: e.Why,
+			Expired: !e.Expires.IsZero() && !e.Expires.After(now), Protected: e.Protected, Objects: []jsonThing{}, Why: e.Why,
 		}
 		for _, x := range e.Objects {
 			j.Objects = append(j.Objects, jsonThing(x))

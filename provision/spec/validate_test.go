@@ -1,0 +1,207 @@
+package spec
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func validateText(t *testing.T, text string, o Options) (*File, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.hcl")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.Environ, o.Home = noEnviron, "testdata/home"
+	return Validate(path, o)
+}
+
+const team = `
+variable "key" { sensitive = true }
+variable "size" {}
+variable "region" {}
+defaults {
+  region = var.region
+  prefect {
+    api_url = "https://prefect.example.com/api"
+    api_key = var.key
+  }
+  agent { instance_type = var.size }
+}
+environment "dev" {}
+environment "prod" {
+  region = "eu-central-1"
+  bucket { name = "flows-${var.size}-${account}-${region}-an" }
+}
+environment "pr-*" {}
+`
+
+// TestValidateNeedsNoVariables checks all environments of a file, and one, without a value
+// for any variable.
+func TestValidateNeedsNoVariables(t *testing.T) {
+	f, err := validateText(t, team, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"dev", "prod", "pr-*"}, f.Names()); diff != "" || f.EnvName() != "" {
+		t.Errorf("selected %q, %s", f.EnvName(), diff)
+	}
+	f, err = validateText(t, team, Options{Env: "pr-4711"})
+	if err != nil || f.EnvName() != "pr-4711" {
+		t.Errorf("have %v, %v", f, err)
+	}
+	if _, err = load(team, Options{Env: "dev"}); err == nil || !strings.Contains(err.Error(), "--var-file") {
+		t.Errorf("load without variables: have %v", err)
+	}
+}
+
+// TestValidateAsksOthers: the other packages see each environment that is complete, and
+// none that has a value which is not known yet.
+func TestValidateAsksOthers(t *testing.T) {
+	var asked []string
+	o := Options{Check: func(e *Environment) []Complaint {
+		asked = append(asked, e.Name)
+		return nil
+	}}
+	if _, err := validateText(t, strings.ReplaceAll(team, "var.size", `"t3.small"`), o); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"prod"}, asked); diff != "" { // the region of the others is not known
+		t.Error(diff)
+	}
+}
+
+// TestNamesOfTheirOwn: environments of a file may have the same names in another account,
+// region or API, or if they do not own the object.
+func TestNamesOfTheirOwn(t *testing.T) {
+	for _, c := range []struct{ dev, prod, want string }{
+		{`cluster { name = "farm" }`, `cluster { name = "farm" }`, `"dev" and "prod" would own the same cluster, "farm"`},
+		{`cluster { name = "farm" }`, "region = \"us-east-1\"\ncluster { name = \"farm\" }", ""},
+		{`cluster { name = "farm" }`, "account = \"123456789012\"\ncluster { name = \"farm\" }", ""},
+		{`cluster { name = "default" }`, `cluster { name = "default" }`, ""},
+		{`cluster { name = "farm" }`, "cluster {\nname = \"farm\"\nownership = \"external\"\n}", ""},
+		{`task_role { name = "flows" }`, "region = \"us-east-1\"\ntask_role { name = \"flows\" }", "the same role"}, // roles have no region
+		{`task_role { name = "FLOWS" }`, `execution_role { name = "flows" }`, "the same role"},
+		{`execution_role { name = "ecsTaskExecutionRole" }`, `execution_role { name = "ecsTaskExecutionRole" }`, ""},
+		{``, "task_role { name = \"flowbed-dev-task\" }", "the same role"},
+		{"prefect { api_url = \"https://p.example/api\" }\nagent {}", `task_role { name = "flowbed-dev-agent" }`, "the same role"},
+		{`repository { name = "flows" }`, `repository { name = "flows" }`, "the same repository"},
+		{"bucket {\nname = \"flows\"\nnamespace = \"global\"\n}", "region = \"us-east-1\"\nbucket {\nname = \"flows\"\nnamespace = \"global\"\n}", "the same bucket"},
+		{"prefect {\napi_url = \"https://p.example/api\"\nwork_pool = \"x\"\n}", "region = \"us-east-1\"\nprefect {\napi_url = \"https://p.example/api/\"\nwork_pool = \"x\"\n}", "the same work pool"},
+		{"prefect {\napi_url = \"https://p.example/api\"\nwork_pool = \"x\"\n}", "prefect {\napi_url = \"https://q.example/api\"\nwork_pool = \"x\"\n}", ""},
+	} {
+		_, err := validateText(t, fmt.Sprintf("environment \"dev\" {\n%s\n}\nenvironment \"prod\" {\n%s\n}\n", c.dev, c.prod), Options{})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s and %s: have %v, want %q", c.dev, c.prod, err, c.want)
+		}
+	}
+}
+
+// TestPatterns selects environments by name.
+func TestPatterns(t *testing.T) {
+	const text = `
+environment "pr-*" { ttl = "8h" }
+environment "pr-1" {}
+environment "*" {}
+`
+	one := strings.Replace(text, `environment "*" {}`, "", 1)
+	for _, c := range []struct{ text, env, ttl, want string }{
+		{one, "pr-2", "8h", ""},
+		{one, "pr-1", "", ""}, // the exact label inherits nothing from the pattern
+		{one, "pr--", "8h", ""},
+		{one, "", "", ""}, // the only one that is no pattern
+		{one, "pr-", "", `no environment "pr-"`},
+		{one, "dev", "", `no environment "dev"`},
+		{one, "pr-*", "", "without an asterisk"},
+		{one, "pr-" + strings.Repeat("x", 30), "", "31 lowercase letters"},
+		{text, "pr-2", "", `Both "pr-*" and "*" match`},
+		{text, "dev", "", ""},
+		{text, "pr-1", "", ""},
+	} {
+		f, err := load(c.text, Options{Env: c.env})
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("-e %s: have %v, want %q", c.env, err, c.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("-e %s: %v", c.env, err)
+			continue
+		}
+		e, err := f.Environment(place)
+		if err != nil || e.TTL != c.ttl || c.env != "" && e.Name != c.env {
+			t.Errorf("-e %s: have %+v, %v; want the ttl %q", c.env, e, err, c.ttl)
+		}
+	}
+}
+
+// TestManyEnvironments shows only some of many names.
+func TestManyEnvironments(t *testing.T) {
+	var b strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&b, "environment \"e%d\" {}\n", i)
+	}
+	_, err := load(b.String(), Options{})
+	if err == nil || !strings.Contains(err.Error(), `"e9" and 90 more`) || strings.Contains(err.Error(), `"e10"`) {
+		t.Errorf("have %v", err)
+	}
+}
+
+// TestVarFiles gives the values of variables in every way: the last one in the order of
+// the documentation wins.
+func TestVarFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	first := write("first.hcl", "a = \"first\"\nb = \"first\"\nc = \"first\"\nlist = [\"subnet-0a1b2c3d\"]\nsecret = \"\"\n")
+	second := write("second.json", `{"b": "second", "c": "second", "days": 7, "secret": "pnu_sentinel0123"}`)
+	environ := map[string]string{"FLOWBED_VAR_c": "environ", "FLOWBED_VAR_d": "environ", "FLOWBED_VAR_secret": ""}
+	f, err := load(`
+variable "a" {}
+variable "b" { default = "default" }
+variable "c" {}
+variable "d" {}
+variable "e" { default = "default" }
+variable "days" { default = 30 }
+variable "list" { default = [] }
+variable "secret" { sensitive = true }
+environment "dev" {
+  tags = { a = var.a, b = var.b, c = var.c, d = var.d, e = var.e }
+  logs { retention_days = var.days }
+  network { subnets = var.list }
+  prefect {
+    api_url = "https://prefect.example.com/api"
+    api_key = var.secret
+  }
+}`, Options{
+		VarFiles: []string{first, second}, Vars: map[string]string{"d": "flag"},
+		Environ: func(n string) (string, bool) { v, ok := environ[n]; return v, ok },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := f.Environment(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"a": "first", "b": "second", "c": "environ", "d": "flag", "e": "default"}
+	if diff := cmp.Diff(want, e.Tags); diff != "" {
+		t.Error(diff)
+	}
+	if e.Logs.RetentionDays != 7 || len(e.Network.Subnets) != 1 || e.Prefect.APIKey != "pnu_sentinel0123" {
+		t.Errorf("have %d, %v, %q", e.Logs.RetentionDays, e.Network.Subnets, e.Prefect.APIKey)
+	}
+	if diff := cmp.Diff([]string{"pnu_sentinel0123"}, f.Secrets()); diff != "" {
+		t.Error(diff)
+	}
+}
