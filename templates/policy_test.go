@@ -94,6 +94,7 @@ var policies = []struct {
 	{name: "agent-3", text: AgentPolicy(dev, agentRights(Prefect3)), expected: register},
 	{name: "agent-2", text: AgentPolicy(dev, agentRights(Prefect2)), expected: register},
 	{name: "agent-1", text: AgentPolicy(dev, agentRights(Prefect1)), expected: register},
+	{name: "worker", text: WorkerPolicy(dev, agentRights(Prefect3)), expected: register},
 	{name: "agent-014", text: AgentPolicy(dev, agentRights(Prefect014)), expected: register},
 }
 

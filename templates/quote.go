@@ -14,8 +14,8 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// shellWord quotes s for a shell only if s needs it.
-func shellWord(s string) string {
+// ShellWord quotes s for a shell only if s needs it.
+func ShellWord(s string) string {
 	if needsNoQuotes.MatchString(s) {
 		return s
 	}

@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -111,7 +113,7 @@ const (
 	Prefect014                   // the agent up to 0.14.11, which finds definitions by tag
 )
 
-// AgentRights says what the agent's instance may do.
+// AgentRights says what the agent's instance may do, or a worker elsewhere.
 type AgentRights struct {
 	ClusterARN string
 	Roles      []string // ARNs of the task and the execution role
@@ -120,12 +122,32 @@ type AgentRights struct {
 	Prefect    Generation
 }
 
-// AgentPolicy allows exactly the calls that Prefect's agent makes.
+// AgentPolicy allows exactly what the agent's instance does: the calls of the agent, and
+// reading its secret.
+func AgentPolicy(p Place, r AgentRights) string {
+	s := workerStatements(p, r)
+	if r.Parameter != "" {
+		s = append(s, allow("Secret", list{"ssm:GetParameter"}, p.parameter(r.Parameter)))
+	}
+	return document(append(s, otherParameters(p, r.Parameter))...)
+}
+
+// WorkerPolicy allows exactly the calls of a worker that runs elsewhere, on indented
+// lines. Such a worker has its secret from whoever starts it.
+func WorkerPolicy(p Place, r AgentRights) string {
+	var b bytes.Buffer
+	if err := json.Indent(&b, []byte(document(workerStatements(p, r)...)), "", "  "); err != nil {
+		panic("templates: policy: " + err.Error()) // document returns JSON
+	}
+	return b.String() + "\n"
+}
+
+// workerStatements allow the calls that Prefect's agent makes.
 //
 // A worker names its task definition families prefect_<pool>_<deployment or flow
 // id>, and may run no others. A pool whose template sets `family` to a name with
 // another prefix needs its own policy.
-func AgentPolicy(p Place, r AgentRights) string {
+func workerStatements(p Place, r AgentRights) []statement {
 	definitions := p.arn("ecs", p.Region, "task-definition/*:*")
 	if r.WorkPool != "" {
 		definitions = p.arn("ecs", p.Region, "task-definition/prefect_"+r.WorkPool+"_*:*")
@@ -163,10 +185,7 @@ func AgentPolicy(p Place, r AgentRights) string {
 		// its observer fails, and the worker restarts the observer forever.
 		s = append(s, allow("Events", list{"sqs:GetQueueUrl"}, p.arn("sqs", p.Region, "prefect-ecs-tasks-events")))
 	}
-	if r.Parameter != "" {
-		s = append(s, allow("Secret", list{"ssm:GetParameter"}, p.parameter(r.Parameter)))
-	}
-	return document(append(s, otherParameters(p, r.Parameter))...)
+	return s
 }
 
 // otherParameters denies reads of every other parameter in the account. Session

@@ -122,7 +122,7 @@ func (r *renderer) files(a Agent) string {
 	var b strings.Builder
 	for _, f := range list {
 		b.WriteString(r.heredoc(f.Path, f.Content))
-		fmt.Fprintf(&b, "chmod %04o %s\n", f.Mode.Perm(), shellWord(f.Path))
+		fmt.Fprintf(&b, "chmod %04o %s\n", f.Mode.Perm(), ShellWord(f.Path))
 	}
 	b.WriteString(`printf 'FLOWBED_NAME=%s\n' "$name" >>/etc/flowbed/agent.env` + "\n")
 	if a.CA != nil && a.CA.WithPublic {
@@ -138,7 +138,7 @@ func (r *renderer) heredoc(path, content string) string {
 	if strings.Contains("\n"+content+"\n", "\n"+end+"\n") || strings.ContainsRune(content, 0) {
 		r.errs = append(r.errs, fmt.Errorf("%s cannot be written: it contains a line %s, or a zero byte", path, end))
 	}
-	return fmt.Sprintf("cat >%s <<'%s'\n%s\n%s\n", shellWord(path), end, content, end)
+	return fmt.Sprintf("cat >%s <<'%s'\n%s\n%s\n", ShellWord(path), end, content, end)
 }
 
 // envFile renders the settings as a systemd environment file.

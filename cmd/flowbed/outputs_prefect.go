@@ -11,12 +11,14 @@ import (
 	"github.com/flowbed/flowbed/provision/view"
 )
 
+var errNoAPI = &hinted{errors.New("the environment has no Prefect API"), "add a prefect block to the file"}
+
 // outputPrefect prints the configuration to deploy a flow to the environment: a
 // prefect.yaml, or the part of a flow's file for Prefect 1.
 func outputPrefect(w io.Writer, s *session, list []view.Output) error {
 	p := s.env.Prefect
 	if p == nil {
-		return usage(&hinted{errors.New("the environment has no Prefect API"), "add a prefect block to the file"})
+		return usage(errNoAPI)
 	}
 	v, err := prefect.ParseVersion(p.Version)
 	if err != nil {
@@ -31,7 +33,7 @@ func outputPrefect(w io.Writer, s *session, list []view.Output) error {
 			return &hinted{fmt.Errorf("the %s does not exist yet", strings.TrimSuffix(strings.ReplaceAll(name, "_", " "), " arn")), "run `flowbed up` to build the environment"}
 		}
 	}
-	if v.Kind() == prefect.Agent1 {
+	if v.Kind() == prefect.Agent1 && s.env.Agent != nil {
 		_, err = fmt.Fprintf(w, prefect1Snippet, s.env.Name, quoteAll(s.env.Agent.Labels), quote(prefect1Image(v)), quote(have["task_role_arn"]),
 			quote(have["execution_role_arn"]), quote(s.id.Names().Plain()), quote(have["log_group"]), quote(s.env.Region), quote(have["bucket"]))
 		return err

@@ -22,16 +22,18 @@ func (a *app) policyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "policy", Short: "Print the IAM policy that a command needs",
 		Long: `Print the smallest IAM policy for a user or a role that runs a command on this
-environment; docs/permissions.md explains it. With --trust, print the trust
-policy of a role for a GitHub workflow instead. If the file sets account and
-region, policy does not call AWS.`,
+environment; docs/permissions.md explains it. With --for worker, print that of
+a Prefect worker that runs elsewhere. With --trust, print the trust policy of a
+role for a GitHub workflow. If the file sets account and region, policy does
+not call AWS.`,
 		Example: `  flowbed policy --for up > up.json
+  flowbed policy --for worker > worker.json
   flowbed policy --trust github:ada/flows:main > trust.json
   aws iam create-role --role-name flowbed-ci --assume-role-policy-document file://trust.json
   aws iam put-role-policy --role-name flowbed-ci --policy-name up --policy-document file://up.json`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&verb, "for", "", "`command` that the policy allows: plan, up or down")
+	c.Flags().StringVar(&verb, "for", "", "`command` that the policy allows: plan, up or down; or worker")
 	c.Flags().StringVar(&trust, "trust", "", "`workflow` that may assume the role: github:OWNER/REPO, optionally with :BRANCH or :environment:NAME")
 	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -40,8 +42,10 @@ region, policy does not call AWS.`,
 			return usageOf(c, errors.New("want either --for or --trust"))
 		case trust != "":
 			return a.trustPolicy(c, trust)
+		case verb == "worker":
+			return a.workerPolicy(c.Context())
 		case !slices.Contains(permissions.Verbs, permissions.Verb(verb)):
-			return usageOf(c, fmt.Errorf("--for %s: want plan, up or down", verb))
+			return usageOf(c, fmt.Errorf("--for %s: want plan, up, down or worker", verb))
 		}
 		return a.policy(c.Context(), permissions.Verb(verb), data)
 	}
@@ -74,6 +78,31 @@ func (a *app) policy(ctx context.Context, v permissions.Verb, data force) error 
 			"(at most %d characters), or split it into two managed policies.", n, permissions.ManagedSize, permissions.InlineSize)
 	}
 	_, err = io.WriteString(a.out, p.String())
+	return err
+}
+
+// workerPolicy prints the policy for a worker elsewhere. Like down, it needs no secrets.
+func (a *app) workerPolicy(ctx context.Context) error {
+	f, err := a.load(true)
+	if err != nil {
+		return err
+	}
+	id, err := a.place(ctx, f)
+	if err != nil {
+		return err
+	}
+	env, err := f.Environment(spec.Place{Account: id.Account, Region: id.Region})
+	if err != nil {
+		return err
+	}
+	if env.Prefect == nil {
+		return usage(errNoAPI)
+	}
+	text, err := stack.WorkerPolicy(env, id)
+	if err != nil {
+		return usage(err)
+	}
+	_, err = io.WriteString(a.out, text)
 	return err
 }
 

@@ -337,6 +337,10 @@ func (r *run) nextSteps() {
 		r.a.say("The sandbox does not run the instance and has no Prefect API, so there is no work pool and no worker.")
 	}
 	if r.lines == nil {
-		r.a.say("Next: `flowbed outputs` shows names, ARNs and commands; `flowbed down` removes the environment.")
+		next := "`flowbed outputs` shows names, ARNs and commands"
+		if r.s.env.Prefect != nil && r.s.env.Agent == nil {
+			next = "start a worker: `flowbed outputs` shows its command, and `flowbed policy --for worker` the permissions that it needs"
+		}
+		r.a.say("Next: %s; `flowbed down` removes the environment.", next)
 	}
 }

@@ -1,8 +1,12 @@
 package stack
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+
+	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/templates"
 )
 
 // Output is one name, ARN or command that a user of the environment needs.
@@ -50,7 +54,48 @@ func (s *Stack) Outputs() []Output {
 	if group, ok := s.tasks.Get(); ok {
 		list = append(list, Output{Name: "security_groups", List: []string{group.ID}})
 	}
+	if logs.Name != "" { // the environment exists
+		list = append(list, s.prefectOutputs()...)
+	}
 	return append(list, s.agentOutputs()...)
+}
+
+// prefectOutputs come from the spec: outputs does not call Prefect's API, so that it needs
+// no secret.
+func (s *Stack) prefectOutputs() (list []Output) {
+	p := s.env.Prefect
+	if p == nil || p.APIURL == "" {
+		return nil
+	}
+	list = []Output{{Name: "prefect_api_url", Value: p.APIURL}}
+	if s.version.Kind() == prefect.Agent1 {
+		return list
+	}
+	list = append(list,
+		Output{Name: "work_pool", Value: p.WorkPool}, Output{Name: "image", Value: cmp.Or(s.env.Flows.Image, s.defaultImage())})
+	if s.env.Agent == nil {
+		list = append(list, Output{Name: "worker_install_command", Value: fmt.Sprintf("pip install 'prefect[aws]==%s' prefect-aws==%s", s.version, s.version.AWS())},
+			Output{Name: "worker_command", Value: s.workerCommand()})
+	}
+	return list
+}
+
+// workerCommand starts a worker elsewhere. Whoever runs it adds the API's secret.
+func (s *Stack) workerCommand() string {
+	command := fmt.Sprintf("PREFECT_API_URL=%s AWS_DEFAULT_REGION=%s prefect worker start --type ecs --pool %s --install-policy never",
+		templates.ShellWord(s.env.Prefect.APIURL), s.id.Region, s.env.Prefect.WorkPool)
+	if s.version.StaysOut() {
+		command += " --no-create-pool-if-not-found"
+	}
+	return command
+}
+
+// defaultImage is the image of flows for which the spec and the deployment name none.
+func (s *Stack) defaultImage() string {
+	if repository, ok := s.repository.Expect(); ok {
+		return repository.URI
+	}
+	return s.version.Image()
 }
 
 // loginCommand lets Docker push to a repository for 12 hours.
@@ -66,6 +111,9 @@ func (s *Stack) agentOutputs() (list []Output) {
 		return nil
 	}
 	list = append(list, Output{Name: "instance_id", Value: agent.ID})
+	if s.env.Prefect != nil {
+		list = append(list, Output{Name: "worker", Value: s.id.Names().Worker(agent.ID)})
+	}
 	if agent.PublicIP != "" {
 		list = append(list, Output{Name: "public_ip", Value: agent.PublicIP})
 		if s.env.Agent != nil && s.env.Agent.SSH != nil {

@@ -5,6 +5,7 @@ import (
 	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/templates"
 )
 
@@ -72,7 +73,7 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 	f := s.facts()
 	d := prefect.Defaults{
 		Kind: s.version.Kind(), LogGroup: s.id.Names().LogGroup(), Region: s.id.Region,
-		Image: s.version.Image(), Packages: "prefect-aws==" + s.version.AWS(),
+		Image: s.defaultImage(), Packages: "prefect-aws==" + s.version.AWS(),
 		ClusterARN: f.ClusterARN, TaskRole: f.TaskRole, ExecutionRole: f.ExecutionRole,
 		VPC: f.vpc, Subnets: f.Subnets, Groups: f.Groups, PublicIP: f.PublicIP,
 	}
@@ -87,6 +88,10 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 // cluster and of the roles that the agent passes to tasks. These ARNs follow from names,
 // so the agent's role need not wait for those objects.
 func (s *Stack) agentPolicy() map[string]string {
+	return map[string]string{names.OwnPolicy: templates.AgentPolicy(s.place(), s.agentRights())}
+}
+
+func (s *Stack) agentRights() templates.AgentRights {
 	cluster, _ := s.cluster.Expect()
 	task, _ := s.task.Expect()
 	execution, _ := s.execution.Expect()
@@ -97,7 +102,17 @@ func (s *Stack) agentPolicy() map[string]string {
 	if p := s.env.Prefect; p != nil {
 		r.WorkPool = p.WorkPool
 	}
-	return map[string]string{names.OwnPolicy: templates.AgentPolicy(s.place(), r)}
+	return r
+}
+
+// WorkerPolicy is the IAM policy for a worker that runs elsewhere. It makes no calls. The
+// environment must have a Prefect API.
+func WorkerPolicy(env *spec.Environment, id resource.Identity) (string, error) {
+	s, err := Build(env, id, Clients{}, Options{Destroy: true, NoPrefect: true})
+	if err != nil {
+		return "", err
+	}
+	return templates.WorkerPolicy(s.place(), s.agentRights()), nil
 }
 
 func generation(v prefect.Version) templates.Generation {

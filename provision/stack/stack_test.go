@@ -139,6 +139,7 @@ func TestSteps(t *testing.T) {
 	}{
 		{"no agent", ``, stack.Options{}},
 		{"Prefect 3", agent3, stack.Options{}},
+		{"worker elsewhere", agent3[:strings.Index(agent3, "agent {")], stack.Options{}},
 		{"without waiting", agent3, stack.Options{NoWait: true}},
 		{"without Prefect", agent3, stack.Options{NoPrefect: true}},
 		{"Prefect 1", agent1, stack.Options{}},
