@@ -20,11 +20,11 @@ const head = `<!-- Written by "make docs" from the comments in provision/spec/sp
 Terraform. flowbed reads it from the working directory; ` + "`--config`" + ` names another file. flowbed reports
 every mistake in a file at once, with its line, before it calls AWS.
 
-This is the shortest file. It describes an environment without an agent:
+This is the shortest file. It describes an environment without Prefect:
 
 ` + "```hcl\nenvironment \"dev\" {}\n```" + `
 
-This one adds an agent for your own Prefect server:
+This one adds a work pool in your own Prefect server, and an agent that runs its worker:
 
 ` + "```hcl" + `
 environment "dev" {
@@ -34,6 +34,32 @@ environment "dev" {
 ` + "```" + `
 
 At the end of the page, [one example](#everything-in-one-example) shows everything.
+
+`
+
+const defaults = `## Defaults, local values and patterns
+
+The ` + "`defaults`" + ` block has the attributes and blocks of an environment, but no label. It applies to every
+environment of the file:
+
+- An attribute of the environment wins. ` + "`null`" + ` unsets one of the defaults.
+- Maps (` + "`tags`, `env`" + `) are merged key by key; ` + "`null`" + ` leaves a key out. Lists replace each other.
+- ` + "`statement`" + ` blocks add up.
+- ` + "`enabled = false`" + ` leaves out a block of the defaults.
+- Alternatives replace each other: ` + "`api_key` and `auth_string`, `public_key` and `key_name`" + `.
+- Expressions are evaluated for each environment: ` + "`env_name`, `account` and `region`" + ` are its own.
+
+A ` + "`locals`" + ` block gives names to expressions: ` + "`locals { prefix = \"data-${env_name}\" }`, then `local.prefix`" + `.
+They can use everything that attributes can use, and each other. A value that comes from a sensitive variable
+stays sensitive.
+
+A label that ends in an asterisk is a pattern: ` + "`environment \"pr-*\"`" + ` describes every environment whose name
+begins with ` + "`pr-`" + ` and has at least one character more, for example ` + "`-e pr-4711`" + `. A block with exactly the name
+wins, and inherits nothing from the pattern. It is an error if two patterns match a name. Without ` + "`-e`" + `, no
+pattern is used.
+
+No two environments of a file may own an object of the same name in one account, or the same work pool:
+` + "`flowbed validate`" + ` reports it.
 
 `
 
@@ -49,6 +75,7 @@ use these names:
 | ` + "`region`" + ` | the region, for example ` + "`us-east-1`" + `; the same restriction applies |
 | ` + "`env_name`" + ` | the environment's name |
 | ` + "`var.NAME`" + ` | the variable ` + "`NAME`" + ` |
+| ` + "`local.NAME`" + ` | the local value ` + "`NAME`" + ` |
 
 ### Functions
 
@@ -64,8 +91,7 @@ The others work as in Terraform. An example of each:
 
 const secrets = `## Secrets
 
-Put a secret into a sensitive variable, and set it with ` + "`FLOWBED_VAR_api_key`" + ` or
-` + "`--var api_key=…`" + `. flowbed never prints the value of a sensitive variable. It accepts the value only for
+Put a secret into a sensitive variable, and set it with ` + "`FLOWBED_VAR_api_key`, `--var-file` or\n`--var api_key=…`" + `. flowbed never prints the value of a sensitive variable. It accepts the value only for
 an attribute that holds a secret, because AWS stores tags and names in plain text. Error messages do not
 quote values from ` + "`env` or `file`" + ` either.
 
@@ -94,6 +120,7 @@ func render(root string) ([]byte, error) {
 	for _, path := range []string{"environment", "variable"} {
 		section(&b, structs, title(path), path)
 	}
+	b.WriteString(defaults)
 	b.WriteString(expressions)
 	b.WriteString("```hcl\n" + functions + "```\n\n")
 	b.WriteString(secrets)
