@@ -26,8 +26,7 @@ var samples = map[string][]string{
 	"task_role.policies":         {`["arn:aws:iam::aws:policy/AmazonSQSFullAccess"]`, `[]`},
 	"execution_role.name":        {`"mine-${env_name}"`, `"ours-${local.word}"`},
 	"cluster.capacity_providers": {`["FARGATE"]`, `["FARGATE_SPOT"]`},
-	"repository.enabled":         {"true", "false"},
-	"repository.keep_images":     {"0", "5"},
+	"flows.enabled":              {"true", "false"},
 	"network.subnets":            {`["subnet-0a1b2c3d"]`, `["subnet-0a1b2c3e", "subnet-0a1b2c3f"]`},
 	"logs.retention_days":        {"7", "14"},
 	"prefect.api_url":            {`"https://prefect.example.com/api"`, `"https://other.example.com/api/"`},
@@ -71,7 +70,17 @@ func randomPart(r *rand.Rand, null bool) part {
 	return p
 }
 
-// blocksOf the part: names of the blocks that have something.
+// blockNames are the names of all blocks of the samples.
+func blockNames() (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(samples)) {
+		if block, _, nested := strings.Cut(name, "."); nested && !slices.Contains(names, block) {
+			names = append(names, block)
+		}
+	}
+	return names
+}
+
+// has reports whether the part has a block.
 func (p part) has(block string) bool {
 	if slices.Contains(p.blocks, block) || block == "task_role" && len(p.statements) > 0 {
 		return true
@@ -88,8 +97,8 @@ func (p part) text(head string) string {
 	var b strings.Builder
 	b.WriteString(head + " {\n")
 	p.body(&b, "")
-	for _, block := range []string{"bucket", "task_role", "execution_role", "cluster", "repository", "network", "logs", "prefect", "flows", "agent"} {
-		if !p.has(block) {
+	for _, block := range blockNames() {
+		if block == nestedIn || !p.has(block) {
 			continue
 		}
 		b.WriteString(block + " {\n")
@@ -125,7 +134,7 @@ func (p part) body(b *strings.Builder, block string) {
 // documentation and not by the code of the loader.
 func (p part) over(defaults part) part {
 	all := part{values: maps.Clone(defaults.values), statements: slices.Concat(defaults.statements, p.statements)}
-	for _, block := range []string{"repository", "prefect", "flows", "agent", nestedIn} {
+	for _, block := range blockNames() {
 		if p.has(block) || defaults.has(block) {
 			all.blocks = append(all.blocks, block)
 		}
@@ -155,7 +164,7 @@ func (p part) over(defaults part) part {
 			all.values[name] = "{ for k, v in " + v + " : k => v if v != null }"
 		}
 	}
-	for _, block := range []string{"repository", "agent"} {
+	for _, block := range []string{"flows", "agent"} {
 		if all.values[block+".enabled"] == "false" {
 			all.blocks = slices.DeleteFunc(all.blocks, func(b string) bool { return b == block || block == "agent" && b == nestedIn })
 			maps.DeleteFunc(all.values, func(name, _ string) bool {
