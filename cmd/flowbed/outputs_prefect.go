@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/view"
 )
 
@@ -38,14 +39,27 @@ func outputPrefect(w io.Writer, s *session, list []view.Output) error {
 			quote(have["execution_role_arn"]), quote(s.id.Names().Plain()), quote(have["log_group"]), quote(s.env.Region), quote(have["bucket"]))
 		return err
 	}
-	build, push, image := "", "", quote(v.Image())
+	flows := s.env.Flows
+	build, push, image := "", "", quote(firstOf(flows.Image, v.Image()))
 	if uri := have["repository_uri"]; uri != "" {
-		build, push = fmt.Sprintf(buildSteps, have["repository_login_command"], quote(uri)), pushSteps
+		build, push = fmt.Sprintf(buildSteps, have["repository_login_command"], quote(uri), platform(flows)), pushSteps
 		image = `"{{ build_image.image }}"`
 	}
+	packages := fmt.Sprintf(packagesLine, quote("prefect-aws=="+v.AWS()))
+	if _, set := flows.Env[packagesVariable]; set {
+		packages = ""
+	}
 	_, err = fmt.Fprintf(w, prefectYAML, s.env.Name, quote(s.env.Name), quote(v.String()), build, push, quote(have["bucket"]), quote(have["bucket"]),
-		quote(p.WorkPool), image, quote("prefect-aws=="+v.AWS()))
+		quote(p.WorkPool), image, packages)
 	return err
+}
+
+// platform is the platform that Docker has to build images for.
+func platform(f *spec.Flows) string {
+	if f.CPUArchitecture == "ARM64" {
+		return "linux/arm64"
+	}
+	return "linux/amd64"
 }
 
 // buildSteps build an image with the project's requirements.txt, if the environment
@@ -56,7 +70,7 @@ const buildSteps = `build: # runs on your machine, which needs Docker and prefec
       id: build_image
       image_name: %s
       dockerfile: auto # from Prefect's image and requirements.txt; or the path of your own
-      platform: linux/amd64
+      platform: %s
 
 `
 
@@ -105,7 +119,13 @@ deployments:
       name: %s # sets cluster, roles, network, log group and key
       job_variables:
         image: %s
-        env:
+%s`
+
+// packagesVariable tells Prefect's image what to install when it starts.
+const packagesVariable = "EXTRA_PIP_PACKAGES"
+
+// packagesLine is left out if the work pool has the variable, from the flows block.
+const packagesLine = `        env:
           EXTRA_PIP_PACKAGES: %s # the task installs these; add your own, or remove this line if the image has them
 `
 

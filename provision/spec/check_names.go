@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -124,6 +125,10 @@ func (d *decoder) checkTogether(e *Environment, p Place) {
 	d.checkNamespace(e, p)
 	if e.TaskRole.ECR == "repository" && e.Repository == nil && d.has(&e.TaskRole.ECR) {
 		d.bad(&e.TaskRole.ECR, "No repository", `%s needs a repository block. → add one: repository {}`)
+	}
+	if on := e.Flows.Spot; on != nil && *on && d.has(&e.Flows.Spot) && !slices.Contains(e.Cluster.CapacityProviders, "FARGATE_SPOT") {
+		d.errorAt(d.given[&e.Flows.Spot].attr.Expr.Range(), "No Fargate Spot",
+			`The cluster does not have the capacity provider "FARGATE_SPOT". → add it to capacity_providers in the cluster block, or leave them out`)
 	}
 	agent := names.Names{Env: e.Name}.Agent()
 	for _, name := range []*string{&e.TaskRole.Name, &e.ExecutionRole.Name} {

@@ -32,6 +32,8 @@ var lives = []struct{ name, text string }{
 	{"dask", `task_role { dask = true }`},
 	{"worker3", fmt.Sprintf(agent3, "https://prefect.example.com")},
 	{"worker2", "agent {}\nprefect {\nversion = \"2.20.25\"\napi_key = \"pnu_0123456789\"\napi_url = \"https://prefect.example.com/api\"\n}"},
+	{"elsewhere", "deletion_protection = true\nflows {\nspot = true\n}\nprefect {\napi_key = \"pnu_0123456789\"\napi_url = \"https://prefect.example.com/api\"\n}"},
+	{"queues", "agent {\nwork_queues = [\"etl\", \"it's a $x \\\"queue\\\"\"]\n}\nprefect {\napi_url = \"https://prefect.example.com/api\"\n}"},
 	{"agent1", fmt.Sprintf(agent1, "http://prefect.example.com:4200")},
 	{"agent014", "agent {}\nprefect {\nversion = \"0.14.6\"\napi_key = \"tok_0123456789\"\napi_url = \"http://prefect.example.com:4200\"\n}"},
 }
