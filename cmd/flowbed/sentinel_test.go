@@ -55,7 +55,7 @@ func shows(text []byte) string {
 var given = map[string][]string{
 	"format": {"text", "json", "env", "prefect"}, "receipt": {"receipt.json"}, "lines": {"5"},
 	"lock-timeout": {"1s"}, "timeout": {"1s"}, "match": {"dev", "*"}, "older-than": {"1h"},
-	"for": {"plan", "up", "down"}, "trust": {"github:owner/repo"},
+	"for": {"plan", "up", "down", "worker"}, "confirm": {"dev", "prod"}, "trust": {"github:owner/repo"},
 }
 
 // command is a command line, and whether it is one of the few that are tried in
