@@ -16,6 +16,8 @@ type local struct {
 	attr   *hclsyntax.Attribute
 	broken bool // it has a mistake, which has been reported
 	secret bool // an attribute that holds a secret refers to it
+
+	refers []string // the names of other local values in it; nil if not known yet
 }
 
 func (f *File) localNames() []string { return slices.Sorted(maps.Keys(f.locals)) }
@@ -48,18 +50,23 @@ func (f *File) localsIn(expr hclsyntax.Expression) (names []string) {
 	return names
 }
 
-// localsBehind are the local values that an expression depends on.
+// localsBehind are the local values that an expression depends on, each of them once.
 func (f *File) localsBehind(expr hclsyntax.Expression) (found []*local) {
-	var follow func(hclsyntax.Expression)
-	follow = func(e hclsyntax.Expression) {
-		for _, name := range f.localsIn(e) {
-			if l := f.locals[name]; l != nil && !slices.Contains(found, l) {
+	seen := map[*local]bool{}
+	var follow func(names []string)
+	follow = func(names []string) {
+		for _, name := range names {
+			if l := f.locals[name]; l != nil && !seen[l] {
+				seen[l] = true
 				found = append(found, l)
-				follow(l.attr.Expr)
+				if l.refers == nil {
+					l.refers = append([]string{}, f.localsIn(l.attr.Expr)...)
+				}
+				follow(l.refers)
 			}
 		}
 	}
-	follow(expr)
+	follow(f.localsIn(expr))
 	return found
 }
 
@@ -109,18 +116,18 @@ func (d *decoder) declareLocals(b *hclsyntax.Block) {
 
 // checkCycles reports local values that refer to themselves.
 func (d *decoder) checkCycles() {
+	circular := map[*local]bool{}
 	for _, name := range d.file.localNames() {
 		l := d.file.locals[name]
 		if !slices.Contains(d.file.localsBehind(l.attr.Expr), l) {
 			continue
 		}
+		circular[l] = true
 		d.errorAt(l.attr.NameRange, "Circular reference", fmt.Sprintf(
 			"The local value %s refers to itself, directly or through others. → give one of them a value of its own", name))
 	}
 	for _, l := range d.file.locals {
-		l.broken = slices.ContainsFunc(append(d.file.localsBehind(l.attr.Expr), l), func(o *local) bool {
-			return slices.Contains(d.file.localsBehind(o.attr.Expr), o)
-		})
+		l.broken = slices.ContainsFunc(append(d.file.localsBehind(l.attr.Expr), l), func(o *local) bool { return circular[o] })
 	}
 }
 
