@@ -72,10 +72,10 @@ func TestManyLocals(t *testing.T) {
 	} {
 		var b strings.Builder
 		b.WriteString("locals {\nl0 = 1\n")
-		for i := 1; i < 300; i++ {
+		for i := 1; i < 150; i++ {
 			fmt.Fprintf(&b, "l%d = %s\n", i, refer(i))
 		}
-		b.WriteString("}\nenvironment \"dev\" { tags = { x = local.l299 } }\n")
+		b.WriteString("}\nenvironment \"dev\" { tags = { x = local.l149 } }\n")
 		f, err := load(b.String(), Options{})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
