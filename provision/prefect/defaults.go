@@ -18,12 +18,21 @@ type Defaults struct {
 	// empty for an API without authentication.
 	Variable, SecretARN string
 
-	Image    string // for runs whose deployment sets none
-	Packages string // that Prefect's image installs when it starts; may be empty
+	Flows Flows // what the config file says about the flows' tasks
+
+	// DefaultImage is the image if neither the config file nor anybody in Prefect has
+	// chosen one.
+	DefaultImage string
 }
 
-// Entries returns the defaults as entries of a template.
-func (d Defaults) Entries() []Entry {
+// Entries returns the defaults as entries of a template. What the config file does not say
+// depends on the pool's present template; that of a new pool is nil.
+func (d Defaults) Entries(have Template) []Entry {
+	return append(d.environment(), d.flows(have)...)
+}
+
+// environment is where the tasks run. It follows from the environment.
+func (d Defaults) environment() []Entry {
 	public := "DISABLED"
 	if d.PublicIP {
 		public = "ENABLED"
@@ -45,10 +54,6 @@ func (d Defaults) Entries() []Entry {
 		variable("cloudwatch_logs_options", "false", "awslogs-create-group"),
 		// Otherwise the worker registers every definition again after a restart.
 		variable("match_latest_revision_in_family", true),
-		variable("image", d.Image),
-	}
-	if d.Packages != "" {
-		list = append(list, variable("env", d.Packages, "EXTRA_PIP_PACKAGES"))
 	}
 	if d.Kind == Worker2 {
 		return append(list, d.secret2()...)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,15 +58,23 @@ type Entry struct {
 	Name  string // for people
 	Path  []any  // member names, list indexes and Named elements
 	Value any    // in the types of encoding/json; nil is null
-	Unset bool   // the template must have no value, or null
+	Why   string // the reason for the value, where a reader would ask for one
+
+	Unset   bool // the template must have no value, or null
+	Removed bool // the template must not have the member
+	Said    bool // the config file says the value, so an empty text is a value
+	Silent  bool // written only together with others, and no difference of its own
 }
 
 // Differs reports whether a template lacks the entry, and returns the value that it
 // has instead; nil if it has none.
 func (e Entry) Differs(t Template) (have any, differs bool) {
 	have, found := lookup(map[string]any(t), e.Path)
-	if e.Unset {
+	switch {
+	case e.Unset:
 		return have, have != nil
+	case e.Removed:
+		return have, found
 	}
 	return have, !found || !same(have, e.Value)
 }
@@ -80,6 +89,10 @@ func Merge(have, base Template, entries []Entry) Template {
 	complete(t, base, entries)
 	for _, e := range entries {
 		if _, differs := e.Differs(t); !differs {
+			continue
+		}
+		if e.Removed {
+			remove(t, e.Path)
 			continue
 		}
 		value := clone(e.Value)
@@ -115,7 +128,7 @@ func complete(t map[string]any, base Template, entries []Entry) (added []string)
 	}
 	used := map[string]bool{}
 	for _, e := range entries {
-		if len(e.Path) > 2 && e.Path[0] == "variables" && e.Path[1] == "properties" {
+		if !e.Removed && len(e.Path) > 2 && e.Path[0] == "variables" && e.Path[1] == "properties" {
 			name := fmt.Sprint(e.Path[2])
 			used[name] = true
 			add("variables", "properties", name)
@@ -202,6 +215,15 @@ func put(v any, path []any, value any) any {
 	}
 }
 
+// remove removes the member at a path from its object.
+func remove(v any, path []any) {
+	last := len(path) - 1
+	at, _ := lookup(v, path[:last])
+	if m, ok := at.(map[string]any); ok {
+		delete(m, fmt.Sprint(path[last]))
+	}
+}
+
 func clone(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -227,7 +249,24 @@ func same(a, b any) bool {
 			return slices.Equal(x, y)
 		}
 	}
+	if x, ok := number(a); ok {
+		if y, ok := number(b); ok {
+			return x == y
+		}
+	}
 	return reflect.DeepEqual(a, b)
+}
+
+// number returns a number, which may be written in several ways.
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case float64:
+		return v, true
+	case json.Number:
+		f, err := v.Float64()
+		return f, err == nil
+	}
+	return 0, false
 }
 
 // texts returns a list of strings, sorted.
@@ -263,6 +302,26 @@ func Text(v any) string {
 	}
 	return string(raw)
 }
+
+// Uses reports whether the configuration of a run's job has a place for the variable.
+func (t Template) Uses(variable string) bool {
+	return uses(t["job_configuration"], variable)
+}
+
+func uses(v any, variable string) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		return slices.ContainsFunc(slices.Collect(maps.Values(v)), func(e any) bool { return uses(e, variable) })
+	case []any:
+		return slices.ContainsFunc(v, func(e any) bool { return uses(e, variable) })
+	case string:
+		return slices.ContainsFunc(placeholder.FindAllStringSubmatch(v, -1), func(m []string) bool { return m[1] == variable })
+	}
+	return false
+}
+
+// placeholder is a variable in a text of the job's configuration.
+var placeholder = regexp.MustCompile(`\{\{\s*([\w.-]+)\s*\}\}`)
 
 // Default is the default of a variable; nil if it has none.
 func (t Template) Default(name string) any {

@@ -80,13 +80,14 @@ func (v Version) Why() string {
 	return "only 0.14.0 to 1.4.1 have the ECS agent"
 }
 
+type pair struct {
+	from     Version
+	aws, day string
+}
+
 // pairs lists, from a Prefect version on, the newest prefect-aws at the time of its
 // release, and the day on which that prefect-aws was released.
-var pairs = []struct {
-	from Version
-	aws  string
-	day  string
-}{
+var pairs = []pair{
 	{Version{3, 8, 6}, "0.7.12", "2026-09-08"},
 	{Version{3, 8, 2}, "0.7.11", "2026-08-05"},
 	{Version{3, 8, 0}, "0.7.10", "2026-07-15"},

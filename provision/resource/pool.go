@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -66,7 +67,7 @@ func (p Pool) Create(ctx context.Context) (*PoolState, error) {
 	d := p.Want()
 	err := p.API.CreatePool(ctx, prefect.NewPool{
 		Name: p.Name, Type: "ecs", Description: p.mark().Describe(""), Limit: p.Limit,
-		Template: prefect.Merge(nil, prefect.Base(d.Kind), p.entries(d)),
+		Template: prefect.Merge(nil, d.Base(), p.entries(d, nil)),
 	})
 	if errors.Is(err, prefect.ErrConflict) {
 		return nil, nil
@@ -74,8 +75,8 @@ func (p Pool) Create(ctx context.Context) (*PoolState, error) {
 	return nil, err
 }
 
-func (p Pool) entries(d prefect.Defaults) []prefect.Entry {
-	return append([]prefect.Entry{p.mark().Entry()}, d.Entries()...)
+func (p Pool) entries(d prefect.Defaults, have prefect.Template) []prefect.Entry {
+	return append([]prefect.Entry{p.mark().Entry()}, d.Entries(have)...)
 }
 
 // Changes implements provision.Resource. The first change of the template makes one call
@@ -89,33 +90,48 @@ func (p Pool) Changes(have PoolState) (c []provision.Change) {
 		c = append(c, diffText("concurrency limit", limitText(have.Limit), strconv.Itoa(*p.Limit), p.limit)...)
 	}
 	d := p.Want()
-	entries := p.entries(d)
-	repair := p.repair(d.Kind, entries)
-	for _, name := range prefect.Missing(have.Template, prefect.Base(d.Kind), entries) {
+	entries, repair := p.entries(d, have.Template), p.repair(d)
+	values := valueChanges(have.Template, entries, repair)
+	for _, name := range prefect.Missing(have.Template, d.Base(), entries) {
+		if hasField(values, name) {
+			continue
+		}
 		c = append(c, provision.Change{
 			Field: "template " + name, To: provision.Text("declared"), Do: repair,
 			Why: "without it, the worker ignores the value",
 		})
 	}
+	return append(c, values...)
+}
+
+// valueChanges lists the entries that a template lacks. Entries with the same name are one
+// change for people.
+func valueChanges(have prefect.Template, entries []prefect.Entry, repair doFunc) (c []provision.Change) {
 	for _, e := range entries {
-		if was, differs := e.Differs(have.Template); differs {
-			c = append(c, provision.Change{
-				Field: e.Name, From: provision.Text(prefect.Text(was)), To: entryValue(e), Do: repair,
-			})
+		was, differs := e.Differs(have)
+		if !differs || e.Silent || hasField(c, e.Name) {
+			continue
 		}
+		c = append(c, provision.Change{
+			Field: e.Name, From: provision.Text(e.Show(was)), To: entryValue(e), Do: repair, Why: e.Why,
+		})
 	}
 	return c
 }
 
-// entryValue is the value that an entry sets. None of our entries is empty on purpose, so
-// an empty one is not known yet.
+func hasField(c []provision.Change, field string) bool {
+	return slices.ContainsFunc(c, func(c provision.Change) bool { return c.Field == field })
+}
+
+// entryValue is the value that an entry sets. Only the config file says an empty text on
+// purpose; any other empty value is not known yet.
 func entryValue(e prefect.Entry) provision.Value {
-	switch text := prefect.Text(e.Value); {
-	case e.Unset:
+	switch text := e.Show(e.Value); {
+	case e.Unset, e.Removed:
 		return provision.Value{}
 	case e.Value == nil:
 		return provision.Text("null")
-	case text == "":
+	case text == "" && !e.Said:
 		return provision.Unknown()
 	default:
 		return provision.Text(text)
@@ -143,26 +159,29 @@ func (p Pool) limit(ctx context.Context) error {
 
 // repair reads the current template and writes our values into it, once for all changes
 // of one list.
-func (p Pool) repair(kind prefect.Kind, entries []prefect.Entry) doFunc {
+func (p Pool) repair(d prefect.Defaults) doFunc {
 	var once sync.Once
 	var err error
 	return func(ctx context.Context) error {
-		once.Do(func() { err = p.write(ctx, kind, entries) })
+		once.Do(func() { err = p.write(ctx, d) })
 		return err
 	}
 }
 
-func (p Pool) write(ctx context.Context, kind prefect.Kind, entries []prefect.Entry) error {
-	for _, e := range entries {
-		if !entryValue(e).Known() {
-			return fmt.Errorf("%s is not known yet", e.Name)
-		}
-	}
+// write decides anew with the current template: a value that somebody has set since the
+// plan is theirs.
+func (p Pool) write(ctx context.Context, d prefect.Defaults) error {
 	have, err := p.API.ReadPool(ctx, p.Name)
 	if err != nil {
 		return err
 	}
-	want := prefect.Merge(have.Template, prefect.Base(kind), entries)
+	entries := p.entries(d, have.Template)
+	for _, e := range entries {
+		if !e.Silent && !entryValue(e).Known() {
+			return fmt.Errorf("%s is not known yet", e.Name)
+		}
+	}
+	want := prefect.Merge(have.Template, d.Base(), entries)
 	if reflect.DeepEqual(have.Template, want) {
 		return nil
 	}

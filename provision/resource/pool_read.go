@@ -98,5 +98,15 @@ func (p Pool) Validate(have PoolState, found bool) (notes []provision.Note) {
 	if arn := prefect.Text(have.Template.Default("task_definition_arn")); arn != "" {
 		warn("the template sets the task definition %s, which overrides the image, logs and secrets of the environment", arn)
 	}
+	if p.Destroy {
+		return notes
+	}
+	flows := p.Want().Flows
+	if strategy := prefect.Text(have.Template.Default("capacity_provider_strategy")); flows.Spot != nil && strategy != "" && strategy != "[]" {
+		warn("the template sets the capacity provider strategy %s, which overrides spot in the config file", strategy)
+	}
+	for _, name := range flows.Unused(have.Template) {
+		warn("the template has no place for %s, so the value in the config file has no effect", name)
+	}
 	return notes
 }

@@ -39,7 +39,7 @@ func newFlows() *flows {
 		defaults: prefect.Defaults{
 			Kind: prefect.Worker3, ClusterARN: "arn:cluster", TaskRole: "arn:task", ExecutionRole: "arn:execution",
 			VPC: "vpc-1", Subnets: []string{"subnet-1"}, Groups: []string{"sg-1"}, LogGroup: "/flowbed/dev",
-			Region: "us-east-1", Image: "prefecthq/prefect:3.9.1-python3.12",
+			Region: "us-east-1", DefaultImage: "prefecthq/prefect:3.9.1-python3.12",
 		},
 		agent: resource.InstanceState{EC2Instance: resource.EC2Instance{ID: "i-0123456789abcdef0", Launched: time.Now()}},
 	}

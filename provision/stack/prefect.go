@@ -72,8 +72,8 @@ func (s *Stack) addWorker() {
 func (s *Stack) poolDefaults() prefect.Defaults {
 	f := s.facts()
 	d := prefect.Defaults{
-		Kind: s.version.Kind(), LogGroup: s.id.Names().LogGroup(), Region: s.id.Region,
-		Image: s.defaultImage(), Packages: "prefect-aws==" + s.version.AWS(),
+		Kind: s.version.Kind(), DefaultImage: s.defaultImage(), Flows: s.flows(),
+		LogGroup: s.id.Names().LogGroup(), Region: s.id.Region,
 		ClusterARN: f.ClusterARN, TaskRole: f.TaskRole, ExecutionRole: f.ExecutionRole,
 		VPC: f.vpc, Subnets: f.Subnets, Groups: f.Groups, PublicIP: f.PublicIP,
 	}
@@ -82,6 +82,15 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 		d.SecretARN = s.id.ARN("ssm", s.id.Region, "parameter"+s.id.Names().APIKey())
 	}
 	return d
+}
+
+// flows are the values that the spec sets for the tasks of flows.
+func (s *Stack) flows() prefect.Flows {
+	f := s.env.Flows
+	return prefect.Flows{
+		Image: f.Image, CPU: f.CPU, Memory: f.Memory, EphemeralStorageGiB: f.EphemeralStorageGiB,
+		Architecture: f.CPUArchitecture, Spot: f.Spot, Env: f.Env,
+	}
 }
 
 // agentPolicy is the inline policy of the agent's role. It contains only the ARNs of the
