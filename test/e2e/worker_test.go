@@ -107,6 +107,8 @@ func (w *worker) drift() {
 	network["securityGroups"] = []string{"sg-0123456789abcdef0"}
 	network["theirs"] = "kept"
 	properties["cpu"].(map[string]any)["default"] = 512
+	properties["image"].(map[string]any)["default"] = "team/flows:1"
+	properties["env"].(map[string]any)["default"] = map[string]any{"EXTRA_PIP_PACKAGES": "pandas"}
 	properties["their_variable"] = map[string]any{"type": "string", "default": "kept"}
 	w.call("PATCH", "/work_pools/"+pool, map[string]any{"base_job_template": p.Template, "description": "theirs"}, nil)
 
@@ -114,13 +116,19 @@ func (w *worker) drift() {
 	if !strings.Contains(plan, "network_configuration.securityGroups") || !strings.Contains(plan, "sg-0123456789abcdef0") {
 		w.Errorf("the plan does not show the drift:\n%s", plan)
 	}
+	if strings.Contains(plan, "team/flows:1") || strings.Contains(plan, "pandas") {
+		w.Errorf("the plan changes what somebody set in Prefect:\n%s", plan)
+	}
 	w.run(0, "up", "--yes")
 	w.run(0, "plan", "--detailed-exitcode")
 	properties = read()
 	network = properties["network_configuration"].(map[string]any)["default"].(map[string]any)
-	have := []any{network["securityGroups"], network["theirs"], properties["cpu"].(map[string]any)["default"],
-		properties["their_variable"].(map[string]any)["default"]}
-	if diff := cmp.Diff([]any{groups, "kept", 512.0, "kept"}, have); diff != "" {
+	have := []any{network["securityGroups"], network["theirs"]}
+	for _, name := range []string{"cpu", "image", "env", "their_variable"} {
+		have = append(have, properties[name].(map[string]any)["default"])
+	}
+	want := []any{groups, "kept", 512.0, "team/flows:1", map[string]any{"EXTRA_PIP_PACKAGES": "pandas"}, "kept"}
+	if diff := cmp.Diff(want, have); diff != "" {
 		w.Errorf("the template after up (-want +have):\n%s", diff)
 	}
 }
