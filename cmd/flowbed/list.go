@@ -109,8 +109,10 @@ func (a *app) firstRegion(all bool) string {
 	if a.region != "" {
 		return a.region
 	}
-	if f, err := spec.Load(a.config, spec.Options{Env: a.env, Destroy: true}); err == nil && f.Region() != "" {
-		return f.Region()
+	for _, read := range []func(string, spec.Options) (*spec.File, error){spec.Load, spec.Validate} { // one environment, or all
+		if f, err := read(a.config, spec.Options{Env: a.env, Destroy: true}); err == nil && f.Region() != "" {
+			return f.Region()
+		}
 	}
 	if all && firstOf(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")) == "" && a.sandbox {
 		return "us-east-1" // any region works

@@ -83,7 +83,7 @@ func Load(path string, o Options) (*File, error) {
 // Validate checks a file as Load does, but without its variables: a variable without a
 // value is unknown, and not an error. Without Options.Env it checks all environments,
 // those of each pattern with an example of a name, and also against each other. Then the
-// file that it returns has no selected environment.
+// file that it returns has no selected environment, and the region that all of them have.
 func Validate(path string, o Options) (*File, error) {
 	o.partial = true
 	if o.Env != "" {

@@ -32,8 +32,21 @@ func (f *File) validate(path string, src []byte) (*File, error) {
 	}
 	if !diags.HasErrors() {
 		diags = append(diags, collisions(all)...)
+		f.region = commonRegion(all)
 	}
 	return f.loaded(diags)
+}
+
+// commonRegion is the region that all environments have; empty if they differ or one of
+// them has none.
+func commonRegion(all []candidate) string {
+	region := all[0].known.Region
+	for _, c := range all {
+		if c.known.Region != region {
+			return ""
+		}
+	}
+	return region
 }
 
 // examples are the names under which validate tries a block: that of the environment, or

@@ -47,8 +47,11 @@ func TestValidateNeedsNoVariables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"dev", "prod", "pr-*"}, f.Names()); diff != "" || f.EnvName() != "" {
-		t.Errorf("selected %q, %s", f.EnvName(), diff)
+	if diff := cmp.Diff([]string{"dev", "prod", "pr-*"}, f.Names()); diff != "" || f.EnvName() != "" || f.Region() != "" {
+		t.Errorf("selected %q in %q, %s", f.EnvName(), f.Region(), diff)
+	}
+	if f, err = validateText(t, strings.ReplaceAll(team, "var.region", `"eu-central-1"`), Options{}); err != nil || f.Region() != "eu-central-1" {
+		t.Errorf("have %v, %v; want the region of all environments", f, err)
 	}
 	f, err = validateText(t, team, Options{Env: "pr-4711"})
 	if err != nil || f.EnvName() != "pr-4711" {
