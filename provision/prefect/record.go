@@ -38,22 +38,13 @@ func (d Defaults) flows(have Template) (list []Entry) {
 		e := flowEntry(name)
 		was, _ := lookup(map[string]any(have), e.Path)
 		ours := record[name] != nil && same(was, record[name])
-		value, is := said[name]
-		switch {
-		case is:
+		if value, is := said[name]; is {
 			e.Value, e.Said = value, true
-		case name == imageName && d.DefaultImage != "" && (ours || Text(was) == ""):
+		} else if name == imageName && d.DefaultImage != "" && (ours || Text(was) == "") {
 			e.Value = d.DefaultImage
-		case ours:
+		} else {
 			e.Why = why
-			list = append(list, d.original(e))
-			list = append(list, undo(have, name)...)
-			continue
-		case was == nil && record[name] != nil:
-			// Somebody removed the value. Its place must not stay without one.
-			list = append(list, undo(have, name)...)
-			continue
-		default:
+			list = append(list, d.takeBack(have, e, record[name])...)
 			continue
 		}
 		if _, differs := e.Differs(have); ours || differs {
@@ -64,9 +55,7 @@ func (d Defaults) flows(have Template) (list []Entry) {
 			list = append(list, Entry{Name: name, Path: x.path(), Value: x.line, Said: true, Why: whyLine})
 		}
 	}
-	if d.Kind != Worker2 || d.Variable == "" { // else the environment keeps a null
-		list = append(list, emptyEnv(have, list)...)
-	}
+	list = append(list, d.emptyEnv(have, list)...)
 	return append(list, Entry{Name: "record", Path: []any{"variables", recordKey}, Value: next, Silent: true})
 }
 
@@ -76,6 +65,21 @@ func (d Defaults) names(said, record map[string]any) []string {
 	maps.Copy(all, record)
 	maps.Copy(all, said)
 	return slices.DeleteFunc(ordered(all), secretEnv)
+}
+
+// takeBack returns the entries for a value that the file does not say.
+func (d Defaults) takeBack(have Template, e Entry, recorded any) []Entry {
+	was, _ := lookup(map[string]any(have), e.Path)
+	switch {
+	case recorded == nil:
+		return nil
+	case same(was, recorded):
+		return append([]Entry{d.original(e)}, undo(have, e.Name)...)
+	case was == nil:
+		// Somebody has removed our value. Its place must not stay without one.
+		return undo(have, e.Name)
+	}
+	return nil
 }
 
 // original makes an entry for the value that the worker's template had before flowbed set
@@ -109,7 +113,10 @@ func undo(have Template, name string) (list []Entry) {
 
 // emptyEnv returns an entry that removes the environment's default if the others remove all
 // of its variables. The original templates have none.
-func emptyEnv(have Template, others []Entry) []Entry {
+func (d Defaults) emptyEnv(have Template, others []Entry) []Entry {
+	if d.Kind == Worker2 && d.Variable != "" {
+		return nil // it keeps a null for the secret
+	}
 	env, _ := have.Default("env").(map[string]any)
 	last, removed := Entry{}, 0
 	for _, e := range others {
