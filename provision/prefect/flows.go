@@ -10,6 +10,10 @@ import (
 
 // Flows are the values that the config file sets for the task of each flow whose deployment
 // does not say otherwise. A field with its zero value is one that the file does not say.
+//
+// Workers of Prefect 2 and 3 can do all of it. Their own templates lack the architecture
+// and the storage, but RegisterTaskDefinition gets what the template has. Env must not have
+// the secret of the API: the pool passes it to the tasks without showing it.
 type Flows struct {
 	Image               string
 	CPU                 int    // in units of 1/1024 vCPU
@@ -81,26 +85,6 @@ func ordered(values map[string]any) (names []string) {
 		}
 	}
 	return names
-}
-
-// Unsupported returns the names of the values that the file says although the pool cannot
-// have them. A Prefect 1 agent has no pool. The secret of the API must not be in the
-// environment: the pool passes it to the tasks without showing it.
-//
-// Workers of Prefect 2 and 3 can do everything else. Their own templates lack the
-// architecture and the storage, but RegisterTaskDefinition gets what the template has.
-func (f Flows) Unsupported(k Kind) (names []string) {
-	for _, name := range ordered(f.said()) {
-		if k != Worker3 && k != Worker2 || secretEnv(name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// secretEnv reports whether a value is a variable with the secret of the API.
-func secretEnv(name string) bool {
-	return name == envPrefix+"PREFECT_API_KEY" || name == envPrefix+"PREFECT_API_AUTH_STRING"
 }
 
 // Unused returns the names of the values that the file says and for which the template has

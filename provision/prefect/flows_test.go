@@ -2,7 +2,6 @@ package prefect
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"testing"
 
@@ -245,25 +244,6 @@ func TestFlowsImageFollows(t *testing.T) {
 	have = apply(Worker3, everything, have)
 	if got := Merge(have, d.Base(), d.Entries(have)).Default("image"); got != d.DefaultImage {
 		t.Errorf("after the file has said an image, it is %v", got)
-	}
-}
-
-func TestFlowsUnsupported(t *testing.T) {
-	f := everything
-	f.Env = maps.Clone(f.Env)
-	f.Env["PREFECT_API_KEY"], f.Env["PREFECT_API_AUTH_STRING"] = "k", "a"
-	secrets := []string{"env.PREFECT_API_AUTH_STRING", "env.PREFECT_API_KEY"}
-	for k, want := range map[Kind][]string{Worker3: secrets, Worker2: secrets, Agent1: ordered(f.said())} {
-		if diff := cmp.Diff(want, f.Unsupported(k)); diff != "" {
-			t.Errorf("kind %d:\n%s", k, diff)
-		}
-	}
-	if list := (Flows{}).Unsupported(Agent1); len(list) > 0 {
-		t.Errorf("a file that says nothing has %v", list)
-	}
-	// The secret of the API does not get into the template even so.
-	if diff := cmp.Diff(apply(Worker2, everything, nil), apply(Worker2, f, nil)); diff != "" {
-		t.Errorf("the template:\n%s", diff)
 	}
 }
 

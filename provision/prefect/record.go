@@ -64,7 +64,7 @@ func (d Defaults) names(said, record map[string]any) []string {
 	all := map[string]any{imageName: nil}
 	maps.Copy(all, record)
 	maps.Copy(all, said)
-	return slices.DeleteFunc(ordered(all), secretEnv)
+	return ordered(all)
 }
 
 // takeBack returns the entries for a value that the file does not say.
