@@ -93,6 +93,37 @@ func (c *Client) DeleteWorker(ctx context.Context, pool, name string) error {
 	return doing("delete worker", gone(err))
 }
 
+// queuesPage is the most queues that the API returns at once.
+const queuesPage = 200
+
+// Queues returns the names of a pool's work queues. The error is ErrNotFound if the pool
+// does not exist.
+func (c *Client) Queues(ctx context.Context, pool string) (names []string, err error) {
+	for {
+		var page []struct {
+			Name string `json:"name"`
+		}
+		err := c.call(ctx, http.MethodPost, "/work_pools/"+url.PathEscape(pool)+"/queues/filter",
+			map[string]any{"limit": queuesPage, "offset": len(names)}, &page)
+		if err != nil {
+			return nil, doing("list work queues", err)
+		}
+		for _, q := range page {
+			names = append(names, q.Name)
+		}
+		if len(page) < queuesPage {
+			return names, nil
+		}
+	}
+}
+
+// CreateQueue creates a work queue in a pool. The error is ErrConflict if the name is
+// taken.
+func (c *Client) CreateQueue(ctx context.Context, pool, name string) error {
+	err := c.call(ctx, http.MethodPost, "/work_pools/"+url.PathEscape(pool)+"/queues", map[string]any{"name": name}, nil)
+	return doing("create work queue", err)
+}
+
 // Deployments counts the deployments that use a pool.
 func (c *Client) Deployments(ctx context.Context, pool string) (n int, err error) {
 	filter := map[string]any{"work_pools": map[string]any{"name": map[string]any{"any_": []string{pool}}}}

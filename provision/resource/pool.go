@@ -22,6 +22,10 @@ type Pool struct {
 	Limit *int // how many flows may run at a time; nil leaves the limit alone
 	After []provision.Edge
 
+	// Queues are the work queues that must exist, because a worker takes runs from them:
+	// if one of its queues does not exist, a worker takes no runs at all.
+	Queues []string
+
 	Names NameEntry
 
 	// Want is our part of the template. An empty text or list means that the value is not
@@ -41,6 +45,7 @@ type PoolState struct {
 	Template    prefect.Template
 	Limit       *int
 	Paused      bool
+	Queues      []string // the names of all work queues, if Pool.Queues is not empty
 
 	owner provision.Owner
 }
@@ -101,7 +106,23 @@ func (p Pool) Changes(have PoolState) (c []provision.Change) {
 			Why: "without it, the worker ignores the value",
 		})
 	}
-	return append(c, values...)
+	c = append(c, values...)
+	for _, name := range p.Queues {
+		if !slices.Contains(have.Queues, name) {
+			c = append(c, provision.Change{Field: "work queue " + name, To: provision.Text("created"), Do: p.addQueue(name)})
+		}
+	}
+	return c
+}
+
+func (p Pool) addQueue(name string) doFunc {
+	return func(ctx context.Context) error {
+		err := p.API.CreateQueue(ctx, p.Name, name)
+		if errors.Is(err, prefect.ErrConflict) { // a lost reply, or somebody else
+			return nil
+		}
+		return err
+	}
 }
 
 // valueChanges lists the entries that a template lacks. Entries with the same name are one

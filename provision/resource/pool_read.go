@@ -36,6 +36,11 @@ func (p Pool) Read(ctx context.Context) (PoolState, error) {
 		}
 	}
 	if !p.Destroy {
+		if len(p.Queues) > 0 {
+			if s.Queues, err = p.API.Queues(ctx, p.Name); err != nil {
+				return PoolState{}, err
+			}
+		}
 		return s, p.checkType(have)
 	}
 	n, err := p.API.Deployments(ctx, p.Name)

@@ -42,8 +42,16 @@ func (s *Stack) addPool() {
 	s.pool = add(s, "work pool", provision.Own, resource.Pool{
 		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Destroy: s.o.Destroy, Want: s.poolDefaults,
 		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter},
-		Names: s.orphanPools(),
+		Names: s.orphanPools(), Queues: s.queues(),
 	})
+}
+
+// queues are the work queues of the agent's worker; none means all.
+func (s *Stack) queues() []string {
+	if s.env.Agent == nil {
+		return nil
+	}
+	return s.env.Agent.WorkQueues
 }
 
 // addServer adds a step that calls Prefect 1's API, so that a wrong URL or key stops up

@@ -69,9 +69,11 @@ func Start(ctx context.Context, dir string, o Options) (*Server, error) {
 	cmd.Env = append(Environ(dir),
 		"PREFECT_SERVER_ANALYTICS_ENABLED=false",
 		"PREFECT_API_DATABASE_CONNECTION_URL=sqlite+aiosqlite:///"+filepath.Join(dir, "prefect.db"),
-		"PREFECT_SERVER_API_AUTH_STRING="+o.Auth,
 		fmt.Sprintf("PREFECT_SERVER_CSRF_PROTECTION_ENABLED=%t", o.CSRF),
 	)
+	if o.Auth != "" { // an empty one would refuse all requests
+		cmd.Env = append(cmd.Env, "PREFECT_SERVER_API_AUTH_STRING="+o.Auth)
+	}
 	// A Ctrl-C on the terminal stops the tests, and the tests stop the server.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s := &Server{
