@@ -83,13 +83,42 @@ type Behavior struct {
 	// unavailable.
 	ParameterRest time.Duration
 
-	// Shell, if set, runs the commands that are sent to a running instance, and
-	// returns their output and exit code. It must not call the account. Without
-	// it no instance accepts commands.
+	// Shell, if set, runs the commands that are sent to a running instance, in place
+	// of the instance, and returns their output and exit code. It must not call the
+	// account.
 	Shell func(instance, script string) (output string, code int)
 
-	// CommandTime is how long such a command takes.
+	// CommandTime is how long a command on an instance takes.
 	CommandTime time.Duration
+
+	Agents
+	Prefect
+}
+
+// Agents says how the agents on instances behave.
+type Agents struct {
+	// SetupTime is how long an instance takes to install its agent.
+	SetupTime time.Duration
+
+	// SetupFails, if set, is the step at which every setup fails: "name", "python" or
+	// "prefect".
+	SetupFails string
+
+	// AgentHangs makes an agent that runs never report to Prefect.
+	AgentHangs bool
+
+	// AgentLife, if not 0, is how long an agent reports to Prefect after its start.
+	AgentLife time.Duration
+}
+
+// Prefect says how the APIs of Prefect behave.
+type Prefect struct {
+	// PrefectKeys, if set, are the only API keys, or users with passwords, that the
+	// APIs accept.
+	PrefectKeys []string
+
+	// PrefectDown, if set, reports whether the APIs do not answer at a given time.
+	PrefectDown func(time.Time) bool
 }
 
 // Call is one call that reached the account.

@@ -22,6 +22,7 @@ func (a *Account) handle(ctx context.Context, region string, in any) (any, error
 func (a *Account) call(region string, in any) (any, func(), error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.catchUp()
 	c := describe(reflect.TypeOf(in))
 	dry := dryRun(in)
 	c.Write = c.Write && !dry

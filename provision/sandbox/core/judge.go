@@ -36,12 +36,29 @@ func Judge(document string, a Access) (v Verdict, err error) {
 	return v, nil
 }
 
+// JudgeAll evaluates all policies of an identity for an access. A statement that denies
+// the access overrides those that allow it.
+func JudgeAll(documents []string, a Access) (v Verdict, err error) {
+	for _, d := range documents {
+		one, err := Judge(d, a)
+		switch {
+		case err != nil:
+			return v, err
+		case one == ExplicitDeny:
+			return ExplicitDeny, nil
+		case one == Allowed:
+			v = Allowed
+		}
+	}
+	return v, nil
+}
+
 func (s Statement) applies(a Access) (bool, error) {
-	if len(s.NotAction) > 0 || len(s.NotResource) > 0 {
-		return false, Fail("NotImplemented", "the sandbox does not support NotAction and NotResource")
+	if len(s.NotAction) > 0 {
+		return false, Fail("NotImplemented", "the sandbox does not support NotAction")
 	}
 	action := slices.ContainsFunc(s.Action, func(p string) bool { return Wild(strings.ToLower(p), strings.ToLower(a.Action)) })
-	if !action || !slices.ContainsFunc(s.Resource, func(p string) bool { return Wild(p, a.Resource) }) {
+	if !action || !s.covers(a.Resource) {
 		return false, nil
 	}
 	for operator, keys := range s.Condition {
@@ -53,6 +70,15 @@ func (s Statement) applies(a Access) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// covers reports whether a statement is about a resource.
+func (s Statement) covers(resource string) bool {
+	matches := func(p string) bool { return Wild(p, resource) }
+	if len(s.NotResource) > 0 {
+		return !slices.ContainsFunc(s.NotResource, matches)
+	}
+	return slices.ContainsFunc(s.Resource, matches)
 }
 
 // holds evaluates the condition operators that flowbed uses.

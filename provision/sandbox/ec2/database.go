@@ -2,7 +2,8 @@
 // and instances.
 //
 // It reads instance profiles from iam. ssm asks it whether an instance runs
-// (Running) and which AMI a public parameter names (PublicImage).
+// (Running) and which AMI a public parameter names (PublicImage). machine runs what is
+// on the instances (Machines).
 package ec2
 
 import (
@@ -127,6 +128,8 @@ type instance struct {
 	Token            string    `json:"token"`
 	Fingerprint      string    `json:"fingerprint"` // of the launch request, to compare repeated client tokens
 	Tags             core.Tags `json:"tags"`
+	Console          string    `json:"console,omitempty"` // what was written to it last
+	ConsoleTime      time.Time `json:"console_time,omitzero"`
 }
 
 type metadata struct {

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"reflect"
+	"time"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
@@ -20,10 +21,20 @@ func inventory(r *core.Request, d *database) any {
 		"subnets": changed(d.Subnets, fresh.Subnets, func(s *subnet) { s.Used = 0 }), // EC2 does not reuse addresses, so Used only grows
 
 		"keys":       d.Keys,
-		"instances":  core.Without(d.Instances, func(i *instance) bool { return ended(i.ID) }),
+		"instances":  silent(core.Without(d.Instances, func(i *instance) bool { return ended(i.ID) })),
 		"volumes":    core.Without(d.Volumes, func(v *volume) bool { return v.Ends && ended(v.Instance) }),
 		"interfaces": core.Without(d.Interfaces, func(n *nic) bool { return n.Instance != "" && ended(n.Instance) }),
 	}
+}
+
+// silent returns instances without what they wrote to their consoles.
+func silent(all map[string]*instance) map[string]*instance {
+	for id, i := range all {
+		c := *i
+		c.Console, c.ConsoleTime = "", time.Time{}
+		all[id] = &c
+	}
+	return all
 }
 
 // changed returns the objects that differ from those of a fresh part, and nil for

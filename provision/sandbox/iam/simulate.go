@@ -76,18 +76,14 @@ func simulate(policies []string, a core.Access) (types.PolicyEvaluationDecisionT
 	if policies == nil {
 		decision = types.PolicyEvaluationDecisionTypeAllowed
 	}
-	for _, p := range policies {
-		v, err := core.Judge(p, a)
-		switch {
-		case err != nil:
-			return "", err
-		case v == core.ExplicitDeny:
-			return types.PolicyEvaluationDecisionTypeExplicitDeny, nil
-		case v == core.Allowed:
-			decision = types.PolicyEvaluationDecisionTypeAllowed
-		}
+	v, err := core.JudgeAll(policies, a)
+	switch v {
+	case core.ExplicitDeny:
+		decision = types.PolicyEvaluationDecisionTypeExplicitDeny
+	case core.Allowed:
+		decision = types.PolicyEvaluationDecisionTypeAllowed
 	}
-	return decision, nil
+	return decision, err
 }
 
 // getAccountSummary counts the kinds of objects that flowbed creates. The quotas are

@@ -1,0 +1,35 @@
+package core
+
+// passing holds what AsTimePasses registered.
+var passing []func(*Request)
+
+// AsTimePasses registers what happens in an account without a call, such as an
+// instance that boots. Step brings the account up to date. It runs before each look at
+// the account.
+//
+// What step does must follow from the account and the time alone: it is not saved until
+// the next write, and is computed again after loading.
+func AsTimePasses(step func(*Request)) { passing = append(passing, step) }
+
+func (a *Account) catchUp() {
+	for _, step := range passing {
+		step(a.request(""))
+	}
+}
+
+// Visit lets other services than AWS's use the account. They see its current state.
+// visit reports whether it has changed the account, which is then saved as after a
+// write.
+func (a *Account) Visit(visit func(*Request) (changed bool)) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.catchUp()
+	if !visit(a.request("")) {
+		return nil
+	}
+	a.dirty = true
+	if a.Keep == "" {
+		return nil
+	}
+	return a.save(a.Keep)
+}

@@ -1,0 +1,113 @@
+package ec2
+
+import (
+	"encoding/base64"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+// Machine is an instance as its operating system sees it.
+type Machine struct {
+	Region, ID string
+	State      string    // "running", "stopping", …
+	Since      time.Time // when the state began
+	UserData   string
+	Profile    string // the ARN of the instance profile; may be empty
+	Metadata   bool   // the metadata service answers
+	Address    string // in the VPC; may be empty
+}
+
+// Machines returns the instances of all regions that EC2 still shows.
+func Machines(call *core.Request) (list []Machine) {
+	all := part.All(call)
+	for _, region := range core.SortedKeys(all) {
+		r := &request{call.In(region)}
+		for _, i := range core.Sorted(all[region].Instances) {
+			if !r.forgotten(i) {
+				list = append(list, r.machine(i))
+			}
+		}
+	}
+	return list
+}
+
+func (r *request) machine(i *instance) Machine {
+	m := Machine{Region: r.Region, ID: i.ID, State: r.state(i), Since: i.Since, Profile: i.Profile, Metadata: i.Metadata.Endpoint == "enabled"}
+	if m.State != i.State {
+		m.Since = i.Since.Add(r.Account.BootTime)
+	}
+	raw, err := base64.StdEncoding.DecodeString(i.UserData)
+	if err == nil {
+		m.UserData = string(raw)
+	}
+	if n := r.interfaceOf(i); n != nil {
+		m.Address = n.PrivateIP
+	}
+	return m
+}
+
+// Reaches reports whether an instance in the call's region can connect to a port of a
+// host. A host that is not an address in the VPC is on the internet.
+func Reaches(call *core.Request, id, host string, port int) bool {
+	r := &request{call}
+	d := r.db()
+	i := d.Instances[id]
+	if i == nil {
+		return false
+	}
+	n := r.interfaceOf(i)
+	if n == nil || !d.letsOut(n, port) {
+		return false
+	}
+	if v := d.VPCs[i.VPC]; v != nil && within(v.CIDR, host) {
+		return true
+	}
+	gateway := d.gateway(i.VPC, i.Subnet)
+	return gateway != "" && (n.PublicIP != "" || !strings.HasPrefix(gateway, "igw-"))
+}
+
+func within(cidr, host string) bool {
+	p, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && p.Contains(a)
+}
+
+// letsOut reports whether a group of an interface lets TCP connections to a port out, to
+// any address.
+func (d *database) letsOut(n *nic, port int) bool {
+	for _, id := range n.Groups {
+		g := d.Groups[id]
+		if g == nil {
+			continue
+		}
+		for _, u := range g.Egress {
+			covered := u.Protocol == "-1" || u.Protocol == "tcp" && u.From <= int32(port) && int32(port) <= u.To
+			if covered && u.CIDR == "0.0.0.0/0" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// gateway returns the target of the subnet's default route. A subnet without a route
+// table of its own uses the VPC's main one.
+func (d *database) gateway(vpc, subnet string) (id string) {
+	for _, t := range core.Sorted(d.Routes) {
+		for _, s := range t.Subnets {
+			if s == subnet {
+				return t.Gateway
+			}
+		}
+		if t.VPC == vpc && t.Main {
+			id = t.Gateway
+		}
+	}
+	return id
+}

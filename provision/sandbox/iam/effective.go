@@ -1,0 +1,45 @@
+package iam
+
+import (
+	"strings"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+// awsDocuments has the documents of those AWS managed policies that matter to an
+// instance, by name. Of the others, the sandbox knows only that they exist.
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonSSMManagedInstanceCore.html
+var awsDocuments = map[string]string{
+	"AdministratorAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`,
+	"AmazonSSMManagedInstanceCore": `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":["ssm:DescribeAssociation","ssm:GetDeployablePatchSnapshotForInstance","ssm:GetDocument",
+			"ssm:DescribeDocument","ssm:GetManifest","ssm:GetParameter","ssm:GetParameters","ssm:ListAssociations",
+			"ssm:ListInstanceAssociations","ssm:PutInventory","ssm:PutComplianceItems","ssm:PutConfigurePackageResult",
+			"ssm:UpdateAssociationStatus","ssm:UpdateInstanceAssociationStatus","ssm:UpdateInstanceInformation"],"Resource":"*"},
+		{"Effect":"Allow","Action":["ssmmessages:CreateControlChannel","ssmmessages:CreateDataChannel",
+			"ssmmessages:OpenControlChannel","ssmmessages:OpenDataChannel"],"Resource":"*"},
+		{"Effect":"Allow","Action":["ec2messages:AcknowledgeMessage","ec2messages:DeleteMessage","ec2messages:FailMessage",
+			"ec2messages:GetEndpoint","ec2messages:GetMessages","ec2messages:SendReply"],"Resource":"*"}]}`,
+}
+
+// Session returns the identity that an instance gets from its profile. It reports false
+// if there is none: the profile does not exist or has no role.
+func Session(r *core.Request, profile, instance string) (core.Identity, bool) {
+	p := ProfileOf(r, profile)
+	if p == nil {
+		return core.Identity{}, false
+	}
+	role := RoleNamed(r, p.Role)
+	if role == nil {
+		return core.Identity{}, false
+	}
+	who := core.Identity{ARN: r.ARN("sts", "", "assumed-role/"+role.Name+"/"+instance), Policies: core.Sorted(role.Inline)}
+	for _, arn := range role.Attached {
+		if own := part.Of(r).Policies[arn]; own != nil {
+			who.Policies = append(who.Policies, own.Document)
+		} else if text := awsDocuments[arn[strings.LastIndex(arn, "/")+1:]]; text != "" {
+			who.Policies = append(who.Policies, text)
+		}
+	}
+	return who, true
+}
