@@ -150,6 +150,27 @@ func (v Version) Before() string {
 	return ""
 }
 
+// Released reports whether this program knows the version as a release. It knows those
+// with a worker; of Prefect 1's, it takes all supported versions for releases.
+func (v Version) Released() bool {
+	if v.Kind() == Agent1 {
+		return true
+	}
+	for line := range strings.Lines(releases) {
+		if version, _, _ := strings.Cut(line, " "); version == v.String() {
+			return true
+		}
+	}
+	return false
+}
+
+// Latest is the newest release that this program knows.
+func Latest() string {
+	lines := strings.Split(strings.TrimSpace(releases), "\n")
+	version, _, _ := strings.Cut(lines[len(lines)-1], " ")
+	return version
+}
+
 // Image is Prefect's image for flows of this version.
 //
 // Prefect also publishes images with prefect-aws, but not for every version. This

@@ -81,7 +81,7 @@ func TestSecretsAreNotSaved(t *testing.T) {
 	for _, c := range []struct {
 		known []string
 		want  string
-	}{{nil, sandboxssm.NotKept}, {[]string{"wrong", ""}, sandboxssm.NotKept}, {[]string{"wrong", secret}, secret}} {
+	}{{nil, "pnu_" + sandboxssm.NotKept}, {[]string{"wrong", ""}, "pnu_" + sandboxssm.NotKept}, {[]string{"wrong", secret}, secret}} {
 		b := try.Must(sandbox.Load(path))
 		b.Secrets = c.known
 		if have := getSecret(t, b); have != c.want {

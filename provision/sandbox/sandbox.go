@@ -12,12 +12,20 @@
 // permissions, so it is written from AWS's service authorization reference and
 // not derived from that list. The services build on core and import each other
 // where AWS's services depend on each other: ecs, ec2 and s3 import iam, and ssm
-// imports ec2 and iam.
+// imports ec2, iam and machine.
+//
+// Two folders are no services of AWS: machine runs what is on the instances, and
+// prefectapi is the Prefect that their agents report to.
 //
 // To add a service, write a file in a new folder and run go generate.
 package sandbox
 
-import "github.com/flowbed/flowbed/provision/sandbox/core"
+import (
+	"net/http"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/provision/sandbox/prefectapi"
+)
 
 //go:generate go run ./genservices
 
@@ -36,6 +44,12 @@ type Fault = core.Fault
 // New returns an account in the state of a new AWS account: each region has its
 // default VPC.
 func New() *Account { return core.New() }
+
+// Prefect returns the network between the account and Prefect's APIs. Every URL has an
+// API, except those whose host ends in .invalid. Prefect Cloud accepts the keys that start
+// with pnu_ or pnb_, and any other API accepts every key and every user; none accepts a
+// secret with the word "wrong" in it.
+func Prefect(a *Account) http.RoundTripper { return prefectapi.Transport(a) }
 
 // Load reads an account that Account.Save wrote. If there is no file, it returns a
 // new account.

@@ -8,6 +8,8 @@ import (
 	_ "github.com/flowbed/flowbed/provision/sandbox/ecs"
 	_ "github.com/flowbed/flowbed/provision/sandbox/iam"
 	_ "github.com/flowbed/flowbed/provision/sandbox/logs"
+	_ "github.com/flowbed/flowbed/provision/sandbox/machine"
+	_ "github.com/flowbed/flowbed/provision/sandbox/prefectapi"
 	_ "github.com/flowbed/flowbed/provision/sandbox/s3"
 	_ "github.com/flowbed/flowbed/provision/sandbox/ssm"
 	_ "github.com/flowbed/flowbed/provision/sandbox/sts"

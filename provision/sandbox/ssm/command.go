@@ -13,6 +13,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 	"github.com/flowbed/flowbed/provision/sandbox/ec2"
 	"github.com/flowbed/flowbed/provision/sandbox/iam"
+	"github.com/flowbed/flowbed/provision/sandbox/machine"
 )
 
 func init() {
@@ -36,10 +37,10 @@ var commands = new(core.Memory[map[string]*command]) // by id
 const maxOutput = 24000 // characters
 
 // managed reports whether an instance accepts commands: it runs, and its SSM agent
-// has the permissions to register.
+// reaches Systems Manager and has the permissions to register.
 func (r *request) managed(id string) bool {
-	arn, running := ec2.Running(r.Request, id)
-	if r.Account.Shell == nil || !running {
+	arn, _ := ec2.Running(r.Request, id)
+	if !machine.Runs(r.Request, id) {
 		return false
 	}
 	profile := iam.ProfileOf(r.Request, arn)
@@ -69,7 +70,11 @@ func sendCommand(r *request, in *ssm.SendCommandInput) (*ssm.SendCommandOutput, 
 	}
 	number := r.Next()
 	c := &command{instance: id, sent: r.Now}
-	c.output, c.code = r.Account.Shell(id, strings.Join(script, "\n"))
+	shell := r.Account.Shell
+	if shell == nil {
+		shell = func(id, script string) (string, int) { return machine.Shell(r.Request, id, script) }
+	}
+	c.output, c.code = shell(id, strings.Join(script, "\n"))
 	name := fmt.Sprintf("00000000-0000-4000-8000-%012x", number)
 	sent := commands.Of(r.Request)
 	if *sent == nil {

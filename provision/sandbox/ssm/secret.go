@@ -1,18 +1,35 @@
 package ssm
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
 	"strconv"
+	"strings"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// NotKept is the value of a SecureString if the sandbox has only its fingerprint and
-// no value in Account.Secrets matches it.
+// NotKept is the value of a SecureString if the sandbox has only its fingerprint and no
+// value in Account.Secrets matches it. Before it stands what the sandbox's Prefect looks
+// at: a later run must find a wrong key as wrong as it was.
 const NotKept = "(not kept by the sandbox)"
+
+// standIn returns what the account's file has in place of a secret.
+func standIn(secret string) string {
+	kind := ""
+	for _, prefix := range []string{"pnu_", "pnb_"} { // the keys of Prefect Cloud
+		if strings.HasPrefix(secret, prefix) {
+			kind = prefix
+		}
+	}
+	if strings.Contains(secret, "wrong") {
+		kind += "wrong"
+	}
+	return kind + NotKept
+}
 
 // secretPrint is a fingerprint: it recognizes a secret without revealing it. It is
 // slow to compute, so nobody can easily guess a short secret from the file.
@@ -69,7 +86,7 @@ func (r *request) secret(p *parameter) string {
 			return s
 		}
 	}
-	return NotKept
+	return cmp.Or(p.StandIn, NotKept)
 }
 
 func init() { core.BeforeSaving(fingerprints) }
@@ -83,7 +100,9 @@ func fingerprints(call *core.Request) error {
 				continue
 			}
 			var err error
-			if p.Fingerprint, err = newFingerprint(r.secret(p)); err != nil {
+			secret := r.secret(p)
+			p.StandIn = standIn(secret)
+			if p.Fingerprint, err = newFingerprint(secret); err != nil {
 				return err
 			}
 		}

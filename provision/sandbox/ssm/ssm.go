@@ -1,8 +1,8 @@
 // Package ssm is the sandbox's Systems Manager: parameters, and commands to
 // instances.
 //
-// It asks ec2 for images and for running instances, and iam whether an instance may
-// register.
+// It asks ec2 for images, iam whether an instance may register, and machine to run a
+// command.
 package ssm
 
 import (
@@ -45,6 +45,7 @@ type parameter struct {
 	Modified    time.Time    `json:"modified"`
 	Tags        core.Tags    `json:"tags,omitempty"`
 	Fingerprint *secretPrint `json:"fingerprint,omitempty"` // of a SecureString's value
+	StandIn     string       `json:"stand_in,omitempty"`    // see standIn; saved with the fingerprint
 
 	Past []parameterVersion `json:"past,omitempty"` // for a String: all versions, oldest first
 }
@@ -161,7 +162,7 @@ func (p *parameter) checkPutOn(in *ssm.PutParameterInput) error {
 func (r *request) setParameter(p *parameter, in *ssm.PutParameterInput) {
 	p.Version, p.Modified = p.Version+1, r.Now.UTC()
 	p.Description = cmp.Or(aws.ToString(in.Description), p.Description)
-	p.Value, p.Fingerprint = aws.ToString(in.Value), nil
+	p.Value, p.Fingerprint, p.StandIn = aws.ToString(in.Value), nil, ""
 	if p.secure() {
 		p.Key, p.Value = cmp.Or(aws.ToString(in.KeyId), "alias/aws/ssm"), ""
 		r.secrets()[secretKey(r.Region, p)] = aws.ToString(in.Value)

@@ -1,0 +1,165 @@
+// Package machine is what runs on the sandbox's instances: flowbed's user data, which
+// installs an agent, and the agent itself.
+//
+// It reads the same user data that EC2 would get, and does what a machine would do with
+// it: it reads the API's secret as the instance's role, calls Prefect's API, and writes
+// to the console. It asks ec2 for the instances and their network, iam for their role,
+// and prefectapi as an agent would. Other user data it ignores.
+package machine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/provision/sandbox/ec2"
+)
+
+// part holds the computers of a region by the ids of their instances. They are not
+// objects of the account, so the inventory omits them.
+var part = core.Regional("machines",
+	func(string) *map[string]*computer { return new(map[string]*computer) },
+	func(*core.Request, *map[string]*computer) any { return nil })
+
+// computer is the state of an instance's software.
+type computer struct {
+	Booted    time.Time `json:"booted,omitzero"` // when the current boot began; zero if it is off
+	Phase     phase     `json:"phase"`
+	Due       time.Time `json:"due,omitzero"`     // when its next step is due
+	Installed bool      `json:"installed"`        // the setup has ended
+	Started   time.Time `json:"started,omitzero"` // when the agent started
+	Online    bool      `json:"online"`           // the agent has reported to Prefect since then
+	Tries     int       `json:"tries"`            // how often the current phase has failed
+	Journal   []entry   `json:"journal,omitempty"`
+}
+
+// phase is what a computer does.
+type phase string
+
+const (
+	off        phase = "off"
+	installing phase = "installing"
+	starting   phase = "starting" // systemd starts the agent when it is due
+	running    phase = "running"  // the agent runs, and calls Prefect when it is due
+)
+
+func init() { core.AsTimePasses(catchUp) }
+
+// catchUp lets all computers do what is due.
+func catchUp(r *core.Request) {
+	for _, m := range ec2.Machines(r) {
+		s, err := understood(r, m.UserData)
+		if s == nil && err == nil {
+			continue
+		}
+		h := host{Request: r.In(m.Region), machine: m, script: s}
+		h.computer = h.find()
+		switch {
+		case m.State == "terminated":
+			delete(*part.In(h.Request), m.ID)
+		case m.State == "pending":
+		case m.State != "running":
+			h.Phase, h.Booted, h.Due = off, time.Time{}, time.Time{}
+		case err != nil:
+			h.puzzled(err)
+		default:
+			h.run()
+		}
+	}
+}
+
+// scripts holds the scripts that were parsed, by their text.
+var scripts = new(core.Memory[map[string]parsed])
+
+type parsed struct {
+	*script
+	err error
+}
+
+func understood(r *core.Request, text string) (*script, error) {
+	known := scripts.Of(r)
+	if *known == nil {
+		*known = map[string]parsed{}
+	}
+	p, ok := (*known)[text]
+	if !ok {
+		p.script, p.err = parse(text)
+		(*known)[text] = p
+	}
+	return p.script, p.err
+}
+
+// host is a running instance with its software.
+type host struct {
+	*core.Request
+	machine ec2.Machine
+	*computer
+	*script
+}
+
+// find returns the computer of the instance, which is new at its first boot.
+func (h host) find() *computer {
+	all := part.In(h.Request)
+	if *all == nil {
+		*all = map[string]*computer{}
+	}
+	if (*all)[h.machine.ID] == nil {
+		(*all)[h.machine.ID] = &computer{Phase: off}
+	}
+	return (*all)[h.machine.ID]
+}
+
+// name is the agent's name in Prefect.
+func (h host) name() string { return h.Env + "-" + h.machine.ID }
+
+// say writes a marked line to the console.
+func (h host) say(at time.Time, format string, args ...any) {
+	ec2.Print(h.Request, h.machine.ID, at, "FLOWBED: "+fmt.Sprintf(format, args...)+"\n")
+}
+
+// past limits how far back a computer repeats what it does again and again, such as a
+// heartbeat.
+const past = 10 * time.Minute
+
+// run does everything that is due.
+func (h host) run() {
+	if !h.Booted.Equal(h.machine.Since) {
+		h.boot()
+	}
+	repeats := h.Phase == running && h.Online || h.Tries > 0
+	if late := h.Now.Sub(h.Due) - past; repeats && late > 0 {
+		h.Due = h.Due.Add(late.Truncate(time.Minute)) // a whole number of all intervals
+	}
+	for !h.Due.After(h.Now) {
+		h.step(h.Due)
+	}
+}
+
+// puzzled says once that the sandbox does not understand the user data.
+func (h host) puzzled(err error) {
+	if h.Tries == 0 {
+		h.Tries++
+		h.say(h.machine.Since, "FAILED: the sandbox: %v", err)
+	}
+}
+
+func (h host) boot() {
+	h.Booted, h.Tries = h.machine.Since, 0
+	if h.Installed {
+		h.Phase, h.Due = starting, h.machine.Since
+		return
+	}
+	h.begin(h.machine.Since)
+}
+
+// step does what is due at a time, and sets when the next step is due.
+func (h host) step(at time.Time) {
+	switch h.Phase {
+	case installing:
+		h.install(at)
+	case starting:
+		h.start(at)
+	default:
+		h.report(at)
+	}
+}

@@ -1,0 +1,99 @@
+package machine
+
+import (
+	"strings"
+	"time"
+
+	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/sandbox/ec2"
+)
+
+// setupPause is how long after a failure the setup runs again.
+const setupPause = 2 * time.Minute
+
+// begin begins the setup.
+func (h host) begin(at time.Time) {
+	h.Phase, h.Due = installing, at.Add(h.Account.SetupTime)
+	if h.TTL > 0 {
+		h.say(at, "step: deadline")
+		h.say(at, "ends itself at %s", h.machine.Since.Add(h.TTL).UTC().Format(time.RFC3339))
+	}
+	h.say(at, "step: swap")
+}
+
+// failure is why a step of the setup fails.
+type failure struct {
+	reason string
+	lines  []string // that the step writes before
+	log    []string // the end of the setup's log
+}
+
+// install ends the setup.
+func (h host) install(at time.Time) {
+	for _, step := range []string{"name", "python", "prefect"} {
+		h.say(at, "step: %s", step)
+		if f := h.wrong(step); f != nil {
+			h.failed(at, step, *f)
+			return
+		}
+	}
+	h.say(at, "step: files")
+	h.say(at, "step: start")
+	h.say(at, "done: %s starts", h.name())
+	h.Installed, h.Tries, h.Phase, h.Due = true, 0, starting, at
+}
+
+func (h host) failed(at time.Time, step string, f failure) {
+	for _, line := range f.lines {
+		h.say(at, "%s", line)
+	}
+	h.say(at, "FAILED: %s: %s", step, f.reason)
+	for _, line := range f.log {
+		h.say(at, "| %s", line)
+	}
+	h.say(at, "again in 2 minutes")
+	h.Tries++
+	h.Due = at.Add(setupPause + h.Account.SetupTime)
+}
+
+// wrong returns why a step fails, or nil.
+func (h host) wrong(step string) *failure {
+	switch {
+	case h.Account.SetupFails == step:
+		return &failure{reason: "exit status 1"}
+	case step == "name" && !h.machine.Metadata:
+		return &failure{reason: "exit status 22", log: []string{"curl: (22) The requested URL returned error: 403"}}
+	case step == "python" && !ec2.Reaches(h.Request, h.machine.ID, "cdn.amazonlinux.com", 443):
+		return &failure{
+			reason: "dnf failed 5 times", lines: tried(step, "dnf"),
+			log: []string{"Error: Failed to download metadata for repo 'amazonlinux': Cannot download repomd.xml: Curl error (28): Timeout was reached"},
+		}
+	case step == "prefect":
+		return h.unreleased()
+	}
+	return nil
+}
+
+// unreleased returns why pip cannot install the version of Prefect, or nil. The sandbox
+// knows only the releases that flowbed knows.
+func (h host) unreleased() *failure {
+	v, err := prefect.ParseVersion(h.Prefect)
+	if err == nil && v.Released() {
+		return nil
+	}
+	return &failure{
+		reason: "python failed 5 times", lines: append([]string{"again: prefect: with the newest packages"}, tried("prefect", "python")...),
+		log: []string{
+			"ERROR: Could not find a version that satisfies the requirement prefect[aws]==" + h.Prefect + " (the newest that the sandbox knows is " + prefect.Latest() + ")",
+			"ERROR: No matching distribution found for prefect[aws]==" + h.Prefect,
+		},
+	}
+}
+
+// tried returns the lines of a program that the setup runs up to five times.
+func tried(step, program string) (lines []string) {
+	for _, n := range strings.Fields("1 2 3 4") {
+		lines = append(lines, "again: "+step+": "+program+" failed "+n+" of 5 times")
+	}
+	return lines
+}
