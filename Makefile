@@ -54,7 +54,7 @@ build: ## build bin/flowbed
 	go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/flowbed ./cmd/flowbed
 
 .PHONY: demo
-demo: build ## plan, build, check and remove an environment in the embedded sandbox, without AWS
+demo: build ## build, check and remove an environment in the embedded sandbox, without AWS
 	@docs/demo/run bin/flowbed
 
 .PHONY: check

@@ -107,9 +107,6 @@ continue, because each is an ECS task of its own.`,
 // openAgent finds the agent's instance. Like down, it needs only names from the file.
 func (a *app) openAgent(c *cobra.Command) (*session, resource.InstanceState, error) {
 	none := resource.InstanceState{}
-	if a.sandbox {
-		return nil, none, usage(errors.New("the sandbox does not run the instance, so there is no agent"))
-	}
 	s, err := a.open(c.Context(), stack.Options{Destroy: true, NoPrefect: true})
 	if err != nil {
 		return nil, none, err

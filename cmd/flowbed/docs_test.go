@@ -173,9 +173,9 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 		t.Fatalf("%v:\n%s", err, out)
 	}
 	have := sessions(string(out))
-	_, text, _ := strings.Cut(readPage(t, "../../README.md"), "```\n$ flowbed plan\n")
+	_, text, _ := strings.Cut(readPage(t, "../../README.md"), "```\n$ flowbed up -y\n")
 	text, _, _ = strings.Cut(text, "\n```\n")
-	want := sessions("$ flowbed plan\n" + text)
+	want := sessions("$ flowbed up -y\n" + text)
 	if len(want) != 5 || len(have) != len(want) {
 		t.Fatalf("the demo has %d commands, README.md shows %d", len(have), len(want))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision/doctor"
 	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/view"
 )
@@ -77,6 +78,9 @@ func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Heade
 	if err := a.warn(f); err != nil {
 		return nil, h, err
 	}
-	d := &doctor.Doctor{Config: cfg, ID: id, Caller: caller, Env: env, NoPrefect: a.sandbox}
+	d := &doctor.Doctor{Config: cfg, ID: id, Caller: caller, Env: env}
+	if a.sandbox {
+		d.Transport = sandbox.Prefect(a.account)
+	}
 	return append(found, d.Look(ctx)...), h, ctx.Err()
 }

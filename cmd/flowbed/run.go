@@ -331,11 +331,8 @@ func (r *run) cause(err error) error {
 	return err
 }
 
-// nextSteps tells what the sandbox lacks, and what the user can do next.
+// nextSteps tells what the user can do next.
 func (r *run) nextSteps() {
-	if r.a.sandbox && r.s.env.Agent != nil {
-		r.a.say("The sandbox does not run the instance and has no Prefect API, so there is no work pool and no worker.")
-	}
 	if r.lines == nil {
 		next := "`flowbed outputs` shows names, ARNs and commands"
 		if r.s.env.Prefect != nil && r.s.env.Agent == nil {

@@ -113,6 +113,8 @@ var changing = []struct {
 }{
 	{regexp.MustCompile(`\b\d+\.\ds\b`), "N.Ns"},
 	{regexp.MustCompile(`\b(sg|i)-0[0-9a-f]{16}\b`), "$1-N"},
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000\b`), "TIME"},
+	{regexp.MustCompile(`\b(prefect|fetch-secret)\[\d+\]`), "$1[N]"},
 	{regexp.MustCompile(`(user data +)[0-9a-f]{16}\b`), "${1}N"},
 }
 

@@ -209,9 +209,13 @@ func TestSentinel(t *testing.T) {
 	}
 }
 
-// prepare writes the file, and what is wrong beside it.
+// prepare writes the file, and what is wrong beside it. The sandbox's instance cannot
+// reach an API on this machine.
 func (s situation) prepare(t *testing.T, dir, api string) {
 	t.Helper()
+	if slices.Contains(s.env, "FLOWBED_SANDBOX=1") {
+		api = "https://prefect.example.com"
+	}
 	if err := os.WriteFile(filepath.Join(dir, "config.hcl"), fmt.Appendf(nil, s.file, api), 0o600); err != nil {
 		t.Fatal(err)
 	}

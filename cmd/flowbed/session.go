@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -122,7 +123,7 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 		return nil, err
 	}
 	if a.sandbox {
-		o.Address, o.NoPrefect = sandboxAddress, true
+		o.Address, o.Transport = sandboxAddress, sandbox.Prefect(a.account)
 	}
 	clients := stack.NewClients(cfg)
 	built, err := stack.Build(env, id, clients, o)
@@ -140,6 +141,10 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 // sandboxAddress replaces the caller's public address in the sandbox. It is from the
 // range that RFC 5737 reserves for documentation.
 var sandboxAddress = netip.MustParsePrefix("203.0.113.7/32")
+
+// sandboxSetup is how long an instance of the sandbox takes to install its agent. Real ones
+// take minutes.
+const sandboxSetup = 2 * time.Second
 
 // configuration is the configuration of AWS or of the sandbox. The function saves the
 // sandbox.
@@ -159,7 +164,7 @@ func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func
 	if err != nil {
 		return aws.Config{}, nil, err
 	}
-	account.Secrets, account.Keep = f.Secrets(), path
+	account.Secrets, account.Keep, account.SetupTime = f.Secrets(), path, sandboxSetup
 	a.account = account
 	cfg := account.Config(region)
 	cfg.APIOptions = append(cfg.APIOptions, a.trace()...)

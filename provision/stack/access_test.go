@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/stack"
@@ -34,9 +36,25 @@ func TestShell(t *testing.T) {
 		if err != nil || agent.ID == "" {
 			t.Fatalf("have %v, %v", agent.ID, err)
 		}
-		if _, err := s.Shell(agent).Run(t.Context(), "true"); !errors.Is(err, resource.ErrUnmanaged) {
-			t.Errorf("without an agent of Systems Manager: %v", err)
+		manage := func(change func(*iam.Client, *string, *string) error) {
+			t.Helper()
+			role, policy := "flowbed-dev-agent", "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+			if err := change(iam.NewFromConfig(account.Config(region)), &role, &policy); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(account.Lag)
 		}
+		manage(func(api *iam.Client, role, policy *string) error {
+			_, err := api.DetachRolePolicy(t.Context(), &iam.DetachRolePolicyInput{RoleName: role, PolicyArn: policy})
+			return err
+		})
+		if _, err := s.Shell(agent).Run(t.Context(), "true"); !errors.Is(err, resource.ErrUnmanaged) {
+			t.Errorf("without the permissions of Systems Manager: %v", err)
+		}
+		manage(func(api *iam.Client, role, policy *string) error {
+			_, err := api.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: role, PolicyArn: policy})
+			return err
+		})
 		account.Shell = func(instance, script string) (string, int) {
 			if instance != agent.ID {
 				t.Errorf("have %s, want %s", instance, agent.ID)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -46,8 +47,10 @@ func TestLife(t *testing.T) {
 			text := "environment \"dev\" {\n" + c.text + "\n}"
 			synctest.Test(t, func(t *testing.T) {
 				account := sandbox.New()
+				account.BootTime, account.SetupTime = 10*time.Second, 40*time.Second
+				up, down := stack.Options{Transport: sandbox.Prefect(account)}, stack.Options{Transport: sandbox.Prefect(account), Destroy: true}
 				before := account.Inventory()
-				s := build(t, account, text, stack.Options{NoPrefect: true})
+				s := build(t, account, text, up)
 				if err := s.Graph.Up(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -55,12 +58,12 @@ func TestLife(t *testing.T) {
 				if u := userData(t, account); u != "" {
 					golden(t, c.name+".sh", u)
 				}
-				p, err := build(t, account, text, stack.Options{NoPrefect: true}).Graph.Plan(t.Context())
+				p, err := build(t, account, text, up).Graph.Plan(t.Context())
 				if err != nil || p.Err() != nil || !p.Empty() {
 					t.Errorf("the second plan: %v, %v, %+v", err, p.Err(), p.Actions)
 				}
 				ordered(t, account.Writes())
-				left, err := build(t, account, text, stack.Options{NoPrefect: true, Destroy: true}).Graph.Down(t.Context())
+				left, err := build(t, account, text, down).Graph.Down(t.Context())
 				if err != nil || !left.Empty() {
 					t.Errorf("down: %v, left %+v", err, left.Actions)
 				}

@@ -56,14 +56,16 @@ var mayImport = map[string][]string{
 	"test/e2e/venv":          {},
 	"test/faultmatrix":       {},
 	"test/lifecycle":         {"provision", "provision/awserr", "provision/resource"},
-	"test/prefecttest":       {},
+	"test/prefecttest":       {sandbox + "/prefectapi"},
 	"test/rooms":             {},
 	"test/try":               {sandbox, sandbox + "/core"},
 }
 
 // asks says which other services a sandbox service may import, as AWS's services
 // depend on each other.
-var asks = map[string][]string{"ec2": {"iam"}, "ecs": {"iam"}, "s3": {"iam"}, "ssm": {"ec2", "iam"}}
+var asks = map[string][]string{
+	"ec2": {"iam"}, "ecs": {"iam"}, "s3": {"iam"}, "ssm": {"ec2", "iam", "machine"}, "machine": {"ec2", "iam", "prefectapi"},
+}
 
 // sandboxRooms returns what the rooms of the sandbox may import. The services build
 // on core, and only the sandbox itself imports all of them. None of them imports
@@ -80,6 +82,8 @@ func sandboxRooms(all map[string]*room) map[string][]string {
 			may[name] = append(may[name], sandbox+"/"+other)
 		}
 	}
+	// An instance installs Prefect, and needs to know the releases.
+	may[sandbox+"/machine"] = append(may[sandbox+"/machine"], "provision/prefect")
 	for name := range may {
 		if name != sandbox+"/genservices" {
 			may[sandbox] = append(may[sandbox], name)
