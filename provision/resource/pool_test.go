@@ -25,6 +25,7 @@ type flows struct {
 	config       prefect.Config
 	id           resource.Identity
 	limit        *int
+	queues       []string
 	defaults     prefect.Defaults
 	agent        resource.InstanceState
 	destroy      bool
@@ -48,7 +49,7 @@ func newFlows() *flows {
 func (f *flows) pool(t *testing.T) resource.Pool {
 	t.Helper()
 	p := resource.Pool{
-		ID: f.id, Name: poolName, Limit: f.limit, Destroy: f.destroy,
+		ID: f.id, Name: poolName, Limit: f.limit, Queues: f.queues, Destroy: f.destroy,
 		Want: func() prefect.Defaults { return f.defaults },
 	}
 	if !f.unknownState {

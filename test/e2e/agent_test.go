@@ -25,7 +25,13 @@ environment "dev" {
     api_url     = %q
     auth_string = %q
   }
-  agent {}
+  flows {
+    memory                = 4096
+    ephemeral_storage_gib = 30
+    cpu_architecture      = "ARM64"
+    env                   = { TEAM = "data" }
+  }
+  agent { work_queues = ["etl"] }
 }
 `, prefectVersion(t), s.API, s.Auth)
 }

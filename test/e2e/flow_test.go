@@ -18,9 +18,18 @@ type definition struct {
 	Family        string `json:"family"`
 	ExecutionRole string `json:"executionRoleArn"`
 	NetworkMode   string `json:"networkMode"`
+	Memory        string `json:"memory"`
+	Disk          struct {
+		GiB int `json:"sizeInGiB"`
+	} `json:"ephemeralStorage"`
+	Platform struct {
+		Architecture string `json:"cpuArchitecture"`
+		System       string `json:"operatingSystemFamily"`
+	} `json:"runtimePlatform"`
 	Containers    []struct {
 		Image   string              `json:"image"`
 		Secrets []map[string]string `json:"secrets"`
+		Env     []map[string]string `json:"environment"`
 		Log     struct {
 			Driver  string            `json:"logDriver"`
 			Options map[string]string `json:"options"`
@@ -56,7 +65,7 @@ func (w *worker) flow() string {
 	}
 	w.call("POST", "/flows/", map[string]any{"name": "hello"}, &flow)
 	w.call("POST", "/deployments/", map[string]any{
-		"name": "hello", "flow_id": flow.ID, "work_pool_name": pool, "entrypoint": "hello.py:hello", "path": "/flows",
+		"name": "hello", "flow_id": flow.ID, "work_pool_name": pool, "work_queue_name": "etl", "entrypoint": "hello.py:hello", "path": "/flows",
 	}, &deployment)
 	w.call("POST", "/deployments/"+deployment.ID+"/create_flow_run", map[string]any{"state": map[string]any{"type": "SCHEDULED"}}, nil)
 
@@ -90,15 +99,26 @@ func (w *worker) wantDefinition(c moto.Call, deployment string) {
 	}
 	one := d.Containers[0]
 	have := []string{d.Family, d.ExecutionRole, d.NetworkMode, one.Image, fmt.Sprint(one.Secrets), one.Log.Driver,
-		one.Log.Options["awslogs-group"], one.Log.Options["awslogs-region"], one.Log.Options["awslogs-create-group"]}
+		one.Log.Options["awslogs-group"], one.Log.Options["awslogs-region"], one.Log.Options["awslogs-create-group"],
+		d.Memory, fmt.Sprint(d.Disk.GiB), d.Platform.Architecture, d.Platform.System, fmt.Sprint(envNamed(one.Env, "TEAM"))}
 	account := w.front.Account
 	want := []string{"prefect_" + pool + "_" + deployment, "arn:aws:iam::" + account + ":role/ecsTaskExecutionRole", "awsvpc",
 		"prefecthq/prefect:" + prefectVersion(w.T).String() + "-python3.12",
 		"[map[name:PREFECT_API_AUTH_STRING valueFrom:arn:aws:ssm:us-east-1:" + account + ":parameter" + secretParameter + "]]", "awslogs",
-		"/flowbed/dev", "us-east-1", "false"}
+		"/flowbed/dev", "us-east-1", "false", "4096", "30", "ARM64", "LINUX", "[data]"}
 	if diff := cmp.Diff(want, have); diff != "" {
 		w.Errorf("the task definition (-want +have):\n%s\n%s", diff, c.Body)
 	}
+}
+
+// envNamed returns the values of a variable of a container's environment.
+func envNamed(env []map[string]string, name string) (values []string) {
+	for _, e := range env {
+		if e["name"] == name {
+			values = append(values, e["value"])
+		}
+	}
+	return values
 }
 
 func (w *worker) wantTask(c moto.Call) {

@@ -127,7 +127,7 @@ func (w *worker) drift() {
 	for _, name := range []string{"cpu", "image", "env", "their_variable"} {
 		have = append(have, properties[name].(map[string]any)["default"])
 	}
-	want := []any{groups, "kept", 512.0, "team/flows:1", map[string]any{"EXTRA_PIP_PACKAGES": "pandas"}, "kept"}
+	want := []any{groups, "kept", 512.0, "team/flows:1", map[string]any{"EXTRA_PIP_PACKAGES": "pandas", "TEAM": "data"}, "kept"}
 	if diff := cmp.Diff(want, have); diff != "" {
 		w.Errorf("the template after up (-want +have):\n%s", diff)
 	}

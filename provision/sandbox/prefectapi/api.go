@@ -24,6 +24,7 @@ import (
 type API struct {
 	Pools       map[string]map[string]any `json:"pools,omitempty"`   // by name
 	Workers     map[string][]*Worker      `json:"workers,omitempty"` // by pool, the oldest first
+	Queues      map[string][]string       `json:"queues,omitempty"`  // by pool, without the default one
 	Deployments map[string]int            `json:"deployments,omitempty"`
 	Agents      []*Agent                  `json:"agents,omitempty"` // of Prefect 1
 }
@@ -136,6 +137,8 @@ func (a *API) pools(c Call, path []string, body map[string]any) Answer {
 		return refused(http.StatusNotFound, `Work pool "`+path[0]+`" not found.`)
 	case len(path) == 1:
 		return a.pool(c, path[0], body)
+	case path[1] == "queues":
+		return a.queues(c, path[0], path[2:], body)
 	case len(path) == 3 && path[1] == "workers":
 		return a.worker(c, path[0], path[2], body)
 	}
@@ -176,6 +179,7 @@ func (a *API) pool(c Call, name string, body map[string]any) Answer {
 	case http.MethodDelete:
 		delete(a.Pools, name)
 		delete(a.Workers, name)
+		delete(a.Queues, name)
 		return done()
 	}
 	return refused(http.StatusMethodNotAllowed, "Method Not Allowed")
@@ -227,20 +231,13 @@ func (a *API) worker(c Call, pool, name string, body map[string]any) Answer {
 
 // filter lists workers. It knows no filter, because flowbed sends none.
 func (a *API) filter(c Call, pool string, body map[string]any) Answer {
-	rows := a.Workers[pool]
-	offset, _ := body["offset"].(float64)
-	limit, ok := body["limit"].(float64)
-	if !ok {
-		limit = 200
-	}
-	from := min(int(offset), len(rows))
-	list := []map[string]any{}
-	for _, w := range rows[from:min(from+int(limit), len(rows))] {
-		list = append(list, map[string]any{
+	var rows []map[string]any
+	for _, w := range a.Workers[pool] {
+		rows = append(rows, map[string]any{
 			"name": w.Name, "status": w.status(c.Now), "last_heartbeat_time": w.Heartbeat.UTC().Format(time.RFC3339Nano),
 		})
 	}
-	return Answer{Status: http.StatusOK, Body: list}
+	return Answer{Status: http.StatusOK, Body: page(body, rows)}
 }
 
 // Beat adds a worker to a pool, or replaces its record.
