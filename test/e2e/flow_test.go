@@ -26,7 +26,7 @@ type definition struct {
 		Architecture string `json:"cpuArchitecture"`
 		System       string `json:"operatingSystemFamily"`
 	} `json:"runtimePlatform"`
-	Containers    []struct {
+	Containers []struct {
 		Image   string              `json:"image"`
 		Secrets []map[string]string `json:"secrets"`
 		Env     []map[string]string `json:"environment"`
