@@ -96,6 +96,9 @@ func (p Pool) Changes(have PoolState) (c []provision.Change) {
 	}
 	d := p.Want()
 	entries, repair := p.entries(d, have.Template), p.repair(d)
+	if have.Name == "" { // the mark of a new pool is like the owner's tags of a new object
+		entries = entries[1:]
+	}
 	values := valueChanges(have.Template, entries, repair)
 	for _, name := range prefect.Missing(have.Template, d.Base(), entries) {
 		if hasField(values, name) {
