@@ -52,20 +52,26 @@ not call AWS.`,
 	return c
 }
 
-func (a *app) policy(ctx context.Context, v permissions.Verb, data force) error {
-	f, err := a.load(v == permissions.Down)
+// inPlace reads the file, and returns the environment in its account and region.
+func (a *app) inPlace(ctx context.Context, destroy bool) (*spec.Environment, resource.Identity, error) {
+	f, err := a.load(destroy)
 	if err != nil {
-		return err
+		return nil, resource.Identity{}, err
 	}
 	id, err := a.place(ctx, f)
 	if err != nil {
-		return err
+		return nil, id, err
 	}
 	env, err := f.Environment(spec.Place{Account: id.Account, Region: id.Region})
 	if err != nil {
-		return err
+		return nil, id, err
 	}
-	if err := a.warn(f); err != nil {
+	return env, id, a.warn(f)
+}
+
+func (a *app) policy(ctx context.Context, v permissions.Verb, data force) error {
+	env, id, err := a.inPlace(ctx, v == permissions.Down)
+	if err != nil {
 		return err
 	}
 	needs, err := stack.Permissions(v, env, id, data.options(stack.Options{}))
@@ -83,15 +89,7 @@ func (a *app) policy(ctx context.Context, v permissions.Verb, data force) error 
 
 // workerPolicy prints the policy for a worker elsewhere. Like down, it needs no secrets.
 func (a *app) workerPolicy(ctx context.Context) error {
-	f, err := a.load(true)
-	if err != nil {
-		return err
-	}
-	id, err := a.place(ctx, f)
-	if err != nil {
-		return err
-	}
-	env, err := f.Environment(spec.Place{Account: id.Account, Region: id.Region})
+	env, id, err := a.inPlace(ctx, true)
 	if err != nil {
 		return err
 	}
