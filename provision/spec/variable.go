@@ -26,8 +26,7 @@ type variable struct {
 
 func (f *File) variableNames() []string { return slices.Sorted(maps.Keys(f.vars)) }
 
-// variable reads a variable block.
-// fromFile is its value in a --var-file, or nil.
+// variable reads a variable block. fromFile is its value in a --var-file, or nil.
 func (d *decoder) variable(b *hclsyntax.Block, fromFile *fileValue) {
 	name, before := b.Labels[0], len(d.diags)
 	v := &variable{value: cty.DynamicVal, block: b}
@@ -44,7 +43,7 @@ func (d *decoder) variable(b *hclsyntax.Block, fromFile *fileValue) {
 	// delete the key of an environment that has one.
 	if text, ok := d.file.outside(name); ok && (text != "" || !v.sensitive) {
 		d.fromOutside(v, text, fallback)
-	} else if fromFile != nil && !(v.sensitive && fromFile.empty()) {
+	} else if fromFile != nil && (!v.sensitive || !fromFile.empty()) {
 		d.fromFile(v, fromFile, fallback)
 	} else if fallback != cty.NilVal && fallback.IsKnown() {
 		v.value, v.set = fallback, true
