@@ -29,7 +29,6 @@ type definition struct {
 	Containers []struct {
 		Image   string              `json:"image"`
 		Secrets []map[string]string `json:"secrets"`
-		Env     []map[string]string `json:"environment"`
 		Log     struct {
 			Driver  string            `json:"logDriver"`
 			Options map[string]string `json:"options"`
@@ -51,7 +50,10 @@ type task struct {
 		} `json:"awsvpcConfiguration"`
 	} `json:"networkConfiguration"`
 	Overrides struct {
-		TaskRole string `json:"taskRoleArn"`
+		TaskRole   string `json:"taskRoleArn"`
+		Containers []struct {
+			Env []map[string]string `json:"environment"`
+		} `json:"containerOverrides"`
 	} `json:"overrides"`
 	Tags []any `json:"tags"`
 }
@@ -100,12 +102,12 @@ func (w *worker) wantDefinition(c moto.Call, deployment string) {
 	one := d.Containers[0]
 	have := []string{d.Family, d.ExecutionRole, d.NetworkMode, one.Image, fmt.Sprint(one.Secrets), one.Log.Driver,
 		one.Log.Options["awslogs-group"], one.Log.Options["awslogs-region"], one.Log.Options["awslogs-create-group"],
-		d.Memory, fmt.Sprint(d.Disk.GiB), d.Platform.Architecture, d.Platform.System, fmt.Sprint(envNamed(one.Env, "TEAM"))}
+		d.Memory, fmt.Sprint(d.Disk.GiB), d.Platform.Architecture, d.Platform.System}
 	account := w.front.Account
 	want := []string{"prefect_" + pool + "_" + deployment, "arn:aws:iam::" + account + ":role/ecsTaskExecutionRole", "awsvpc",
 		"prefecthq/prefect:" + prefectVersion(w.T).String() + "-python3.12",
 		"[map[name:PREFECT_API_AUTH_STRING valueFrom:arn:aws:ssm:us-east-1:" + account + ":parameter" + secretParameter + "]]", "awslogs",
-		"/flowbed/dev", "us-east-1", "false", "4096", "30", "ARM64", "LINUX", "[data]"}
+		"/flowbed/dev", "us-east-1", "false", "4096", "30", "ARM64", "LINUX"}
 	if diff := cmp.Diff(want, have); diff != "" {
 		w.Errorf("the task definition (-want +have):\n%s\n%s", diff, c.Body)
 	}
@@ -124,12 +126,13 @@ func envNamed(env []map[string]string, name string) (values []string) {
 func (w *worker) wantTask(c moto.Call) {
 	w.Helper()
 	var r task
-	if err := json.Unmarshal(c.Body, &r); err != nil {
+	if err := json.Unmarshal(c.Body, &r); err != nil || len(r.Overrides.Containers) != 1 {
 		w.Fatalf("the task: %v: %s", err, c.Body)
 	}
 	o := w.found()
-	have := []any{r.Cluster, r.LaunchType, r.Overrides.TaskRole, r.Network.VPC.Subnets, r.Network.VPC.Groups, r.Network.VPC.PublicIP}
-	want := []any{o.Cluster, "FARGATE", o.Task, o.Subnets, o.Groups, "ENABLED"}
+	have := []any{r.Cluster, r.LaunchType, r.Overrides.TaskRole, r.Network.VPC.Subnets, r.Network.VPC.Groups, r.Network.VPC.PublicIP,
+		envNamed(r.Overrides.Containers[0].Env, "TEAM")}
+	want := []any{o.Cluster, "FARGATE", o.Task, o.Subnets, o.Groups, "ENABLED", []string{"data"}}
 	if diff := cmp.Diff(want, have); diff != "" {
 		w.Errorf("the task (-want +have):\n%s\n%s", diff, c.Body)
 	}
