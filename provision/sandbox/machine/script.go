@@ -13,7 +13,6 @@ import (
 // that installs an agent.
 type script struct {
 	Env      string
-	Python   string            // "3.12"
 	Prefect  string            // exact version
 	Settings map[string]string // the environment of the agent
 	Command  []string          // the arguments of the prefect program, without quotes
@@ -39,7 +38,6 @@ func parse(text string) (*script, error) {
 	p := parser{text: text}
 	s := &script{
 		Env:      unquoteShell(p.find("name of the agent", envLine)),
-		Python:   p.find("Python", pythonLine),
 		Prefect:  p.find("requirement", requirement),
 		Settings: p.settings(files["/etc/flowbed/agent.env"]),
 		Command:  p.command(files["/etc/systemd/system/flowbed-agent.service"]),
@@ -57,7 +55,6 @@ func parse(text string) (*script, error) {
 
 var (
 	envLine     = regexp.MustCompile(`(?m)^name=(.+)-\$instance$`)
-	pythonLine  = regexp.MustCompile(`(?m)^python=\$\(command -v python([0-9.]+)\)`)
 	requirement = regexp.MustCompile(`'prefect\[aws\]==([0-9.]+)'`)
 	ttlLine     = regexp.MustCompile(`\+ (\d+)\)\) >/etc/flowbed/deadline`)
 	execLine    = regexp.MustCompile(`(?m)^ExecStart=/opt/flowbed/venv/bin/prefect (.+)$`)
