@@ -50,19 +50,40 @@ func terminateInstances(r *request, in *ec2.TerminateInstancesInput) (*ec2.Termi
 	for _, i := range list {
 		was := r.instanceState(i)
 		if s := r.state(i); s != "terminated" && s != "shutting-down" {
-			r.move(i, "shutting-down")
-			i.Reason = "Client.UserInitiatedShutdown"
-			for _, v := range r.db().sortedVolumes(i.ID) {
-				if v.Ends {
-					delete(r.db().Volumes, v.ID)
-				} else {
-					v.Instance = ""
-				}
-			}
+			r.end(i, "Client.UserInitiatedShutdown")
 		}
 		out.TerminatingInstances = append(out.TerminatingInstances, r.stateChange(i, was))
 	}
 	return out, nil
+}
+
+// end terminates an instance.
+func (r *request) end(i *instance, reason string) {
+	r.move(i, "shutting-down")
+	i.Reason = reason
+	for _, v := range r.db().sortedVolumes(i.ID) {
+		if v.Ends {
+			delete(r.db().Volumes, v.ID)
+		} else {
+			v.Instance = ""
+		}
+	}
+}
+
+// PowerOff is what happens when the operating system of an instance in the call's region
+// shuts down.
+func PowerOff(call *core.Request, id string) {
+	const reason = "Client.InstanceInitiatedShutdown"
+	r := &request{call}
+	i := r.db().Instances[id]
+	switch {
+	case i == nil || r.state(i) != "running":
+	case i.ShutdownBehavior == "terminate":
+		r.end(i, reason)
+	default:
+		r.move(i, "stopping")
+		i.Reason = reason
+	}
 }
 
 func stopInstances(r *request, in *ec2.StopInstancesInput) (*ec2.StopInstancesOutput, error) {

@@ -25,11 +25,12 @@ var part = core.Regional("machines",
 type computer struct {
 	Booted    time.Time `json:"booted,omitzero"` // when the current boot began; zero if it is off
 	Phase     phase     `json:"phase"`
-	Due       time.Time `json:"due,omitzero"`     // when its next step is due
-	Installed bool      `json:"installed"`        // the setup has ended
-	Started   time.Time `json:"started,omitzero"` // when the agent started
-	Online    bool      `json:"online"`           // the agent has reported to Prefect since then
-	Tries     int       `json:"tries"`            // how often the current phase has failed
+	Due       time.Time `json:"due,omitzero"`      // when its next step is due
+	Installed bool      `json:"installed"`         // the setup has ended
+	Started   time.Time `json:"started,omitzero"`  // when the agent started
+	Online    bool      `json:"online"`            // the agent has reported to Prefect since then
+	Deadline  time.Time `json:"deadline,omitzero"` // when the instance shuts itself down; zero for never
+	Tries     int       `json:"tries"`             // how often the current phase has failed
 	Journal   []entry   `json:"journal,omitempty"`
 }
 
@@ -126,12 +127,23 @@ func (h host) run() {
 	if !h.Booted.Equal(h.machine.Since) {
 		h.boot()
 	}
+	until := h.Now
+	expired := !h.Deadline.IsZero() && !h.Deadline.After(h.Now)
+	if expired {
+		until = h.Deadline
+	}
 	repeats := h.Phase == running && h.Online || h.Tries > 0
-	if late := h.Now.Sub(h.Due) - past; repeats && late > 0 {
+	if late := until.Sub(h.Due) - past; repeats && late > 0 {
 		h.Due = h.Due.Add(late.Truncate(time.Minute)) // a whole number of all intervals
 	}
-	for !h.Due.After(h.Now) {
+	for !h.Due.After(until) {
 		h.step(h.Due)
+	}
+	if expired {
+		r := *h.Request
+		r.Now = until
+		ec2.PowerOff(&r, h.machine.ID)
+		h.Phase, h.Booted = off, time.Time{}
 	}
 }
 
@@ -144,6 +156,9 @@ func (h host) puzzled(err error) {
 }
 
 func (h host) boot() {
+	if h.TTL > 0 && h.Deadline.IsZero() {
+		h.Deadline = h.machine.Since.Add(h.TTL)
+	}
 	h.Booted, h.Tries = h.machine.Since, 0
 	if h.Installed {
 		h.Phase, h.Due = starting, h.machine.Since

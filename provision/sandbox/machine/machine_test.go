@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -271,6 +273,7 @@ func TestWorkerLater(t *testing.T) {
 		{"key changed", nil, "ONLINE", func(w *world) { w.putKey("pnu_wrong") }, time.Hour, "ONLINE"}, // the agent keeps the old one
 		{"setup corrected", func(w *world) { w.SetupFails = "python" }, "none", func(w *world) { w.SetupFails = "" }, 2*time.Minute + setup, "ONLINE"},
 		{"record deleted", nil, "ONLINE", func(w *world) { try.OK(w.api().DeleteWorker(w.Context(), "flowbed-dev", "dev-"+w.id)) }, 26 * time.Second, "ONLINE"},
+		{"lifetime ends", func(w *world) { w.common.TTL = 30 * time.Minute }, "ONLINE", func(*world) {}, 29 * time.Minute, "OFFLINE"},
 		{"agent dies", func(w *world) { w.AgentLife = time.Minute }, "ONLINE", func(*world) {}, 150 * time.Second, "OFFLINE"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -377,4 +380,57 @@ func TestRestart(t *testing.T) {
 		time.Sleep(91 * time.Second)
 		w.wantStatus("with a wrong key", "OFFLINE")
 	})
+}
+
+// TestLifetime lets an instance end itself, although nobody looks at it then.
+func TestLifetime(t *testing.T) {
+	for behavior, want := range map[string]string{"stop": "stopped", "terminate": "terminated"} {
+		t.Run(behavior, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.common.TTL = time.Hour
+				w.edit = func(in *ec2.RunInstancesInput) {
+					in.InstanceInitiatedShutdownBehavior = types.ShutdownBehavior(behavior)
+				}
+				w.run(templates.Prefect3Agent(w.common, w.worker))
+				state := func() string {
+					out := try.Must(w.ec2.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{InstanceIds: []string{w.id}}))
+					return string(out.Reservations[0].Instances[0].State.Name)
+				}
+				time.Sleep(boot + time.Hour - time.Second)
+				if have := state(); have != "running" {
+					t.Errorf("before the deadline: have %s", have)
+				}
+				time.Sleep(time.Second + boot)
+				if have := state(); have != want {
+					t.Errorf("after the deadline: have %s, want %s", have, want)
+				}
+			})
+		})
+	}
+}
+
+// TestLaterRun lets another process, which knows no secret, look at an instance that boots:
+// it finds what this process would have found. The file has no secret in it.
+func TestLaterRun(t *testing.T) {
+	for value, want := range map[string]string{key: "ONLINE", "pnu_wrong_0123456789": "none"} {
+		t.Run(want, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.Keep = filepath.Join(t.TempDir(), "sandbox.json")
+				w.putKey(value)
+				w.makePool()
+				w.run(templates.Prefect3Agent(w.common, w.worker))
+				if text := string(try.Must(os.ReadFile(w.Keep))); strings.Contains(text, value) {
+					t.Error("the file has the secret in it")
+				}
+				later := try.Must(sandbox.Load(w.Keep))
+				later.Behavior = w.Behavior
+				w.Account, w.ec2 = later, ec2.NewFromConfig(later.Config(region))
+				w.wantStatus("at once", "none")
+				time.Sleep(boot + setup)
+				w.wantStatus("after the setup", want)
+			})
+		})
+	}
 }

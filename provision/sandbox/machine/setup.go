@@ -16,7 +16,7 @@ func (h host) begin(at time.Time) {
 	h.Phase, h.Due = installing, at.Add(h.Account.SetupTime)
 	if h.TTL > 0 {
 		h.say(at, "step: deadline")
-		h.say(at, "ends itself at %s", h.machine.Since.Add(h.TTL).UTC().Format(time.RFC3339))
+		h.say(at, "ends itself at %s", h.Deadline.UTC().Format(time.RFC3339))
 	}
 	h.say(at, "step: swap")
 }
