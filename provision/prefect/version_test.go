@@ -47,3 +47,17 @@ func TestVersion(t *testing.T) {
 		}
 	}
 }
+
+func TestReleased(t *testing.T) {
+	for text, want := range map[string]bool{
+		"3.9.1": true, "2.19.0": true, "1.4.1": true, "0.14.6": true, "3.9.99": false, "2.19.99": false, "4.0.0": false, "3.0.0": false,
+	} {
+		v, err := ParseVersion(text)
+		if err != nil || v.Released() != want {
+			t.Errorf("%s: released %v, %v, want %v", text, v.Released(), err, want)
+		}
+	}
+	if v, err := ParseVersion(Latest()); err != nil || !v.Released() {
+		t.Errorf("the latest release is %q, %v", Latest(), err)
+	}
+}

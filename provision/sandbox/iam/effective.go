@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
@@ -23,14 +24,15 @@ var awsDocuments = map[string]string{
 }
 
 // Session returns the identity that an instance gets from its profile. It reports false
-// if there is none: the profile does not exist or has no role.
+// if there is none: the profile does not exist, it has no role, or the role does not trust
+// EC2.
 func Session(r *core.Request, profile, instance string) (core.Identity, bool) {
 	p := ProfileOf(r, profile)
 	if p == nil {
 		return core.Identity{}, false
 	}
 	role := RoleNamed(r, p.Role)
-	if role == nil {
+	if role == nil || !role.trusts("ec2.amazonaws.com") && !role.trusts("ec2.amazonaws.com.cn") {
 		return core.Identity{}, false
 	}
 	who := core.Identity{ARN: r.ARN("sts", "", "assumed-role/"+role.Name+"/"+instance), Policies: core.Sorted(role.Inline)}
@@ -42,4 +44,12 @@ func Session(r *core.Request, profile, instance string) (core.Identity, bool) {
 		}
 	}
 	return who, true
+}
+
+// trusts reports whether a service may assume the role. It does not evaluate conditions.
+func (o *Role) trusts(service string) bool {
+	p, wrong := core.ParsePolicy(o.Trust, core.TrustPolicy, func(string) bool { return true })
+	return wrong == "" && slices.ContainsFunc(p.Statement, func(s core.Statement) bool {
+		return s.Effect == "Allow" && s.Principal != nil && slices.Contains((*s.Principal)["Service"], service)
+	})
 }

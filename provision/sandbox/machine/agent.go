@@ -68,15 +68,15 @@ func (h host) ended(at time.Time, result, status string) {
 func (h host) secret() (string, error) {
 	who, ok := iam.Session(h.Request, h.machine.Profile, h.machine.ID)
 	if !ok {
-		return "", errors.New("Unable to locate credentials")
+		return "", said("Unable to locate credentials")
 	}
-	endpoint := "ssm." + h.Request.Region + ".amazonaws.com"
+	endpoint := "ssm." + h.Region + ".amazonaws.com"
 	if !ec2.Reaches(h.Request, h.machine.ID, endpoint, 443) {
-		return "", fmt.Errorf("Connect timeout on endpoint URL: \"https://%s/\"", endpoint)
+		return "", said("Connect timeout on endpoint URL: \"https://" + endpoint + "/\"")
 	}
 	out, err := h.As(who, &ssm.GetParameterInput{Name: &h.Secret.Parameter, WithDecryption: aws.Bool(true)})
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return "", fmt.Errorf("An error occurred (%s) when calling the GetParameter operation: %s", api.ErrorCode(), api.ErrorMessage())
+		return "", said("An error occurred (" + api.ErrorCode() + ") when calling the GetParameter operation: " + api.ErrorMessage())
 	}
 	if err != nil {
 		return "", err
@@ -101,7 +101,9 @@ func (h host) report(at time.Time) {
 	switch {
 	case err == nil && !h.Online:
 		h.Online, h.Tries = true, 0
-		h.log(at, "prefect["+h.pid()+"]", h.greeting())
+		if first {
+			h.log(at, "prefect["+h.pid()+"]", h.greeting())
+		}
 	case errors.As(err, &refused):
 		h.log(at, "prefect["+h.pid()+"]", refused.Error())
 		h.log(at, "prefect["+h.pid()+"]", "An exception occurred.")
@@ -129,6 +131,11 @@ func (h host) patient() bool {
 	return err == nil && v.Compare(prefect.Version{Major: 3, Minor: 8, Patch: 1}) >= 0
 }
 
+// said is an error in the words of another program.
+type said string
+
+func (e said) Error() string { return string(e) }
+
 // refusal is an answer that ends the agent.
 type refusal struct{ text string }
 
@@ -143,7 +150,7 @@ func (h host) sync(at time.Time) error {
 	got, err := h.call(at, http.MethodGet, pool, nil, nil)
 	if err == nil && got.Status == http.StatusNotFound {
 		if strings.Contains(strings.Join(h.Command, " "), "--no-create-pool-if-not-found") {
-			return fmt.Errorf("Work pool '%s' not found!", h.flag("--pool"))
+			return said("Work pool '" + h.flag("--pool") + "' not found!")
 		}
 		_, err = h.call(at, http.MethodPost, "/work_pools/", map[string]any{"name": h.flag("--pool"), "type": h.flag("--type")}, nil)
 	}
@@ -204,7 +211,7 @@ func (h host) call(at time.Time, method, path string, body any, header http.Head
 		header = http.Header{}
 	}
 	if a, err = h.send(at, method, u, text, header); err != nil {
-		return a, fmt.Errorf("Unable to reach the Prefect API while starting up; the worker will keep attempting to connect: %w", err)
+		return a, said("Unable to reach the Prefect API while starting up; the worker will keep attempting to connect: " + err.Error())
 	}
 	if a.Status >= 400 && a.Status != http.StatusNotFound {
 		return a, &refusal{text: fmt.Sprintf("prefect.exceptions.PrefectHTTPStatusError: Client error '%d %s' for url '%s' - Response: %s",

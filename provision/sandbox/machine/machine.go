@@ -132,7 +132,7 @@ func (h host) run() {
 	if expired {
 		until = h.Deadline
 	}
-	repeats := h.Phase == running && h.Online || h.Tries > 0
+	repeats := h.Phase == running || h.Tries > 0
 	if late := until.Sub(h.Due) - past; repeats && late > 0 {
 		h.Due = h.Due.Add(late.Truncate(time.Minute)) // a whole number of all intervals
 	}

@@ -164,6 +164,12 @@ func TestBoot(t *testing.T) {
 			try.Must(w.ssm.DeleteParameter(w.Context(), &ssm.DeleteParameterInput{Name: aws.String(parameter)}))
 		}, "none", []string{"An error occurred (ParameterNotFound)"}},
 		{"no profile", func(w *world) { w.edit = func(in *ec2.RunInstancesInput) { in.IamInstanceProfile = nil } }, "none", []string{"Unable to locate credentials"}},
+		{"role of something else", func(w *world) {
+			w.edit = func(*ec2.RunInstancesInput) {
+				trust := strings.ReplaceAll(try.Trust, "ec2.", "ecs-tasks.")
+				try.Must(w.iam.UpdateAssumeRolePolicy(w.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String("agent"), PolicyDocument: &trust}))
+			}
+		}, "none", []string{"Unable to locate credentials"}},
 		{"no secret", func(w *world) { w.common.Secret, w.common.APIURL = nil, "http://prefect.example.com:4200/api" }, "ONLINE", nil},
 		{"no secret for the cloud", func(w *world) { w.common.Secret = nil }, "none", []string{"403 Forbidden"}},
 		{"version that does not exist", func(w *world) { w.common.Prefect = "3.9.99" }, "none",

@@ -34,7 +34,8 @@ func TestTransport(t *testing.T) {
 		"https://prefect.invalid/api/health":                                "no such host",
 		"https://wrong:password@prefect.example.com/api/work_pools/missing": "401",
 	} {
-		res, err := client.Get(url)
+		req := try.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil))
+		res, err := client.Do(req)
 		have := fmt.Sprint(err)
 		if err == nil {
 			have = res.Status
