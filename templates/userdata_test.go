@@ -85,7 +85,7 @@ func agents(t *testing.T) map[string]string {
 		},
 		"worker-odd": func(i *input) {
 			i.APIURL = `http://h/api?a="b"&c=$HOME'%n` + "`id`" + `\`
-			i.WorkPool, i.Env = `p'o"o%l $x`, "it's"
+			i.WorkPool, i.Env, i.Queues = `p'o"o%l $x`, "it's", []string{"etl", `a "queue" of $5`}
 		},
 		"worker-ttl": func(i *input) { i.TTL = 90 * time.Minute },
 	} {
@@ -268,6 +268,7 @@ func TestPrefect3AgentRejects(t *testing.T) {
 		"an odd region":       {func(i *input) { i.Region = "a\nb" }, "AWS_DEFAULT_REGION: "},
 		"an odd environment":  {func(i *input) { i.Env = "a\nb" }, "environment: "},
 		"an odd pool":         {func(i *input) { i.WorkPool = "a\x7fb" }, "--pool: "},
+		"an odd queue":        {func(i *input) { i.Queues = []string{"a\nb"} }, "--work-queue: "},
 		"an odd version":      {func(i *input) { i.Prefect = "3\n" }, "package: "},
 		"an odd prefect-aws":  {func(i *input) { i.PrefectAWS = "\xff" }, "package: "},
 		"an odd release date": {func(i *input) { i.Before = "2026\n" }, "release date: "},
