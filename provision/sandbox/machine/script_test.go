@@ -17,7 +17,7 @@ const cloudURL = "https://api.prefect.cloud/api/accounts/0f6e/workspaces/9d1c"
 // file for.
 var wantScripts = map[string]script{
 	"worker-cloud": {Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true)},
-	"worker-odd":   {Env: "it's", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("p'o\"o%l $x", true)},
+	"worker-odd":   {Env: "it's", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("p'o\"o%l $x", true, "etl", `a "queue" of $5`)},
 	"worker-open":  {Env: "dev", Command: worker("flowbed-dev", false)},
 	"worker-server": {
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_AUTH_STRING"}, Command: worker("flowbed-dev", true),
@@ -50,8 +50,11 @@ func agent(labels ...string) []string {
 	return c
 }
 
-func worker(pool string, stays bool) []string {
+func worker(pool string, stays bool, queues ...string) []string {
 	c := []string{"worker", "start", "--pool", pool, "--type", "ecs", "--name", nameVariable, "--install-policy", "never", "--with-healthcheck"}
+	for _, q := range queues {
+		c = append(c, "--work-queue", q)
+	}
 	if stays {
 		c = append(c, "--no-create-pool-if-not-found")
 	}
