@@ -46,6 +46,7 @@ type world struct {
 	role   string // the inline policy of the instance's role
 	edit   func(*ec2.RunInstancesInput)
 	noPool bool
+	keyID  string // that encrypts the parameter; empty for the default
 
 	id string // of the instance
 }
@@ -164,6 +165,11 @@ func TestBoot(t *testing.T) {
 			try.Must(w.ssm.DeleteParameter(w.Context(), &ssm.DeleteParameterInput{Name: aws.String(parameter)}))
 		}, "none", []string{"An error occurred (ParameterNotFound)"}},
 		{"no profile", func(w *world) { w.edit = func(in *ec2.RunInstancesInput) { in.IamInstanceProfile = nil } }, "none", []string{"Unable to locate credentials"}},
+		{"a key of the account", func(w *world) { w.keyID = "k-1" }, "none", []string{denied, "to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/k-1"}},
+		{"a key that the role may use", func(w *world) {
+			w.keyID = "arn:aws:kms:us-east-1:123456789012:key/k-1"
+			w.role = strings.TrimSuffix(w.role, "]}") + `,{"Effect":"Allow","Action":"kms:Decrypt","Resource":"` + w.keyID + `"}]}`
+		}, "ONLINE", nil},
 		{"role of something else", func(w *world) {
 			w.edit = func(*ec2.RunInstancesInput) {
 				trust := strings.ReplaceAll(try.Trust, "ec2.", "ecs-tasks.")
@@ -208,6 +214,9 @@ func TestBoot(t *testing.T) {
 				w := newWorld(t)
 				w.putKey(key)
 				c.edit(w)
+				if w.keyID != "" {
+					try.Must(w.ssm.PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String(parameter), Value: aws.String(key), Overwrite: aws.Bool(true), KeyId: &w.keyID}))
+				}
 				if !w.noPool && !strings.Contains(w.common.APIURL, ".invalid") {
 					w.makePool()
 				}

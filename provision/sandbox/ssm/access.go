@@ -3,6 +3,7 @@ package ssm
 import (
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
@@ -27,7 +28,29 @@ func namesAccess(r *request, a core.Access, in *ssm.GetParametersInput) []core.A
 	for i, name := range in.Names {
 		arns[i] = r.parameterARN(name)
 	}
-	return a.To(arns...)
+	return append(a.To(arns...), r.decryptAccess(a, in.WithDecryption, in.Names...)...)
+}
+
+func getAccess(r *request, a core.Access, in *ssm.GetParameterInput) []core.Access {
+	return append(nameAccess(r, a, in), r.decryptAccess(a, in.WithDecryption, aws.ToString(in.Name))...)
+}
+
+// decryptAccess is the access to the keys that encrypt parameters. Everybody in the
+// account may use the key of Systems Manager itself.
+// https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+func (r *request) decryptAccess(a core.Access, decrypt *bool, names ...string) (all []core.Access) {
+	for _, name := range names {
+		p := r.byName(name)
+		if p == nil || !p.secure() || !aws.ToBool(decrypt) || p.Key == ownKey {
+			continue
+		}
+		arn := p.Key
+		if !strings.HasPrefix(arn, "arn:") {
+			arn = r.ARN("kms", r.Region, "key/"+p.Key)
+		}
+		all = append(all, a.WithAction("kms:Decrypt").WithResource(arn))
+	}
+	return all
 }
 
 func tagsAccess[I any](r *request, a core.Access, in *I) []core.Access {

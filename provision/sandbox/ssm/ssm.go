@@ -62,7 +62,7 @@ func (r *request) db() *database {
 
 func init() {
 	core.Register(service, putParameter, putAccess)
-	core.Register(service, getParameter, nameAccess)
+	core.Register(service, getParameter, getAccess)
 	core.Register(service, getParameters, namesAccess)
 	core.Register(service, describeParameters, core.Anything)
 	core.Register(service, deleteParameter, nameAccess)
@@ -158,13 +158,16 @@ func (p *parameter) checkPutOn(in *ssm.PutParameterInput) error {
 	return nil
 }
 
+// ownKey is the key of Systems Manager itself, which encrypts parameters by default.
+const ownKey = "alias/aws/ssm"
+
 // setParameter writes the next version of a parameter.
 func (r *request) setParameter(p *parameter, in *ssm.PutParameterInput) {
 	p.Version, p.Modified = p.Version+1, r.Now.UTC()
 	p.Description = cmp.Or(aws.ToString(in.Description), p.Description)
 	p.Value, p.Fingerprint, p.StandIn = aws.ToString(in.Value), nil, ""
 	if p.secure() {
-		p.Key, p.Value = cmp.Or(aws.ToString(in.KeyId), "alias/aws/ssm"), ""
+		p.Key, p.Value = cmp.Or(aws.ToString(in.KeyId), ownKey), ""
 		r.secrets()[secretKey(r.Region, p)] = aws.ToString(in.Value)
 	}
 	p.remember()
