@@ -28,6 +28,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts compare with")
 // TestMain lets the test's own binary be the real program, when it is called by
 // its name.
 func TestMain(m *testing.M) {
+	sandboxSetup = 0 // also in the program that the scripts run
 	testscript.Main(m, map[string]func(){"flowbed": main, "flowbed-unguarded": unguarded})
 }
 
