@@ -36,7 +36,7 @@ name and region.`,
 	c.Flags().StringVar(&path, "receipt", "", "write a JSON receipt of what was deleted to this `file` (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
-		if err := a.requireTerminal(f.yes || f.name != "", f.asJSON, "down"); err != nil {
+		if err := a.requireTerminal(f.yes || c.Flags().Changed("confirm"), f.asJSON, "down"); err != nil {
 			return err
 		}
 		receipt, err := a.newReceipt(path)
@@ -49,8 +49,8 @@ name and region.`,
 			return err
 		}
 		defer s.keep(&err)
-		if f.name != "" && f.name != s.env.Name {
-			return usageOf(c, fmt.Errorf("--confirm %s: the environment is %s", f.name, s.env.Name))
+		if c.Flags().Changed("confirm") && f.name != s.env.Name {
+			return usageOf(c, fmt.Errorf("--confirm %q: the environment is %s", f.name, s.env.Name))
 		}
 		r := a.newRun(s, "down", f)
 		r.required = require

@@ -109,8 +109,12 @@ func (a *app) firstRegion(all bool) string {
 	if a.region != "" {
 		return a.region
 	}
+	before := a.secrets
+	o, err := a.fileOptions()
+	a.secrets = before // list prints nothing of the file but the region
+	o.Destroy, o.Check = true, nil
 	for _, read := range []func(string, spec.Options) (*spec.File, error){spec.Load, spec.Validate} { // one environment, or all
-		if f, err := read(a.config, spec.Options{Env: a.env, Destroy: true}); err == nil && f.Region() != "" {
+		if f, failed := read(a.config, o); errors.Join(err, failed) == nil && f.Region() != "" {
 			return f.Region()
 		}
 	}

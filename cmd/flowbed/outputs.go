@@ -44,6 +44,7 @@ reads them from the account and leaves out resources that do not exist.`,
 		if err := s.Graph.Read(c.Context()); err != nil {
 			return err
 		}
+		s.sayUntold(a)
 		switch list := s.outputs(); format {
 		case "json":
 			return view.OutputsJSON(a.out, s.header, list)
@@ -58,11 +59,37 @@ reads them from the account and leaves out resources that do not exist.`,
 	return c
 }
 
+// outputs leaves out those that the file cannot tell, because it is read without its
+// variables.
 func (s *session) outputs() (list []view.Output) {
 	for _, o := range s.Outputs() {
-		list = append(list, view.Output(o))
+		if s.untold(o.Name) == nil {
+			list = append(list, view.Output(o))
+		}
 	}
 	return list
+}
+
+// untold returns an error if an output depends on something that the file refers to and
+// that is missing.
+func (s *session) untold(output string) error {
+	p := s.env.Prefect
+	if p == nil {
+		return nil
+	}
+	return s.file.Unset(map[string][]any{
+		"prefect_api_url": {&p.APIURL}, "work_pool": {&p.WorkPool}, "image": {&p.Version, &s.env.Flows.Image},
+		"worker_install_command": {&p.Version}, "worker_command": {&p.APIURL, &p.WorkPool, &p.Version},
+	}[output]...)
+}
+
+// sayUntold tells which outputs are left out, and why.
+func (s *session) sayUntold(a *app) {
+	for _, name := range []string{"prefect_api_url", "work_pool", "image"} {
+		if err := s.untold(name); err != nil {
+			a.say("%s is left out: %v.", name, err)
+		}
+	}
 }
 
 // outputValue is an output's value on one line.

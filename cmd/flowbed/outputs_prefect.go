@@ -21,6 +21,9 @@ func outputPrefect(w io.Writer, s *session, list []view.Output) error {
 	if p == nil {
 		return usage(errNoAPI)
 	}
+	if err := s.file.Unset(&p.WorkPool, &p.Version, &s.env.Flows.Image); err != nil {
+		return usage(err)
+	}
 	v, err := prefect.ParseVersion(p.Version)
 	if err != nil {
 		return err

@@ -53,24 +53,24 @@ not call AWS.`,
 }
 
 // inPlace reads the file, and returns the environment in its account and region.
-func (a *app) inPlace(ctx context.Context, destroy bool) (*spec.Environment, resource.Identity, error) {
+func (a *app) inPlace(ctx context.Context, destroy bool) (*spec.File, *spec.Environment, resource.Identity, error) {
 	f, err := a.load(destroy)
 	if err != nil {
-		return nil, resource.Identity{}, err
+		return nil, nil, resource.Identity{}, err
 	}
 	id, err := a.place(ctx, f)
 	if err != nil {
-		return nil, id, err
+		return nil, nil, id, err
 	}
 	env, err := f.Environment(spec.Place{Account: id.Account, Region: id.Region})
 	if err != nil {
-		return nil, id, err
+		return nil, nil, id, err
 	}
-	return env, id, a.warn(f)
+	return f, env, id, a.warn(f)
 }
 
 func (a *app) policy(ctx context.Context, v permissions.Verb, data force) error {
-	env, id, err := a.inPlace(ctx, v == permissions.Down)
+	_, env, id, err := a.inPlace(ctx, v == permissions.Down)
 	if err != nil {
 		return err
 	}
@@ -89,12 +89,15 @@ func (a *app) policy(ctx context.Context, v permissions.Verb, data force) error 
 
 // workerPolicy prints the policy for a worker elsewhere. Like down, it needs no secrets.
 func (a *app) workerPolicy(ctx context.Context) error {
-	env, id, err := a.inPlace(ctx, true)
+	f, env, id, err := a.inPlace(ctx, true)
 	if err != nil {
 		return err
 	}
 	if env.Prefect == nil {
 		return usage(errNoAPI)
+	}
+	if err := f.Unset(&env.Prefect.WorkPool, &env.Prefect.Version, &env.Cluster.Name); err != nil {
+		return usage(err)
 	}
 	text, err := stack.WorkerPolicy(env, id)
 	if err != nil {

@@ -238,7 +238,7 @@ func (r *run) agree(ctx context.Context) (asked bool, err error) {
 	case r.flags.yes && protected:
 		return false, &hinted{
 			fmt.Errorf("environment %s is protected from deletion, and --yes alone does not remove it; nothing was changed", name),
-			fmt.Sprintf("add --confirm %s, or remove deletion_protection from the file and run `flowbed up`", name)}
+			fmt.Sprintf("add --confirm %s, or run `flowbed up` with a file that does not protect it", name)}
 	case r.flags.yes:
 		return false, nil
 	case protected:

@@ -26,6 +26,7 @@ import (
 // session is an environment in an account, with everything that a command needs.
 type session struct {
 	*stack.Stack
+	file   *spec.File
 	env    *spec.Environment
 	id     resource.Identity
 	ssm    *ssm.Client // for the lease
@@ -130,7 +131,7 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 	if err != nil {
 		return nil, usage(err)
 	}
-	s := &session{Stack: built, env: env, id: id, ssm: clients.SSM, save: save}
+	s := &session{Stack: built, file: f, env: env, id: id, ssm: clients.SSM, save: save}
 	s.header = view.Header{
 		Environment: env.Name, Account: id.Account, Caller: caller, Region: id.Region,
 		Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,

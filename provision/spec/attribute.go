@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -72,8 +71,14 @@ func (f *File) overrides(b *hclsyntax.Block, m member) bool {
 // assign evaluates an attribute and stores its value.
 func (d *decoder) assign(m member, attr *hclsyntax.Attribute, field reflect.Value) given {
 	v, g := d.value(m, attr)
-	if v != cty.NilVal && !g.null {
+	if v == cty.NilVal {
+		d.unset = append(d.unset, unset{field.Addr().Interface(), attr.Name, d.remedy(attr.Expr)})
+	}
+	switch {
+	case v != cty.NilVal && !g.null:
 		g.set = d.store(v, m, attr, field)
+	case m.cautious && v == cty.NilVal && d.file.o.Destroy:
+		field.SetBool(true)
 	}
 	return g
 }
@@ -141,7 +146,7 @@ func (d *decoder) value(m member, attr *hclsyntax.Attribute) (cty.Value, given) 
 		return v, g
 	}
 	plain, marks := unmark(v)
-	g.open = !marks[sensitive] && !marks[outside]
+	g.open = !marks[sensitive] && !marks[outside] && !d.file.isSecret(attr.Expr)
 	switch {
 	case marks[sensitive] && !m.secret && (ok || !d.file.o.Destroy):
 		d.errorAt(attr.Expr.Range(), "Misplaced secret", fmt.Sprintf(
@@ -278,23 +283,22 @@ func kind(ty cty.Type) string {
 	return "something else"
 }
 
-// circular reports an account or a region that refers to the account or the region.
+// circular reports an account or a region that depends on the account or the region.
 func (d *decoder) circular(attr *hclsyntax.Attribute) bool {
-	for _, t := range d.file.references(attr.Expr) {
-		if root := t.RootName(); root == "account" || root == "region" {
-			d.errorAt(within(attr.Expr.Range(), t.SourceRange()), "Circular reference", fmt.Sprintf(
-				"%q cannot refer to %q: flowbed needs its value before it calls AWS. → write the value itself, or use a variable", attr.Name, root))
-			return true
+	for _, t := range attr.Expr.Variables() {
+		root, what := t.RootName(), ""
+		name, _ := referred(t)
+		switch l := d.file.locals[name]; {
+		case root == "account" || root == "region":
+			what = fmt.Sprintf("%q", root)
+		case root == "local" && l != nil && l.traits.place:
+			what = fmt.Sprintf("\"local.%s\", which depends on the account or the region", name)
+		default:
+			continue
 		}
+		d.errorAt(t.SourceRange(), "Circular reference", fmt.Sprintf(
+			"%q cannot refer to %s: flowbed needs its value before it calls AWS. → write the value itself, or use a variable", attr.Name, what))
+		return true
 	}
 	return false
-}
-
-// within is the inner range if it is a part of the outer one, and else the outer one:
-// a reference may stand in a local value.
-func within(outer, inner hcl.Range) hcl.Range {
-	if outer.ContainsPos(inner.Start) {
-		return inner
-	}
-	return outer
 }

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -41,13 +42,37 @@ func (f *File) Environment(p Place) (*Environment, error) {
 			Detail: fmt.Sprintf("An environment needs an account and a region, but the account is %q and the region is %q. → set region in the file, or use --region", p.Account, p.Region),
 		}})
 	}
-	e, _, diags := f.build(p)
+	e, d, diags := f.build(p)
+	f.unset = d.unset
 	if diags.HasErrors() {
 		return nil, f.fail(diags)
 	}
 	f.Warnings = f.hidden.scrub(diags)
 	return e, nil
 }
+
+// Unset returns an error if one of these fields of the environment that Environment returned
+// last has no value, or only its default, because something that the file refers to is
+// missing. That can be so only with Options.Destroy.
+func (f *File) Unset(fields ...any) error {
+	for _, u := range f.unset {
+		if slices.Contains(fields, u.field) {
+			return &UnsetError{u.name, strings.TrimPrefix(u.remedy, " → ")}
+		}
+	}
+	return nil
+}
+
+// UnsetError is about an attribute that has no value, because a variable, an environment
+// variable or a file is missing.
+type UnsetError struct{ attribute, remedy string }
+
+func (e *UnsetError) Error() string {
+	return fmt.Sprintf("%s has no value, because a variable, an environment variable or a file is missing", e.attribute)
+}
+
+// Hint is what to do about it.
+func (e *UnsetError) Hint() string { return e.remedy }
 
 // build decodes the environment, checks it, and fills in its defaults. Fields of p
 // that are not known yet are empty.

@@ -49,21 +49,24 @@ func (b *Bucket) checkNames(d *decoder) {
 	}
 }
 
-func (b *Bucket) claims(Place) []claim { return claims("bucket", b.Ownership, "", &b.Name) }
+func (b *Bucket) claims() []claim {
+	if b.Namespace == "global" {
+		return claimed("bucket", b.Ownership, everywhere, &b.Name)
+	}
+	return claimed("bucket", b.Ownership, inRegion, &b.Name)
+}
 
 func (r *TaskRole) checkNames(d *decoder) { d.checkRoleName(&r.Name) }
 
-func (r *TaskRole) claims(p Place) []claim {
-	return claims("role", r.Ownership, p.accountScope(), &r.Name)
-}
+func (r *TaskRole) claims() []claim { return claimed("role", r.Ownership, inAccount, &r.Name) }
 
 func (r *ExecutionRole) checkNames(d *decoder) { d.checkRoleName(&r.Name) }
 
-func (r *ExecutionRole) claims(p Place) []claim {
+func (r *ExecutionRole) claims() []claim {
 	if r.Name == AccountExecutionRole { // environments share it
 		return nil
 	}
-	return claims("role", r.Ownership, p.accountScope(), &r.Name)
+	return claimed("role", r.Ownership, inAccount, &r.Name)
 }
 
 func (c *Cluster) checkNames(d *decoder) {
@@ -72,11 +75,11 @@ func (c *Cluster) checkNames(d *decoder) {
 	}
 }
 
-func (c *Cluster) claims(p Place) []claim {
+func (c *Cluster) claims() []claim {
 	if c.Name == AccountCluster { // environments share it
 		return nil
 	}
-	return claims("cluster", c.Ownership, p.regionScope(), &c.Name)
+	return claimed("cluster", c.Ownership, inRegion, &c.Name)
 }
 
 func (d *decoder) checkRoleName(name *string) {

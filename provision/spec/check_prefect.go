@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
@@ -81,11 +83,11 @@ func (d *decoder) checkPool(p *Prefect) {
 	}
 }
 
-func (p *Prefect) claims(Place) []claim {
+func (p *Prefect) claims() []claim {
 	if kindOf(p.Version) == prefect.Agent1 {
 		return nil
 	}
-	return claims("work pool", "own", p.APIURL, &p.WorkPool)
+	return []claim{{what: "work pool", name: &p.WorkPool, within: everywhere, api: &p.APIURL}}
 }
 
 // checkParts checks which of the blocks for Prefect can be together, and with which
@@ -118,12 +120,20 @@ func (d *decoder) checkWithoutPrefect(e *Environment) {
 	switch b := d.blockOf(e.Agent); {
 	case d.misspells(d.file.layers(), "prefect"):
 	case e.Agent != nil && len(blocksOf(b.Body, "prefect")) > 0: // has been reported
+	case e.Agent != nil && d.turnedOff("prefect"):
+		d.errorAt(d.file.block.DefRange(), "Agent without Prefect",
+			"The prefect block is turned off here, and the agent needs it. → turn off the agent, too: agent { enabled = false }")
 	case e.Agent != nil:
 		d.errorAt(b.DefRange(), "Missing block", `An agent needs a Prefect API. → add beside the agent block: prefect { api_url = "…" }`)
 	default:
 		d.refuseFlows(e.Flows, "flows without Prefect",
 			`These are the defaults of a work pool in Prefect. → add beside this block: prefect { api_url = "…" }`)
 	}
+}
+
+// turnedOff reports whether the file describes a block that the environment does not have.
+func (d *decoder) turnedOff(name string) bool {
+	return slices.ContainsFunc(d.file.layers(), func(b *hclsyntax.Block) bool { return len(blocksOf(b.Body, name)) > 0 })
 }
 
 // refuseFlows reports a flows block that has no effect, unless the environment has it

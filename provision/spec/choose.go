@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -35,9 +36,12 @@ func (f *File) choose(d *decoder, top hcl.Range) {
 	case len(exact) == 1:
 		f.selectAs(exact[0], exact[0].Labels[0])
 	case len(exact) == 0:
-		label := f.environments[0].Labels[0]
+		label, example := f.environments[0].Labels[0], ""
+		for _, name := range f.samples(label, 1) {
+			example = ", for example: -e " + name
+		}
 		d.errorAt(f.environments[0].DefRange(), "No environment selected", fmt.Sprintf(
-			"%q is a pattern, which stands for many environments. → name one of them with -e, for example: -e %s", label, f.sample(label)))
+			"%q is a pattern, which stands for many environments. → name one of them with -e%s", label, example))
 	default:
 		d.errorAt(exact[1].DefRange(), "Several environments", fmt.Sprintf(
 			"The file has the environments %s. → select one with -e, for example: -e %s", some(f.Names()), exact[0].Labels[0]))
@@ -91,19 +95,24 @@ func (f *File) notFound(d *decoder) {
 // selectAs selects the environment that a block describes under a name.
 func (f *File) selectAs(b *hclsyntax.Block, name string) { f.block, f.name = b, name }
 
-// sample is a name for which a pattern stands. It fits no other label if that is
-// possible.
-func (f *File) sample(pattern string) string {
+// samples are names for which a pattern stands: numbers in place of the asterisk, as in
+// pr-4711, without those that have a block of their own.
+func (f *File) samples(pattern string, n int) (names []string) {
 	prefix := strings.TrimSuffix(pattern, "*")
 	if prefix == "" {
-		prefix = "e"
+		prefix = "env-"
 	}
-	for i := 1; ; i++ {
-		name := fmt.Sprintf("%.*s%d", longestEnvironment-1, prefix, i)
-		if i > 9 || !slices.Contains(f.Names(), name) {
-			return name
+	taken := f.Names()
+	for i := 1; len(names) < n; i++ {
+		name := prefix + strconv.Itoa(i)
+		if len(name) > longestEnvironment { // then there are only few names
+			return names
+		}
+		if !slices.Contains(taken, name) {
+			names = append(names, name)
 		}
 	}
+	return names
 }
 
 // some lists names: all of them, or the first ten of many.

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,8 +24,18 @@ type decoder struct {
 	blocks map[any]layers  // by pointer to struct
 	told   map[string]bool // variables that have been reported as not set
 
+	usableLocals map[*local]bool
+
+	unset []unset
+
 	// undecided means that an attribute has no value yet, other than a secret.
 	undecided bool
+}
+
+// unset is an attribute without a value, because something that it depends on is missing.
+type unset struct {
+	field        any
+	name, remedy string
 }
 
 // layers are the blocks that together describe a struct, the strongest first: the
@@ -64,6 +75,7 @@ type member struct {
 	names    bool   // tells what a resource is called or where it is
 	place    bool   // the account or the region
 	secret   bool   // may hold a secret
+	cautious bool   // down takes it as true if it cannot tell the value
 	group    string // of alternatives, which replace each other
 }
 
@@ -87,6 +99,8 @@ func members(t reflect.Type) []member {
 				m.names, m.place = true, true
 			case word == "secret":
 				m.secret = true
+			case word == "cautious":
+				m.cautious = true
 			}
 		}
 		list = append(list, m)
@@ -167,9 +181,10 @@ func (d *decoder) enabled(ll layers, into reflect.Value) bool {
 			continue
 		}
 		field := into.Field(m.index)
-		before := len(d.diags)
+		// If the block counts, block evaluates the attribute again, and reports what is wrong.
+		before, told := len(d.diags), maps.Clone(d.told)
 		d.attribute(ll, m, d.sources(ll, nil, m), field)
-		d.diags = d.diags[:before] // block reports them if it decodes the block
+		d.diags, d.told = d.diags[:before], told
 		if on, ok := field.Interface().(*bool); ok && on != nil {
 			return *on
 		}

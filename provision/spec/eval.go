@@ -3,7 +3,6 @@ package spec
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -75,8 +74,8 @@ func (f *File) eval(c *context, expr hclsyntax.Expression) (cty.Value, hcl.Diagn
 		values[name] = l.value
 		diags = append(diags, l.diags...)
 	}
-	if diags.HasErrors() {
-		return cty.DynamicVal, diags
+	if diags.HasErrors() { // one mistake may reach the expression in many ways
+		return cty.DynamicVal, distinct(diags)
 	}
 	ctx := c.EvalContext
 	if len(values) > 0 {
@@ -118,7 +117,7 @@ func (d *decoder) evaluate(expr hclsyntax.Expression, secret, lenient bool) (cty
 // without a value is an unknown value.
 func (d *decoder) usable(expr hclsyntax.Expression) bool {
 	ok := true
-	for _, t := range d.file.references(expr) {
+	for _, t := range expr.Variables() {
 		name, at := referred(t)
 		switch {
 		case name == "":
@@ -177,11 +176,22 @@ func waysToSet(name string) string {
 
 // remedy is the hint for an expression whose value is unknown.
 func (d *decoder) remedy(expr hclsyntax.Expression) string {
-	for _, t := range d.file.references(expr) {
-		name, _ := referred(t)
-		if v := d.file.vars[name]; t.RootName() == "var" && v != nil && !v.set {
-			return waysToSet(name)
+	unset := ""
+	look := func(e hclsyntax.Expression) {
+		for _, t := range e.Variables() {
+			name, _ := referred(t)
+			if v := d.file.vars[name]; t.RootName() == "var" && v != nil && !v.set && unset == "" {
+				unset = name
+			}
 		}
+	}
+	look(expr)
+	d.file.eachLocal(expr, func(l *local) bool {
+		look(l.attr.Expr)
+		return unset == ""
+	})
+	if unset != "" {
+		return waysToSet(unset)
 	}
 	return " → set the environment variable, or create the file"
 }
@@ -189,20 +199,24 @@ func (d *decoder) remedy(expr hclsyntax.Expression) string {
 // explain rewrites HCL's messages about an expression so that they say what to do
 // and show no secret.
 func (d *decoder) explain(expr hclsyntax.Expression, diags hcl.Diagnostics, secret bool) hcl.Diagnostics {
-	confidential := d.usesSensitive(expr)
-	secret = secret || confidential || slices.ContainsFunc(d.file.localsBehind(expr), func(l *local) bool { return l.secret })
+	t := d.file.depends(expr)
 	for _, diag := range diags {
 		if diag.Subject == nil {
 			diag.Subject = expr.Range().Ptr()
 		}
-		if m, ok := missingFrom(diag); ok && !confidential {
+		m, missing := missingFrom(diag)
+		switch { // functions put their arguments into their errors
+		case missing && !t.sensitive:
 			diag.Summary, diag.Detail = m.summary, m.detail
 			continue
-		}
-		if secret { // functions put their arguments into their errors
+		case secret, t.sensitive, d.file.isSecret(expr):
 			diag.Detail = "The expression is about a secret, so flowbed does not show the reason."
-			diag.EvalContext, diag.Expression = nil, nil
+		case t.outside:
+			diag.Detail = "The expression uses a value from an environment variable or a file, which may be a secret, so flowbed does not show the reason."
+		default:
+			continue
 		}
+		diag.EvalContext, diag.Expression = nil, nil
 	}
 	return diags
 }
@@ -213,17 +227,6 @@ func missingFrom(diag *hcl.Diagnostic) (missing, bool) {
 		return missing{}, false
 	}
 	return errors.AsType[missing](call.FunctionCallError())
-}
-
-func (d *decoder) usesSensitive(expr hclsyntax.Expression) bool {
-	return slices.ContainsFunc(d.file.references(expr), func(t hcl.Traversal) bool {
-		if t.RootName() != "var" {
-			return false
-		}
-		name, _ := referred(t)
-		v := d.file.vars[name]
-		return name == "" || v == nil || v.sensitive // a reference to all of var may include a secret
-	})
 }
 
 // unmark removes the marks from a value and from everything in it.

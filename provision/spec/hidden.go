@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,8 +57,59 @@ func (h *hidden) scrub(diags hcl.Diagnostics) hcl.Diagnostics {
 	return diags
 }
 
-// literalSecret finds text that looks like a secret in a file with a syntax error.
-var literalSecret = compile(`(?m)\b(?:api_key|auth_string|default)[ \t]*=[ \t]*(.+)$`)
+// The lines of a file with a syntax error: the head or the end of a block, with its name,
+// and an attribute, with its name and value.
+var (
+	headLine  = compile(`^\s*(?:([a-z_]+)(?:\s+"[^"]*"?)?\s*\{?\s*|\}\s*)$`)
+	valueLine = compile(`^\s*(?:[a-z_]+(?:\s+"[^"]*")?\s*\{\s*)?([a-z_]+)\s*=(.*)$`)
+)
+
+// obscure overwrites the lines of a file with a syntax error, except those that cannot be a
+// part of a secret: the head and the end of a block, and attributes that hold none.
+func obscure(src []byte) {
+	open, secret := vocabulary()
+	for start := 0; start < len(src); {
+		end := start + bytes.IndexByte(src[start:], '\n')
+		if end < start {
+			end = len(src)
+		}
+		line := src[start:end]
+		if m := valueLine().FindSubmatchIndex(line); m != nil {
+			switch name := string(line[m[2]:m[3]]); {
+			case secret[name]:
+				asterisks(bytes.TrimSpace(line[m[4]:m[5]]))
+			case !open[name]:
+				asterisks(line)
+			}
+		} else if m := headLine().FindSubmatch(line); len(bytes.TrimSpace(line)) > 0 && (m == nil || len(m[1]) > 0 && !open[string(m[1])]) {
+			asterisks(line)
+		}
+		start = end + 1
+	}
+}
+
+// vocabulary returns the names of the language: those that hold no secret, and those that may.
+func vocabulary() (open, secret map[string]bool) {
+	open, secret = map[string]bool{}, map[string]bool{"default": true}
+	for _, name := range []string{"environment", "variable", "locals", "defaults", "sensitive", "description"} {
+		open[name] = true
+	}
+	var add func(t reflect.Type)
+	add = func(t reflect.Type) {
+		for _, m := range members(t) {
+			if m.secret {
+				secret[m.name] = true
+				continue
+			}
+			open[m.name] = true
+			if m.block {
+				add(t.Field(m.index).Type.Elem())
+			}
+		}
+	}
+	add(reflect.TypeFor[Environment]())
+	return open, secret
+}
 
 // userInfo finds the user name and password in a URL, wherever it is written.
 var userInfo = compile(`:/+(\w[^/\s"@]*)@`)
@@ -69,9 +121,7 @@ func (h *hidden) overwrite(src []byte) []byte {
 		asterisks(src[r.Start.Byte:r.End.Byte])
 	}
 	if h.unparsed {
-		for _, m := range literalSecret().FindAllSubmatchIndex(src, -1) {
-			asterisks(src[m[2]:m[3]])
-		}
+		obscure(src)
 	}
 	for _, m := range userInfo().FindAllSubmatchIndex(src, -1) {
 		asterisks(src[m[2]:m[3]])
@@ -101,10 +151,14 @@ func asterisks(b []byte) {
 // that it refers to, except the names of environment variables and files.
 func (d *decoder) hideLiterals(expr hclsyntax.Expression) {
 	_ = hclsyntax.Walk(expr, &literals{hide: d.file.hidden})
-	for _, l := range d.file.localsBehind(expr) {
+	d.file.eachLocal(expr, func(l *local) bool {
+		if l.secret { // and so are those behind it
+			return false
+		}
 		l.secret = true
 		_ = hclsyntax.Walk(l.attr.Expr, &literals{hide: d.file.hidden})
-	}
+		return true
+	})
 }
 
 type literals struct {
@@ -115,7 +169,7 @@ type literals struct {
 func (l *literals) Enter(n hclsyntax.Node) hcl.Diagnostics {
 	switch n := n.(type) {
 	case *hclsyntax.FunctionCallExpr:
-		if n.Name == "env" || n.Name == "file" {
+		if outsideFunctions[n.Name] {
 			l.outside++
 		}
 	case *hclsyntax.LiteralValueExpr:
@@ -127,8 +181,22 @@ func (l *literals) Enter(n hclsyntax.Node) hcl.Diagnostics {
 }
 
 func (l *literals) Exit(n hclsyntax.Node) hcl.Diagnostics {
-	if call, ok := n.(*hclsyntax.FunctionCallExpr); ok && (call.Name == "env" || call.Name == "file") {
+	if call, ok := n.(*hclsyntax.FunctionCallExpr); ok && outsideFunctions[call.Name] {
 		l.outside--
 	}
 	return nil
+}
+
+// outsideFunctions read values from outside the file.
+var outsideFunctions = map[string]bool{"env": true, "file": true}
+
+// callsOutside reports whether an expression calls one of them.
+func callsOutside(expr hclsyntax.Expression) bool {
+	found := false
+	_ = hclsyntax.VisitAll(expr, func(n hclsyntax.Node) hcl.Diagnostics {
+		call, ok := n.(*hclsyntax.FunctionCallExpr)
+		found = found || ok && outsideFunctions[call.Name]
+		return nil
+	})
+	return found
 }

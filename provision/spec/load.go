@@ -67,6 +67,7 @@ type File struct {
 	hidden       *hidden
 	files        map[string]*hcl.File
 
+	unset   []unset          // of the environment that was evaluated last
 	block   *hclsyntax.Block // of the selected environment; nil if there is no file
 	name    string           // of the selected environment
 	region  string
@@ -158,6 +159,13 @@ func distinct(diags hcl.Diagnostics) (once hcl.Diagnostics) {
 // parse reads a file's syntax, its variables, and everything that can be checked
 // without the values of an environment.
 func (f *File) parse(path string, src []byte) (*hclsyntax.Body, *decoder, error) {
+	if tooDeep(src) {
+		at := hcl.Range{Filename: path, Start: hcl.InitialPos, End: hcl.InitialPos}
+		return nil, nil, f.fail(hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Deep nesting", Subject: &at,
+			Detail: fmt.Sprintf("Brackets are nested more than %d levels deep. → write the values without so many brackets", deepest),
+		}})
+	}
 	parser := hclparse.NewParser()
 	parsed, diags := parser.ParseHCL(src, path)
 	f.files = parser.Files()
@@ -168,7 +176,11 @@ func (f *File) parse(path string, src []byte) (*hclsyntax.Body, *decoder, error)
 	f.functions = newFunctions(f.o, filepath.Dir(path))
 	body := parsed.Body.(*hclsyntax.Body)
 	d := &decoder{file: f}
-	d.open(body)
+	given := d.readVarFiles()
+	if d.diags.HasErrors() { // messages about values that are in the file would mislead
+		return nil, nil, f.fail(d.diags)
+	}
+	d.open(body, given)
 	return body, d, nil
 }
 
@@ -176,7 +188,7 @@ func (f *File) parse(path string, src []byte) (*hclsyntax.Body, *decoder, error)
 // false for a file that cannot be read.
 func DeclaresVariable(path, name string) bool {
 	src, err := os.ReadFile(path)
-	if err != nil {
+	if err != nil || tooDeep(src) {
 		return false
 	}
 	parsed, _ := hclparse.NewParser().ParseHCL(src, path)
@@ -253,10 +265,9 @@ func first(diags hcl.Diagnostics) hcl.Diagnostics {
 
 // open finds the blocks of the file, reads the variables, and checks the structure of the
 // rest.
-func (d *decoder) open(body *hclsyntax.Body) {
+func (d *decoder) open(body *hclsyntax.Body, given map[string]*fileValue) {
 	f := d.file
-	d.unknownNames(body, nil, []string{"environment", "defaults", "locals", "variable"}, "a config file")
-	given := d.readVarFiles()
+	d.unknownNames(body, nil, topLevel, "a config file")
 	seen := map[string]hcl.Range{}
 	for _, b := range body.Blocks {
 		switch b.Type {
@@ -282,7 +293,7 @@ func (d *decoder) open(body *hclsyntax.Body) {
 			}
 		}
 	}
-	d.checkCycles()
+	d.connectLocals()
 	d.unknownVars(body.Range())
 	d.unknownFromFiles(given)
 	for _, b := range f.environments {

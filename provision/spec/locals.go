@@ -15,9 +15,18 @@ import (
 type local struct {
 	attr   *hclsyntax.Attribute
 	broken bool // it has a mistake, which has been reported
-	secret bool // an attribute that holds a secret refers to it
+	secret bool // an attribute that holds a secret depends on it
 
-	refers []string // the names of other local values in it; nil if not known yet
+	visited bool
+	refers  []string // the names of other local values in it
+	traits  traits
+}
+
+// traits are what an expression depends on, directly or through local values.
+type traits struct {
+	place     bool // the account or the region
+	sensitive bool // a sensitive variable
+	outside   bool // an environment variable or a file
 }
 
 func (f *File) localNames() []string { return slices.Sorted(maps.Keys(f.locals)) }
@@ -30,13 +39,39 @@ func (f *File) local(c *context, name string) localValue {
 	v := localValue{value: cty.DynamicVal}
 	if l := f.locals[name]; l != nil && !l.broken {
 		v.value, v.diags = f.eval(c, l.attr.Expr)
+		if !v.diags.HasErrors() && large(v.value) {
+			v.diags = append(v.diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Large value", Subject: l.attr.Expr.Range().Ptr(),
+				Detail: fmt.Sprintf("The local value %s has more than a million characters and elements. → make it smaller", name),
+			})
+		}
 	}
 	c.locals[name] = v
 	return v
 }
 
-// localsIn are the names of the local values that an expression refers to, without
-// those that only they refer to.
+// large reports whether a value is too large to go on with: each local value can double
+// the one before it.
+func large(v cty.Value) bool {
+	left := 1 << 20
+	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
+		v, _ = v.Unmark()
+		left--
+		if v.IsKnown() && !v.IsNull() && v.Type() == cty.String {
+			left -= len(v.AsString())
+		}
+		if left < 0 {
+			return false, errLarge
+		}
+		return true, nil
+	})
+	return left < 0
+}
+
+var errLarge = fmt.Errorf("large")
+
+// localsIn are the names of the local values that an expression refers to, each of them
+// once, without those that only they refer to.
 func (f *File) localsIn(expr hclsyntax.Expression) (names []string) {
 	for _, t := range expr.Variables() {
 		switch name, _ := referred(t); {
@@ -47,51 +82,84 @@ func (f *File) localsIn(expr hclsyntax.Expression) (names []string) {
 			names = append(names, name)
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
-// localsBehind are the local values that an expression depends on, each of them once.
-func (f *File) localsBehind(expr hclsyntax.Expression) (found []*local) {
+// eachLocal calls visit with the local values that an expression depends on, until it
+// returns false for one: then it leaves out those behind that one.
+func (f *File) eachLocal(expr hclsyntax.Expression, visit func(*local) bool) {
 	seen := map[*local]bool{}
 	var follow func(names []string)
 	follow = func(names []string) {
 		for _, name := range names {
 			if l := f.locals[name]; l != nil && !seen[l] {
 				seen[l] = true
-				found = append(found, l)
-				if l.refers == nil {
-					l.refers = append([]string{}, f.localsIn(l.attr.Expr)...)
+				if visit(l) {
+					follow(l.refers)
 				}
-				follow(l.refers)
 			}
 		}
 	}
 	follow(f.localsIn(expr))
-	return found
 }
 
-// references are the references in an expression and in the local values that it
-// depends on.
-func (f *File) references(expr hclsyntax.Expression) []hcl.Traversal {
-	refs := expr.Variables()
-	for _, l := range f.localsBehind(expr) {
-		refs = append(refs, l.attr.Expr.Variables()...)
+// depends returns the traits of an expression.
+func (f *File) depends(expr hclsyntax.Expression) (t traits) {
+	t.outside = callsOutside(expr)
+	for _, ref := range expr.Variables() {
+		name, _ := referred(ref)
+		switch ref.RootName() {
+		case "account", "region":
+			t.place = true
+		case "var":
+			v := f.vars[name]
+			t.sensitive = t.sensitive || name == "" || v == nil || v.sensitive // all of var may include a secret
+			t.outside = t.outside || v != nil && v.outside()
+		}
 	}
-	return refs
+	for _, name := range f.localsIn(expr) {
+		if l := f.locals[name]; l != nil {
+			t.place, t.sensitive, t.outside = t.place || l.traits.place, t.sensitive || l.traits.sensitive, t.outside || l.traits.outside
+		}
+	}
+	return t
+}
+
+// isSecret reports whether an expression depends on a local value on which a secret
+// depends, too.
+func (f *File) isSecret(expr hclsyntax.Expression) (secret bool) {
+	f.eachLocal(expr, func(l *local) bool {
+		secret = secret || l.secret
+		return !secret
+	})
+	return secret
 }
 
 // localUsable reports a local value that does not exist. It is false for one that has
 // a mistake, too.
 func (d *decoder) localUsable(name string, at hcl.Range) bool {
-	if l := d.file.locals[name]; l != nil {
-		return !l.broken
+	l := d.file.locals[name]
+	if l == nil {
+		hint := didYouMean(name, d.file.localNames())
+		if hint == "" {
+			hint = fmt.Sprintf("add it to the file: locals { %s = … }", name)
+		}
+		d.errorAt(at, "Unknown local value", fmt.Sprintf("There is no local value %q. → %s", name, hint))
+		return false
 	}
-	hint := didYouMean(name, d.file.localNames())
-	if hint == "" {
-		hint = fmt.Sprintf("add it to the file: locals { %s = … }", name)
+	if l.broken {
+		return false
 	}
-	d.errorAt(at, "Unknown local value", fmt.Sprintf("There is no local value %q. → %s", name, hint))
-	return false
+	if ok, known := d.usableLocals[l]; known {
+		return ok
+	}
+	ok := d.usable(l.attr.Expr)
+	if d.usableLocals == nil {
+		d.usableLocals = map[*local]bool{}
+	}
+	d.usableLocals[l] = ok
+	return ok
 }
 
 // declareLocals reads a locals block.
@@ -114,20 +182,53 @@ func (d *decoder) declareLocals(b *hclsyntax.Block) {
 	}
 }
 
-// checkCycles reports local values that refer to themselves.
-func (d *decoder) checkCycles() {
-	circular := map[*local]bool{}
-	for _, name := range d.file.localNames() {
-		l := d.file.locals[name]
-		if !slices.Contains(d.file.localsBehind(l.attr.Expr), l) {
-			continue
+// connectLocals finds out what each local value depends on, and reports those that refer
+// to themselves.
+func (d *decoder) connectLocals() {
+	var path []*local // those that are being visited, each refers to the next
+	var visit func(l *local)
+	visit = func(l *local) {
+		if at := slices.Index(path, l); at >= 0 {
+			for _, one := range path[at:] {
+				one.broken = true
+			}
+			return
 		}
-		circular[l] = true
-		d.errorAt(l.attr.NameRange, "Circular reference", fmt.Sprintf(
-			"The local value %s refers to itself, directly or through others. → give one of them a value of its own", name))
+		if l.visited {
+			return
+		}
+		l.visited, l.refers = true, d.file.localsIn(l.attr.Expr)
+		path = append(path, l)
+		for _, name := range l.refers {
+			if to := d.file.locals[name]; to != nil {
+				visit(to)
+			}
+		}
+		path = path[:len(path)-1]
+		l.traits = d.file.depends(l.attr.Expr)
 	}
-	for _, l := range d.file.locals {
-		l.broken = slices.ContainsFunc(append(d.file.localsBehind(l.attr.Expr), l), func(o *local) bool { return circular[o] })
+	names := d.file.localNames()
+	for _, name := range names {
+		visit(d.file.locals[name])
+	}
+	for _, name := range names {
+		if l := d.file.locals[name]; l.broken {
+			d.errorAt(l.attr.NameRange, "Circular reference", fmt.Sprintf(
+				"The local value %s refers to itself, directly or through others. → give one of them a value of its own", name))
+		}
+	}
+	d.breakDependents()
+}
+
+// breakDependents marks the local values that depend on one with a mistake.
+func (d *decoder) breakDependents() {
+	for again := true; again; {
+		again = false
+		for _, l := range d.file.locals {
+			if !l.broken && slices.ContainsFunc(l.refers, func(name string) bool { return d.file.locals[name] != nil && d.file.locals[name].broken }) {
+				l.broken, again = true, true
+			}
+		}
 	}
 }
 

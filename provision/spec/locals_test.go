@@ -57,6 +57,28 @@ environment "prod" {
 	expect(t, err, "--var size=")
 }
 
+// TestLocalsDoNotExplode: values and mistakes that double with each local value end with one
+// error.
+func TestLocalsDoNotExplode(t *testing.T) {
+	for first, want := range map[string]string{
+		`tonumber("x")`: "given string must be a decimal", `"0123456789"`: "more than a million characters", `["x"]`: "more than a million characters",
+	} {
+		var b strings.Builder
+		fmt.Fprintf(&b, "locals {\na0 = %s\n", first)
+		for i := 1; i < 60; i++ {
+			ref := fmt.Sprintf("local.a%d", i-1)
+			if first == `["x"]` {
+				fmt.Fprintf(&b, "a%d = [%s, %s]\n", i, ref, ref)
+			} else {
+				fmt.Fprintf(&b, "a%d = \"${%s}${%s}\"\n", i, ref, ref)
+			}
+		}
+		b.WriteString("}\nenvironment \"dev\" { tags = { x = jsonencode(local.a59) } }\n")
+		_, err := load(b.String(), Options{})
+		expect(t, err, want)
+	}
+}
+
 // TestManyLocals: a long chain, and one in which each refers to all before it, take no
 // noticeable time.
 func TestManyLocals(t *testing.T) {

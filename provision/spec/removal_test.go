@@ -42,6 +42,21 @@ func TestRemovalRegion(t *testing.T) {
 	}
 }
 
+// TestRemovalIsCautious: down takes an environment as protected if it cannot tell.
+func TestRemovalIsCautious(t *testing.T) {
+	for value, want := range map[string]bool{
+		"var.x": true, "local.p": true, `jsondecode(file("nothing.json")).x`: true, "true": true, "false": false, "null": false,
+	} {
+		f, err := load("variable \"x\" {}\nlocals { p = var.x == \"yes\" }\nenvironment \"dev\" { deletion_protection = "+value+" }", Options{Destroy: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := f.Environment(place); err != nil || e.DeletionProtection != want {
+			t.Errorf("%s: have %v, %v", value, e, err)
+		}
+	}
+}
+
 // TestRemovalStillFindsTypos: a name that is not understood could be the one
 // under which the object is found.
 func TestRemovalStillFindsTypos(t *testing.T) {

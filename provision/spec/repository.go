@@ -52,8 +52,8 @@ func (r *Repository) checkNames(d *decoder) {
 	}
 }
 
-func (r *Repository) claims(p Place) []claim {
-	return claims("repository", r.Ownership, p.regionScope(), &r.Name)
+func (r *Repository) claims() []claim {
+	return claimed("repository", r.Ownership, inRegion, &r.Name)
 }
 
 func (r *Repository) check(d *decoder) {

@@ -8,7 +8,8 @@ import "github.com/zclconf/go-cty/cty"
 //
 // The tag spec:"names" marks an attribute that tells what a resource is called: down
 // needs its value. spec:"place" marks the account and the region, spec:"secret" an
-// attribute that accepts a sensitive variable. Attributes with the same spec:"one-of:…"
+// attribute that accepts a sensitive variable, and spec:"cautious" one that down takes as
+// true if it depends on something that is missing. Attributes with the same spec:"one-of:…"
 // are alternatives: one in an environment replaces all of them in the defaults.
 
 // Variable is an input whose value comes from outside the file. Its label is its
@@ -65,7 +66,7 @@ type Environment struct {
 	// `--confirm NAME`, even with `--yes`. `flowbed sweep` leaves the environment alone.
 	// All resources have the tag `flowbed:deletion-protection`, so that this also holds
 	// without the file. It cannot be combined with `ttl`. Default: false.
-	DeletionProtection bool `hcl:"deletion_protection,optional"`
+	DeletionProtection bool `hcl:"deletion_protection,optional" spec:"cautious"`
 
 	// Tags are added to every resource that supports tags; at most 32. Keys that
 	// start with "aws:" or "flowbed:" are reserved. flowbed leaves tags alone that

@@ -84,6 +84,9 @@ func hint(name string, same, others []string, other, all string) string {
 	if slices.Contains(others, name) {
 		return fmt.Sprintf(other, name)
 	}
+	if name != "" && slices.Contains(topLevel, name) && !slices.Contains(same, name) {
+		return " → it stands beside the environments, not in one"
+	}
 	if home := homes()[name]; home != "" {
 		return " → it belongs in " + article(home) + " block"
 	}
@@ -95,6 +98,9 @@ func hint(name string, same, others []string, other, all string) string {
 	}
 	return all
 }
+
+// topLevel are the blocks of a file.
+var topLevel = []string{"environment", "defaults", "locals", "variable"}
 
 // homes returns the block of each name that only one block has.
 func homes() map[string]string {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -25,16 +26,65 @@ func (f *File) validate(path string, src []byte) (*File, error) {
 			continue
 		}
 		for _, name := range f.examples(b) {
-			c, more := f.try(b, name)
-			diags = append(diags, more...)
-			all = append(all, c)
+			all = append(all, f.try(b, name))
 		}
 	}
+	diags = append(diags, f.together(all)...)
 	if !diags.HasErrors() {
 		diags = append(diags, collisions(all)...)
 		f.region = commonRegion(all)
 	}
 	return f.loaded(diags)
+}
+
+// together returns the diagnostics of all candidates. One that stands in the defaults or
+// in a local value names the environments that have it, unless all of them do.
+func (f *File) together(all []candidate) (diags hcl.Diagnostics) {
+	type key struct {
+		at              hcl.Range
+		summary, detail string
+	}
+	in, times := map[key][]string{}, map[key]int{} // labels
+	keyOf := func(d *hcl.Diagnostic) key { return key{subject(d), d.Summary, d.Detail} }
+	labels := map[string]bool{}
+	for _, c := range all {
+		labels[c.label] = true
+		for _, d := range c.diags {
+			k := keyOf(d)
+			times[k]++
+			if !slices.Contains(in[k], c.label) {
+				in[k] = append(in[k], c.label)
+			}
+		}
+	}
+	done := map[key]bool{}
+	for _, c := range all {
+		for _, d := range c.diags {
+			k := keyOf(d)
+			if done[k] {
+				continue
+			}
+			done[k] = true
+			inBlock := c.block.Range().ContainsPos(subject(d).Start)
+			switch {
+			case isPattern(c.label) && inBlock && times[k] == 1: // only with this name
+				d.Detail = before(d.Detail, fmt.Sprintf(" (tried with the name %q)", c.env.Name))
+			case !inBlock && len(in[k]) < len(labels):
+				d.Detail = before(d.Detail, " (environment "+some(in[k])+")")
+			}
+			diags = append(diags, d)
+		}
+	}
+	return diags
+}
+
+// before adds a text to a detail, before its hint.
+func before(detail, text string) string {
+	what, hint, hinted := strings.Cut(detail, " → ")
+	if hinted {
+		return what + text + " → " + hint
+	}
+	return what + text
 }
 
 // commonRegion is the region that all environments have; empty if they differ or one of
@@ -59,8 +109,7 @@ func (f *File) examples(b *hclsyntax.Block) []string {
 	case !environmentPattern.matches(label): // has been reported
 		return nil
 	}
-	one := f.sample(label)
-	return []string{one, one[:len(one)-1] + "x"}
+	return f.samples(label, 2)
 }
 
 // ambiguous reports a pattern whose example matches another pattern, too.
@@ -79,81 +128,19 @@ func (f *File) ambiguous(b *hclsyntax.Block) hcl.Diagnostics {
 // candidate is an environment that validate has tried.
 type candidate struct {
 	label string
+	block *hclsyntax.Block
 	env   *Environment
 	known Place // what the file says of its place
 	d     *decoder
+	diags hcl.Diagnostics
 }
 
 // try builds one environment of the file.
-func (f *File) try(b *hclsyntax.Block, name string) (candidate, hcl.Diagnostics) {
+func (f *File) try(b *hclsyntax.Block, name string) candidate {
 	one := *f
 	one.selectAs(b, name)
 	one.locate()
-	c := candidate{label: b.Labels[0], known: Place{Account: one.account, Region: one.region}}
-	var diags hcl.Diagnostics
-	c.env, c.d, diags = one.build(c.known)
-	return c, diags
-}
-
-// claim is an object that an environment would own under a name that the file can set. No
-// other environment can own it, too.
-type claim struct {
-	what  string  // the kind, for messages
-	name  *string // the field; compared without regard to case
-	scope string  // in which the name is unique
-}
-
-// claimer is a block whose object has such a name.
-type claimer interface{ claims(p Place) []claim }
-
-// claims are those of a resource, unless the environment only uses it.
-func claims(what, ownership, scope string, name *string) []claim {
-	if ownership == "external" {
-		return nil
-	}
-	return []claim{{what, name, scope}}
-}
-
-// account and region are scopes. A place that is not known is the same for all.
-func (p Place) accountScope() string { return p.Account }
-func (p Place) regionScope() string  { return p.Account + "/" + p.Region }
-
-func (e *Environment) claims(p Place) (list []claim) {
-	if e.Agent != nil {
-		agent := p.names(e.Name).Agent()
-		list = claims("role", "own", p.accountScope(), &agent)
-	}
-	for b := range blocks[claimer](e) {
-		list = append(list, b.claims(p)...)
-	}
-	return list
-}
-
-// collisions reports objects that several environments would own.
-func collisions(all []candidate) (diags hcl.Diagnostics) {
-	type key struct{ what, scope, name string }
-	first := map[key]candidate{}
-	for _, c := range all {
-		if c.env == nil {
-			continue
-		}
-		for _, cl := range c.env.claims(c.known) {
-			k := key{cl.what, cl.scope, strings.ToLower(*cl.name)}
-			other, taken := first[k]
-			if !taken {
-				first[k] = c
-				continue
-			}
-			who := fmt.Sprintf("The environments %q and %q", other.label, c.label)
-			if other.label == c.label {
-				who = fmt.Sprintf("All environments that match %q", c.label)
-			}
-			at := c.d.place([]any{cl.name})
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Name taken twice", Subject: &at,
-				Detail: fmt.Sprintf("%s would own the same %s, %q, and each would change and delete it. → use another name, for example with ${env_name} in it", who, cl.what, *cl.name),
-			})
-		}
-	}
-	return diags
+	c := candidate{label: b.Labels[0], block: b, known: Place{Account: one.account, Region: one.region}}
+	c.env, c.d, c.diags = one.build(c.known)
+	return c
 }

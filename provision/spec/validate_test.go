@@ -79,28 +79,76 @@ func TestValidateAsksOthers(t *testing.T) {
 }
 
 // TestNamesOfTheirOwn: environments of a file may have the same names in another account,
-// region or API, or if they do not own the object.
+// region or API, or if they do not own the object. What cannot be told is a warning.
 func TestNamesOfTheirOwn(t *testing.T) {
+	const farm, flows = `cluster { name = "farm" }`, `task_role { name = "flows" }`
+	pool := func(url, name string) string {
+		return fmt.Sprintf("prefect {\napi_url = %s\nwork_pool = %q\n}", url, name)
+	}
+	const p = `"https://p.example/api"`
 	for _, c := range []struct{ dev, prod, want string }{
-		{`cluster { name = "farm" }`, `cluster { name = "farm" }`, `"dev" and "prod" would own the same cluster, "farm"`},
-		{`cluster { name = "farm" }`, "region = \"us-east-1\"\ncluster { name = \"farm\" }", ""},
-		{`cluster { name = "farm" }`, "account = \"123456789012\"\ncluster { name = \"farm\" }", ""},
+		{farm, farm, `"dev" and "prod" would own the same cluster, "farm", and each`},
+		{farm, `cluster { name = "Farm" }`, ""},
+		{farm, "region = \"us-east-1\"\n" + farm, "if they are in one account and region"},
+		{"region = \"eu-west-1\"\n" + farm, "region = \"us-east-1\"\n" + farm, ""},
+		{farm, "account = \"123456789012\"\n" + farm, "if they are in one account and region"},
+		{"account = \"210987654321\"\n" + farm, "account = \"123456789012\"\n" + farm, ""},
 		{`cluster { name = "default" }`, `cluster { name = "default" }`, ""},
-		{`cluster { name = "farm" }`, "cluster {\nname = \"farm\"\nownership = \"external\"\n}", ""},
-		{`task_role { name = "flows" }`, "region = \"us-east-1\"\ntask_role { name = \"flows\" }", "the same role"}, // roles have no region
+		{farm, "cluster {\nname = \"farm\"\nownership = \"external\"\n}", ""},
+		{flows, "region = \"us-east-1\"\n" + flows, "the same role, \"flows\", and each"}, // roles have no region
+		{flows, "account = \"123456789012\"\n" + flows, "if they are in one account"},
 		{`task_role { name = "FLOWS" }`, `execution_role { name = "flows" }`, "the same role"},
 		{`execution_role { name = "ecsTaskExecutionRole" }`, `execution_role { name = "ecsTaskExecutionRole" }`, ""},
 		{``, "task_role { name = \"flowbed-dev-task\" }", "the same role"},
-		{"prefect { api_url = \"https://p.example/api\" }\nagent {}", `task_role { name = "flowbed-dev-agent" }`, "the same role"},
+		{`task_role { name = "flows-${region}" }`, `task_role { name = "flows-us-east-1" }`, ""}, // the region of dev is not known
+		{"task_role { name = var.x }", "task_role { name = \"flowbed-dev-task\" }", ""},
+		{"account = var.x\n" + flows, "account = var.y\n" + flows, ""},
+		{pool(p, "a") + "\nagent {}", `task_role { name = "flowbed-dev-agent" }`, "the same role"},
 		{`repository { name = "flows" }`, `repository { name = "flows" }`, "the same repository"},
-		{"bucket {\nname = \"flows\"\nnamespace = \"global\"\n}", "region = \"us-east-1\"\nbucket {\nname = \"flows\"\nnamespace = \"global\"\n}", "the same bucket"},
-		{"prefect {\napi_url = \"https://p.example/api\"\nwork_pool = \"x\"\n}", "region = \"us-east-1\"\nprefect {\napi_url = \"https://p.example/api/\"\nwork_pool = \"x\"\n}", "the same work pool"},
-		{"prefect {\napi_url = \"https://p.example/api\"\nwork_pool = \"x\"\n}", "prefect {\napi_url = \"https://q.example/api\"\nwork_pool = \"x\"\n}", ""},
+		{"bucket {\nname = \"flows\"\nnamespace = \"global\"\n}", "region = \"us-east-1\"\nbucket {\nname = \"flows\"\nnamespace = \"global\"\n}", "the same bucket, \"flows\", and each"},
+		{"bucket { name = \"flows-${account}-${region}-an\" }", "bucket { name = \"flows-${account}-${region}-an\" }", "the same bucket, and each"},
+		{"bucket { name = \"flows-${account}-${region}-an\" }", "region = \"us-east-1\"\nbucket { name = \"flows-${account}-${region}-an\" }", "the same bucket, if"},
+		{"bucket { name = \"flows-${account}-${region}-an\" }", "account = \"111122223333\"\nregion = \"us-east-1\"\nbucket { name = \"flows-${account}-${region}-an\" }", ""},
+		{pool(p, "x"), "region = \"us-east-1\"\n" + pool(`"https://P.example:443/api/"`, "x"), "the same work pool"},
+		{pool(p, "x"), pool(`"https://q.example/api"`, "x"), ""},
+		{pool(p, "x"), pool(p, "X"), ""},
+		{pool("var.x", "x"), pool("var.y", "x"), ""},
 	} {
-		_, err := validateText(t, fmt.Sprintf("environment \"dev\" {\n%s\n}\nenvironment \"prod\" {\n%s\n}\n", c.dev, c.prod), Options{})
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("%s and %s: have %v, want %q", c.dev, c.prod, err, c.want)
+		f, err := validateText(t, fmt.Sprintf("variable \"x\" {}\nvariable \"y\" {}\nenvironment \"dev\" {\n%s\n}\nenvironment \"prod\" {\n%s\n}\n", c.dev, c.prod), Options{})
+		said := ""
+		if err != nil {
+			said = err.Error()
+		} else if len(f.Warnings) > 0 {
+			said = f.Warnings[0].Detail
 		}
+		if c.want == "" && said != "" || !strings.Contains(said, c.want) || (err == nil) != (c.want == "" || strings.Contains(c.want, "if")) {
+			t.Errorf("%s and %s: have %v, %q, want %q", c.dev, c.prod, err, said, c.want)
+		}
+	}
+}
+
+// TestExamples: the names with which validate tries a pattern are numbers, and no label of
+// the file.
+func TestExamples(t *testing.T) {
+	const number = `environment "pr-*" {
+  tags = { number = parseint(trimprefix(env_name, "pr-"), 10) }
+}
+`
+	for _, text := range []string{
+		number, number + `environment "pr-x" {}`, number + "environment \"pr-1\" {}\nenvironment \"pr-2\" {}\n",
+		`environment "*" {}`, `environment "` + strings.Repeat("a", 31) + `*" {}`,
+	} {
+		if _, err := validateText(t, text, Options{}); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	var b strings.Builder
+	b.WriteString(number)
+	for i := range 12 {
+		fmt.Fprintf(&b, "environment \"pr-%d\" {}\n", i)
+	}
+	if _, err := validateText(t, b.String(), Options{}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -166,6 +214,7 @@ func TestVarFiles(t *testing.T) {
 		}
 		return path
 	}
+	null := write("null.hcl", "a = null\ne = null\nsecret = null\n")
 	first := write("first.hcl", "a = \"first\"\nb = \"first\"\nc = \"first\"\nlist = [\"subnet-0a1b2c3d\"]\nsecret = \"\"\n")
 	second := write("second.json", `{"b": "second", "c": "second", "days": 7, "secret": "pnu_sentinel0123"}`)
 	environ := map[string]string{"FLOWBED_VAR_c": "environ", "FLOWBED_VAR_d": "environ", "FLOWBED_VAR_secret": ""}
@@ -187,7 +236,7 @@ environment "dev" {
     api_key = var.secret
   }
 }`, Options{
-		VarFiles: []string{first, second}, Vars: map[string]string{"d": "flag"},
+		VarFiles: []string{first, second, null}, Vars: map[string]string{"d": "flag"},
 		Environ: func(n string) (string, bool) { v, ok := environ[n]; return v, ok },
 	})
 	if err != nil {

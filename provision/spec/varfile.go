@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -20,9 +21,7 @@ type fileValue struct {
 }
 
 // empty reports whether the value counts as not set for a sensitive variable.
-func (v *fileValue) empty() bool {
-	return v.value.IsNull() || v.value.Type() == cty.String && v.value.AsString() == ""
-}
+func (v *fileValue) empty() bool { return v.value.Type() == cty.String && v.value.AsString() == "" }
 
 // readVarFiles reads the files with values of variables. They may hold secrets, so no
 // message shows their text.
@@ -34,45 +33,87 @@ func (d *decoder) readVarFiles() map[string]*fileValue {
 	return all
 }
 
+// syntax is what a file of variables has to look like.
+func syntax(isJSON bool) string {
+	if isJSON {
+		return `use one JSON object with a value for each variable, for example {"days": 30}`
+	}
+	return "use a line name = value for each variable, or JSON in a file whose name ends in .json"
+}
+
 func (d *decoder) readVarFile(path string) map[string]*fileValue {
-	start := hcl.Range{Filename: path, Start: hcl.InitialPos, End: hcl.InitialPos}
+	isJSON := filepath.Ext(path) == ".json"
+	at := hcl.Range{Filename: path, Start: hcl.InitialPos, End: hcl.InitialPos}
+	invalid := func(diags hcl.Diagnostics, what string) map[string]*fileValue {
+		if len(diags) > 0 {
+			at = subject(diags[0])
+		}
+		d.errorAt(at, "Invalid file of variables", what+" → "+syntax(isJSON))
+		return nil
+	}
 	src, err := readFile(path)
 	if err != nil {
-		d.errorAt(start, "Unreadable file", fmt.Sprintf("--var-file %s: %v. → check the path, which is relative to the working directory", path, cause(err)))
+		d.errorAt(at, "Unreadable file", fmt.Sprintf("--var-file %q: %v. → check the path, which is relative to the working directory", path, cause(err)))
 		return nil
+	}
+	src = bytes.TrimPrefix(src, []byte("\ufeff")) // as some editors write
+	if tooDeep(src) {
+		return invalid(nil, "The values are nested too deeply.")
 	}
 	parser := hclparse.NewParser()
 	parse := parser.ParseHCL
-	if filepath.Ext(path) == ".json" {
+	if isJSON {
 		parse = parser.ParseJSON
 	}
 	parsed, diags := parse(src, path)
 	if diags.HasErrors() {
-		d.errorAt(*diags[0].Subject, "Invalid file of variables", "This is not a list of variables, which has one name = value on each line, or one JSON object in a file whose name ends in .json. → correct the syntax")
-		return nil
+		return invalid(diags, "The syntax is not correct.")
 	}
 	attributes, diags := parsed.Body.JustAttributes()
 	if diags.HasErrors() {
-		d.errorAt(*diags[0].Subject, "Invalid file of variables", "A file of variables has only attributes, and no blocks. → write one name = value for each variable")
-		return nil
+		return invalid(diags, "This is not a list of variables.")
 	}
 	values := map[string]*fileValue{}
 	for name, attr := range attributes {
 		v, diags := attr.Expr.Value(nil)
-		if diags.HasErrors() || !v.IsWhollyKnown() {
-			d.errorAt(attr.Expr.Range(), "Expression in a file of variables", "A file of variables can have only plain values, without references and functions. → write the value itself")
-			continue
+		switch {
+		case diags.HasErrors() || !v.IsWhollyKnown():
+			at := attr.Expr.Range()
+			d.errorAt(at, "Expression in a file of variables", "A file of variables can have only plain values, without references and functions. → write the value itself")
+		case !v.IsNull(): // null means "not set"
+			values[name] = &fileValue{v, attr.NameRange}
 		}
-		values[name] = &fileValue{v, attr.NameRange}
 	}
 	return values
+}
+
+// deepest is how deep brackets can be nested. The parsers of HCL and JSON call themselves
+// for each level, and would end the program.
+const deepest = 500
+
+// tooDeep reports whether brackets are nested deeper than that. It counts those in strings,
+// too: an expression in a template can be nested as well.
+func tooDeep(src []byte) bool {
+	depth := 0
+	for _, c := range src {
+		switch c {
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth = max(0, depth-1)
+		}
+		if depth > deepest {
+			return true
+		}
+	}
+	return false
 }
 
 // fromFile takes a variable's value from a file, and converts it to the type of the
 // default.
 func (d *decoder) fromFile(v *variable, f *fileValue, fallback cty.Value) {
-	v.value, v.set = f.value, !f.value.IsNull()
-	if !v.set || fallback == cty.NilVal || fallback.IsNull() || !fallback.IsKnown() {
+	v.value, v.set = f.value, true
+	if fallback == cty.NilVal || fallback.IsNull() || !fallback.IsKnown() {
 		return
 	}
 	fallback, _ = unmark(fallback)
@@ -85,7 +126,8 @@ func (d *decoder) fromFile(v *variable, f *fileValue, fallback cty.Value) {
 	}
 	if kind(f.value.Type()) != kind(want) {
 		v.set = false
-		d.errorAt(f.at, "Wrong type", fmt.Sprintf("The value of the variable %q must be %s, like its default.", v.block.Labels[0], kind(want)))
+		d.errorAt(f.at, "Wrong type", fmt.Sprintf("The value of the variable %q must be %s, like its default. → for example: %s",
+			v.block.Labels[0], kind(want), exampleOf(want)))
 	}
 }
 
@@ -103,4 +145,19 @@ func (d *decoder) unknownFromFiles(given map[string]*fileValue) {
 		d.errorAt(given[name].at, "Unknown variable", fmt.Sprintf("The config file has no variable %q.%s", name,
 			advice(didYouMean(name, names), fmt.Sprintf("declare it: variable %q {}", name))))
 	}
+}
+
+// exampleOf is a value of a type, in both HCL and JSON.
+func exampleOf(ty cty.Type) string {
+	switch kind(ty) {
+	case "a number":
+		return "30"
+	case "a boolean":
+		return "true"
+	case "a list":
+		return `["a", "b"]`
+	case "a map":
+		return `{"a": "b"}`
+	}
+	return `"a"`
 }

@@ -55,6 +55,13 @@ func (d *decoder) variable(b *hclsyntax.Block, fromFile *fileValue) {
 	}
 }
 
+// outside reports whether the value comes from an environment variable or a file that the
+// config file itself names.
+func (v *variable) outside() bool {
+	_, marks := unmark(v.value)
+	return marks[outside]
+}
+
 // outside is a variable's value from --var or from an environment variable.
 func (f *File) outside(name string) (string, bool) {
 	if s, ok := f.o.Vars[name]; ok {

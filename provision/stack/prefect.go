@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"errors"
+
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
@@ -128,6 +130,9 @@ func WorkerPolicy(env *spec.Environment, id resource.Identity) (string, error) {
 	s, err := Build(env, id, Clients{}, Options{Destroy: true, NoPrefect: true})
 	if err != nil {
 		return "", err
+	}
+	if s.version.Kind() == prefect.Agent1 {
+		return "", errors.New("Prefect 1 has no worker: its agent runs on an instance that flowbed creates")
 	}
 	return templates.WorkerPolicy(s.place(), s.agentRights()), nil
 }

@@ -3,6 +3,9 @@
 # --var-file testdata/vars/syntax.json
 # --var-file testdata/vars/nothing.hcl
 # --var-file testdata/vars/block.hcl
+# --var-file testdata/vars/list.json
+# --var-file testdata/vars/twice.json
+# --var-file testdata/vars/deep.json
 variable "days" { default = 30 }
 variable "list" { default = [] }
 variable "key" { sensitive = true }

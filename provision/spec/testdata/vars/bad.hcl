@@ -1,4 +1,1 @@
-days  = "many"
-list  = "x"
-key   = upper("pnu_0123456789abcdef")
-dayss = 1
+key = upper("pnu_0123456789abcdef")

@@ -1,0 +1,5 @@
+variable "on" {}
+environment "dev" {
+  repository { enabled = var.on }
+  logs { retention_days = var.on ? 1 : 3 }
+}

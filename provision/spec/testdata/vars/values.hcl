@@ -1,0 +1,3 @@
+days  = "many"
+list  = "x"
+dayss = 1
