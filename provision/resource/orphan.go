@@ -105,7 +105,7 @@ func (o Orphan[S]) owner(name string, have provision.Owner) (provision.Owner, bo
 	if slices.Contains(o.Entry.InUse, name) || have.By != us && !claimed && !abandoned {
 		return have, false
 	}
-	if have.By == us && len(have.Claims) > 0 && !claimed {
+	if name == o.AccountWide && have.By == us && len(have.Claims) > 0 && !claimed {
 		return have, false // we have already removed our claim, and others use it
 	}
 	return provision.Owner{By: us, Claims: have.Claims}, true

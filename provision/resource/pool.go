@@ -17,6 +17,7 @@ import (
 // Only the values in Want are ours; flowbed keeps everything else in the template.
 type Pool struct {
 	API   *prefect.Client // nil if flowbed has no access to the API; then Destroy must be set
+	NoAPI string          // why it has none
 	ID    Identity
 	Name  string
 	Limit *int // how many flows may run at a time; nil leaves the limit alone

@@ -14,7 +14,7 @@ import (
 // Read implements provision.Resource.
 func (p Pool) Read(ctx context.Context) (PoolState, error) {
 	if p.API == nil {
-		return p.unknownState("the config file has no valid settings for the Prefect API"), nil
+		return p.unknownState(p.NoAPI), nil
 	}
 	have, err := p.API.ReadPool(ctx, p.Name)
 	switch {

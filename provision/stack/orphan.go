@@ -2,6 +2,7 @@ package stack
 
 import (
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
 )
@@ -69,9 +70,21 @@ func (s *Stack) orphanClusters() resource.NameEntry {
 	})
 }
 
+// orphanPools adds the orphans of the work pool. The name of the pool is always recorded: a
+// later spec may have no Prefect API, and then the record alone tells that there is a pool.
 func (s *Stack) orphanPools() resource.NameEntry {
-	e := entry(resource.KindWorkPool, s.env.Prefect.WorkPool, s.id.Names().Plain(), "")
+	name, api, why := "", s.api, "the config file has no prefect block"
+	switch p := s.env.Prefect; {
+	case s.version.Kind() == prefect.Agent1:
+		api, why = nil, "the config file is for Prefect 1, which has no work pools"
+	case api != nil:
+		name = p.WorkPool
+	case p != nil:
+		why = "the config file has no valid settings for the Prefect API"
+	}
+	e := entry(resource.KindWorkPool, name, s.id.Names().Plain(), "")
+	e.Optional = true
 	return addOrphans(s, e, "", func(name string) resource.Kind[resource.PoolState] {
-		return resource.Pool{API: s.api, ID: s.id, Name: name, Destroy: true}
+		return resource.Pool{API: api, ID: s.id, Name: name, NoAPI: why, Destroy: true}
 	})
 }

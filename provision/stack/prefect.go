@@ -35,16 +35,20 @@ func (s *Stack) openPrefect() (err error) {
 	return err
 }
 
-// addPool adds the work pool. Prefect 1 has no work pools.
+// addPool adds the work pool. Prefect 1 has no work pools. An earlier spec may have had one.
 func (s *Stack) addPool() {
 	p := s.env.Prefect
-	if s.o.NoPrefect || p == nil || s.version.Kind() == prefect.Agent1 {
+	if s.o.NoPrefect {
+		return
+	}
+	names := s.orphanPools()
+	if names.Current == "" {
 		return
 	}
 	s.pool = add(s, "work pool", provision.Own, resource.Pool{
 		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Destroy: s.o.Destroy, Want: s.poolDefaults,
 		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter},
-		Names: s.orphanPools(), Queues: s.queues(),
+		Names: names, Queues: s.queues(),
 	})
 }
 
