@@ -221,7 +221,7 @@ func (r *execution) wait(ctx context.Context, what string) error {
 	case r.lastErr != nil:
 		return r.fail(ctx, r.doing, fmt.Errorf("%w (for %s)", r.lastErr, patience))
 	default:
-		return r.fail(ctx, "wait", fmt.Errorf("not %s after %s", what, patience))
+		return r.fail(ctx, "wait", fmt.Errorf("timed out after %s: not yet %s", patience, what))
 	}
 	r.event(Waiting, what, r.lastErr)
 	select {

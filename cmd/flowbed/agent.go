@@ -112,8 +112,11 @@ func (a *app) openAgent(c *cobra.Command) (*session, resource.InstanceState, err
 		return nil, none, err
 	}
 	agent, err := s.Agent(c.Context())
-	if err != nil {
-		return nil, none, &hinted{err, "run `flowbed up` to build the environment"}
+	switch {
+	case err != nil && s.env.Agent == nil:
+		return nil, none, &hinted{err, "the file has no agent block: look where you run the worker, or add agent {} and run `flowbed up" + a.selection() + "`"}
+	case err != nil:
+		return nil, none, &hinted{err, "run `flowbed up" + a.selection() + "` to build the environment"}
 	}
 	return s, agent, nil
 }

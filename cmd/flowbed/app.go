@@ -126,6 +126,14 @@ type hinted struct {
 func (h *hinted) Error() string { return h.err.Error() }
 func (h *hinted) Unwrap() error { return h.err }
 
+// selection is the flag that selects the environment, for commands in messages.
+func (a *app) selection() string {
+	if a.env == "" {
+		return ""
+	}
+	return " -e " + a.env
+}
+
 // say prints a notice on stderr, wrapped at the width of the terminal.
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintln(a.err, view.Wrap(fmt.Sprintf(format, args...), width(os.Stderr)))

@@ -118,9 +118,6 @@ func (a *app) firstRegion(all bool) string {
 			return f.Region()
 		}
 	}
-	if all && firstOf(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")) == "" && a.sandbox {
-		return "us-east-1" // any region works
-	}
 	return ""
 }
 

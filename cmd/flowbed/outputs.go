@@ -45,6 +45,9 @@ reads them from the account and leaves out resources that do not exist.`,
 			return err
 		}
 		s.sayUntold(a)
+		if !s.Exists() {
+			a.say("The environment %s does not exist yet: run `flowbed up%s` to build it.", s.env.Name, a.selection())
+		}
 		switch list := s.outputs(); format {
 		case "json":
 			return view.OutputsJSON(a.out, s.header, list)
@@ -63,11 +66,26 @@ reads them from the account and leaves out resources that do not exist.`,
 // variables.
 func (s *session) outputs() (list []view.Output) {
 	for _, o := range s.Outputs() {
-		if s.untold(o.Name) == nil {
-			list = append(list, view.Output(o))
+		switch {
+		case s.untold(o.Name) != nil:
+			continue
+		case o.Name == "worker_command":
+			o.Value = s.secretSetting() + o.Value
 		}
+		list = append(list, view.Output(o))
 	}
 	return list
+}
+
+// secretSetting passes the API's secret to a command, if the API needs one.
+func (s *session) secretSetting() string {
+	p := s.env.Prefect
+	for name, field := range map[string]*string{"PREFECT_API_KEY": &p.APIKey, "PREFECT_API_AUTH_STRING": &p.AuthString} {
+		if *field != "" || s.file.Unset(field) != nil {
+			return name + `="$` + name + `" `
+		}
+	}
+	return ""
 }
 
 // untold returns an error if an output depends on something that the file refers to and

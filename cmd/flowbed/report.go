@@ -43,6 +43,9 @@ func (a *app) hint(err error) string {
 	if r, ok := awserr.RefusalOf(err); ok {
 		return a.explained(r)
 	}
+	if s, ok := errors.AsType[*provision.StepError](err); ok && s.Step == "worker" && s.Doing == "wait" {
+		return "see why with `flowbed agent logs" + a.selection() + "`; to keep waiting, run `flowbed up" + a.selection() + "` again"
+	}
 	return awserr.Hint(err)
 }
 

@@ -331,13 +331,31 @@ func (r *run) cause(err error) error {
 	return err
 }
 
+// newKey reports whether the run has changed the API key, but left the agent's instance,
+// which has read the old one.
+func (r *run) newKey() (changed bool) {
+	for _, a := range r.planned.Actions {
+		switch {
+		case a.Step == "agent instance" && (a.Op == provision.Create || a.Op == provision.Replace):
+			return false
+		case a.Step == "api key parameter" && a.Op == provision.Update:
+			changed = slices.ContainsFunc(a.Changes, func(c provision.Change) bool { return c.Field == "value" })
+		}
+	}
+	return changed && r.s.env.Agent != nil
+}
+
 // nextSteps tells what the user can do next.
 func (r *run) nextSteps() {
 	if r.lines == nil {
-		next := "`flowbed outputs` shows names, ARNs and commands"
-		if r.s.env.Prefect != nil && r.s.env.Agent == nil {
-			next = "start a worker: `flowbed outputs` shows its command, and `flowbed policy --for worker` the permissions that it needs"
+		e := r.a.selection()
+		next := "`flowbed outputs" + e + "` shows names, ARNs and commands"
+		switch {
+		case r.newKey():
+			next = "`flowbed agent restart" + e + "` makes the agent read the new key"
+		case r.s.env.Prefect != nil && r.s.env.Agent == nil:
+			next = "start a worker: `flowbed outputs" + e + "` shows its command, and `flowbed policy --for worker" + e + "` the permissions that it needs"
 		}
-		r.a.say("Next: %s; `flowbed down` removes the environment.", next)
+		r.a.say("Next: %s; `flowbed down%s` removes the environment.", next, e)
 	}
 }

@@ -143,6 +143,9 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 // range that RFC 5737 reserves for documentation.
 var sandboxAddress = netip.MustParsePrefix("203.0.113.7/32")
 
+// sandboxRegion is the sandbox's region if nobody sets one.
+const sandboxRegion = "us-east-1"
+
 // sandboxSetup is how long an instance of the sandbox takes to install its agent. Real ones
 // take minutes. Tests do not wait.
 var sandboxSetup = 2 * time.Second
@@ -156,10 +159,7 @@ func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func
 		a.decoder.aws = &cfg
 		return cfg, func() error { return nil }, err
 	}
-	region = firstOf(region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
-	if region == "" {
-		return aws.Config{}, nil, errNoRegion()
-	}
+	region = firstOf(region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), sandboxRegion)
 	path := filepath.Join(".flowbed", "sandbox.json")
 	account, err := sandbox.Load(path)
 	if err != nil {

@@ -126,6 +126,8 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 	if d.Env.Agent != nil {
 		checks = slices.Insert(checks, 3, d.instanceType, d.machineImage)
 		checks = slices.Insert(checks, 8, d.processors)
+	}
+	if d.Env.Prefect != nil {
 		checks = append(checks, d.prefect)
 	}
 	found := make([][]Finding, len(checks))

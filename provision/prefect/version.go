@@ -171,6 +171,18 @@ func Latest() string {
 	return version
 }
 
+// Newer reports whether the version is newer than all releases of its major version that
+// this program knows, so that it may have been released since.
+func (v Version) Newer() bool {
+	for line := range strings.Lines(releases) {
+		text, _, _ := strings.Cut(line, " ")
+		if known, err := ParseVersion(text); err == nil && known.Major == v.Major && known.Compare(v) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Image is Prefect's image for flows of this version.
 //
 // Prefect also publishes images with prefect-aws, but not for every version. This

@@ -57,6 +57,12 @@ func (d *decoder) checkVersion(p *Prefect) prefect.Kind {
 		d.bad(&p.Version, "Unsupported Prefect version", "%s is not an exact version. → use all three numbers, for example %q: a replaced agent must run the same version", DefaultPrefectVersion)
 	case v.Why() != "":
 		d.bad(&p.Version, "Unsupported Prefect version", "%s is not supported: %s. → the newest version known to work is %q", v.Why(), DefaultPrefectVersion)
+	case !v.Released() && !v.Newer():
+		d.bad(&p.Version, "Unknown Prefect version", "There was no release %s of Prefect. → the newest version known to work is %q", DefaultPrefectVersion)
+	case !v.Released():
+		d.warnAt(d.given[&p.Version].attr.Expr.Range(), "New Prefect version", fmt.Sprintf(
+			"%s is newer than all versions that this version of flowbed knows, so its worker was not tested. If there is no such release, up waits for the agent in vain. → the newest version known to work is %q",
+			d.shown(&p.Version), DefaultPrefectVersion))
 	}
 	return v.Kind()
 }

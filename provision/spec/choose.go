@@ -88,8 +88,14 @@ func (f *File) notFound(d *decoder) {
 	if s := nearest(f.o.Env, exact); s != "" {
 		at = f.environments[slices.Index(names, s)]
 	}
-	d.errorAt(at.DefRange(), "Unknown environment", fmt.Sprintf("The file has no environment %q.%s",
-		f.o.Env, advice(didYouMean(f.o.Env, exact), "the file has "+some(names))))
+	hint := advice(didYouMean(f.o.Env, exact), "the file has "+some(names))
+	switch {
+	case slices.Contains(names, f.o.Env+"*"):
+		hint = fmt.Sprintf(" → %q needs at least one character in place of the asterisk", f.o.Env+"*")
+	case f.o.Destroy:
+		hint += fmt.Sprintf("; to remove one that the file no longer has, run: flowbed sweep %s --yes", f.o.Env)
+	}
+	d.errorAt(at.DefRange(), "Unknown environment", fmt.Sprintf("The file has no environment %q.%s", f.o.Env, hint))
 }
 
 // selectAs selects the environment that a block describes under a name.

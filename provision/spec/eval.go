@@ -134,12 +134,8 @@ func (d *decoder) variableUsable(name string, at hcl.Range) bool {
 	v := d.file.vars[name]
 	switch {
 	case v == nil:
-		names := d.file.variableNames()
-		hint := didYouMean(name, names)
-		if hint == "" {
-			hint = fmt.Sprintf("declare it: variable %q {}", name)
-		}
-		d.errorAt(at, "Unknown variable", fmt.Sprintf("There is no variable %q. → %s", name, hint))
+		d.errorAt(at, "Unknown variable", fmt.Sprintf("There is no variable %q.%s", name,
+			meantOr(name, d.file.variableNames(), fmt.Sprintf("declare it: variable %q {}", name))))
 		return false
 	case v.broken:
 		return false

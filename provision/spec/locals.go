@@ -141,11 +141,8 @@ func (f *File) isSecret(expr hclsyntax.Expression) (secret bool) {
 func (d *decoder) localUsable(name string, at hcl.Range) bool {
 	l := d.file.locals[name]
 	if l == nil {
-		hint := didYouMean(name, d.file.localNames())
-		if hint == "" {
-			hint = fmt.Sprintf("add it to the file: locals { %s = … }", name)
-		}
-		d.errorAt(at, "Unknown local value", fmt.Sprintf("There is no local value %q. → %s", name, hint))
+		d.errorAt(at, "Unknown local value", fmt.Sprintf("There is no local value %q.%s", name,
+			meantOr(name, d.file.localNames(), fmt.Sprintf("add it to the file: locals { %s = … }", name))))
 		return false
 	}
 	if l.broken {

@@ -33,6 +33,14 @@ func advice(suggestion, todo string) string {
 	return " → " + suggestion + " " + title(todo)
 }
 
+// meantOr is the hint for an unknown name: the nearest candidate, or else what to do.
+func meantOr(name string, candidates []string, todo string) string {
+	if s := didYouMean(name, candidates); s != "" {
+		return " → " + s
+	}
+	return " → " + todo
+}
+
 // distance counts the bytes to insert, delete, replace or swap with their
 // neighbours on the way from a to b.
 func distance(a, b string) int {

@@ -143,7 +143,7 @@ func (d *decoder) unknownFromFiles(given map[string]*fileValue) {
 			continue
 		}
 		d.errorAt(given[name].at, "Unknown variable", fmt.Sprintf("The config file has no variable %q.%s", name,
-			advice(didYouMean(name, names), fmt.Sprintf("declare it: variable %q {}", name))))
+			meantOr(name, names, fmt.Sprintf("declare it: variable %q {}", name))))
 	}
 }
 

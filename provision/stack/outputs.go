@@ -16,6 +16,13 @@ type Output struct {
 	List  []string
 }
 
+// Exists reports whether the last reading found the environment's log group, which up
+// creates first.
+func (s *Stack) Exists() bool {
+	logs, ok := s.logs.Get()
+	return ok && logs.Owner().By == s.id.Owner()
+}
+
 // Outputs returns the outputs for the objects that the last reading found. It makes no
 // calls.
 func (s *Stack) Outputs() []Output {
@@ -54,7 +61,7 @@ func (s *Stack) Outputs() []Output {
 	if group, ok := s.tasks.Get(); ok {
 		list = append(list, Output{Name: "security_groups", List: []string{group.ID}})
 	}
-	if logs.Name != "" { // the environment exists
+	if s.Exists() {
 		list = append(list, s.prefectOutputs()...)
 	}
 	return append(list, s.agentOutputs()...)
