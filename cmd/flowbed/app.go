@@ -91,7 +91,7 @@ func requireCommand(c *cobra.Command, args []string) error {
 	if name := suggestion(c, args[0]); name != "" {
 		hint = "did you mean `" + c.CommandPath() + " " + name + "`?"
 	} else if args[0] == "init" {
-		hint = "flowbed needs no init: copy config.hcl.example to config.hcl, then run `flowbed plan`"
+		hint = "flowbed needs no init: write config.hcl, as short as environment \"dev\" {}, then run `flowbed plan`"
 	}
 	return usage(&hinted{fmt.Errorf("unknown command %q", args[0]), hint})
 }

@@ -189,8 +189,13 @@ func (d *decoder) store(v cty.Value, m member, attr *hclsyntax.Attribute, field 
 	err := convertInto(v, field)
 	if err != nil && (!d.file.o.Destroy || m.names) {
 		hint := ""
-		if field.Kind() == reflect.Slice && v.Type() == cty.String {
+		switch {
+		case field.Kind() == reflect.Slice && v.Type() == cty.String:
 			hint = ` → put it in brackets: ["…"]`
+		case v.Type() == cty.String && wanted(field.Type()) == "a whole number":
+			hint = " → write only its digits, without quotes and unit"
+		case v.Type() == cty.String && wanted(field.Type()) == "true or false":
+			hint = " → write true or false, without quotes"
 		}
 		d.errorAt(attr.Expr.Range(), "Wrong type", fmt.Sprintf(
 			"%q must be %s%s.%s", m.name, wanted(field.Type()), wrongness(v, field.Type(), err), hint))

@@ -209,6 +209,10 @@ func (d *decoder) explain(expr hclsyntax.Expression, diags hcl.Diagnostics, secr
 			diag.Detail = "The expression is about a secret, so flowbed does not show the reason."
 		case t.outside:
 			diag.Detail = "The expression uses a value from an environment variable or a file, which may be a secret, so flowbed does not show the reason."
+		case diag.Summary == "Unknown variable": // HCL's word for any name
+			diag.Summary = "Unknown name"
+			diag.Detail += " → put a text in quotes; the names of values begin with var or local"
+			continue
 		default:
 			continue
 		}

@@ -10,7 +10,8 @@ import (
 // defaults of the work pool. What you leave out is not flowbed's to change: a value that
 // somebody sets in Prefect stays.
 type Flows struct {
-	// Enabled works as in the agent block. Default: true.
+	// Enabled leaves the block out if it is false, where the defaults have one.
+	// Default: true.
 	Enabled *bool `hcl:"enabled,optional"`
 
 	// Image is the container image. Default: Prefect's own image of the version; with a
@@ -38,7 +39,8 @@ type Flows struct {
 	// Fargate.
 	Spot *bool `hcl:"spot,optional"`
 
-	// Env are environment variables. Plans show them: do not put secrets here.
+	// Env are environment variables. Plans show them, so secrets do not belong here: the
+	// key of the Prefect API reaches each task without being written anywhere.
 	// Default: none.
 	Env map[string]string `hcl:"env,optional"`
 }

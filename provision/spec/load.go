@@ -231,7 +231,7 @@ func unreadable(path string, err error) *hcl.Diagnostic {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		d.Summary = "Missing file"
-		d.Detail = fmt.Sprintf("%s does not exist. → copy config.hcl.example to it, or give another file with --config", path)
+		d.Detail = fmt.Sprintf("%s does not exist. → write one, as short as: environment \"dev\" {}, or give another file with --config", path)
 	default:
 		d.Detail = fmt.Sprintf("Reading %s: %v. → give another file with --config", path, cause(err))
 	}
@@ -246,6 +246,13 @@ func cause(err error) error {
 	return err
 }
 
+// syntaxHints are the hints for HCL's errors that people make most.
+var syntaxHints = map[string]string{
+	"Argument definition required":             " → write the inner block on lines of its own",
+	"Invalid single-argument block definition": " → begin a new line after the { of the block, and before its }",
+	"Missing newline after argument":           " → begin a new line after each value",
+}
+
 // first keeps one syntax error of each line, and none after a string without an
 // end: what follows it only makes no sense because of it.
 func first(diags hcl.Diagnostics) hcl.Diagnostics {
@@ -254,6 +261,7 @@ func first(diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
 		if line := subject(d).Start.Line; !lines[line] {
 			lines[line] = true
+			d.Detail += syntaxHints[d.Summary]
 			kept = append(kept, d)
 		}
 		if d.Summary == "Invalid multi-line string" {

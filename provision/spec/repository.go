@@ -6,7 +6,8 @@ import "github.com/flowbed/flowbed/provision/names"
 // with ECR's keys. Images without a tag expire after a day. Without this block,
 // there is no repository.
 type Repository struct {
-	// Enabled works as in the agent block. Default: true.
+	// Enabled leaves the block out if it is false, where the defaults have one.
+	// Default: true.
 	Enabled *bool `hcl:"enabled,optional"`
 
 	// Name is the repository's name. Default: `flowbed-<env>`.

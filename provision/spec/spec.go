@@ -58,7 +58,7 @@ type Environment struct {
 	// TTL is how long the environment may live, from 10 minutes to one year, in
 	// hours and minutes: "8h", "90m", "1h30m". flowbed tags every resource with
 	// `flowbed:expires-at`, `flowbed sweep` removes the environment after that
-	// time, and the agent instance terminates itself once it has run that long.
+	// time, and the agent instance terminates itself when it has run for the ttl.
 	// Default: none; the environment stays until `down`.
 	TTL string `hcl:"ttl,optional"`
 
@@ -243,7 +243,8 @@ type Agent struct {
 // `public_key` or `key_name`. Without this block no port is open, and you connect
 // through Session Manager.
 type SSH struct {
-	// Enabled works as in the agent block. Default: true.
+	// Enabled leaves the block out if it is false, where the defaults have one.
+	// Default: true.
 	Enabled *bool `hcl:"enabled,optional"`
 
 	// CIDR is the address range, for example "203.0.113.7/32". "auto" stands for
@@ -269,7 +270,8 @@ type SSH struct {
 // the worker of the pool; without one, run a worker elsewhere: `flowbed outputs` prints
 // its command line, and `flowbed policy --for worker` the permissions that it needs.
 type Prefect struct {
-	// Enabled works as in the agent block. Default: true.
+	// Enabled leaves the block out if it is false, where the defaults have one.
+	// Default: true.
 	Enabled *bool `hcl:"enabled,optional"`
 
 	// Version is an exact Prefect version: 3.4.7 or later, 2.19.0 or later in

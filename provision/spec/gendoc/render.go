@@ -116,7 +116,7 @@ func render(root string) ([]byte, error) {
 	for _, path := range []string{"environment", "variable"} {
 		toc(&b, structs, title(path), path, 0)
 	}
-	b.WriteByte('\n')
+	b.WriteString("- [`defaults`, `locals`](#defaults-local-values-and-patterns): what environments have in common\n\n")
 	for _, path := range []string{"environment", "variable"} {
 		section(&b, structs, title(path), path)
 	}
