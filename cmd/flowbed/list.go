@@ -57,7 +57,7 @@ type environmentList struct {
 // could not start. Otherwise the error tells which regions or services it could not
 // read.
 func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList, error) {
-	region := a.firstRegion(all)
+	region := a.firstRegion()
 	f, err := spec.Bare("all", spec.Options{Region: region}) // the name is not used
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList,
 
 // firstRegion is the region for the first call: --region, or else the file's. If it is
 // empty, the AWS configuration decides.
-func (a *app) firstRegion(all bool) string {
+func (a *app) firstRegion() string {
 	if a.region != "" {
 		return a.region
 	}

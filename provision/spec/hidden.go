@@ -75,10 +75,10 @@ func obscure(src []byte) {
 		}
 		line := src[start:end]
 		if m := valueLine().FindSubmatchIndex(line); m != nil {
-			switch name := string(line[m[2]:m[3]]); {
-			case secret[name]:
+			switch name := line[m[2]:m[3]]; {
+			case secret[string(name)]:
 				asterisks(bytes.TrimSpace(line[m[4]:m[5]]))
-			case !open[name]:
+			case !open[string(name)]:
 				asterisks(line)
 			}
 		} else if m := headLine().FindSubmatch(line); len(bytes.TrimSpace(line)) > 0 && (m == nil || len(m[1]) > 0 && !open[string(m[1])]) {

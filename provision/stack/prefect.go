@@ -136,7 +136,7 @@ func WorkerPolicy(env *spec.Environment, id resource.Identity) (string, error) {
 		return "", err
 	}
 	if s.version.Kind() == prefect.Agent1 {
-		return "", errors.New("Prefect 1 has no worker: its agent runs on an instance that flowbed creates")
+		return "", errors.New("there is no worker in Prefect 1: its agent runs on an instance that flowbed creates")
 	}
 	return templates.WorkerPolicy(s.place(), s.agentRights()), nil
 }
