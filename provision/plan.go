@@ -69,11 +69,22 @@ func (p Plan) Err() error {
 		}
 		for _, n := range a.Notes {
 			if n.Severity == Error {
-				errs = append(errs, &StepError{Step: a.Step, Doing: a.Op.String(), Err: errors.New(n.Text)})
+				errs = append(errs, &StepError{Step: a.Step, Doing: a.Op.String(), Err: noteError(n.Text)})
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// noteError is a note that stops a run. Its text may end with a hint.
+type noteError string
+
+func (e noteError) Error() string { return string(e) }
+
+// Hint is what to do about it; empty if the note does not say.
+func (e noteError) Hint() string {
+	_, hint, _ := strings.Cut(string(e), " → ")
+	return hint
 }
 
 // Plan reads all steps in parallel and returns what Up would do. It fails only if

@@ -40,7 +40,6 @@ func TestExitCode(t *testing.T) {
 		{"usage, however wrapped", errors.Join(errors.New("no"), &hinted{usage(denied), "hint"}), exitUsage},
 		{"a decision goes before the cause", coded{exitFailed, denied}, exitFailed},
 		{"changes", coded{code: exitChanges}, exitChanges},
-		{"told already", alreadyShown(denied), exitDenied},
 		{"interrupted", fmt.Errorf("x: %w", errInterrupted), exitInterrupted},
 		{"cancelled", errors.Join(errors.New("no"), context.Canceled), exitInterrupted},
 		{"not confirmed", errDeclined, exitFailed},

@@ -50,7 +50,7 @@ belong to somebody else. Plan reads the account and changes nothing. With
 		case err != nil:
 			return err
 		case p.Err() != nil:
-			return alreadyShown(p.Err())
+			return p.Err()
 		case detailed && !p.Empty():
 			return coded{code: exitChanges}
 		}

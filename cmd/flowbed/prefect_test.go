@@ -18,8 +18,5 @@ func TestPrefectExitCode(t *testing.T) {
 		if have := exitCode(err); have != want {
 			t.Errorf("%v: have %d, want %d", class, have, want)
 		}
-		if have := exitCode(alreadyShown(err)); have != want {
-			t.Errorf("%v, shown: have %d, want %d", class, have, want)
-		}
 	}
 }

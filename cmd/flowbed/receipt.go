@@ -40,7 +40,6 @@ func (r *receipt) write(err *error) {
 	result := view.DownResult{Began: r.began, Ended: time.Now(), Err: *err}
 	if r.run != nil {
 		h, result.Planned, result.Left = r.run.s.header, r.run.planned, r.run.left
-		result.Err = r.run.cause(*err)
 	}
 	failed := view.ReceiptJSON(r.a.guarded(r.file), h, result, view.Options{Hint: r.a.hint})
 	if failed = errors.Join(failed, r.file.Close()); failed != nil {

@@ -54,7 +54,3 @@ type adviser interface {
 	error
 	Hint() string
 }
-
-// alreadyShown keeps the exit code of errors that the plan has shown, so that they are
-// not printed twice.
-func alreadyShown(err error) error { return coded{code: exitCode(err)} }

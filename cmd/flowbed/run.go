@@ -49,8 +49,7 @@ type run struct {
 	left      *provision.Plan
 	held      *lease.Handle // nil until there is something to do
 
-	required bool  // --require-found
-	failed   error // the plan's error, which the plan has shown
+	required bool // --require-found
 }
 
 func (a *app) newRun(s *session, verb string, f runFlags) *run {
@@ -205,8 +204,7 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 		}
 		switch err := p.Err(); {
 		case err != nil:
-			r.failed = err
-			return false, alreadyShown(err)
+			return false, err
 		case p.Empty() && r.required:
 			return false, errNothingFound
 		case p.Empty():
@@ -308,7 +306,7 @@ func (r *run) end(err error) error {
 	if r.lines != nil && r.verb == "up" && err == nil {
 		r.lines.Outputs(r.s.outputs())
 	}
-	o := view.Outcome{Err: r.cause(err), Left: r.left}
+	o := view.Outcome{Err: err, Left: r.left}
 	if ran && err != nil && r.verb == "up" {
 		o.Standing = new(r.s.Graph.Standing())
 	}
@@ -318,15 +316,6 @@ func (r *run) end(err error) error {
 	err = errors.Join(r.progress.Done(o), err)
 	if err == nil && r.verb == "up" {
 		r.nextSteps()
-	}
-	return err
-}
-
-// cause returns the error itself if err is only the exit code of an error that the plan
-// has shown.
-func (r *run) cause(err error) error {
-	if r.failed != nil {
-		return r.failed
 	}
 	return err
 }
