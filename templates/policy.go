@@ -108,6 +108,12 @@ func TasksTrust(p Place) string {
 		when("ArnLike", "aws:SourceArn", p.arn("ecs", p.Region, "*")))
 }
 
+// ExecutionTrust lets ECS assume an execution role. It has no condition on the source: AWS
+// documents one only for task roles, and if ECS sends no source for execution roles, no task
+// would start.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
+func ExecutionTrust() string { return document(trust("ecs-tasks.amazonaws.com")) }
+
 // InstanceTrust lets EC2 instances assume a role. It has no condition on the
 // source: EC2 does not send one, so with a condition the instance would get no
 // credentials.

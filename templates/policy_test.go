@@ -74,6 +74,7 @@ var policies = []struct {
 	expected []string
 }{
 	{name: "trust-tasks", text: TasksTrust(dev), trust: true},
+	{name: "trust-execution", text: ExecutionTrust(), trust: true},
 	{name: "trust-instance", text: InstanceTrust(dev), trust: true},
 	{name: "trust-instance-cn", text: InstanceTrust(Place{"aws-cn", "cn-north-1", "123456789012", "dev"}), trust: true},
 	{name: "task", text: TaskPolicy(dev, TaskRights{Bucket: "flows", S3: "bucket", ECR: "pull"})},

@@ -38,7 +38,7 @@ func (s *Stack) addRoles() {
 	s.execution = add(s, "execution role", ownership(e.ExecutionRole.Ownership, shared), resource.Role{
 		API: s.c.IAM, ID: s.id, Name: e.ExecutionRole.Name, Shared: shared,
 		Description: "Lets ECS pull images, write logs and read the Prefect key for tasks",
-		Trust:       s.executionTrust(shared),
+		Trust:       templates.ExecutionTrust(),
 		Managed:     s.executionManaged(),
 		Inline:      policy(inline, templates.ExecutionPolicy(p, s.id.Names().LogGroup(), parameter)),
 		Names:       executionNames,
@@ -75,16 +75,6 @@ func (s *Stack) dask() *templates.DaskRights {
 	return &templates.DaskRights{
 		ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, LogGroup: s.id.Names().LogGroup(),
 	}
-}
-
-// executionTrust is the trust policy of the execution role. It allows all regions if
-// environments of several regions can share the role.
-func (s *Stack) executionTrust(shared bool) string {
-	p := s.place()
-	if shared {
-		p.Region = "*"
-	}
-	return templates.TasksTrust(p)
 }
 
 // policy returns a function for Role.Inline with one policy, or with none if the

@@ -38,15 +38,16 @@ var roleControls = []Control{
 		return faults
 	})},
 	{"CKV_AWS_60, CKV_AWS_61", "each role trusts one service and no account", "the trust policies", func(a *Account) []string {
-		return trusts(a, func(s Statement) bool {
+		return trusts(a, func(_ Role, s Statement) bool {
 			who := s.services()
 			return len(who) == 1 && slices.Contains([]string{"ecs-tasks.amazonaws.com", "ec2.amazonaws.com"}, who[0])
 		})
 	}},
-	{"–", "ECS assumes a role only for tasks in this account (confused deputy)", "aws:SourceAccount and aws:SourceArn in the trust policies", func(a *Account) []string {
-		return trusts(a, func(s Statement) bool {
-			if slices.Equal(s.services(), []string{"ec2.amazonaws.com"}) {
-				return len(s.Condition) == 0 // EC2 sends no source: with a condition, instances would get no credentials
+	{"–", "ECS assumes a task role only for tasks in this account (confused deputy)", "aws:SourceAccount and aws:SourceArn in the trust policy of the task role; AWS documents them for no other role of ECS and EC2", func(a *Account) []string {
+		return trusts(a, func(r Role, s Statement) bool {
+			execution := slices.ContainsFunc(r.Managed, func(arn string) bool { return strings.HasSuffix(arn, "/AmazonECSTaskExecutionRolePolicy") })
+			if execution || slices.Equal(s.services(), []string{"ec2.amazonaws.com"}) {
+				return len(s.Condition) == 0 // where AWS sends no source, a condition would lock everybody out
 			}
 			arn := s.Condition["ArnLike"]["aws:SourceArn"]
 			return slices.Equal(s.Condition["StringEquals"]["aws:SourceAccount"], List{a.Number}) &&
@@ -123,10 +124,10 @@ func statements(faults func(Role, Statement) []string) func(*Account) []string {
 	}
 }
 
-func trusts(a *Account, passes func(Statement) bool) (list []string) {
+func trusts(a *Account, passes func(Role, Statement) bool) (list []string) {
 	for _, r := range a.Roles {
 		for _, s := range r.Trust.Statement {
-			if !passes(s) {
+			if !passes(r, s) {
 				list = append(list, "role "+r.Name)
 			}
 		}

@@ -71,13 +71,16 @@ func inline(text string) func(*audit.Account) {
 	}
 }
 
-func trust(text string) func(*audit.Account) {
+func trust(text string) func(*audit.Account) { return trustOf("ecsTaskExecutionRole", text) }
+
+func trustOf(role, text string) func(*audit.Account) {
 	return func(a *audit.Account) {
 		p, err := audit.ParsePolicy(text)
 		if err != nil {
 			panic(err)
 		}
-		a.Roles[0].Trust = p
+		i := slices.IndexFunc(a.Roles, func(r audit.Role) bool { return r.Name == role })
+		a.Roles[i].Trust = p
 	}
 }
 
@@ -163,9 +166,10 @@ var spoil = map[string][]func(*audit.Account){
 		trust(`{"Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::210987654321:root"},"Action":"sts:AssumeRole"}]}`),
 		trust(`{"Statement":[{"Effect":"Allow","Principal":{"Service":["ecs-tasks.amazonaws.com","lambda.amazonaws.com"]},"Action":"sts:AssumeRole"}]}`),
 	},
-	"ECS assumes a role only for tasks in this account (confused deputy)": {
-		trust(`{"Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`),
-		trust(`{"Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"210987654321"},"ArnLike":{"aws:SourceArn":"arn:aws:ecs:*:210987654321:*"}}}]}`),
+	"ECS assumes a task role only for tasks in this account (confused deputy)": {
+		trustOf("flowbed-dev-task", `{"Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`),
+		trustOf("flowbed-dev-task", `{"Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"210987654321"},"ArnLike":{"aws:SourceArn":"arn:aws:ecs:*:210987654321:*"}}}]}`),
+		trust(`{"Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"123456789012"},"ArnLike":{"aws:SourceArn":"arn:aws:ecs:*:123456789012:*"}}}]}`),
 	},
 	"the execution role is not the task role": {func(a *audit.Account) {
 		a.Roles = slices.DeleteFunc(a.Roles, func(r audit.Role) bool { return r.Name == "flowbed-dev-task" })
