@@ -14,6 +14,9 @@ func (s *Stack) addRoles() {
 	for i, st := range e.TaskRole.Statements {
 		statements[i] = templates.Statement{Actions: st.Actions, Resources: st.Resources}
 	}
+	if len(e.TaskRole.Policies) > 0 && e.TaskRole.Ownership != "external" && !s.o.Destroy {
+		data(s, "managed policies", resource.ManagedPolicies{API: s.c.IAM, ARNs: e.TaskRole.Policies})
+	}
 	taskNames, executionNames := s.orphanRoles()
 	s.task = add(s, "task role", ownership(e.TaskRole.Ownership, false), resource.Role{
 		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name,
