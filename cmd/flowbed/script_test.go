@@ -117,6 +117,7 @@ var changing = []struct {
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000\b`), "TIME"},
 	{regexp.MustCompile(`\b(prefect|fetch-secret)\[\d+\]`), "$1[N]"},
 	{regexp.MustCompile(`(user data +)[0-9a-f]{16}\b`), "${1}N"},
+	{regexp.MustCompile(`(us-east-1 +)\d+[sm] +`), "${1}N  "}, // the age in a list
 }
 
 // tidy writes what was printed to a file, without what differs from run to run.
