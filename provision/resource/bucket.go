@@ -145,7 +145,7 @@ func s3Tag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 
 // Changes implements provision.Resource. Each setting has its own call.
 func (b Bucket) Changes(have BucketState) []provision.Change {
-	c := tagChange(have.Tags, b.ID.Tags(b.Name), false, b.tagger(have.Tags))
+	c := b.tagChanges(have.Tags)
 	c = append(c, diffText("public access", have.Public, publicBlocked, b.blockPublic)...)
 	c = append(c, diffText("object ownership", have.Ownership, string(types.ObjectOwnershipBucketOwnerEnforced), b.putOwnership)...)
 	c = append(c, diffText("encryption", have.Encryption, string(types.ServerSideEncryptionAes256), b.encrypt)...)
@@ -176,10 +176,20 @@ func (b Bucket) versioningChange(have string) []provision.Change {
 	})
 }
 
-// tagger reads the tags before it writes: PutBucketTagging replaces all tags, and those
-// of others must stay.
-func (b Bucket) tagger(have Tags) tagger {
-	edit := func(ctx context.Context, change func(all Tags)) error {
+// tagChanges makes all changes of tags in one call: PutBucketTagging replaces all tags, so
+// of two calls one would undo the other. The call reads the tags first, because those of
+// others must stay.
+func (b Bucket) tagChanges(have Tags) []provision.Change {
+	want := b.ID.Tags(b.Name)
+	c := tagChange(have, want, false, tagger{})
+	if len(c) == 0 {
+		return nil
+	}
+	for i := range c {
+		c[i].Do = nil
+	}
+	stale, _ := have.stale(want)
+	c[0].Do = func(ctx context.Context) error {
 		all, err := b.readTags(ctx)
 		if errors.Is(err, provision.ErrAbsent) { // S3 showed them a moment ago
 			all, err = maps.Clone(have), nil
@@ -187,17 +197,11 @@ func (b Bucket) tagger(have Tags) tagger {
 		if err != nil {
 			return err
 		}
-		change(all)
+		maps.DeleteFunc(all, func(k, _ string) bool { return slices.Contains(stale, k) })
+		maps.Copy(all, have.missing(want, false))
 		return b.putTags(ctx, all)
 	}
-	return tagger{
-		set: func(ctx context.Context, add Tags) error {
-			return edit(ctx, func(all Tags) { maps.Copy(all, add) })
-		},
-		drop: func(ctx context.Context, keys []string) error {
-			return edit(ctx, func(all Tags) { maps.DeleteFunc(all, func(k, _ string) bool { return slices.Contains(keys, k) }) })
-		},
-	}
+	return c
 }
 
 func (b Bucket) putTags(ctx context.Context, all Tags) error {

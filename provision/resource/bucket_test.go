@@ -281,3 +281,25 @@ func TestNameOfADeletedBucket(t *testing.T) {
 		})
 	}
 }
+
+// TestBucketTagsInOneWrite: PutBucketTagging replaces all tags, so two writes, one to drop
+// tags and one to set others, would lose the work of one.
+func TestBucketTagsInOneWrite(t *testing.T) {
+	for n := range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPail("us-east-1")
+			p.want.ID.Protected = true
+			p.up(t)
+			before := p.calls("PutBucketTagging")
+			p.want.ID.Protected, p.want.ID.Extra = false, map[string]string{"team": "ops"}
+			p.up(t)
+			if have := p.calls("PutBucketTagging") - before; have != 1 {
+				t.Fatalf("try %d: %d writes", n, have)
+			}
+			plan, err := p.graph().Plan(t.Context())
+			if err != nil || !plan.Empty() {
+				t.Fatalf("try %d: %v, %+v", n, err, plan)
+			}
+		})
+	}
+}
