@@ -7,23 +7,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
 
 // A signal in the middle of a call ends the program with 130, and says so.
 func TestInterruptedInACall(t *testing.T) {
-	arrived, leave := make(chan struct{}), make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		arrived <- struct{}{}
-		select { // there is never an answer
-		case <-r.Context().Done():
-		case <-leave:
-		}
-	}))
-	defer server.Close()
-	defer close(leave)
-
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "config.hcl"), []byte(`environment "dev" { region = "us-east-1" }`), 0o600); err != nil {
 		t.Fatal(err)
@@ -33,16 +23,17 @@ func TestInterruptedInACall(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		url, called := neverAnswers(t)
 		var out, errs strings.Builder
 		c := exec.CommandContext(t.Context(), self, "up", "--yes")
 		c.Args[0] = "flowbed" // by this name it is the program, see TestMain
 		c.Dir, c.Stdout, c.Stderr = dir, &out, &errs
-		c.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "AWS_ENDPOINT_URL=" + server.URL,
+		c.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "AWS_ENDPOINT_URL=" + url,
 			"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=secret"}
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		<-arrived
+		<-called
 		if err := c.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
@@ -54,4 +45,21 @@ func TestInterruptedInACall(t *testing.T) {
 			t.Errorf("%v: printed %q, and %q", signal, &out, &errs)
 		}
 	}
+}
+
+// neverAnswers serves HTTP requests without ever answering one. The channel is closed when
+// the first arrives.
+func neverAnswers(t *testing.T) (url string, called <-chan struct{}) {
+	first, leave := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		once.Do(func() { close(first) })
+		select {
+		case <-r.Context().Done():
+		case <-leave:
+		}
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(leave) })
+	return server.URL, first
 }

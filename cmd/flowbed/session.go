@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -110,7 +112,7 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 	if err != nil {
 		return nil, err
 	}
-	id, caller, err := a.identity(ctx, f, cfg)
+	id, caller, err := a.callerAndRole(ctx, f, cfg, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +139,28 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 		Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,
 	}
 	return s, nil
+}
+
+// callerAndRole asks AWS for the caller, and at the same time reads the account's execution
+// role if the environment may use it. If the file pins the account, it reads nothing before
+// the account is known.
+func (a *app) callerAndRole(ctx context.Context, f *spec.File, cfg aws.Config, o *stack.Options) (id resource.Identity, caller string, err error) {
+	read := func() {
+		if f.ChoosesRole() && !o.Destroy {
+			o.Account = stack.ReadAccountRole(ctx, iam.NewFromConfig(cfg), resource.Identity{Env: f.EnvName(), Region: cfg.Region})
+		}
+	}
+	if f.Account() != "" {
+		if id, caller, err = a.identity(ctx, f, cfg); err == nil {
+			read()
+		}
+		return id, caller, err
+	}
+	var reading sync.WaitGroup
+	reading.Go(read)
+	id, caller, err = a.identity(ctx, f, cfg)
+	reading.Wait()
+	return id, caller, err
 }
 
 // sandboxAddress replaces the caller's public address in the sandbox. It is from the

@@ -95,6 +95,10 @@ func (n Names) GlobalBucket() string {
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func (n Names) TaskRole() string { return n.part("task") }
 
+// ExecutionRole is the name of the execution role of an environment that does not use the
+// account's. It is unique in the account regardless of case. AWS allows 64 characters.
+func (n Names) ExecutionRole() string { return n.part("execution") }
+
 // Agent names all objects of the agent. Each kind has its own namespace: the role (64
 // characters) and the instance profile (128) are unique in the account, the key pair
 // (255) in the region, and the security group (255) in the VPC. The instance has it

@@ -17,6 +17,7 @@ func TestNames(t *testing.T) {
 		"flowbed-dev-123456789012-us-east-1-an": n.Bucket(),
 		"flowbed-dev-34376dc25c58":              n.GlobalBucket(),
 		"flowbed-dev-task":                      n.TaskRole(),
+		"flowbed-dev-execution":                 n.ExecutionRole(),
 		"flowbed-dev-agent":                     n.Agent(),
 		"flowbed-dev-tasks":                     n.TaskGroup(),
 		"flowbed-dev-us-east-1":                 n.SharedPolicy(),
@@ -38,7 +39,7 @@ func TestLongest(t *testing.T) {
 		most       int
 	}{
 		{"bucket", n.Bucket(), 63}, {"global bucket", n.GlobalBucket(), 63},
-		{"task role", n.TaskRole(), 64}, {"agent role", n.Agent(), 64},
+		{"task role", n.TaskRole(), 64}, {"execution role", n.ExecutionRole(), 64}, {"agent role", n.Agent(), 64},
 		{"shared policy", n.SharedPolicy(), 128}, {"task security group", n.TaskGroup(), 255},
 		{"log group", n.LogGroup(), 512}, {"task family", n.Plain(), 255},
 		{"parameter", "arn:aws-us-gov:ssm:" + n.Region + ":" + n.Account + ":parameter" + n.APIKey(), 1011},

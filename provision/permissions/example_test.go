@@ -24,18 +24,17 @@ func everything(t *testing.T) string {
 	)
 }
 
-// byDefault is a text without the names that it gives: its objects have the
+// byDefault is a text without the names and lifetimes that it gives: its objects have the
 // default ones, two of which belong to the whole account.
 func byDefault(t *testing.T, text string) string {
 	t.Helper()
-	return edited(t, text, `(?m)^ +(name|namespace|ownership) += .*\n`, "")
+	return edited(t, withoutTTL(text), `(?m)^ +(name|namespace|ownership) += .*\n`, "")
 }
 
 // changed is a text that differs wherever something can be changed.
 func changed(t *testing.T, text string) string {
 	t.Helper()
-	return edited(t, text,
-		`ttl += .*`, ``,
+	return edited(t, withoutTTL(text),
 		`, stage = env_name`, ``,
 		`versioning( += )true`, `versioning${1}false`,
 		`expire_days( += )0`, `expire_days${1}7`,
@@ -50,6 +49,11 @@ func changed(t *testing.T, text string) string {
 		`public_key( += ).*`, `public_key${1}"`+keyTwo+`"`,
 		`api_key( += )var.api_key`, `auth_string${1}"flow:another-bed"`,
 	)
+}
+
+// withoutTTL is a text without the lifetimes that it gives.
+func withoutTTL(text string) string {
+	return regexp.MustCompile(`(?m)^ +ttl += .*\n`).ReplaceAllString(text, "")
 }
 
 // edited replaces patterns, each of which must be there.

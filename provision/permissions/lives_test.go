@@ -242,9 +242,8 @@ func renamedInUse(w *world) {
 func limited(w *world) {
 	text := byDefault(w.T, everything(w.T))
 	for _, ttl := range []string{"8h", "24h"} {
-		w.must(permissions.Up, edited(w.T, text, `ttl( += )"8h"`, `ttl${1}"`+ttl+`"`), quiet)
+		w.must(permissions.Up, edited(w.T, text, `(?m)^( +account += .*)$`, "${1}\n  ttl = \""+ttl+"\""), quiet)
 	}
-	text = edited(w.T, text, `ttl += .*`, ``)
 	w.must(permissions.Up, text, quiet)
 	w.must(permissions.Down, text, quiet)
 	w.must(permissions.Up, "ttl = \"8h\"\n"+ownNames, quiet)

@@ -75,6 +75,7 @@ type NameEntry struct {
 	Current  string   // the name in the spec; empty if the object is external
 	External string   // the name in the spec if the object is external
 	InUse    []string // names of current objects of other kinds in the same namespace
+	Own      string   // the name that flowbed may have chosen instead of the default; may be empty
 
 	// Optional is for a kind that not every environment has. Its name is recorded even
 	// if it is the default, so that Orphan makes no call if no name is recorded.

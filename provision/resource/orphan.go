@@ -122,13 +122,19 @@ func (Orphan[S]) Create(context.Context) (*OrphanState[S], error) { return nil, 
 // Changes implements provision.Resource.
 func (Orphan[S]) Changes(OrphanState[S]) []provision.Change { return nil }
 
-// Permissions are those for the object with the default name. Names from earlier specs are
-// not known before the log group is read.
-func (o Orphan[S]) Permissions() Permissions {
-	if o.Entry.Current == o.Entry.Default {
-		return Permissions{}
+// Permissions are those for the object with the default name, and for the one with the name
+// that flowbed may have chosen. Names from earlier specs are not known before the log group
+// is read.
+func (o Orphan[S]) Permissions() (all Permissions) {
+	for _, name := range []string{o.Entry.Default, o.Entry.Own} {
+		if name == "" || name == o.Entry.Current {
+			continue
+		}
+		p := o.Make(name).Permissions()
+		all.Read, all.Build = append(all.Read, p.Read...), append(all.Build, p.Build...)
+		all.CheckDelete, all.Delete = append(all.CheckDelete, p.CheckDelete...), append(all.Delete, p.Delete...)
 	}
-	return o.Make(o.Entry.Default).Permissions()
+	return all
 }
 
 // Delete implements provision.Resource. The first call deletes the object. When a reading

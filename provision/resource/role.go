@@ -34,6 +34,16 @@ type Role struct {
 	// Inline returns the inline policies by name. It may be nil.
 	Inline func() map[string]string
 
+	// First, if set, returns the state from a reading that was made before, once.
+	First func() (have RoleState, err error, ok bool)
+
+	// Chosen is why the environment has this role instead of the account's; may be empty.
+	Chosen string
+
+	// Named means that the file names the role, or that flowbed has chosen it because it
+	// suffices: if it then lacks something, flows would not run.
+	Named bool
+
 	Names NameEntry
 }
 
@@ -52,6 +62,7 @@ var (
 	_ Discoverer                         = Role{}
 	_ provision.Predictor[RoleState]     = Role{}
 	_ provision.UseChecker[RoleState]    = Role{}
+	_ provision.Validator[RoleState]     = Role{}
 	_ provision.DeleteChecker[RoleState] = Role{}
 	_ provision.Labelled                 = RoleState{}
 )
@@ -85,6 +96,11 @@ func (r Role) Predicted() RoleState {
 
 // Read implements provision.Resource. Its calls run in parallel.
 func (r Role) Read(ctx context.Context) (RoleState, error) {
+	if r.First != nil {
+		if s, err, ok := r.First(); ok {
+			return s, err
+		}
+	}
 	s := RoleState{Inline: map[string]string{}}
 	err := parallel(ctx,
 		func(ctx context.Context) error { return r.readRole(ctx, &s) },

@@ -20,12 +20,29 @@ const executionPolicy = "policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
 var executionAllows = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
 
+// Validate implements provision.Validator. It tells why the environment has a role of its
+// own.
+func (r Role) Validate(_ RoleState, found bool) []provision.Note {
+	if found || r.Chosen == "" {
+		return nil
+	}
+	return []provision.Note{{Severity: provision.Info, Text: "a role of its own, because " + r.Chosen}}
+}
+
 // CheckUse implements provision.UseChecker. It compares the permissions of an external role
 // with those that our own role would have. It does not read the role's managed policies, so
-// it can only warn: a person must decide whether a permission is missing.
+// what they may allow is only a warning: a person must decide whether it is missing.
 func (r Role) CheckUse(have RoleState) (notes []provision.Note) {
+	severity := provision.Warn
+	if r.Named && r.knownManaged(have) {
+		severity = provision.Error
+	}
 	warn := func(format string, args ...any) {
-		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(format, args...)})
+		text := fmt.Sprintf(format, args...)
+		if severity == provision.Error {
+			text += r.cure()
+		}
+		notes = append(notes, provision.Note{Severity: severity, Text: text})
 	}
 	trusted := services(have.Trust)
 	for _, s := range services(r.Trust) {
@@ -63,6 +80,26 @@ func (r Role) CheckUse(have RoleState) (notes []provision.Note) {
 		}
 	}
 	return notes
+}
+
+// knownManaged reports whether the content of all managed policies of the role is known.
+func (r Role) knownManaged(have RoleState) bool {
+	return !slices.ContainsFunc(have.Managed, func(arn string) bool { return !strings.HasSuffix(arn, executionPolicy) })
+}
+
+// cure is the hint for a role that lacks a permission without which no flow runs.
+func (r Role) cure() string {
+	return ` → name another role in the file, for example: execution_role { name = "` + r.ID.Names().ExecutionRole() + `" }, or allow it in ` + r.Name
+}
+
+// Suffices returns what a role that somebody else created lacks of this one; empty if it
+// lacks nothing as far as flowbed can tell.
+func (r Role) Suffices(have RoleState) string {
+	for _, n := range r.CheckUse(have) {
+		text, _, _ := strings.Cut(n.Text, " → ")
+		return text
+	}
+	return ""
 }
 
 // CheckDelete implements provision.DeleteChecker. IAM deletes a role even if others use it.

@@ -70,6 +70,10 @@ func (r Role) policyChanges(have RoleState) (c []provision.Change) {
 		}
 	}
 	if r.Shared {
+		own := r.ID.Names().SharedPolicy()
+		if _, has := have.Inline[own]; has && want[own] == "" { // from when the environment had a secret
+			c = append(c, provision.Change{Field: "policy " + own, From: provision.Text("the rights of this environment"), Do: r.deletePolicy(own)})
+		}
 		return c
 	}
 	for _, name := range slices.Sorted(maps.Keys(have.Inline)) {
@@ -195,6 +199,7 @@ func (r Role) Permissions() Permissions {
 		p.Build = append(p.Build, on(arn, "iam:AttachRolePolicy").when("ArnEquals", "iam:PolicyARN", r.Managed...))
 	}
 	if r.Shared {
+		p.Build = append(p.Build, on(arn, "iam:DeleteRolePolicy")) // of an environment that no longer has a secret
 		p.Delete = append(p.Delete, on(arn, "iam:UntagRole"))
 	} else {
 		p.Build = append(p.Build, on(arn, "iam:UntagRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"))

@@ -27,17 +27,29 @@ func (e *Environment) complete(p Place) {
 	fill(&e.Logs)
 	fill(&e.Flows)
 	n := p.names(e.Name)
+	if e.TTL != "" { // it comes and goes, so it shares nothing
+		or(&e.ExecutionRole.Name, n.ExecutionRole())
+		or(&e.Cluster.Name, n.Plain())
+	}
 	for b := range blocks[completer](e) {
 		b.complete(n)
 	}
 }
 
 func (r *ExecutionRole) complete(names.Names) {
-	or(&r.Name, AccountExecutionRole)
-	if r.Name != AccountExecutionRole {
+	switch r.Name {
+	case "": // the choice between the account's role and one of its own is package stack's
+		r.Name = AccountExecutionRole
+	case AccountExecutionRole:
+		or(&r.Ownership, Shared)
+	default:
 		or(&r.Ownership, "own")
 	}
 }
+
+// Shared is the ownership of the account's execution role if the file names it and says
+// nothing of its ownership. It is no word of the language.
+const Shared = "shared"
 
 func (c *Cluster) complete(names.Names) {
 	or(&c.Name, AccountCluster)

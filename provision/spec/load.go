@@ -72,6 +72,8 @@ type File struct {
 	name    string           // of the selected environment
 	region  string
 	account string
+
+	choosesRole bool
 }
 
 // Load reads a file and reports every mistake in it, without calling AWS. If the
@@ -122,8 +124,9 @@ func (f *File) load(path string, src []byte) (*File, error) {
 	diags := d.diags
 	if f.block != nil {
 		f.locate()
-		_, _, more := f.build(Place{Region: f.region, Account: f.account})
+		e, _, more := f.build(Place{Region: f.region, Account: f.account})
 		diags = append(diags, more...)
+		f.choosesRole = e.ExecutionRole.Name == AccountExecutionRole && e.ExecutionRole.Ownership == ""
 	}
 	return f.loaded(diags)
 }
@@ -350,6 +353,10 @@ func (f *File) Names() []string {
 	}
 	return names
 }
+
+// ChoosesRole reports whether the selected environment names no execution role, so that
+// package stack has to choose one.
+func (f *File) ChoosesRole() bool { return f.choosesRole }
 
 // Region is Options.Region, or else the region that the file sets. It is empty if
 // neither is set.

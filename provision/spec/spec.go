@@ -162,7 +162,9 @@ type Statement struct {
 // ExecutionRole is the IAM role that ECS uses to pull the image, write the log and
 // read the API key. Most accounts have one such role and share it.
 type ExecutionRole struct {
-	// Name is the role's name. Default: "ecsTaskExecutionRole".
+	// Name is the role's name. Default: "ecsTaskExecutionRole" if the account has no such
+	// role, or one that may do what the environment's tasks need and that does not open the
+	// key of one environment to another; otherwise, and with a ttl, `flowbed-<env>-execution`.
 	Name string `hcl:"name,optional" spec:"names"`
 
 	// Ownership works as in the bucket block. Default: for "ecsTaskExecutionRole",
@@ -173,7 +175,7 @@ type ExecutionRole struct {
 
 // Cluster is the ECS cluster that flows run in.
 type Cluster struct {
-	// Name is the cluster's name. Default: "default".
+	// Name is the cluster's name. Default: "default"; with a ttl, `flowbed-<env>`.
 	Name string `hcl:"name,optional" spec:"names"`
 
 	// CapacityProviders are the cluster's capacity providers: "FARGATE",

@@ -48,10 +48,10 @@ func expiries(t *testing.T, a *sandbox.Account) map[string]int {
 // TestTTL: one expiry for all, which stays where it is until the ttl is another
 // one, or it has passed; and no trace of it when the spec has none.
 func TestTTL(t *testing.T) {
-	// Bucket, log group, token, task role, agent role and profile, two groups, key
-	// pair, and the instance with its volume and interface; what belongs to the
-	// whole account does not expire with one environment.
-	const objects = 12
+	// Bucket, log group, token, task role, execution role, cluster, agent role and
+	// profile, two groups, key pair, and the instance with its volume and interface. An
+	// environment with a ttl uses nothing that belongs to the whole account.
+	const objects = 14
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
 		up := func(ttl string) {

@@ -55,12 +55,14 @@ func (s *Stack) orphanRoles() (task, execution resource.NameEntry) {
 	agent := s.id.Names().Agent()
 	task = entry(resource.KindTaskRole, t.Name, s.defaults.TaskRole.Name, t.Ownership, x.Name, agent)
 	execution = entry(resource.KindExecutionRole, x.Name, s.defaults.ExecutionRole.Name, x.Ownership, t.Name, agent)
+	execution.Own = s.id.Names().ExecutionRole()
 	return addOrphans(s, task, "", of), addOrphans(s, execution, spec.AccountExecutionRole, of)
 }
 
 func (s *Stack) orphanClusters() resource.NameEntry {
 	c := s.env.Cluster
 	e := entry(resource.KindCluster, c.Name, s.defaults.Cluster.Name, c.Ownership)
+	e.Own = s.id.Names().Plain()
 	return addOrphans(s, e, spec.AccountCluster, func(name string) resource.Kind[resource.ClusterState] {
 		old := resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster}
 		if s.o.Destroy { // up does not stop flows that run in the old cluster

@@ -1,7 +1,9 @@
 package stack
 
 import (
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/names"
+	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
@@ -34,18 +36,30 @@ func (s *Stack) addRoles() {
 		parameter = s.id.Names().APIKey()
 	}
 	shared := e.ExecutionRole.Name == spec.AccountExecutionRole
-	inline := names.OwnPolicy
-	if shared { // one policy for each environment that uses the role
+	inline, doc := names.OwnPolicy, templates.ExecutionPolicy(p, s.id.Names().LogGroup(), parameter)
+	if shared { // one policy for each environment that has a secret; AWS's own policy allows the rest
 		inline = s.id.Names().SharedPolicy()
+		if parameter == "" {
+			doc = ""
+		}
 	}
-	s.execution = add(s, "execution role", ownership(e.ExecutionRole.Ownership, shared), resource.Role{
+	role := resource.Role{
 		API: s.c.IAM, ID: s.id, Name: e.ExecutionRole.Name, Shared: shared,
 		Description: "Lets ECS pull images, write logs and read the Prefect key for tasks",
 		Trust:       templates.ExecutionTrust(),
 		Managed:     s.executionManaged(),
-		Inline:      policy(inline, templates.ExecutionPolicy(p, s.id.Names().LogGroup(), parameter)),
-		Names:       executionNames,
-	})
+		Inline:      policy(inline, doc),
+		Names:       executionNames, Chosen: s.chosen,
+		Named: e.ExecutionRole.Ownership != "" || s.o.Account != nil,
+	}
+	if shared && s.o.Account != nil {
+		role.First = s.o.Account.once()
+	}
+	if shared && e.ExecutionRole.Ownership == "" { // the environment may choose one of its own
+		own := resource.Role{ID: s.id, Name: s.id.Names().ExecutionRole(), Managed: role.Managed}
+		s.steps = append(s.steps, permissions.Step{Name: "execution role", Ownership: provision.Own, Permissions: own.Permissions()})
+	}
+	s.execution = add(s, "execution role", ownership(e.ExecutionRole.Ownership, shared), role)
 }
 
 // taskRoles are the ARNs of the environment's own task role: under its current name, and

@@ -62,6 +62,10 @@ type Options struct {
 	ForceDestroy       bool
 	ForceDestroyBucket bool
 
+	// Account is the account's execution role as it was read before, so that an environment
+	// that names none can choose. nil means that such an environment uses the account's.
+	Account *AccountRole
+
 	// NoPrefect leaves out the work pool and the worker: there is no API.
 	NoPrefect bool
 
@@ -113,6 +117,7 @@ type Stack struct {
 	parameters *resource.ParameterReader
 
 	defaults spec.Environment // with the default names
+	chosen   string           // why the execution role is one of its own; empty if it is not by choice
 	nameLog  *resource.NameLog
 	orphans  []provision.Edge
 }
@@ -136,6 +141,9 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 	s.groups = &resource.GroupReader{Names: []string{s.id.Names().TaskGroup(), s.id.Names().Agent()}}
 	s.parameters = &resource.ParameterReader{Names: s.neededParameters()}
 	s.defaults = spec.Defaults(env.Name, spec.Place{Account: id.Account, Region: id.Region})
+	if err := s.chooseExecutionRole(); err != nil {
+		return nil, err
+	}
 	s.addStorage()
 	s.addRepository()
 	s.addRoles()
@@ -158,7 +166,7 @@ func ownership(word string, accountWide bool) provision.Ownership {
 		return provision.Adopt
 	case "external":
 		return provision.External
-	case "":
+	case "", spec.Shared:
 		if accountWide {
 			return provision.Share
 		}
