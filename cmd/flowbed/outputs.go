@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/stack"
 	"github.com/flowbed/flowbed/provision/view"
 )
@@ -80,12 +81,14 @@ func (s *session) outputs() (list []view.Output) {
 // secretSetting passes the API's secret to a command, if the API needs one.
 func (s *session) secretSetting() string {
 	p := s.env.Prefect
-	for name, field := range map[string]*string{"PREFECT_API_KEY": &p.APIKey, "PREFECT_API_AUTH_STRING": &p.AuthString} {
-		if *field != "" || s.file.Unset(field) != nil {
-			return name + `="$` + name + `" `
-		}
+	given := func(field *string) bool { return *field != "" || s.file.Unset(field) != nil }
+	key, auth := given(&p.APIKey), given(&p.AuthString)
+	v, err := prefect.ParseVersion(p.Version)
+	if err != nil || !key && !auth {
+		return ""
 	}
-	return ""
+	name := v.SecretVariable(!key)
+	return name + `="$` + name + `" `
 }
 
 // untold returns an error if an output depends on something that the file refers to and

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -68,7 +69,7 @@ func large(v cty.Value) bool {
 	return left < 0
 }
 
-var errLarge = fmt.Errorf("large")
+var errLarge = errors.New("large")
 
 // localsIn are the names of the local values that an expression refers to, each of them
 // once, without those that only they refer to.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/names"
-	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/templates"
@@ -94,13 +93,9 @@ func (s *Stack) chooseExecutionRole() error {
 
 // accountsRole is the account's role as this environment would need it.
 func (s *Stack) accountsRole() resource.Role {
-	parameter := ""
-	if s.secret() != "" && s.version.Kind() != prefect.Agent1 {
-		parameter = s.id.Names().APIKey()
-	}
 	return resource.Role{
 		ID: s.id, Name: spec.AccountExecutionRole, Shared: true, Trust: templates.ExecutionTrust(), Managed: s.executionManaged(),
-		Inline: policy(s.id.Names().SharedPolicy(), templates.ExecutionPolicy(s.place(), s.id.Names().LogGroup(), parameter)),
+		Inline: policy(s.id.Names().SharedPolicy(), templates.ExecutionPolicy(s.place(), s.id.Names().LogGroup(), s.taskParameter())),
 	}
 }
 
@@ -112,7 +107,7 @@ func (s *Stack) opensKey(have resource.RoleState) string {
 			return "the account's role " + spec.AccountExecutionRole + " can read the key of another environment"
 		}
 	}
-	if s.secret() != "" && s.version.Kind() != prefect.Agent1 && len(have.Owner().Others(s.id.Owner())) > 0 {
+	if s.taskParameter() != "" && len(have.Owner().Others(s.id.Owner())) > 0 {
 		return "other environments use the account's role " + spec.AccountExecutionRole + ", and could read this one's key"
 	}
 	return ""

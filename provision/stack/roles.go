@@ -31,10 +31,7 @@ func (s *Stack) addRoles() {
 		},
 		Names: taskNames,
 	})
-	parameter := "" // the agent of Prefect 1 passes the key to its tasks
-	if s.o.Destroy || s.secret() != "" && s.version.Kind() != prefect.Agent1 {
-		parameter = s.id.Names().APIKey()
-	}
+	parameter := s.taskParameter()
 	shared := e.ExecutionRole.Name == spec.AccountExecutionRole
 	inline, doc := names.OwnPolicy, templates.ExecutionPolicy(p, s.id.Names().LogGroup(), parameter)
 	if shared { // one policy for each environment that has a secret; AWS's own policy allows the rest
@@ -60,6 +57,15 @@ func (s *Stack) addRoles() {
 		s.steps = append(s.steps, permissions.Step{Name: "execution role", Ownership: provision.Own, Permissions: own.Permissions()})
 	}
 	s.execution = add(s, "execution role", ownership(e.ExecutionRole.Ownership, shared), role)
+}
+
+// taskParameter is the name of the parameter that ECS reads for tasks; empty if the spec has
+// no secret. For down it is what an earlier spec may have had.
+func (s *Stack) taskParameter() string {
+	if s.o.Destroy || s.secret() != "" && s.version.Kind() != prefect.Agent1 { // the agent of Prefect 1 passes the key to its tasks
+		return s.id.Names().APIKey()
+	}
+	return ""
 }
 
 // taskRoles are the ARNs of the environment's own task role: under its current name, and

@@ -102,18 +102,18 @@ func (h host) report(at time.Time) {
 	case err == nil && !h.Online:
 		h.Online, h.Tries = true, 0
 		if first {
-			h.log(at, "prefect["+h.pid()+"]", h.greeting())
+			h.prints(at, h.greeting())
 		}
 	case errors.As(err, &refused):
-		h.log(at, "prefect["+h.pid()+"]", refused.Error())
-		h.log(at, "prefect["+h.pid()+"]", "An exception occurred.")
+		h.prints(at, refused.Error())
+		h.prints(at, "An exception occurred.")
 		h.ended(at, "exit-code", "1")
 	case err != nil && first && !h.patient():
-		h.log(at, "prefect["+h.pid()+"]", err.Error())
+		h.prints(at, err.Error())
 		h.ended(at, "exit-code", "1")
 	case err != nil && first:
-		h.log(at, "prefect["+h.pid()+"]", "WARNING | prefect.workers.ecs."+h.name()+" - "+err.Error())
-		h.log(at, "prefect["+h.pid()+"]", h.greeting())
+		h.prints(at, "WARNING | prefect.workers.ecs."+h.name()+" - "+err.Error())
+		h.prints(at, h.greeting())
 	}
 }
 
