@@ -92,16 +92,20 @@ func (s *session) secretSetting() string {
 }
 
 // untold returns an error if an output depends on something that the file refers to and
-// that is missing.
+// that is missing, or on a version that is none: outputs does not check the file.
 func (s *session) untold(output string) error {
 	p := s.env.Prefect
 	if p == nil {
 		return nil
 	}
-	return s.file.Unset(map[string][]any{
+	err := s.file.Unset(map[string][]any{
 		"prefect_api_url": {&p.APIURL}, "work_pool": {&p.WorkPool}, "image": {&p.Version, &s.env.Flows.Image},
 		"worker_install_command": {&p.Version}, "worker_command": {&p.APIURL, &p.WorkPool, &p.Version},
 	}[output]...)
+	if err == nil && (output == "image" && s.env.Flows.Image == "" || strings.HasPrefix(output, "worker_")) {
+		_, err = prefect.ParseVersion(p.Version)
+	}
+	return err
 }
 
 // sayUntold tells which outputs are left out, and why.
