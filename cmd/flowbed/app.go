@@ -6,11 +6,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/aws/smithy-go/middleware"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/view"
 )
@@ -32,9 +34,10 @@ type app struct {
 
 	apiOptions []func(*middleware.Stack) error // for every AWS client; set by tests
 
-	account *sandbox.Account // with --sandbox, after it is loaded
-	secrets []string         // values that the guard removes from all output
-	decoder decoder          // of refusals
+	account *sandbox.Account            // with --sandbox, after it is loaded
+	secrets []string                    // values that the guard removes from all output
+	decoder decoder                     // of refusals
+	fence   atomic.Pointer[lease.Fence] // of the run that has begun last
 }
 
 func newApp(in, out, errs *os.File) *app {

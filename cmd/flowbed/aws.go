@@ -26,13 +26,15 @@ const (
 	replyTimeout = 60 * time.Second // CreateCluster and RunInstances may be slow
 )
 
-// awsConfig is the SDK's default configuration with flowbed's timeouts and retries.
-func awsConfig(ctx context.Context, profile, region string, trace []func(*middleware.Stack) error) (aws.Config, error) {
-	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+// awsConfig is the SDK's default configuration with flowbed's timeouts and retries. While
+// mayLeave returns an error, nothing leaves on a connection to AWS.
+func awsConfig(ctx context.Context, profile, region string, trace []func(*middleware.Stack) error, mayLeave func() error) (aws.Config, error) {
+	client := awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })
+	client = client.WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = connections
 		t.ResponseHeaderTimeout = replyTimeout
+		t.DialContext = gated(t.DialContext, mayLeave)
 	})
-	client = client.WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithSharedConfigProfile(profile), config.WithRegion(region),
 		config.WithHTTPClient(client), config.WithAPIOptions(trace),

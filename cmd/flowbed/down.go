@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/stack"
 )
 
@@ -44,7 +45,7 @@ name and region.`,
 			return err
 		}
 		defer receipt.write(&err)
-		s, err := a.open(ctx, data.options(stack.Options{Destroy: true}))
+		s, err := a.open(ctx, data.options(stack.Options{Destroy: true, Fence: new(lease.Fence)}))
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/stack"
 	"github.com/flowbed/flowbed/provision/view"
 )
@@ -28,7 +29,7 @@ belong to somebody else. Plan reads the account and changes nothing. With
 	data.add(c, "show what up or down would do with this flag", "show what up or down would do with this flag")
 	f.BoolVar(&down, "down", false, "show what down would delete")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
-		s, err := a.open(c.Context(), data.options(stack.Options{Destroy: down}))
+		s, err := a.open(c.Context(), data.options(stack.Options{Destroy: down, Fence: new(lease.Fence)}))
 		if err != nil {
 			return err
 		}

@@ -101,6 +101,7 @@ func (r *run) do(ctx context.Context, work func(context.Context) (*provision.Pla
 // is taken: then prepare plans again under the lease.
 func (r *run) prepare(ctx context.Context) (context.Context, error) {
 	l := r.a.lease(r.s.ssm, r.s.id, r.verb, r.flags.lockTimeout)
+	l.Fence = r.s.fence
 	if r.lines != nil {
 		l.Notify = func(h lease.Held) { r.lines.Locked(h.Holder, h.Command, h.PID, h.Since, h.Expires) }
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
@@ -31,7 +32,8 @@ type session struct {
 	file   *spec.File
 	env    *spec.Environment
 	id     resource.Identity
-	ssm    *ssm.Client // for the lease
+	ssm    *ssm.Client  // for the lease
+	fence  *lease.Fence // stops the writes of a run without its lease
 	header view.Header
 	save   func() error // saves the sandbox
 }
@@ -128,12 +130,16 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 	if a.sandbox {
 		o.Address, o.Transport = sandboxAddress, sandbox.Prefect(a.account)
 	}
+	if o.Fence != nil {
+		cfg = o.Fence.Guard(cfg)
+		a.fence.Store(o.Fence)
+	}
 	clients := stack.NewClients(cfg)
 	built, err := stack.Build(env, id, clients, o)
 	if err != nil {
 		return nil, usage(err)
 	}
-	s := &session{Stack: built, file: f, env: env, id: id, ssm: clients.SSM, save: save}
+	s := &session{Stack: built, file: f, env: env, id: id, ssm: clients.SSM, fence: o.Fence, save: save}
 	s.header = view.Header{
 		Environment: env.Name, Account: id.Account, Caller: caller, Region: id.Region,
 		Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,
@@ -179,7 +185,7 @@ var sandboxSetup = 2 * time.Second
 func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func() error, error) {
 	region := f.Region()
 	if !a.sandbox {
-		cfg, err := awsConfig(ctx, a.profile, region, a.trace())
+		cfg, err := awsConfig(ctx, a.profile, region, a.trace(), a.mayLeave)
 		a.decoder.aws = &cfg
 		return cfg, func() error { return nil }, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
 	"github.com/flowbed/flowbed/provision/view"
@@ -149,7 +150,7 @@ func (a *app) sweepOne(ctx context.Context, w sweepFlags, e view.Environment) (e
 	if err != nil {
 		return fmt.Errorf("remove environment %s: %w", e.Name, err)
 	}
-	s, err := a.openFile(ctx, f, w.data.options(stack.Options{Destroy: true}))
+	s, err := a.openFile(ctx, f, w.data.options(stack.Options{Destroy: true, Fence: new(lease.Fence)}))
 	if err != nil {
 		return err
 	}

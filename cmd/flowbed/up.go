@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/stack"
 )
 
@@ -33,6 +34,7 @@ account and does what is missing.`,
 		if err := a.requireTerminal(f.yes, f.asJSON, "up"); err != nil {
 			return err
 		}
+		o.Fence = new(lease.Fence)
 		s, err := a.open(ctx, data.options(o))
 		if err != nil {
 			return err

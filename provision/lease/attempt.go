@@ -15,6 +15,7 @@ type attempt struct {
 	begun    time.Time
 	nonce    string
 	sent     time.Time // before the nonce's first claim that may take effect; zero if there is none
+	from     instant   // the same by all clocks
 	tried    time.Time // before its last claim
 	number   int64     // the version of its last claim, if known
 	notified string    // the nonce of the last holder that Notify was called with
@@ -93,7 +94,7 @@ func (a *attempt) claim(ctx context.Context, h history) (err error) {
 	}
 	a.tried, a.number = time.Now(), 0
 	if a.sent.IsZero() {
-		a.sent = a.tried
+		a.sent, a.from = a.tried, a.l.fence().now()
 	}
 	a.number, err = a.l.write(ctx, a.l.entry(claim, a.nonce), h)
 	return err
@@ -135,7 +136,7 @@ func (a *attempt) abandon(ctx context.Context) {
 	if a.sent.IsZero() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	ctx, cancel := context.WithTimeout(outside(context.WithoutCancel(ctx)), cleanup)
 	defer cancel()
 	h, err := a.l.read(ctx)
 	if err != nil || h.Versions == 0 {

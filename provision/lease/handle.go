@@ -25,9 +25,8 @@ type Handle struct {
 	alone  bool
 
 	// The renewals use these, and Release after they have stopped.
-	until time.Time // by the machine's clock; AWS keeps the lease in force a little longer
-	last  history   // the last read
-	lost  error
+	last history // the last read
+	lost error
 
 	release sync.Once
 	err     error // of the release
@@ -37,27 +36,45 @@ type Handle struct {
 // Acquire was given.
 func (k *Handle) Alone() bool { return k.alone }
 
-func (l *Lease) hold(ctx context.Context, nonce string, sent time.Time, h history) (*Handle, context.Context) {
+func (l *Lease) hold(ctx context.Context, nonce string, from instant, h history) (*Handle, context.Context) {
 	run, end := context.WithCancelCause(ctx)
 	// An interrupted run keeps the lease while it finishes its running steps.
 	parent := context.WithoutCancel(ctx)
 	renewing, stop := context.WithCancel(parent)
-	k := &Handle{l: l, nonce: nonce, parent: parent, end: end, stop: stop, done: make(chan struct{}),
-		until: l.until(sent), last: h}
+	k := &Handle{l: l, nonce: nonce, parent: parent, end: end, stop: stop, done: make(chan struct{}), last: h}
+	first := l.term(from, time.Time{})
+	if h.Held != nil {
+		first.server = h.Held.Expires.Add(-l.margin())
+	}
+	l.fence().open(l.ID.Env, first, end)
 	go func() {
 		defer close(k.done)
 		// After stop, an error of a renewal does not mean that the lease is lost.
 		if err := k.keep(renewing); renewing.Err() == nil {
 			k.lost = err
+			l.fence().close(err)
 			end(err)
 		}
 	}()
 	return k, run
 }
 
-// until is when the holder must treat its lease as lost. That is before it expires in
-// AWS, even if the machine's clock is slow.
-func (l *Lease) until(sent time.Time) time.Time { return sent.Add(l.ttl() - l.ttl()/8) }
+// margin is how long before its expiry in AWS the holder treats its lease as lost. It
+// covers a machine's clock that is slow.
+func (l *Lease) margin() time.Duration { return l.ttl() / 8 }
+
+// term is the term of an entry that was written after from, and after AWS's clock showed
+// the time server, if that is known.
+func (l *Lease) term(from instant, server time.Time) term {
+	t := term{from: from, length: l.ttl() - l.margin()}
+	if !server.IsZero() {
+		t.server = server.Add(t.length)
+	}
+	return t
+}
+
+// fenced makes a call of the lease itself pass the fence.
+func (k *Handle) fenced(o *ssm.Options) { o.APIOptions = append(o.APIOptions, k.l.fence().middleware) }
 
 // keep renews the lease until its context ends or the lease is lost, and returns
 // the reason.
@@ -76,8 +93,8 @@ func (k *Handle) keep(ctx context.Context) error {
 func (k *Handle) renew(ctx context.Context) error {
 	var doubt time.Time // since when reads are older than the last one
 	var err error
-	for pause := firstPause; time.Now().Before(k.until); pause = min(pause*3/2, k.l.ttl()/12) {
-		call, cancel := context.WithDeadline(ctx, k.until)
+	for pause := firstPause; k.l.fence().Check() == nil; pause = min(pause*3/2, k.l.ttl()/12) {
+		call, cancel := context.WithTimeout(ctx, k.l.fence().left())
 		var h history
 		if h, err = k.l.read(call); err == nil {
 			switch {
@@ -94,21 +111,23 @@ func (k *Handle) renew(ctx context.Context) error {
 				cancel()
 				return &LostError{Env: k.l.ID.Env, Now: h.current()}
 			default:
-				sent := time.Now()
+				from := k.l.fence().now()
 				k.last = h
-				if err = k.l.append(call, renew, k.nonce, h); err == nil && time.Now().Before(k.until) {
+				if err = k.l.append(call, renew, k.nonce, h, k.fenced); err == nil && k.l.fence().extend(k.l.term(from, h.now)) {
 					cancel()
-					k.until = k.l.until(sent)
 					return nil
 				}
 			}
 		}
 		cancel()
-		if sleep(ctx, min(jitter(pause), max(time.Until(k.until), 0))) != nil {
+		if err != nil {
+			k.l.fence().fail(err)
+		}
+		if sleep(ctx, min(jitter(pause), k.l.fence().left())) != nil {
 			return ctx.Err()
 		}
 	}
-	return &LostError{Env: k.l.ID.Env, Err: err}
+	return k.l.fence().Check()
 }
 
 // Release releases the lease and ends the context of the run. With remove, as at the
@@ -122,6 +141,7 @@ func (k *Handle) Release(remove bool) error {
 		k.stop()
 		<-k.done
 		defer k.end(context.Canceled)
+		defer k.l.fence().close(errReleased)
 		if k.err = k.lost; k.err != nil {
 			return
 		}
@@ -135,8 +155,8 @@ func (k *Handle) Release(remove bool) error {
 }
 
 func (k *Handle) releaseNow(ctx context.Context, remove bool) error {
-	if !time.Now().Before(k.until) {
-		return &LostError{Env: k.l.ID.Env}
+	if err := k.l.fence().Check(); err != nil {
+		return err
 	}
 	if remove {
 		err := k.remove(ctx)
@@ -152,7 +172,7 @@ func (k *Handle) releaseNow(ctx context.Context, remove bool) error {
 // free appends the release.
 func (k *Handle) free(ctx context.Context) error {
 	for pause := firstPause; ; pause = min(pause*3/2, maxPause) {
-		err := k.l.append(ctx, release, k.nonce, k.last)
+		err := k.l.append(ctx, release, k.nonce, k.last, k.fenced)
 		if err == nil || errors.Is(err, errVanished) {
 			return nil
 		}
@@ -169,7 +189,7 @@ func (k *Handle) free(ctx context.Context) error {
 func (k *Handle) remove(ctx context.Context) error {
 	once := func(o *ssm.Options) { o.Retryer = aws.NopRetryer{} }
 	for pause := firstPause; ; pause = min(pause*3/2, maxPause) {
-		_, err := k.l.API.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: aws.String(k.l.parameter())}, once)
+		_, err := k.l.API.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: aws.String(k.l.parameter())}, once, k.fenced)
 		if err = awserr.Gone(err); err == nil {
 			return nil
 		}

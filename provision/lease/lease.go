@@ -41,12 +41,24 @@ type Lease struct {
 	// changes earlier.
 	Settle time.Duration
 
+	// Fence stops the writes of this run while it does not hold the lease. nil stops only
+	// the writes of the lease itself.
+	Fence *Fence
+
 	clock  func() time.Time // the machine's clock; time.Now if nil
 	writer *writer          // this process if nil
 }
 
 // Parameter is the name of the parameter that holds the lease of an environment.
 func Parameter(env string) string { return resource.Names{Env: env}.Lease() }
+
+// fence is the fence of this run.
+func (l *Lease) fence() *Fence {
+	if l.Fence == nil {
+		l.Fence = new(Fence)
+	}
+	return l.Fence
+}
 
 func (l *Lease) parameter() string { return Parameter(l.ID.Env) }
 
@@ -146,16 +158,17 @@ func (v *View) Quiet() bool {
 // lease after Wait, the error is a *HeldError. Package awserr classifies errors from AWS.
 func (l *Lease) Acquire(ctx context.Context, seen *View) (*Handle, context.Context, error) {
 	a := &attempt{l: l, begun: time.Now(), nonce: newNonce()}
+	claims := outside(ctx)
 	for pause := firstPause; ; pause = min(pause*3/2, maxPause) {
 		a.other = nil
 		h, err := a.read(ctx, seen)
 		if err == nil && !a.holds(h) {
-			if err = a.next(ctx, h); err == nil {
+			if err = a.next(claims, h); err == nil {
 				h, err = l.read(ctx)
 			}
 		}
 		if err == nil && a.holds(h) {
-			handle, run := l.hold(ctx, a.nonce, a.sent, h)
+			handle, run := l.hold(ctx, a.nonce, a.from, h)
 			handle.alone = seen != nil && h.follows(seen.h)
 			return handle, run, nil
 		}
@@ -177,8 +190,8 @@ func (l *Lease) Acquire(ctx context.Context, seen *View) (*Handle, context.Conte
 }
 
 // append writes an entry about an existing lease.
-func (l *Lease) append(ctx context.Context, k kind, nonce string, h history) error {
-	_, err := l.write(ctx, l.entry(k, nonce), h)
+func (l *Lease) append(ctx context.Context, k kind, nonce string, h history, options ...func(*ssm.Options)) error {
+	_, err := l.write(ctx, l.entry(k, nonce), h, options...)
 	return err
 }
 

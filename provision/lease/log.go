@@ -140,7 +140,7 @@ func (l *Lease) fetch(ctx context.Context) ([]version, time.Time, error) {
 var errVanished = errors.New("the lock's parameter no longer exists")
 
 // write appends an entry after a read of the log and returns its version.
-func (l *Lease) write(ctx context.Context, e entry, h history) (int64, error) {
+func (l *Lease) write(ctx context.Context, e entry, h history, options ...func(*ssm.Options)) (int64, error) {
 	e.Format, e.Time, e.Seen = format, l.now().UTC(), h.seen()
 	value, err := e.encode()
 	if err != nil {
@@ -156,7 +156,7 @@ func (l *Lease) write(ctx context.Context, e entry, h history) (int64, error) {
 		// back, without tags, a parameter that another run has just deleted.
 		in.Overwrite = aws.Bool(true)
 	}
-	out, err := l.API.PutParameter(ctx, in)
+	out, err := l.API.PutParameter(ctx, in, options...)
 	if err == nil {
 		return out.Version, nil
 	}

@@ -48,8 +48,8 @@ func TestClaimUnseen(t *testing.T) {
 		if len(a.Writes()) < 2 {
 			t.Fatal("it was claimed once only; then this test shows nothing")
 		}
-		if !h.until.Before(h.last.Held.Expires) {
-			t.Errorf("alice trusts it until %v, but it runs out at %v", h.until, h.last.Held.Expires)
+		if until := time.Now().Add(h.l.fence().left()); !until.Before(h.last.Held.Expires) {
+			t.Errorf("alice trusts it until %v, but it runs out at %v", until, h.last.Held.Expires)
 		}
 	})
 }
@@ -121,7 +121,7 @@ func TestDeletionIsNotRepeatedBlindly(t *testing.T) {
 			}
 			return 400, `{"__type": "ParameterNotFound"}`, time.Now()
 		}).client()
-		h, _ := l.hold(t.Context(), "n", time.Now(), history{Versions: 1, Newest: 1})
+		h, _ := l.hold(t.Context(), "n", new(Fence).now(), history{Versions: 1, Newest: 1})
 		releaseOf(t, h, true)
 		if have := strings.Join(calls, " "); have != "DeleteParameter GetParameterHistory" {
 			t.Errorf("the calls were %s", have)

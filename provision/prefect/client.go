@@ -38,6 +38,10 @@ type Config struct {
 	// Transport sends the requests. nil is Go's default transport, which uses the
 	// proxy from the environment variables.
 	Transport http.RoundTripper
+
+	// Guard is asked before each attempt of a call that changes something. If it returns
+	// an error, the call ends with that error. nil lets all calls pass.
+	Guard func() error
 }
 
 // Client calls Prefect's API. It is safe for concurrent use.
@@ -48,6 +52,7 @@ type Client struct {
 	key   string
 	auth  string
 	agent string
+	guard func() error
 
 	mu     sync.Mutex
 	csrf   string // token; empty until the server requires one
@@ -81,7 +86,7 @@ func New(c Config) (*Client, error) {
 	return &Client{
 		http: &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: stay},
 		root: strings.TrimRight(u.String(), "/"), shown: strings.TrimRight(u.Redacted(), "/"),
-		key: c.APIKey, auth: c.AuthString, agent: c.UserAgent, client: rand.Text(),
+		key: c.APIKey, auth: c.AuthString, agent: c.UserAgent, guard: c.Guard, client: rand.Text(),
 	}, nil
 }
 
@@ -107,6 +112,11 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	}
 	pause := firstPause
 	for n := 1; ; n++ {
+		if c.guard != nil && writes(method, path) {
+			if err := c.guard(); err != nil {
+				return err
+			}
+		}
 		got, err := c.send(ctx, method, path, body)
 		if err == nil && got.status < 300 {
 			return c.decode(got.body, out)
@@ -128,6 +138,13 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		}
 		pause *= 3
 	}
+}
+
+// writes reports whether a call changes something. Searches and counts are POSTs too, and
+// so are all calls to Prefect 1, of which flowbed makes only queries.
+func writes(method, path string) bool {
+	search := path == "" || strings.HasSuffix(path, "/filter") || strings.HasSuffix(path, "/count")
+	return method != http.MethodGet && (method != http.MethodPost || !search)
 }
 
 // failed is the error of a call that is not retried.

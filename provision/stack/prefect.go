@@ -25,10 +25,14 @@ func (s *Stack) openPrefect() (err error) {
 	if s.o.NoPrefect {
 		return nil
 	}
-	s.api, err = prefect.New(prefect.Config{
+	c := prefect.Config{
 		URL: p.APIURL, APIKey: p.APIKey, AuthString: p.AuthString, CA: []byte(p.CAFile), UserAgent: "flowbed/" + s.id.Version,
 		Transport: s.o.Transport,
-	})
+	}
+	if s.o.Fence != nil {
+		c.Guard = s.o.Fence.Check
+	}
+	s.api, err = prefect.New(c)
 	if s.o.Destroy {
 		return nil
 	}

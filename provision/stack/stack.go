@@ -19,6 +19,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
@@ -80,6 +81,10 @@ type Options struct {
 
 	// Transport carries the calls to Prefect's API; nil means the default transport.
 	Transport http.RoundTripper
+
+	// Fence stops all writes, to Prefect too, while the command does not hold the
+	// environment's lease. The clients must have it as well. nil stops none.
+	Fence *lease.Fence
 }
 
 // emptyBucket reports whether a command may delete a bucket with its contents.
