@@ -52,11 +52,20 @@ at a time. The lock of a dead run expires on its own within two minutes.`,
 // another run.
 func (a *app) lease(api *ssm.Client, id resource.Identity, command string, wait time.Duration) *lease.Lease {
 	return &lease.Lease{
-		API: api, ID: id, Command: command, Wait: wait, Settle: a.settle(),
+		API: api, ID: id, Command: command, Wait: wait, Settle: a.settle(), TTL: lockTTL(),
 		Notify: func(h lease.Held) {
 			a.say("Waiting up to %s for the lock, held by %s.", wait, h)
 		},
 	}
+}
+
+// lockLength is set by the linker, for a test that waits for the end of a lock.
+var lockLength string
+
+// lockTTL is how long a lock stays in force without a renewal; 0 means the usual time.
+func lockTTL() time.Duration {
+	d, _ := time.ParseDuration(lockLength)
+	return d
 }
 
 // settle is how long a run waits after a killed run on the same machine. After that

@@ -14,9 +14,9 @@
 //
 // All decisions use AWS's clock, which stamps each version. The clocks of the
 // machines are only shown to people. A holder counts the age of its lease from
-// before the call that wrote it, so it gives up before another run can take over. It
-// cannot call back a request that is on its way to AWS at that moment; the engine is
-// built so that such a request does no harm.
+// before the call that wrote it, so it gives up before another run can take over. The
+// [Fence] then stops every attempt to write. It cannot call back a request that has
+// left; the engine is built so that such a request does no harm.
 //
 // docs/decisions/0007-lease.md has the details.
 package lease

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ import (
 // outside lists the faults that can be injected from outside the program.
 var outside = []faultmatrix.Fault{
 	faultmatrix.KilledBefore, faultmatrix.KilledAfter, faultmatrix.ReplyLost, faultmatrix.Throttled, faultmatrix.Broken, faultmatrix.Reset,
+	faultmatrix.Stopped,
 }
 
 // `make matrix` sets update to write the document. The matrix must be complete.
@@ -65,6 +67,7 @@ type victim struct {
 	api    *prefecttest.Server
 	names  *faultmatrix.Names
 	before map[string][]string
+	stops  bool // the fault stops the program instead of killing it
 }
 
 func newVictim(t *testing.T, what string) *victim {
@@ -104,7 +107,11 @@ func (v *victim) command(arm func(kill func()), args ...string) (code int, said 
 	if arm != nil {
 		arm(func() {
 			<-begun
-			_ = cmd.Process.Kill()
+			if v.stops {
+				v.stop(cmd.Process)
+			} else {
+				_ = cmd.Process.Kill()
+			}
 		})
 	}
 	if err := cmd.Start(); err != nil {
@@ -116,6 +123,32 @@ func (v *victim) command(arm func(kill func()), args ...string) (code int, said 
 		v.Fatalf("%s: flowbed %v: %v", v.what, args, err)
 	}
 	return cmd.ProcessState.ExitCode(), out.String()
+}
+
+// lockParameter ends the keys of the calls that take and give up the lock.
+const lockParameter = " /flowbed/dev/lease"
+
+// stop stops the program until its lock is over, forgets the writes so far, and wakes it up.
+func (v *victim) stop(p *os.Process) {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		v.Error(err)
+	}
+	time.Sleep(stopTTL)
+	v.proxy.Writes()
+	if err := p.Signal(syscall.SIGCONT); err != nil {
+		v.Error(err)
+	}
+}
+
+// wantLost checks the end of a program that woke up after the end of its lock.
+func (v *victim) wantLost(code int, said string) {
+	v.Helper()
+	if code != 1 || !strings.Contains(said, "lost the lock on environment dev: could not renew it in time") {
+		v.Errorf("%s: exit code %d, want that the lock was lost:\n%s", v.what, code, said)
+	}
+	if late := v.proxy.Writes(); len(late) > 0 {
+		v.Errorf("%s: after the end of its lock, the program made the writes %v", v.what, late)
+	}
 }
 
 func (v *victim) must(args ...string) string {
@@ -240,8 +273,19 @@ func crash(t *testing.T, verb, key string, f faultmatrix.Fault, want map[string]
 		args = []string{"down", "--yes"}
 	}
 	key = strings.ReplaceAll(key, "ACCOUNT", v.front.Account)
+	if v.stops = f == faultmatrix.Stopped; v.stops {
+		short, err := buildShort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.binary = short
+	}
 	code, said := v.command(func(kill func()) { v.proxy.Arm(key, f, kill) }, args...)
 	switch {
+	case v.stops && !v.proxy.Armed() && strings.HasSuffix(key, lockParameter):
+		// It was about to take the lock, and takes it anew; or it had just given it up.
+	case v.stops && !v.proxy.Armed():
+		v.wantLost(code, said)
 	case v.proxy.Armed():
 		t.Errorf("%s: the program did not make this call", v.what)
 	case f.Kills() != (code == -1):

@@ -12,23 +12,33 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/flowbed/flowbed/test/e2e/moto"
 )
 
 // build builds the program, once.
-var build = sync.OnceValues(func() (string, error) {
+var build = sync.OnceValues(func() (string, error) { return compile("") })
+
+// stopTTL is how long a lock of the program that buildShort builds stays in force without a
+// renewal.
+const stopTTL = 10 * time.Second
+
+// buildShort builds the program with a short lock, once.
+var buildShort = sync.OnceValues(func() (string, error) { return compile("-X main.lockLength=" + stopTTL.String()) })
+
+func compile(flags string) (string, error) {
 	dir, err := os.MkdirTemp("", "flowbed-e2e-")
 	if err != nil {
 		return "", err
 	}
 	binary := filepath.Join(dir, "flowbed")
-	out, err := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-o", binary, "github.com/flowbed/flowbed/cmd/flowbed").CombinedOutput()
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-ldflags", flags, "-o", binary, "github.com/flowbed/flowbed/cmd/flowbed").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build flowbed: %w\n%s", err, out)
 	}
 	return binary, nil
-})
+}
 
 // session runs the program in a directory, against an account.
 type session struct {

@@ -21,14 +21,19 @@ const (
 	Broken                    // rejected once: internal error of the service
 	Reset                     // the connection is reset before the call is executed
 	NoReply                   // executed; there is no reply, and nothing sends it again
+	Stopped                   // the process is stopped during the call, until its lock is over
+	Suspended                 // the same happens to its machine, whose monotonic clock stands still
 )
 
 // Faults lists all faults.
-var Faults = []Fault{KilledBefore, KilledAfter, ReplyLost, Throttled, Broken, Reset, NoReply}
+var Faults = []Fault{KilledBefore, KilledAfter, ReplyLost, Throttled, Broken, Reset, NoReply, Stopped, Suspended}
 
 func (f Fault) String() string {
-	return [...]string{"killed before", "killed after", "reply lost", "throttled", "5xx", "reset", "no reply"}[f]
+	return [...]string{"killed before", "killed after", "reply lost", "throttled", "5xx", "reset", "no reply", "stopped", "suspended"}[f]
 }
+
+// Sleeps reports whether the process wakes up after the end of its lock.
+func (f Fault) Sleeps() bool { return f == Stopped || f == Suspended }
 
 // Kills reports whether the fault ends the process.
 func (f Fault) Kills() bool { return f == KilledBefore || f == KilledAfter }

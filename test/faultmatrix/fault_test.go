@@ -29,6 +29,13 @@ func (o *once) alter(p *process, c call, do func() error) error {
 		o.mu.Unlock()
 		return do()
 	}
+	if o.fault.Sleeps() {
+		o.happened = true
+		o.mu.Unlock() // the process's other calls wait for its end, not for this lock
+		err := do()
+		p.sleep(o.fault == faultmatrix.Suspended)
+		return err
+	}
 	defer o.mu.Unlock()
 	if o.fault == faultmatrix.KilledAfter || o.fault == faultmatrix.ReplyLost || o.fault == faultmatrix.NoReply {
 		if err := do(); err != nil {

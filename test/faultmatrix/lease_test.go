@@ -14,7 +14,8 @@ import (
 
 // leased runs up or down under the lease, as the commands do.
 func (p *process) leased(ctx context.Context, command string) error {
-	l := &lease.Lease{API: ssm.NewFromConfig(p.config()), ID: p.identity(), Command: command, Wait: 10 * time.Minute}
+	p.fence = &lease.Fence{Clock: p.clock}
+	l := &lease.Lease{API: ssm.NewFromConfig(p.config()), ID: p.identity(), Command: command, Wait: 10 * time.Minute, Fence: p.fence}
 	held, ctx, err := l.Acquire(ctx, nil)
 	if err != nil {
 		return err

@@ -1,6 +1,8 @@
 package faultmatrix_test
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -15,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/test/e2e/able"
 	"github.com/flowbed/flowbed/test/faultmatrix"
@@ -161,9 +164,16 @@ func (w *world) try(verb, key string, f faultmatrix.Fault, c clean, prepare func
 		w.use()
 		run = p.down
 	}
+	if f.Sleeps() {
+		run = func(ctx context.Context) error { return p.leased(ctx, verb) }
+	}
 	verdict := faultmatrix.GoesOn
-	if err := run(w.Context()); err != nil {
+	err := run(w.Context())
+	if err != nil {
 		verdict = faultmatrix.NextRun
+	}
+	if f.Sleeps() {
+		p.wantLost(what, err)
 	}
 	if !o.happened {
 		w.Errorf("%s: the run did not make this call", what)
@@ -175,6 +185,20 @@ func (w *world) try(verb, key string, f faultmatrix.Fault, c clean, prepare func
 	}
 	w.finish(what, before, c.want)
 	return verdict
+}
+
+// wantLost checks a process that woke up after the end of its lease: it says so, and has not
+// made a single write since.
+func (p *process) wantLost(what string, err error) {
+	p.Helper()
+	if _, lost := errors.AsType[*lease.LostError](err); !lost {
+		p.Errorf("%s: have %v, want that the lock was lost", what, err)
+	}
+	for _, c := range p.order[p.woke:] {
+		if c.write {
+			p.Errorf("%s: after the end of its lock, the run made the write %s", what, c.key)
+		}
+	}
 }
 
 // abandon runs down right after a crash, as somebody who gives up would.

@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
@@ -151,8 +152,13 @@ type process struct {
 	alter func(*process, call, func() error) error          // if set, runs in place of each call
 	again func(ctx context.Context, one func() error) error // if set, makes a call with the SDK's retries
 
+	fence  *lease.Fence  // if set, the process has the lease
+	asleep chan struct{} // closed when the process wakes up; nil while it is awake
+	slept  time.Duration // by which its monotonic clock is slow
+
 	mu    sync.Mutex
 	order []call
+	woke  int // how many calls it had made when it woke up
 	dead  bool
 	end   context.CancelFunc
 	graph *provision.Graph
@@ -172,9 +178,46 @@ func (p *process) kill() {
 	p.end()
 }
 
+// sleep stops the process for longer than its lease. In that time somebody else removes the
+// environment. If the machine is suspended too, its monotonic clock stands still.
+func (p *process) sleep(suspended bool) {
+	asleep, begun := make(chan struct{}), time.Now()
+	p.mu.Lock()
+	p.asleep = asleep
+	p.mu.Unlock()
+	if err := p.process(p.env).leased(p.Context(), "down"); err != nil {
+		p.Errorf("down while the other run sleeps: %v", err)
+	}
+	p.settle()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if suspended {
+		p.slept = time.Since(begun)
+	}
+	p.asleep, p.woke = nil, len(p.order)
+	close(asleep)
+}
+
+// clock is the machine's clock.
+func (p *process) clock() (steady, wall time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	return now.Add(-p.slept), now
+}
+
 // pass makes a call, or whatever alter turns it into.
 func (p *process) pass(c call, do func() error) error {
 	p.mu.Lock()
+	for p.asleep != nil {
+		asleep := p.asleep
+		p.mu.Unlock()
+		<-asleep
+		if err := p.fence.Over(); err != nil { // which the program checks on the wire
+			return err
+		}
+		p.mu.Lock()
+	}
 	if p.dead {
 		p.mu.Unlock()
 		return errKilled
@@ -258,6 +301,9 @@ func (e statusError) Error() string { return http.StatusText(int(e)) }
 func (p *process) config() aws.Config {
 	cfg := p.account.Config(region)
 	cfg.APIOptions = append([]func(*middleware.Stack) error{p.middleware}, cfg.APIOptions...)
+	if p.fence != nil {
+		cfg = p.fence.Guard(cfg)
+	}
 	return cfg
 }
 
@@ -271,6 +317,7 @@ func (p *process) stack(destroy bool) *stack.Stack {
 	id.Extra = env.Tags
 	s, err := stack.Build(env, id, stack.NewClients(p.config()), stack.Options{
 		Destroy: destroy, ForceDestroy: destroy, Wait: 5 * time.Minute, Transport: p, Address: netip.MustParsePrefix("203.0.113.7/32"),
+		Fence: p.fence,
 	})
 	if err != nil {
 		p.Fatal(err)

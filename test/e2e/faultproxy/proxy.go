@@ -46,7 +46,8 @@ func New(next http.Handler, names *faultmatrix.Names) *Proxy {
 // Close stops the proxy.
 func (p *Proxy) Close() { p.listener.Close() }
 
-// Arm makes the next write with the key fail, once. kill kills the caller.
+// Arm makes the next write with the key fail, once. kill kills the caller, or stops it and
+// wakes it up.
 func (p *Proxy) Arm(key string, f faultmatrix.Fault, kill func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,6 +100,10 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case faultmatrix.KilledAfter:
 		carryOut()
 		kill()
+	case faultmatrix.Stopped:
+		got := carryOut()
+		kill() // returns when the process has woken up
+		reply(w, got)
 	case faultmatrix.ReplyLost:
 		carryOut()
 		reset(w)
