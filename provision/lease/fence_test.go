@@ -207,4 +207,3 @@ func TestRenewalKeepsTheFenceOpen(t *testing.T) {
 		}
 	})
 }
-

@@ -103,19 +103,14 @@ func stay(req *http.Request, via []*http.Request) error {
 // call sends in, unless it is nil, and decodes the answer into out, unless that is
 // nil. It retries temporary failures: all calls of this package can be repeated.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	var body []byte
-	if in != nil {
-		var err error
-		if body, err = json.Marshal(in); err != nil {
-			return err
-		}
+	body, err := encode(in)
+	if err != nil {
+		return err
 	}
 	pause := firstPause
 	for n := 1; ; n++ {
-		if c.guard != nil && writes(method, path) {
-			if err := c.guard(); err != nil {
-				return err
-			}
+		if err := c.mayLeave(method, path); err != nil {
+			return err
 		}
 		got, err := c.send(ctx, method, path, body)
 		if err == nil && got.status < 300 {
@@ -140,11 +135,26 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	}
 }
 
+func encode(in any) ([]byte, error) {
+	if in == nil {
+		return nil, nil
+	}
+	return json.Marshal(in)
+}
+
 // writes reports whether a call changes something. Searches and counts are POSTs too, and
 // so are all calls to Prefect 1, of which flowbed makes only queries.
 func writes(method, path string) bool {
 	search := path == "" || strings.HasSuffix(path, "/filter") || strings.HasSuffix(path, "/count")
 	return method != http.MethodGet && (method != http.MethodPost || !search)
+}
+
+// mayLeave asks the guard about an attempt of a call that changes something.
+func (c *Client) mayLeave(method, path string) error {
+	if c.guard == nil || !writes(method, path) {
+		return nil
+	}
+	return c.guard()
 }
 
 // failed is the error of a call that is not retried.

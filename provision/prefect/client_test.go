@@ -254,6 +254,52 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// TestGuard: a guard that has had enough stops writes, also between two attempts, and lets
+// reads pass.
+func TestGuard(t *testing.T) {
+	enough := errors.New("enough")
+	for name, c := range map[string]struct {
+		call   func(*prefect.Client) error
+		writes bool
+	}{
+		"read pool":    {func(p *prefect.Client) error { _, err := p.ReadPool(t.Context(), "dev"); return err }, false},
+		"list workers": {func(p *prefect.Client) error { _, err := p.Workers(t.Context(), "dev"); return err }, false},
+		"count":        {func(p *prefect.Client) error { _, err := p.Deployments(t.Context(), "dev"); return err }, false},
+		"create pool":  {func(p *prefect.Client) error { return p.CreatePool(t.Context(), newPool("dev")) }, true},
+		"change pool":  {func(p *prefect.Client) error { return p.EditPool(t.Context(), "dev", prefect.PoolEdit{}) }, true},
+		"delete pool":  {func(p *prefect.Client) error { return p.DeletePool(t.Context(), "dev") }, true},
+		"create queue": {func(p *prefect.Client) error { return p.CreateQueue(t.Context(), "dev", "q") }, true},
+		"worker's row": {func(p *prefect.Client) error { return p.DeleteWorker(t.Context(), "dev", "w") }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sent, asked := 0, 0
+				down := roundTrip(func(*http.Request) (*http.Response, error) {
+					sent++
+					return &http.Response{StatusCode: http.StatusServiceUnavailable, Body: http.NoBody}, nil
+				})
+				p := client(t, nil, func(cfg *prefect.Config) {
+					cfg.Transport = down
+					cfg.Guard = func() error {
+						if asked++; asked > 2 {
+							return enough
+						}
+						return nil
+					}
+				})
+				err := c.call(p)
+				if want := map[bool]int{true: 2, false: 3}[c.writes]; sent != want || errors.Is(err, enough) != c.writes {
+					t.Errorf("have %d attempts and %v, want %d, stopped: %t", sent, err, want, c.writes)
+				}
+			})
+		})
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 func TestCSRFTokenIsFetchedOnce(t *testing.T) {
 	s := prefecttest.New()
 	s.CSRF = true
