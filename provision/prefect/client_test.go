@@ -1,6 +1,7 @@
 package prefect_test
 
 import (
+	"context"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -259,24 +260,24 @@ func TestRetries(t *testing.T) {
 func TestGuard(t *testing.T) {
 	enough := errors.New("enough")
 	for name, c := range map[string]struct {
-		call   func(*prefect.Client) error
+		call   func(context.Context, *prefect.Client) error
 		writes bool
 	}{
-		"read pool":    {func(p *prefect.Client) error { _, err := p.ReadPool(t.Context(), "dev"); return err }, false},
-		"list workers": {func(p *prefect.Client) error { _, err := p.Workers(t.Context(), "dev"); return err }, false},
-		"count":        {func(p *prefect.Client) error { _, err := p.Deployments(t.Context(), "dev"); return err }, false},
-		"create pool":  {func(p *prefect.Client) error { return p.CreatePool(t.Context(), newPool("dev")) }, true},
-		"change pool":  {func(p *prefect.Client) error { return p.EditPool(t.Context(), "dev", prefect.PoolEdit{}) }, true},
-		"delete pool":  {func(p *prefect.Client) error { return p.DeletePool(t.Context(), "dev") }, true},
-		"create queue": {func(p *prefect.Client) error { return p.CreateQueue(t.Context(), "dev", "q") }, true},
-		"worker's row": {func(p *prefect.Client) error { return p.DeleteWorker(t.Context(), "dev", "w") }, true},
+		"read pool":    {func(ctx context.Context, p *prefect.Client) error { _, err := p.ReadPool(ctx, "dev"); return err }, false},
+		"list workers": {func(ctx context.Context, p *prefect.Client) error { _, err := p.Workers(ctx, "dev"); return err }, false},
+		"count":        {func(ctx context.Context, p *prefect.Client) error { _, err := p.Deployments(ctx, "dev"); return err }, false},
+		"create pool":  {func(ctx context.Context, p *prefect.Client) error { return p.CreatePool(ctx, newPool("dev")) }, true},
+		"change pool":  {func(ctx context.Context, p *prefect.Client) error { return p.EditPool(ctx, "dev", prefect.PoolEdit{}) }, true},
+		"delete pool":  {func(ctx context.Context, p *prefect.Client) error { return p.DeletePool(ctx, "dev") }, true},
+		"create queue": {func(ctx context.Context, p *prefect.Client) error { return p.CreateQueue(ctx, "dev", "q") }, true},
+		"worker's row": {func(ctx context.Context, p *prefect.Client) error { return p.DeleteWorker(ctx, "dev", "w") }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sent, asked := 0, 0
-				down := roundTrip(func(*http.Request) (*http.Response, error) {
+				down := roundTrip(func(r *http.Request) (*http.Response, error) {
 					sent++
-					return &http.Response{StatusCode: http.StatusServiceUnavailable, Body: http.NoBody}, nil
+					return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 				})
 				p := client(t, nil, func(cfg *prefect.Config) {
 					cfg.Transport = down
@@ -287,7 +288,7 @@ func TestGuard(t *testing.T) {
 						return nil
 					}
 				})
-				err := c.call(p)
+				err := c.call(t.Context(), p)
 				if want := map[bool]int{true: 2, false: 3}[c.writes]; sent != want || errors.Is(err, enough) != c.writes {
 					t.Errorf("have %d attempts and %v, want %d, stopped: %t", sent, err, want, c.writes)
 				}
