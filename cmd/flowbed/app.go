@@ -78,7 +78,7 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.noColor, "no-color", false, "disable color (NO_COLOR=1)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies and every call to AWS")
 	root.AddCommand(a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(),
-		a.outputsCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
+		a.outputsCommand(), a.helloCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
 		a.policyCommand(), a.doctorCommand(), a.versionCommand(), a.exitCodesCommand())
 	root.SetHelpCommand(helpCommand())
 	strictCompletion(root)

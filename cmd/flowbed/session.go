@@ -152,7 +152,7 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 // the account is known.
 func (a *app) callerAndRole(ctx context.Context, f *spec.File, cfg aws.Config, o *stack.Options) (id resource.Identity, caller string, err error) {
 	read := func() {
-		if f.ChoosesRole() && !o.Destroy {
+		if f.ChoosesRole() && !o.Destroy && !o.AsIs {
 			o.Account = stack.ReadAccountRole(ctx, iam.NewFromConfig(cfg), resource.Identity{Env: f.EnvName(), Region: cfg.Region})
 		}
 	}
@@ -196,6 +196,7 @@ func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func
 		return aws.Config{}, nil, err
 	}
 	account.Secrets, account.Keep, account.SetupTime = f.Secrets(), path, sandboxSetup
+	account.PollTime, account.TaskTime = sandboxSetup/4, sandboxSetup/4
 	a.account = account
 	cfg := account.Config(region)
 	cfg.APIOptions = append(cfg.APIOptions, a.trace()...)

@@ -14,7 +14,7 @@ var prefixes = map[string]string{"cloudwatch logs": "logs", "cloudwatchlogs": "l
 // authorization reference:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 var actions = map[string]string{
-	"s3:HeadBucket": "s3:ListBucket", "s3:DeleteObjects": "s3:DeleteObject",
+	"s3:HeadBucket": "s3:ListBucket", "s3:ListObjectsV2": "s3:ListBucket", "s3:DeleteObjects": "s3:DeleteObject",
 	"s3:ListBuckets":          "s3:ListAllMyBuckets",
 	"s3:ListObjectVersions":   "s3:ListBucketVersions",
 	"s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",

@@ -18,13 +18,14 @@ type Verb string
 
 // The commands. Plan also covers the commands that only read: outputs, and plan --down.
 const (
-	Plan Verb = "plan"
-	Up   Verb = "up"
-	Down Verb = "down"
+	Plan  Verb = "plan"
+	Up    Verb = "up"
+	Down  Verb = "down"
+	Hello Verb = "hello" // needs nothing of the resources, and has one step of its own
 )
 
 // Verbs are all commands that need permissions.
-var Verbs = []Verb{Plan, Up, Down}
+var Verbs = []Verb{Plan, Up, Down, Hello}
 
 // Step is a step of a graph with the permissions that it declares.
 type Step struct {
@@ -57,6 +58,8 @@ func For(v Verb, steps []Step) (list []Needs) {
 func (s Step) needs(v Verb) []resource.Permission {
 	p := s.Permissions
 	switch {
+	case v == Hello:
+		return p.Build
 	case s.Data && v == Down:
 		return nil
 	case s.Data, s.Ownership == provision.External:

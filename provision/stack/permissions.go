@@ -47,6 +47,9 @@ func (s *Stack) Steps() []permissions.Step {
 // Permissions returns what a command needs in an environment. It makes no calls. It
 // uses only the environment name, the account, the region and the partition of id.
 func Permissions(v permissions.Verb, env *spec.Environment, id resource.Identity, o Options) ([]permissions.Needs, error) {
+	if v == permissions.Hello {
+		return helloPermissions(env, id, o)
+	}
 	var steps []permissions.Step
 	for _, destroy := range []bool{false, true} {
 		if v == permissions.Up && destroy || v == permissions.Down && !destroy {

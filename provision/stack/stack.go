@@ -67,6 +67,10 @@ type Options struct {
 	// that names none can choose. nil means that such an environment uses the account's.
 	Account *AccountRole
 
+	// AsIs is for a command that uses the environment and changes none of its resources. It
+	// need not read what an environment may choose.
+	AsIs bool
+
 	// NoPrefect leaves out the work pool and the worker: there is no API.
 	NoPrefect bool
 

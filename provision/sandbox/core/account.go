@@ -109,6 +109,16 @@ type Agents struct {
 
 	// AgentLife, if not 0, is how long an agent reports to Prefect after its start.
 	AgentLife time.Duration
+
+	// PollTime is how long a worker takes to see a run.
+	PollTime time.Duration
+
+	// TaskTime is how long each part of a task's life takes: until it is provisioned, until
+	// its image is pulled, and until its flow has run.
+	TaskTime time.Duration
+
+	// FlowMemory is how much memory a flow needs, in MiB. A task with less is killed.
+	FlowMemory int
 }
 
 // Prefect says how the APIs of Prefect behave.

@@ -59,14 +59,32 @@ func Reaches(call *core.Request, id, host string, port int) bool {
 		return false
 	}
 	n := r.interfaceOf(i)
-	if n == nil || !d.letsOut(n, port) {
+	return n != nil && d.leads(place{i.VPC, i.Subnet, n.Groups, n.PublicIP != ""}, host, port)
+}
+
+// Leads reports the same for a task of ECS in the call's region.
+func Leads(call *core.Request, subnet string, groups []string, public bool, host string, port int) bool {
+	d := (&request{call}).db()
+	s := d.Subnets[subnet]
+	return s != nil && d.leads(place{s.VPC, subnet, groups, public}, host, port)
+}
+
+// place is where a network interface is.
+type place struct {
+	vpc, subnet string
+	groups      []string
+	public      bool // it has a public address
+}
+
+func (d *database) leads(p place, host string, port int) bool {
+	if !d.letsOut(p.groups, port) {
 		return false
 	}
-	if v := d.VPCs[i.VPC]; v != nil && within(v.CIDR, host) {
+	if v := d.VPCs[p.vpc]; v != nil && within(v.CIDR, host) {
 		return true
 	}
-	gateway := d.gateway(i.VPC, i.Subnet)
-	return gateway != "" && (n.PublicIP != "" || !strings.HasPrefix(gateway, "igw-"))
+	gateway := d.gateway(p.vpc, p.subnet)
+	return gateway != "" && (p.public || !strings.HasPrefix(gateway, "igw-"))
 }
 
 func within(cidr, host string) bool {
@@ -78,10 +96,10 @@ func within(cidr, host string) bool {
 	return err == nil && p.Contains(a)
 }
 
-// letsOut reports whether a group of an interface lets TCP connections to a port out, to
-// any address.
-func (d *database) letsOut(n *nic, port int) bool {
-	for _, id := range n.Groups {
+// letsOut reports whether one of some groups lets TCP connections to a port out, to any
+// address.
+func (d *database) letsOut(groups []string, port int) bool {
+	for _, id := range groups {
 		g := d.Groups[id]
 		if g == nil {
 			continue

@@ -329,6 +329,12 @@ func putImage(r *request, in *ecr.PutImageInput) (*ecr.PutImageOutput, error) {
 	return &ecr.PutImageOutput{Image: &types.Image{RepositoryName: &p.Name, ImageId: &types.ImageIdentifier{ImageTag: &tag, ImageDigest: &digest}}}, nil
 }
 
+// HasImage reports whether a repository in the call's region has an image with a tag.
+func HasImage(call *core.Request, name, tag string) bool {
+	p := part.In(call).Repositories[name]
+	return p != nil && p.Images[tag] != ""
+}
+
 func describeImages(r *request, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
 	p, err := r.repository(in.RepositoryName)
 	if err != nil {

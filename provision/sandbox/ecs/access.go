@@ -1,10 +1,13 @@
 package ecs
 
 import (
+	"strings"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/provision/sandbox/iam"
 )
 
 // The authorization of ECS's calls:
@@ -52,4 +55,50 @@ func describeTasksAccess(_ *request, a core.Access, in *ecs.DescribeTasksInput) 
 
 func tagsAccess[I any](_ *request, a core.Access, in *I) []core.Access {
 	return a.To(core.Text(in, "ResourceArn"))
+}
+
+// registerAccess covers the roles in the definition, which ECS will get.
+func registerAccess(r *request, a core.Access, in *ecs.RegisterTaskDefinitionInput) []core.Access {
+	all := []core.Access{a}
+	for _, role := range []*string{in.TaskRoleArn, in.ExecutionRoleArn} {
+		if role != nil {
+			all = append(all, iam.PassToTasks(r.Request, *role))
+		}
+	}
+	if len(in.Tags) > 0 {
+		all = append(all, core.Access{Action: "ecs:TagResource", Resource: r.arnOf("task-definition/" + aws.ToString(in.Family) + ":*")}.
+			WithContext("ecs:CreateAction", "RegisterTaskDefinition"))
+	}
+	return all
+}
+
+// runTaskAccess is about the definition. Its own roles were passed when it was registered, but
+// ECS checks them again, and those of the overrides.
+func runTaskAccess(r *request, a core.Access, in *ecs.RunTaskInput) []core.Access {
+	name := aws.ToString(in.TaskDefinition)
+	a = a.WithContext("ecs:cluster", r.clusterARN(aws.ToString(in.Cluster)))
+	d, err := r.findDefinition(in.TaskDefinition)
+	if err != nil {
+		return a.To(r.arnOf("task-definition/" + name[strings.LastIndex(name, "/")+1:]))
+	}
+	all := a.To(r.arnOf("task-definition/" + d.key()))
+	roles := []string{d.TaskRole, d.ExecutionRole}
+	if o := in.Overrides; o != nil {
+		if o.TaskRoleArn != nil {
+			roles[0] = *o.TaskRoleArn
+		}
+		if o.ExecutionRoleArn != nil {
+			roles[1] = *o.ExecutionRoleArn
+		}
+	}
+	for _, role := range roles {
+		if role != "" {
+			all = append(all, iam.PassToTasks(r.Request, role))
+		}
+	}
+	if len(in.Tags) > 0 {
+		all = append(all, core.Access{Action: "ecs:TagResource", Resource: r.arnOf("task/" + clusterName(in.Cluster) + "/*")}.
+			WithContext("ecs:CreateAction", "RunTask"))
+	}
+	return all
 }

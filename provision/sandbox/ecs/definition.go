@@ -17,7 +17,7 @@ import (
 )
 
 func init() {
-	core.Register(service, registerTaskDefinition, core.Anything)
+	core.Register(service, registerTaskDefinition, registerAccess)
 	core.Register(service, deregisterTaskDefinition, core.Anything)
 	core.Register(service, describeTaskDefinition, core.Anything)
 	core.Register(service, listTaskDefinitions, core.Anything)
@@ -32,6 +32,15 @@ func (r *request) definition(t *taskDefinition) *types.TaskDefinition {
 		TaskDefinitionArn: aws.String(r.arnOf("task-definition/" + t.key())), Family: &t.Family, Revision: t.Revision,
 		Status:               types.TaskDefinitionStatus(t.Status),
 		ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("flow"), Image: &t.Image}},
+	}
+	if c := &o.ContainerDefinitions[0]; t.Container != "" {
+		c.Name = &t.Container
+		for _, name := range slices.Sorted(maps.Keys(t.Secrets)) {
+			c.Secrets = append(c.Secrets, types.Secret{Name: aws.String(name), ValueFrom: aws.String(t.Secrets[name])})
+		}
+		if len(t.Log) > 0 {
+			c.LogConfiguration = &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: maps.Clone(t.Log)}
+		}
 	}
 	if t.TaskRole != "" {
 		o.TaskRoleArn = &t.TaskRole
@@ -63,6 +72,9 @@ func registerTaskDefinition(r *request, in *ecs.RegisterTaskDefinitionInput) (*e
 		Family: family, Revision: 1, Status: "ACTIVE", Image: aws.ToString(in.ContainerDefinitions[0].Image),
 		TaskRole: aws.ToString(in.TaskRoleArn), ExecutionRole: aws.ToString(in.ExecutionRoleArn), Tags: t,
 	}
+	if err := def.contain(in); err != nil {
+		return nil, err
+	}
 	for _, o := range d.Definitions {
 		if o.Family == family {
 			def.Revision = max(def.Revision, o.Revision+1)
@@ -70,6 +82,32 @@ func registerTaskDefinition(r *request, in *ecs.RegisterTaskDefinitionInput) (*e
 	}
 	d.Definitions[def.key()] = def
 	return &ecs.RegisterTaskDefinitionOutput{TaskDefinition: r.definition(def), Tags: tagList(t)}, nil
+}
+
+// contain keeps what fargate needs to know of the first container.
+func (t *taskDefinition) contain(in *ecs.RegisterTaskDefinitionInput) error {
+	c := in.ContainerDefinitions[0]
+	t.Container = aws.ToString(c.Name)
+	for _, s := range c.Secrets {
+		if t.Secrets == nil {
+			t.Secrets = map[string]string{}
+		}
+		t.Secrets[aws.ToString(s.Name)] = aws.ToString(s.ValueFrom)
+	}
+	if l := c.LogConfiguration; l != nil && l.LogDriver == types.LogDriverAwslogs {
+		t.Log = maps.Clone(l.Options)
+	}
+	if (len(t.Secrets) > 0 || len(t.Log) > 0) && t.ExecutionRole == "" {
+		return clientError("Fargate requires task definition to have execution role ARN to support log driver awslogs.")
+	}
+	if in.Memory != nil {
+		n, err := strconv.Atoi(*in.Memory)
+		if err != nil {
+			return clientError("Invalid 'memory' setting for task.")
+		}
+		t.Memory = n
+	}
+	return nil
 }
 
 // findDefinition finds a task definition by ARN, by family:revision, or by family,

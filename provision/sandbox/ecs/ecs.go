@@ -1,7 +1,7 @@
 // Package ecs is the sandbox's ECS: clusters, services, task definitions and tasks.
 //
-// Tasks run until a call stops them. It asks iam whether the roles of a task
-// definition exist.
+// Tasks run until a call stops them, or until fargate ends them, which is what runs in them.
+// It asks iam whether the roles of a task definition exist.
 package ecs
 
 import (
@@ -62,6 +62,11 @@ type task struct {
 	Role       string    `json:"role,omitempty"` // overrides the definition's role
 	Created    time.Time `json:"created"`
 	Tags       core.Tags `json:"tags"`
+
+	Environment map[string]string `json:"environment,omitempty"` // of the first container, from the overrides
+	Network     *TaskNetwork      `json:"network,omitempty"`
+	Memory      int               `json:"memory,omitempty"` // in MiB, from the overrides
+	End         *TaskEnd          `json:"end,omitempty"`
 }
 
 type ecsService struct {
@@ -82,6 +87,12 @@ type taskDefinition struct {
 	TaskRole      string    `json:"task_role"`
 	ExecutionRole string    `json:"execution_role"`
 	Tags          core.Tags `json:"tags"`
+
+	// The first container's, if it has any.
+	Container string            `json:"container,omitempty"`
+	Secrets   map[string]string `json:"secrets,omitempty"` // ARNs by variable
+	Log       map[string]string `json:"log,omitempty"`     // the options of awslogs
+	Memory    int               `json:"memory,omitempty"`  // of the task, in MiB
 }
 
 func fresh(string) *database {

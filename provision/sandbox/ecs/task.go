@@ -14,7 +14,7 @@ import (
 )
 
 func init() {
-	core.Register(service, runTask, core.Anything)
+	core.Register(service, runTask, runTaskAccess)
 	core.Register(service, stopTask, taskAccess)
 	core.Register(service, listTasks, inClusterAccess)
 	core.Register(service, describeTasks, describeTasksAccess)
@@ -25,15 +25,29 @@ func (r *request) task(t *task) types.Task {
 	if t.Role != "" {
 		o.TaskRoleArn = &t.Role
 	}
-	return types.Task{
+	shown := types.Task{
 		Overrides: o,
 		TaskArn:   &t.ARN, ClusterArn: aws.String(r.arnOf("cluster/" + t.Cluster)), TaskDefinitionArn: &t.Definition,
 		LastStatus: aws.String(t.Status), DesiredStatus: aws.String(t.Status), Group: &t.Group, StartedBy: &t.StartedBy,
 		CapacityProviderName: &t.Provider, LaunchType: types.LaunchTypeFargate, CreatedAt: &t.Created, Tags: tagList(t.Tags),
 	}
+	if t.Environment != nil {
+		shown.DesiredStatus = aws.String("RUNNING")
+		c := types.Container{Name: aws.String(r.containerOf(t)), LastStatus: aws.String(t.Status)}
+		if e := t.End; e != nil {
+			shown.DesiredStatus = aws.String("STOPPED")
+			shown.StopCode, shown.StoppedAt, shown.StoppedReason = types.TaskStopCode(e.Code), &e.At, &e.Reason
+			c.ExitCode = e.Exit
+			if e.Container != "" {
+				c.Reason = &e.Container
+			}
+		}
+		shown.Containers = []types.Container{c}
+	}
+	return shown
 }
 
-// runTask starts tasks on Fargate. They run until a call stops them.
+// runTask starts tasks on Fargate. They run until a call or fargate stops them.
 func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	c, err := r.active(in.Cluster)
 	if err != nil {
@@ -63,13 +77,11 @@ func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	out := &ecs.RunTaskOutput{}
 	for range max(1, aws.ToInt32(in.Count)) {
 		t := &task{
-			ARN: r.arnOf(fmt.Sprintf("task/%s/%032x", c.Name, r.Next())), Cluster: c.Name, Status: "RUNNING", Provider: provider,
+			ARN: r.arnOf(fmt.Sprintf("task/%[1]s/%08[2]x%024[2]x", c.Name, r.Next())), Cluster: c.Name, Status: "RUNNING", Provider: provider,
 			Definition: r.arnOf("task-definition/" + d.key()), Group: "family:" + d.Family,
 			StartedBy: aws.ToString(in.StartedBy), Created: r.Now, Tags: own,
 		}
-		if in.Overrides != nil {
-			t.Role = aws.ToString(in.Overrides.TaskRoleArn)
-		}
+		t.override(in)
 		if in.Group != nil {
 			t.Group = *in.Group
 		}
@@ -97,6 +109,9 @@ func stopTask(r *request, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
 	t := r.findTask(c, aws.ToString(in.Task))
 	if t == nil {
 		return nil, invalid("The referenced task was not found.")
+	}
+	if t.Status != "STOPPED" && t.Environment != nil {
+		t.End = &TaskEnd{At: r.Now, Code: string(types.TaskStopCodeUserInitiated), Reason: aws.ToString(in.Reason), Exit: aws.Int32(143)}
 	}
 	t.Status = "STOPPED"
 	o := r.task(t)

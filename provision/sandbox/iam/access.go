@@ -60,6 +60,11 @@ func Pass(r *core.Request, role string) core.Access {
 	return core.Access{Action: "iam:PassRole", Resource: (&request{r}).roleARN(role)}.WithContext("iam:PassedToService", service)
 }
 
+// PassToTasks returns the access to pass a role, given its ARN, to tasks of ECS.
+func PassToTasks(_ *core.Request, arn string) core.Access {
+	return core.Access{Action: "iam:PassRole", Resource: arn}.WithContext("iam:PassedToService", "ecs-tasks.amazonaws.com")
+}
+
 func (r *request) roleARN(name string) string {
 	if role := r.db().role(name); role != nil {
 		return role.ARN

@@ -8,9 +8,12 @@ import (
 )
 
 // awsDocuments has the documents of those AWS managed policies that matter to an
-// instance, by name. Of the others, the sandbox knows only that they exist.
+// instance or a task, by name. Of the others, the sandbox knows only that they exist.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonSSMManagedInstanceCore.html
 var awsDocuments = map[string]string{
+	"AmazonECSTaskExecutionRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ecr:GetAuthorizationToken",
+		"ecr:BatchCheckLayerAvailability","ecr:GetDownloadUrlForLayer","ecr:BatchGetImage","logs:CreateLogStream","logs:PutLogEvents"],
+		"Resource":"*"}]}`,
 	"AdministratorAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`,
 	"AmazonSSMManagedInstanceCore": `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Action":["ssm:DescribeAssociation","ssm:GetDeployablePatchSnapshotForInstance","ssm:GetDocument",
@@ -35,15 +38,29 @@ func Session(r *core.Request, profile, instance string) (core.Identity, bool) {
 	if role == nil || !role.trusts("ec2.amazonaws.com") && !role.trusts("ec2.amazonaws.com.cn") {
 		return core.Identity{}, false
 	}
-	who := core.Identity{ARN: r.ARN("sts", "", "assumed-role/"+role.Name+"/"+instance), Policies: core.Sorted(role.Inline)}
-	for _, arn := range role.Attached {
+	return role.session(r, instance), true
+}
+
+// TaskSession returns the identity that a task of ECS gets from a role, given its ARN. It
+// reports false if the role does not exist, or does not trust ECS's tasks.
+func TaskSession(r *core.Request, arn, task string) (core.Identity, bool) {
+	role := RoleNamed(r, arn[strings.LastIndex(arn, "/")+1:])
+	if role == nil || !role.trusts("ecs-tasks.amazonaws.com") {
+		return core.Identity{}, false
+	}
+	return role.session(r, task), true
+}
+
+func (o *Role) session(r *core.Request, name string) core.Identity {
+	who := core.Identity{ARN: r.ARN("sts", "", "assumed-role/"+o.Name+"/"+name), Policies: core.Sorted(o.Inline)}
+	for _, arn := range o.Attached {
 		if own := part.Of(r).Policies[arn]; own != nil {
 			who.Policies = append(who.Policies, own.Document)
 		} else if text := awsDocuments[arn[strings.LastIndex(arn, "/")+1:]]; text != "" {
 			who.Policies = append(who.Policies, text)
 		}
 	}
-	return who, true
+	return who
 }
 
 // trusts reports whether a service may assume the role. It does not evaluate conditions.

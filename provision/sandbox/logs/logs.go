@@ -1,5 +1,5 @@
-// Package logs is the sandbox's CloudWatch Logs: log groups, their retention and
-// tags.
+// Package logs is the sandbox's CloudWatch Logs: log groups, their retention, tags and
+// streams.
 //
 // It imports no other service.
 package logs
@@ -39,6 +39,8 @@ type logGroup struct {
 	Key     string    `json:"key,omitempty"` // a KMS key
 	Tags    core.Tags `json:"tags,omitempty"`
 	Created time.Time `json:"created"`
+
+	Streams map[string][]line `json:"streams,omitempty"` // by name
 }
 
 func (r *request) db() *database {

@@ -139,6 +139,9 @@ func (h host) run() {
 	for !h.Due.After(until) {
 		h.step(h.Due)
 	}
+	if h.Phase == running && h.Online && h.worker() && !expired {
+		h.takeRuns()
+	}
 	if expired {
 		r := *h.Request
 		r.Now = until

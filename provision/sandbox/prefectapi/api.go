@@ -27,6 +27,11 @@ type API struct {
 	Queues      map[string][]string       `json:"queues,omitempty"`  // by pool, without the default one
 	Deployments map[string]int            `json:"deployments,omitempty"`
 	Agents      []*Agent                  `json:"agents,omitempty"` // of Prefect 1
+
+	Serial   int                    `json:"serial,omitempty"` // of the last id
+	Flows    map[string]*flow       `json:"flows,omitempty"`  // by id
+	Deployed map[string]*deployment `json:"deployed,omitempty"`
+	Runs     map[string]*run        `json:"runs,omitempty"`
 }
 
 // Worker is the record of a worker in a pool.
@@ -92,7 +97,7 @@ func (a *API) Answer(c Call, d Door) Answer {
 		return d.token(c)
 	}
 	body := map[string]any{}
-	if len(c.Body) > 0 && json.Unmarshal(c.Body, &body) != nil {
+	if list := strings.Trim(c.Path, "/") == "logs"; len(c.Body) > 0 && !list && json.Unmarshal(c.Body, &body) != nil {
 		return refused(http.StatusUnprocessableEntity, "Invalid request received.")
 	}
 	path := strings.Split(strings.Trim(c.Path, "/"), "/")
@@ -107,6 +112,16 @@ func (a *API) Answer(c Call, d Door) Answer {
 		return a.count(body)
 	case path[0] == "work_pools":
 		return a.pools(c, path[1:], body)
+	case path[0] == "flows":
+		return a.flows(c, path[1:], body)
+	case path[0] == "deployments":
+		return a.deployments(c, path[1:], body)
+	case path[0] == "flow_runs":
+		return a.runs(c, path[1:], body)
+	case path[0] == "flow_run_states" && len(path) == 1 && c.Method == http.MethodGet:
+		return a.states(c.Query.Get("flow_run_id"))
+	case path[0] == "logs" && c.Method == http.MethodPost:
+		return a.logs(c, path[1:])
 	}
 	return notFound()
 }
@@ -123,6 +138,11 @@ func (a *API) count(body map[string]any) Answer {
 	for _, p := range list {
 		text, _ := p.(string)
 		n += a.Deployments[text]
+		for _, d := range a.Deployed {
+			if d.Pool == text {
+				n++
+			}
+		}
 	}
 	return Answer{Status: http.StatusOK, Body: n}
 }
@@ -139,6 +159,8 @@ func (a *API) pools(c Call, path []string, body map[string]any) Answer {
 		return a.pool(c, path[0], body)
 	case path[1] == "queues":
 		return a.queues(c, path[0], path[2:], body)
+	case path[1] == "get_scheduled_flow_runs" && c.Method == http.MethodPost:
+		return a.scheduled(path[0], body)
 	case len(path) == 3 && path[1] == "workers":
 		return a.worker(c, path[0], path[2], body)
 	}
@@ -180,6 +202,11 @@ func (a *API) pool(c Call, name string, body map[string]any) Answer {
 		delete(a.Pools, name)
 		delete(a.Workers, name)
 		delete(a.Queues, name)
+		for _, d := range a.Deployed { // they stay, without a pool
+			if d.Pool == name {
+				d.Pool, d.Queue = "", ""
+			}
+		}
 		return done()
 	}
 	return refused(http.StatusMethodNotAllowed, "Method Not Allowed")

@@ -1,0 +1,71 @@
+package hello
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/prefect"
+)
+
+// check finds out whether a run can start at all. It makes nothing.
+func (h *Hello) check(ctx context.Context) error {
+	pool, err := h.API.ReadPool(ctx, h.Pool)
+	switch {
+	case errors.Is(err, prefect.ErrNotFound):
+		return &advised{fmt.Errorf("the work pool %s does not exist", h.Pool), "run " + h.up() + " to build the environment"}
+	case err != nil:
+		return err
+	case pool.Type != "ecs":
+		return &advised{fmt.Errorf("the work pool %s is of type %q, so its flows do not run on ECS", h.Pool, pool.Type), h.up() + " says what to do"}
+	case pool.Paused:
+		return &advised{fmt.Errorf("the work pool %s is paused, so no flow starts", h.Pool), "resume it: prefect work-pool resume " + h.Pool}
+	}
+	if err := h.checkWorkers(ctx); err != nil {
+		return err
+	}
+	_, err = h.S3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &h.Bucket, ExpectedBucketOwner: &h.ID.Account})
+	switch {
+	case awserr.Classify(err) == awserr.Absent:
+		return &advised{fmt.Errorf("the bucket %s does not exist", h.Bucket), "run " + h.up() + " to build the environment"}
+	case err != nil:
+		return interrupted(ctx, fmt.Errorf("read bucket %s: %w", h.Bucket, err))
+	}
+	return nil
+}
+
+func (h *Hello) checkWorkers(ctx context.Context) error {
+	rows, err := h.API.Workers(ctx, h.Pool)
+	if err != nil {
+		return err
+	}
+	var last prefect.Worker
+	for _, w := range rows {
+		if w.Status == "ONLINE" {
+			return nil
+		}
+		if w.Heartbeat.After(last.Heartbeat) {
+			last = w
+		}
+	}
+	return &advised{fmt.Errorf("no worker of the work pool %s is online%s, so no flow starts", h.Pool, heard(last)), h.startWorker()}
+}
+
+// heard tells when a worker was last heard of.
+func heard(w prefect.Worker) string {
+	if w.Name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s last reported at %s)", w.Name, w.Heartbeat.UTC().Format(time.RFC3339))
+}
+
+func (h *Hello) startWorker() string {
+	if h.Agent {
+		return "see why with `flowbed agent logs" + h.Flags + "`; " + h.up() + " repairs the agent"
+	}
+	return "start a worker: `flowbed outputs" + h.Flags + "` shows its command"
+}

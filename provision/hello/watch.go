@@ -1,0 +1,206 @@
+package hello
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flowbed/flowbed/provision/prefect"
+)
+
+const (
+	// How long a run may wait for its worker before the reason is of interest. A worker asks
+	// for runs every 10 seconds, or a little more.
+	patience = 30 * time.Second
+	// How long Prefect may take to hear of the end of a task, if it hears of it. The task
+	// itself reports before it ends.
+	settling = 15 * time.Second
+	// How long Prefect's API may be away.
+	outage = time.Minute
+)
+
+// watch tells what happens to the run until it ends. It reports lost if the run's task has
+// ended and the run has not.
+func (f *attempt) watch(ctx context.Context) (lost bool, err error) {
+	heard := time.Now()
+	var stopped time.Time
+	for {
+		err := f.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return false, context.Cause(ctx)
+		case errors.Is(err, prefect.ErrNotFound):
+			return false, fmt.Errorf("the flow run %s has been deleted: %w", f.run.Name, err)
+		case err != nil && (!prefect.Retry(err) || time.Since(heard) > outage):
+			return false, err
+		case err == nil:
+			heard = time.Now()
+		}
+		if f.run.State.Final() {
+			return false, f.rest(ctx)
+		}
+		if f.task.stopped() && stopped.IsZero() {
+			stopped = time.Now()
+		}
+		switch {
+		case !stopped.IsZero() && time.Since(stopped) >= settling:
+			return true, nil
+		case time.Since(f.began) >= f.Timeout:
+			return false, f.timedOut(ctx)
+		}
+		if err := pause(ctx, f.Pace); err != nil {
+			return false, err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// look reads the run, its log and its task once, and tells what is new.
+func (f *attempt) look(ctx context.Context) error {
+	run, err := f.API.ReadRun(ctx, f.run.ID)
+	if err != nil {
+		return err
+	}
+	changed := run.State.ID != f.run.State.ID || len(f.seen) == 0
+	f.run = run
+	if changed {
+		if err := f.states(ctx); err != nil {
+			return err
+		}
+	}
+	if err := f.log(ctx); err != nil {
+		return err
+	}
+	if err := f.lookAtTask(ctx); err != nil {
+		return err
+	}
+	if run.State.Type == prefect.Scheduled && time.Since(f.began) >= patience {
+		return f.tellWhyWaiting(ctx)
+	}
+	return nil
+}
+
+// states tells of the states that were not told. There may be several since the last look.
+func (f *attempt) states(ctx context.Context) error {
+	list, err := f.API.States(ctx, f.run.ID)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if f.seen[s.ID] {
+			continue
+		}
+		f.seen[s.ID] = true
+		f.started = f.started || s.Type == prefect.Running
+		f.tell(Event{Kind: State, Time: s.Time, Name: s.Name, Text: s.Message})
+	}
+	return nil
+}
+
+// overlap is how many lines log reads again. The worker and the task both write to the log,
+// and a line of one may arrive after later lines of the other.
+const overlap = 20
+
+func (f *attempt) log(ctx context.Context) error {
+	for {
+		list, err := f.API.Logs(ctx, f.run.ID, max(0, len(f.lines)-overlap))
+		if err != nil {
+			return err
+		}
+		fresh := 0
+		for _, l := range list {
+			if f.seen[l.ID] {
+				continue
+			}
+			fresh++
+			f.seen[l.ID] = true
+			f.lines = append(f.lines, l.Message)
+			f.tell(Event{Kind: Log, Time: l.Time, Source: FromPrefect, Text: strings.TrimRight(l.Message, "\n")})
+		}
+		if fresh < 2*overlap { // otherwise there may be another page
+			return nil
+		}
+	}
+}
+
+// rest tells the last lines of the log of a run that has ended. They may arrive a moment later.
+func (f *attempt) rest(ctx context.Context) error {
+	if err := pause(ctx, f.Pace); err != nil {
+		return err
+	}
+	return f.log(ctx)
+}
+
+// tellWhyWaiting tells why no worker takes the run, if that can be seen.
+func (f *attempt) tellWhyWaiting(ctx context.Context) error {
+	why, _, err := f.whyWaiting(ctx)
+	if err != nil || why == f.told {
+		return err
+	}
+	f.told = why
+	f.note("the run waits: %s", why)
+	return nil
+}
+
+// whyWaiting returns why no worker takes the run, and what the user can do.
+func (f *attempt) whyWaiting(ctx context.Context) (why, todo string, err error) {
+	pool, err := f.API.ReadPool(ctx, f.Pool)
+	if err != nil {
+		return "", "", err
+	}
+	if pool.Paused {
+		return "the work pool " + f.Pool + " is paused", "resume it: prefect work-pool resume " + f.Pool, nil
+	}
+	err = f.checkWorkers(ctx)
+	if a, ok := errors.AsType[*advised](err); ok {
+		return a.Error(), a.hint, nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if pool.Limit != nil {
+		n, err := f.API.ActiveRuns(ctx, f.Pool)
+		if err != nil {
+			return "", "", err
+		}
+		if n >= *pool.Limit {
+			return fmt.Sprintf("%d runs use up the work pool's concurrency limit of %d", n, *pool.Limit),
+				"wait until one of them ends, cancel those whose tasks are gone, or set a higher concurrency_limit", nil
+		}
+	}
+	queue := "default queue"
+	if f.Queue != "" {
+		queue = "queue " + f.Queue
+	}
+	return fmt.Sprintf("a worker of the work pool %s is online, but has not taken the run; it may not read the pool's %s, or that queue may be paused or at its limit", f.Pool, queue),
+		"look at the pool's work queues in Prefect, and at the worker's log", nil
+}
+
+// timedOut is the error of a run that takes too long.
+func (f *attempt) timedOut(ctx context.Context) error {
+	e := &Failure{
+		What: fmt.Sprintf("the run has not ended after %s; its state is %s", f.Timeout, f.run.State.Name),
+		Todo: "to wait longer, use --timeout", Section: sectionPending,
+	}
+	if f.run.State.Type == prefect.Scheduled {
+		why, todo, err := f.whyWaiting(ctx)
+		if err != nil {
+			return err
+		}
+		e.What += ": " + why
+		e.Todo = todo
+	} else if f.task.status != "" {
+		e.What += ", and its task " + f.task.id() + " is " + f.task.status
+	}
+	return e
+}

@@ -1,0 +1,120 @@
+package ecs
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
+)
+
+// TaskNetwork is a task's network interface, as RunTask asks for it.
+type TaskNetwork struct {
+	Subnets []string `json:"subnets,omitempty"`
+	Groups  []string `json:"groups,omitempty"`
+	Public  bool     `json:"public,omitempty"` // it gets a public address
+}
+
+// TaskEnd is how a task ended.
+type TaskEnd struct {
+	At        time.Time `json:"at"`
+	Code      string    `json:"code"`   // the stop code
+	Reason    string    `json:"reason"` // of the task
+	Container string    `json:"container,omitempty"`
+	Exit      *int32    `json:"exit,omitempty"` // nil if the container never ran
+}
+
+// Container is a task as the machine that runs its first container sees it.
+type Container struct {
+	Region, ARN, ID, Name string
+	Created               time.Time
+	Image                 string
+	Environment           map[string]string
+	Secrets               map[string]string // ARNs by variable
+	Log                   map[string]string // the options of awslogs
+	TaskRole              string            // ARNs of roles; may be empty
+	ExecutionRole         string
+	Memory                int // in MiB; 0 if nobody said
+	Network               TaskNetwork
+}
+
+// override keeps what fargate needs to know of a task. A task whose container gets no
+// environment is of no interest to it.
+func (t *task) override(in *ecs.RunTaskInput) {
+	if n := in.NetworkConfiguration; n != nil && n.AwsvpcConfiguration != nil {
+		v := n.AwsvpcConfiguration
+		t.Network = &TaskNetwork{v.Subnets, v.SecurityGroups, v.AssignPublicIp == types.AssignPublicIpEnabled}
+	}
+	o := in.Overrides
+	if o == nil {
+		return
+	}
+	t.Role = aws.ToString(o.TaskRoleArn)
+	if n, err := strconv.Atoi(aws.ToString(o.Memory)); err == nil {
+		t.Memory = n
+	}
+	if len(o.ContainerOverrides) == 0 || len(o.ContainerOverrides[0].Environment) == 0 {
+		return
+	}
+	t.Environment = map[string]string{}
+	for _, e := range o.ContainerOverrides[0].Environment {
+		t.Environment[aws.ToString(e.Name)] = aws.ToString(e.Value)
+	}
+	t.Status = "PROVISIONING"
+}
+
+func (r *request) containerOf(t *task) string {
+	if d := r.db().Definitions[t.Definition[len(r.arnOf("task-definition/")):]]; d != nil {
+		return d.Container
+	}
+	return ""
+}
+
+// Containers returns the tasks of all regions that have not ended, and whose container has an
+// environment.
+func Containers(call *core.Request) (list []Container) {
+	all := part.All(call)
+	for _, region := range core.SortedKeys(all) {
+		r := &request{call.In(region)}
+		for _, t := range core.Sorted(all[region].Tasks) {
+			if t.Environment == nil || t.Status == "STOPPED" {
+				continue
+			}
+			c := Container{
+				Region: region, ARN: t.ARN, ID: t.ARN[len(t.ARN)-32:], Name: r.containerOf(t), Created: t.Created,
+				Environment: t.Environment, TaskRole: t.Role, Memory: t.Memory,
+			}
+			if t.Network != nil {
+				c.Network = *t.Network
+			}
+			if d, err := r.findDefinition(&t.Definition); err == nil {
+				c.Image, c.Secrets, c.Log, c.ExecutionRole = d.Image, d.Secrets, d.Log, d.ExecutionRole
+				if c.TaskRole == "" {
+					c.TaskRole = d.TaskRole
+				}
+				if c.Memory == 0 {
+					c.Memory = d.Memory
+				}
+			}
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// Becomes changes the status of a task in the call's region.
+func Becomes(call *core.Request, arn, status string) {
+	if t := part.In(call).Tasks[arn]; t != nil {
+		t.Status = status
+	}
+}
+
+// Ends ends a task in the call's region.
+func Ends(call *core.Request, arn string, e TaskEnd) {
+	if t := part.In(call).Tasks[arn]; t != nil {
+		t.Status, t.End = "STOPPED", &e
+	}
+}
