@@ -79,7 +79,7 @@ func (a *app) cleanHello(ctx context.Context, h *hello.Hello) error {
 	h.Notify = func(e hello.Event) { a.say("%s", e.Text) }
 	n, err := h.RemoveKept(ctx)
 	if err == nil {
-		a.say("Removed the flows of %d earlier runs.", n)
+		a.say("Removed what %s left.", map[bool]string{true: "1 earlier run", false: fmt.Sprintf("%d earlier runs", n)}[n == 1])
 	}
 	return err
 }

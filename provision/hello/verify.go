@@ -28,6 +28,6 @@ func (f *attempt) verify(ctx context.Context) error {
 	if string(have) != f.text {
 		return &Failure{What: "the flow completed, but " + object + " does not contain what the flow wrote", Todo: "look for something else that writes to the bucket", Section: sectionPermission}
 	}
-	f.note("the result is in s3://%s/%s", f.Bucket, key)
+	f.note("%s is what this run wrote", object)
 	return nil
 }

@@ -14,8 +14,8 @@
 // where AWS's services depend on each other: ecs, ec2 and s3 import iam, and ssm
 // imports ec2, iam and machine.
 //
-// Two folders are no services of AWS: machine runs what is on the instances, and
-// prefectapi is the Prefect that their agents report to.
+// Three folders are no services of AWS: machine runs what is on the instances, fargate what
+// is in the tasks, and prefectapi is the Prefect that both report to.
 //
 // To add a service, write a file in a new folder and run go generate.
 package sandbox

@@ -35,11 +35,12 @@ var mayImport = map[string][]string{
 	"provision/lease":       {"provision/awserr", "provision/resource"},
 	"provision/inventory":   {"provision/resource"},
 	"provision/permissions": {"provision", "provision/resource"},
-	"provision/stack": {"provision", "provision/awserr", "provision/lease", "provision/names", "provision/permissions",
+	"provision/hello":       {"provision/awserr", "provision/prefect", "provision/resource"},
+	"provision/stack": {"provision", "provision/awserr", "provision/hello", "provision/lease", "provision/names", "provision/permissions",
 		"provision/prefect", "provision/resource", "provision/spec", "templates"},
 	"provision/doctor": {"provision", "provision/awserr", "provision/lease", "provision/permissions", "provision/prefect",
 		"provision/resource", "provision/spec", "provision/stack"},
-	"cmd/flowbed": {"provision", "provision/awserr", "provision/doctor", "provision/inventory", "provision/lease",
+	"cmd/flowbed": {"provision", "provision/awserr", "provision/doctor", "provision/hello", "provision/inventory", "provision/lease",
 		"provision/permissions", "provision/prefect", "provision/resource", sandbox, "provision/spec", "provision/stack", "provision/view"},
 
 	"provision/permissions/gendoc": {"provision/permissions", "provision/resource", "provision/spec", "provision/stack"},
@@ -65,6 +66,7 @@ var mayImport = map[string][]string{
 // depend on each other.
 var asks = map[string][]string{
 	"ec2": {"iam"}, "ecs": {"iam"}, "s3": {"iam"}, "ssm": {"ec2", "iam", "machine"}, "machine": {"ec2", "iam", "prefectapi"},
+	"fargate": {"ec2", "ecr", "ecs", "iam", "prefectapi"},
 }
 
 // sandboxRooms returns what the rooms of the sandbox may import. The services build
