@@ -163,7 +163,11 @@ func (h *Hello) removeLeft(ctx context.Context) {
 	if n, err := h.removeAll(ctx, false); err != nil {
 		h.note("cannot remove what an earlier run left: %v", err)
 	} else if n > 0 {
-		h.note("removed what %d earlier, killed runs left", n)
+		what := "an earlier run"
+		if n > 1 {
+			what = fmt.Sprintf("%d earlier runs", n)
+		}
+		h.note("removed what %s left", what)
 	}
 }
 

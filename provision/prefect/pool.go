@@ -34,6 +34,7 @@ type PoolEdit struct {
 	Description *string  `json:"description,omitempty"`
 	Template    Template `json:"base_job_template,omitempty"`
 	Limit       *int     `json:"concurrency_limit,omitempty"`
+	Paused      *bool    `json:"is_paused,omitempty"`
 }
 
 // Worker is a worker's record in a pool.

@@ -66,7 +66,7 @@ var mayImport = map[string][]string{
 // depend on each other.
 var asks = map[string][]string{
 	"ec2": {"iam"}, "ecs": {"iam"}, "s3": {"iam"}, "ssm": {"ec2", "iam", "machine"}, "machine": {"ec2", "iam", "prefectapi"},
-	"fargate": {"ec2", "ecr", "ecs", "iam", "prefectapi"},
+	"fargate": {"ec2", "ecr", "ecs", "iam", "machine", "prefectapi"},
 }
 
 // sandboxRooms returns what the rooms of the sandbox may import. The services build

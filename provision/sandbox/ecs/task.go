@@ -28,14 +28,12 @@ func (r *request) task(t *task) types.Task {
 	shown := types.Task{
 		Overrides: o,
 		TaskArn:   &t.ARN, ClusterArn: aws.String(r.arnOf("cluster/" + t.Cluster)), TaskDefinitionArn: &t.Definition,
-		LastStatus: aws.String(t.Status), DesiredStatus: aws.String(t.Status), Group: &t.Group, StartedBy: &t.StartedBy,
+		LastStatus: aws.String(t.Status), DesiredStatus: aws.String(t.desired()), Group: &t.Group, StartedBy: &t.StartedBy,
 		CapacityProviderName: &t.Provider, LaunchType: types.LaunchTypeFargate, CreatedAt: &t.Created, Tags: tagList(t.Tags),
 	}
 	if t.Environment != nil {
-		shown.DesiredStatus = aws.String("RUNNING")
 		c := types.Container{Name: aws.String(r.containerOf(t)), LastStatus: aws.String(t.Status)}
 		if e := t.End; e != nil {
-			shown.DesiredStatus = aws.String("STOPPED")
 			shown.StopCode, shown.StoppedAt, shown.StoppedReason = types.TaskStopCode(e.Code), &e.At, &e.Reason
 			c.ExitCode = e.Exit
 			if e.Container != "" {
@@ -91,6 +89,15 @@ func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	return out, nil
 }
 
+// desired is the status that ECS wants the task to have: a task that still starts is meant to
+// run.
+func (t *task) desired() string {
+	if t.Status == "STOPPED" {
+		return "STOPPED"
+	}
+	return "RUNNING"
+}
+
 // findTask finds a task by its ARN or its id.
 func (r *request) findTask(c *cluster, name string) *task {
 	for arn, t := range r.db().Tasks {
@@ -111,7 +118,10 @@ func stopTask(r *request, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
 		return nil, invalid("The referenced task was not found.")
 	}
 	if t.Status != "STOPPED" && t.Environment != nil {
-		t.End = &TaskEnd{At: r.Now, Code: string(types.TaskStopCodeUserInitiated), Reason: aws.ToString(in.Reason), Exit: aws.Int32(143)}
+		t.End = &TaskEnd{At: r.Now, Code: string(types.TaskStopCodeUserInitiated), Reason: aws.ToString(in.Reason)}
+		if t.Status == "RUNNING" {
+			t.End.Exit = aws.Int32(143) // of a process that SIGTERM ends
+		}
 	}
 	t.Status = "STOPPED"
 	o := r.task(t)
@@ -131,7 +141,7 @@ func listTasks(r *request, in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error)
 	for _, arn := range slices.Sorted(maps.Keys(r.db().Tasks)) {
 		t := r.db().Tasks[arn]
 		family := t.Definition[strings.LastIndex(t.Definition, "/")+1 : strings.LastIndex(t.Definition, ":")]
-		if t.Cluster == c.Name && t.Status == status &&
+		if t.Cluster == c.Name && t.desired() == status &&
 			(in.StartedBy == nil || t.StartedBy == *in.StartedBy) && (in.Family == nil || family == *in.Family) &&
 			(in.ServiceName == nil || t.Group == "service:"+*in.ServiceName) {
 			all = append(all, arn)

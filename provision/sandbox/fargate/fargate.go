@@ -27,6 +27,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/ecr"
 	"github.com/flowbed/flowbed/provision/sandbox/ecs"
 	"github.com/flowbed/flowbed/provision/sandbox/iam"
+	_ "github.com/flowbed/flowbed/provision/sandbox/machine" // whose workers start the tasks, so it goes first
 )
 
 func init() { core.AsTimePasses(catchUp) }
