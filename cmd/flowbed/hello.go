@@ -33,11 +33,12 @@ is in the bucket.`,
 	c.Flags().BoolVar(&keep, "keep", false, "leave the flow, its deployment and its result")
 	c.Flags().BoolVar(&clean, "clean", false, "run nothing, and remove what earlier runs have left")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines (docs/json.md)")
-	c.MarkFlagsMutuallyExclusive("keep", "clean")
-	c.MarkFlagsMutuallyExclusive("json", "clean")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
-		if timeout <= 0 {
+		switch {
+		case timeout <= 0:
 			return usageOf(c, fmt.Errorf("--timeout %s: want more than 0", timeout))
+		case clean && (keep || asJSON):
+			return usageOf(c, errors.New("--clean runs no flow: use it without --keep and --json"))
 		}
 		s, h, err := a.openHello(c.Context())
 		if err != nil {

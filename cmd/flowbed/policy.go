@@ -33,7 +33,7 @@ not call AWS.`,
   aws iam put-role-policy --role-name flowbed-ci --policy-name up --policy-document file://up.json`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&verb, "for", "", "`command` that the policy allows: plan, up or down; or worker")
+	c.Flags().StringVar(&verb, "for", "", "`command` that the policy allows: plan, up, down or hello; or worker")
 	c.Flags().StringVar(&trust, "trust", "", "`workflow` that may assume the role: github:OWNER/REPO, optionally with :BRANCH or :environment:NAME")
 	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -45,7 +45,7 @@ not call AWS.`,
 		case verb == "worker":
 			return a.workerPolicy(c.Context())
 		case !slices.Contains(permissions.Verbs, permissions.Verb(verb)):
-			return usageOf(c, fmt.Errorf("--for %s: want plan, up, down or worker", verb))
+			return usageOf(c, fmt.Errorf("--for %s: want plan, up, down, hello or worker", verb))
 		}
 		return a.policy(c.Context(), permissions.Verb(verb), data)
 	}

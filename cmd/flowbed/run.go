@@ -340,6 +340,9 @@ func (r *run) nextSteps() {
 	if r.lines == nil {
 		e := r.a.selection()
 		next := "`flowbed outputs" + e + "` shows names, ARNs and commands"
+		if _, err := r.s.Hello(); err == nil && r.s.env.Agent != nil {
+			next = "`flowbed hello" + e + "` runs a first flow; " + next
+		}
 		switch {
 		case r.newKey():
 			next = "`flowbed agent restart" + e + "` makes the agent read the new key"

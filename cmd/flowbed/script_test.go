@@ -118,6 +118,9 @@ var changing = []struct {
 	{regexp.MustCompile(`\b(prefect|fetch-secret)\[\d+\]`), "$1[N]"},
 	{regexp.MustCompile(`(user data +)[0-9a-f]{16}\b`), "${1}N"},
 	{regexp.MustCompile(`(us-east-1 +)\d+[sm] +`), "${1}N  "}, // the age in a list
+	{regexp.MustCompile(`(flowbed-hello[-/]|/dev-|/broken-)[a-z2-7]{8}\b`), "${1}ID"},
+	{regexp.MustCompile(`(amber-heron-)\d+`), "${1}N"},
+	{regexp.MustCompile(`\b[0-9a-f]{8}(-0000-4000-8000-|: )`), "N$1"}, // a run, or a task
 }
 
 // tidy writes what was printed to a file, without what differs from run to run.

@@ -139,6 +139,7 @@ type attempt struct {
 	lines   []string        // of the log
 	started bool            // the flow has run
 	task    task
+	blind   bool   // the caller may not read the task
 	told    string // the last note about a run that nobody takes
 }
 

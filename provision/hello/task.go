@@ -3,6 +3,7 @@ package hello
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,6 +31,11 @@ type container struct {
 
 func (t task) stopped() bool { return t.status == "STOPPED" }
 
+// ran reports whether a container of the task has run. If none has, Prefect hears nothing of it.
+func (t task) ran() bool {
+	return slices.ContainsFunc(t.containers, func(c container) bool { return c.exit != nil })
+}
+
 // id is the last part of the ARN, shortened as far as people need it.
 func (t task) id() string {
 	id := t.arn[strings.LastIndex(t.arn, "/")+1:]
@@ -45,6 +51,13 @@ func (f *attempt) lookAtTask(ctx context.Context) error {
 	}
 	f.task.arn, f.task.cluster = arn, cluster
 	out, err := f.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: []string{arn}})
+	if awserr.Classify(err) == awserr.Denied { // the run itself does not need it
+		if !f.blind {
+			f.note("cannot read task %s: %v", f.task.id(), err)
+		}
+		f.blind = true
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("read task %s: %w", f.task.id(), err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func (f *attempt) watch(ctx context.Context) (lost bool, err error) {
 			stopped = time.Now()
 		}
 		switch {
-		case !stopped.IsZero() && time.Since(stopped) >= settling:
+		case f.task.stopped() && (!f.task.ran() || time.Since(stopped) >= settling):
 			return true, nil
 		case time.Since(f.began) >= f.Timeout:
 			return false, f.timedOut(ctx)
@@ -73,12 +74,15 @@ func (f *attempt) look(ctx context.Context) error {
 	}
 	changed := run.State.ID != f.run.State.ID || len(f.seen) == 0
 	f.run = run
+	var news []Event
 	if changed {
-		if err := f.states(ctx); err != nil {
+		if news, err = f.states(ctx); err != nil {
 			return err
 		}
 	}
-	if err := f.log(ctx); err != nil {
+	lines, err := f.log(ctx)
+	f.tellInOrder(append(news, lines...))
+	if err != nil {
 		return err
 	}
 	if err := f.lookAtTask(ctx); err != nil {
@@ -90,11 +94,19 @@ func (f *attempt) look(ctx context.Context) error {
 	return nil
 }
 
-// states tells of the states that were not told. There may be several since the last look.
-func (f *attempt) states(ctx context.Context) error {
+// tellInOrder tells events in the order of their times.
+func (f *attempt) tellInOrder(news []Event) {
+	slices.SortStableFunc(news, func(a, b Event) int { return a.Time.Compare(b.Time) })
+	for _, e := range news {
+		f.tell(e)
+	}
+}
+
+// states returns the states that were not told. There may be several since the last look.
+func (f *attempt) states(ctx context.Context) (news []Event, err error) {
 	list, err := f.API.States(ctx, f.run.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, s := range list {
 		if f.seen[s.ID] {
@@ -102,20 +114,21 @@ func (f *attempt) states(ctx context.Context) error {
 		}
 		f.seen[s.ID] = true
 		f.started = f.started || s.Type == prefect.Running
-		f.tell(Event{Kind: State, Time: s.Time, Name: s.Name, Text: s.Message})
+		news = append(news, Event{Kind: State, Time: s.Time, Name: s.Name, Text: s.Message})
 	}
-	return nil
+	return news, nil
 }
 
 // overlap is how many lines log reads again. The worker and the task both write to the log,
 // and a line of one may arrive after later lines of the other.
 const overlap = 20
 
-func (f *attempt) log(ctx context.Context) error {
+// log returns the lines of the log that were not told.
+func (f *attempt) log(ctx context.Context) (news []Event, err error) {
 	for {
 		list, err := f.API.Logs(ctx, f.run.ID, max(0, len(f.lines)-overlap))
 		if err != nil {
-			return err
+			return news, err
 		}
 		fresh := 0
 		for _, l := range list {
@@ -125,10 +138,10 @@ func (f *attempt) log(ctx context.Context) error {
 			fresh++
 			f.seen[l.ID] = true
 			f.lines = append(f.lines, l.Message)
-			f.tell(Event{Kind: Log, Time: l.Time, Source: FromPrefect, Text: strings.TrimRight(l.Message, "\n")})
+			news = append(news, Event{Kind: Log, Time: l.Time, Source: FromPrefect, Text: strings.TrimRight(l.Message, "\n")})
 		}
 		if fresh < 2*overlap { // otherwise there may be another page
-			return nil
+			return news, nil
 		}
 	}
 }
@@ -138,7 +151,9 @@ func (f *attempt) rest(ctx context.Context) error {
 	if err := pause(ctx, f.Pace); err != nil {
 		return err
 	}
-	return f.log(ctx)
+	news, err := f.log(ctx)
+	f.tellInOrder(news)
+	return err
 }
 
 // tellWhyWaiting tells why no worker takes the run, if that can be seen.

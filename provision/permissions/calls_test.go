@@ -36,7 +36,10 @@ func TestPermissions(t *testing.T) {
 func lived(t *testing.T, list []life) map[permissions.Verb]map[string]bool {
 	t.Helper()
 	var mu sync.Mutex
-	made := map[permissions.Verb]map[string]bool{permissions.Plan: {}, permissions.Up: {}, permissions.Down: {}}
+	made := map[permissions.Verb]map[string]bool{}
+	for _, v := range permissions.Verbs {
+		made[v] = map[string]bool{}
+	}
 	t.Run("lives", func(t *testing.T) {
 		for _, l := range list {
 			t.Run(l.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package permissions_test
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -46,6 +47,7 @@ var lives = []life{
 	{"a lifetime", limited},
 	{"a failure", failing},
 	{"a flow still runs", running},
+	{"hello", greeted},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.
@@ -264,6 +266,26 @@ func running(w *world) {
 	w.check(err)
 	w.must(permissions.Plan, text, quiet)
 	w.must(permissions.Down, text, quiet)
+}
+
+// Hello completes, finds what fails, and stops a task that takes too long.
+func greeted(w *world) {
+	for _, names := range []string{"", ownNames} {
+		text := names + "agent {}\nprefect {\napi_key = \"pnu_0123456789\"\napi_url = \"https://prefect.example.com/api\"\n}"
+		o := stack.Options{Transport: sandbox.Prefect(w.account)}
+		w.must(permissions.Up, text, o)
+		w.must(permissions.Hello, text, o)
+		w.account.FlowMemory = 3000
+		if err := w.run(permissions.Hello, text, o); err == nil || !strings.Contains(err.Error(), "ran out of memory") {
+			w.Errorf("a task has too little memory, and hello says: %v", err)
+		}
+		w.account.FlowMemory, w.account.TaskTime = 0, time.Hour
+		if err := w.run(permissions.Hello, text, o); err == nil || !strings.Contains(err.Error(), "has not ended") {
+			w.Errorf("a task takes too long, and hello says: %v", err)
+		}
+		w.account.TaskTime = 0
+		w.must(permissions.Down, text, o)
+	}
 }
 
 // What fails is explained.

@@ -82,6 +82,9 @@ func TestPolicies(t *testing.T) {
 		most       int // characters: all kinds together need more than one managed policy has
 	}{{"full", full, permissions.InlineSize}, {"plain", plain, permissions.ManagedSize}} {
 		for _, v := range permissions.Verbs {
+			if v == permissions.Hello && !strings.Contains(c.text, "prefect") {
+				continue // hello needs an API
+			}
 			p := policyOf(t, c.text, identity, v, stack.Options{})
 			golden(t, c.name+"-"+string(v)+".json", p.String())
 			if p.Size() > c.most {
@@ -146,6 +149,9 @@ func TestNoStarForWriting(t *testing.T) {
 				continue
 			}
 			for _, a := range s.Actions {
+				if v == permissions.Hello && a == "ecs:DeregisterTaskDefinition" {
+					continue // AWS binds it to nothing
+				}
 				if _, op, _ := strings.Cut(a, ":"); !strings.HasPrefix(op, "Describe") && !strings.HasPrefix(op, "List") {
 					t.Errorf("%s allows %s on everything", v, a)
 				}

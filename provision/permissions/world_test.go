@@ -104,7 +104,10 @@ func (w *world) config() aws.Config {
 func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	w.Helper()
 	o.Destroy = o.Destroy || v == permissions.Down
-	o.Address, o.Wait, o.Transport = lifecycle.Caller, time.Minute, w.server
+	o.Address, o.Wait = lifecycle.Caller, time.Minute
+	if o.Transport == nil {
+		o.Transport = w.server
+	}
 	env := environment(w.T, text, home, o.Destroy)
 	id := here
 	id.Extra = env.Tags
@@ -142,6 +145,13 @@ func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 
 func (w *world) carryOut(v permissions.Verb, s *stack.Stack, api *ssm.Client) error {
 	ctx := context.Background()
+	if v == permissions.Hello {
+		h, err := s.Hello()
+		w.check(err)
+		h.Timeout = 10 * time.Minute
+		_, err = h.Run(ctx)
+		return err
+	}
 	if v == permissions.Plan {
 		var err error
 		w.planned, err = s.Graph.Plan(ctx)

@@ -25,12 +25,12 @@ declares, and from provision/permissions/gendoc. Edit those. -->
     flowbed policy --for up > up.json
 
 prints the smallest IAM policy for the user or role that runs ` + "`up`" + ` on an environment. The
-names and the account are filled in. ` + "`plan`" + ` and ` + "`down`" + ` have their own policies. The
+names and the account are filled in. ` + "`plan`, `down`" + ` and ` + "`hello`" + ` have their own policies. The
 command needs no credentials if ` + "`account`" + ` and ` + "`region`" + ` are in the config file. For the
 role of a GitHub workflow, ` + "`flowbed policy --trust github:OWNER/REPO:BRANCH`" + ` prints the
 trust policy. ` + "`flowbed doctor`" + ` checks whether the caller has all permissions.
 
-The policies contain exactly what the table below lists. A test runs plan, up and down in
+The policies contain exactly what the table below lists. A test runs plan, up, down and hello in
 an account that allows nothing else. It fails if AWS would deny a call, or if the table
 has an action that no call uses.
 
@@ -39,7 +39,9 @@ has an action that no call uses.
 - Permissions on resources with names are limited to the names of the environment. EC2
   resources have no names: a resource that is created must get the tag
   ` + "`flowbed:environment`" + `, and a resource that is changed or deleted must have it.
-- A permission on all resources (` + "`*`" + `) only reads, and AWS offers no narrower scope for it.
+- A permission on all resources (` + "`*`" + `) only reads, and AWS offers no narrower scope for it. The
+  exception is ` + "`ecs:DeregisterTaskDefinition`" + ` for ` + "`hello`" + `. Without it, ` + "`hello`" + ` works, and leaves
+  the task definition that the worker has registered for its flow.
 - Only the agent's role can be passed, and only to EC2. Only the managed policies in the
   config file can be attached.
 - ` + "`down`" + ` may empty the bucket only if the config file has ` + "`force_destroy = true`" + `, or with
@@ -93,6 +95,9 @@ func render(root string) ([]byte, error) {
 			return nil, err
 		}
 		at := 0
+		if v == permissions.Hello { // its step is not one of a resource
+			at = len(order)
+		}
 		for _, s := range steps {
 			if i := slices.Index(order, s.Step); i >= 0 {
 				at = i + 1

@@ -77,7 +77,7 @@ func (t *task) run() {
 		})
 		return
 	}
-	p := &process{task: t, began: starts, ended: ends}
+	p := &process{task: t, began: starts, ended: ends, said: 10 * time.Millisecond} // after the worker's words
 	ecs.Ends(t.call, t.ARN, ecs.TaskEnd{
 		At: ends, Code: "EssentialContainerExited", Reason: "Essential container in task exited", Exit: aws.Int32(p.execute()),
 	})

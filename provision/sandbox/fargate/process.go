@@ -35,6 +35,7 @@ type process struct {
 		Parameters map[string]any `json:"parameters"`
 	}
 	code map[string]string // the files of the flow
+	said time.Duration     // how long it has spoken: each of its words comes a moment later
 }
 
 // execute runs the flow and returns the exit code.
@@ -108,7 +109,13 @@ func (p *process) api(at time.Time, method, path string, body any) (prefectapi.A
 	return a, nil
 }
 
+func (p *process) next(at time.Time) time.Time {
+	p.said += time.Millisecond
+	return at.Add(p.said)
+}
+
 func (p *process) state(at time.Time, kind, name, message string) {
+	at = p.next(at)
 	_, _ = p.api(at, http.MethodPost, "/flow_runs/"+p.run.ID+"/set_state", map[string]any{
 		"state": map[string]any{"type": kind, "name": name, "message": message},
 	})
@@ -116,6 +123,7 @@ func (p *process) state(at time.Time, kind, name, message string) {
 
 // log adds a line to the run's log, which the container also prints.
 func (p *process) log(at time.Time, level int, text string) {
+	at = p.next(at)
 	_, _ = p.api(at, http.MethodPost, "/logs", []any{map[string]any{
 		"flow_run_id": p.run.ID, "level": level, "message": text, "timestamp": at.UTC().Format(time.RFC3339Nano), "name": "prefect.flow_runs",
 	}})

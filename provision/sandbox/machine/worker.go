@@ -49,18 +49,20 @@ func (h host) takeRuns() {
 	}
 }
 
-// submit starts the task of a run, as the worker does.
+// submit starts the task of a run, as the worker does. Each of its words comes a moment after
+// the one before, so that they can be ordered.
 func (h host) submit(at time.Time, r flowRun) {
-	h.setState(at, r, "PENDING", "Pending", "")
-	h.writes(at, r, 20, fmt.Sprintf("Worker '%s' submitting flow run '%s'", h.name(), r.ID))
+	const moment = time.Millisecond
+	h.setState(at.Add(moment), r, "PENDING", "Pending", "")
+	h.writes(at.Add(2*moment), r, 20, fmt.Sprintf("Worker '%s' submitting flow run '%s'", h.name(), r.ID))
 	cluster, task, err := h.startTask(at, r)
 	if err != nil {
-		h.writes(at, r, 40, "Failed to submit flow run '"+r.Name+"' to infrastructure.\n"+err.Error())
-		h.setState(at, r, "CRASHED", "Crashed", "Failed to submit flow run to infrastructure: "+err.Error())
+		h.writes(at.Add(3*moment), r, 40, "Failed to submit flow run '"+r.Name+"' to infrastructure.\n"+err.Error())
+		h.setState(at.Add(4*moment), r, "CRASHED", "Crashed", "Failed to submit flow run to infrastructure: "+err.Error())
 		return
 	}
 	_, _ = h.call(at, http.MethodPatch, "/flow_runs/"+r.ID, map[string]any{"infrastructure_pid": cluster + "::" + task}, nil)
-	h.writes(at, r, 20, "Flow run '"+r.Name+"' submitted to infrastructure")
+	h.writes(at.Add(3*moment), r, 20, "Flow run '"+r.Name+"' submitted to infrastructure")
 }
 
 func (h host) setState(at time.Time, r flowRun, kind, name, message string) {
