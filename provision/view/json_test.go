@@ -115,6 +115,7 @@ func TestDocumentation(t *testing.T) {
 			}},
 			{"outputs", func(w io.Writer) error { return OutputsJSON(w, testHeader, outputs) }},
 			{"doctor", func(w io.Writer) error { return CheckupJSON(w, testHeader, someChecks) }},
+			{"hello", flowLines},
 			{"up", upLines},
 		} {
 			var text bytes.Buffer
