@@ -176,7 +176,7 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 	_, text, _ := strings.Cut(readPage(t, "../../README.md"), "```\n$ flowbed up -y\n")
 	text, _, _ = strings.Cut(text, "\n```\n")
 	want := sessions("$ flowbed up -y\n" + text)
-	if len(want) != 5 || len(have) != len(want) {
+	if len(want) != 6 || len(have) != len(want) {
 		t.Fatalf("the demo has %d commands, README.md shows %d", len(have), len(want))
 	}
 	for i, lines := range want {

@@ -39,7 +39,8 @@ func (f *attempt) make(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("upload s3://%s/%s: %w", f.Bucket, key, err)
 	}
-	f.note("uploaded s3://%s/%s, and made the deployment %s/%s", f.Bucket, key, f.flowName(), f.deploymentName())
+	f.note("uploaded s3://%s/%s", f.Bucket, key)
+	f.note("made the deployment %s/%s", f.flowName(), f.deploymentName())
 	if f.run, err = f.API.StartRun(ctx, f.deployment, f.id); err != nil {
 		return err
 	}

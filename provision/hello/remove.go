@@ -28,6 +28,9 @@ const handover = 20 * time.Second
 // clean ends the run and removes what was made, except what is kept. The context may be
 // canceled.
 func (f *attempt) clean(ctx context.Context) error {
+	if ctx.Err() != nil {
+		f.note("interrupted: removing what this run has made")
+	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), removal)
 	defer stop()
 	errs := []error{f.end(ctx)}
