@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 )
@@ -90,9 +91,6 @@ type Result struct {
 	Kept       bool
 }
 
-// Prefix starts the keys of all objects.
-const Prefix = "flowbed-hello/"
-
 const (
 	codeFile   = "hello.py"
 	entrypoint = codeFile + ":hello"
@@ -145,7 +143,7 @@ type attempt struct {
 
 func (f *attempt) flowName() string       { return "flowbed-hello-" + f.id }
 func (f *attempt) deploymentName() string { return f.ID.Env + "-" + f.id }
-func (f *attempt) prefix() string         { return Prefix + f.id + "/" }
+func (f *attempt) prefix() string         { return names.HelloPrefix + f.id + "/" }
 func (f *attempt) codePrefix() string     { return f.prefix() + "code" }
 func (f *attempt) resultKey() string      { return f.prefix() + resultFile }
 

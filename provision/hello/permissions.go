@@ -1,13 +1,14 @@
 package hello
 
 import (
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
 // Permissions are what a run needs.
 func (h *Hello) Permissions() resource.Permissions {
 	bucket := "arn:" + h.ID.Partition + ":s3:::" + h.Bucket
-	objects := bucket + "/" + Prefix + "*"
+	objects := bucket + "/" + names.HelloPrefix + "*"
 	tasks := h.ID.ARN("ecs", h.ID.Region, "task/"+h.Cluster+"/*")
 	return resource.Permissions{Build: []resource.Permission{
 		{Actions: []string{"s3:ListBucket", "s3:ListBucketVersions"}, Resources: []string{bucket}},

@@ -15,6 +15,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
@@ -98,7 +99,7 @@ type left struct{ deployment, flow, id string }
 // remove removes the objects first, because the deployment tells of them. The worker registers
 // the deployment's task definitions in a family of its own, which has the deployment's id.
 func (h *Hello) remove(ctx context.Context, l left) error {
-	if err := h.removeObjects(ctx, Prefix+l.id+"/"); err != nil {
+	if err := h.removeObjects(ctx, names.HelloPrefix+l.id+"/"); err != nil {
 		return err
 	}
 	if err := h.deregister(ctx, "prefect_"+h.Pool+"_"+l.deployment); err != nil {
@@ -185,7 +186,8 @@ func (h *Hello) removeAll(ctx context.Context, kept bool) (n int, err error) {
 	}
 	for _, d := range list {
 		id := d.Name[strings.LastIndex(d.Name, "-")+1:]
-		if !abandoned(d.Tags, time.Now()) && !(kept && slices.Contains(d.Tags, tagKept)) || !madeHere(id) {
+		due := abandoned(d.Tags, time.Now()) || kept && slices.Contains(d.Tags, tagKept)
+		if !due || !madeHere(id) {
 			continue
 		}
 		if err := h.remove(ctx, left{d.ID, d.FlowID, id}); err != nil {

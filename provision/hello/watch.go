@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
@@ -28,16 +29,10 @@ func (f *attempt) watch(ctx context.Context) (lost bool, err error) {
 	heard := time.Now()
 	var stopped time.Time
 	for {
-		err := f.look(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return false, context.Cause(ctx)
-		case errors.Is(err, prefect.ErrNotFound):
-			return false, fmt.Errorf("the flow run %s has been deleted: %w", f.run.Name, err)
-		case err != nil && (!prefect.Retry(err) || time.Since(heard) > outage):
-			return false, err
-		case err == nil:
+		if err := f.look(ctx); err == nil {
 			heard = time.Now()
+		} else if err := f.hopeless(ctx, err, time.Since(heard)); err != nil {
+			return false, err
 		}
 		if f.run.State.Final() {
 			return false, f.rest(ctx)
@@ -55,6 +50,20 @@ func (f *attempt) watch(ctx context.Context) (lost bool, err error) {
 			return false, err
 		}
 	}
+}
+
+// hopeless returns the error to end with after a look that failed, or nil to look again.
+// silence is how long ago the last good look was.
+func (f *attempt) hopeless(ctx context.Context, err error, silence time.Duration) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, prefect.ErrNotFound):
+		return fmt.Errorf("the flow run %s has been deleted: %w", f.run.Name, err)
+	case !prefect.Retry(err) && !awserr.Retry(err) || silence > outage:
+		return err
+	}
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

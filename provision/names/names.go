@@ -38,6 +38,9 @@ const (
 	AccountCluster = "default"
 )
 
+// HelloPrefix starts the keys of the objects that `flowbed hello` puts into the flow bucket.
+const HelloPrefix = "flowbed-hello/"
+
 // OwnPolicy is the name of the inline policy in a role that only one environment uses.
 // Each role has its own namespace for inline policies.
 const OwnPolicy = "flowbed"

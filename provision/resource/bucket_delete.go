@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/names"
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 type contents struct {
 	objects, versions, markers int
 	more                       bool // the bucket has more than was counted
+	others                     bool // not all of it is from `flowbed hello`
 }
 
 func (c contents) empty() bool { return c.objects+c.versions+c.markers == 0 }
@@ -58,6 +60,9 @@ func (b Bucket) CheckDelete(ctx context.Context, _ BucketState) ([]provision.Not
 		return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf("%s will be deleted with the bucket %s", c, b.Name)}}, nil
 	}
 	text, hint := b.notEmpty()
+	if !c.others && !c.more && !b.Orphan {
+		hint = "`flowbed hello` has left this: remove it with `flowbed hello --clean`"
+	}
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf("%s: %s → %s", text, c, hint)}}, nil
 }
 
@@ -86,7 +91,11 @@ func (b Bucket) count(ctx context.Context) (c contents, err error) {
 		if err != nil {
 			return c, b.readError("count objects", "s3:ListBucketVersions", err)
 		}
+		for _, m := range page.DeleteMarkers {
+			c.others = c.others || !strings.HasPrefix(deref(m.Key), names.HelloPrefix)
+		}
 		for _, v := range page.Versions {
+			c.others = c.others || !strings.HasPrefix(deref(v.Key), names.HelloPrefix)
 			if deref(v.IsLatest) {
 				c.objects++
 			} else {

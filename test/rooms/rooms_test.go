@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"provision/lease":       {"provision/awserr", "provision/resource"},
 	"provision/inventory":   {"provision/resource"},
 	"provision/permissions": {"provision", "provision/resource"},
-	"provision/hello":       {"provision/awserr", "provision/prefect", "provision/resource"},
+	"provision/hello":       {"provision/awserr", "provision/names", "provision/prefect", "provision/resource"},
 	"provision/stack": {"provision", "provision/awserr", "provision/hello", "provision/lease", "provision/names", "provision/permissions",
 		"provision/prefect", "provision/resource", "provision/spec", "templates"},
 	"provision/doctor": {"provision", "provision/awserr", "provision/lease", "provision/permissions", "provision/prefect",

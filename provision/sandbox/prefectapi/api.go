@@ -101,26 +101,33 @@ func (a *API) Answer(c Call, d Door) Answer {
 		return refused(http.StatusUnprocessableEntity, "Invalid request received.")
 	}
 	path := strings.Split(strings.Trim(c.Path, "/"), "/")
-	switch {
-	case c.Path == "":
+	switch c.Path {
+	case "":
 		return a.graphQL(c, body)
-	case c.Path == "/health":
+	case "/health":
 		return Answer{Status: http.StatusOK, Body: true}
-	case c.Path == "/admin/version":
+	case "/admin/version":
 		return Answer{Status: http.StatusOK, Body: serverVersion}
-	case c.Path == "/deployments/count":
+	case "/deployments/count":
 		return a.count(body)
-	case path[0] == "work_pools":
+	}
+	return a.route(c, path, body)
+}
+
+// route answers a call about one kind of object.
+func (a *API) route(c Call, path []string, body map[string]any) Answer {
+	switch path[0] {
+	case "work_pools":
 		return a.pools(c, path[1:], body)
-	case path[0] == "flows":
+	case "flows":
 		return a.flows(c, path[1:], body)
-	case path[0] == "deployments":
+	case "deployments":
 		return a.deployments(c, path[1:], body)
-	case path[0] == "flow_runs":
+	case "flow_runs":
 		return a.runs(c, path[1:], body)
-	case path[0] == "flow_run_states" && len(path) == 1 && c.Method == http.MethodGet:
-		return a.states(c.Query.Get("flow_run_id"))
-	case path[0] == "logs" && c.Method == http.MethodPost:
+	case "flow_run_states":
+		return a.states(c, path[1:])
+	case "logs":
 		return a.logs(c, path[1:])
 	}
 	return notFound()

@@ -113,16 +113,25 @@ func (a *API) deployments(c Call, path []string, body map[string]any) Answer {
 		return Answer{Status: http.StatusOK, Body: page(body, a.listed(body))}
 	case len(path) == 0 || a.Deployed[path[0]] == nil:
 		return missing("Deployment")
-	case len(path) == 2 && path[1] == "create_flow_run" && c.Method == http.MethodPost:
-		return a.start(c, a.Deployed[path[0]], body)
-	case len(path) == 1 && c.Method == http.MethodGet:
-		return Answer{Status: http.StatusOK, Body: a.Deployed[path[0]].shown()}
-	case len(path) == 1 && c.Method == http.MethodDelete:
-		delete(a.Deployed, path[0])
-		maps.DeleteFunc(a.Runs, func(_ string, r *run) bool { return r.DeploymentID == path[0] && r.state().Type == "SCHEDULED" })
+	}
+	return a.deployment(c, a.Deployed[path[0]], path[1:], body)
+}
+
+// deployment answers a call about one deployment.
+func (a *API) deployment(c Call, d *deployment, path []string, body map[string]any) Answer {
+	switch {
+	case len(path) == 1 && path[0] == "create_flow_run" && c.Method == http.MethodPost:
+		return a.start(c, d, body)
+	case len(path) > 0:
+		return notFound()
+	case c.Method == http.MethodGet:
+		return Answer{Status: http.StatusOK, Body: d.shown()}
+	case c.Method == http.MethodDelete:
+		delete(a.Deployed, d.ID)
+		maps.DeleteFunc(a.Runs, func(_ string, r *run) bool { return r.DeploymentID == d.ID && r.state().Type == "SCHEDULED" })
 		return done()
 	}
-	return notFound()
+	return refused(http.StatusMethodNotAllowed, "Method Not Allowed")
 }
 
 const deploymentFields = "work_pool_name work_queue_name entrypoint path version description tags parameters parameter_openapi_schema " +

@@ -142,8 +142,12 @@ func (a *API) setState(c Call, r *run, body map[string]any) Answer {
 	return Answer{Status: http.StatusCreated, Body: map[string]any{"status": "ACCEPT", "state": s}, Changed: true}
 }
 
-func (a *API) states(id string) Answer {
-	r := a.Runs[id]
+// states lists the states of a run. A run that does not exist has none.
+func (a *API) states(c Call, path []string) Answer {
+	if len(path) > 0 || c.Method != http.MethodGet {
+		return notFound()
+	}
+	r := a.Runs[c.Query.Get("flow_run_id")]
 	if r == nil {
 		return Answer{Status: http.StatusOK, Body: []state{}}
 	}
@@ -179,6 +183,9 @@ func (a *API) scheduled(pool string, body map[string]any) Answer {
 
 // logs takes lines of logs, and lists those of one run.
 func (a *API) logs(c Call, path []string) Answer {
+	if c.Method != http.MethodPost {
+		return refused(http.StatusMethodNotAllowed, "Method Not Allowed")
+	}
 	if len(path) == 1 && path[0] == "filter" {
 		body := map[string]any{}
 		if json.Unmarshal(c.Body, &body) != nil {
