@@ -118,12 +118,12 @@ func (a *API) selected(body map[string]any) (list []*run) {
 
 var stateTypes = []string{"SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "CRASHED", "PAUSED", "CANCELLING"}
 
-func final(kind string) bool {
-	return slices.Contains([]string{"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}, kind)
-}
+// notPending are the types of states after which a run does not become Pending: so a second
+// worker cannot take it.
+var notPending = []string{"PENDING", "RUNNING", "CANCELLING", "CANCELLED"}
 
 // setState answers as the server does: always with 200 or 201, and with what became of the
-// proposal.
+// proposal. Other transitions it accepts, even from a final state.
 func (a *API) setState(c Call, r *run, body map[string]any) Answer {
 	proposed, _ := body["state"].(map[string]any)
 	kind, _ := proposed["type"].(string)
@@ -134,7 +134,7 @@ func (a *API) setState(c Call, r *run, body map[string]any) Answer {
 		return *unprocessable("state", "Input should be a type of state")
 	}
 	now := r.state()
-	if !force && (final(now.Type) || kind == "PENDING" && now.Type != "SCHEDULED") {
+	if !force && kind == "PENDING" && slices.Contains(notPending, now.Type) {
 		return Answer{Status: http.StatusOK, Body: map[string]any{"status": "ABORT", "state": now}}
 	}
 	s := state{ID: a.newID(ofStates), Type: kind, Name: cmp.Or(name, kind[:1]+strings.ToLower(kind[1:])), Message: message, Time: c.Now.UTC()}
