@@ -23,12 +23,14 @@ const (
 	tagKept  = "flowbed-hello-kept"
 )
 
-// make makes the deployment first, because a run that is killed later is found by it.
+// make makes the deployment first, because a run that is killed later is found by it. An
+// interruption lets the calls to Prefect finish: what they make could not be found otherwise.
 func (f *attempt) make(ctx context.Context) (err error) {
-	if f.flow, err = f.API.CreateFlow(ctx, f.flowName()); err != nil {
+	whole := context.WithoutCancel(ctx)
+	if f.flow, err = f.API.CreateFlow(whole, f.flowName()); err != nil {
 		return err
 	}
-	if f.deployment, err = f.API.CreateDeployment(ctx, f.newDeployment()); err != nil {
+	if f.deployment, err = f.API.CreateDeployment(whole, f.newDeployment()); err != nil {
 		return err
 	}
 	f.stored = true
@@ -41,7 +43,10 @@ func (f *attempt) make(ctx context.Context) (err error) {
 	}
 	f.note("uploaded s3://%s/%s", f.Bucket, key)
 	f.note("made the deployment %s/%s", f.flowName(), f.deploymentName())
-	if f.run, err = f.API.StartRun(ctx, f.deployment, f.id); err != nil {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if f.run, err = f.API.StartRun(whole, f.deployment, f.id); err != nil {
 		return err
 	}
 	f.note("started the flow run %s in the work pool %s", f.run.Name, f.Pool)

@@ -20,7 +20,7 @@ type caller struct {
 func (c *caller) call(status int, method, path, body string, out any) {
 	c.Helper()
 	path, query, _ := strings.Cut(path, "?")
-	r, err := http.NewRequest(method, "http://x/?"+query, nil)
+	r, err := http.NewRequestWithContext(c.Context(), method, "http://x/?"+query, nil)
 	if err != nil {
 		c.Fatal(err)
 	}
