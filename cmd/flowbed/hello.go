@@ -18,7 +18,7 @@ func (a *app) helloCommand() *cobra.Command {
 	var timeout time.Duration
 	var keep, clean, asJSON bool
 	c := &cobra.Command{
-		Use: "hello", Short: "Run a small flow, to see that the environment works", SuggestFor: []string{"run", "test", "check"},
+		Use: "hello", Short: "Run a small flow, to see that the environment works", SuggestFor: []string{"run", "test"},
 		Long: `Run a small flow in the environment: upload it to the bucket, deploy it to the
 work pool, run it, show its states and its log, check its result in the bucket,
 and remove all that again. If the flow does not complete, hello says who said

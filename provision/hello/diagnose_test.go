@@ -57,7 +57,7 @@ var sayings = []struct {
 func TestDiagnose(t *testing.T) {
 	used := map[string]bool{}
 	for _, s := range sayings {
-		have := diagnose(evidence{sayings: []saying{{byPrefect, "Flow run process exited with non-zero status code 1."}, {s.by, s.text}}})
+		have := diagnose(evidence{sayings: []saying{{byPrefect, "Process exited with status code: 1. Process exited with a general error."}, {s.by, s.text}}})
 		used[have.What] = true
 		if !strings.Contains(have.What, s.what) {
 			t.Errorf("%s\n  have %s\n  want %s", s.text, have.What, s.what)

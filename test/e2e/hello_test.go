@@ -12,8 +12,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -26,8 +29,8 @@ import (
 )
 
 // TestHello runs `flowbed hello` with a real server and a real worker. In place of Fargate,
-// this machine runs the command that the worker gives to the container: once, and once it
-// cannot.
+// this machine runs the command that the worker gives to the container: once as it is, once
+// without a way to S3, and once it cannot.
 func TestHello(t *testing.T) {
 	able.Slow(t)
 	t.Parallel()
@@ -53,6 +56,7 @@ environment "dev" {
 	h.allowHTTP()
 	h.startWorker()
 	h.completes()
+	h.crashes()
 	h.fails()
 }
 
@@ -145,8 +149,9 @@ func (h *helloWorld) nextTask(p *program) (moto.Call, string) {
 	return moto.Call{}, ""
 }
 
-// container runs the container of a task, and stops the task when it has ended.
-func (h *helloWorld) container(c moto.Call, arn string) {
+// container runs the container of a task with more variables, writes what it prints to
+// CloudWatch, and stops the task.
+func (h *helloWorld) container(c moto.Call, arn string, more ...string) error {
 	h.Helper()
 	var run struct {
 		Definition string `json:"taskDefinition"`
@@ -176,12 +181,35 @@ func (h *helloWorld) container(c moto.Call, arn string) {
 	for _, e := range one.Env {
 		cmd.Env = append(cmd.Env, e["name"]+"="+e["value"])
 	}
-	cmd.Env = append(cmd.Env, h.secrets(out.TaskDefinition.ContainerDefinitions[0])...)
-	said, err := cmd.CombinedOutput()
-	if err != nil {
-		h.Errorf("the container: %v:\n%s", err, said)
-	}
+	cmd.Env = append(append(cmd.Env, h.secrets(out.TaskDefinition.ContainerDefinitions[0])...), more...)
+	said, failed := cmd.CombinedOutput()
+	h.log(out.TaskDefinition.ContainerDefinitions[0], arn, said)
 	h.stop(arn, "Essential container in task exited")
+	if failed != nil {
+		return fmt.Errorf("the container: %w:\n%s", failed, said)
+	}
+	return nil
+}
+
+// log writes what a container has printed to CloudWatch, as the log driver does.
+func (h *helloWorld) log(c types.ContainerDefinition, arn string, said []byte) {
+	h.Helper()
+	options := c.LogConfiguration.Options
+	group, stream := options["awslogs-group"], strings.Join([]string{options["awslogs-stream-prefix"], *c.Name, arn[strings.LastIndex(arn, "/")+1:]}, "/")
+	api := cloudwatchlogs.NewFromConfig(h.front.Config("us-east-1"))
+	if _, err := api.CreateLogStream(h.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &stream}); err != nil {
+		h.Fatal(err)
+	}
+	var events []logtypes.InputLogEvent
+	for line := range strings.Lines(string(said)) {
+		if line = strings.TrimRight(line, "\n"); line != "" {
+			events = append(events, logtypes.InputLogEvent{Message: &line, Timestamp: aws.Int64(time.Now().UnixMilli())})
+		}
+	}
+	_, err := api.PutLogEvents(h.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: &group, LogStreamName: &stream, LogEvents: events})
+	if err != nil {
+		h.Fatal(err)
+	}
 }
 
 // secrets reads the secrets of a container, as ECS does.
@@ -209,8 +237,9 @@ func (h *helloWorld) stop(arn, reason string) {
 func (h *helloWorld) completes() {
 	h.Helper()
 	p := h.start("hello")
-	c, arn := h.nextTask(p)
-	h.container(c, arn)
+	if err := h.container(h.nextTask(p)); err != nil {
+		h.Error(err)
+	}
 	_, progress := p.wait(0)
 	for _, want := range []string{
 		"run: Scheduled", "run: Pending", "run: Running", "run: Completed", "| Hello from a task on Fargate.", "is what this run wrote",
@@ -218,6 +247,21 @@ func (h *helloWorld) completes() {
 	} {
 		if !strings.Contains(progress, want) {
 			h.Errorf("hello does not say %q:\n%s", want, progress)
+		}
+	}
+	h.wantNothingLeft()
+}
+
+// crashes runs hello with a container that does not reach S3.
+func (h *helloWorld) crashes() {
+	h.Helper()
+	p := h.start("hello")
+	c, arn := h.nextTask(p)
+	err := h.container(c, arn, "AWS_ENDPOINT_URL=http://127.0.0.1:9", "AWS_MAX_ATTEMPTS=1")
+	_, progress := p.wait(1)
+	for _, want := range []string{"the task does not reach Prefect's API, or an endpoint of AWS", "Could not connect to the endpoint URL", "troubleshooting.md#1-"} {
+		if !strings.Contains(progress, want) {
+			h.Errorf("hello does not say %q:\n%s\n%v", want, progress, err)
 		}
 	}
 	h.wantNothingLeft()

@@ -50,8 +50,8 @@ func (p *process) execute() int32 {
 	}
 	if err := p.fetch(); err != nil {
 		p.print(p.began, err.Error())
-		p.state(p.ended, "CRASHED", "Crashed", "Flow run process exited with non-zero status code 1.")
-		return 1
+		p.state(p.ended, "CRASHED", "Crashed", "Process exited with status code: 1. Process exited with a general error.")
+		return 0 // it is another process that has ended with 1
 	}
 	p.state(p.began, "RUNNING", "Running", "")
 	p.log(p.began, 20, "Beginning flow run '"+p.run.Name+"'")
