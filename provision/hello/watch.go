@@ -198,7 +198,7 @@ func (f *attempt) whyWaiting(ctx context.Context) (why, todo string, err error) 
 			return "", "", err
 		}
 		if n >= *pool.Limit {
-			return fmt.Sprintf("%d runs use up the work pool's concurrency limit of %d", n, *pool.Limit),
+			return fmt.Sprintf("the work pool's concurrency limit of %d is used up (%d active)", *pool.Limit, n),
 				"wait until one of them ends, cancel those whose tasks are gone, or set a higher concurrency_limit", nil
 		}
 	}

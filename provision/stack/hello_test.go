@@ -266,7 +266,7 @@ var helloFailures = []struct {
 	},
 	{
 		"runs use up the limit", strings.Replace(helloFile, "api_key", "concurrency_limit = 1\n\tapi_key", 1), func(w *helloWorld) { w.useSlot() },
-		[]string{"the run has not ended after 10m0s; its state is Scheduled", "1 runs use up the work pool's concurrency limit of 1"}, "#2-",
+		[]string{"the run has not ended after 10m0s; its state is Scheduled", "the work pool's concurrency limit of 1 is used up"}, "#2-",
 	},
 }
 
