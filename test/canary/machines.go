@@ -1,0 +1,448 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// machines are two instances: one of each hypervisor.
+type machines struct {
+	ready once
+	image string
+	group string
+	nitro machine // t3.micro
+	xen   machine // t2.micro
+}
+
+// machine is an instance, and when what was seen of it first. The fields below err
+// belong to watch until watched is closed.
+type machine struct {
+	input    *ec2.RunInstancesInput
+	id       string
+	launched time.Time
+	refused  []string // before it could be launched
+	took     time.Duration
+	err      error
+
+	watched  chan struct{}
+	latest   time.Duration // until the marker was in the latest output; 0 for never
+	ordinary time.Duration // until it was in the ordinary output
+	online   time.Duration // until Systems Manager knew the instance
+	refusal  string        // of the latest output
+	broken   error         // why watching ended early
+}
+
+func machineQuestions() []question {
+	return []question{
+		{
+			Name: "fresh-profile", Lane: laneMachines, Ask: askFreshProfile,
+			Asks:    "How does RunInstances refuse an instance profile that is new, and for how long?",
+			Assumed: "with InvalidParameterValue and one of two texts, for at most 2 minutes",
+			Relies:  "profileUnseen in provision/resource/instance_errors.go",
+			Change:  "the texts in profileUnseen, and in provision/sandbox/ec2/profile.go",
+		},
+		{
+			Name: "console-nitro", Lane: laneMachines,
+			Ask:     func(ctx context.Context, r *run) (answer, error) { return r.askConsole(ctx, &r.machines.nitro) },
+			Asks:    "When do the console's latest and its ordinary output come on a t3.micro (Nitro)?",
+			Assumed: "the latest output within a minute or two, the ordinary one some minutes later",
+			Relies:  "explainConsole in provision/resource/console.go",
+			Change:  "what `agent logs` and the end of up wait for",
+		},
+		{
+			Name: "console-xen", Lane: laneMachines,
+			Ask:     func(ctx context.Context, r *run) (answer, error) { return r.askConsole(ctx, &r.machines.xen) },
+			Asks:    "When does the console's output come on a t2.micro (Xen)?",
+			Assumed: "the latest output is refused with UnsupportedOperation; the ordinary one comes within 10 minutes",
+			Relies:  "explainConsole in provision/resource/console.go; provision/sandbox/ec2/console.go",
+			Change:  "what `agent logs` and the end of up wait for; the sandbox's refusal",
+		},
+		{
+			Name: "ssm-online", Lane: laneMachines, Ask: askOnline,
+			Asks:    "How long after its launch does Systems Manager run commands on an instance?",
+			Assumed: "within 5 minutes on both types",
+			Relies:  "provision/resource/shell.go; `flowbed agent logs`",
+			Change:  "how long `agent logs` waits for Systems Manager",
+		},
+		{
+			Name: "launch-token", Lane: laneMachines, Ask: askToken,
+			Asks:    "What does RunInstances say to a client token that was used before?",
+			Assumed: "the same request returns the same instance; another one is refused with IdempotentParameterMismatch, and after the termination with IdempotentInstanceTerminated",
+			Relies:  "docs/decisions/0005-client-tokens.md; provision/resource/instance_launch.go",
+			Change:  "try in provision/resource/instance_launch.go",
+		},
+		{
+			Name: "group-release", Lane: laneMachines, Ask: askGroup,
+			Asks:    "How long is a security group in use after its instances have terminated?",
+			Assumed: "at most 2 minutes, with DependencyViolation",
+			Relies:  "the classes in provision/resource/securitygroup.go; defaultPatience in provision/execution.go",
+			Change:  "the patience of the security group",
+		},
+	}
+}
+
+// publicImage is the parameter with the id of Amazon Linux 2023's image.
+const publicImage = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+
+func (r *run) marker() string { return "FLOWBED: canary " + r.Name }
+
+// prepare makes what the instances need. The profile is the last, so that it is fresh.
+func (r *run) prepare(ctx context.Context) error {
+	m := &r.machines
+	out, err := r.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(publicImage)})
+	if err != nil {
+		return fmt.Errorf("find the image: %w", err)
+	}
+	m.image = aws.ToString(out.Parameter.Value)
+	if m.group, err = r.group(ctx, "machines"); err != nil {
+		return err
+	}
+	if err := r.role(ctx, "machine", nobodysTrust, ""); err != nil {
+		return err
+	}
+	name := aws.String(r.object("machine"))
+	if _, err := r.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: name,
+		PolicyArn: aws.String("arn:" + r.partition() + ":iam::aws:policy/AmazonSSMManagedInstanceCore")}); err != nil {
+		return fmt.Errorf("attach the policy for Systems Manager: %w", err)
+	}
+	if err := r.profile(ctx, "machine"); err != nil {
+		return err
+	}
+	if _, err := r.iam.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: name, RoleName: name}); err != nil {
+		return fmt.Errorf("add the role to the instance profile: %w", err)
+	}
+	r.launch(ctx, &m.nitro, types.InstanceTypeT3Micro)
+	r.launch(ctx, &m.xen, types.InstanceTypeT2Micro)
+	return nil
+}
+
+// group makes a security group in the default VPC.
+func (r *run) group(ctx context.Context, what string) (string, error) {
+	vpcs, err := r.ec2.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: []types.Filter{{Name: aws.String("is-default"), Values: []string{"true"}}}})
+	if err != nil {
+		return "", fmt.Errorf("find the default VPC: %w", err)
+	}
+	if len(vpcs.Vpcs) == 0 {
+		return "", unasked("the region has no default VPC")
+	}
+	out, err := r.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
+		GroupName: aws.String(r.object(what)), Description: aws.String("flowbed canary"), VpcId: vpcs.Vpcs[0].VpcId,
+		TagSpecifications: r.ec2Tags(types.ResourceTypeSecurityGroup)})
+	if err != nil {
+		return "", fmt.Errorf("create security group %s: %w", r.object(what), err)
+	}
+	return aws.ToString(out.GroupId), nil
+}
+
+func (r *run) ec2Tags(kinds ...types.ResourceType) (list []types.TagSpecification) {
+	for _, k := range kinds {
+		list = append(list, types.TagSpecification{ResourceType: k, Tags: []types.Tag{
+			{Key: aws.String(tag), Value: &r.Name}, {Key: aws.String("Name"), Value: aws.String(r.object("probe"))}}})
+	}
+	return list
+}
+
+func (r *run) profile(ctx context.Context, what string) error {
+	_, err := r.iam.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{
+		InstanceProfileName: aws.String(r.object(what)), Path: aws.String(r.folder()),
+		Tags: []iamtypes.Tag{{Key: aws.String(tag), Value: &r.Name}}})
+	if err != nil {
+		return fmt.Errorf("create instance profile %s: %w", r.object(what), err)
+	}
+	return nil
+}
+
+// launch launches an instance that says the marker on its console, and terminates
+// itself after an hour whatever happens.
+func (r *run) launch(ctx context.Context, m *machine, kind types.InstanceType) {
+	script := "#!/bin/sh\nshutdown -P +60\necho '" + r.marker() + "' >/dev/console\n"
+	m.input = &ec2.RunInstancesInput{
+		MinCount: aws.Int32(1), MaxCount: aws.Int32(1), InstanceType: kind, ImageId: &r.machines.image,
+		ClientToken:        aws.String(r.object(strings.ReplaceAll(string(kind), ".", "-"))),
+		IamInstanceProfile: &types.IamInstanceProfileSpecification{Name: aws.String(r.object("machine"))},
+		NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{
+			DeviceIndex: aws.Int32(0), AssociatePublicIpAddress: aws.Bool(true), Groups: []string{r.machines.group}}},
+		MetadataOptions:                   &types.InstanceMetadataOptionsRequest{HttpTokens: types.HttpTokensStateRequired},
+		InstanceInitiatedShutdownBehavior: types.ShutdownBehaviorTerminate,
+		UserData:                          aws.String(base64.StdEncoding.EncodeToString([]byte(script))),
+		TagSpecifications:                 r.ec2Tags(types.ResourceTypeInstance, types.ResourceTypeVolume),
+	}
+	m.took, m.err = until(ctx, 3*time.Minute, 2*time.Second, func() (bool, error) {
+		out, err := r.ec2.RunInstances(ctx, m.input)
+		if err != nil {
+			m.refused = append(m.refused, codeOf(err))
+			if awserr.Classify(err) != awserr.Transient {
+				return false, fmt.Errorf("launch a %s: %w", kind, err)
+			}
+			return false, nil
+		}
+		m.id, m.launched = aws.ToString(out.Instances[0].InstanceId), time.Now()
+		return true, nil
+	})
+	if m.err == nil {
+		m.watched = make(chan struct{})
+		go r.watch(ctx, m)
+	}
+}
+
+// watch looks at an instance until all that it waits for has happened.
+func (r *run) watch(ctx context.Context, m *machine) {
+	defer close(m.watched)
+	defer func() {
+		if p := recover(); p != nil {
+			m.broken = fmt.Errorf("watching the instance panicked: %v", p)
+		}
+	}()
+	_, err := until(ctx, 12*time.Minute, 10*time.Second, func() (bool, error) {
+		since := time.Since(m.launched)
+		if m.latest == 0 && m.refusal == "" {
+			said, err := r.console(ctx, m.id, true)
+			switch {
+			case err != nil && awserr.Code(err) != "":
+				m.refusal = codeOf(err)
+			case said:
+				m.latest = since
+			}
+		}
+		if m.ordinary == 0 {
+			if said, _ := r.console(ctx, m.id, false); said {
+				m.ordinary = since
+			}
+		}
+		if m.online == 0 && r.answers(ctx, m.id) {
+			m.online = since
+		}
+		return (m.latest > 0 || m.refusal != "") && m.ordinary > 0 && m.online > 0, nil
+	})
+	if err != nil && err != errTooLong {
+		m.broken = err
+	}
+}
+
+// console reports whether an instance's console says the marker. Nothing else could.
+func (r *run) console(ctx context.Context, id string, latest bool) (bool, error) {
+	in := &ec2.GetConsoleOutputInput{InstanceId: &id}
+	if latest {
+		in.Latest = &latest
+	}
+	out, err := r.ec2.GetConsoleOutput(ctx, in)
+	if err != nil {
+		return false, err
+	}
+	text, err := base64.StdEncoding.DecodeString(aws.ToString(out.Output))
+	return strings.Contains(string(text), r.marker()), err
+}
+
+// answers reports whether a command runs on an instance.
+func (r *run) answers(ctx context.Context, id string) bool {
+	sent, err := r.ssm.SendCommand(ctx, &ssm.SendCommandInput{DocumentName: aws.String("AWS-RunShellScript"),
+		InstanceIds: []string{id}, Parameters: map[string][]string{"commands": {"echo '" + r.marker() + "'"}}})
+	if err != nil || sent.Command == nil {
+		return false
+	}
+	var said string
+	_, err = until(ctx, 20*time.Second, time.Second, func() (bool, error) {
+		out, err := r.ssm.GetCommandInvocation(ctx, &ssm.GetCommandInvocationInput{CommandId: sent.Command.CommandId, InstanceId: &id})
+		if awserr.Code(err) == "InvocationDoesNotExist" {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		said = aws.ToString(out.StandardOutputContent)
+		return out.Status != ssmtypes.CommandInvocationStatusPending && out.Status != ssmtypes.CommandInvocationStatusInProgress &&
+			out.Status != ssmtypes.CommandInvocationStatusDelayed, nil
+	})
+	return err == nil && strings.Contains(said, r.marker())
+}
+
+// seen waits until an instance has been watched.
+func (r *run) seen(ctx context.Context, m *machine) error {
+	if err := r.machines.ready.do(func() error { return r.prepare(ctx) }); err != nil {
+		return err
+	}
+	if m.err != nil {
+		return m.err
+	}
+	select {
+	case <-m.watched:
+		return m.broken
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func askFreshProfile(ctx context.Context, r *run) (answer, error) {
+	if err := r.machines.ready.do(func() error { return r.prepare(ctx) }); err != nil {
+		return answer{}, err
+	}
+	m := r.machines.nitro
+	switch {
+	case m.err == errTooLong:
+		return no("still refused after %s: %s", rough(m.took), m.refused[len(m.refused)-1])
+	case m.err != nil && strings.Contains(m.err.Error(), "rofile"):
+		return no("the text is not one that flowbed knows: %s", m.refused[len(m.refused)-1])
+	case m.err != nil:
+		return answer{}, m.err
+	case len(m.refused) == 0:
+		return couldNot("EC2 accepted the new profile at once; another run may see a refusal")
+	}
+	return judged(m.took <= 2*time.Minute, "%d refusals in %s, the first: %s", len(m.refused), rough(m.took), m.refused[0])
+}
+
+func (r *run) askConsole(ctx context.Context, m *machine) (answer, error) {
+	if err := r.seen(ctx, m); err != nil {
+		return answer{}, err
+	}
+	if m.latest == 0 && m.ordinary == 0 {
+		return couldNot("the console said nothing in 12 minutes, neither its latest output (%s) nor the ordinary one", m.refusal)
+	}
+	latest := "the latest output did not come"
+	switch {
+	case m.latest > 0:
+		latest = "the latest output came after " + rough(m.latest)
+	case m.refusal != "":
+		latest = "the latest output is refused: " + m.refusal
+	}
+	ordinary := "the ordinary output did not come in 12 minutes"
+	if m.ordinary > 0 {
+		ordinary = "the ordinary output came after " + rough(m.ordinary)
+	}
+	expected := m.latest > 0 && m.latest <= 3*time.Minute
+	if m.input.InstanceType == types.InstanceTypeT2Micro {
+		expected = strings.HasPrefix(m.refusal, "UnsupportedOperation")
+	}
+	return judged(expected && m.ordinary > 0 && m.ordinary <= 10*time.Minute, "%s; %s", latest, ordinary)
+}
+
+func askOnline(ctx context.Context, r *run) (answer, error) {
+	var said []string
+	fast, answered := true, false
+	for _, m := range []*machine{&r.machines.nitro, &r.machines.xen} {
+		if err := r.seen(ctx, m); err != nil {
+			if m.err == nil {
+				return answer{}, err
+			}
+			said = append(said, "not launched: "+m.err.Error())
+			continue
+		}
+		text := "it ran no command in 12 minutes"
+		if m.online > 0 {
+			text, answered = "a command ran after "+rough(m.online), true
+		}
+		fast = fast && m.online > 0 && m.online <= 5*time.Minute
+		said = append(said, fmt.Sprintf("%s: %s", m.input.InstanceType, text))
+	}
+	if !answered {
+		return couldNot("%s", strings.Join(said, "; "))
+	}
+	return judged(fast, "%s", strings.Join(said, "; "))
+}
+
+func askToken(ctx context.Context, r *run) (answer, error) {
+	m := &r.machines.nitro
+	if err := r.seen(ctx, m); m.err != nil || m.watched == nil {
+		return answer{}, err
+	}
+	again := "another instance"
+	out, err := r.ec2.RunInstances(ctx, m.input)
+	if err == nil && len(out.Instances) > 0 && aws.ToString(out.Instances[0].InstanceId) == m.id {
+		again = "the same instance"
+	} else if err != nil {
+		again = codeOf(err)
+	}
+	other := *m.input
+	other.UserData = nil
+	_, mismatch := r.ec2.RunInstances(ctx, &other)
+	if err := r.terminate(ctx, m.id); err != nil {
+		return answer{}, err
+	}
+	_, gone := r.ec2.RunInstances(ctx, m.input)
+	return judged(again == "the same instance" && awserr.Code(mismatch) == "IdempotentParameterMismatch" && awserr.Code(gone) == "IdempotentInstanceTerminated",
+		"the same request: %s; another request: %s; after the termination: %s", again, codeOf(mismatch), codeOf(gone))
+}
+
+// terminate terminates instances and waits until they have.
+func (r *run) terminate(ctx context.Context, ids ...string) error {
+	if _, err := r.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids}); err != nil {
+		return fmt.Errorf("terminate %s: %w", strings.Join(ids, ", "), err)
+	}
+	_, err := until(ctx, 8*time.Minute, 5*time.Second, func() (bool, error) {
+		out, err := r.ec2.DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: ids})
+		if err != nil {
+			return false, fmt.Errorf("read %s: %w", strings.Join(ids, ", "), err)
+		}
+		for _, res := range out.Reservations {
+			for _, i := range res.Instances {
+				if i.State == nil || i.State.Name != types.InstanceStateNameTerminated {
+					return false, nil
+				}
+			}
+		}
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the termination of %s: %w", strings.Join(ids, ", "), err)
+	}
+	return nil
+}
+
+func askGroup(ctx context.Context, r *run) (answer, error) {
+	if err := r.machines.ready.do(func() error { return r.prepare(ctx) }); err != nil {
+		return answer{}, err
+	}
+	var ids []string
+	for _, m := range []machine{r.machines.nitro, r.machines.xen} {
+		if m.id != "" {
+			ids = append(ids, m.id)
+		}
+	}
+	if len(ids) == 0 {
+		return couldNot("no instance could be launched")
+	}
+	in := &ec2.DeleteSecurityGroupInput{GroupId: &r.machines.group}
+	used := "not looked at: the only instance had terminated"
+	if r.machines.xen.id != "" { // the other one is terminated by now
+		_, err := r.ec2.DeleteSecurityGroup(ctx, in)
+		if used = codeOf(err); awserr.Code(err) != "DependencyViolation" {
+			return no("while an instance used the group: %s", used)
+		}
+	}
+	if err := r.terminate(ctx, ids...); err != nil {
+		return answer{}, err
+	}
+	t, err := resting(ctx, 10*time.Minute, func() error {
+		_, err := r.ec2.DeleteSecurityGroup(ctx, in)
+		return awserr.Gone(err)
+	})
+	if err != nil {
+		return no("%v", err)
+	}
+	return judged(t.retried() && t.took <= 2*time.Minute, "in use: %s; after the termination: %s", used, t)
+}
+
+// watching waits for the goroutines that watch instances. The context has ended, or
+// they have.
+func (m *machines) watching() {
+	var all sync.WaitGroup
+	for _, one := range []*machine{&m.nitro, &m.xen} {
+		if one.watched != nil {
+			all.Go(func() { <-one.watched })
+		}
+	}
+	all.Wait()
+}

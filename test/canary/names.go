@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+func nameQuestions() []question {
+	return []question{
+		{
+			Name: "parameter-rest", Lane: laneNames, Ask: askParameterRest,
+			Asks:    "How long does the name of a deleted parameter rest, and with which error?",
+			Assumed: "at most 30 s (the lock waits 45 s), with ParameterAlreadyExists",
+			Relies:  "nameReuse in provision/lease/lease.go; docs/decisions/0007-lease.md",
+			Change:  "nameReuse, and the error's class in provision/resource/parameter.go",
+		},
+		{
+			Name: "parameter-ghost", Lane: laneNames, Ask: askParameterGhost,
+			Asks:    "Does PutParameter that overwrites and names no type create a parameter?",
+			Assumed: "no: AWS refuses it, so a late renewal does not bring a deleted lock back",
+			Relies:  "provision/lease; docs/decisions/0007-lease.md, \"Deletion\"",
+			Change:  "the lock's writes in provision/lease/log.go",
+		},
+		{
+			Name: "lock-history", Lane: laneNames, Ask: askLockHistory,
+			Asks:    "Does a parameter's history show each write at once, in order and with rising dates?",
+			Assumed: "versions have no gap, reads show a write within 10 s, and dates fall back by less than a second",
+			Relies:  "settle in provision/lease/lease.go; docs/decisions/0007-lease.md, \"Time\"",
+			Change:  "settle, and the margin before the expiry in provision/lease",
+		},
+		{
+			Name: "queue-rest", Lane: laneNames, Ask: askQueueRest,
+			Asks:    "How long does the name of a deleted SQS queue rest, and with which error?",
+			Assumed: "60 s, with QueueDeletedRecently",
+			Relies:  "the kind of the queue in provision/resource",
+			Change:  "how long an up right after a down waits for the name",
+		},
+		{
+			Name: "queue-tags", Lane: laneNames, Ask: askQueueTags,
+			Asks:    "What does CreateQueue do to the tags of a queue that exists?",
+			Assumed: "nothing: it returns the queue and leaves its tags",
+			Relies:  "ownership (docs/decisions/0003-ownership.md): a creation must not take over another's queue",
+			Change:  "the Create method of the queue: read before it creates",
+		},
+		{
+			Name: "bucket-rest", Lane: laneNames, Ask: askBucketRest,
+			Asks:    "How long does the name of a deleted bucket in the account-regional namespace rest?",
+			Assumed: "at most 2 minutes, for which the engine tries again; with OperationAborted, if at all",
+			Relies:  "defaultPatience in provision/execution.go; the codes in provision/resource/bucket.go",
+			Change:  "the bucket's patience",
+		},
+		{
+			Name: "refusals", Lane: laneNames, Ask: askRefusals,
+			Asks:    "Do the refusals that the code provokes come with the codes and texts that it knows?",
+			Assumed: "yes, each in the class that awserr.Declare gives it",
+			Relies:  "awserr.Declare in provision/resource; where a rule has a Message, the text too",
+			Change:  "the code or the text in the declaration, and in the sandbox",
+		},
+	}
+}
+
+// rest is how long a name was refused after its deletion.
+type rest struct {
+	first string // the first refusal; empty if there was none
+	class awserr.Class
+	took  time.Duration
+}
+
+func (t rest) String() string {
+	if t.first == "" {
+		return "not at all: the name was free " + rough(t.took) + " after the deletion"
+	}
+	return fmt.Sprintf("%s, with %s", rough(t.took), t.first)
+}
+
+// resting creates an object again and again until its name is free.
+func resting(ctx context.Context, limit time.Duration, create func() error) (t rest, err error) {
+	t.took, err = until(ctx, limit, time.Second, func() (bool, error) {
+		err := create()
+		if err != nil && awserr.Code(err) == "" {
+			return false, err // no answer of AWS
+		}
+		if err != nil && t.first == "" {
+			t.first, t.class = codeOf(err), awserr.Classify(err)
+		}
+		return err == nil, nil
+	})
+	if err == errTooLong {
+		return t, fmt.Errorf("the name was not free after %s: %s", rough(t.took), t.first)
+	}
+	return t, err
+}
+
+// retried reports whether flowbed tries again after the refusal.
+func (t rest) retried() bool {
+	return t.first == "" || t.class == awserr.Absent || t.class == awserr.Conflict || t.class == awserr.Transient
+}
+
+func (r *run) putParameter(ctx context.Context, what string) error {
+	_, err := r.ssm.PutParameter(ctx, &ssm.PutParameterInput{
+		Name: aws.String(r.path(what)), Value: aws.String("x"), Type: ssmtypes.ParameterTypeString,
+		Tags: []ssmtypes.Tag{{Key: aws.String(tag), Value: &r.Name}},
+	})
+	return err
+}
+
+func askParameterRest(ctx context.Context, r *run) (answer, error) {
+	if err := r.putParameter(ctx, "rest"); err != nil {
+		return answer{}, fmt.Errorf("create parameter: %w", err)
+	}
+	if _, err := r.ssm.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: aws.String(r.path("rest"))}); err != nil {
+		return answer{}, fmt.Errorf("delete parameter: %w", err)
+	}
+	t, err := resting(ctx, 5*time.Minute, func() error { return r.putParameter(ctx, "rest") })
+	if err != nil {
+		return no("%v", err)
+	}
+	return judged(t.retried() && t.took <= 45*time.Second, "%s", t)
+}
+
+func askParameterGhost(ctx context.Context, r *run) (answer, error) {
+	_, err := r.ssm.PutParameter(ctx, &ssm.PutParameterInput{
+		Name: aws.String(r.path("ghost")), Value: aws.String("x"), Overwrite: aws.Bool(true)})
+	switch {
+	case err == nil:
+		return no("yes, it does")
+	case awserr.Code(err) == "":
+		return answer{}, err
+	}
+	return judged(!awserr.Retry(err), "no: %s", codeOf(err))
+}
+
+func askLockHistory(ctx context.Context, r *run) (answer, error) {
+	name := r.path("history")
+	if err := r.putParameter(ctx, "history"); err != nil {
+		return answer{}, fmt.Errorf("create parameter: %w", err)
+	}
+	const writes = 8
+	var slowest time.Duration
+	for n := range writes {
+		out, err := r.ssm.PutParameter(ctx, &ssm.PutParameterInput{Name: &name, Value: aws.String(fmt.Sprint(n)), Overwrite: aws.Bool(true)})
+		if err != nil {
+			return answer{}, fmt.Errorf("write parameter: %w", err)
+		}
+		took, err := until(ctx, 30*time.Second, 100*time.Millisecond, func() (bool, error) {
+			list, err := r.history(ctx, name)
+			return len(list) > 0 && list[len(list)-1].Version >= out.Version, err
+		})
+		if err == errTooLong {
+			return no("version %d is not in the history after %s", out.Version, rough(took))
+		}
+		if err != nil {
+			return answer{}, fmt.Errorf("read the history: %w", err)
+		}
+		slowest = max(slowest, took)
+	}
+	list, err := r.history(ctx, name)
+	if err != nil {
+		return answer{}, fmt.Errorf("read the history: %w", err)
+	}
+	if len(list) != writes+1 {
+		return no("after %d writes the history has %d versions", writes+1, len(list))
+	}
+	var back time.Duration
+	for i, v := range list {
+		if v.Version != int64(i+1) {
+			return no("version %d is at place %d of the history", v.Version, i+1)
+		}
+		if i > 0 && v.LastModifiedDate != nil && list[i-1].LastModifiedDate != nil {
+			back = max(back, list[i-1].LastModifiedDate.Sub(*v.LastModifiedDate))
+		}
+	}
+	return judged(slowest <= 10*time.Second && back < time.Second,
+		"%d versions without a gap; the slowest was shown after %s; dates fall back by at most %s", len(list), rough(slowest), back)
+}
+
+func (r *run) history(ctx context.Context, name string) (list []ssmtypes.ParameterHistory, err error) {
+	pages := ssm.NewGetParameterHistoryPaginator(r.ssm, &ssm.GetParameterHistoryInput{Name: &name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if awserr.Classify(err) == awserr.Absent { // not visible yet
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, page.Parameters...)
+	}
+	return list, nil
+}
+
+// queue makes a queue and returns its URL.
+func (r *run) queue(ctx context.Context, what, color string, attributes map[string]string) (string, error) {
+	out, err := r.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{
+		QueueName: aws.String(r.object(what)), Attributes: attributes, Tags: map[string]string{tag: r.Name, "color": color}})
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.QueueUrl), nil
+}
+
+func askQueueRest(ctx context.Context, r *run) (answer, error) {
+	at, err := r.queue(ctx, "rest", "red", nil)
+	if err != nil {
+		return answer{}, fmt.Errorf("create queue: %w", err)
+	}
+	if _, err := r.sqs.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: &at}); err != nil {
+		return answer{}, fmt.Errorf("delete queue: %w", err)
+	}
+	t, err := resting(ctx, 5*time.Minute, func() error {
+		_, err := r.queue(ctx, "rest", "red", nil)
+		return err
+	})
+	if err != nil {
+		return no("%v", err)
+	}
+	return judged(t.first != "" && t.retried() && t.took <= 75*time.Second, "%s", t)
+}
+
+func askQueueTags(ctx context.Context, r *run) (answer, error) {
+	at, err := r.queue(ctx, "tags", "red", nil)
+	if err != nil {
+		return answer{}, fmt.Errorf("create queue: %w", err)
+	}
+	_, err = r.queue(ctx, "tags", "blue", nil)
+	if err != nil {
+		return no("it refuses: %s", codeOf(err))
+	}
+	out, err := r.sqs.ListQueueTags(ctx, &sqs.ListQueueTagsInput{QueueUrl: &at})
+	if err != nil {
+		return answer{}, fmt.Errorf("read the queue's tags: %w", err)
+	}
+	return judged(out.Tags["color"] == "red", "it returns the queue, whose tag was red and is %s now", out.Tags["color"])
+}
+
+func askBucketRest(ctx context.Context, r *run) (answer, error) {
+	create := func() error {
+		in := &s3.CreateBucketInput{Bucket: aws.String(r.bucket()), BucketNamespace: s3types.BucketNamespaceAccountRegional,
+			CreateBucketConfiguration: &s3types.CreateBucketConfiguration{Tags: []s3types.Tag{{Key: aws.String(tag), Value: &r.Name}}}}
+		if r.Region != "us-east-1" {
+			in.CreateBucketConfiguration.LocationConstraint = s3types.BucketLocationConstraint(r.Region)
+		}
+		_, err := r.s3.CreateBucket(ctx, in)
+		return err
+	}
+	if err := create(); err != nil {
+		return answer{}, fmt.Errorf("create bucket: %w", err)
+	}
+	if _, err := r.s3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String(r.bucket())}); err != nil {
+		return answer{}, fmt.Errorf("delete bucket: %w", err)
+	}
+	t, err := resting(ctx, 5*time.Minute, create)
+	if err != nil {
+		return no("%v", err)
+	}
+	return judged(t.retried() && t.took <= 2*time.Minute, "%s", t)
+}
