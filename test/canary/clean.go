@@ -33,9 +33,9 @@ type kind struct {
 // kinds are all kinds, in the order in which they can be removed.
 func (r *run) kinds() []kind {
 	return slices.Concat([]kind{
+		{"task", r.findTasks, r.stopTask}, // down does not delete a cluster that runs others' tasks
 		{"environment", r.findEnvironment, r.removeEnvironment},
 		{"instance", r.findInstances, func(ctx context.Context, id string) error { return r.terminate(ctx, id) }},
-		{"task", r.findTasks, r.stopTask},
 		{"task definition", r.findDefinitions, r.removeDefinition},
 		{"cluster", r.findClusters, func(ctx context.Context, id string) error {
 			_, err := r.ecs.DeleteCluster(ctx, &ecs.DeleteClusterInput{Cluster: &id})
@@ -192,19 +192,34 @@ func (r *run) findGroups(ctx context.Context) (ids []string, err error) {
 	return ids, nil
 }
 
-func (r *run) findTasks(ctx context.Context) (ids []string, err error) {
-	out, err := r.ecs.ListTasks(ctx, &ecs.ListTasksInput{Cluster: aws.String(r.object("probe"))})
-	if err != nil {
-		return nil, awserr.Gone(err)
+// findTasks finds all tasks of the two clusters that are this run's alone.
+func (r *run) findTasks(ctx context.Context) (arns []string, err error) {
+	for _, cluster := range []string{r.object("probe"), "flowbed-" + r.Name} {
+		pages := ecs.NewListTasksPaginator(r.ecs, &ecs.ListTasksInput{Cluster: &cluster})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if awserr.Classify(err) == awserr.Absent { // there is no such cluster
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			arns = append(arns, page.TaskArns...)
+		}
 	}
-	return out.TaskArns, nil
+	return arns, nil
 }
 
+// stopTask takes the cluster from the task's ARN: …:task/CLUSTER/ID.
 func (r *run) stopTask(ctx context.Context, id string) error {
-	if _, err := r.ecs.StopTask(ctx, &ecs.StopTaskInput{Cluster: aws.String(r.object("probe")), Task: &id}); err != nil {
+	parts := strings.Split(id, "/")
+	if len(parts) != 3 {
+		return fmt.Errorf("the ARN %s has no cluster", id)
+	}
+	if _, err := r.ecs.StopTask(ctx, &ecs.StopTaskInput{Cluster: &parts[1], Task: &id}); err != nil {
 		return err
 	}
-	_, err := r.end(ctx, r.object("probe"), id)
+	_, err := r.end(ctx, parts[1], id)
 	return err
 }
 

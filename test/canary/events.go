@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -250,7 +251,9 @@ func askEnvironmentEvents(ctx context.Context, r *run) (answer, error) {
 		return answer{}, fmt.Errorf("start a task: %w", err)
 	}
 	if _, err := r.end(ctx, pool, task); err != nil {
-		return answer{}, err
+		// Otherwise down would not delete the cluster.
+		_, stop := r.ecs.StopTask(ctx, &ecs.StopTaskInput{Cluster: &pool, Task: &task})
+		return answer{}, errors.Join(err, stop)
 	}
 	all, err := r.receive(ctx, aws.ToString(queue.QueueUrl), pool, task, 2*time.Minute)
 	switch {

@@ -212,6 +212,7 @@ func (r *run) watch(ctx context.Context, m *machine) {
 		if m.latest == 0 && m.refusal == "" {
 			said, err := r.console(ctx, m.id, true)
 			switch {
+			case awserr.Retry(err): // not visible yet
 			case err != nil && awserr.Code(err) != "":
 				m.refusal = codeOf(err)
 			case said:
@@ -358,22 +359,36 @@ func askToken(ctx context.Context, r *run) (answer, error) {
 	if err := r.seen(ctx, m); m.err != nil || m.watched == nil {
 		return answer{}, err
 	}
-	again := "another instance"
-	out, err := r.ec2.RunInstances(ctx, m.input)
-	if err == nil && len(out.Instances) > 0 && aws.ToString(out.Instances[0].InstanceId) == m.id {
-		again = "the same instance"
-	} else if err != nil {
-		again = codeOf(err)
-	}
+	again := r.relaunch(ctx, m, m.input)
 	other := *m.input
 	other.UserData = nil
-	_, mismatch := r.ec2.RunInstances(ctx, &other)
+	mismatch := r.relaunch(ctx, m, &other)
 	if err := r.terminate(ctx, m.id); err != nil {
 		return answer{}, err
 	}
-	_, gone := r.ec2.RunInstances(ctx, m.input)
-	return judged(again == "the same instance" && awserr.Code(mismatch) == "IdempotentParameterMismatch" && awserr.Code(gone) == "IdempotentInstanceTerminated",
-		"the same request: %s; another request: %s; after the termination: %s", again, codeOf(mismatch), codeOf(gone))
+	gone := r.relaunch(ctx, m, m.input)
+	return judged(again == sameInstance && strings.HasPrefix(mismatch, "IdempotentParameterMismatch ") && strings.HasPrefix(gone, "IdempotentInstanceTerminated "),
+		"the same request: %s; another request: %s; after the termination: %s", again, mismatch, gone)
+}
+
+const sameInstance = "the same instance"
+
+// relaunch says what RunInstances answers. An instance that it should not have launched
+// is terminated at once.
+func (r *run) relaunch(ctx context.Context, m *machine, in *ec2.RunInstancesInput) string {
+	out, err := r.ec2.RunInstances(ctx, in)
+	switch {
+	case err != nil:
+		return codeOf(err)
+	case len(out.Instances) == 0:
+		return "nothing"
+	case aws.ToString(out.Instances[0].InstanceId) == m.id:
+		return sameInstance
+	}
+	if err := r.terminate(ctx, aws.ToString(out.Instances[0].InstanceId)); err != nil {
+		return "another instance, which is still there: " + codeOf(err)
+	}
+	return "another instance"
 }
 
 // terminate terminates instances and waits until they have.
@@ -430,9 +445,9 @@ func askGroup(ctx context.Context, r *run) (answer, error) {
 		return awserr.Gone(err)
 	})
 	if err != nil {
-		return no("%v", err)
+		return answer{}, err
 	}
-	return judged(t.retried() && t.took <= 2*time.Minute, "in use: %s; after the termination: %s", used, t)
+	return judged(t.within(2*time.Minute), "in use: %s; after the termination: %s", used, t)
 }
 
 // watching waits for the goroutines that watch instances. The context has ended, or

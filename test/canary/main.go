@@ -54,10 +54,15 @@ func main() {
 	flag.BoolVar(&f.yes, "yes", false, "do not ask for confirmation")
 	flag.BoolVar(&f.beside, "beside", false, "also run in an account that has flowbed environments")
 	flag.Parse()
-	// The first Ctrl-C ends the questions, and the canary cleans up; see cleaning for
-	// the second one.
+	// The first Ctrl-C ends the questions, and the canary cleans up. The next one ends
+	// the cleaning.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := start(ctx, stop, f, os.Stdin, os.Stdout, os.Stderr)
+	again := func() (context.Context, func()) {
+		ctx, end := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+		stop() // after the next signal has a place to go
+		return ctx, end
+	}
+	err := start(ctx, again, f, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "canary:", err)
@@ -65,8 +70,11 @@ func main() {
 	}
 }
 
+// afresh returns a context that a signal ends that came after the call.
+type afresh func() (context.Context, func())
+
 // start connects with the account and runs the canary.
-func start(ctx context.Context, heard func(), f flags, in io.Reader, out, progress io.Writer) (err error) {
+func start(ctx context.Context, again afresh, f flags, in io.Reader, out, progress io.Writer) (err error) {
 	if f.clean != "" && !canaryName.MatchString(f.clean) {
 		return fmt.Errorf("--clean %s: want the name of a run, such as canary-x7k2p9", f.clean)
 	}
@@ -80,7 +88,7 @@ func start(ctx context.Context, heard func(), f flags, in io.Reader, out, progre
 		return err
 	}
 	if f.clean != "" {
-		return r.finish(r.cleaning(ctx, heard), out)
+		return r.finish(r.cleaning(again), out)
 	}
 	if err := r.ready(ctx, f); err != nil {
 		return err
@@ -88,7 +96,7 @@ func start(ctx context.Context, heard func(), f flags, in io.Reader, out, progre
 	if err := confirm(ctx, r, f, in, progress); err != nil {
 		return err
 	}
-	return r.whole(ctx, heard, questions(), out)
+	return r.whole(ctx, again, questions(), out)
 }
 
 // canaryName is what a run's name looks like. Cleaning deletes by name, so it takes no
@@ -213,20 +221,19 @@ func ignoreEOF(err error) error {
 }
 
 // whole asks, cleans up whatever happened, and reports.
-func (r *run) whole(ctx context.Context, heard func(), all []question, out io.Writer) error {
+func (r *run) whole(ctx context.Context, again afresh, all []question, out io.Writer) error {
 	begun := time.Now()
 	results := r.askAll(ctx, all)
 	r.machines.watching()
-	l := r.cleaning(ctx, heard)
+	l := r.cleaning(again)
 	fmt.Fprint(out, r.redact.text(r.report(results, l, begun, version())))
 	return r.finish(l, io.Discard)
 }
 
 // cleaning cleans up, also after an interrupt. Another interrupt ends it.
-func (r *run) cleaning(ctx context.Context, heard func()) leftovers {
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+func (r *run) cleaning(again afresh) leftovers {
+	ctx, stop := again()
 	defer stop()
-	heard() // from here on, Ctrl-C is not for the questions any more
 	ctx, cancel := context.WithTimeoutCause(ctx, 25*time.Minute, errors.New("cleaning took too long"))
 	defer cancel()
 	r.say("cleaning up")

@@ -74,10 +74,14 @@ type rest struct {
 	first string // the first refusal; empty if there was none
 	class awserr.Class
 	took  time.Duration
+	free  bool // at the end
 }
 
 func (t rest) String() string {
-	if t.first == "" {
+	switch {
+	case !t.free:
+		return fmt.Sprintf("not free after %s: %s", rough(t.took), t.first)
+	case t.first == "":
 		return "not at all: the name was free " + rough(t.took) + " after the deletion"
 	}
 	return fmt.Sprintf("%s, with %s", rough(t.took), t.first)
@@ -95,15 +99,17 @@ func resting(ctx context.Context, limit time.Duration, create func() error) (t r
 		}
 		return err == nil, nil
 	})
+	t.free = err == nil
 	if err == errTooLong {
-		return t, fmt.Errorf("the name was not free after %s: %s", rough(t.took), t.first)
+		err = nil
 	}
 	return t, err
 }
 
-// retried reports whether flowbed tries again after the refusal.
-func (t rest) retried() bool {
-	return t.first == "" || t.class == awserr.Absent || t.class == awserr.Conflict || t.class == awserr.Transient
+// within reports whether the name was free in time, and whether flowbed tries again after
+// the refusal.
+func (t rest) within(limit time.Duration) bool {
+	return t.free && t.took <= limit && (t.first == "" || t.class == awserr.Absent || t.class == awserr.Conflict || t.class == awserr.Transient)
 }
 
 func (r *run) putParameter(ctx context.Context, what string) error {
@@ -123,9 +129,9 @@ func askParameterRest(ctx context.Context, r *run) (answer, error) {
 	}
 	t, err := resting(ctx, 5*time.Minute, func() error { return r.putParameter(ctx, "rest") })
 	if err != nil {
-		return no("%v", err)
+		return answer{}, err
 	}
-	return judged(t.retried() && t.took <= 45*time.Second, "%s", t)
+	return judged(t.within(45*time.Second), "%s", t)
 }
 
 func askParameterGhost(ctx context.Context, r *run) (answer, error) {
@@ -222,9 +228,9 @@ func askQueueRest(ctx context.Context, r *run) (answer, error) {
 		return err
 	})
 	if err != nil {
-		return no("%v", err)
+		return answer{}, err
 	}
-	return judged(t.first != "" && t.retried() && t.took <= 75*time.Second, "%s", t)
+	return judged(t.first != "" && t.within(75*time.Second), "%s", t)
 }
 
 func askQueueTags(ctx context.Context, r *run) (answer, error) {
@@ -261,7 +267,7 @@ func askBucketRest(ctx context.Context, r *run) (answer, error) {
 	}
 	t, err := resting(ctx, 5*time.Minute, create)
 	if err != nil {
-		return no("%v", err)
+		return answer{}, err
 	}
-	return judged(t.retried() && t.took <= 2*time.Minute, "%s", t)
+	return judged(t.within(2*time.Minute), "%s", t)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/flowbed/flowbed/provision"
@@ -104,7 +105,11 @@ func (p *inProcess) environment(destroy bool) (*spec.Environment, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	file, err := spec.Load(f.Name(), spec.Options{Destroy: destroy, Vars: map[string]string{"prefect_secret": "pnu_0123456789"}, Check: stack.Check})
+	o := spec.Options{Destroy: destroy, Vars: map[string]string{}, Check: stack.Check}
+	if strings.Contains(p.config, "prefect_secret") {
+		o.Vars["prefect_secret"] = "pnu_0123456789"
+	}
+	file, err := spec.Load(f.Name(), o)
 	if err != nil {
 		return nil, err
 	}
@@ -226,4 +231,14 @@ func (w *world) catch(env string) error {
 	r := &ruleStandIn{queue: name + "-events"}
 	w.rules[r.queue], w.queues[r.queue] = r, &queueStandIn{}
 	return json.Unmarshal([]byte(`{"detail":{"clusterArn":["x/`+name+`"],"group":[{"prefix":"family:prefect_`+name+`_"}]}}`), &r.pattern)
+}
+
+// untag removes a tag of flowbed from a log group.
+func untag(w *world, group string) {
+	api := cloudwatchlogs.NewFromConfig(w.Account.Config(region))
+	_, err := api.UntagResource(context.Background(), &cloudwatchlogs.UntagResourceInput{
+		ResourceArn: aws.String("arn:aws:logs:" + region + ":" + core.DefaultAccount + ":log-group:" + group), TagKeys: []string{tag}})
+	if err != nil && awserr.Classify(err) != awserr.Absent {
+		panic(err)
+	}
 }

@@ -102,7 +102,7 @@ func ask(ctx context.Context, r *run, q question) (out result) {
 		out.Text = "it needs a Prefect API: set PREFECT_API_URL, and PREFECT_API_KEY if it wants one"
 	default:
 		a, err := q.Ask(ctx, r)
-		if err != nil {
+		if err != nil || ctx.Err() != nil { // then the answer may be a half one
 			a = answer{notAsked, reason(ctx, err)}
 		}
 		out.answer = a

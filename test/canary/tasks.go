@@ -22,9 +22,9 @@ type tasks struct {
 	prepared once // roles, log group, task definitions; the queue if there can be one
 	cluster  once
 	started  once
-	status   string // of the cluster right after its creation
+	reply    string // the cluster's status in the reply to its creation
+	status   string // and right after it
 	early    error  // of RunTask at that time
-	earlyRun bool   // RunTask started a task then
 	took     time.Duration
 	subnets  []string
 	all      []*probe
@@ -212,9 +212,12 @@ func (r *run) makeCluster(ctx context.Context) error {
 		name := r.object("probe")
 		// The first cluster of an account fails while ECS makes its service-linked role.
 		if _, err := until(ctx, 2*time.Minute, 3*time.Second, func() (bool, error) {
-			_, err := r.ecs.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: &name, CapacityProviders: []string{"FARGATE", "FARGATE_SPOT"}, Tags: r.ecsTags()})
+			out, err := r.ecs.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: &name, CapacityProviders: []string{"FARGATE", "FARGATE_SPOT"}, Tags: r.ecsTags()})
 			if awserr.Classify(err) == awserr.Transient {
 				return false, nil
+			}
+			if err == nil && out.Cluster != nil {
+				r.tasks.reply = aws.ToString(out.Cluster.Status)
 			}
 			return err == nil, err
 		}); err != nil {
@@ -223,9 +226,7 @@ func (r *run) makeCluster(ctx context.Context) error {
 		begun := time.Now()
 		r.tasks.status = r.clusterStatus(ctx, name)
 		first := r.tasks.all[0]
-		if first.arn, r.tasks.early = r.start(ctx, name, first.family); r.tasks.early == nil {
-			r.tasks.earlyRun = true
-		}
+		first.arn, r.tasks.early = r.start(ctx, name, first.family)
 		if _, err := until(ctx, 10*time.Minute, 2*time.Second, func() (bool, error) {
 			return r.clusterStatus(ctx, name) == "ACTIVE", nil
 		}); err != nil {
@@ -254,8 +255,8 @@ func askProvisioning(ctx context.Context, r *run) (answer, error) {
 		return answer{}, err
 	}
 	t := &r.tasks
-	text := fmt.Sprintf("right after CreateCluster: DescribeClusters %s, RunTask %s; ACTIVE after %s", t.status, codeOf(t.early), rough(t.took))
-	if t.status != "PROVISIONING" {
+	text := fmt.Sprintf("CreateCluster %s, right after it DescribeClusters %s, RunTask %s; ACTIVE after %s", t.reply, t.status, codeOf(t.early), rough(t.took))
+	if t.status != "PROVISIONING" && t.reply != "PROVISIONING" {
 		return couldNot("the cluster was never PROVISIONING: %s", text)
 	}
 	return judged(awserr.Code(t.early) == "ClusterNotFoundException" && t.took < 2*time.Minute, "%s", text)
@@ -335,7 +336,10 @@ func (r *run) await(ctx context.Context, p *probe) {
 func (r *run) end(ctx context.Context, cluster, arn string) (last *types.Task, err error) {
 	_, err = until(ctx, 6*time.Minute, 3*time.Second, func() (bool, error) {
 		out, err := r.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: []string{arn}})
-		if err != nil || len(out.Tasks) == 0 {
+		switch {
+		case awserr.Retry(err): // not visible yet
+			return false, nil
+		case err != nil || len(out.Tasks) == 0:
 			return false, err
 		}
 		last = &out.Tasks[0]

@@ -114,22 +114,46 @@ func newWorld() *world {
 
 // config is a configuration with which somebody talks to the world; nil is its owner.
 func (w *world) config(who *core.Identity) aws.Config {
-	cfg := w.Account.Config(region)
+	return before(w.sandbox(who), func(ctx context.Context, in any, next func() (any, error)) (any, error) {
+		if answer, ok := w.standIn(in); ok {
+			out, err := answer(context.WithValue(ctx, whoKey{}, who))
+			if !errors.Is(err, errPass) {
+				return out, err
+			}
+		}
+		return next()
+	})
+}
+
+// sandbox is the world without stand-ins.
+func (w *world) sandbox(who *core.Identity) aws.Config {
+	if who == nil || w.Lax {
+		return w.Account.Config(region)
+	}
+	return before(w.Account.Config(region), func(_ context.Context, in any, _ func() (any, error)) (out any, err error) {
+		w.Change(region, func(r *core.Request) { out, err = r.As(*who, in) })
+		return out, err
+	})
+}
+
+// below is the sandbox for a stand-in that answers a call.
+func (w *world) below(ctx context.Context) aws.Config {
+	who, _ := ctx.Value(whoKey{}).(*core.Identity)
+	return w.sandbox(who)
+}
+
+type whoKey struct{}
+
+// before puts a step before all others of a configuration's calls.
+func before(cfg aws.Config, step func(ctx context.Context, in any, next func() (any, error)) (any, error)) aws.Config {
 	cfg.APIOptions = append(cfg.APIOptions, func(s *middleware.Stack) error {
-		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("canary:world",
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("canary:"+fmt.Sprint(len(cfg.APIOptions)),
 			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 				middleware.InitializeOutput, middleware.Metadata, error) {
-				if answer, ok := w.standIn(in.Parameters); ok {
-					if out, err := answer(ctx); !errors.Is(err, errPass) {
-						return middleware.InitializeOutput{Result: out}, middleware.Metadata{}, err
-					}
-				}
-				if who == nil || w.Lax {
-					return next.HandleInitialize(ctx, in)
-				}
-				var out any
-				var err error
-				w.Change(region, func(r *core.Request) { out, err = r.As(*who, in.Parameters) })
+				out, err := step(ctx, in.Parameters, func() (any, error) {
+					out, _, err := next.HandleInitialize(ctx, in)
+					return out.Result, err
+				})
 				return middleware.InitializeOutput{Result: out}, middleware.Metadata{}, err
 			}), middleware.Before)
 	})
@@ -351,20 +375,23 @@ func (w *world) provisioning(name string) bool {
 	return time.Since(w.born[name]) < 7*time.Second
 }
 
-func (w *world) sandboxECS() *ecs.Client { return ecs.NewFromConfig(w.Account.Config(region)) }
+func (w *world) sandboxECS(ctx context.Context) *ecs.Client { return ecs.NewFromConfig(w.below(ctx)) }
 
 func (w *world) OnCreateCluster(ctx context.Context, in *ecs.CreateClusterInput) (*ecs.CreateClusterOutput, error) {
-	out, err := w.sandboxECS().CreateCluster(ctx, in)
+	out, err := w.sandboxECS(ctx).CreateCluster(ctx, in)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, known := w.born[*in.ClusterName]; !known {
 		w.born[*in.ClusterName] = time.Now()
+		if err == nil {
+			out.Cluster.Status = aws.String("PROVISIONING")
+		}
 	}
 	return out, err
 }
 
 func (w *world) OnDescribeClusters(ctx context.Context, in *ecs.DescribeClustersInput) (*ecs.DescribeClustersOutput, error) {
-	out, err := w.sandboxECS().DescribeClusters(ctx, in)
+	out, err := w.sandboxECS(ctx).DescribeClusters(ctx, in)
 	if err == nil && len(out.Clusters) > 0 && w.provisioning(*out.Clusters[0].ClusterName) {
 		out.Clusters[0].Status = aws.String("PROVISIONING")
 	}
@@ -375,7 +402,7 @@ func (w *world) OnRunTask(ctx context.Context, in *ecs.RunTaskInput) (*ecs.RunTa
 	if w.provisioning(*in.Cluster) && !w.EarlyTask {
 		return nil, &ecstypes.ClusterNotFoundException{Message: aws.String("Cluster not found.")}
 	}
-	out, err := w.sandboxECS().RunTask(ctx, in)
+	out, err := w.sandboxECS(ctx).RunTask(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -400,12 +427,12 @@ func (w *world) OnDescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput)
 	fresh := ended && !t.told
 	w.mu.Unlock()
 	if fresh {
-		if _, err := w.sandboxECS().StopTask(ctx, &ecs.StopTaskInput{Cluster: in.Cluster, Task: &arn}); err != nil {
+		if _, err := w.sandboxECS(ctx).StopTask(ctx, &ecs.StopTaskInput{Cluster: in.Cluster, Task: &arn}); err != nil {
 			return nil, err
 		}
 		w.tell(arn, t)
 	}
-	out, err := w.sandboxECS().DescribeTasks(ctx, in)
+	out, err := w.sandboxECS(ctx).DescribeTasks(ctx, in)
 	if err != nil || !ended || len(out.Tasks) == 0 {
 		return out, err
 	}
@@ -437,7 +464,7 @@ func (w *world) tell(arn string, t *taskStandIn) {
 	if w.NoEnvironment {
 		environment = nil
 	}
-	for _, r := range w.rules {
+	for name, r := range w.rules {
 		p := r.pattern.Detail
 		fits := slices.ContainsFunc(p.ClusterArn, func(c string) bool { return strings.HasSuffix(c, "/"+t.cluster) }) &&
 			(w.Unprefixed || strings.HasPrefix(t.group, p.Group[0].Prefix))
@@ -454,7 +481,10 @@ func (w *world) tell(arn string, t *taskStandIn) {
 			if err != nil {
 				panic(err)
 			}
-			sent := time.Now().Add(w.EventDelay)
+			sent := time.Now()
+			if strings.HasPrefix(name, "canary-") {
+				sent = sent.Add(w.EventDelay)
+			}
 			q.messages = append(q.messages, sqstypes.Message{Body: aws.String(string(b)), Attributes: map[string]string{"SentTimestamp": fmt.Sprint(sent.UnixMilli())}})
 		}
 	}
@@ -485,7 +515,7 @@ func (w *world) OnGetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEvent
 }
 
 func (w *world) OnCreateLogGroup(ctx context.Context, in *cloudwatchlogs.CreateLogGroupInput) (*cloudwatchlogs.CreateLogGroupOutput, error) {
-	out, err := cloudwatchlogs.NewFromConfig(w.Account.Config(region)).CreateLogGroup(ctx, in)
+	out, err := cloudwatchlogs.NewFromConfig(w.below(ctx)).CreateLogGroup(ctx, in)
 	if err != nil && w.StrangeRefusal {
 		return nil, core.Fail("LogGroupAgainException", "The log group of "+core.DefaultAccount+" is there again.")
 	}
@@ -503,7 +533,7 @@ func (w *world) since(first map[string]time.Time, id string) time.Duration {
 }
 
 func (w *world) OnGetConsoleOutput(ctx context.Context, in *ec2.GetConsoleOutputInput) (*ec2.GetConsoleOutputOutput, error) {
-	out, err := ec2.NewFromConfig(w.Account.Config(region)).GetConsoleOutput(ctx, in)
+	out, err := ec2.NewFromConfig(w.below(ctx)).GetConsoleOutput(ctx, in)
 	if err != nil && !w.XenLatest {
 		return nil, err
 	}
@@ -517,7 +547,7 @@ func (w *world) OnGetConsoleOutput(ctx context.Context, in *ec2.GetConsoleOutput
 	if w.since(w.spoken, *in.InstanceId) < delay {
 		return &ec2.GetConsoleOutputOutput{}, nil
 	}
-	instances, err := ec2.NewFromConfig(w.Account.Config(region)).DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{*in.InstanceId}})
+	instances, err := ec2.NewFromConfig(w.below(ctx)).DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{*in.InstanceId}})
 	if err != nil {
 		return nil, err
 	}
@@ -530,11 +560,11 @@ func (w *world) OnGetConsoleOutput(ctx context.Context, in *ec2.GetConsoleOutput
 }
 
 func (w *world) OnRunInstances(ctx context.Context, in *ec2.RunInstancesInput) (*ec2.RunInstancesOutput, error) {
-	out, err := ec2.NewFromConfig(w.Account.Config(region)).RunInstances(ctx, in)
+	out, err := ec2.NewFromConfig(w.below(ctx)).RunInstances(ctx, in)
 	if core.CodeOf(err) == "IdempotentParameterMismatch" && w.Mismatched {
 		c := *in
 		c.ClientToken = nil
-		return ec2.NewFromConfig(w.Account.Config(region)).RunInstances(ctx, &c)
+		return ec2.NewFromConfig(w.below(ctx)).RunInstances(ctx, &c)
 	}
 	return out, err
 }
