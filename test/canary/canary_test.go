@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -105,10 +106,14 @@ func TestDiffers(t *testing.T) {
 			map[string]verdict{"parameter-rest": differs}, "not free after 5m0s"},
 		{"reads lag", func(w *world, _ *inProcess) { w.Lag = 12 * time.Second },
 			map[string]verdict{"lock-history": differs}, "the slowest was shown after 12"},
+		{"parameters keep fewer versions", func(w *world, _ *inProcess) {
+			refuseNth(w, "ssm:PutParameter", 90, "ParameterMaxVersionLimitExceeded")
+		},
+			map[string]verdict{"lock-hundred": differs}, "ParameterMaxVersionLimitExceeded"},
 		{"a queue rests longer", func(w *world, _ *inProcess) { w.LongRest = true },
 			map[string]verdict{"queue-rest": differs}, "3m0s"},
 		{"a creation changes a queue's tags", func(w *world, _ *inProcess) { w.Retagged = true },
-			map[string]verdict{"queue-tags": differs}, "is blue now"},
+			map[string]verdict{"queue-tags": differs, "rule-tags": differs}, "is blue now"},
 		{"ECS sends its source", func(w *world, _ *inProcess) { w.SourceWorks = true },
 			map[string]verdict{"execution-role-source": differs}, "it ran, and its log arrived"},
 		{"a rule ignores the group", func(w *world, _ *inProcess) { w.Unprefixed = true },
@@ -161,6 +166,7 @@ func TestDiffers(t *testing.T) {
 			map[string]verdict{"console-nitro": notAsked, "console-xen": notAsked}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
 				r := newTestRun(t, w)
@@ -202,6 +208,19 @@ func drift(w *world, p *inProcess) {
 func refuse(w *world, call, code string) {
 	w.Fault = func(c core.Call) (f core.Fault) {
 		if c.String() == call {
+			f.Refuse = core.Fail(code, "refused by the test")
+		}
+		return f
+	}
+}
+
+// refuseNth lets one call fail: the nth of its kind.
+func refuseNth(w *world, call string, n int, code string) {
+	w.Fault = func(c core.Call) (f core.Fault) {
+		if c.String() != call {
+			return f
+		}
+		if n--; n == 0 {
 			f.Refuse = core.Fail(code, "refused by the test")
 		}
 		return f
@@ -310,6 +329,7 @@ func TestTimeIsUp(t *testing.T) {
 func TestKilled(t *testing.T) {
 	for _, after := range []time.Duration{0, 1, 9, 16, 25, 33, 50, 80, 130, 200, 290, 420, 700} {
 		t.Run(fmt.Sprint(after*time.Second), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
 				before := objects(w)
@@ -327,6 +347,11 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+func named(name string) question {
+	all := questions()
+	return all[slices.IndexFunc(all, func(q question) bool { return q.Name == name })]
+}
+
 // noSignals is for tests: nobody presses Ctrl-C.
 func noSignals() (context.Context, func()) { return context.Background(), func() {} }
 
@@ -337,7 +362,7 @@ func TestLeft(t *testing.T) {
 		refuse(w, "s3:DeleteBucket", "AccessDenied")
 		r := newTestRun(t, w)
 		var out strings.Builder
-		err := r.whole(t.Context(), noSignals, []question{nameQuestions()[5]}, &out)
+		err := r.whole(t.Context(), noSignals, []question{named("bucket-rest")}, &out)
 		if err == nil || !strings.Contains(err.Error(), "--clean canary-x7k2p9") {
 			t.Errorf("have %v, want how to go on", err)
 		}

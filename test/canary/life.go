@@ -50,7 +50,7 @@ func lifeQuestions() []question {
 			Name: "hello", Lane: laneLife, Prefect: true, Ask: askHello,
 			Asks:    "Does `flowbed hello` complete?",
 			Assumed: "yes: exit code 0, which it has only if the flow completed",
-			Relies:  "the whole environment: the worker, its role, the pool's template, the tasks' roles and network",
+			Relies:  "the whole environment: the pool's template in provision/prefect, the roles in templates/rights.go, the network",
 			Change:  "what hello names as the reason",
 		},
 		heartbeat("t2.micro"),

@@ -89,7 +89,7 @@ func machineQuestions() []question {
 			Name: "group-release", Lane: laneMachines, Ask: askGroup,
 			Asks:    "How long is a security group in use after its instances have terminated?",
 			Assumed: "at most 2 minutes, with DependencyViolation",
-			Relies:  "the classes in provision/resource/securitygroup.go; defaultPatience in provision/execution.go",
+			Relies:  "DependencyViolation in provision/resource/securitygroup.go; defaultPatience in provision/execution.go",
 			Change:  "the patience of the security group",
 		},
 	}

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -39,6 +42,20 @@ func nameQuestions() []question {
 			Change:  "settle, and the margin before the expiry in provision/lease",
 		},
 		{
+			Name: "lock-hundred", Lane: laneNames, Ask: askHundred,
+			Asks:    "What happens at the hundred-and-first version of a parameter?",
+			Assumed: "the write succeeds, and the oldest version goes: the history has the last 100",
+			Relies:  "docs/decisions/0007-lease.md, \"A missing beginning\"; ParameterMaxVersionLimitExceeded in provision/resource/parameter.go",
+			Change:  "how provision/lease keeps its log short",
+		},
+		{
+			Name: "log-group-rest", Lane: laneNames, Ask: askLogGroupRest,
+			Asks:    "How long does the name of a deleted log group rest?",
+			Assumed: "at most 2 minutes, with OperationAbortedException, if at all",
+			Relies:  "OperationAbortedException in provision/resource/loggroup.go",
+			Change:  "the class of the error, or the log group's patience",
+		},
+		{
 			Name: "queue-rest", Lane: laneNames, Ask: askQueueRest,
 			Asks:    "How long does the name of a deleted SQS queue rest, and with which error?",
 			Assumed: "60 s, with QueueDeletedRecently",
@@ -53,10 +70,17 @@ func nameQuestions() []question {
 			Change:  "the Create method of the queue: read before it creates",
 		},
 		{
+			Name: "rule-tags", Lane: laneNames, Ask: askRuleTags,
+			Asks:    "What does PutRule do to the tags of a rule that exists?",
+			Assumed: "nothing: it changes the rule and ignores the tags",
+			Relies:  "ownership (docs/decisions/0003-ownership.md); the kind of the rule in provision/resource",
+			Change:  "the Create method of the rule: read before it creates",
+		},
+		{
 			Name: "bucket-rest", Lane: laneNames, Ask: askBucketRest,
 			Asks:    "How long does the name of a deleted bucket in the account-regional namespace rest?",
 			Assumed: "at most 2 minutes, for which the engine tries again; with OperationAborted, if at all",
-			Relies:  "defaultPatience in provision/execution.go; the codes in provision/resource/bucket.go",
+			Relies:  "defaultPatience in provision/execution.go; OperationAborted in provision/resource/bucket.go",
 			Change:  "the bucket's patience",
 		},
 		{
@@ -190,6 +214,41 @@ func askLockHistory(ctx context.Context, r *run) (answer, error) {
 		"%d versions without a gap; the slowest was shown after %s; dates fall back by at most %s", len(list), rough(slowest), back)
 }
 
+func askHundred(ctx context.Context, r *run) (answer, error) {
+	name := r.path("hundred")
+	if err := r.putParameter(ctx, "hundred"); err != nil {
+		return answer{}, fmt.Errorf("create parameter: %w", err)
+	}
+	var newest int64
+	for n := range 100 {
+		_, err := until(ctx, time.Minute, 3*time.Second, func() (bool, error) { // AWS allows three writes a second
+			out, err := r.ssm.PutParameter(ctx, &ssm.PutParameterInput{Name: &name, Value: aws.String(fmt.Sprint(n)), Overwrite: aws.Bool(true)})
+			if awserr.Classify(err) == awserr.Transient {
+				return false, nil
+			}
+			if err == nil {
+				newest = out.Version
+			}
+			return err == nil, err
+		})
+		if err != nil {
+			return no("write %d was refused: %s", n+2, codeOf(err))
+		}
+		if err := pause(ctx, 300*time.Millisecond); err != nil {
+			return answer{}, err
+		}
+	}
+	var list []ssmtypes.ParameterHistory
+	_, err := until(ctx, 30*time.Second, time.Second, func() (done bool, err error) {
+		list, err = r.history(ctx, name)
+		return len(list) > 0 && list[len(list)-1].Version == newest, err
+	})
+	if err != nil {
+		return answer{}, fmt.Errorf("read the history: %w", err)
+	}
+	return judged(len(list) == 100 && list[0].Version == newest-99, "the history has %d versions, from %d to %d", len(list), list[0].Version, newest)
+}
+
 func (r *run) history(ctx context.Context, name string) (list []ssmtypes.ParameterHistory, err error) {
 	pages := ssm.NewGetParameterHistoryPaginator(r.ssm, &ssm.GetParameterHistoryInput{Name: &name})
 	for pages.HasMorePages() {
@@ -247,6 +306,46 @@ func askQueueTags(ctx context.Context, r *run) (answer, error) {
 		return answer{}, fmt.Errorf("read the queue's tags: %w", err)
 	}
 	return judged(out.Tags["color"] == "red", "it returns the queue, whose tag was red and is %s now", out.Tags["color"])
+}
+
+func askLogGroupRest(ctx context.Context, r *run) (answer, error) {
+	if err := r.logGroup(ctx, "rest"); err != nil {
+		return answer{}, fmt.Errorf("create log group: %w", err)
+	}
+	if _, err := r.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: aws.String(r.path("rest"))}); err != nil {
+		return answer{}, fmt.Errorf("delete log group: %w", err)
+	}
+	t, err := resting(ctx, 5*time.Minute, func() error { return r.logGroup(ctx, "rest") })
+	if err != nil {
+		return answer{}, err
+	}
+	return judged(t.within(2*time.Minute), "%s", t)
+}
+
+func askRuleTags(ctx context.Context, r *run) (answer, error) {
+	name := r.object("tags")
+	put := func(color string) error {
+		_, err := r.events.PutRule(ctx, &eventbridge.PutRuleInput{Name: &name, EventPattern: aws.String(`{"source":["flowbed.canary"]}`),
+			Tags: []eventtypes.Tag{{Key: aws.String(tag), Value: &r.Name}, {Key: aws.String("color"), Value: &color}}})
+		return err
+	}
+	if err := put("red"); err != nil {
+		return answer{}, fmt.Errorf("create rule: %w", err)
+	}
+	if err := put("blue"); err != nil {
+		return no("it refuses: %s", codeOf(err))
+	}
+	out, err := r.events.ListTagsForResource(ctx, &eventbridge.ListTagsForResourceInput{ResourceARN: aws.String(r.arn("events", r.Region, "rule/"+name))})
+	if err != nil {
+		return answer{}, fmt.Errorf("read the rule's tags: %w", err)
+	}
+	color := "gone"
+	for _, t := range out.Tags {
+		if aws.ToString(t.Key) == "color" {
+			color = aws.ToString(t.Value)
+		}
+	}
+	return judged(color == "red", "it changes the rule, whose tag was red and is %s now", color)
 }
 
 func askBucketRest(ctx context.Context, r *run) (answer, error) {

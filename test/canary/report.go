@@ -8,6 +8,20 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
+// table lists the questions for docs/first-account.md.
+func table(list []question) string {
+	var b strings.Builder
+	b.WriteString("| question | assumed answer | what relies on it |\n|---|---|---|\n")
+	for _, q := range list {
+		name := "`" + q.Name + "`"
+		if q.Prefect {
+			name += " (with Prefect)"
+		}
+		fmt.Fprintf(&b, "| %s: %s | %s | %s |\n", name, q.Asks, q.Assumed, q.Relies)
+	}
+	return b.String()
+}
+
 // report is the text to paste into an issue. [redactor.text] has yet to see it.
 func (r *run) report(results []result, l leftovers, begun time.Time, version string) string {
 	var b strings.Builder

@@ -46,7 +46,7 @@ type world struct {
 	bare bool // without the stand-ins: only what the sandbox emulates
 
 	LongRest       bool // names of queues rest for 3 minutes
-	Retagged       bool // CreateQueue overwrites the tags of a queue that exists
+	Retagged       bool // CreateQueue and PutRule overwrite the tags of what exists
 	SourceWorks    bool // ECS sends its source when it assumes an execution role
 	Unprefixed     bool // a rule does not look at the group
 	OtherGroup     bool // events have another group
@@ -90,6 +90,7 @@ type ruleStandIn struct {
 		}
 	}
 	queue string
+	tags  []eventtypes.Tag
 }
 
 type taskStandIn struct {
@@ -311,7 +312,10 @@ func (w *world) OnPutRule(_ context.Context, in *eventbridge.PutRuleInput) (*eve
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := &ruleStandIn{}
+	r := w.rules[*in.Name]
+	if r == nil || w.Retagged {
+		r = &ruleStandIn{tags: in.Tags}
+	}
 	w.rules[*in.Name] = r
 	return &eventbridge.PutRuleOutput{}, json.Unmarshal([]byte(*in.EventPattern), &r.pattern)
 }
@@ -364,6 +368,15 @@ func (w *world) OnDeleteRule(_ context.Context, in *eventbridge.DeleteRuleInput)
 	defer w.mu.Unlock()
 	delete(w.rules, *in.Name)
 	return &eventbridge.DeleteRuleOutput{}, nil
+}
+
+func (w *world) OnListTagsForResource(_ context.Context, in *eventbridge.ListTagsForResourceInput) (*eventbridge.ListTagsForResourceOutput, error) {
+	if w.foreign(*in.ResourceARN) {
+		return nil, errPass
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return &eventbridge.ListTagsForResourceOutput{Tags: w.rules[path.Base(*in.ResourceARN)].tags}, nil
 }
 
 // The sandbox's clusters are active at once, and its tasks never end.
@@ -467,7 +480,7 @@ func (w *world) tell(arn string, t *taskStandIn) {
 	for name, r := range w.rules {
 		p := r.pattern.Detail
 		fits := slices.ContainsFunc(p.ClusterArn, func(c string) bool { return strings.HasSuffix(c, "/"+t.cluster) }) &&
-			(w.Unprefixed || strings.HasPrefix(t.group, p.Group[0].Prefix))
+			(w.Unprefixed || len(p.Group) > 0 && strings.HasPrefix(t.group, p.Group[0].Prefix))
 		q := w.queues[r.queue]
 		if !fits || q == nil {
 			continue
