@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,10 +37,10 @@ const (
 	exitDenied  = 4
 )
 
-// last returns the last lines that say something about the failure.
+// last returns the last lines that say how it ended: of stderr, or else of stdout.
 func (o output) last() string {
 	var lines []string
-	for line := range strings.Lines(o.Progress + "\n" + o.Results) {
+	for line := range strings.Lines(cmp.Or(strings.TrimSpace(o.Progress), o.Results)) {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "call ") {
 			lines = append(lines, line)
