@@ -84,6 +84,10 @@ lint: bin/golangci-lint ## check the format, run golangci-lint
 bench: build .venv/ready ## measure the program against moto with 50 ms added to each call
 	go run ./test/e2e/bench -binary bin/flowbed $(BENCH)
 
+.PHONY: canary
+canary: ## ask your AWS account what only AWS can tell: 40 minutes, some cents (docs/first-account.md)
+	@go run ./test/canary $(CANARY)
+
 .PHONY: matrix
 matrix: .venv/ready ## write docs/fault-matrix.md from what the tests find: 20 minutes
 	go test ./test/faultmatrix -update

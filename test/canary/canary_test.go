@@ -53,7 +53,7 @@ func cleaned(t *testing.T, r *run, w *world, before map[string]any) {
 // objects is what is in the account, except the role that ECS makes for itself and
 // that flowbed leaves, too.
 func objects(w *world) map[string]any {
-	if _, err := iam.NewFromConfig(w.Account.Config(region)).CreateServiceLinkedRole(context.Background(),
+	if _, err := iam.NewFromConfig(w.Config(region)).CreateServiceLinkedRole(context.Background(),
 		&iam.CreateServiceLinkedRoleInput{AWSServiceName: aws.String("ecs.amazonaws.com")}); err != nil && awserr.Classify(err) != awserr.Conflict {
 		panic(err)
 	}
@@ -353,7 +353,9 @@ func named(name string) question {
 }
 
 // noSignals is for tests: nobody presses Ctrl-C.
-func noSignals() (context.Context, func()) { return context.Background(), func() {} }
+func noSignals(ctx context.Context) (context.Context, func()) {
+	return context.WithoutCancel(ctx), func() {}
+}
 
 // TestLeft says what could not be removed or looked for, and ends with an error.
 func TestLeft(t *testing.T) {

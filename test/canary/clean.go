@@ -116,7 +116,7 @@ func (r *run) removeOne(ctx context.Context, k kind, id string) error {
 		}
 		return last == nil, last
 	})
-	if err == errTooLong {
+	if tooLong(err) {
 		return last
 	}
 	return err

@@ -147,7 +147,7 @@ func (r *run) collect(ctx context.Context) error {
 		return r.tasks.noQueue
 	case first.stopped == nil:
 		return unasked("no task ended: " + first.String())
-	case r.tasks.deaf != nil && r.tasks.deaf != errTooLong:
+	case r.tasks.deaf != nil && !tooLong(r.tasks.deaf):
 		return r.tasks.deaf
 	}
 	return nil
@@ -257,7 +257,7 @@ func askEnvironmentEvents(ctx context.Context, r *run) (answer, error) {
 	}
 	all, err := r.receive(ctx, aws.ToString(queue.QueueUrl), pool, task, 2*time.Minute)
 	switch {
-	case err == errTooLong:
+	case tooLong(err):
 		return no("the task ended, and 2 minutes later its event was not in the queue; %d others were", len(all))
 	case err != nil:
 		return answer{}, err

@@ -48,7 +48,7 @@ func lifeQuestions() []question {
 		heartbeat("t3.micro"),
 		{
 			Name: "hello", Lane: laneLife, Prefect: true, Ask: askHello,
-			Asks:    "Does `flowbed hello` complete?",
+			Asks:    "Does hello, flowbed's first flow, complete?",
 			Assumed: "yes: exit code 0, which it has only if the flow completed",
 			Relies:  "the whole environment: the pool's template in provision/prefect, the roles in templates/rights.go, the network",
 			Change:  "what hello names as the reason",

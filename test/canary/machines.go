@@ -208,29 +208,33 @@ func (r *run) watch(ctx context.Context, m *machine) {
 		}
 	}()
 	_, err := until(ctx, 12*time.Minute, 10*time.Second, func() (bool, error) {
-		since := time.Since(m.launched)
-		if m.latest == 0 && m.refusal == "" {
-			said, err := r.console(ctx, m.id, true)
-			switch {
-			case awserr.Retry(err): // not visible yet
-			case err != nil && awserr.Code(err) != "":
-				m.refusal = codeOf(err)
-			case said:
-				m.latest = since
-			}
-		}
-		if m.ordinary == 0 {
-			if said, _ := r.console(ctx, m.id, false); said {
-				m.ordinary = since
-			}
-		}
-		if m.online == 0 && r.answers(ctx, m.id) {
-			m.online = since
-		}
+		r.look(ctx, m, time.Since(m.launched))
 		return (m.latest > 0 || m.refusal != "") && m.ordinary > 0 && m.online > 0, nil
 	})
-	if err != nil && err != errTooLong {
+	if err != nil && !tooLong(err) {
 		m.broken = err
+	}
+}
+
+// look looks for what has not been seen yet.
+func (r *run) look(ctx context.Context, m *machine, since time.Duration) {
+	if m.latest == 0 && m.refusal == "" {
+		said, err := r.console(ctx, m.id, true)
+		switch {
+		case awserr.Retry(err): // not visible yet
+		case err != nil && awserr.Code(err) != "":
+			m.refusal = codeOf(err)
+		case said:
+			m.latest = since
+		}
+	}
+	if m.ordinary == 0 {
+		if said, _ := r.console(ctx, m.id, false); said {
+			m.ordinary = since
+		}
+	}
+	if m.online == 0 && r.answers(ctx, m.id) {
+		m.online = since
 	}
 }
 
@@ -293,7 +297,7 @@ func askFreshProfile(ctx context.Context, r *run) (answer, error) {
 	}
 	m := r.machines.nitro
 	switch {
-	case m.err == errTooLong:
+	case tooLong(m.err):
 		return no("still refused after %s: %s", rough(m.took), m.refused[len(m.refused)-1])
 	case m.err != nil && strings.Contains(m.err.Error(), "rofile"):
 		return no("the text is not one that flowbed knows: %s", m.refused[len(m.refused)-1])

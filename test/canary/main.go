@@ -57,7 +57,7 @@ func main() {
 	// The first Ctrl-C ends the questions, and the canary cleans up. The next one ends
 	// the cleaning.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	again := func() (context.Context, func()) {
+	again := func(ctx context.Context) (context.Context, func()) {
 		ctx, end := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
 		stop() // after the next signal has a place to go
 		return ctx, end
@@ -70,8 +70,8 @@ func main() {
 	}
 }
 
-// afresh returns a context that a signal ends that came after the call.
-type afresh func() (context.Context, func())
+// afresh returns a context that only a signal ends that came after the call.
+type afresh func(context.Context) (context.Context, func())
 
 // start connects with the account and runs the canary.
 func start(ctx context.Context, again afresh, f flags, in io.Reader, out, progress io.Writer) (err error) {
@@ -88,7 +88,7 @@ func start(ctx context.Context, again afresh, f flags, in io.Reader, out, progre
 		return err
 	}
 	if f.clean != "" {
-		return r.finish(r.cleaning(again), out)
+		return r.finish(r.cleaning(ctx, again), out)
 	}
 	if err := r.ready(ctx, f); err != nil {
 		return err
@@ -225,14 +225,14 @@ func (r *run) whole(ctx context.Context, again afresh, all []question, out io.Wr
 	begun := time.Now()
 	results := r.askAll(ctx, all)
 	r.machines.watching()
-	l := r.cleaning(again)
+	l := r.cleaning(ctx, again)
 	fmt.Fprint(out, r.redact.text(r.report(results, l, begun, version())))
 	return r.finish(l, io.Discard)
 }
 
 // cleaning cleans up, also after an interrupt. Another interrupt ends it.
-func (r *run) cleaning(again afresh) leftovers {
-	ctx, stop := again()
+func (r *run) cleaning(ctx context.Context, again afresh) leftovers {
+	ctx, stop := again(ctx)
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, 25*time.Minute, errors.New("cleaning took too long"))
 	defer cancel()

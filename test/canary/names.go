@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,7 +19,10 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-func nameQuestions() []question {
+func nameQuestions() []question { return slices.Concat(lockQuestions(), restQuestions()) }
+
+// lockQuestions are about parameters, on which the lock of an environment relies.
+func lockQuestions() []question {
 	return []question{
 		{
 			Name: "parameter-rest", Lane: laneNames, Ask: askParameterRest,
@@ -48,6 +52,11 @@ func nameQuestions() []question {
 			Relies:  "docs/decisions/0007-lease.md, \"A missing beginning\"; ParameterMaxVersionLimitExceeded in provision/resource/parameter.go",
 			Change:  "how provision/lease keeps its log short",
 		},
+	}
+}
+
+func restQuestions() []question {
+	return []question{
 		{
 			Name: "log-group-rest", Lane: laneNames, Ask: askLogGroupRest,
 			Asks:    "How long does the name of a deleted log group rest?",
@@ -124,7 +133,7 @@ func resting(ctx context.Context, limit time.Duration, create func() error) (t r
 		return err == nil, nil
 	})
 	t.free = err == nil
-	if err == errTooLong {
+	if tooLong(err) {
 		err = nil
 	}
 	return t, err
@@ -186,7 +195,7 @@ func askLockHistory(ctx context.Context, r *run) (answer, error) {
 			list, err := r.history(ctx, name)
 			return len(list) > 0 && list[len(list)-1].Version >= out.Version, err
 		})
-		if err == errTooLong {
+		if tooLong(err) {
 			return no("version %d is not in the history after %s", out.Version, rough(took))
 		}
 		if err != nil {

@@ -119,7 +119,7 @@ func (r *run) assume(ctx context.Context, what string) (c aws.Credentials, err e
 			SessionToken: aws.ToString(out.Credentials.SessionToken)}
 		return true, nil
 	})
-	if err == errTooLong {
+	if tooLong(err) {
 		err = unasked("the caller may not assume the role that it made: it needs sts:AssumeRole")
 	}
 	r.redact.know("secret", c.AccessKeyID, c.SecretAccessKey, c.SessionToken)

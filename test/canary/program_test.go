@@ -235,7 +235,7 @@ func (w *world) catch(env string) error {
 
 // untag removes a tag of flowbed from a log group.
 func untag(w *world, group string) {
-	api := cloudwatchlogs.NewFromConfig(w.Account.Config(region))
+	api := cloudwatchlogs.NewFromConfig(w.Config(region))
 	_, err := api.UntagResource(context.Background(), &cloudwatchlogs.UntagResourceInput{
 		ResourceArn: aws.String("arn:aws:logs:" + region + ":" + core.DefaultAccount + ":log-group:" + group), TagKeys: []string{tag}})
 	if err != nil && awserr.Classify(err) != awserr.Absent {

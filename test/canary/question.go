@@ -98,7 +98,7 @@ func ask(ctx context.Context, r *run, q question) (out result) {
 	switch {
 	case ctx.Err() != nil:
 		out.Text = context.Cause(ctx).Error()
-	case q.Prefect && r.settings.Prefect.URL == "":
+	case q.Prefect && r.Prefect.URL == "":
 		out.Text = "it needs a Prefect API: set PREFECT_API_URL, and PREFECT_API_KEY if it wants one"
 	default:
 		a, err := q.Ask(ctx, r)
@@ -123,6 +123,8 @@ func reason(ctx context.Context, err error) string {
 
 // errTooLong is that something did not happen in time.
 var errTooLong = errors.New("it did not happen in time")
+
+func tooLong(err error) bool { return errors.Is(err, errTooLong) }
 
 // hurry divides all waiting. Tests against a server that has no delays of its own set it.
 var hurry time.Duration = 1

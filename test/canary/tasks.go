@@ -318,7 +318,7 @@ func (r *run) runTasks(ctx context.Context) error {
 		if last := r.tasks.all[3]; last.stopped != nil && len(r.tasks.events) > 0 { // its event must not come
 			more, err := r.receive(ctx, r.tasks.queueURL, cluster, last.arn, 10*time.Second)
 			r.tasks.events = append(r.tasks.events, more...)
-			if err != errTooLong {
+			if !tooLong(err) {
 				r.tasks.deaf = errors.Join(r.tasks.deaf, err)
 			}
 		}
@@ -346,7 +346,7 @@ func (r *run) end(ctx context.Context, cluster, arn string) (last *types.Task, e
 		return aws.ToString(last.LastStatus) == "STOPPED", nil
 	})
 	switch {
-	case err == errTooLong && last != nil:
+	case tooLong(err) && last != nil:
 		return nil, unasked("the task did not end in 6 minutes: it is " + aws.ToString(last.LastStatus))
 	case err != nil:
 		return nil, err

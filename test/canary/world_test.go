@@ -107,7 +107,7 @@ func newWorld() *world {
 		rules: map[string]*ruleStandIn{}, tasks: map[string]*taskStandIn{}, spoken: map[string]time.Time{},
 		managed: map[string]time.Time{}, born: map[string]time.Time{},
 	}
-	_, err := sqs.NewFromConfig(w.Account.Config(region)).ListQueues(context.Background(), &sqs.ListQueuesInput{})
+	_, err := sqs.NewFromConfig(w.Config(region)).ListQueues(context.Background(), &sqs.ListQueuesInput{})
 	w.knowsQueues = err == nil
 	w.ParameterRest, w.BootTime, w.SetupTime, w.ProfileLag = 30*time.Second, 20*time.Second, 2*time.Minute, 8*time.Second
 	return w
@@ -129,9 +129,9 @@ func (w *world) config(who *core.Identity) aws.Config {
 // sandbox is the world without stand-ins.
 func (w *world) sandbox(who *core.Identity) aws.Config {
 	if who == nil || w.Lax {
-		return w.Account.Config(region)
+		return w.Config(region)
 	}
-	return before(w.Account.Config(region), func(_ context.Context, in any, _ func() (any, error)) (out any, err error) {
+	return before(w.Config(region), func(_ context.Context, in any, _ func() (any, error)) (out any, err error) {
 		w.Change(region, func(r *core.Request) { out, err = r.As(*who, in) })
 		return out, err
 	})
@@ -177,7 +177,8 @@ func (w *world) standIn(in any) (func(context.Context) (any, error), bool) {
 	if w.bare {
 		return nil, false
 	}
-	m := reflect.ValueOf(w).MethodByName("On" + strings.TrimSuffix(reflect.TypeOf(in).Elem().Name(), "Input"))
+	name := strings.TrimSuffix(reflect.TypeOf(in).Elem().Name(), "Input")
+	m := reflect.ValueOf(w).MethodByName("On" + strings.ReplaceAll(name, "Url", "URL"))
 	if !m.IsValid() || m.Type().In(1) != reflect.TypeOf(in) {
 		return nil, false
 	}
@@ -280,7 +281,7 @@ func (w *world) OnListQueueTags(_ context.Context, in *sqs.ListQueueTagsInput) (
 	return &sqs.ListQueueTagsOutput{Tags: w.queues[path.Base(*in.QueueUrl)].tags}, nil
 }
 
-func (w *world) OnGetQueueUrl(_ context.Context, in *sqs.GetQueueUrlInput) (*sqs.GetQueueUrlOutput, error) {
+func (w *world) OnGetQueueURL(_ context.Context, in *sqs.GetQueueUrlInput) (*sqs.GetQueueUrlOutput, error) {
 	if w.foreign(*in.QueueName) {
 		return nil, errPass
 	}
