@@ -45,6 +45,26 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
+// TestNotInCI: the canary runs only if somebody asks for it. What CI runs are its tests.
+func TestNotInCI(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(makefile), "run ./test/canary"); n != 1 || !strings.Contains(string(makefile), "\ncanary: ##") {
+		t.Errorf("the Makefile runs the canary in %d places, or make canary needs something", n)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^[a-z./-]+:.*\bcanary\b`).FindAllString(string(makefile), -1) {
+		if !strings.HasPrefix(m, "canary: ##") {
+			t.Errorf("another target needs it: %s", m)
+		}
+	}
+	ci, err := os.ReadFile(filepath.Join(root, ".ci", "run"))
+	if err != nil || strings.Contains(string(ci), "canary") {
+		t.Errorf(".ci/run runs it: %v", err)
+	}
+}
+
 // place is the path of a file or a folder of this repository.
 var place = regexp.MustCompile(`\b(?:cmd|docs|provision|templates|test)/[\w./-]*\w`)
 

@@ -91,6 +91,9 @@ func (r *run) receive(ctx context.Context, queue, cluster, task string, limit ti
 		}
 		ended := false
 		for _, m := range out.Messages {
+			if _, err := r.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				return false, fmt.Errorf("delete a message: %w", err) // it would come again
+			}
 			var e event
 			if json.Unmarshal([]byte(aws.ToString(m.Body)), &e) != nil || e.Detail.TaskArn == "" {
 				continue

@@ -10,16 +10,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/flowbed/flowbed/provision/awserr"
 )
 
 // life is what the questions about the environment share.
 type life struct {
-	built    once                       // up without an agent
-	creds    map[string]aws.Credentials // of the role that has only the command's policy
-	unable   string                     // why there are no such roles
-	refusals []string                   // what these roles were refused
-	granted  []string                   // the commands that they completed
-	downed   bool
+	built     once                       // up without an agent
+	creds     map[string]aws.Credentials // of the role that has only the command's policy
+	unable    string                     // why there are no such roles
+	refusals  []string                   // what these roles were refused
+	granted   []string                   // the commands that they completed
+	tolerated []string                   // what they were refused without harm
+	agent     bool                       // there may be one
 }
 
 func lifeQuestions() []question {
@@ -114,28 +117,41 @@ func (r *run) config(agent string) string {
 func (r *run) flowbed(ctx context.Context, verb string, args ...string) (output, error) {
 	args = append([]string{verb, "-v"}, args...)
 	creds, limited := r.life.creds[verb]
-	if limited {
+	for try := 0; limited && try < 2; try++ {
 		out, err := r.program.run(ctx, &creds, args...)
 		r.codes.read(out.Progress)
 		if err != nil {
 			return out, err
 		}
-		if !wasRefused(out) {
+		denied := deniedCalls(out.Progress)
+		if out.Code == 0 || len(denied) == 0 && !strings.Contains(out.Progress, notAuthorized) {
 			r.life.granted = append(r.life.granted, verb)
+			r.life.tolerated = append(r.life.tolerated, denied...)
 			return out, nil
 		}
-		r.life.refusals = append(r.life.refusals, "flowbed "+verb+" said:\n"+out.last())
+		if try > 0 {
+			r.life.refusals = append(r.life.refusals, "flowbed "+verb+" said:\n"+strings.Join(denied, "\n")+"\n"+out.last())
+			break
+		}
+		if err := pause(ctx, 30*time.Second); err != nil { // the policy may not be known everywhere
+			return out, err
+		}
 	}
 	out, err := r.program.run(ctx, nil, args...)
 	r.codes.read(out.Progress)
 	return out, err
 }
 
-// wasRefused reports whether a command lacked a permission. A plan that cannot read
-// something for lack of a permission exits with another code.
-func wasRefused(out output) bool {
-	text := out.Progress + out.Results
-	return out.Code == exitDenied || out.Code != 0 && (strings.Contains(text, "not authorized") || strings.Contains(text, "AccessDenied") || strings.Contains(text, "UnauthorizedOperation"))
+const notAuthorized = "is not authorized to perform"
+
+// deniedCalls are the calls in the output of flowbed -v that AWS denied.
+func deniedCalls(progress string) (list []string) {
+	for _, m := range call.FindAllStringSubmatch(progress, -1) {
+		if classOf(m[1], m[2], m[3], "") == awserr.Denied {
+			list = append(list, fmt.Sprintf("%s %s: %s", m[1], m[2], m[3]))
+		}
+	}
+	return list
 }
 
 // failed is the error of a command that had to succeed.
@@ -199,9 +215,13 @@ func askHeartbeat(ctx context.Context, r *run, kind string) (answer, error) {
 	if err := r.build(ctx); err != nil {
 		return answer{}, err
 	}
+	if err := r.withoutAgent(ctx); err != nil {
+		return answer{}, err
+	}
 	if err := r.write(r.config(kind)); err != nil {
 		return answer{}, err
 	}
+	r.life.agent = true
 	begun := time.Now()
 	out, err := r.flowbed(ctx, "up", "--yes", "--timeout", "15m")
 	if err != nil {
@@ -224,6 +244,24 @@ func askHeartbeat(ctx context.Context, r *run, kind string) (answer, error) {
 		return no("at most %s, but the plan after it is not empty: exit code %d:\n%s", took, plan.Code, strings.TrimSpace(plan.Results))
 	}
 	return judged(ended.Sub(launched) <= 10*time.Minute, "at most %s; the plan after it is empty", took)
+}
+
+// withoutAgent removes the agent of an earlier question. If up replaced it, up would end
+// only after the termination of the old one. The role's policy is for the file with an
+// agent, and does not include its removal.
+func (r *run) withoutAgent(ctx context.Context) error {
+	if !r.life.agent {
+		return nil
+	}
+	if err := r.write(r.config("")); err != nil {
+		return err
+	}
+	out, err := r.program.run(ctx, nil, "up", "-v", "--yes")
+	r.codes.read(out.Progress)
+	if err == nil && out.Code != 0 {
+		err = failed("up", out)
+	}
+	return err
 }
 
 // launched is when the environment's newest instance of a type was launched.
@@ -271,7 +309,6 @@ func askDown(ctx context.Context, r *run) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	r.life.downed = out.Code == 0
 	if out.Code != 0 {
 		return no("exit code %d:\n%s", out.Code, out.last())
 	}

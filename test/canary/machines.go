@@ -169,13 +169,18 @@ func (r *run) profile(ctx context.Context, what string) error {
 // launch launches an instance that says the marker on its console, and terminates
 // itself after an hour whatever happens.
 func (r *run) launch(ctx context.Context, m *machine, kind types.InstanceType) {
+	subnet, err := r.subnetFor(ctx, kind)
+	if err != nil {
+		m.err = err
+		return
+	}
 	script := "#!/bin/sh\nshutdown -P +60\necho '" + r.marker() + "' >/dev/console\n"
 	m.input = &ec2.RunInstancesInput{
 		MinCount: aws.Int32(1), MaxCount: aws.Int32(1), InstanceType: kind, ImageId: &r.machines.image,
 		ClientToken:        aws.String(r.object(strings.ReplaceAll(string(kind), ".", "-"))),
 		IamInstanceProfile: &types.IamInstanceProfileSpecification{Name: aws.String(r.object("machine"))},
 		NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{
-			DeviceIndex: aws.Int32(0), AssociatePublicIpAddress: aws.Bool(true), Groups: []string{r.machines.group}}},
+			DeviceIndex: aws.Int32(0), SubnetId: &subnet, AssociatePublicIpAddress: aws.Bool(true), Groups: []string{r.machines.group}}},
 		MetadataOptions:                   &types.InstanceMetadataOptionsRequest{HttpTokens: types.HttpTokensStateRequired},
 		InstanceInitiatedShutdownBehavior: types.ShutdownBehaviorTerminate,
 		UserData:                          aws.String(base64.StdEncoding.EncodeToString([]byte(script))),
@@ -197,6 +202,27 @@ func (r *run) launch(ctx context.Context, m *machine, kind types.InstanceType) {
 		m.watched = make(chan struct{})
 		go r.watch(ctx, m)
 	}
+}
+
+// subnetFor is a default subnet in a zone that has the type.
+func (r *run) subnetFor(ctx context.Context, kind types.InstanceType) (string, error) {
+	offered, err := r.ec2.DescribeInstanceTypeOfferings(ctx, &ec2.DescribeInstanceTypeOfferingsInput{
+		LocationType: types.LocationTypeAvailabilityZone, Filters: []types.Filter{{Name: aws.String("instance-type"), Values: []string{string(kind)}}}})
+	if err != nil {
+		return "", fmt.Errorf("find the zones that have %s: %w", kind, err)
+	}
+	subnets, err := r.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []types.Filter{{Name: aws.String("default-for-az"), Values: []string{"true"}}}})
+	if err != nil {
+		return "", fmt.Errorf("find the default subnets: %w", err)
+	}
+	for _, s := range subnets.Subnets {
+		for _, o := range offered.InstanceTypeOfferings {
+			if aws.ToString(o.Location) == aws.ToString(s.AvailabilityZone) {
+				return aws.ToString(s.SubnetId), nil
+			}
+		}
+	}
+	return "", unasked("no default subnet is in a zone that has " + string(kind))
 }
 
 // watch looks at an instance until all that it waits for has happened.

@@ -22,10 +22,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -226,7 +226,7 @@ func (r *run) whole(ctx context.Context, again afresh, all []question, out io.Wr
 	results := r.askAll(ctx, all)
 	r.machines.watching()
 	l := r.cleaning(ctx, again)
-	fmt.Fprint(out, r.redact.text(r.report(results, l, begun, version())))
+	fmt.Fprint(out, r.redact.text(r.report(results, l, begun, version(context.WithoutCancel(ctx)))))
 	return r.finish(l, io.Discard)
 }
 
@@ -250,17 +250,11 @@ func (r *run) finish(l leftovers, out io.Writer) error {
 	return nil
 }
 
-// version is the commit that the canary was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+// version is the commit that is checked out: go run does not record it in the program.
+func version(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "describe", "--tags", "--always", "--dirty").Output()
+	if text := strings.TrimSpace(string(out)); err == nil && text != "" {
+		return text
 	}
-	text := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			text = s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return text
+	return "of an unknown version"
 }

@@ -149,6 +149,10 @@ func askCallerPolicy(_ context.Context, r *run) (answer, error) {
 				return couldNot("flowbed %s did not run", verb)
 			}
 		}
-		return yes("plan, up and down ran with nothing else; a call that is not in the policy was refused")
+		text := "plan, up and down ran with nothing else; a call that is not in the policy was refused"
+		if len(l.tolerated) > 0 {
+			text += "; they went on without:\n" + strings.Join(slices.Compact(l.tolerated), "\n")
+		}
+		return yes("%s", text)
 	}
 }

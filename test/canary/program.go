@@ -34,7 +34,6 @@ type output struct {
 const (
 	exitChanges = 2
 	exitUsage   = 3
-	exitDenied  = 4
 )
 
 // last returns the last lines that say how it ended: of stderr, or else of stdout.

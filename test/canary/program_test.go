@@ -57,9 +57,6 @@ func (p *inProcess) run(ctx context.Context, as *aws.Credentials, args ...string
 		return out, context.Cause(ctx)
 	case err != nil:
 		out.Code, out.Progress = 1, err.Error()
-		if awserr.Classify(err) == awserr.Denied || strings.Contains(err.Error(), "not authorized") {
-			out.Code = exitDenied
-		}
 		if coded, ok := errors.AsType[exit](err); ok {
 			out.Code = int(coded)
 		}

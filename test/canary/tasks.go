@@ -294,14 +294,7 @@ func (r *run) runTasks(ctx context.Context) error {
 		cluster := r.object("probe")
 		for _, p := range r.tasks.all {
 			if p.arn == "" {
-				// A new role is not known everywhere at once.
-				_, p.err = until(ctx, time.Minute, 5*time.Second, func() (bool, error) {
-					p.arn, p.err = r.start(ctx, cluster, p.family)
-					if p.err != nil && strings.Contains(p.err.Error(), "unable to assume the role") {
-						return false, nil
-					}
-					return p.err == nil, p.err
-				})
+				r.startNew(ctx, cluster, p)
 			}
 		}
 		first := r.tasks.all[0]
@@ -324,6 +317,17 @@ func (r *run) runTasks(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// startNew starts a probe. Its role is new, and may not be known everywhere at once.
+func (r *run) startNew(ctx context.Context, cluster string, p *probe) {
+	_, err := until(ctx, time.Minute, 5*time.Second, func() (bool, error) {
+		p.arn, p.err = r.start(ctx, cluster, p.family)
+		return p.err == nil || !strings.Contains(p.err.Error(), "unable to assume the role"), nil
+	})
+	if err != nil && !tooLong(err) {
+		p.err = err
+	}
 }
 
 func (r *run) await(ctx context.Context, p *probe) {

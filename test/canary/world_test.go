@@ -307,6 +307,13 @@ func (w *world) OnReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInpu
 	return out, nil
 }
 
+func (w *world) OnDeleteMessage(_ context.Context, in *sqs.DeleteMessageInput) (*sqs.DeleteMessageOutput, error) {
+	if w.foreign(*in.QueueUrl) {
+		return nil, errPass
+	}
+	return &sqs.DeleteMessageOutput{}, nil // receiving has deleted it
+}
+
 func (w *world) OnPutRule(_ context.Context, in *eventbridge.PutRuleInput) (*eventbridge.PutRuleOutput, error) {
 	if w.foreign(*in.Name) {
 		return nil, errPass
@@ -499,7 +506,7 @@ func (w *world) tell(arn string, t *taskStandIn) {
 			if strings.HasPrefix(name, "canary-") {
 				sent = sent.Add(w.EventDelay)
 			}
-			q.messages = append(q.messages, sqstypes.Message{Body: aws.String(string(b)), Attributes: map[string]string{"SentTimestamp": fmt.Sprint(sent.UnixMilli())}})
+			q.messages = append(q.messages, sqstypes.Message{Body: aws.String(string(b)), ReceiptHandle: aws.String("handle"), Attributes: map[string]string{"SentTimestamp": fmt.Sprint(sent.UnixMilli())}})
 		}
 	}
 }
