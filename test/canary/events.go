@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/flowbed/flowbed/provision/awserr"
 )
 
 // event is a task's change of state, as EventBridge sends it, and how late it came.
@@ -232,7 +234,14 @@ func askEnvironmentEvents(ctx context.Context, r *run) (answer, error) {
 		return answer{}, err
 	}
 	pool := "flowbed-" + r.Name // also the cluster, because of the ttl
-	queue, err := r.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(pool + "-events")})
+	var queue *sqs.GetQueueUrlOutput
+	_, err := until(ctx, 30*time.Second, 3*time.Second, func() (_ bool, err error) { // it may not be visible yet
+		queue, err = r.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(pool + "-events")})
+		if strings.Contains(awserr.Code(err), "NonExistentQueue") {
+			return false, nil
+		}
+		return err == nil, err
+	})
 	if err != nil {
 		return couldNot("the environment has no queue %s-events: %s", pool, codeOf(err))
 	}

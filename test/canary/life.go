@@ -67,7 +67,7 @@ func lifeQuestions() []question {
 		{
 			Name: "caller-policy", Lane: laneLife, Ask: askCallerPolicy,
 			Asks:    "Does the policy that `flowbed policy` prints suffice when it is all that the caller has?",
-			Assumed: "yes, for plan, up and down",
+			Assumed: "yes, for plan, up, down and hello",
 			Relies:  "the Permissions methods in provision/resource; provision/permissions",
 			Change:  "the Permissions of the kind that was refused; the access in provision/sandbox that let it pass",
 		},
@@ -290,7 +290,7 @@ func askHello(ctx context.Context, r *run) (answer, error) {
 	if err := r.build(ctx); err != nil {
 		return answer{}, err
 	}
-	out, err := r.program.run(ctx, nil, "hello")
+	out, err := r.flowbed(ctx, "hello")
 	switch {
 	case err != nil:
 		return answer{}, err

@@ -18,6 +18,9 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
+// limited are the commands that run with nothing but their policy.
+var limited = []string{"plan", "up", "hello", "down"}
+
 // limit makes one role for each command, with nothing but the policy that flowbed
 // prints for it, and assumes it.
 func (r *run) limit(ctx context.Context) error {
@@ -28,7 +31,11 @@ func (r *run) limit(ctx context.Context) error {
 		return err
 	}
 	all := map[string]aws.Credentials{}
-	for _, verb := range []string{"plan", "up", "down"} {
+	var verbs []string
+	for _, verb := range limited {
+		if verb == "hello" && r.Prefect.URL == "" {
+			continue
+		}
 		args := []string{"policy", "--for", verb}
 		if verb == "down" {
 			args = append(args, "--force-destroy")
@@ -37,14 +44,18 @@ func (r *run) limit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if out.Code == exitUsage && verb == "hello" { // this flowbed has none, or the file has no API
+			continue
+		}
 		if out.Code != 0 {
 			return failed("policy", out)
 		}
+		verbs = append(verbs, verb)
 		if err := r.role(ctx, verb, r.callerTrust(), out.Results); err != nil {
 			return err
 		}
 	}
-	for _, verb := range []string{"plan", "up", "down"} {
+	for _, verb := range verbs {
 		creds, err := r.assume(ctx, verb)
 		if err != nil {
 			return err
@@ -144,12 +155,16 @@ func askCallerPolicy(_ context.Context, r *run) (answer, error) {
 	case len(l.refusals) > 0:
 		return no("%s", strings.Join(l.refusals, "\n"))
 	default:
-		for _, verb := range []string{"plan", "up", "down"} {
-			if !slices.Contains(l.granted, verb) {
+		var ran []string
+		for _, verb := range limited {
+			if _, has := l.creds[verb]; !has {
+				continue
+			}
+			if ran = append(ran, verb); !slices.Contains(l.granted, verb) {
 				return couldNot("flowbed %s did not run", verb)
 			}
 		}
-		text := "plan, up and down ran with nothing else; a call that is not in the policy was refused"
+		text := strings.Join(ran, ", ") + " ran with nothing else; a call that is not in the policy was refused"
 		if len(l.tolerated) > 0 {
 			text += "; they went on without:\n" + strings.Join(slices.Compact(l.tolerated), "\n")
 		}
