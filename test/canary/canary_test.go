@@ -17,6 +17,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
 // asked asks all questions of a world.
@@ -94,7 +95,7 @@ func TestAsAssumed(t *testing.T) {
 // TestDiffers lets the world differ in one thing at a time. The canary notices just
 // that.
 func TestDiffers(t *testing.T) {
-	for _, c := range []struct {
+	for i, c := range []struct {
 		name   string
 		differ func(*world, *inProcess)
 		want   map[string]verdict
@@ -165,6 +166,9 @@ func TestDiffers(t *testing.T) {
 		{"the console is not readable", func(w *world, _ *inProcess) { refuse(w, "ec2:GetConsoleOutput", "InternalError") },
 			map[string]verdict{"console-nitro": notAsked, "console-xen": notAsked}, ""},
 	} {
+		if able.Check() && i%4 != 0 {
+			continue // the others run in `make test`
+		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -327,7 +331,11 @@ func TestTimeIsUp(t *testing.T) {
 // TestKilled ends a run at many moments without any cleaning, as kill -9 does. Another
 // run that knows only the name removes everything.
 func TestKilled(t *testing.T) {
-	for _, after := range []time.Duration{0, 1, 9, 16, 25, 33, 50, 80, 130, 200, 290, 420, 700} {
+	moments := []time.Duration{0, 1, 9, 16, 25, 33, 50, 80, 130, 200, 290, 420, 700}
+	if able.Check() {
+		moments = moments[5:9] // the others run in `make test`
+	}
+	for _, after := range moments {
 		t.Run(fmt.Sprint(after*time.Second), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

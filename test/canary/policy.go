@@ -27,34 +27,11 @@ func (r *run) limit(ctx context.Context) error {
 	if strings.HasSuffix(r.Caller, ":root") {
 		return unasked("the account's root user cannot assume a role: use a user or a role with AdministratorAccess")
 	}
-	if err := r.write(r.config("t3.micro")); err != nil {
+	verbs, err := r.limitedRoles(ctx)
+	if err != nil {
 		return err
 	}
 	all := map[string]aws.Credentials{}
-	var verbs []string
-	for _, verb := range limited {
-		if verb == "hello" && r.Prefect.URL == "" {
-			continue
-		}
-		args := []string{"policy", "--for", verb}
-		if verb == "down" {
-			args = append(args, "--force-destroy")
-		}
-		out, err := r.program.run(ctx, nil, args...)
-		if err != nil {
-			return err
-		}
-		if out.Code == exitUsage && verb == "hello" { // this flowbed has none, or the file has no API
-			continue
-		}
-		if out.Code != 0 {
-			return failed("policy", out)
-		}
-		verbs = append(verbs, verb)
-		if err := r.role(ctx, verb, r.callerTrust(), out.Results); err != nil {
-			return err
-		}
-	}
 	for _, verb := range verbs {
 		creds, err := r.assume(ctx, verb)
 		if err != nil {
@@ -71,6 +48,37 @@ func (r *run) limit(ctx context.Context) error {
 	}
 	r.life.creds = all
 	return nil
+}
+
+// limitedRoles makes the roles, and returns the commands that have one.
+func (r *run) limitedRoles(ctx context.Context) (verbs []string, err error) {
+	if err := r.write(r.config("t3.micro")); err != nil {
+		return nil, err
+	}
+	for _, verb := range limited {
+		if verb == "hello" && r.Prefect.URL == "" {
+			continue
+		}
+		args := []string{"policy", "--for", verb}
+		if verb == "down" {
+			args = append(args, "--force-destroy")
+		}
+		out, err := r.program.run(ctx, nil, args...)
+		if err != nil {
+			return nil, err
+		}
+		if out.Code == exitUsage && verb == "hello" { // this flowbed has none, or the file has no API
+			continue
+		}
+		if out.Code != 0 {
+			return nil, failed("policy", out)
+		}
+		verbs = append(verbs, verb)
+		if err := r.role(ctx, verb, r.callerTrust(), out.Results); err != nil {
+			return nil, err
+		}
+	}
+	return verbs, nil
 }
 
 // callerTrust lets the identities of this account assume a role.
