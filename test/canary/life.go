@@ -290,11 +290,11 @@ func askHello(ctx context.Context, r *run) (answer, error) {
 	if err := r.build(ctx); err != nil {
 		return answer{}, err
 	}
-	out, err := r.flowbed(ctx, "hello")
+	out, err := r.flowbed(ctx, "hello", "--timeout", (10*time.Minute/hurry).String())
 	switch {
 	case err != nil:
 		return answer{}, err
-	case out.Code == exitUsage && strings.Contains(out.Progress, "unknown command"):
+	case out.Code == exitUsage && strings.Contains(out.Progress, "unknown"): // command, or flag
 		return couldNot("this flowbed has no command hello")
 	}
 	return judged(out.Code == 0, "exit code %d:\n%s", out.Code, out.last())
