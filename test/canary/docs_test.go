@@ -131,6 +131,7 @@ func TestReportReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newTestRun(t, newWorld())
 		all := []question{named("parameter-rest"), named("caller-policy"), named("task-events"), named("hello")}
+		all[0].Answered = "2027-01-03, us-east-1: 30 s"
 		results := []result{
 			{all[0], answer{asAssumed, "30s, with ParameterAlreadyExists \"The parameter already exists.\" (conflict)"}, 30 * time.Second},
 			{all[1], answer{differs, "flowbed up said:\ncluster: create: User: arn:aws:sts::" + core.DefaultAccount +

@@ -43,7 +43,7 @@ func lifeQuestions() []question {
 		},
 		{
 			Name: "environment-events", Lane: laneLife, Prefect: true, Ask: askEnvironmentEvents,
-			Asks:    "Does the event of a dead task reach the environment's queue flowbed-<env>-events?",
+			Asks:    "Does the event of a dead task reach the environment's queue flowbed-NAME-events?",
 			Assumed: "yes, within a minute of the task's end",
 			Relies:  "the queue and the rule in provision/resource; without them a dead task stays a pending run",
 			Change:  "the rule's pattern, or the queue's policy",
@@ -290,7 +290,7 @@ func askHello(ctx context.Context, r *run) (answer, error) {
 	if err := r.build(ctx); err != nil {
 		return answer{}, err
 	}
-	out, err := r.flowbed(ctx, "hello", "--timeout", (10*time.Minute/hurry).String())
+	out, err := r.flowbed(ctx, "hello", "--timeout", (10 * time.Minute / hurry).String())
 	switch {
 	case err != nil:
 		return answer{}, err

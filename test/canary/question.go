@@ -17,6 +17,10 @@ type question struct {
 	Lane    lane
 	Prefect bool // needs a Prefect API
 
+	// Answered is what a real account has said, with the date and the region; empty as
+	// long as the question is open. An answered question is asked again: AWS changes.
+	Answered string
+
 	Ask func(context.Context, *run) (answer, error)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -11,13 +12,13 @@ import (
 // table lists the questions for docs/first-account.md.
 func table(list []question) string {
 	var b strings.Builder
-	b.WriteString("| question | assumed answer | what relies on it |\n|---|---|---|\n")
+	b.WriteString("| question | assumed answer | what relies on it | answered |\n|---|---|---|---|\n")
 	for _, q := range list {
 		name := "`" + q.Name + "`"
 		if q.Prefect {
 			name += " (with Prefect)"
 		}
-		fmt.Fprintf(&b, "| %s: %s | %s | %s |\n", name, q.Asks, q.Assumed, q.Relies)
+		fmt.Fprintf(&b, "| %s: %s | %s | %s | %s |\n", name, q.Asks, q.Assumed, q.Relies, cmp.Or(q.Answered, "open"))
 	}
 	return b.String()
 }
@@ -74,6 +75,9 @@ func (o result) section() string {
 		return b.String()
 	}
 	fmt.Fprintf(&b, "- answer: %s\n", indented(o.Text))
+	if o.Answered != "" {
+		fmt.Fprintf(&b, "- answered before: %s\n", o.Answered)
+	}
 	if o.Verdict == differs {
 		fmt.Fprintf(&b, "- assumed: %s\n- relies on it: %s\n- change: %s\n", o.Assumed, o.Relies, o.Change)
 	}
