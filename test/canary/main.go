@@ -123,7 +123,7 @@ func connect(ctx context.Context, f flags, dir string, progress io.Writer) (*run
 	}
 	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return nil, fmt.Errorf("read the caller: %w", err)
+		return nil, fmt.Errorf("read the caller: %w → log in, or set AWS_PROFILE", err)
 	}
 	s := settings{Name: f.clean, Region: cfg.Region, Account: aws.ToString(who.Account), Caller: aws.ToString(who.Arn), Within: f.within,
 		Prefect: prefect{os.Getenv("PREFECT_API_URL"), os.Getenv("PREFECT_API_KEY"), os.Getenv("PREFECT_API_AUTH_STRING")}}

@@ -49,6 +49,7 @@ func motoAccount(t *testing.T) *moto.Front {
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": front.URL, "AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": region, "AWS_PROFILE": "",
 		"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY", "AWS_SESSION_TOKEN": "",
+		"TMPDIR":          t.TempDir(), // a killed run leaves its folder
 		"PREFECT_API_URL": "", "PREFECT_API_KEY": "", "PREFECT_API_AUTH_STRING": "",
 	} {
 		t.Setenv(name, value)
