@@ -19,9 +19,10 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Find problems that would stop up",
 		Long: `Check credentials, region, network, names, quotas, permissions and Prefect, and
-say what to fix before up. If you lack the permission for a check, the result
-is a warning. Doctor changes nothing. It exits with 1 if a check fails, and
-with 0 otherwise.`,
+say what to fix before up. Also name flow runs that wait forever because their
+tasks have ended. If you lack the permission for a check, the result is a
+warning. Doctor changes nothing. It exits with 1 if a check fails, and with 0
+otherwise.`,
 		Example: `  flowbed doctor
   flowbed doctor --json | jq '.checks[] | select(.status != "ok")'`,
 		Args: noArgs,

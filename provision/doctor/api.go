@@ -9,6 +9,18 @@ import (
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
+// api is the client of the API in the file.
+func (d *Doctor) api() (prefect.Version, *prefect.Client, error) {
+	p := d.Env.Prefect
+	version, err := prefect.ParseVersion(p.Version)
+	if err != nil {
+		return version, nil, err
+	}
+	api, err := prefect.New(prefect.Config{URL: p.APIURL, APIKey: p.APIKey, AuthString: p.AuthString, CA: []byte(p.CAFile),
+		UserAgent: "flowbed/" + d.ID.Version, Transport: d.Transport})
+	return version, api, err
+}
+
 // prefect makes the first call to the API that up makes.
 func (d *Doctor) prefect(ctx context.Context) []Finding {
 	const check = "prefect"
@@ -16,12 +28,7 @@ func (d *Doctor) prefect(ctx context.Context) []Finding {
 	if d.NoPrefect || p == nil {
 		return nil
 	}
-	version, err := prefect.ParseVersion(p.Version)
-	var api *prefect.Client
-	if err == nil {
-		api, err = prefect.New(prefect.Config{URL: p.APIURL, APIKey: p.APIKey, AuthString: p.AuthString, CA: []byte(p.CAFile),
-			UserAgent: "flowbed/" + d.ID.Version, Transport: d.Transport})
-	}
+	version, api, err := d.api()
 	if err != nil {
 		return []Finding{fail(check, "correct the prefect block in the file", "%v", err)}
 	}

@@ -128,7 +128,7 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 		checks = slices.Insert(checks, 8, d.processors)
 	}
 	if d.Env.Prefect != nil {
-		checks = append(checks, d.prefect)
+		checks = append(checks, d.prefect, d.flowRuns)
 	}
 	found := make([][]Finding, len(checks))
 	var all sync.WaitGroup

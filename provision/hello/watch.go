@@ -193,7 +193,7 @@ func (f *attempt) whyWaiting(ctx context.Context) (why, todo string, err error) 
 		return "", "", err
 	}
 	if pool.Limit != nil {
-		n, err := f.API.ActiveRuns(ctx, f.Pool)
+		n, err := f.API.CountActive(ctx, f.Pool)
 		if err != nil {
 			return "", "", err
 		}

@@ -94,13 +94,38 @@ func (c *Client) DeleteRun(ctx context.Context, id string) error {
 	return doing("delete flow run", gone(c.call(ctx, http.MethodDelete, "/flow_runs/"+id, nil, nil)))
 }
 
-// ActiveRuns counts the runs of a pool that use its concurrency limit.
-func (c *Client) ActiveRuns(ctx context.Context, pool string) (n int, err error) {
-	err = c.call(ctx, http.MethodPost, "/flow_runs/count", map[string]any{
+// active is the filter of a pool's runs that use its concurrency limit.
+func active(pool string) map[string]any {
+	return map[string]any{
 		"work_pools": map[string]any{"name": map[string]any{"any_": []string{pool}}},
 		"flow_runs":  map[string]any{"state": map[string]any{"type": map[string]any{"any_": []string{Pending, Running, Cancelling}}}},
-	}, &n)
+	}
+}
+
+// CountActive counts the runs of a pool that use its concurrency limit.
+func (c *Client) CountActive(ctx context.Context, pool string) (n int, err error) {
+	err = c.call(ctx, http.MethodPost, "/flow_runs/count", active(pool), &n)
 	return n, doing("count flow runs", err)
+}
+
+// runsPage is the most runs that the API returns at once.
+const runsPage = 200
+
+// Active lists the runs of a pool that use its concurrency limit, those first that should
+// have started first. It stops at most runs.
+func (c *Client) Active(ctx context.Context, pool string, most int) (all []Run, err error) {
+	for len(all) < most {
+		in := active(pool)
+		in["sort"], in["limit"], in["offset"] = "EXPECTED_START_TIME_ASC", min(runsPage, most-len(all)), len(all)
+		var page []Run
+		if err := c.call(ctx, http.MethodPost, "/flow_runs/filter", in, &page); err != nil {
+			return nil, doing("list flow runs", err)
+		}
+		if all = append(all, page...); len(page) < runsPage {
+			break
+		}
+	}
+	return all, nil
 }
 
 // Log is a line of a run's log.

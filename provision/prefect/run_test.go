@@ -52,7 +52,7 @@ func TestRunLife(t *testing.T) {
 	if again, err := p.StartRun(ctx, deployment, "key"); again.ID != r.ID || err != nil {
 		t.Errorf("the same key has started %+v, %v, want %s", again, err, r.ID)
 	}
-	if n, err := p.ActiveRuns(ctx, "dev"); n != 0 || err != nil {
+	if n, err := p.CountActive(ctx, "dev"); n != 0 || err != nil {
 		t.Errorf("%d runs are active, %v: a scheduled one is not", n, err)
 	}
 	for range 2 { // canceled twice is no error
@@ -165,7 +165,7 @@ func TestRunErrorsSayWhat(t *testing.T) {
 		"delete deployment": func() error { return p.DeleteDeployment(ctx, deployment) },
 		"delete flow run":   func() error { return p.DeleteRun(ctx, r.ID) },
 		"read log":          func() error { _, err := p.Logs(ctx, r.ID, 0); return err },
-		"count flow runs":   func() error { _, err := p.ActiveRuns(ctx, "dev"); return err },
+		"count flow runs":   func() error { _, err := p.CountActive(ctx, "dev"); return err },
 	} {
 		if err := call(); err == nil || err.Error()[:len(want)+1] != want+":" {
 			t.Errorf("have error %v, want %s: …", err, want)

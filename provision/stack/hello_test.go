@@ -92,7 +92,7 @@ func (w *helloWorld) wantNothing() {
 	if n, err := w.hello.API.Deployments(w.Context(), w.hello.Pool); n > 0 || err != nil {
 		w.Errorf("%d deployments are left, %v", n, err)
 	}
-	if n, err := w.hello.API.ActiveRuns(w.Context(), w.hello.Pool); n > 0 || err != nil {
+	if n, err := w.hello.API.CountActive(w.Context(), w.hello.Pool); n > 0 || err != nil {
 		w.Errorf("%d runs are active, %v", n, err)
 	}
 	out, err := w.hello.S3.ListObjectVersions(w.Context(), &s3.ListObjectVersionsInput{Bucket: &w.hello.Bucket})

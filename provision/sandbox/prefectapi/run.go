@@ -82,8 +82,8 @@ func (a *API) start(c Call, d *deployment, body map[string]any) Answer {
 
 func (a *API) runs(c Call, path []string, body map[string]any) Answer {
 	switch {
-	case len(path) == 1 && path[0] == "count" && c.Method == http.MethodPost:
-		return Answer{Status: http.StatusOK, Body: len(a.selected(body))}
+	case len(path) == 1 && c.Method == http.MethodPost:
+		return a.searchRuns(path[0], body)
 	case len(path) == 0 || a.Runs[path[0]] == nil:
 		return missing("Flow run")
 	case len(path) == 2 && path[1] == "set_state" && c.Method == http.MethodPost:
@@ -99,6 +99,21 @@ func (a *API) runs(c Call, path []string, body map[string]any) Answer {
 	case c.Method == http.MethodDelete:
 		delete(a.Runs, path[0])
 		return done()
+	}
+	return refused(http.StatusMethodNotAllowed, "Method Not Allowed")
+}
+
+// searchRuns counts the runs that a filter selects, or lists them.
+func (a *API) searchRuns(how string, body map[string]any) Answer {
+	list := []map[string]any{}
+	for _, r := range a.selected(body) {
+		list = append(list, r.shown())
+	}
+	switch how {
+	case "count":
+		return Answer{Status: http.StatusOK, Body: len(list)}
+	case "filter":
+		return Answer{Status: http.StatusOK, Body: page(body, list)}
 	}
 	return refused(http.StatusMethodNotAllowed, "Method Not Allowed")
 }
