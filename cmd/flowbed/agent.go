@@ -1,9 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -20,23 +21,14 @@ func (a *app) agentCommand() *cobra.Command {
 	return c
 }
 
-// agentUnit is the systemd unit that the agent's setup installs.
-const agentUnit = "flowbed-agent.service"
-
-// logsScript prints the end of the log. Systems Manager returns only the beginning of
-// a long output, so the script itself limits the output.
-func logsScript(lines int) string {
-	return "journalctl --unit " + agentUnit + " --lines " + strconv.Itoa(lines) + " --no-pager --output short-iso | tail -c 20000\n"
-}
-
 // restartScript restarts the agent, which fetches the key again, and waits to see
 // whether the agent keeps running: with a wrong key it exits after some seconds.
-const restartScript = `systemctl restart ` + agentUnit + ` || exit 1
+const restartScript = `systemctl restart ` + resource.AgentUnit + ` || exit 1
 for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
   sleep 1
-  systemctl is-active --quiet ` + agentUnit + ` && continue
+  systemctl is-active --quiet ` + resource.AgentUnit + ` && continue
   echo 'the agent has stopped again; the end of its log:'
-  journalctl --unit ` + agentUnit + ` --lines 20 --no-pager --output cat
+  journalctl --unit ` + resource.AgentUnit + ` --lines 20 --no-pager --output cat
   exit 1
 done
 `
@@ -47,9 +39,9 @@ func (a *app) agentLogsCommand() *cobra.Command {
 	var lines int
 	c := &cobra.Command{
 		Use: "logs", Short: "Show the logs of the agent and its setup",
-		Long: `Show the setup's messages from the instance's console, and the end of the
-agent's log, which comes through Systems Manager. This needs no Prefect API
-key.`,
+		Long: `Show the end of the setup's log and of the agent's log, which come through
+Systems Manager. If it does not reach the instance, show the setup's messages
+from the instance's console. This needs no Prefect API key.`,
 		Example: `  flowbed agent logs
   flowbed agent logs --lines 500`,
 		Args: noArgs,
@@ -64,19 +56,33 @@ key.`,
 			return err
 		}
 		defer s.keep(&err)
-		fmt.Fprintf(a.out, "%s\n\n", s.Console(c.Context(), agent))
-		text, err := s.Shell(agent).Run(c.Context(), logsScript(lines))
-		if errors.Is(err, resource.ErrUnmanaged) {
-			a.say("Cannot read the agent's log: %v.", err)
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(a.out, "the end of the log of %s on %s:\n%s\n", agentUnit, agent.ID, text)
-		return err
+		return a.showLogs(c.Context(), s, agent, lines)
 	}
 	return c
+}
+
+// showLogs prints the logs on the instance, or else its console.
+func (a *app) showLogs(ctx context.Context, s *session, agent resource.InstanceState, lines int) error {
+	shell := s.Shell(agent)
+	var setup, log string
+	var errSetup, err error
+	var wg sync.WaitGroup
+	wg.Go(func() { setup, errSetup = shell.SetupLog(ctx) })
+	wg.Go(func() { log, err = shell.AgentLog(ctx, lines) })
+	wg.Wait()
+	if err = errors.Join(errSetup, err); err != nil {
+		fmt.Fprintf(a.out, "%s\n\n", s.Console(ctx, agent))
+	}
+	if errors.Is(err, resource.ErrUnmanaged) {
+		a.say("Cannot read the logs on the instance: %v.", errSetup)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "the end of the setup's log on %[1]s:\n%[2]s\n\nthe end of the log of %[3]s on %[1]s:\n%[4]s\n",
+		agent.ID, setup, resource.AgentUnit, log)
+	return err
 }
 
 func (a *app) agentRestartCommand() *cobra.Command {

@@ -41,7 +41,7 @@ var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
 // script and cloud-init may write it to the console.
 func consoleLines(text string) (lines []string) {
 	const most = 20
-	text = escapes.ReplaceAllString(strings.ReplaceAll(text, "\r", "\n"), "")
+	text = redact(escapes.ReplaceAllString(strings.ReplaceAll(text, "\r", "\n"), ""))
 	var tail []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)

@@ -2,6 +2,7 @@ package resource_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // consoleAPI is an EC2 that knows GetConsoleOutput and nothing else.
@@ -42,4 +44,52 @@ func (c consoleAPI) Do(r *http.Request) (*http.Response, error) {
 		status, body = http.StatusBadRequest, `<Response><Errors><Error><Code>UnsupportedOperation</Code><Message>no</Message></Error></Errors></Response>`
 	}
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{"Content-Type": {"text/xml"}}, Request: r}, nil
+}
+
+// systemsAPI is a Systems Manager that runs one command.
+type systemsAPI struct {
+	online bool
+	denied string // the operation that is denied
+	silent bool   // it never replies
+	output string
+	sent   *[]string // the scripts
+}
+
+func (s systemsAPI) client() *ssm.Client {
+	return ssm.New(ssm.Options{
+		Region: "us-east-1", HTTPClient: s, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		RetryMaxAttempts: 1, RetryMode: aws.RetryModeStandard,
+	})
+}
+
+// Do implements aws.HTTPClient.
+func (s systemsAPI) Do(r *http.Request) (*http.Response, error) {
+	if s.silent {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	status, body := http.StatusOK, any(map[string]any{})
+	switch {
+	case operation == s.denied:
+		status, body = http.StatusBadRequest, map[string]any{"__type": "AccessDeniedException", "message": "not authorized to perform: ssm:" + operation}
+	case operation == "DescribeInstanceInformation" && s.online:
+		body = map[string]any{"InstanceInformationList": []any{map[string]any{"InstanceId": "i-1", "PingStatus": "Online"}}}
+	case operation == "SendCommand":
+		var in struct{ Parameters struct{ Commands []string } }
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			return nil, err
+		}
+		if s.sent != nil {
+			*s.sent = append(*s.sent, in.Parameters.Commands...)
+		}
+		body = map[string]any{"Command": map[string]any{"CommandId": "c-1"}}
+	case operation == "GetCommandInvocation":
+		body = map[string]any{"Status": "Success", "StandardOutputContent": s.output}
+	}
+	raw, err := json.Marshal(body)
+	return &http.Response{
+		StatusCode: status, Body: io.NopCloser(strings.NewReader(string(raw))), Request: r,
+		Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}},
+	}, err
 }

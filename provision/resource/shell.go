@@ -22,20 +22,23 @@ type Shell struct {
 var ErrUnmanaged = errors.New("not managed by Systems Manager")
 
 const (
+	shellDocument = "AWS-RunShellScript"
+
 	pollInterval   = time.Second     // between two calls for the result of a command
 	commandTimeout = 5 * time.Minute // for the delivery and the run of a script
 	commandLag     = time.Minute     // how long AWS may not know a new command
 )
 
 // Run runs a script, waits until it ends, and returns its output: the first 24,000
-// characters of stdout and stderr. If the script fails, Run returns an error with the
-// output. The error wraps ErrUnmanaged if Systems Manager cannot reach the instance.
+// characters of stdout and stderr, without what may be secret. If the script fails, Run
+// returns an error with the output. The error wraps ErrUnmanaged if Systems Manager cannot
+// reach the instance.
 func (s Shell) Run(ctx context.Context, script string) (string, error) {
 	if err := s.managed(ctx); err != nil {
 		return "", err
 	}
 	sent, err := s.API.SendCommand(ctx, &ssm.SendCommandInput{
-		DocumentName: new("AWS-RunShellScript"), InstanceIds: []string{s.Instance},
+		DocumentName: new(shellDocument), InstanceIds: []string{s.Instance},
 		Parameters:     map[string][]string{"commands": {script}},
 		TimeoutSeconds: new(int32(60)), // for the delivery
 		Comment:        new("flowbed"),
@@ -73,7 +76,7 @@ func (s Shell) Run(ctx context.Context, script string) (string, error) {
 
 // outcome reports whether a command has ended, and returns its result.
 func (s Shell) outcome(out *ssm.GetCommandInvocationOutput) (text string, ended bool, err error) {
-	text = strings.TrimSpace(deref(out.StandardOutputContent) + "\n" + deref(out.StandardErrorContent))
+	text = redact(strings.TrimSpace(deref(out.StandardOutputContent) + "\n" + deref(out.StandardErrorContent)))
 	switch out.Status {
 	case types.CommandInvocationStatusPending, types.CommandInvocationStatusInProgress,
 		types.CommandInvocationStatusDelayed, types.CommandInvocationStatusCancelling:

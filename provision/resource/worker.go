@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/prefect"
@@ -22,6 +23,7 @@ const maxClockSkew = 30 * time.Second
 type Worker struct {
 	API   *prefect.Client // nil if flowbed has no access to the API; then Destroy must be set
 	EC2   *ec2.Client     // to read the console if the worker does not come online
+	SSM   *ssm.Client     // to read the logs on the instance then
 	ID    Identity
 	Pool  string
 	Agent provision.Ref[InstanceState] // that runs the worker; not needed with Destroy
@@ -160,15 +162,23 @@ func (w Worker) Delete(ctx context.Context, have WorkerState) error {
 	return nil
 }
 
-// Explain implements provision.Explainer. It returns the instance's console output.
+// Explain implements provision.Explainer. It returns what the logs on the instance say, or
+// its console.
 func (w Worker) Explain(ctx context.Context, have WorkerState) string {
-	if w.EC2 == nil || have.Instance == "" {
+	if w.EC2 == nil || w.SSM == nil || have.Instance == "" {
 		return ""
 	}
-	return explainConsole(ctx, w.EC2, have.Instance)
+	return explainAgent(ctx, w.EC2, w.SSM, have.Instance)
 }
 
-// Permissions are what Explain needs. All other calls go to Prefect, not to AWS.
+// Permissions are what Explain needs. All other calls go to Prefect, not to AWS. AWS checks
+// ssm:SendCommand on the document and on the instance; it offers no scope for the others.
 func (w Worker) Permissions() Permissions {
-	return Permissions{Build: []Permission{w.ID.tagged(exampleInstance, "ec2:GetConsoleOutput")}}
+	return Permissions{Build: []Permission{
+		w.ID.tagged(exampleInstance, "ec2:GetConsoleOutput"),
+		w.ID.tagged(exampleInstance, "ssm:SendCommand").composite(),
+		on("arn:"+w.ID.Partition+":ssm:"+w.ID.Region+":*:document/"+shellDocument, "ssm:SendCommand").
+			like("arn:" + w.ID.Partition + ":ssm:" + w.ID.Region + "::document/" + shellDocument).composite(),
+		on("*", "ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation"),
+	}}
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -212,32 +213,101 @@ func TestWorkerVersion1(t *testing.T) {
 	})
 }
 
-// console answers EC2's GetConsoleOutput; latest reports whether it knows it.
-func console(t *testing.T, latest bool, text string) resource.Worker {
-	t.Helper()
-	e := newConsole(latest, text)
-	return resource.Worker{EC2: e, ID: newFlows().id}
+// explained returns what a worker's Explain says; latest reports whether the console has a
+// latest output.
+func explained(latest bool, console string, systems systemsAPI) string {
+	w := resource.Worker{EC2: newConsole(latest, console), SSM: systems.client(), ID: newFlows().id}
+	return w.Explain(context.Background(), resource.WorkerState{Instance: "i-1"})
 }
 
+// TestWorkerExplains takes the logs on the instance, or else the console, says which of the
+// two it is, and why it is not the other.
 func TestWorkerExplains(t *testing.T) {
-	const text = "[    0.0] Linux version\r\n[   20.1] cloud-init[9]: FLOWBED: step: python\r\nFLOWBED: step: python\r\n" +
+	const console = "[    0.0] Linux version\r\n[   20.1] cloud-init[9]: FLOWBED: step: python\r\nFLOWBED: step: python\r\n" +
 		"FLOWBED: FAILED: the agent ended (exit-code 1)\r\nFLOWBED: | \x1b[31m401 Unauthorized\x1b[0m\r\n[  99.9] login:\r\n"
-	for _, latest := range []bool{true, false} {
-		got := console(t, latest, text).Explain(context.Background(), resource.WorkerState{Instance: "i-1"})
-		want := "the console of i-1 says:\nstep: python\nFAILED: the agent ended (exit-code 1)\n| 401 Unauthorized"
-		if got != want {
-			t.Errorf("got %q", got)
+	const ofConsole = "the console of i-1 says:\nstep: python\nFAILED: the agent ended (exit-code 1)\n| 401 Unauthorized\ncannot read the logs on i-1: "
+	const logs = "noise\nFLOWBED: step: prefect\nFLOWBED: agent: 401 Unauthorized\n"
+	const ofLogs = "the logs on i-1, over Systems Manager, say:\nstep: prefect\nagent: 401 Unauthorized"
+	for name, c := range map[string]struct {
+		latest  bool
+		console string
+		systems systemsAPI
+		want    string
+	}{
+		"both":            {true, console, systemsAPI{online: true, output: logs}, ofLogs},
+		"no console":      {false, "", systemsAPI{online: true, output: logs}, ofLogs},
+		"not registered":  {true, console, systemsAPI{}, ofConsole + "i-1 is not managed by Systems Manager"},
+		"no latest":       {false, console, systemsAPI{}, ofConsole + "i-1 is not managed by Systems Manager"},
+		"denied":          {true, console, systemsAPI{denied: "DescribeInstanceInformation"}, ofConsole + "read Systems Manager status of i-1"},
+		"sending denied":  {true, console, systemsAPI{online: true, denied: "SendCommand"}, ofConsole + "send command to i-1"},
+		"unmarked":        {true, "one\ntwo\n", systemsAPI{}, "the console of i-1 says:\none\ntwo\ncannot"},
+		"unmarked logs":   {true, console, systemsAPI{online: true, output: "one\ntwo"}, "the logs on i-1, over Systems Manager, say:\none\ntwo"},
+		"nothing":         {true, "", systemsAPI{}, "the console of i-1 is empty"},
+		"nothing in logs": {true, console, systemsAPI{online: true}, ofConsole + "they are empty"},
+	} {
+		if have := explained(c.latest, c.console, c.systems); !strings.HasPrefix(have, c.want) || strings.Contains(have, "RequestID") {
+			t.Errorf("%s: have %q, want %q", name, have, c.want)
 		}
 	}
-	got := console(t, true, "one\ntwo\n").Explain(context.Background(), resource.WorkerState{Instance: "i-1"})
-	if got != "the console of i-1 says:\none\ntwo" {
-		t.Errorf("got %q", got)
+	if have := (resource.Worker{}).Explain(context.Background(), resource.WorkerState{}); have != "" {
+		t.Errorf("have %q", have)
 	}
-	got = console(t, true, "").Explain(context.Background(), resource.WorkerState{Instance: "i-1"})
-	if !strings.Contains(got, "is empty") {
-		t.Errorf("got %q", got)
+}
+
+// TestWorkerExplainsInTime waits for a Systems Manager that does not reply, and not for long.
+func TestWorkerExplainsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		have := explained(true, "FLOWBED: step: python\n", systemsAPI{silent: true})
+		want := "the console of i-1 says:\nstep: python\ncannot read the logs on i-1: no answer for 30s"
+		if took := time.Since(begun); have != want || took > 31*time.Second {
+			t.Errorf("have %q after %s, want %q", have, took, want)
+		}
+	})
+}
+
+// TestLogsWithoutSecrets has a secret of each form in each log.
+func TestLogsWithoutSecrets(t *testing.T) {
+	const secret = "hunter2"
+	lines := ""
+	for _, form := range []string{
+		"Looking in indexes: https://deploy:" + secret + "@pip.example.com/simple",
+		"key pnu_" + secret + " is not valid", "key pnb_" + secret,
+		"Authorization: Bearer " + secret + "0123", "authorization: basic " + secret + "0123==",
+	} {
+		lines += "FLOWBED: " + form + "\n"
 	}
-	if got := (resource.Worker{}).Explain(context.Background(), resource.WorkerState{}); got != "" {
-		t.Errorf("got %q", got)
+	var scripts []string
+	systems := systemsAPI{online: true, output: lines, sent: &scripts}
+	shell := resource.Shell{API: systems.client(), Instance: "i-1"}
+	setup, err := shell.SetupLog(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent, err := shell.AgentLog(t.Context(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, have := range map[string]string{
+		"console": explained(true, lines, systemsAPI{}), "cause": explained(true, "", systems), "setup": setup, "agent": agent,
+	} {
+		if strings.Contains(have, secret) || strings.Count(have, "***") != 5 {
+			t.Errorf("%s: have %q", name, have)
+		}
+	}
+	// What a script prints stays in the account for 30 days, so the scripts themselves leave
+	// it out. Each ends with the same filter.
+	for _, s := range scripts {
+		if out, err := exec.CommandContext(t.Context(), "bash", "-n", "-c", s).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v, %s", s, err, out)
+		}
+		filter := s[max(0, strings.LastIndex(s, "| sed -E ")):]
+		out, err := exec.CommandContext(t.Context(), "bash", "-c", "printf '%s' "+`"$1" `+filter, "bash", lines).Output()
+		if err != nil || strings.Count(string(out), secret) != 2 { // without the headers, which only flowbed's own filter knows
+			t.Errorf("%s: have %q, %v", s, out, err)
+		}
+	}
+	if len(scripts) != 3 {
+		t.Errorf("have the scripts %q", scripts)
 	}
 }

@@ -9,13 +9,15 @@ log=/var/log/flowbed-setup.log
 console=/dev/console
 
 # Lines so marked are what a person gets to see from outside.
-say() { printf 'FLOWBED: %s\n' "$*" | tee -a "$console" 2>/dev/null || true; }
+say() { printf 'FLOWBED: %s\n' "$*" | tee -a "$log" "$console" 2>/dev/null || true; }
 begin() { step=$1; say "step: $step"; }
 fail() { reason=$1; exit 1; }
 ended() {
   [ "$1" = 0 ] && return
+  # The URL of a package index may hold a password.
+  last=$(grep -v '^FLOWBED: ' "$log" | tail -n 8 | cut -c1-300 | sed -E 's#(://)[^/@ ]+@#\1***@#g') || true
   say "FAILED: $step: ${reason:-exit status $1}"
-  tail -n 8 "$log" | cut -c1-300 | while IFS= read -r l; do say "| $l"; done
+  [ -z "$last" ] || while IFS= read -r l; do say "| $l"; done <<<"$last"
   # cloud-init runs this once; a mirror may be down for longer than that.
   if systemd-run --quiet --on-active=2min /bin/bash "$0"; then say 'again in 2 minutes'; fi
 }
@@ -134,7 +136,7 @@ cat >/opt/flowbed/bin/report <<'FLOWBED_END'
   echo "FLOWBED: FAILED: the agent ended (${SERVICE_RESULT:-unknown} ${EXIT_STATUS:-})"
   # The lines with which Python underlines a place say nothing by themselves.
   journalctl --unit flowbed-agent.service --lines 30 --no-pager --output cat 2>/dev/null |
-    grep -v '^[ ^~]*$' | tail -n 12 | cut -c1-300 | sed 's/^/FLOWBED: | /'
+    grep -v '^[ ^~]*$' | tail -n 12 | cut -c1-300 | sed -E -e 's/^/FLOWBED: | /' -e 's#(://)[^/@ ]+@#\1***@#g'
 } >>/dev/console 2>/dev/null
 exit 0
 FLOWBED_END

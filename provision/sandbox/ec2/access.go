@@ -22,6 +22,11 @@ var kinds = map[string]string{
 	"vpc": "vpc", "subnet": "subnet", "key": "key-pair", "rtb": "route-table",
 }
 
+// ToInstance returns the access of another service's call to an instance, with its tags.
+func ToInstance(call *core.Request, a core.Access, id string) core.Access {
+	return (&request{call}).object(a, id)
+}
+
 // object returns the access to one EC2 object, with its tags.
 func (r *request) object(a core.Access, id string) core.Access {
 	prefix, _, _ := strings.Cut(id, "-")

@@ -32,6 +32,7 @@ type computer struct {
 	Deadline  time.Time `json:"deadline,omitzero"` // when the instance shuts itself down; zero for never
 	Tries     int       `json:"tries"`             // how often the current phase has failed
 	Journal   []entry   `json:"journal,omitempty"`
+	Setup     []string  `json:"setup,omitempty"` // the lines of the setup's log
 }
 
 // phase is what a computer does.

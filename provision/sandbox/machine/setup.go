@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -15,10 +16,22 @@ const setupPause = 2 * time.Minute
 func (h host) begin(at time.Time) {
 	h.Phase, h.Due = installing, at.Add(h.Account.SetupTime)
 	if h.TTL > 0 {
-		h.say(at, "step: deadline")
-		h.say(at, "ends itself at %s", h.Deadline.UTC().Format(time.RFC3339))
+		h.tell(at, "step: deadline")
+		h.tell(at, "ends itself at %s", h.Deadline.UTC().Format(time.RFC3339))
 	}
-	h.say(at, "step: swap")
+	h.tell(at, "step: swap")
+}
+
+// tell writes a marked line to the console and to the setup's log.
+func (h host) tell(at time.Time, format string, args ...any) {
+	h.say(at, format, args...)
+	h.logged("FLOWBED: " + fmt.Sprintf(format, args...))
+}
+
+// logged adds a line to the setup's log.
+func (h host) logged(line string) {
+	h.Setup = append(h.Setup, line)
+	h.Setup = h.Setup[max(0, len(h.Setup)-maxJournal):]
 }
 
 // failure is why a step of the setup fails.
@@ -31,27 +44,30 @@ type failure struct {
 // install ends the setup.
 func (h host) install(at time.Time) {
 	for _, step := range []string{"name", "python", "prefect"} {
-		h.say(at, "step: %s", step)
+		h.tell(at, "step: %s", step)
 		if f := h.wrong(step); f != nil {
 			h.failed(at, step, *f)
 			return
 		}
 	}
-	h.say(at, "step: files")
-	h.say(at, "step: start")
-	h.say(at, "done: %s starts", h.name())
+	h.tell(at, "step: files")
+	h.tell(at, "step: start")
+	h.tell(at, "done: %s starts", h.name())
 	h.Installed, h.Tries, h.Phase, h.Due = true, 0, starting, at
 }
 
 func (h host) failed(at time.Time, step string, f failure) {
 	for _, line := range f.lines {
-		h.say(at, "%s", line)
+		h.tell(at, "%s", line)
 	}
-	h.say(at, "FAILED: %s: %s", step, f.reason)
 	for _, line := range f.log {
-		h.say(at, "| %s", line)
+		h.logged(line)
 	}
-	h.say(at, "again in 2 minutes")
+	h.tell(at, "FAILED: %s: %s", step, f.reason)
+	for _, line := range f.log {
+		h.tell(at, "| %s", line)
+	}
+	h.tell(at, "again in 2 minutes")
 	h.Tries++
 	h.Due = at.Add(setupPause + h.Account.SetupTime)
 }

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,7 @@ func Runs(r *core.Request, id string) bool {
 }
 
 // Shell runs a script on an instance in the call's region. It understands the scripts
-// that restart the agent and that show its journal.
+// that restart the agent, and that show its journal or the setup's log.
 func Shell(r *core.Request, id, script string) (output string, code int) {
 	h, ok := hostOf(r, id)
 	restarts, reads := strings.Contains(script, "systemctl restart "+agentUnit), strings.Contains(script, "journalctl --unit "+agentUnit)
@@ -29,7 +30,10 @@ func Shell(r *core.Request, id, script string) (output string, code int) {
 	if m := lines.FindStringSubmatch(script); m != nil {
 		n, _ = strconv.Atoi(m[1]) // the pattern allows only digits
 	}
+	setup := setupTail.FindStringSubmatch(script)
 	switch {
+	case setup != nil:
+		return h.setupLog(setup[1], reads && ok, n), 0
 	case !restarts && !reads:
 		return "the sandbox cannot run this script", 127
 	case !ok && restarts:
@@ -40,6 +44,24 @@ func Shell(r *core.Request, id, script string) (output string, code int) {
 		return h.restart(script, n)
 	}
 	return h.shown(n), 0
+}
+
+var setupTail = regexp.MustCompile(`tail -n (\d+) /var/log/flowbed-setup\.log`)
+
+// setupLog shows the end of the setup's log and, if the script asks for it, the end of the
+// journal in marked lines.
+func (h host) setupLog(count string, journal bool, n int) string {
+	if h.computer == nil || len(h.Setup) == 0 {
+		return "tail: cannot open '/var/log/flowbed-setup.log' for reading: No such file or directory"
+	}
+	most, _ := strconv.Atoi(count) // the pattern allows only digits
+	list := slices.Clone(h.Setup[max(0, len(h.Setup)-most):])
+	if journal {
+		for _, e := range h.last(n) {
+			list = append(list, "FLOWBED: agent: "+strings.TrimPrefix(e.Text, "FLOWBED: "))
+		}
+	}
+	return strings.Join(list, "\n") + "\n"
 }
 
 // hostOf returns an instance on which the agent is installed.

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/provision/sandbox/ec2"
 )
 
 // The authorization of Systems Manager's calls:
@@ -61,6 +62,16 @@ func putAccess(r *request, a core.Access, in *ssm.PutParameterInput) []core.Acce
 	all := nameAccess(r, a, in)
 	if len(in.Tags) > 0 {
 		all = append(all, all[0].WithAction("ssm:AddTagsToResource"))
+	}
+	return all
+}
+
+// commandAccess covers the document and the instances. A document of AWS's belongs to no
+// account.
+func commandAccess(r *request, a core.Access, in *ssm.SendCommandInput) []core.Access {
+	all := a.To("arn:" + r.Partition() + ":ssm:" + r.Region + "::document/" + aws.ToString(in.DocumentName))
+	for _, id := range in.InstanceIds {
+		all = append(all, ec2.ToInstance(r.Request, a, id))
 	}
 	return all
 }

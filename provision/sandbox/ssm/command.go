@@ -17,7 +17,7 @@ import (
 )
 
 func init() {
-	core.Register(service, sendCommand, core.Anything)
+	core.Register(service, sendCommand, commandAccess)
 	core.Register(service, getCommandInvocation, core.Anything)
 	core.Register(service, describeInstanceInformation, core.Anything)
 }

@@ -28,6 +28,7 @@ var corrections = map[string]func(*Front, request) (answer, error){
 	"ec2.RunInstances":                  runInstances,
 	"ec2.GetConsoleOutput":              consoleOutput,
 	"ssm.GetParameter":                  readParameter,
+	"ssm.DescribeInstanceInformation":   managedInstances,
 	"ecr.PutImageScanningConfiguration": putScanning,
 }
 

@@ -24,3 +24,12 @@ func consoleOutput(f *Front, r request) (answer, error) {
 			id.String() + `</instanceId><timestamp>2026-01-01T00:00:00.000Z</timestamp><output>` + text +
 			`</output></GetConsoleOutputResponse>`)}, nil
 }
+
+// managedInstances knows no instance: on the machines of the tests no SSM agent runs. moto
+// does not have this operation.
+func managedInstances(*Front, request) (answer, error) {
+	return answer{
+		status: http.StatusOK, header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}},
+		body: []byte(`{"InstanceInformationList":[]}`),
+	}, nil
+}
