@@ -36,6 +36,10 @@ func addOptional[S State](s *step, r Resource[S]) {
 	if s.implements(ok, "CheckDelete", named(t.MethodByName("CheckDelete"))) {
 		s.checkDelete = func(ctx context.Context, have any) ([]Note, error) { return del.CheckDelete(ctx, have.(S)) }
 	}
+	quitter, ok := r.(Quitter[S])
+	if s.implements(ok, "Quit", named(t.MethodByName("Quit"))) {
+		s.quit = func(ctx context.Context, have any) error { return quitter.Quit(ctx, have.(S)) }
+	}
 	explainer, ok := r.(Explainer[S])
 	if s.implements(ok, "Explain", named(t.MethodByName("Explain"))) {
 		s.explain = func(ctx context.Context, have any) string { return explainer.Explain(ctx, have.(S)) }

@@ -153,6 +153,72 @@ func TestCause(t *testing.T) {
 	})
 }
 
+// quitter finds out after some time that it waits in vain.
+type quitter struct {
+	thing
+	At    time.Time // zero for never
+	asked *int
+}
+
+func (q quitter) Quit(_ context.Context, have state) error {
+	*q.asked++
+	if !q.At.IsZero() && time.Now().After(q.At) {
+		return fmt.Errorf("%q will not change", have.Value)
+	}
+	return nil
+}
+
+// What waits in vain fails as soon as it finds out, and not after its patience. A plan, and
+// a step that need not wait, do not ask.
+func TestQuit(t *testing.T) {
+	for name, c := range map[string]struct {
+		have  string
+		after time.Duration
+		want  string
+		took  time.Duration
+	}{
+		"in vain":    {"sand", 30 * time.Second, `it: wait: "sand" will not change`, 30 * time.Second},
+		"never said": {"sand", 0, "it: wait: timed out after 2m0s: not yet value stone", 2 * time.Minute},
+		"no wait":    {"stone", time.Nanosecond, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.objects["it"] = object{By: "a", Value: c.have}
+				asked, at := 0, time.Time{}
+				if c.after > 0 {
+					at = time.Now().Add(c.after)
+				}
+				g, _ := graph("a")
+				provision.Add(g, "it", provision.Own, passive{quitter{thing: thing{w: w, Name: "it", Me: "a", Value: "stone"}, At: at, asked: &asked}})
+				if _, err := g.Plan(t.Context()); err != nil || asked > 0 {
+					t.Fatalf("the plan: %v, asked %d times", err, asked)
+				}
+				begun := time.Now()
+				err := g.Up(t.Context())
+				if c.want == "" != (err == nil) || err != nil && err.Error() != c.want {
+					t.Errorf("have %v, want %q", err, c.want)
+				}
+				if took := time.Since(begun); took < c.took || took > c.took+6*time.Second || (asked > 0) != (c.took > 0) {
+					t.Errorf("it took %s, asked %d times", took, asked)
+				}
+			})
+		})
+	}
+}
+
+// passive changes nothing itself: its object has to come to the value.
+type passive struct{ quitter }
+
+func (p passive) Read(ctx context.Context) (state, error) { return p.thing.Read(ctx) }
+func (p passive) Changes(have state) []provision.Change {
+	list := p.quitter.Changes(have)
+	for i := range list {
+		list[i].Do = nil
+	}
+	return list
+}
+
 // An unknown value never reaches an action: neither a creation nor a change.
 func TestUnknownIsRefused(t *testing.T) {
 	for name, have := range map[string]*object{"creation": nil, "change": {By: "a", Value: "v"}} {

@@ -57,6 +57,12 @@ func (r *execution) actOrWait(ctx context.Context, a Action) error {
 	case len(calls) == 0 && r.s.last().implied:
 		r.refresh(ctx)
 		return nil
+	case len(calls) == 0 && r.s.quit != nil:
+		have, _ := r.s.state()
+		if err := r.s.quit(ctx, have); err != nil {
+			return r.fail(ctx, "wait", err)
+		}
+		return r.wait(ctx, pending(a))
 	case len(calls) == 0, r.rejected:
 		return r.wait(ctx, pending(a))
 	}

@@ -98,6 +98,13 @@ type (
 	// own object is gone, not only until the service has accepted its deletion.
 	DependsUntilDeleted interface{ DependsUntilDeleted() }
 
+	// Quitter returns an error if the object will not reach its desired state by itself,
+	// so that the step need not wait until its patience has run out. The engine calls it
+	// while up waits, and it may make calls.
+	Quitter[S State] interface {
+		Quit(ctx context.Context, have S) error
+	}
+
 	// Explainer returns the likely cause of a failed step, or an empty string if it
 	// knows none. Have is the zero state if the run created the object and can no
 	// longer find it.

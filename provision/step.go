@@ -27,6 +27,7 @@ type step struct {
 	checkUse    func(any) []Note
 	checkDelete func(context.Context, any) ([]Note, error)
 	explain     func(context.Context, any) string
+	quit        func(context.Context, any) error
 	patience    time.Duration
 
 	dependsUntilDeleted bool

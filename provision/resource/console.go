@@ -16,23 +16,31 @@ const consoleMark = "FLOWBED: "
 // explainConsole returns the marked lines of an instance's console, or else the last
 // lines.
 func explainConsole(ctx context.Context, api *ec2.Client, instance string) string {
-	latest := true
-	out, err := api.GetConsoleOutput(ctx, &ec2.GetConsoleOutputInput{InstanceId: &instance, Latest: &latest})
+	text, err := consoleText(ctx, api, &ec2.GetConsoleOutputInput{InstanceId: &instance, Latest: new(true)})
 	if err != nil { // Xen instances, such as t2, have no latest output
-		out, err = api.GetConsoleOutput(ctx, &ec2.GetConsoleOutputInput{InstanceId: &instance})
+		text, err = consoleText(ctx, api, &ec2.GetConsoleOutputInput{InstanceId: &instance})
 	}
 	if err != nil {
-		return "cannot read the console of " + instance + ": " + err.Error()
+		return "cannot read the console of " + instance + ": " + withoutRequest(err)
 	}
-	raw, err := base64.StdEncoding.DecodeString(deref(out.Output))
-	if err != nil {
-		raw = []byte(deref(out.Output))
-	}
-	lines := consoleLines(string(raw))
+	lines := consoleLines(text)
 	if len(lines) == 0 {
 		return "the console of " + instance + " is empty: EC2 updates it with a delay of some minutes"
 	}
 	return "the console of " + instance + " says:\n" + strings.Join(lines, "\n")
+}
+
+// consoleText returns the output of an instance's console.
+func consoleText(ctx context.Context, api *ec2.Client, in *ec2.GetConsoleOutputInput) (string, error) {
+	out, err := api.GetConsoleOutput(ctx, in)
+	if err != nil {
+		return "", err
+	}
+	raw, err := base64.StdEncoding.DecodeString(deref(out.Output))
+	if err != nil {
+		return deref(out.Output), nil //nolint:nilerr // an emulator does not encode it
+	}
+	return string(raw), nil
 }
 
 var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)

@@ -29,6 +29,7 @@ type Worker struct {
 	Agent provision.Ref[InstanceState] // that runs the worker; not needed with Destroy
 	Wait  time.Duration                // how long up waits
 	After []provision.Edge
+	Watch *Watch // nil means that up waits even for an agent that has failed for good
 
 	// Version1 means that the API is that of Prefect 1, where agents have no work pool.
 	Version1 bool
@@ -52,6 +53,7 @@ var (
 	_ Kind[WorkerState]                = Worker{}
 	_ provision.Patient                = Worker{}
 	_ provision.Explainer[WorkerState] = Worker{}
+	_ provision.Quitter[WorkerState]   = Worker{}
 	_ provision.Labelled               = WorkerState{}
 )
 
@@ -171,7 +173,7 @@ func (w Worker) Explain(ctx context.Context, have WorkerState) string {
 	return explainAgent(ctx, w.EC2, w.SSM, have.Instance)
 }
 
-// Permissions are what Explain needs. All other calls go to Prefect, not to AWS. AWS checks
+// Permissions are what Explain and Quit need. All other calls go to Prefect, not to AWS. AWS checks
 // ssm:SendCommand on the document and on the instance; it offers no scope for the others.
 func (w Worker) Permissions() Permissions {
 	return Permissions{Build: []Permission{

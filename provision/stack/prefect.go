@@ -82,7 +82,7 @@ func (s *Stack) addWorker() {
 	add(s, "worker", provision.Own, resource.Worker{
 		API: s.api, EC2: s.c.EC2, SSM: s.c.SSM, ID: s.id, Pool: p.WorkPool, Destroy: s.o.Destroy,
 		Version1: s.version.Kind() == prefect.Agent1,
-		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool},
+		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool}, Watch: &resource.Watch{},
 	})
 }
 

@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	gocmp "cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -67,7 +68,7 @@ func build(t *testing.T, account *sandbox.Account, text string, o stack.Options)
 	t.Helper()
 	env := environment(t, text, o.Destroy)
 	id := resource.Identity{Env: env.Name, Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
-	o.Address, o.Wait = netip.MustParsePrefix("203.0.113.7/32"), time.Minute
+	o.Address, o.Wait = netip.MustParsePrefix("203.0.113.7/32"), gocmp.Or(o.Wait, time.Minute)
 	s, err := stack.Build(env, id, stack.NewClients(account.Config(region)), o)
 	if err != nil {
 		t.Fatal(err)

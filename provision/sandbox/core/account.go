@@ -104,6 +104,9 @@ type Agents struct {
 	// "prefect".
 	SetupFails string
 
+	// SetupSays is what a program says when SetupFails lets it fail five times.
+	SetupSays string
+
 	// AgentHangs makes an agent that runs never report to Prefect.
 	AgentHangs bool
 

@@ -57,10 +57,18 @@ func (h host) start(at time.Time) {
 func (h host) ended(at time.Time, result, status string) {
 	h.log(at, "systemd[1]", "flowbed-agent.service: Failed with result '"+result+"'.")
 	h.say(at, "FAILED: the agent ended (%s %s)", result, status)
+	var words []string
 	for _, e := range h.last(12) {
-		h.say(at, "| %s", e.Text)
+		if !strings.HasPrefix(e.Text, "FLOWBED: FATAL") {
+			h.say(at, "| %s", e.Text)
+			words = append(words, e.Text)
+		}
 	}
 	h.Tries++
+	if kind := agentFatal.of("", words); kind != "" && h.Tries > 2 {
+		h.say(at, forGood, kind, at.UTC().Format(time.RFC3339))
+		h.log(at, "report["+h.pid()+"]", "FLOWBED: "+fmt.Sprintf(forGood, kind, at.UTC().Format(time.RFC3339)))
+	}
 	h.Phase, h.Due = starting, at.Add(restartPause)
 }
 

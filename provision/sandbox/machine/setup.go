@@ -67,14 +67,45 @@ func (h host) failed(at time.Time, step string, f failure) {
 	for _, line := range f.log {
 		h.tell(at, "| %s", line)
 	}
+	if kind := setupFatal.of(f.reason, f.log); kind != "" {
+		h.tell(at, forGood, kind, at.UTC().Format(time.RFC3339))
+	}
 	h.tell(at, "again in 2 minutes")
 	h.Tries++
 	h.Due = at.Add(setupPause + h.Account.SetupTime)
 }
 
+// forGood marks what no retry helps against.
+const forGood = "FATAL: %s: no retry will help (%s)"
+
+// patterns are words by which a script knows that something fails for good; see fatal in
+// setup.sh, and report.sh.
+type patterns []struct{ word, kind string }
+
+var (
+	setupFatal = patterns{
+		{"No space left on device", "disk"}, {"(from versions: 0", "version"},
+		{"Unable to find a match", "python"}, {"no Python", "python"},
+	}
+	agentFatal = patterns{{"401 Unauthorized", "key"}, {"403 Forbidden", "key"}, {"AuthorizationError", "key"}}
+)
+
+// of returns the kind of failure for good; empty if it is none.
+func (p patterns) of(reason string, lines []string) string {
+	text := strings.Join(append(lines, reason), "\n")
+	for _, c := range p {
+		if strings.Contains(text, c.word) {
+			return c.kind
+		}
+	}
+	return ""
+}
+
 // wrong returns why a step fails, or nil.
 func (h host) wrong(step string) *failure {
 	switch {
+	case h.Account.SetupFails == step && h.Account.SetupSays != "":
+		return &failure{reason: "python failed 5 times", lines: tried(step, "python"), log: []string{h.Account.SetupSays}}
 	case h.Account.SetupFails == step:
 		return &failure{reason: "exit status 1"}
 	case step == "name" && !h.machine.Metadata:
@@ -100,7 +131,7 @@ func (h host) unreleased() *failure {
 	return &failure{
 		reason: "python failed 5 times", lines: append([]string{"again: prefect: with the newest packages"}, tried("prefect", "python")...),
 		log: []string{
-			"ERROR: Could not find a version that satisfies the requirement prefect[aws]==" + h.Prefect + " (the newest that the sandbox knows is " + prefect.Latest() + ")",
+			"ERROR: Could not find a version that satisfies the requirement prefect[aws]==" + h.Prefect + " (from versions: 0.2.0, …, " + prefect.Latest() + ")",
 			"ERROR: No matching distribution found for prefect[aws]==" + h.Prefect,
 		},
 	}

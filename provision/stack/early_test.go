@@ -1,0 +1,110 @@
+package stack_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/stack"
+)
+
+// otherKey carries up's own calls to Prefect with another key than the agent's.
+type otherKey struct{ http.RoundTripper }
+
+func (o otherKey) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("up:alone")))
+	return o.RoundTripper.RoundTrip(r)
+}
+
+// worker is an environment whose agent's instance has a type.
+func worker(version, instance string) string {
+	return `environment "dev" {
+		prefect {
+			version     = "` + version + `"
+			api_url     = "https://prefect.example.com/api"
+			auth_string = "flow:bed-of-flows"
+		}
+		agent { instance_type = "` + instance + `" }
+	}`
+}
+
+// TestUpEndsEarly: up does not wait for an agent that has failed for good, and says why and
+// what to do. It waits for one that may still recover. On Xen only the instance itself can
+// tell, and on Nitro the console.
+func TestUpEndsEarly(t *testing.T) {
+	const setup, wait = 3 * time.Minute, 10 * time.Minute
+	refuse := func(a *sandbox.Account) { a.PrefectKeys = []string{"up:alone"} }
+	fails := func(step, says string) func(*sandbox.Account) {
+		return func(a *sandbox.Account) { a.SetupFails, a.SetupSays = step, says }
+	}
+	for _, c := range []struct {
+		name, version string
+		change        func(*sandbox.Account)
+		early         time.Duration // after the end of the setup; 0 if up waits
+		why, remedy   string
+	}{
+		{"wrong key", "3.9.1", refuse, time.Minute, "Prefect's API refuses its key", "correct api_key or auth_string"},
+		{"version", "3.99.0", func(*sandbox.Account) {}, time.Minute, "does not have the version of Prefect", "correct version in the prefect block"},
+		{"disk", "3.9.1", fails("prefect", "OSError: [Errno 28] No space left on device"), time.Minute, "its disk is full", "increase volume_gib"},
+		{"image", "3.9.1", fails("python", "Error: Unable to find a match: python3.12"), time.Minute, "does not offer the Python", "remove image from the agent block"},
+		{"hiccup", "3.9.1", fails("prefect", "ERROR: No matching distribution found for prefect (from versions: none)"), 0, "", ""},
+		{"network", "3.9.1", fails("python", "Curl error (28): Timeout was reached"), 0, "", ""},
+		{"no word", "3.9.1", func(a *sandbox.Account) { a.AgentHangs = true }, 0, "", ""},
+	} {
+		for _, instance := range []string{"t2.micro", "t3.micro"} {
+			t.Run(c.name+"/"+instance, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					account := sandbox.New()
+					account.BootTime, account.SetupTime, account.CommandTime = 20*time.Second, setup, 2*time.Second
+					c.change(account)
+					begun := time.Now()
+					s := build(t, account, worker(c.version, instance), stack.Options{Transport: otherKey{sandbox.Prefect(account)}, Wait: wait})
+					err := s.Graph.Up(t.Context())
+					took := time.Since(begun)
+					e, early := errors.AsType[*resource.FailedForGood](err)
+					switch {
+					case err == nil:
+						t.Fatal("up found no fault")
+					case early != (c.early > 0):
+						t.Fatalf("after %s: %v", took, err)
+					case early && (!strings.Contains(e.Why, c.why) || !strings.HasPrefix(e.Hint(), c.remedy) || took > setup+20*time.Second+c.early+30*time.Second):
+						t.Errorf("after %s: %v", took, err)
+					case !early && (took < wait || !strings.Contains(err.Error(), "timed out after 10m0s")):
+						t.Errorf("after %s: %v", took, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestUpAfterRepair: a mark from before the repair does not end the next up, which waits
+// for the agent to try again.
+func TestUpAfterRepair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		account.BootTime, account.SetupTime, account.SetupFails = 20*time.Second, 3*time.Minute, "prefect"
+		account.SetupSays = "No space left on device"
+		up := func() error {
+			s := build(t, account, worker("3.9.1", "t3.micro"), stack.Options{Transport: sandbox.Prefect(account), Wait: 10 * time.Minute})
+			return s.Graph.Up(t.Context())
+		}
+		if err := up(); !errors.As(err, new(*resource.FailedForGood)) {
+			t.Fatalf("have %v", err)
+		}
+		if err := up(); !errors.As(err, new(*resource.FailedForGood)) { // it has tried again
+			t.Fatalf("without a repair: have %v", err)
+		}
+		account.SetupFails = ""
+		if err := up(); err != nil {
+			t.Errorf("after the repair: %v", err)
+		}
+	})
+}
