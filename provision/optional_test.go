@@ -73,6 +73,36 @@ func TestNotesThatStop(t *testing.T) {
 	}
 }
 
+// What a resource warns of is said again after up, once, and without new calls; advice that
+// is no warning, and what no longer holds, is not.
+func TestWarnings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.objects["lent"], w.objects["found"] = object{}, object{Value: "v"}
+		says := []provision.Note{{Severity: provision.Warn, Text: "no light"}, {Severity: provision.Info, Text: "by the way"}}
+		g, _ := graph("a")
+		add := func(name string, own provision.Ownership, says []provision.Note) {
+			provision.Add(g, name, own, opinionated{thing: thing{w: w, Name: name, Me: "a", Value: "v"}, Says: says})
+		}
+		add("it", provision.Own, says)
+		add("lent", provision.External, []provision.Note{{Severity: provision.Warn, Text: "no water"}})
+		add("twin", provision.Own, says)
+		add("found", provision.Adopt, nil) // the plan warns of the adoption
+		if p := mustPlan(t, g.Plan); len(p.Actions[3].Notes) != 1 {
+			t.Fatalf("the plan does not warn of the adoption: %+v", p.Actions[3])
+		}
+		if have := g.Warnings(); len(have) != 1 { // the others do not exist yet
+			t.Errorf("before up: %v", have)
+		}
+		mustUp(t, g)
+		reads := w.reads
+		want := []provision.Warning{{Step: "it", Text: "no light"}, {Step: "lent", Text: "no water"}}
+		if d := cmp.Diff(want, g.Warnings()); d != "" || w.reads != reads {
+			t.Errorf("%s; %d calls", d, w.reads-reads)
+		}
+	})
+}
+
 // A resource that cannot be deleted stops a run before it changes anything, both in down
 // and when up prunes.
 func TestObstacles(t *testing.T) {

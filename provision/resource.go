@@ -76,12 +76,14 @@ type (
 	Patient interface{ Patience() time.Duration }
 
 	// Validator returns notes for the reader of a plan. It is pure. A note with
-	// severity Error stops up before it changes anything.
+	// severity Error stops up before it changes anything. A warning tells what will not
+	// work after up either; see Graph.Warnings.
 	Validator[S State] interface {
 		Validate(have S, found bool) []Note
 	}
 
-	// UseChecker returns what an external object lacks for our use.
+	// UseChecker returns what an external object lacks for our use, with the same
+	// severities.
 	UseChecker[S State] interface{ CheckUse(have S) []Note }
 
 	// DeleteChecker returns what prevents a deletion. A note with severity Error

@@ -307,18 +307,28 @@ func (r *run) end(err error) error {
 	if r.lines != nil && r.verb == "up" && err == nil {
 		r.lines.Outputs(r.s.outputs())
 	}
-	o := view.Outcome{Err: err, Left: r.left}
-	if ran && err != nil && r.verb == "up" {
-		o.Standing = new(r.s.Graph.Standing())
-	}
-	if ran {
-		o.Elapsed = time.Since(r.began)
-	}
-	err = errors.Join(r.progress.Done(o), err)
+	err = errors.Join(r.progress.Done(r.outcome(err)), err)
 	if err == nil && r.verb == "up" {
 		r.nextSteps()
 	}
 	return err
+}
+
+// outcome is what the summary shows.
+func (r *run) outcome(err error) view.Outcome {
+	o := view.Outcome{Err: err, Left: r.left}
+	ran := !r.began.IsZero()
+	if ran {
+		o.Elapsed = time.Since(r.began)
+	}
+	if r.verb != "up" {
+		return o
+	}
+	o.Warnings = r.s.Graph.Warnings()
+	if ran && err != nil {
+		o.Standing = new(r.s.Graph.Standing())
+	}
+	return o
 }
 
 // newKey reports whether the run has changed the API key, but left the agent's instance,

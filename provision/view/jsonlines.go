@@ -30,6 +30,11 @@ type jsonEvent struct {
 	Error   *jsonError `json:"error,omitempty"`
 }
 
+type jsonWarning struct {
+	Step string `json:"step"`
+	Text string `json:"text"`
+}
+
 // NewJSONLines writes the first line. It uses the options' header, verb and hints.
 func NewJSONLines(w io.Writer, o Options) *JSONLines {
 	l := &JSONLines{o: o, e: json.NewEncoder(w), done: map[string]int{}, kinds: map[provision.EventKind]int{}}
@@ -96,19 +101,23 @@ func (l *JSONLines) Notify(e provision.Event) {
 // Done implements Progress: the last line, with the errors of the run.
 func (l *JSONLines) Done(o Outcome) error {
 	s := struct {
-		Type    string         `json:"type"`
-		Time    string         `json:"time"`
-		OK      bool           `json:"ok"`
-		Elapsed float64        `json:"elapsed_seconds"`
-		Done    map[string]int `json:"done"`
-		Failed  int            `json:"failed"`
-		Skipped int            `json:"skipped"`
-		Errors  []jsonError    `json:"errors"`
-		Left    *[]jsonStep    `json:"left,omitempty"`
+		Type     string         `json:"type"`
+		Time     string         `json:"time"`
+		OK       bool           `json:"ok"`
+		Elapsed  float64        `json:"elapsed_seconds"`
+		Done     map[string]int `json:"done"`
+		Failed   int            `json:"failed"`
+		Skipped  int            `json:"skipped"`
+		Errors   []jsonError    `json:"errors"`
+		Warnings []jsonWarning  `json:"warnings,omitempty"`
+		Left     *[]jsonStep    `json:"left,omitempty"`
 	}{
 		Type: "summary", Time: stamp(time.Now()), OK: o.Err == nil, Elapsed: inSeconds(o.Elapsed),
 		Done: l.done, Failed: l.kinds[provision.Failed], Skipped: l.kinds[provision.Skipped],
 		Errors: errorsJSON(o.Err, l.o),
+	}
+	for _, w := range o.Warnings {
+		s.Warnings = append(s.Warnings, jsonWarning(w))
 	}
 	if o.Left != nil {
 		s.Left = &[]jsonStep{}

@@ -154,6 +154,12 @@ func ending(o Options, count map[provision.EventKind]map[provision.Op]int, end O
 	if text := standing(end.Standing); text != "" {
 		o.fit(&b, "", text)
 	}
+	if len(end.Warnings) > 0 {
+		o.fit(&b, "", "Still to fix:", yellow)
+	}
+	for _, w := range end.Warnings {
+		o.fit(&b, "  - ", clean(w.Step, false)+": "+clean(w.Text, true))
+	}
 	return b.String()
 }
 

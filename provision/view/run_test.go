@@ -68,7 +68,11 @@ func story() []provision.Event {
 }
 
 var outcome = Outcome{Elapsed: 95 * time.Second, Err: errors.Join(
-	&provision.StepError{Step: "task role", Doing: "change policy flows", Err: errors.New("AccessDenied:\nnot allowed"), Cause: "line 1\nline 2\n"})}
+	&provision.StepError{Step: "task role", Doing: "change policy flows", Err: errors.New("AccessDenied:\nnot allowed"), Cause: "line 1\nline 2\n"}),
+	Warnings: []provision.Warning{
+		{Step: "execution role", Text: "its rights cannot be read\x1b[2J"},
+		{Step: "work pool", Text: "the pool is paused, so no flows start → resume it"},
+	}}
 
 func TestPlain(t *testing.T) {
 	for name, o := range map[string]Options{

@@ -53,6 +53,8 @@ type Outcome struct {
 	Err     error           // what Up or Down returned
 	Left    *provision.Plan // what Down returned; nil for up
 
+	Warnings []provision.Warning // what up could not repair; see Graph.Warnings
+
 	// Standing is what exists after up has failed; see Graph.Standing.
 	Standing *provision.Plan
 }
