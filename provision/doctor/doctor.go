@@ -121,11 +121,11 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 		return resource.Image{SSM: d.clients.SSM, Image: d.Env.Agent.Image, Type: d.Env.Agent.InstanceType}.Read(ctx)
 	})
 	checks := []func(context.Context) []Finding{
-		d.credentials, d.region, d.vpc, d.bucket, d.serviceRole, d.entities, d.permissions, d.dryRun, d.lease,
+		d.credentials, d.region, d.vpc, d.bucket, d.serviceRole, d.entities, d.sharedRole, d.permissions, d.dryRun, d.lease,
 	}
 	if d.Env.Agent != nil {
 		checks = slices.Insert(checks, 3, d.instanceType, d.machineImage)
-		checks = slices.Insert(checks, 8, d.processors)
+		checks = slices.Insert(checks, 9, d.processors)
 	}
 	if d.Env.Prefect != nil {
 		checks = append(checks, d.prefect, d.flowRuns)

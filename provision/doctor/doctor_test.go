@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -201,6 +202,10 @@ func TestFindings(t *testing.T) {
 		{"service role", "there", linked, doctor.OK, "AWSServiceRoleForECS exists"},
 		{"service role", "unseen", func(c *clinic) { c.account.Policy = but("iam:GetRole") }, doctor.Warn, "this check needs iam:GetRole"},
 		{"iam quotas", "unseen", func(c *clinic) { c.account.Policy = but("iam:GetAccountSummary") }, doctor.Warn, "this check needs iam:GetAccountSummary"},
+		{"shared role", "some room", shared(3, ""), doctor.OK, "ecsTaskExecutionRole has about 10240 of 10240 characters left for inline policies, and 47 of 50 tags"},
+		{"shared role", "no tag left", shared(50, ""), doctor.OK, "0 of 50 tags: a new environment gets a role of its own"},
+		{"shared role", "no tag left, and named", shared(50, named), doctor.Warn, `execution_role { name = "flowbed-dev-execution" }`},
+		{"shared role", "unseen", func(c *clinic) { c.account.Policy = but("iam:GetRole") }, doctor.Warn, "this check needs iam:GetRole"},
 		{"vcpus", "many", crowd, doctor.Warn, "standard instances use 4"},
 		{"permissions", "those of the table", func(c *clinic) { c.account.Policy = enough(c) }, doctor.OK, "all permissions for up and down"},
 		{"permissions", "some lack", func(c *clinic) { c.account.Policy = but("iam:CreateRole", "iam:PassRole") }, doctor.Fail, "lacks iam:CreateRole, iam:PassRole"},
@@ -233,6 +238,23 @@ func TestFindings(t *testing.T) {
 			}
 			t.Errorf("no finding of %s in\n%s", c.check, text(list))
 		})
+	}
+}
+
+const named = "execution_role {\nname = \"ecsTaskExecutionRole\"\n}\n"
+
+// shared makes the account's execution role, with tags.
+func shared(tags int, text string) func(*clinic) {
+	return func(c *clinic) {
+		c.text = text + c.text
+		in := &iam.CreateRoleInput{RoleName: aws.String("ecsTaskExecutionRole"), AssumeRolePolicyDocument: aws.String(
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)}
+		for i := range tags {
+			in.Tags = append(in.Tags, iamtypes.Tag{Key: aws.String(fmt.Sprintf("team-%d", i)), Value: aws.String("x")})
+		}
+		if _, err := iam.NewFromConfig(c.account.Config(region)).CreateRole(context.Background(), in); err != nil {
+			c.Fatal(err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,7 +11,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/stack"
 )
 
 // serviceRole checks the role that ECS creates for itself.
@@ -61,6 +66,39 @@ func (d *Doctor) entities(ctx context.Context) []Finding {
 		return []Finding{ok(check, "%s", text)}
 	}
 	return []Finding{{check, worst, text, "delete unused ones, or request an increase (Service Quotas, IAM)"}}
+}
+
+// What one environment adds to the account's execution role, at most.
+const (
+	addsCharacters = 500
+	addsTags       = 1
+)
+
+// sharedRole tells what is left of IAM's limits in the account's execution role, to which
+// each environment that uses it adds a tag and perhaps a policy.
+func (d *Doctor) sharedRole(ctx context.Context) []Finding {
+	const check = "shared role"
+	e := d.Env.ExecutionRole
+	if e.Name != spec.AccountExecutionRole || e.Ownership == "external" {
+		return nil // nobody else adds to it, or we do not
+	}
+	used, err := stack.Room(ctx, d.clients.IAM, d.ID)
+	switch {
+	case errors.Is(err, provision.ErrAbsent):
+		return []Finding{ok(check, "%s does not exist yet", e.Name)}
+	case err != nil:
+		return []Finding{unseen(check, err)}
+	}
+	inline, tags := max(0, resource.MaxInline-used.Inline), max(0, resource.MaxTags-used.Tags)
+	text := fmt.Sprintf("%s has about %d of %d characters left for inline policies, and %d of %d tags",
+		e.Name, inline, resource.MaxInline, tags, resource.MaxTags)
+	if inline >= addsCharacters && tags >= addsTags {
+		return []Finding{ok(check, "%s", text)}
+	}
+	if e.Ownership == "" {
+		return []Finding{ok(check, "%s: a new environment gets a role of its own", text)}
+	}
+	return []Finding{warn(check, fmt.Sprintf("name another role in the file: execution_role { name = %q }", d.ID.Names().ExecutionRole()), "%s", text)}
 }
 
 // firstProcessors is the vCPU quota of many new accounts. Only Service Quotas knows

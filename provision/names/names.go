@@ -14,6 +14,7 @@ package names
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"strings"
 )
 
@@ -119,6 +120,19 @@ func (n Names) part(what string) string { return Prefix + n.Env + "-" + what }
 // regions share. It is unique in the role. AWS allows 128 characters.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html
 func (n Names) SharedPolicy() string { return Prefix + n.Env + "-" + n.Region }
+
+// OfSharedPolicy returns the environment and the region in the name of a policy that
+// SharedPolicy named.
+func OfSharedPolicy(policy string) (n Names, ok bool) {
+	m := sharedPolicy.FindStringSubmatch(policy)
+	if m == nil {
+		return n, false
+	}
+	return Names{Env: m[1], Region: m[2]}, true
+}
+
+// sharedPolicy ends with a region: https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
+var sharedPolicy = regexp.MustCompile(`^` + Prefix + `(.+)-([a-z]{2}(?:-[a-z]+)+-[0-9]+)$`)
 
 // APIKey is the parameter that holds the key, or the user and password, for Prefect's
 // API. It is unique in the account and region. AWS allows 1,011 characters, including

@@ -30,6 +30,24 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestOfSharedPolicy reads back each environment and region, also if the one looks like a
+// part of the other.
+func TestOfSharedPolicy(t *testing.T) {
+	for _, want := range []names.Names{
+		{Env: "dev", Region: "us-east-1"}, {Env: "dev-eu", Region: "eu-central-1"}, {Env: "us-gov", Region: "us-gov-west-1"},
+		{Env: "pr-17", Region: "ap-southeast-99"}, {Env: "a", Region: "us-iso-east-1"}, {Env: "us-east-1", Region: "us-east-1"},
+	} {
+		if have, ok := names.OfSharedPolicy(want.SharedPolicy()); !ok || have != want {
+			t.Errorf("%s: have %+v, %v", want.SharedPolicy(), have, ok)
+		}
+	}
+	for _, other := range []string{"flowbed", "flowbed-dev", "dev-us-east-1", "flowbed-us-east-1"} {
+		if have, ok := names.OfSharedPolicy(other); ok {
+			t.Errorf("%s: have %+v", other, have)
+		}
+	}
+}
+
 // TestLongest: the longest name of an environment in the longest of AWS's regions
 // stays within what AWS takes.
 func TestLongest(t *testing.T) {

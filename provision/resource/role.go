@@ -37,6 +37,14 @@ type Role struct {
 	// First, if set, returns the state from a reading that was made before, once.
 	First func() (have RoleState, err error, ok bool)
 
+	// Unread returns how long the policy of another environment in a shared role is, given
+	// the policy's name. It may be nil.
+	Unread func(name string) int
+
+	// Unsafe returns why this environment must not use a shared role that flowbed has chosen
+	// for it; empty if it may. It is nil if the file names the role.
+	Unsafe func(have RoleState) string
+
 	// Chosen is why the environment has this role instead of the account's; may be empty.
 	Chosen string
 
@@ -201,8 +209,8 @@ func (r Role) readInline(ctx context.Context, into map[string]string) error {
 		if _, ok := into[name]; ok {
 			continue
 		}
-		if r.Shared && derived(name) {
-			into[name] = "" // of another environment: its content does not matter
+		if r.others(name) {
+			into[name] = "" // reading it would take a call for each environment; see Room
 			continue
 		}
 		doc, err := r.policy(ctx, name)

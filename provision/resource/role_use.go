@@ -21,12 +21,17 @@ const executionPolicy = "policy/service-role/AmazonECSTaskExecutionRolePolicy"
 var executionAllows = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
 
 // Validate implements provision.Validator. It tells why the environment has a role of its
-// own.
-func (r Role) Validate(_ RoleState, found bool) []provision.Note {
-	if found || r.Chosen == "" {
-		return nil
+// own, and what keeps it from writing to the role.
+func (r Role) Validate(have RoleState, found bool) (notes []provision.Note) {
+	if !found && r.Chosen != "" {
+		notes = append(notes, provision.Note{Severity: provision.Info, Text: "a role of its own, because " + r.Chosen})
 	}
-	return []provision.Note{{Severity: provision.Info, Text: "a role of its own, because " + r.Chosen}}
+	if found && r.Unsafe != nil {
+		if why := r.Unsafe(have); why != "" {
+			notes = append(notes, provision.Note{Severity: provision.Error, Text: why + " → run `flowbed up` again: it then uses a role of its own"})
+		}
+	}
+	return append(notes, r.room(have)...)
 }
 
 // CheckUse implements provision.UseChecker. It compares the permissions of an external role

@@ -91,7 +91,7 @@ func (r Role) policyChanges(have RoleState) (c []provision.Change) {
 
 func (r Role) setTags(ctx context.Context, t Tags) error {
 	_, err := r.API.TagRole(ctx, &iam.TagRoleInput{RoleName: &r.Name, Tags: tagList(t, iamTag)})
-	return err
+	return r.limited(err)
 }
 
 func (r Role) dropTags(ctx context.Context, keys []string) error {
@@ -107,7 +107,7 @@ func (r Role) setTrust(ctx context.Context) error {
 func (r Role) putPolicy(name, doc string) doFunc {
 	return func(ctx context.Context) error {
 		_, err := r.API.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &r.Name, PolicyName: &name, PolicyDocument: &doc})
-		return err
+		return r.limited(err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -55,26 +54,24 @@ func (a *AccountRole) once() func() (resource.RoleState, error, bool) {
 }
 
 // chooseExecutionRole decides which role the environment uses if the file names none: the
-// account's, if there is none yet or if it does what the environment's tasks need and opens
-// no key of one environment to another; otherwise one of its own. What was chosen once stays:
-// a claim on the account's role shows the one choice, and the own role the other.
+// account's, if there is none yet, or if it does what the environment's tasks need, has room,
+// and opens no key of one environment to another; otherwise one of its own. What was chosen
+// once stays, as long as it opens no key: a claim on the account's role shows the one choice,
+// and the own role the other.
 func (s *Stack) chooseExecutionRole() error {
-	e := s.env.ExecutionRole
-	a := s.o.Account
-	if a == nil || s.o.Destroy || e.Name != spec.AccountExecutionRole || e.Ownership != "" {
-		return nil
+	if !s.mayChoose() || !s.o.Account.known() {
+		return nil // the role does not exist, or its step reports why it cannot be read
 	}
-	why := ""
-	owner := a.state.Owner()
-	switch {
-	case !a.known():
-		return nil // it does not exist, or the step of the role reports why it cannot be read
-	case slices.Contains(owner.Claims, s.id.Owner()):
+	a, e := s.o.Account, s.env.ExecutionRole
+	why, role, owner := "", s.accountsRole(), a.state.Owner()
+	claimed := slices.Contains(owner.Claims, s.id.Owner())
+	if owner.By == "" {
+		why = role.Suffices(a.state)
+	} else if why = s.opensKey(a.state); why == "" {
+		why = role.Full(a.state)
+	}
+	if why == "" && claimed {
 		return nil
-	case owner.By == "":
-		why = s.accountsRole().Suffices(a.state)
-	default:
-		why = s.opensKey(a.state)
 	}
 	if why == "" {
 		exists, err := a.own()
@@ -91,23 +88,54 @@ func (s *Stack) chooseExecutionRole() error {
 	return nil
 }
 
+// mayChoose reports whether flowbed chooses the execution role: up looks at the account's,
+// and the file names none.
+func (s *Stack) mayChoose() bool {
+	e := s.env.ExecutionRole
+	return s.o.Account != nil && !s.o.Destroy && e.Name == spec.AccountExecutionRole && e.Ownership == ""
+}
+
 // accountsRole is the account's role as this environment would need it.
 func (s *Stack) accountsRole() resource.Role {
+	doc := ""
+	if parameter := s.taskParameter(); parameter != "" || s.o.Account.state.Owner().By == "" {
+		doc = templates.ExecutionPolicy(s.place(), s.id.Names().LogGroup(), parameter)
+	}
 	return resource.Role{
 		ID: s.id, Name: spec.AccountExecutionRole, Shared: true, Trust: templates.ExecutionTrust(), Managed: s.executionManaged(),
-		Inline: policy(s.id.Names().SharedPolicy(), templates.ExecutionPolicy(s.place(), s.id.Names().LogGroup(), s.taskParameter())),
+		Inline: policy(s.id.Names().SharedPolicy(), doc), Unread: lengthOfOthers(s.place()),
 	}
 }
 
-// opensKey returns why this environment must not join the account's role, which other
+// lengthOfOthers returns how long the policy of another environment in the account's role
+// is. Its name tells, because the policies differ only by the environment and the region.
+func lengthOfOthers(p templates.Place) func(policy string) int {
+	return func(policy string) int {
+		n, ok := names.OfSharedPolicy(policy)
+		if !ok {
+			return 0
+		}
+		p.Env, p.Region = n.Env, n.Region
+		return len(templates.ExecutionPolicy(p, n.LogGroup(), n.APIKey()))
+	}
+}
+
+// Room reads the account's execution role, and returns how much of IAM's limits it uses. The
+// error wraps provision.ErrAbsent if there is no such role.
+func Room(ctx context.Context, api *iam.Client, id resource.Identity) (resource.Room, error) {
+	a := ReadAccountRole(ctx, api, id)
+	p := templates.Place{Partition: id.Partition, Region: id.Region, Account: id.Account, Env: id.Env}
+	return resource.Role{ID: id, Shared: true, Unread: lengthOfOthers(p)}.Room(a.state), a.err
+}
+
+// opensKey returns why this environment must not use the account's role, which other
 // environments use: the tasks of one could read the key of another. It is empty if it may.
 func (s *Stack) opensKey(have resource.RoleState) string {
-	for name := range have.Inline {
-		if strings.HasPrefix(name, names.Prefix) {
-			return "the account's role " + spec.AccountExecutionRole + " can read the key of another environment"
-		}
+	role := s.accountsRole()
+	if role.OpensKey(have) {
+		return "the account's role " + spec.AccountExecutionRole + " can read the key of another environment"
 	}
-	if s.taskParameter() != "" && len(have.Owner().Others(s.id.Owner())) > 0 {
+	if owner := have.Owner(); owner.By != "" && s.taskParameter() != "" && len(owner.Others(s.id.Owner())) > 0 {
 		return "other environments use the account's role " + spec.AccountExecutionRole + ", and could read this one's key"
 	}
 	return ""

@@ -1,18 +1,24 @@
 package stack_test
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/templates"
 )
 
 const (
@@ -57,6 +63,183 @@ func console(t *testing.T, account *sandbox.Account) {
 	}
 }
 
+// alsoUses lets another environment use the account's role, as it can if both come at once.
+func alsoUses(name string, key bool) func(*testing.T, *sandbox.Account) {
+	return func(t *testing.T, account *sandbox.Account) {
+		t.Helper()
+		api, role := iam.NewFromConfig(account.Config(region)), aws.String("ecsTaskExecutionRole")
+		_, err := api.TagRole(t.Context(), &iam.TagRoleInput{RoleName: role, Tags: []types.Tag{
+			{Key: aws.String("flowbed:claim:" + name + "@" + region), Value: aws.String("in use")}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !key {
+			return
+		}
+		n := names.Names{Env: name, Region: region}
+		doc := templates.ExecutionPolicy(templates.Place{Partition: "aws", Region: region, Account: sandbox.DefaultAccount, Env: name}, n.LogGroup(), n.APIKey())
+		if _, err := api.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(n.SharedPolicy()), PolicyDocument: &doc}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// tagged adds tags to the account's role.
+func tagged(count int) func(*testing.T, *sandbox.Account) {
+	return func(t *testing.T, account *sandbox.Account) {
+		t.Helper()
+		var list []types.Tag
+		for i := range count {
+			list = append(list, types.Tag{Key: aws.String(fmt.Sprintf("team-%d", i)), Value: aws.String("x")})
+		}
+		api := iam.NewFromConfig(account.Config(region))
+		if _, err := api.TagRole(t.Context(), &iam.TagRoleInput{RoleName: aws.String("ecsTaskExecutionRole"), Tags: list}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestFullRole: an environment whose file names the account's role, and that finds no room
+// in it, ends with an error of the plan, before anything is written.
+func TestFullRole(t *testing.T) {
+	const named = "execution_role {\nname = \"ecsTaskExecutionRole\"\n}\n" + withKey
+	const cure = ` → name another role in the file: execution_role { name = "flowbed-dev-execution" }`
+	for name, c := range map[string]struct {
+		fill func(*testing.T, *sandbox.Account)
+		want string
+	}{
+		"28 others": {func(t *testing.T, a *sandbox.Account) {
+			for i := range 27 {
+				alsoUses(fmt.Sprintf("e%02d", i), true)(t, a)
+			}
+		}, ""},
+		"29 others": {func(t *testing.T, a *sandbox.Account) {
+			for i := range 28 {
+				alsoUses(fmt.Sprintf("e%02d", i), true)(t, a)
+			}
+		}, "ecsTaskExecutionRole has 28 of 10240 characters left for inline policies, and this environment needs 352"},
+		"tags": {tagged(44), "ecsTaskExecutionRole has 50 tags, this environment needs 1 more, and IAM allows 50"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account := sandbox.New()
+				if err := chosen(t, account, "other", named).Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				c.fill(t, account)
+				writes := len(account.Writes())
+				err := chosen(t, account, "dev", named).Graph.Up(t.Context())
+				if c.want == "" {
+					if err != nil {
+						t.Errorf("have %v", err)
+					}
+					return
+				}
+				if err == nil || !strings.Contains(err.Error(), c.want+cure) || len(account.Writes()) > writes {
+					t.Errorf("have %v, and the writes %v; want %q", err, account.Writes()[writes:], c.want)
+				}
+			})
+		})
+	}
+}
+
+// TestFullAfterAll: IAM's own refusal leads to the same cure, if somebody fills the role
+// between the plan and the call.
+func TestFullAfterAll(t *testing.T) {
+	const named = "execution_role {\nname = \"ecsTaskExecutionRole\"\n}\n" + withKey
+	for _, operation := range []string{"PutRolePolicy", "TagRole"} {
+		synctest.Test(t, func(t *testing.T) {
+			account := sandbox.New()
+			if err := chosen(t, account, "other", named).Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if operation == "PutRolePolicy" { // then only the execution role still needs one
+				if err := chosen(t, account, "dev", strings.Replace(named, withKey, noSecret, 1)).Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			account.Fault = func(c sandbox.Call) sandbox.Fault {
+				if c.Operation == operation {
+					return sandbox.Fault{Refuse: &types.LimitExceededException{Message: aws.String("Maximum policy size of 10240 bytes exceeded")}}
+				}
+				return sandbox.Fault{}
+			}
+			err := chosen(t, account, "dev", named).Graph.Up(t.Context())
+			e, ok := errors.AsType[interface {
+				error
+				Hint() string
+			}](err)
+			if !ok || !strings.Contains(e.Hint(), `execution_role { name = "flowbed-dev-execution" }`) {
+				t.Errorf("%s: have %v", operation, err)
+			}
+		})
+	}
+}
+
+// TestReadingASharedRole costs the same, however many others use it.
+func TestReadingASharedRole(t *testing.T) {
+	cost := func(others int) (n int) {
+		synctest.Test(t, func(t *testing.T) {
+			account := sandbox.New()
+			const named = "execution_role {\nname = \"ecsTaskExecutionRole\"\n}\n" + withKey
+			if err := chosen(t, account, "dev", named).Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for i := range others {
+				alsoUses(fmt.Sprintf("e%02d", i), true)(t, account)
+			}
+			var calls atomic.Int64
+			account.Fault = func(c sandbox.Call) sandbox.Fault {
+				if c.Service == "iam" {
+					calls.Add(1)
+				}
+				return sandbox.Fault{}
+			}
+			if p, err := chosen(t, account, "dev", named).Graph.Plan(t.Context()); err != nil || !p.Empty() || p.Err() != nil {
+				t.Errorf("the plan with %d others: %v, %+v", others, err, p)
+			}
+			n = int(calls.Load())
+		})
+		return n
+	}
+	if one, many := cost(1), cost(25); one != many || one == 0 {
+		t.Errorf("%d calls with 1 other, %d with 25", one, many)
+	}
+}
+
+// TestTwoFirstUps: both find no role, and choose the account's. The one that comes second
+// stops before it shares a key, and the next up gives it a role of its own.
+func TestTwoFirstUps(t *testing.T) {
+	for name, text := range map[string][2]string{
+		"both have a key": {withKey, withKey}, "the first has a key": {withKey, noSecret}, "the second has a key": {noSecret, withKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account := sandbox.New()
+				first, second := chosen(t, account, "other", text[0]), chosen(t, account, "dev", text[1])
+				if err := first.Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				err := second.Graph.Up(t.Context())
+				if err == nil || !strings.Contains(err.Error(), "run `flowbed up` again: it then uses a role of its own") {
+					t.Errorf("have %v", err)
+				}
+				role, err := iam.NewFromConfig(account.Config(region)).GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("ecsTaskExecutionRole")})
+				if err != nil || slices.ContainsFunc(role.Role.Tags, func(t types.Tag) bool { return strings.Contains(*t.Key, "claim:dev@") }) {
+					t.Errorf("the second has a claim: %v, %+v", err, role.Role.Tags)
+				}
+				again := chosen(t, account, "dev", text[1])
+				if err := again.Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if a := executionRole(t, chosen(t, account, "dev", text[1])); a.Object != "flowbed-dev-execution" {
+					t.Errorf("have %+v", a)
+				}
+			})
+		})
+	}
+}
+
 // TestChooseExecutionRole: the account's role if it works and opens no key to others, else
 // one of the environment's own; and what was chosen stays.
 func TestChooseExecutionRole(t *testing.T) {
@@ -96,6 +279,11 @@ func TestChooseExecutionRole(t *testing.T) {
 		{"claimed, then another came", withKey, before{up("dev", withKey), up("other", noSecret)}, shared, ""},
 		{"its own, then the reason went", withKey, before{up("other", noSecret), up("dev", withKey), down("other")}, shared, ""}, // there is none any more
 		{"its own, then the other lost its key", noSecret, before{up("other", withKey), up("dev", noSecret), up("other", noSecret)}, "", ""},
+		{"joined without a key, then got one", withKey, before{up("other", noSecret), up("dev", noSecret)}, "", "could read this one's key"},
+		{"two came at once", withKey, before{up("dev", withKey), alsoUses("other", true)}, "", "can read the key of another environment"},
+		{"two came at once, and we have no key", noSecret, before{up("dev", noSecret), alsoUses("other", true)}, "", "can read the key of another environment"},
+		{"two came at once, and only we have a key", withKey, before{up("dev", withKey), alsoUses("other", false)}, "", "could read this one's key"},
+		{"full of tags", noSecret, before{up("other", noSecret), tagged(44)}, "", "ecsTaskExecutionRole has 50 tags, this environment needs 1 more, and IAM allows 50"},
 		{"with a ttl", "ttl = \"8h\"\n" + noSecret, before{console}, "", ""},
 		{"named", "execution_role { name = \"mine\" }\n" + withKey, before{console}, "mine", ""},
 	} {

@@ -49,8 +49,14 @@ func (s *Stack) addRoles() {
 		Names:       executionNames, Chosen: s.chosen,
 		Named: e.ExecutionRole.Ownership != "" || s.o.Account != nil,
 	}
+	if shared {
+		role.Unread = lengthOfOthers(p)
+	}
 	if shared && s.o.Account != nil {
 		role.First = s.o.Account.once()
+	}
+	if s.mayChoose() {
+		role.Unsafe = s.opensKey
 	}
 	if shared && e.ExecutionRole.Ownership == "" { // the environment may choose one of its own
 		own := resource.Role{ID: s.id, Name: s.id.Names().ExecutionRole(), Managed: role.Managed}

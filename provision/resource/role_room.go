@@ -1,0 +1,145 @@
+package resource
+
+import (
+	"fmt"
+	"maps"
+	"unicode"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// IAM's limits for a role. Nobody can raise them. White space does not count.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+const (
+	MaxInline = 10240 // characters of all inline policies together
+	MaxTags   = 50
+)
+
+// Room is how much of IAM's limits a role uses.
+type Room struct{ Inline, Tags int }
+
+// Room returns how much of IAM's limits a role uses now. It does not know the content of the
+// policies that other environments have in a shared role: to read them would take a call for
+// each. Unread tells how long such a policy is.
+func (r Role) Room(have RoleState) Room {
+	u := Room{Tags: len(have.Tags)}
+	for name, doc := range have.Inline {
+		u.Inline += r.length(name, doc)
+	}
+	return u
+}
+
+func (r Role) length(name, doc string) int {
+	if doc == "" && r.Unread != nil {
+		return r.Unread(name)
+	}
+	return lengthOf(doc)
+}
+
+// lengthOf counts the characters of a policy as IAM does.
+func lengthOf(doc string) (n int) {
+	for _, c := range doc {
+		if !unicode.IsSpace(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// after returns how much of the limits a role will use after up, and what up adds.
+func (r Role) after(have RoleState) (u, adds Room) {
+	want := r.inline()
+	for name, doc := range want {
+		u.Inline += lengthOf(doc)
+		adds.Inline += max(0, lengthOf(doc)-lengthOf(have.Inline[name]))
+	}
+	if r.Shared { // up leaves the policies of others alone
+		for name, doc := range have.Inline {
+			if _, ours := want[name]; !ours && name != r.ID.Names().SharedPolicy() {
+				u.Inline += r.length(name, doc)
+			}
+		}
+	}
+	tags := maps.Clone(have.Tags)
+	if tags == nil {
+		tags = Tags{}
+	}
+	maps.Copy(tags, have.Tags.missing(r.tags(), r.Shared))
+	if stale, _ := have.Tags.stale(r.tags()); !r.Shared {
+		for _, k := range stale {
+			delete(tags, k)
+		}
+	}
+	u.Tags, adds.Tags = len(tags), len(tags)-len(have.Tags)
+	return u, adds
+}
+
+// Full returns why a role has no room for what this environment adds to it; empty if it has.
+func (r Role) Full(have RoleState) string {
+	u, adds := r.after(have)
+	switch {
+	case adds.Inline > 0 && u.Inline > MaxInline && r.Shared:
+		return fmt.Sprintf("%s has %d of %d characters left for inline policies, and this environment needs %d",
+			r.Name, max(0, MaxInline-u.Inline+adds.Inline), MaxInline, adds.Inline)
+	case adds.Inline > 0 && u.Inline > MaxInline:
+		return fmt.Sprintf("the inline policies of %s would have %d characters, and IAM allows %d", r.Name, u.Inline, MaxInline)
+	case adds.Tags > 0 && u.Tags > MaxTags:
+		return fmt.Sprintf("%s has %d tags, this environment needs %d more, and IAM allows %d", r.Name, len(have.Tags), adds.Tags, MaxTags)
+	}
+	return ""
+}
+
+// room is Full as a note: the plan must fail before anything is written.
+func (r Role) room(have RoleState) []provision.Note {
+	why := r.Full(have)
+	if why == "" {
+		return nil
+	}
+	return []provision.Note{{Severity: provision.Error, Text: why + " → " + r.moreRoom()}}
+}
+
+// moreRoom is what the user can do about a role that is full.
+func (r Role) moreRoom() string {
+	if r.Shared {
+		return `name another role in the file: execution_role { name = "` + r.ID.Names().ExecutionRole() + `" }`
+	}
+	return "use fewer statement blocks in task_role, or move them to a managed policy (policies = [...]); for tags, remove some from the file or from the role"
+}
+
+// limited adds what to do to IAM's own refusal, which comes if the estimate of the policies
+// of others was too low, or if others have just filled the role.
+func (r Role) limited(err error) error {
+	if err == nil || awserr.Code(err) != "LimitExceeded" {
+		return err
+	}
+	return &advised{err, r.moreRoom()}
+}
+
+// advised is an error with what to do about it.
+type advised struct {
+	error
+	hint string
+}
+
+func (a *advised) Unwrap() error { return a.error }
+
+// Hint is what to do about the error.
+func (a *advised) Hint() string { return a.hint }
+
+// others reports whether the text is the name of another environment's policy in a shared
+// role, whose content this environment does not read.
+func (r Role) others(name string) bool {
+	return r.Shared && derived(name) && name != r.ID.Names().SharedPolicy()
+}
+
+// OpensKey reports whether a shared role has a policy of another environment: then the tasks
+// of this one can read the key of that one.
+func (r Role) OpensKey(have RoleState) bool {
+	for name := range have.Inline {
+		if r.others(name) {
+			return true
+		}
+	}
+	return false
+}
