@@ -37,6 +37,11 @@ type Role struct {
 	// First, if set, returns the state from a reading that was made before, once.
 	First func() (have RoleState, err error, ok bool)
 
+	// External means that flowbed only uses the role, and Pull is the ARN of the ECR
+	// repository with the image of the flows; empty if the image is not in ECR.
+	External bool
+	Pull     string
+
 	// Unread returns how long the policy of another environment in a shared role is, given
 	// the policy's name. It may be nil.
 	Unread func(name string) int
@@ -63,6 +68,9 @@ type RoleState struct {
 	Managed   []string          // ARNs, sorted
 	Inline    map[string]string // decoded policies by name
 	Tags      Tags
+
+	Boundary string // the ARN of the permissions boundary; empty if it has none
+	Hidden   string // the actions that were denied while reading somebody else's role
 }
 
 var (
@@ -110,18 +118,40 @@ func (r Role) Read(ctx context.Context) (RoleState, error) {
 		}
 	}
 	s := RoleState{Inline: map[string]string{}}
-	err := parallel(ctx,
-		func(ctx context.Context) error { return r.readRole(ctx, &s) },
-		func(ctx context.Context) (err error) {
-			s.Managed, err = r.attached(ctx)
-			return err
-		},
-		func(ctx context.Context) error { return r.readInline(ctx, s.Inline) },
+	var role, managed, inline error
+	_ = parallel(ctx, // each call has its own error
+		func(ctx context.Context) error { role = r.readRole(ctx, &s); return nil },
+		func(ctx context.Context) error { s.Managed, managed = r.attached(ctx); return nil },
+		func(ctx context.Context) error { inline = r.readInline(ctx, s.Inline); return nil },
 	)
+	if r.External && awserr.Classify(role) == awserr.Denied {
+		s.Name, s.ARN = r.Name, r.Predicted().ARN
+	} else if role != nil {
+		return RoleState{}, role
+	}
+	denied, err := r.denied(s, role, managed, inline)
 	if err != nil {
 		return RoleState{}, err
 	}
+	s.Hidden = denied
 	return s, nil
+}
+
+// denied returns the actions that were denied. Without them flowbed can use a role of
+// somebody else, but not change one of its own.
+func (r Role) denied(s RoleState, errs ...error) (actions string, err error) {
+	var list []string
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		refusal, is := awserr.RefusalOf(err)
+		if !is || s.Tags.Owner().By != "" {
+			return "", err
+		}
+		list = append(list, refusal.Action)
+	}
+	return strings.Join(list, ", "), nil
 }
 
 func (r Role) readRole(ctx context.Context, s *RoleState) error {
@@ -134,6 +164,9 @@ func (r Role) readRole(ctx context.Context, s *RoleState) error {
 		return fmt.Errorf("read role: %w", provision.ErrAbsent)
 	}
 	s.Tags = tagsOf(out.Role.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
+	if b := out.Role.PermissionsBoundary; b != nil {
+		s.Boundary = deref(b.PermissionsBoundaryArn)
+	}
 	s.Trust, err = decoded(out.Role.AssumeRolePolicyDocument)
 	return err
 }

@@ -12,13 +12,19 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// executionPolicy is AWS's managed policy for execution roles. executionAllows are those of
-// its actions that flows need; it allows them on all resources. It is the only managed
-// policy whose content we know without reading it.
+// executionPolicy is AWS's managed policy for execution roles. executionAllows are its
+// actions; it allows them on all resources. It is the only managed policy whose content we
+// know without reading it.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonECSTaskExecutionRolePolicy.html
 const executionPolicy = "policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
-var executionAllows = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
+var (
+	executionAllows = slices.Concat([]string{"logs:CreateLogStream", "logs:PutLogEvents", pullToken}, pullActions)
+
+	pullActions = []string{"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}
+)
+
+const pullToken = "ecr:GetAuthorizationToken" // AWS offers no narrower scope than all resources
 
 // Validate implements provision.Validator. It tells why the environment has a role of its
 // own, and what keeps it from writing to the role.
@@ -35,9 +41,24 @@ func (r Role) Validate(have RoleState, found bool) (notes []provision.Note) {
 }
 
 // CheckUse implements provision.UseChecker. It compares the permissions of an external role
-// with those that our own role would have. It does not read the role's managed policies, so
-// what they may allow is only a warning: a person must decide whether it is missing.
-func (r Role) CheckUse(have RoleState) (notes []provision.Note) {
+// with what the environment needs. It does not read the role's managed policies, so what
+// they may allow is only a warning, as is what flowbed may not read: a person must decide
+// whether it is missing.
+func (r Role) CheckUse(have RoleState) []provision.Note {
+	notes := r.lacks(have)
+	if have.Boundary != "" {
+		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
+			"%s has the permissions boundary %s, which may deny what its policies allow", r.Name, have.Boundary)})
+	}
+	return notes
+}
+
+// lacks returns what a role lacks, as far as flowbed can tell.
+func (r Role) lacks(have RoleState) (notes []provision.Note) {
+	if have.Hidden != "" {
+		return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf(
+			"cannot tell whether %s allows what flows need: reading it needs %s", r.Name, have.Hidden)}}
+	}
 	severity := provision.Warn
 	if r.Named && r.knownManaged(have) {
 		severity = provision.Error
@@ -49,42 +70,75 @@ func (r Role) CheckUse(have RoleState) (notes []provision.Note) {
 		}
 		notes = append(notes, provision.Note{Severity: severity, Text: text})
 	}
-	trusted := services(have.Trust)
-	for _, s := range services(r.Trust) {
-		if !slices.Contains(trusted, s) {
-			warn("%s does not allow %s to assume it, so flows cannot start", r.Name, s)
-		}
+	for _, s := range untrusted(services(r.Trust), services(have.Trust)) {
+		warn("%s does not allow %s to assume it, so flows cannot start", r.Name, s)
 	}
 	for _, arn := range r.Managed {
-		if !slices.Contains(have.Managed, arn) {
+		if !slices.Contains(have.Managed, arn) && !strings.HasSuffix(arn, executionPolicy) {
 			warn("%s lacks the managed policy %s", r.Name, arn)
 		}
 	}
-	var granted []grant
-	for _, name := range slices.Sorted(maps.Keys(have.Inline)) {
-		granted = append(granted, grants(have.Inline[name])...)
+	granted, others := have.granted()
+	unless := ""
+	if others {
+		unless = ", unless one of its other managed policies does"
 	}
-	others := 0
-	for _, arn := range have.Managed {
-		if strings.HasSuffix(arn, executionPolicy) {
-			granted = append(granted, grant{Effect: "Allow", Action: executionAllows, Resource: stringList{"*"}})
-		} else {
-			others++
+	for _, need := range r.needs() {
+		for _, missing := range need.missingFrom(granted) {
+			warn("%s", r.Name+" does not allow "+missing+unless)
 		}
 	}
-	want := r.inline()
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		for _, g := range grants(want[name]) {
-			for _, missing := range g.missingFrom(granted) {
-				text := r.Name + " does not allow " + missing
-				if others > 0 {
-					text += ", unless one of its other managed policies does"
-				}
-				warn("%s", text)
-			}
-		}
+	if r.Pull == "" && r.forExecution() && !allowed(granted, pullToken, "*") {
+		notes = append(notes, provision.Note{Severity: provision.Info, Text: r.Name + " does not allow to pull images from ECR" + unless + ": flows with such an image cannot start"})
 	}
 	return notes
+}
+
+// untrusted returns those services that may not assume the role.
+func untrusted(want, have []string) []string {
+	return slices.DeleteFunc(want, func(s string) bool { return slices.Contains(have, s) })
+}
+
+// granted returns the statements of the role's policies, and whether it has managed policies
+// whose content is unknown.
+func (s RoleState) granted() (list []grant, others bool) {
+	for _, name := range slices.Sorted(maps.Keys(s.Inline)) {
+		list = append(list, grants(s.Inline[name])...)
+	}
+	for _, arn := range s.Managed {
+		if !strings.HasSuffix(arn, executionPolicy) {
+			others = true
+			continue
+		}
+		list = append(list, grant{Effect: "Allow", Action: executionAllows, Resource: stringList{"*"}})
+	}
+	return list, others
+}
+
+// needs returns what the environment needs: the content of its own inline policies, and to
+// pull its image.
+func (r Role) needs() (list []grant) {
+	want := r.inline()
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		list = append(list, grants(want[name])...)
+	}
+	if r.Pull != "" {
+		list = append(list, pulling(r.Pull)...)
+	}
+	return list
+}
+
+// pulling is what ECS needs to pull an image from a repository.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ECR_on_ECS.html
+func pulling(repository string) []grant {
+	return []grant{
+		{Action: stringList{pullToken}, Resource: stringList{"*"}}, {Action: pullActions, Resource: stringList{repository}},
+	}
+}
+
+// forExecution reports whether this is an execution role.
+func (r Role) forExecution() bool {
+	return slices.ContainsFunc(r.Managed, func(arn string) bool { return strings.HasSuffix(arn, executionPolicy) })
 }
 
 // knownManaged reports whether the content of all managed policies of the role is known.
@@ -100,7 +154,7 @@ func (r Role) cure() string {
 // Suffices returns what a role that somebody else created lacks of this one; empty if it
 // lacks nothing as far as flowbed can tell.
 func (r Role) Suffices(have RoleState) string {
-	for _, n := range r.CheckUse(have) {
+	for _, n := range r.lacks(have) {
 		text, _, _ := strings.Cut(n.Text, " → ")
 		return text
 	}

@@ -103,7 +103,7 @@ func (s *Stack) accountsRole() resource.Role {
 	}
 	return resource.Role{
 		ID: s.id, Name: spec.AccountExecutionRole, Shared: true, Trust: templates.ExecutionTrust(), Managed: s.executionManaged(),
-		Inline: policy(s.id.Names().SharedPolicy(), doc), Unread: lengthOfOthers(s.place()),
+		Inline: policy(s.id.Names().SharedPolicy(), doc), Pull: s.pulls(), Unread: lengthOfOthers(s.place()),
 	}
 }
 

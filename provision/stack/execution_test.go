@@ -357,3 +357,133 @@ func TestInsufficientRole(t *testing.T) {
 		}
 	})
 }
+
+// borrowed is the account's role with inline statements instead of AWS's own policy.
+func borrowed(t *testing.T, account *sandbox.Account, trust string, statements ...string) {
+	t.Helper()
+	api, name := iam.NewFromConfig(account.Config(region)), aws.String("corporate")
+	if _, err := api.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"` + trust + `"},"Action":"sts:AssumeRole"}]}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: name, PolicyName: aws.String("corporate"), PolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBorrowedRole has a row for each thing that the tasks of an environment need from a
+// role that it borrows. What is missing is an error of the plan with the line that cures it,
+// and what cannot be read is a warning.
+func TestBorrowedRole(t *testing.T) {
+	const (
+		group  = "arn:aws:logs:eu-central-1:123456789012:log-group:/flowbed/dev:*"
+		param  = "arn:aws:ssm:eu-central-1:123456789012:parameter/flowbed/dev/prefect-api-key"
+		repo   = "arn:aws:ecr:eu-central-1:123456789012:repository/flows"
+		cure   = ` → name another role in the file, for example: execution_role { name = "flowbed-dev-execution" }`
+		lent   = "execution_role {\nname = \"corporate\"\nownership = \"external\"\n}\n"
+		images = lent + withKey + "\nflows {\nimage = \"123456789012.dkr.ecr.eu-central-1.amazonaws.com/flows:1\"\n}"
+	)
+	logs, key := may("logs:CreateLogStream", group)+","+may("logs:PutLogEvents", group), may("ssm:GetParameters", param)
+	token, pull := may("ecr:GetAuthorizationToken", "*"), may("ecr:Batch*", repo)+","+may("ecr:GetDownloadUrlForLayer", repo)
+	for _, c := range []struct {
+		name, text, trust string
+		statements        []string
+		severity          provision.Severity
+		says              []string // of the notes
+	}{
+		{"all", images, "ecs-tasks", []string{logs, key, token, pull}, 0, nil},
+		{"no ECR needed", lent + withKey, "ecs-tasks", []string{logs, key}, provision.Info, []string{"does not allow to pull images from ECR"}},
+		{"no key needed", lent + noSecret, "ecs-tasks", []string{logs, token}, 0, nil},
+		{"trust", images, "ec2", []string{logs, key, token, pull}, provision.Error, []string{"does not allow ecs-tasks.amazonaws.com to assume it"}},
+		{"logs", images, "ecs-tasks", []string{key, token, pull}, provision.Error, []string{"logs:CreateLogStream on " + group, "logs:PutLogEvents on " + group}},
+		{"key", images, "ecs-tasks", []string{logs, token, pull}, provision.Error, []string{"ssm:GetParameters on " + param}},
+		{"login to the registry", images, "ecs-tasks", []string{logs, key, pull}, provision.Error, []string{"ecr:GetAuthorizationToken on *"}},
+		{"image", images, "ecs-tasks", []string{logs, key, token}, provision.Error,
+			[]string{"ecr:BatchCheckLayerAvailability on " + repo, "ecr:GetDownloadUrlForLayer on " + repo, "ecr:BatchGetImage on " + repo}},
+		{"image of another repository", images, "ecs-tasks", []string{logs, key, token, strings.ReplaceAll(pull, "/flows", "/others")}, provision.Error,
+			[]string{"ecr:BatchCheckLayerAvailability on " + repo, "ecr:GetDownloadUrlForLayer on " + repo, "ecr:BatchGetImage on " + repo}},
+		{"key, denied", images, "ecs-tasks", []string{logs, key, token, pull, strings.Replace(may("ssm:*", "*"), "Allow", "Deny", 1)}, provision.Error,
+			[]string{"ssm:GetParameters on " + param}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account := sandbox.New()
+				borrowed(t, account, c.trust+".amazonaws.com", c.statements...)
+				a := executionRole(t, chosen(t, account, "dev", c.text))
+				if len(a.Notes) != len(c.says) || a.Err != nil {
+					t.Fatalf("have %v, %+v, want %q", a.Err, a.Notes, c.says)
+				}
+				for i, n := range a.Notes {
+					if n.Severity != c.severity || !strings.Contains(n.Text, "corporate ") || !strings.Contains(n.Text, c.says[i]) || strings.Contains(n.Text, cure) != (c.severity == provision.Error) {
+						t.Errorf("have %+v, want %q", n, c.says[i])
+					}
+				}
+			})
+		})
+	}
+}
+
+func may(action, on string) string {
+	return `{"Effect":"Allow","Action":"` + action + `","Resource":"` + on + `"}`
+}
+
+// TestHiddenRole: whoever may not read a role can use it all the same, and the warning
+// stays after up.
+func TestHiddenRole(t *testing.T) {
+	const lent = "execution_role {\nname = \"corporate\"\nownership = \"external\"\n}\n" + withKey
+	for denied, want := range map[string]string{
+		"iam:ListRolePolicies": "reading it needs iam:ListRolePolicies", "iam:ListAttachedRolePolicies": "reading it needs iam:ListAttachedRolePolicies",
+		"iam:GetRolePolicy": "reading it needs iam:GetRolePolicy", "iam:Get*": "reading it needs iam:GetRole, iam:GetRolePolicy",
+	} {
+		t.Run(denied, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account := sandbox.New()
+				borrowed(t, account, "ecs-tasks.amazonaws.com", may("logs:*", "*"))
+				account.Policy = `{"Version":"2012-10-17","Statement":[` + may("*", "*") +
+					`,{"Effect":"Deny","Action":"` + denied + `","Resource":"arn:aws:iam::123456789012:role/corporate"}]}`
+				s := chosen(t, account, "dev", lent)
+				if err := s.Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				have := s.Graph.Warnings()
+				if len(have) != 1 || have[0].Step != "execution role" || !strings.HasSuffix(have[0].Text, want) {
+					t.Errorf("have %+v, want %q", have, want)
+				}
+			})
+		})
+	}
+}
+
+// TestHiddenAccountRole: if somebody else's ecsTaskExecutionRole cannot be read, an
+// environment whose file names none gets one of its own.
+func TestHiddenAccountRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		console(t, account)
+		account.Policy = `{"Version":"2012-10-17","Statement":[` + may("*", "*") +
+			`,{"Effect":"Deny","Action":"iam:ListRolePolicies","Resource":"arn:aws:iam::123456789012:role/ecsTaskExecutionRole"}]}`
+		a := executionRole(t, chosen(t, account, "dev", withKey))
+		if a.Op != provision.Create || len(a.Notes) != 1 || !strings.Contains(a.Notes[0].Text, "a role of its own, because cannot tell") {
+			t.Errorf("have %+v", a)
+		}
+	})
+}
+
+// TestBoundary warns of a boundary, whose content flowbed does not know.
+func TestBoundary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		const boundary = "arn:aws:iam::aws:policy/AmazonSSMReadOnlyAccess"
+		_, err := iam.NewFromConfig(account.Config(region)).CreateRole(t.Context(), &iam.CreateRoleInput{
+			RoleName: aws.String("corporate"), PermissionsBoundary: aws.String(boundary), AssumeRolePolicyDocument: aws.String(templates.ExecutionTrust())})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := executionRole(t, chosen(t, account, "dev", "execution_role {\nname = \"corporate\"\nownership = \"external\"\n}"))
+		last := a.Notes[len(a.Notes)-1]
+		if last.Severity != provision.Warn || !strings.Contains(last.Text, "corporate has the permissions boundary "+boundary) {
+			t.Errorf("have %+v", a.Notes)
+		}
+	})
+}

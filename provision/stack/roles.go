@@ -1,6 +1,10 @@
 package stack
 
 import (
+	"cmp"
+	"regexp"
+	"strings"
+
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/permissions"
@@ -29,7 +33,7 @@ func (s *Stack) addRoles() {
 				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Repository: s.repositoryName(), Dask: s.dask(), Statements: statements,
 			}))()
 		},
-		Names: taskNames,
+		Names: taskNames, External: e.TaskRole.Ownership == "external",
 	})
 	parameter := s.taskParameter()
 	shared := e.ExecutionRole.Name == spec.AccountExecutionRole
@@ -47,7 +51,8 @@ func (s *Stack) addRoles() {
 		Managed:     s.executionManaged(),
 		Inline:      policy(inline, doc),
 		Names:       executionNames, Chosen: s.chosen,
-		Named: e.ExecutionRole.Ownership != "" || s.o.Account != nil,
+		Named:    e.ExecutionRole.Ownership != "" || s.o.Account != nil,
+		External: e.ExecutionRole.Ownership == "external", Pull: s.pulls(),
 	}
 	if shared {
 		role.Unread = lengthOfOthers(p)
@@ -64,6 +69,23 @@ func (s *Stack) addRoles() {
 	}
 	s.execution = add(s, "execution role", ownership(e.ExecutionRole.Ownership, shared), role)
 }
+
+// pulls is the ARN of the ECR repository of the flows' default image; empty if the image is
+// not in a private repository of ECR.
+func (s *Stack) pulls() string {
+	if s.env.Prefect == nil || s.o.Destroy {
+		return ""
+	}
+	m := inECR.FindStringSubmatch(cmp.Or(s.flows().Image, s.defaultImage()))
+	if m == nil {
+		return ""
+	}
+	return strings.Join([]string{"arn", s.id.Partition, "ecr", m[2], m[1], "repository/" + m[3]}, ":")
+}
+
+// inECR matches an image in a private repository: registry, region and repository.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
+var inECR = regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)/([^:@]+)`)
 
 // taskParameter is the name of the parameter that ECS reads for tasks; empty if the spec has
 // no secret. For down it is what an earlier spec may have had.

@@ -48,6 +48,7 @@ type Role struct {
 	Inline      map[string]string `json:"inline,omitempty"`
 	Attached    []string          `json:"attached,omitempty"` // ARNs in the order of attachment
 	Tags        core.Tags         `json:"tags,omitempty"`
+	Boundary    string            `json:"boundary,omitempty"` // which is shown, but not applied
 	Created     time.Time         `json:"created"`
 }
 

@@ -52,11 +52,16 @@ func createRole(r *request, in *iam.CreateRoleInput) (*iam.CreateRoleOutput, err
 	if err != nil {
 		return nil, err
 	}
+	if boundary := aws.ToString(in.PermissionsBoundary); boundary != "" {
+		if _, err := r.mustPolicy(boundary); err != nil {
+			return nil, err
+		}
+	}
 	if r.db().role(name) != nil {
 		return nil, entityExists("Role with name %s already exists.", name)
 	}
 	role := r.newRole(name, path, aws.ToString(in.AssumeRolePolicyDocument))
-	role.Description, role.Tags = aws.ToString(in.Description), t
+	role.Description, role.Tags, role.Boundary = aws.ToString(in.Description), t, aws.ToString(in.PermissionsBoundary)
 	if in.MaxSessionDuration != nil {
 		role.MaxSession = *in.MaxSessionDuration
 	}
@@ -87,6 +92,11 @@ func (o *Role) out(withTags bool) *types.Role {
 	}
 	if withTags {
 		role.Tags = tagList(o.Tags)
+		if o.Boundary != "" {
+			role.PermissionsBoundary = &types.AttachedPermissionsBoundary{
+				PermissionsBoundaryArn: aws.String(o.Boundary), PermissionsBoundaryType: types.PermissionsBoundaryAttachmentTypePolicy,
+			}
+		}
 	}
 	return role
 }
