@@ -89,7 +89,7 @@ func TestTrips(t *testing.T) {
 			calls, trips int
 			writes       bool
 		}{
-			{"plan", 34, 3, false},
+			{"plan", 36, 3, false},
 			{"up --yes --no-wait", 100, 14, true}, // the agent's setup takes its own time
 			{"plan", 30, 3, false},
 			{"up --yes", 31, 3, false},

@@ -184,7 +184,17 @@ func TestFindings(t *testing.T) {
 		{"network", "no default VPC", noVPC, doctor.Fail, "aws ec2 create-default-vpc"},
 		{"network", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeSubnets") }, doctor.Warn, "this check needs ec2:DescribeSubnets"},
 		{"instance type", "not sold", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "x9.large", 1) }, doctor.Fail, "free for new accounts in this region: c7i-flex.large"},
-		{"instance type", "not free", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "t3.medium", 1) }, doctor.Warn, "on the free plan, set agent.instance_type"},
+		{"instance type", "not free", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "t3.medium", 1) }, doctor.OK, "which matters only to an account on the free plan"},
+		{"instance type", "not free, on the free plan", func(c *clinic) {
+			c.account.Plan, c.text = "FREE", strings.Replace(agent, "t3.small", "t3.medium", 1)
+		}, doctor.Fail, "EC2 refuses to launch it → set agent.instance_type, for example to a type that is free for new accounts in this region: c7i-flex.large"},
+		{"instance type", "not free, the plan unseen", func(c *clinic) {
+			c.account.Policy = but("freetier:GetAccountPlanState")
+			c.text = strings.Replace(agent, "t3.small", "t3.medium", 1)
+		}, doctor.Warn, "cannot tell whether this one is"},
+		{"instance type", "not free, on a paid plan", func(c *clinic) {
+			c.account.Plan, c.text = "PAID", strings.Replace(agent, "t3.small", "t3.medium", 1)
+		}, doctor.OK, "which matters only"},
 		{"instance type", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeInstanceTypeOfferings") }, doctor.Warn, "cannot tell"},
 		{"instance type", "freedom unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeInstanceTypes") }, doctor.OK, "cannot tell whether the free tier"},
 		{"image", "no such", func(c *clinic) {

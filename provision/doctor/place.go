@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/freetier"
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
@@ -62,13 +63,41 @@ func (d *Doctor) instanceType(ctx context.Context) []Finding {
 	case aws.ToBool(out.InstanceTypes[0].FreeTierEligible):
 		return []Finding{ok(check, "%s is available and covered by the free tier", name)}
 	}
-	// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-free-tier-usage.html
+	return []Finding{d.outsideFreeTier(ctx, check, out.InstanceTypes[0])}
+}
+
+// outsideFreeTier is the finding for a type that only a paid plan includes.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-free-tier-usage.html
+func (d *Doctor) outsideFreeTier(ctx context.Context, check string, t types.InstanceTypeInfo) Finding {
+	plan, err := d.plan(ctx)
+	if err == nil && plan != freetier.Free {
+		return ok(check, "%s is available; the free tier does not cover it, which matters only to an account on the free plan", t.InstanceType)
+	}
 	architecture := "x86_64"
-	if p := out.InstanceTypes[0].ProcessorInfo; p != nil && len(p.SupportedArchitectures) > 0 {
+	if p := t.ProcessorInfo; p != nil && len(p.SupportedArchitectures) > 0 {
 		architecture = string(p.SupportedArchitectures[len(p.SupportedArchitectures)-1])
 	}
-	return []Finding{warn(check, "on the free plan, set agent.instance_type"+d.instead(ctx, architecture),
-		"%s is available but not covered by the free tier: an account on the free plan cannot launch it", name)}
+	if err != nil {
+		return warn(check, "on the free plan, set agent.instance_type"+d.instead(ctx, architecture),
+			"%s is not covered by the free tier: an account on the free plan cannot launch it; cannot tell whether this one is", t.InstanceType)
+	}
+	return fail(check, "set agent.instance_type"+d.instead(ctx, architecture),
+		"%s is not covered by the free tier, and this account is on the free plan: EC2 refuses to launch it", t.InstanceType)
+}
+
+// plan is the account's plan; empty for an account that is older than the plans.
+func (d *Doctor) plan(ctx context.Context) (string, error) {
+	if d.clients.FreeTier == nil {
+		return "", nil
+	}
+	out, err := d.clients.FreeTier.GetAccountPlanState(ctx, &freetier.GetAccountPlanStateInput{})
+	switch {
+	case awserr.Code(err) == "ResourceNotFoundException":
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return out.AccountPlanType, nil
 }
 
 // sold lists the zones that offer a type.

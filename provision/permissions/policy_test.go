@@ -107,6 +107,8 @@ var meant = []string{
 	"'ssm:GetParameter'",
 	// The same is true of AWS's own managed policies.
 	"'arn:aws:iam::aws:policy/",
+	// The action is younger than its list.
+	"Unknown action freetier:GetAccountPlanState",
 	// Who may give the bucket its policy and its lifecycle could write others.
 	"s3:PutBucketPolicy", "s3:PutLifecycleConfiguration",
 }
@@ -153,9 +155,10 @@ func TestNoStarForWriting(t *testing.T) {
 				if v == permissions.Hello && a == "ecs:DeregisterTaskDefinition" {
 					continue // AWS binds it to nothing
 				}
-				// It reads, and AWS offers no scope for it:
+				// These read, and AWS offers no scope for them:
 				// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
-				if a == "ssm:GetCommandInvocation" {
+				// https://docs.aws.amazon.com/service-authorization/latest/reference/list_freetier.html
+				if a == "ssm:GetCommandInvocation" || a == "freetier:GetAccountPlanState" {
 					continue
 				}
 				if _, op, _ := strings.Cut(a, ":"); !strings.HasPrefix(op, "Describe") && !strings.HasPrefix(op, "List") {

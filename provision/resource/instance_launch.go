@@ -225,7 +225,7 @@ func (i Instance) launchError(ctx context.Context, err error) error {
 		return err
 	}
 	if free := (Offering{API: i.API, Type: i.Type}).freeTypes(ctx); len(free) > 0 {
-		return fmt.Errorf("%w → set agent.instance_type to a type that this account can use: %s", err, strings.Join(free, ", "))
+		return &advised{err, included(free)}
 	}
 	return err
 }

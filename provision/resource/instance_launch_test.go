@@ -1,6 +1,7 @@
 package resource_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,16 +83,15 @@ func TestNextZone(t *testing.T) {
 func TestFreeTierAdvice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newAgent(sandbox.New())
-		e.account.Fault = func(c sandbox.Call) (f sandbox.Fault) {
-			if c.Operation == "RunInstances" {
-				f.Refuse = &smithy.GenericAPIError{Code: "InvalidParameterCombination",
-					Message: "The specified instance type is not eligible for Free Tier."}
-			}
-			return f
-		}
+		e.account.Plan = "FREE"
 		g, _ := e.graph()
 		err := g.Up(t.Context())
-		if err == nil || !strings.Contains(err.Error(), " → set agent.instance_type to a type that this account can use: c7i-flex.large, m7i-flex.large, t3.micro, t3.small") {
+		const advice = `set the type in the file: agent { instance_type = "t3.micro" }; the free plan includes c7i-flex.large, m7i-flex.large, t3.micro, t3.small`
+		hinted, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err)
+		if !ok || hinted.Hint() != advice || !strings.Contains(err.Error(), "The specified instance type is not eligible for Free Tier") {
 			t.Errorf("up says %v", err)
 		}
 	})

@@ -10,22 +10,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/freetier"
 )
 
 // Offering reads what EC2 offers for a launch. It is read only if there is an instance to
 // launch.
 type Offering struct {
-	API   *ec2.Client
-	Type  string
-	Image provision.Ref[ImageState]
+	API      *ec2.Client
+	FreeTier *freetier.Client // nil where there is no such service
+	Type     string
+	Image    provision.Ref[ImageState]
 }
 
 // OfferingState tells which zones offer the instance type, and the root device of the
 // image. Some regions do not offer a type, and others offer it only in some zones.
 type OfferingState struct {
-	known        bool // zones is complete
-	zones        []string
-	alternatives []string // types that are free for new accounts, if no zone offers the type
+	known    bool // zones is complete
+	zones    []string
+	free     []string // types of the same architecture that the free plan includes
+	freePlan bool     // the account is on the free plan, so EC2 launches no others
 
 	device    string // the image's root device
 	deviceErr error  // why device is unknown
@@ -36,22 +39,29 @@ func (o OfferingState) offers(zone string) bool { return !o.known || slices.Cont
 
 // Read implements provision.DataSource.
 func (o Offering) Read(ctx context.Context) (s OfferingState, err error) {
-	var device string
-	var deviceErr error
-	err = parallel(ctx, func(ctx context.Context) error {
-		s = o.zones(ctx)
-		return nil
-	}, func(ctx context.Context) error {
-		device, deviceErr = o.rootDevice(ctx)
-		return nil
-	})
-	s.device, s.deviceErr = device, deviceErr
-	return s, err
+	_ = parallel(ctx, // none of them fails
+		func(ctx context.Context) error { s.zones, s.known = o.zones(ctx); return nil },
+		func(ctx context.Context) error { s.device, s.deviceErr = o.rootDevice(ctx); return nil },
+		func(ctx context.Context) error { s.free = o.freeTypes(ctx); return nil },
+		func(ctx context.Context) error { s.freePlan = o.onFreePlan(ctx); return nil },
+	)
+	return s, nil
+}
+
+// onFreePlan reports whether the account is on the free plan. It returns false if AWS does
+// not say: an account may be older than the plans, and the caller may lack the permission.
+func (o Offering) onFreePlan(ctx context.Context) bool {
+	if o.FreeTier == nil {
+		return false
+	}
+	out, err := o.FreeTier.GetAccountPlanState(ctx, &freetier.GetAccountPlanStateInput{})
+	return err == nil && out.AccountPlanType == freetier.Free
 }
 
 // Permissions are what the calls need.
 func (Offering) Permissions() Permissions {
-	return Permissions{Read: []Permission{on("*", "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes")}}
+	return Permissions{Read: []Permission{on("*", "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes",
+		"freetier:GetAccountPlanState")}}
 }
 
 // rootDevice is the device from which the image boots. A block device mapping with any
@@ -73,25 +83,21 @@ func (o Offering) rootDevice(ctx context.Context) (string, error) {
 
 // zones returns the zones that offer the type. It ignores errors: without this answer,
 // the launch itself fails if the type is not available.
-func (o Offering) zones(ctx context.Context) (s OfferingState) {
+func (o Offering) zones(ctx context.Context) (zones []string, known bool) {
 	pages := ec2.NewDescribeInstanceTypeOfferingsPaginator(o.API, &ec2.DescribeInstanceTypeOfferingsInput{
 		LocationType: types.LocationTypeAvailabilityZone, Filters: []types.Filter{filter("instance-type", o.Type)},
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return OfferingState{}
+			return nil, false
 		}
 		for _, z := range page.InstanceTypeOfferings {
-			s.zones = append(s.zones, deref(z.Location))
+			zones = append(zones, deref(z.Location))
 		}
 	}
-	slices.Sort(s.zones)
-	s.known = true
-	if len(s.zones) == 0 {
-		s.alternatives = o.freeTypes(ctx)
-	}
-	return s
+	slices.Sort(zones)
+	return zones, true
 }
 
 // freeTypes returns the types of the same architecture that are free for new accounts in
@@ -117,6 +123,9 @@ func (o Offering) freeTypes(ctx context.Context) (names []string) {
 func (i Instance) Validate(have InstanceState, _ bool) (notes []provision.Note) {
 	if text := i.unavailable(have.offering); text != "" {
 		notes = append(notes, provision.Note{Severity: provision.Error, Text: text})
+	} else if o := have.offering; o.freePlan && len(o.free) > 0 && !slices.Contains(o.free, i.Type) {
+		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
+			"this account is on AWS's free plan, which does not include %s, so EC2 will refuse to launch it → %s", i.Type, included(o.free))})
 	}
 	newest, ok := i.Image.Get()
 	current, found := i.current(have)
@@ -127,6 +136,15 @@ func (i Instance) Validate(have InstanceState, _ bool) (notes []provision.Note) 
 	return notes
 }
 
+// included is the line of the file that cures a type outside the free plan.
+func included(free []string) string {
+	example := free[0]
+	if i := slices.IndexFunc(free, func(t string) bool { return strings.HasSuffix(t, ".micro") }); i >= 0 {
+		example = free[i]
+	}
+	return fmt.Sprintf("set the type in the file: agent { instance_type = %q }; the free plan includes %s", example, strings.Join(free, ", "))
+}
+
 // unavailable tells that the type is not available, and what to use instead. It is empty
 // if the type is available.
 func (i Instance) unavailable(o OfferingState) string {
@@ -135,8 +153,8 @@ func (i Instance) unavailable(o OfferingState) string {
 		return ""
 	case len(o.zones) == 0:
 		s := fmt.Sprintf("%s is not available in %s → set agent.instance_type", i.Type, i.ID.Region)
-		if len(o.alternatives) > 0 {
-			s += ", for example to a type that is free for new accounts in this region: " + strings.Join(o.alternatives, ", ")
+		if len(o.free) > 0 {
+			s += ", for example to a type that is free for new accounts in this region: " + strings.Join(o.free, ", ")
 		}
 		return s
 	case ok && !slices.ContainsFunc(n.Subnets, func(s Subnet) bool { return o.offers(s.Zone) }):

@@ -7,6 +7,7 @@ import (
 	_ "github.com/flowbed/flowbed/provision/sandbox/ecr"
 	_ "github.com/flowbed/flowbed/provision/sandbox/ecs"
 	_ "github.com/flowbed/flowbed/provision/sandbox/fargate"
+	_ "github.com/flowbed/flowbed/provision/sandbox/freetier"
 	_ "github.com/flowbed/flowbed/provision/sandbox/iam"
 	_ "github.com/flowbed/flowbed/provision/sandbox/logs"
 	_ "github.com/flowbed/flowbed/provision/sandbox/machine"

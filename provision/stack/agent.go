@@ -50,7 +50,7 @@ func (s *Stack) addAgent() {
 	var offering provision.Ref[resource.OfferingState]
 	if s.env.Agent != nil && !s.o.Destroy {
 		image = data(s, "image", s.image())
-		offering = onDemand(s, "offer", resource.Offering{API: s.c.EC2, Type: a.InstanceType, Image: image})
+		offering = onDemand(s, "offer", resource.Offering{API: s.c.EC2, FreeTier: s.c.FreeTier, Type: a.InstanceType, Image: image})
 	}
 	s.agent = add(s, "agent instance", own, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Type: a.InstanceType,

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/stack"
@@ -107,4 +108,59 @@ func TestUpAfterRepair(t *testing.T) {
 			t.Errorf("after the repair: %v", err)
 		}
 	})
+}
+
+// TestFreePlan: the plan says if EC2 will refuse the type to this account, and which types
+// it may have. It says nothing if AWS says nothing about the account, and nothing about an
+// instance that runs.
+func TestFreePlan(t *testing.T) {
+	const warning = `this account is on AWS's free plan, which does not include t2.micro, so EC2 will refuse to launch it → ` +
+		`set the type in the file: agent { instance_type = "t3.micro" }; the free plan includes c7i-flex.large, m7i-flex.large, t3.micro, t3.small`
+	for _, c := range []struct {
+		name, plan, instance, policy string
+		want                         string
+	}{
+		{"free plan", "FREE", "t2.micro", "", warning},
+		{"an eligible type", "FREE", "t3.micro", "", ""},
+		{"paid plan", "PAID", "t2.micro", "", ""},
+		{"older than the plans", "", "t2.micro", "", ""},
+		{"denied", "FREE", "t2.micro", "freetier:GetAccountPlanState", ""},
+		{"types denied", "FREE", "t2.micro", "ec2:DescribeInstanceTypes", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account := sandbox.New()
+				account.Plan = c.plan
+				if c.policy != "" {
+					account.Policy = `{"Version":"2012-10-17","Statement":[` + may("*", "*") + `,{"Effect":"Deny","Action":"` + c.policy + `","Resource":"*"}]}`
+				}
+				o := stack.Options{Transport: sandbox.Prefect(account), NoWait: true}
+				have := func() (text string) {
+					p, err := build(t, account, worker("3.9.1", c.instance), o).Graph.Plan(t.Context())
+					if err != nil || p.Err() != nil {
+						t.Fatal(err, p.Err())
+					}
+					for _, a := range p.Actions {
+						for _, n := range a.Notes {
+							if a.Step == "agent instance" && n.Severity == provision.Warn {
+								text += n.Text
+							}
+						}
+					}
+					return text
+				}
+				if text := have(); text != c.want {
+					t.Errorf("have %q, want %q", text, c.want)
+				}
+				account.Plan = "PAID"
+				if err := build(t, account, worker("3.9.1", c.instance), o).Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				account.Plan = c.plan
+				if text := have(); text != "" {
+					t.Errorf("of an instance that runs: %q", text)
+				}
+			})
+		})
+	}
 }

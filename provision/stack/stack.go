@@ -19,6 +19,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/freetier"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/prefect"
@@ -36,6 +37,8 @@ type Clients struct {
 	S3   *s3.Client
 	SSM  *ssm.Client
 	Logs *cloudwatchlogs.Client
+
+	FreeTier *freetier.Client // nil where there is no such service
 }
 
 // NewClients creates the clients for one configuration.
@@ -43,6 +46,7 @@ func NewClients(cfg aws.Config) Clients {
 	return Clients{
 		IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ECR: ecr.NewFromConfig(cfg),
 		S3: s3.NewFromConfig(cfg, pathStyle(cfg)), SSM: ssm.NewFromConfig(cfg), Logs: cloudwatchlogs.NewFromConfig(cfg),
+		FreeTier: freetier.NewFromConfig(cfg),
 	}
 }
 

@@ -27,18 +27,19 @@ var mayImport = map[string][]string{
 	"provision":             {},
 	"provision/awserr":      {},
 	"provision/names":       {},
+	"provision/freetier":    {},
 	"provision/prefect":     {},
 	"templates":             {},
 	"provision/view":        {"provision"},
 	"provision/spec":        {"provision/names", "provision/prefect"},
-	"provision/resource":    {"provision", "provision/awserr", "provision/names", "provision/prefect"},
+	"provision/resource":    {"provision", "provision/awserr", "provision/freetier", "provision/names", "provision/prefect"},
 	"provision/lease":       {"provision/awserr", "provision/resource"},
 	"provision/inventory":   {"provision/resource"},
 	"provision/permissions": {"provision", "provision/resource"},
 	"provision/hello":       {"provision/awserr", "provision/names", "provision/prefect", "provision/resource"},
-	"provision/stack": {"provision", "provision/awserr", "provision/hello", "provision/lease", "provision/names", "provision/permissions",
+	"provision/stack": {"provision", "provision/awserr", "provision/freetier", "provision/hello", "provision/lease", "provision/names", "provision/permissions",
 		"provision/prefect", "provision/resource", "provision/spec", "templates"},
-	"provision/doctor": {"provision", "provision/awserr", "provision/lease", "provision/permissions", "provision/prefect",
+	"provision/doctor": {"provision", "provision/awserr", "provision/freetier", "provision/lease", "provision/permissions", "provision/prefect",
 		"provision/resource", "provision/spec", "provision/stack"},
 	"cmd/flowbed": {"provision", "provision/awserr", "provision/doctor", "provision/hello", "provision/inventory", "provision/lease",
 		"provision/permissions", "provision/prefect", "provision/resource", sandbox, "provision/spec", "provision/stack", "provision/view"},
@@ -87,6 +88,8 @@ func sandboxRooms(all map[string]*room) map[string][]string {
 	}
 	// An instance installs Prefect, and needs to know the releases.
 	may[sandbox+"/machine"] = append(may[sandbox+"/machine"], "provision/prefect")
+	// The SDK's client for this service is flowbed's own, and so are its types.
+	may[sandbox+"/freetier"] = append(may[sandbox+"/freetier"], "provision/freetier")
 	for name := range may {
 		if name != sandbox+"/genservices" {
 			may[sandbox] = append(may[sandbox], name)

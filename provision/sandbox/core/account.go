@@ -72,6 +72,10 @@ type Behavior struct {
 	// ImageRelease counts how often AWS has published newer public images.
 	ImageRelease int
 
+	// Plan is the account's plan, "FREE" or "PAID"; empty for an account that is older than
+	// the plans. On the free plan, EC2 launches only some instance types.
+	Plan string
+
 	// FirstCluster makes the creation of a region's first cluster fail once. In a
 	// real account that happens while ECS creates its service-linked role.
 	FirstCluster bool

@@ -18,6 +18,10 @@ func (l *launch) sold() error {
 	if _, ok := findType(name); !ok {
 		return core.Fail("InvalidParameterValue", "Invalid value '%s' for InstanceType.", name)
 	}
+	if t, _ := findType(name); l.Account.Plan == "FREE" && !t.free {
+		return core.Fail("InvalidParameterCombination", "The specified instance type is not eligible for Free Tier. "+
+			"For a list of Free Tier instance types, run 'describe-instance-types' with the filter 'free-tier-eligible=true'.")
+	}
 	if !offered(name, l.Region, l.subnet.Zone) {
 		return core.Fail("Unsupported", "Your requested instance type (%s) is not supported in your requested Availability Zone (%s).", name, l.subnet.Zone)
 	}
