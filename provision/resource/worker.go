@@ -46,7 +46,8 @@ type WorkerState struct {
 	Status   string   // "online", "offline", or "not seen" since the launch
 	Stale    []string // the names in records of earlier instances, sorted
 
-	owner string
+	owner  string
+	noPool bool // the API does not know the work pool
 }
 
 var (
@@ -83,7 +84,7 @@ func (w Worker) Read(ctx context.Context) (WorkerState, error) {
 	if err != nil && !errors.Is(err, prefect.ErrNotFound) { // without a pool, there are no workers
 		return WorkerState{}, err
 	}
-	s := WorkerState{Name: w.name(agent.ID), Instance: agent.ID, Status: "not seen", owner: w.ID.Owner()}
+	s := WorkerState{Name: w.name(agent.ID), Instance: agent.ID, Status: "not seen", owner: w.ID.Owner(), noPool: err != nil}
 	for _, row := range rows {
 		switch {
 		case row.Name != s.Name:

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
-
-	"github.com/flowbed/flowbed/provision/awserr"
 )
 
 // Watch looks at an agent's instance while up waits for its worker, to find out whether the
@@ -20,6 +18,7 @@ type Watch struct {
 	instance string
 	next     time.Time // of the next look
 	seen     string    // the last mark at the first look: it may be older than a repair
+	noPool   time.Time // when the work pool was first missing; zero if it is there
 }
 
 const (
@@ -33,11 +32,26 @@ func (w Worker) Quit(ctx context.Context, have WorkerState) error {
 	if w.Watch == nil || w.EC2 == nil || w.SSM == nil || have.Instance == "" || have.Status == "online" {
 		return nil
 	}
+	if w.Watch.poolGone(have.noPool) {
+		return &FailedForGood{have.Instance, "the work pool " + w.Pool + " does not exist any more", "run `flowbed up` again: it creates the pool"}
+	}
 	mark, ok := w.Watch.look(have.Instance, func() string { return w.marked(ctx, have.Instance) })
 	if !ok {
 		return nil
 	}
 	return failedForGood(have.Instance, mark)
+}
+
+// poolGone reports whether the work pool is missing for some time. The step of the pool has
+// made it, and the agent's worker does not: see --no-create-pool-if-not-found.
+func (w *Watch) poolGone(missing bool) bool {
+	switch {
+	case !missing:
+		w.noPool = time.Time{}
+	case w.noPool.IsZero():
+		w.noPool = time.Now()
+	}
+	return missing && time.Since(w.noPool) > firstLook
 }
 
 // look returns a mark that was not there at the first look.
@@ -60,13 +74,13 @@ func (w *Watch) look(instance string, read func() string) (mark string, ok bool)
 	return mark, mark != "" && mark != w.seen
 }
 
-// marked returns the console, or the logs on the instance if its type has no latest console
-// output. A failure to read them is no news about the agent.
+// marked returns the console, or the logs on the instance if the console cannot be read: Xen
+// types have no latest output. A failure to read both is no news about the agent.
 func (w Worker) marked(ctx context.Context, instance string) string {
 	ctx, cancel := context.WithTimeout(ctx, causeTime)
 	defer cancel()
 	text, err := consoleText(ctx, w.EC2, &ec2.GetConsoleOutputInput{InstanceId: &instance, Latest: new(true)})
-	if awserr.Code(err) != "UnsupportedOperation" {
+	if err == nil {
 		return text
 	}
 	if text, err = (Shell{API: w.SSM, Instance: instance}).Run(ctx, causeScript); err != nil {

@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/stack"
@@ -84,6 +86,29 @@ func TestUpEndsEarly(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestPoolDeleted: somebody deletes the work pool while up waits.
+func TestPoolDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		account.BootTime, account.SetupTime = 20*time.Second, 5*time.Minute
+		api, err := prefect.New(prefect.Config{URL: "https://prefect.example.com/api", AuthString: "flow:bed-of-flows", Transport: sandbox.Prefect(account)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Minute, func() {
+			if err := api.DeletePool(context.Background(), "flowbed-dev"); err != nil {
+				t.Errorf("delete the pool: %v", err)
+			}
+		})
+		begun := time.Now()
+		err = build(t, account, worker("3.9.1", "t3.micro"), stack.Options{Transport: sandbox.Prefect(account), Wait: 10 * time.Minute}).Graph.Up(t.Context())
+		e, ok := errors.AsType[*resource.FailedForGood](err)
+		if took := time.Since(begun); !ok || !strings.Contains(e.Why, "the work pool flowbed-dev does not exist any more") || took > 2*time.Minute {
+			t.Errorf("after %s: %v", took, err)
+		}
+	})
 }
 
 // TestUpAfterRepair: a mark from before the repair does not end the next up, which waits
