@@ -8,7 +8,7 @@ import (
 )
 
 // prefixes lists the IAM prefixes that differ from the service's id in lowercase.
-var prefixes = map[string]string{"cloudwatch logs": "logs", "cloudwatchlogs": "logs"}
+var prefixes = map[string]string{"cloudwatch logs": "logs", "cloudwatchlogs": "logs", "eventbridge": "events"}
 
 // actions lists the operations whose IAM action has another name, from the service
 // authorization reference:

@@ -134,6 +134,17 @@ func OfSharedPolicy(policy string) (n Names, ok bool) {
 // sharedPolicy ends with a region: https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 var sharedPolicy = regexp.MustCompile(`^` + Prefix + `(.+)-([a-z]{2}(?:-[a-z]+)+-[0-9]+)$`)
 
+// Events names the queue of the ECS events of the environment's tasks, which its worker
+// reads, and the EventBridge rule that sends the events there. Queues and rules have
+// separate namespaces in the account and region. AWS allows 80 characters for a queue, and
+// 64 for a rule.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+func (n Names) Events() string { return n.part("events") }
+
+// DeadEvents is the queue for the events that the worker could not handle.
+func (n Names) DeadEvents() string { return n.Events() + "-dlq" }
+
 // APIKey is the parameter that holds the key, or the user and password, for Prefect's
 // API. It is unique in the account and region. AWS allows 1,011 characters, including
 // the ARN.

@@ -21,6 +21,8 @@ func TestNames(t *testing.T) {
 		"flowbed-dev-agent":                     n.Agent(),
 		"flowbed-dev-tasks":                     n.TaskGroup(),
 		"flowbed-dev-us-east-1":                 n.SharedPolicy(),
+		"flowbed-dev-events":                    n.Events(),
+		"flowbed-dev-events-dlq":                n.DeadEvents(),
 		"flowbed-dev":                           n.Plain(),
 		"dev-i-0a1b":                            n.Worker("i-0a1b"),
 	} {
@@ -59,6 +61,7 @@ func TestLongest(t *testing.T) {
 		{"bucket", n.Bucket(), 63}, {"global bucket", n.GlobalBucket(), 63},
 		{"task role", n.TaskRole(), 64}, {"execution role", n.ExecutionRole(), 64}, {"agent role", n.Agent(), 64},
 		{"shared policy", n.SharedPolicy(), 128}, {"task security group", n.TaskGroup(), 255},
+		{"event rule", n.Events(), 64}, {"dead-letter queue", n.DeadEvents(), 80},
 		{"log group", n.LogGroup(), 512}, {"task family", n.Plain(), 255},
 		{"parameter", "arn:aws-us-gov:ssm:" + n.Region + ":" + n.Account + ":parameter" + n.APIKey(), 1011},
 	} {

@@ -6,6 +6,7 @@ import (
 	_ "github.com/flowbed/flowbed/provision/sandbox/ec2"
 	_ "github.com/flowbed/flowbed/provision/sandbox/ecr"
 	_ "github.com/flowbed/flowbed/provision/sandbox/ecs"
+	_ "github.com/flowbed/flowbed/provision/sandbox/events"
 	_ "github.com/flowbed/flowbed/provision/sandbox/fargate"
 	_ "github.com/flowbed/flowbed/provision/sandbox/freetier"
 	_ "github.com/flowbed/flowbed/provision/sandbox/iam"
@@ -13,6 +14,7 @@ import (
 	_ "github.com/flowbed/flowbed/provision/sandbox/machine"
 	_ "github.com/flowbed/flowbed/provision/sandbox/prefectapi"
 	_ "github.com/flowbed/flowbed/provision/sandbox/s3"
+	_ "github.com/flowbed/flowbed/provision/sandbox/sqs"
 	_ "github.com/flowbed/flowbed/provision/sandbox/ssm"
 	_ "github.com/flowbed/flowbed/provision/sandbox/sts"
 )

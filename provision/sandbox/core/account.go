@@ -87,6 +87,12 @@ type Behavior struct {
 	// unavailable.
 	ParameterRest time.Duration
 
+	// QueueRest is how long the name of a deleted queue stays unavailable.
+	QueueRest time.Duration
+
+	// QueueStart is how long a new queue is unknown to all other calls.
+	QueueStart time.Duration
+
 	// Shell, if set, runs the commands that are sent to a running instance, in place
 	// of the instance, and returns their output and exit code. It must not call the
 	// account.

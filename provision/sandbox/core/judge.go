@@ -53,6 +53,37 @@ func JudgeAll(documents []string, a Access) (v Verdict, err error) {
 	return v, nil
 }
 
+// JudgeService evaluates the policy of a resource for an access by an AWS service, such as
+// "events.amazonaws.com". A service has no identity policy, so only this policy counts.
+func JudgeService(document, service string, a Access) (v Verdict, err error) {
+	p, wrong := ParsePolicy(document, ResourcePolicy, func(string) bool { return true })
+	if wrong != "" {
+		return v, Fail("MalformedPolicyDocument", "%s", wrong)
+	}
+	for _, s := range p.Statement {
+		applies, err := s.applies(a)
+		switch {
+		case err != nil:
+			return v, err
+		case !applies || !s.isAbout(service):
+		case s.Effect == "Deny":
+			return ExplicitDeny, nil
+		default:
+			v = Allowed
+		}
+	}
+	return v, nil
+}
+
+// isAbout reports whether a statement is about a service, or about everybody.
+func (s Statement) isAbout(service string) bool {
+	if s.Principal == nil {
+		return false
+	}
+	p := *s.Principal
+	return slices.Contains(p["Service"], service) || slices.Contains(p["AWS"], "*")
+}
+
 func (s Statement) applies(a Access) (bool, error) {
 	if len(s.NotAction) > 0 {
 		return false, Fail("NotImplemented", "the sandbox does not support NotAction")

@@ -105,10 +105,12 @@ func Containers(call *core.Request) (list []Container) {
 	return list
 }
 
-// Becomes changes the status of a task in the call's region.
+// Becomes changes the status of a task in the call's region. An event that does not arrive
+// changes nothing here.
 func Becomes(call *core.Request, arn, status string) {
-	if t := part.In(call).Tasks[arn]; t != nil {
+	if t := part.In(call).Tasks[arn]; t != nil && t.Status != status {
 		t.Status = status
+		_ = (&request{call}).tell(t)
 	}
 }
 
@@ -116,5 +118,6 @@ func Becomes(call *core.Request, arn, status string) {
 func Ends(call *core.Request, arn string, e TaskEnd) {
 	if t := part.In(call).Tasks[arn]; t != nil {
 		t.Status, t.End = "STOPPED", &e
+		_ = (&request{call}).tell(t)
 	}
 }

@@ -1,7 +1,8 @@
 // Package ecs is the sandbox's ECS: clusters, services, task definitions and tasks.
 //
 // Tasks run until a call stops them, or until fargate ends them, which is what runs in them.
-// It asks iam whether the roles of a task definition exist.
+// It asks iam whether the roles of a task definition exist, and tells events what happens to
+// tasks.
 package ecs
 
 import (

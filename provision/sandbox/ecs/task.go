@@ -84,6 +84,9 @@ func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 			t.Group = *in.Group
 		}
 		r.db().Tasks[t.ARN] = t
+		if err := r.tell(t); err != nil {
+			return nil, err
+		}
 		out.Tasks = append(out.Tasks, r.task(t))
 	}
 	return out, nil
@@ -123,7 +126,12 @@ func stopTask(r *request, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
 			t.End.Exit = aws.Int32(143) // of a process that SIGTERM ends
 		}
 	}
-	t.Status = "STOPPED"
+	if t.Status != "STOPPED" {
+		t.Status = "STOPPED"
+		if err := r.tell(t); err != nil {
+			return nil, err
+		}
+	}
 	o := r.task(t)
 	return &ecs.StopTaskOutput{Task: &o}, nil
 }
