@@ -4,18 +4,22 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/test/lifecycle"
 )
 
-// Time is virtual here: the sandbox's instances take a while to start and stop.
+// Time is virtual here: the sandbox's instances take a while to start and stop, and the
+// name of a deleted queue rests.
 func inSandbox(t *testing.T, f func(context.Context, *testing.T, func() *lifecycle.World, lifecycle.Case)) {
 	for _, c := range lifecycle.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f(t.Context(), t, func() *lifecycle.World {
-					return lifecycle.NewWorld(sandbox.New().Config("us-east-1"), sandbox.DefaultAccount)
+					a := sandbox.New()
+					a.QueueRest = time.Minute
+					return lifecycle.NewWorld(a.Config("us-east-1"), sandbox.DefaultAccount)
 				}, c)
 			})
 		})

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -8,9 +9,13 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/flowbed/flowbed/provision/awserr"
 )
@@ -108,6 +113,42 @@ func TestGroupInUseAndClientToken(t *testing.T) {
 	}
 	if _, err := api.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: group.GroupId}); err != nil {
 		t.Errorf("delete an unused group: have %v, want no error", err)
+	}
+}
+
+func TestQueueAttributes(t *testing.T) {
+	api := sqs.NewFromConfig(account(t).Config("us-east-1"))
+	const allow = `{"redrivePermission":"denyAll"}`
+	out, err := api.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("one"), Attributes: map[string]string{
+		"RedriveAllowPolicy": allow, "Policy": `{"Statement":[]}`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{QueueUrl: out.QueueUrl, Attributes: map[string]string{"VisibilityTimeout": "60"}}); err != nil {
+		t.Fatal(err)
+	}
+	have, err := api.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: out.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+	if err != nil || have.Attributes["RedriveAllowPolicy"] != allow || have.Attributes["Policy"] == "" || strings.Contains(have.Attributes["CreatedTimestamp"], ".") {
+		t.Errorf("have %v, %v, want both policies, and the time in whole seconds", have, err)
+	}
+	if _, err := api.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("two")}); awserr.Code(err) != "AWS.SimpleQueueService.NonExistentQueue" {
+		t.Errorf("a queue that does not exist: have %v, want SQS's old code", err)
+	}
+}
+
+func TestTagsOfRule(t *testing.T) {
+	f := account(t)
+	api := eventbridge.NewFromConfig(f.Config("us-east-1"))
+	for _, v := range []string{"first", "second"} {
+		if _, err := api.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("one"), EventPattern: aws.String(`{"source":["a"]}`),
+			Tags: []ebtypes.Tag{{Key: aws.String("a"), Value: &v}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := api.ListTagsForResource(t.Context(), &eventbridge.ListTagsForResourceInput{
+		ResourceARN: aws.String("arn:aws:events:us-east-1:" + f.Account + ":rule/one")})
+	if err != nil || len(out.Tags) != 1 || *out.Tags[0].Value != "first" {
+		t.Errorf("have %v, %v, want the tags of the first call", out, err)
 	}
 }
 

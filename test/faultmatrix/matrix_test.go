@@ -251,6 +251,7 @@ var kinds = []kind{
 	{"slow", hard, func(w *world) {
 		w.account.Lag, w.account.ProfileLag, w.account.BootTime = 10*time.Second, 20*time.Second, 30*time.Second
 		w.account.ReuseLag, w.account.ParameterRest, w.account.FirstCluster = 40*time.Second, 30*time.Second, true
+		w.account.QueueRest, w.account.QueueStart = time.Minute, time.Second
 	}},
 }
 

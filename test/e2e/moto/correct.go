@@ -16,6 +16,7 @@ type request struct {
 // memory holds what a front must remember because moto does not.
 type memory struct {
 	launches sync.Map // client token of RunInstances → *launch
+	redrives sync.Map // name of a queue → its redrive allow policy
 }
 
 // corrections holds the AWS rules that moto lacks, by service and operation. Each one
@@ -30,6 +31,11 @@ var corrections = map[string]func(*Front, request) (answer, error){
 	"ssm.GetParameter":                  readParameter,
 	"ssm.DescribeInstanceInformation":   managedInstances,
 	"ecr.PutImageScanningConfiguration": putScanning,
+	"sqs.CreateQueue":                   createQueue,
+	"sqs.DeleteQueue":                   deleteQueue,
+	"sqs.GetQueueAttributes":            queueAttributes,
+	"sqs.SetQueueAttributes":            setQueueAttributes,
+	"events.PutRule":                    putRule,
 }
 
 // correct executes a call as AWS would.
