@@ -120,7 +120,7 @@ func TestQueueAttributes(t *testing.T) {
 	api := sqs.NewFromConfig(account(t).Config("us-east-1"))
 	const allow = `{"redrivePermission":"denyAll"}`
 	out, err := api.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("one"), Attributes: map[string]string{
-		"RedriveAllowPolicy": allow, "Policy": `{"Statement":[]}`}})
+		"RedriveAllowPolicy": allow, "Policy": `{"Statement":[{"Effect":"Deny","Principal":"*","Action":"sqs:*","Resource":"*"}]}`}})
 	if err != nil {
 		t.Fatal(err)
 	}

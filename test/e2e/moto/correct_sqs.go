@@ -8,9 +8,9 @@ import (
 
 // queueCall is the part of a call to SQS that the corrections use.
 type queueCall struct {
-	QueueUrl   string `json:",omitempty"` //nolint:revive // SQS's name
-	QueueName  string `json:",omitempty"`
-	Attributes map[string]string
+	URL        string            `json:"QueueUrl,omitempty"`
+	Name       string            `json:"QueueName,omitempty"`
+	Attributes map[string]string `json:"Attributes"`
 }
 
 const redriveAllow = "RedriveAllowPolicy"
@@ -24,7 +24,7 @@ func createQueue(f *Front, r request) (answer, error) {
 	}
 	a, err := f.pass(r)
 	if err == nil && a.status == http.StatusOK {
-		f.redrives.LoadOrStore(in.QueueName, in.Attributes[redriveAllow])
+		f.redrives.LoadOrStore(in.Name, in.Attributes[redriveAllow])
 	}
 	return a, err
 }
@@ -36,7 +36,7 @@ func deleteQueue(f *Front, r request) (answer, error) {
 	}
 	a, err := f.pass(r)
 	if err == nil && a.status == http.StatusOK {
-		f.redrives.Delete(queueName(in.QueueUrl))
+		f.redrives.Delete(queueName(in.URL))
 	}
 	return a, err
 }
@@ -63,7 +63,7 @@ func queueAttributes(f *Front, r request) (answer, error) {
 			out.Attributes[name], _, _ = strings.Cut(v, ".")
 		}
 	}
-	if policy, _ := f.redrives.Load(queueName(in.QueueUrl)); policy != nil && policy != "" {
+	if policy, _ := f.redrives.Load(queueName(in.URL)); policy != nil && policy != "" {
 		out.Attributes[redriveAllow] = policy.(string)
 	}
 	a.body, err = json.Marshal(out)
@@ -78,11 +78,11 @@ func setQueueAttributes(f *Front, r request) (answer, error) {
 		return answer{}, err
 	}
 	if policy, named := in.Attributes[redriveAllow]; named {
-		f.redrives.Store(queueName(in.QueueUrl), policy)
+		f.redrives.Store(queueName(in.URL), policy)
 		delete(in.Attributes, redriveAllow)
 	}
 	if _, named := in.Attributes["Policy"]; !named {
-		a, err := f.other(r, "AmazonSQS.GetQueueAttributes", map[string]any{"QueueUrl": in.QueueUrl, "AttributeNames": []string{"All"}})
+		a, err := f.other(r, "AmazonSQS.GetQueueAttributes", map[string]any{"QueueUrl": in.URL, "AttributeNames": []string{"All"}})
 		if err != nil || a.status != http.StatusOK {
 			return a, err
 		}
