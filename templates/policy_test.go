@@ -62,6 +62,12 @@ func agentRights(g Generation) AgentRights {
 	return r
 }
 
+func withEvents() AgentRights {
+	r := agentRights(Prefect3)
+	r.Events, r.LogGroup = "flowbed-dev-events", "/flowbed/dev"
+	return r
+}
+
 // RegisterTaskDefinition can name a resource, but a family that is not registered
 // yet has no revision to name. PassRole limits what can be registered.
 var register = []string{"RESOURCE_STAR [ecs:RegisterTaskDefinition]"}
@@ -93,6 +99,9 @@ var policies = []struct {
 	}}), expected: register},
 	{name: "execution", text: ExecutionPolicy(dev, "/flowbed/dev", "/flowbed/dev/prefect-api-key")},
 	{name: "agent-3", text: AgentPolicy(dev, agentRights(Prefect3)), expected: register},
+	{name: "agent-events", text: AgentPolicy(dev, withEvents()), expected: register},
+	{name: "worker-events", text: WorkerPolicy(dev, withEvents()), expected: register},
+	{name: "events", text: EventsPolicy("arn:aws:sqs:eu-central-1:123456789012:flowbed-dev-events", "arn:aws:events:eu-central-1:123456789012:rule/flowbed-dev-events")},
 	{name: "agent-2", text: AgentPolicy(dev, agentRights(Prefect2)), expected: register},
 	{name: "agent-1", text: AgentPolicy(dev, agentRights(Prefect1)), expected: register},
 	{name: "worker", text: WorkerPolicy(dev, agentRights(Prefect3)), expected: register},
@@ -149,6 +158,13 @@ func TestPoliciesLint(t *testing.T) {
 // expected reports whether a finding starts like one in the list.
 func expected(list []string, finding string) bool {
 	return slices.ContainsFunc(list, func(want string) bool { return strings.HasPrefix(finding, want) })
+}
+
+func TestTaskEvents(t *testing.T) {
+	const want = `{"source":["aws.ecs"],"detail-type":["ECS Task State Change"],"detail":{"clusterArn":["` + cluster + `"],"group":[{"prefix":"family:prefect_flowbed-dev_"}]}}`
+	if got := TaskEvents(cluster, "flowbed-dev"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 }
 
 func TestEmptyPolicy(t *testing.T) {

@@ -24,6 +24,7 @@ type Worker struct {
 	PrefectAWS string // exact version of prefect-aws
 	Before     string // as in Packages
 	WorkPool   string
+	Events     string   // the SQS queue with the events of its tasks; empty if there is none
 	Queues     []string // of the pool from which it takes runs; none means all
 
 	// PoolExists keeps the worker from creating the pool if it is gone. Workers
@@ -38,6 +39,10 @@ type Tasks struct {
 	Subnets, Groups                     []string
 	PublicIP                            bool
 }
+
+// EventsVariable is the setting with the name of the worker's event queue. The worker does
+// not pass it on to its tasks, as it does Prefect's other settings.
+const EventsVariable = "PREFECT_INTEGRATIONS_AWS_ECS_OBSERVER_SQS_QUEUE_NAME"
 
 // Prefect3Agent describes an agent that runs a Prefect 3 worker. A Prefect 2
 // worker starts the same way.
@@ -60,6 +65,9 @@ func Prefect3Agent(c Common, w Worker) Agent {
 		Setting{"PREFECT_API_URL", c.APIURL},
 		// Only this instance may read the health page.
 		Setting{"PREFECT_WORKER_WEBSERVER_HOST", "127.0.0.1"})
+	if w.Events != "" {
+		a.Settings = append(a.Settings, Setting{EventsVariable, w.Events})
+	}
 	if c.CA != "" {
 		// Not PREFECT_API_SSL_CERT_FILE: the worker passes all Prefect settings
 		// on to its tasks, and the tasks do not have the file.

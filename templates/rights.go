@@ -120,6 +120,10 @@ type AgentRights struct {
 	Parameter  string   // name of the secret's SSM parameter; empty if there is none
 	WorkPool   string   // if set, limits RunTask to task definitions from this pool's workers
 	Prefect    Generation
+
+	// Events is the name of the queue from which a worker of Prefect 3 learns what happens to
+	// its tasks, and LogGroup that of their logs. Both are empty if there is no queue.
+	Events, LogGroup string
 }
 
 // AgentPolicy allows exactly what the agent's instance does: the calls of the agent, and
@@ -150,7 +154,7 @@ func WorkerPolicy(p Place, r AgentRights) string {
 func workerStatements(p Place, r AgentRights) []statement {
 	definitions := p.arn("ecs", p.Region, "task-definition/*:*")
 	if r.WorkPool != "" {
-		definitions = p.arn("ecs", p.Region, "task-definition/prefect_"+r.WorkPool+"_*:*")
+		definitions = p.arn("ecs", p.Region, "task-definition/"+familyPrefix(r.WorkPool)+"*:*")
 	}
 	s := []statement{
 		// IAM cannot limit DescribeTaskDefinition to a family, and a family that is
@@ -166,7 +170,7 @@ func workerStatements(p Place, r AgentRights) []statement {
 	switch r.Prefect {
 	case Prefect3, Prefect2:
 		control := list{"ecs:StopTask"}
-		if r.Prefect == Prefect2 {
+		if r.Prefect == Prefect2 || r.Events != "" {
 			control = append(control, "ecs:DescribeTasks")
 		}
 		s = append(s,
@@ -181,11 +185,29 @@ func workerStatements(p Place, r AgentRights) []statement {
 		s = append(s, allow("Find", list{"tag:GetResources"}, "*"))
 	}
 	if r.Prefect == Prefect3 {
-		// The worker looks up its event queue at every start. Without this permission
-		// its observer fails, and the worker restarts the observer forever.
-		s = append(s, allow("Events", list{"sqs:GetQueueUrl"}, p.arn("sqs", p.Region, "prefect-ecs-tasks-events")))
+		s = append(s, observer(p, r)...)
 	}
 	return s
+}
+
+// observer allows the calls with which a worker learns what happens to its tasks: beside
+// these, it describes a task, whose tags name the run, and its definition, which names its
+// log. Without DescribeTasks it would drop every event in silence.
+//
+// It may not deregister task definitions, which IAM cannot limit to those of a pool. It tries
+// to only if a deployment sets auto_deregister_task_definition; the event of such a task,
+// whose run it has updated, then ends in the dead-letter queue.
+//
+// A worker without a queue looks for Prefect's default one at every start. Without this
+// permission its observer would fail instead, and the worker would restart it.
+func observer(p Place, r AgentRights) []statement {
+	if r.Events == "" {
+		return []statement{allow("Events", list{"sqs:GetQueueUrl"}, p.arn("sqs", p.Region, "prefect-ecs-tasks-events"))}
+	}
+	return []statement{
+		allow("Events", list{"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"}, p.arn("sqs", p.Region, r.Events)),
+		allow("CrashLogs", list{"logs:GetLogEvents"}, p.logGroup(r.LogGroup)),
+	}
 }
 
 // otherParameters denies reads of every other parameter in the account. Session

@@ -87,7 +87,8 @@ func agents(t *testing.T) map[string]string {
 			i.APIURL = `http://h/api?a="b"&c=$HOME'%n` + "`id`" + `\`
 			i.WorkPool, i.Env, i.Queues = `p'o"o%l $x`, "it's", []string{"etl", `a "queue" of $5`}
 		},
-		"worker-ttl": func(i *input) { i.TTL = 90 * time.Minute },
+		"worker-events": func(i *input) { i.Events = "flowbed-dev-events" },
+		"worker-ttl":    func(i *input) { i.TTL = 90 * time.Minute },
 	} {
 		i := worker()
 		edit(&i)

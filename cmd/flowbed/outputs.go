@@ -100,7 +100,7 @@ func (s *session) untold(output string) error {
 	}
 	err := s.file.Unset(map[string][]any{
 		"prefect_api_url": {&p.APIURL}, "work_pool": {&p.WorkPool}, "image": {&p.Version, &s.env.Flows.Image},
-		"worker_install_command": {&p.Version}, "worker_command": {&p.APIURL, &p.WorkPool, &p.Version},
+		"worker_install_command": {&p.Version}, "worker_command": {&p.APIURL, &p.WorkPool, &p.Version, &p.Events},
 	}[output]...)
 	if err == nil && (output == "image" && s.env.Flows.Image == "" || strings.HasPrefix(output, "worker_")) {
 		_, err = prefect.ParseVersion(p.Version)

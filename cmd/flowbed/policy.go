@@ -96,7 +96,7 @@ func (a *app) workerPolicy(ctx context.Context) error {
 	if env.Prefect == nil {
 		return usage(errNoAPI)
 	}
-	if err := f.Unset(&env.Prefect.WorkPool, &env.Prefect.Version, &env.Cluster.Name); err != nil {
+	if err := f.Unset(&env.Prefect.WorkPool, &env.Prefect.Version, &env.Prefect.Events, &env.Cluster.Name); err != nil {
 		return usage(err)
 	}
 	text, err := stack.WorkerPolicy(env, id)

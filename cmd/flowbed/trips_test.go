@@ -89,11 +89,11 @@ func TestTrips(t *testing.T) {
 			calls, trips int
 			writes       bool
 		}{
-			{"plan", 36, 3, false},
-			{"up --yes --no-wait", 100, 14, true}, // the agent's setup takes its own time
-			{"plan", 30, 3, false},
-			{"up --yes", 31, 3, false},
-			{"down --yes", 100, 14, true},
+			{"plan", 41, 3, false},
+			{"up --yes --no-wait", 110, 15, true}, // the agent's setup takes its own time
+			{"plan", 39, 3, false},
+			{"up --yes", 40, 3, false},
+			{"down --yes", 115, 15, true},
 		} {
 			time.Sleep(time.Minute) // no other run is near
 			var l timeline

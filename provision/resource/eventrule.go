@@ -74,19 +74,19 @@ func (e EventRule) Predicted() EventRuleState {
 // EventRuleARN is the ARN of a rule on the default bus.
 func (i Identity) EventRuleARN(name string) string { return i.ARN("events", i.Region, "rule/"+name) }
 
-// Read implements provision.Resource. A rule that is not there takes one call.
+// Read implements provision.Resource. Its calls run in parallel: the call for tags needs
+// the ARN, and that follows from the name.
 func (e EventRule) Read(ctx context.Context) (s EventRuleState, err error) {
-	out, err := e.API.DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: &e.Name})
-	if err != nil {
-		return s, absentRule("read rule", err)
-	}
-	s = EventRuleState{
-		Name: deref(out.Name), ARN: deref(out.Arn), Description: deref(out.Description), Pattern: plainJSON(deref(out.EventPattern)),
-		Schedule: deref(out.ScheduleExpression), Role: deref(out.RoleArn), State: string(out.State),
-	}
+	var out *eventbridge.DescribeRuleOutput
 	err = parallel(ctx,
 		func(ctx context.Context) (err error) {
-			s.Tags, err = e.readTags(ctx, s.ARN)
+			if out, err = e.API.DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: &e.Name}); err != nil {
+				return absentRule("read rule", err)
+			}
+			return nil
+		},
+		func(ctx context.Context) (err error) {
+			s.Tags, err = e.readTags(ctx, e.ID.EventRuleARN(e.Name))
 			return err
 		},
 		func(ctx context.Context) (err error) {
@@ -97,6 +97,9 @@ func (e EventRule) Read(ctx context.Context) (s EventRuleState, err error) {
 	if err != nil {
 		return EventRuleState{}, err
 	}
+	s.Name, s.ARN, s.Description = deref(out.Name), deref(out.Arn), deref(out.Description)
+	s.Pattern, s.Schedule = plainJSON(deref(out.EventPattern)), deref(out.ScheduleExpression)
+	s.Role, s.State = deref(out.RoleArn), string(out.State)
 	return s, nil
 }
 

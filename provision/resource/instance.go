@@ -34,6 +34,7 @@ type Instance struct {
 	Network       provision.Ref[NetworkState]
 	DefaultGroups provision.Ref[DefaultGroupsState] // on demand, for Delete
 	UserData      func() string                     // in plain text; nil means none
+	Events        provision.Ref[QueueState]         // the queue that the agent looks for when it starts; may be unset
 
 	// The external objects that the spec names. A policy can be limited to them.
 	Subnets []string // ids; empty means all public subnets of the VPC

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/flowbed/flowbed/provision"
 )
@@ -25,8 +26,15 @@ func (i Instance) launchTag() string {
 	if u := i.userData(); u != "" {
 		parts = append(parts, "user-data="+digest(u))
 	}
+	if q, ok := i.Events.Get(); ok {
+		parts = append(parts, eventsPart+"="+q.Created.Format(time.RFC3339))
+	}
 	return strings.Join(parts, " ")
 }
+
+// eventsPart tells when the queue was created that the agent found. An agent that is older
+// than its queue never reads it: it looks for the queue only when it starts.
+const eventsPart = "events"
 
 func (i Instance) userData() string {
 	if i.UserData == nil {
@@ -77,6 +85,7 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 		return c
 	}
 	have, want := launchParts(m.Launch), launchParts(i.launchTag())
+	c = append(c, i.olderThanQueue(m, have[eventsPart], want[eventsPart])...)
 	for _, f := range launchFields {
 		// Another key pair has another key: one of the two differences is enough.
 		if f.part == "key" && m.Key != k.Name {
@@ -88,6 +97,25 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 		}
 	}
 	return c
+}
+
+// olderThanQueue is the difference of an instance whose agent did not find today's queue,
+// or which starts before there is one.
+func (i Instance) olderThanQueue(m EC2Instance, have, want string) []provision.Change {
+	if !i.Events.Set() || want != "" && have == want {
+		return nil
+	}
+	from, to := "none", provision.Unknown()
+	if have != "" {
+		from = "created " + have
+	}
+	if want != "" {
+		to = provision.Text("created " + want)
+	}
+	return []provision.Change{{
+		Field: "event queue", From: provision.Text(from), To: to, Replace: true,
+		Why: "the agent looks for its queue only when it starts: a new instance replaces " + m.ID,
+	}}
 }
 
 // current returns the oldest instance that needs no replacement. It is the oldest so that

@@ -68,6 +68,9 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 	if !ok || !known {
 		return nil, errors.New("launch: the instance profile or a security group is not known")
 	}
+	if _, ok := i.Events.Get(); i.Events.Set() && !ok {
+		return nil, errors.New("launch: the event queue is not known")
+	}
 	tags := i.ID.Tags(i.Name)
 	instanceTags := i.ID.Tags(i.Name)
 	instanceTags[KeyLaunch] = i.launchTag()

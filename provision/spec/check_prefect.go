@@ -22,10 +22,21 @@ func (d *decoder) checkPrefect(p *Prefect) {
 		d.refuse(&p.ConcurrencyLimit, "concurrency_limit with Prefect 1", "Prefect 1 has no work pools, and the limit applies to a work pool. "+use)
 		d.refuse(&p.AuthString, "auth_string with Prefect 1", "Prefect 1 does not support auth_string. → if the backend requires a key or a token, use api_key; a Prefect Server does not")
 	}
+	if d.has(&p.Events) && *p.Events {
+		d.checkEvents(p, kind)
+	}
 	d.checkPool(p)
 	cloud := d.has(&p.APIURL) && d.checkURL(p, kind)
 	d.checkSecrets(p, kind, cloud)
 	d.checkCA(p)
+}
+
+// checkEvents: without the attribute, only Prefect 3 has events.
+func (d *decoder) checkEvents(p *Prefect, kind prefect.Kind) {
+	old := map[prefect.Kind]string{prefect.Agent1: "Prefect 1", prefect.Worker2: "Prefect 2"}[kind]
+	if old != "" {
+		d.refuse(&p.Events, "events with "+old, "Only the worker of Prefect 3 reads the events of its tasks. → remove it, or use Prefect 3")
+	}
 }
 
 // refuse reports a field that must not be set.

@@ -110,6 +110,9 @@ func (p *Prefect) complete(n names.Names) {
 	if kindOf(p.Version) != prefect.Agent1 {
 		or(&p.WorkPool, n.Plain())
 	}
+	if p.Events == nil {
+		p.Events = new(kindOf(p.Version) == prefect.Worker3)
+	}
 	p.APIURL = strings.TrimRight(p.APIURL, "/")
 	p.CAFile, _ = certificates(p.CAFile)
 }

@@ -311,4 +311,11 @@ type Prefect struct {
 	// ConcurrencyLimit is the most flow runs that the work pool runs at once.
 	// Default: flowbed does not touch the pool's limit.
 	ConcurrencyLimit *int `hcl:"concurrency_limit,optional"`
+
+	// Events lets the worker learn from ECS that a task has died, so that Prefect shows its
+	// run as *Crashed* within a minute. Without it such a run stays *Pending* or *Running*,
+	// and keeps its slot in the pool's limit. flowbed creates an SQS queue, a dead-letter
+	// queue and an EventBridge rule for this environment's tasks. Only Prefect 3 supports
+	// it. Default: true with Prefect 3.
+	Events *bool `hcl:"events,optional"`
 }

@@ -58,8 +58,8 @@ func (s *Stack) addAgent() {
 		DefaultGroups: onDemand(s, "default security groups", resource.DefaultGroups{API: s.c.EC2}),
 		Key:           key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
-		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.pool, s.addServer()}, s.orphans...),
-		UserData: s.userData,
+		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.addServer()}, s.orphans...),
+		UserData: s.userData, Events: s.eventsForAgent(),
 	})
 }
 

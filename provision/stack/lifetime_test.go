@@ -51,7 +51,7 @@ func TestTTL(t *testing.T) {
 	// Bucket, log group, token, task role, execution role, cluster, agent role and
 	// profile, two groups, key pair, and the instance with its volume and interface. An
 	// environment with a ttl uses nothing that belongs to the whole account.
-	const objects = 14
+	const objects = 17
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
 		up := func(ttl string) {

@@ -89,8 +89,12 @@ func (s *Stack) prefectOutputs() (list []Output) {
 
 // workerCommand starts a worker elsewhere. Whoever runs it adds the API's secret.
 func (s *Stack) workerCommand() string {
-	command := fmt.Sprintf("PREFECT_API_URL=%s AWS_DEFAULT_REGION=%s prefect worker start --type ecs --pool %s --install-policy never",
-		templates.ShellWord(s.env.Prefect.APIURL), s.id.Region, s.env.Prefect.WorkPool)
+	events := ""
+	if q := eventsQueue(s.env, s.version); q != "" {
+		events = templates.EventsVariable + "=" + q + " "
+	}
+	command := fmt.Sprintf("PREFECT_API_URL=%s AWS_DEFAULT_REGION=%s %sprefect worker start --type ecs --pool %s --install-policy never",
+		templates.ShellWord(s.env.Prefect.APIURL), s.id.Region, events, s.env.Prefect.WorkPool)
 	if s.version.StaysOut() {
 		command += " --no-create-pool-if-not-found"
 	}

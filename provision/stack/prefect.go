@@ -129,6 +129,9 @@ func (s *Stack) agentRights() templates.AgentRights {
 	if p := s.env.Prefect; p != nil {
 		r.WorkPool = p.WorkPool
 	}
+	if q := eventsQueue(s.env, s.version); q != "" {
+		r.Events, r.LogGroup = q, s.id.Names().LogGroup()
+	}
 	return r
 }
 

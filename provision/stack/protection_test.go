@@ -37,7 +37,7 @@ func protected(t *testing.T, a *sandbox.Account) bool {
 // TestProtection: all objects of the environment alone carry the protection, one of them is
 // enough, and nothing of it is left when the spec has none.
 func TestProtection(t *testing.T) {
-	const objects = 12 // those of TestTTL, without the role and the cluster of the whole account
+	const objects = 15 // those of TestTTL, without the role and the cluster of the whole account
 	const on = "deletion_protection = true"
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()

@@ -13,8 +13,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/flowbed/flowbed/provision"
@@ -30,13 +32,15 @@ import (
 
 // Clients are the clients of the AWS services.
 type Clients struct {
-	IAM  *iam.Client
-	EC2  *ec2.Client
-	ECS  *ecs.Client
-	ECR  *ecr.Client
-	S3   *s3.Client
-	SSM  *ssm.Client
-	Logs *cloudwatchlogs.Client
+	IAM    *iam.Client
+	EC2    *ec2.Client
+	ECS    *ecs.Client
+	ECR    *ecr.Client
+	S3     *s3.Client
+	SQS    *sqs.Client
+	SSM    *ssm.Client
+	Logs   *cloudwatchlogs.Client
+	Events *eventbridge.Client
 
 	FreeTier *freetier.Client // nil where there is no such service
 }
@@ -46,6 +50,7 @@ func NewClients(cfg aws.Config) Clients {
 	return Clients{
 		IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ECR: ecr.NewFromConfig(cfg),
 		S3: s3.NewFromConfig(cfg, pathStyle(cfg)), SSM: ssm.NewFromConfig(cfg), Logs: cloudwatchlogs.NewFromConfig(cfg),
+		SQS: sqs.NewFromConfig(cfg), Events: eventbridge.NewFromConfig(cfg),
 		FreeTier: freetier.NewFromConfig(cfg),
 	}
 }
@@ -120,6 +125,7 @@ type Stack struct {
 	cluster    provision.Ref[resource.ClusterState]
 	repository provision.Ref[resource.RepositoryState]
 	network    provision.Ref[resource.NetworkState]
+	queue      provision.Ref[resource.QueueState] // of the events of tasks
 	pool       provision.Ref[resource.PoolState]
 	group      provision.Ref[resource.SecurityGroupState] // of the agent
 	tasks      provision.Ref[resource.SecurityGroupState]
@@ -162,6 +168,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 	s.addRoles()
 	s.addCluster()
 	s.addNetwork()
+	s.addEvents()
 	s.addPool()
 	s.addAgent()
 	s.addWorker()

@@ -97,6 +97,7 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 	}
 	return templates.Prefect3Agent(c, templates.Worker{
 		PrefectAWS: v.AWS(), Before: v.Before(), WorkPool: p.WorkPool, Queues: env.Agent.WorkQueues, PoolExists: v.StaysOut(),
+		Events: eventsQueue(env, v),
 	}), nil
 }
 
