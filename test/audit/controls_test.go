@@ -144,6 +144,14 @@ var spoil = map[string][]func(*audit.Account){
 		},
 		func(a *audit.Account) { a.Parameters = nil },
 	},
+	"queues are encrypted": {func(a *audit.Account) { a.Queues[0].Attributes["SqsManagedSseEnabled"] = "false" }},
+	"only one EventBridge rule of this account may send to a queue": {
+		queuePolicy(`{"Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}]}`),
+		queuePolicy(`{"Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*"}]}`),
+		queuePolicy(`{"Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:*","Resource":"*","Condition":{"ArnEquals":{"aws:SourceArn":"arn:aws:events:eu-central-1:123456789012:rule/flowbed-dev-events"}}}]}`),
+		queuePolicy(`{"Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*","Condition":{"ArnEquals":{"aws:SourceArn":"arn:aws:events:eu-central-1:210987654321:rule/flowbed-dev-events"}}}]}`),
+		queuePolicy(`{"Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::210987654321:root"},"Action":"sqs:SendMessage","Resource":"*","Condition":{"ArnEquals":{"aws:SourceArn":"arn:aws:events:eu-central-1:123456789012:rule/flowbed-dev-events"}}}]}`),
+	},
 	"no policy allows an action with a wildcard": {
 		inline(policy),
 		inline(`{"Statement":{"Effect":"Allow","Action":["s3:GetObject","s3:Put*"],"Resource":"arn:aws:s3:::b/*"}}`),
@@ -195,6 +203,16 @@ var spoil = map[string][]func(*audit.Account){
 	"the only managed policies are AWS's for the execution role and for Systems Manager": {func(a *audit.Account) {
 		a.Roles[0].Managed = append(a.Roles[0].Managed, "arn:aws:iam::aws:policy/AdministratorAccess")
 	}},
+}
+
+func queuePolicy(text string) func(*audit.Account) {
+	return func(a *audit.Account) {
+		p, err := audit.ParsePolicy(text)
+		if err != nil {
+			panic(err)
+		}
+		a.Queues[0].Policy = p
+	}
 }
 
 func ingress(p ec2types.IpPermission) func(*audit.Account) {

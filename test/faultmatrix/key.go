@@ -12,7 +12,7 @@ import (
 var objects = []string{
 	"Bucket", "RoleName", "InstanceProfileName", "ClusterName", "LogGroupName", "KeyName", "GroupName",
 	"GroupId", "InstanceIds", "InstanceId", "NetworkInterfaceId", "Resources", "ResourceArn", "ResourceId",
-	"Cluster", "Name",
+	"Cluster", "Name", "QueueUrl", "Rule", "ResourceARN",
 }
 
 // parts lists the parameters that distinguish calls on the same object.
@@ -42,9 +42,9 @@ func Key(service, operation string, all []string, field func(string) string) str
 	return key
 }
 
-// short returns the last part of an ARN, or the name unchanged.
+// short returns the last part of an ARN or a URL, or the name unchanged.
 func short(v string) string {
-	if !strings.HasPrefix(v, "arn:") {
+	if !strings.HasPrefix(v, "arn:") && !strings.HasPrefix(v, "https://") && !strings.HasPrefix(v, "http://") {
 		return v
 	}
 	return v[strings.LastIndexAny(v, ":/")+1:]

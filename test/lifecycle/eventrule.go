@@ -9,7 +9,6 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/resource"
-	"github.com/flowbed/flowbed/templates"
 )
 
 // EventRule sends the events of tasks to the queue.
@@ -18,10 +17,8 @@ var EventRule = register(Case{
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "event rule", provision.Own, resource.EventRule{
 			API: eventbridge.NewFromConfig(w.Config), ID: w.ID, Name: eventsName, Description: "What happens to the tasks",
-			Pattern: func() string {
-				return templates.TaskEvents(w.ID.ARN("ecs", w.ID.Region, "cluster/flows"), "flowbed-dev")
-			},
-			Queue: addQueues(w, g),
+			Pattern: func() string { return `{"source": ["aws.ecs"], "detail": {"group": [{"prefix": "family:flows_"}]}}` },
+			Queue:   addQueues(w, g),
 		})
 	},
 	Fields: []Field{

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/resource"
-	"github.com/flowbed/flowbed/templates"
 )
 
 const (
@@ -28,8 +28,7 @@ var Queue = register(Case{
 		{"redrive policy", setQueue(eventsName, types.QueueAttributeNameRedrivePolicy, "")},
 		{"policy", setQueue(eventsName, types.QueueAttributeNamePolicy, "")},
 		{"policy", func(ctx context.Context, w *World) error {
-			return setQueue(eventsName, types.QueueAttributeNamePolicy,
-				templates.EventsPolicy(w.queueARN(eventsName), w.ID.EventRuleARN("another")))(ctx, w)
+			return setQueue(eventsName, types.QueueAttributeNamePolicy, w.queuePolicy(eventsName, "another"))(ctx, w)
 		}},
 		{"redrive allow policy", setQueue(eventsName, types.QueueAttributeNameRedriveAllowPolicy, `{"redrivePermission":"denyAll"}`)},
 		{"tags", untagQueue(eventsName)},
@@ -46,8 +45,7 @@ var DeadLetterQueue = register(Case{
 		{"redrive allow policy", setQueue(deadEventsName, types.QueueAttributeNameRedriveAllowPolicy, `{"redrivePermission":"denyAll"}`)},
 		{"redrive allow policy", setQueue(deadEventsName, types.QueueAttributeNameRedriveAllowPolicy, "")},
 		{"policy", func(ctx context.Context, w *World) error {
-			return setQueue(deadEventsName, types.QueueAttributeNamePolicy,
-				templates.EventsPolicy(w.queueARN(deadEventsName), w.ID.EventRuleARN("another")))(ctx, w)
+			return setQueue(deadEventsName, types.QueueAttributeNamePolicy, w.queuePolicy(deadEventsName, "another"))(ctx, w)
 		}},
 		{"tags", untagQueue(deadEventsName)},
 	},
@@ -55,6 +53,12 @@ var DeadLetterQueue = register(Case{
 })
 
 func (w *World) queueARN(name string) string { return w.ID.ARN("sqs", w.ID.Region, name) }
+
+// queuePolicy lets a rule send to a queue.
+func (w *World) queuePolicy(queue, rule string) string {
+	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},`+
+		`"Action":"sqs:SendMessage","Resource":%q,"Condition":{"ArnEquals":{"aws:SourceArn":%q}}}]}`, w.queueARN(queue), w.ID.EventRuleARN(rule))
+}
 
 func addDeadLetters(w *World, g *provision.Graph) provision.Ref[resource.QueueState] {
 	return provision.Add(g, "dead-letter queue", provision.Own, resource.Queue{
@@ -65,7 +69,7 @@ func addDeadLetters(w *World, g *provision.Graph) provision.Ref[resource.QueueSt
 func addQueues(w *World, g *provision.Graph) provision.Ref[resource.QueueState] {
 	return provision.Add(g, "event queue", provision.Own, resource.Queue{
 		API: sqs.NewFromConfig(w.Config), ID: w.ID, Name: eventsName, Retention: 24 * time.Hour,
-		Policy: templates.EventsPolicy(w.queueARN(eventsName), w.ID.EventRuleARN(eventsName)), DeadLetters: addDeadLetters(w, g),
+		Policy: w.queuePolicy(eventsName, eventsName), DeadLetters: addDeadLetters(w, g),
 	})
 }
 
