@@ -50,6 +50,12 @@ func TestErrors(t *testing.T) {
 		{"a log group that is gone", failed("CloudWatch Logs", "ListTagsForResource", "ResourceNotFoundException", ""), awserr.Absent},
 		{"a key pair that is there", failed("EC2", "ImportKeyPair", "InvalidKeyPair.Duplicate", ""), awserr.Conflict},
 		{"no default VPC", failed("EC2", "RunInstances", "VPCIdNotSpecified", ""), awserr.Invalid},
+		{"a queue that is gone", failed("SQS", "GetQueueUrl", "AWS.SimpleQueueService.NonExistentQueue", ""), awserr.Absent},
+		{"the name of a queue that rests", failed("SQS", "CreateQueue", "AWS.SimpleQueueService.QueueDeletedRecently", ""), awserr.Transient},
+		{"a dead-letter queue that SQS does not see yet", failed("SQS", "CreateQueue", "InvalidParameterValue", "Value {} for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist."), awserr.Transient},
+		{"a wrong attribute", failed("SQS", "CreateQueue", "InvalidParameterValue", "Invalid value for the parameter VisibilityTimeout."), awserr.Invalid},
+		{"a rule that got another target", failed("EventBridge", "DeleteRule", "ValidationException", "Rule can't be deleted since it has targets."), awserr.Conflict},
+		{"a wrong name of a rule", failed("EventBridge", "PutRule", "ValidationException", "1 validation error detected"), awserr.Invalid},
 		{"no room", failed("EC2", "RunInstances", "InsufficientInstanceCapacity", ""), awserr.Capacity},
 	} {
 		if have := awserr.Classify(c.err); have != c.want {
@@ -86,6 +92,7 @@ func TestHints(t *testing.T) {
 		{"a long policy", failed("IAM", "PutRolePolicy", "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role x"), []string{"10,240", "policies ="}},
 		{"another's image", failed("EC2", "RunInstances", "AuthFailure", "Not authorized for images: [ami-0a1b2c3d]"), []string{"agent.image", "share"}},
 		{"no image", failed("EC2", "DescribeImages", "InvalidAMIID.NotFound", ""), []string{"agent.image", "region"}},
+		{"the name of a queue that rests", failed("SQS", "CreateQueue", "AWS.SimpleQueueService.QueueDeletedRecently", ""), []string{"60 seconds"}},
 		{"a protected instance", failed("EC2", "TerminateInstances", "OperationNotPermitted", "The instance 'i-1' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."), []string{"--no-disable-api-termination"}},
 		{"a small volume", failed("EC2", "RunInstances", "InvalidBlockDeviceMapping", "Volume of size 8GB is smaller than snapshot 'snap-1', expect size >= 30GB"), []string{"agent.volume_gib"}},
 		{"another's bucket", failed("S3", "CreateBucket", "BucketAlreadyExists", ""), []string{"bucket.name", "account-regional"}},

@@ -12,8 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/flowbed/flowbed/test/e2e/moto"
@@ -26,7 +28,7 @@ func inventory(t *testing.T, f *moto.Front) map[string][]string {
 	cfg := f.Config("us-east-1")
 	all := map[string][]string{}
 	for _, list := range []func(context.Context, aws.Config, map[string][]string) error{
-		listIAM, listEC2, listStorage, listECS,
+		listIAM, listEC2, listStorage, listECS, listEvents,
 	} {
 		if err := list(t.Context(), cfg, all); err != nil {
 			t.Fatalf("inventory: %v", err)
@@ -124,6 +126,24 @@ func listParameters(ctx context.Context, api *ssm.Client, all map[string][]strin
 				all["parameter"] = append(all["parameter"], *p.Name)
 			}
 		}
+	}
+	return nil
+}
+
+func listEvents(ctx context.Context, cfg aws.Config, all map[string][]string) error {
+	queues, err := sqs.NewFromConfig(cfg).ListQueues(ctx, &sqs.ListQueuesInput{})
+	if err != nil {
+		return err
+	}
+	for _, url := range queues.QueueUrls {
+		all["queue"] = append(all["queue"], url[strings.LastIndex(url, "/")+1:])
+	}
+	rules, err := eventbridge.NewFromConfig(cfg).ListRules(ctx, &eventbridge.ListRulesInput{})
+	if err != nil {
+		return err
+	}
+	for _, r := range rules.Rules {
+		all["event rule"] = append(all["event rule"], *r.Name)
 	}
 	return nil
 }

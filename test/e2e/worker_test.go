@@ -37,8 +37,8 @@ func TestWorker(t *testing.T) {
 	w.run(0, "plan", "--detailed-exitcode")
 	deployment := w.flow()
 	// Prefect stops the task of a canceled run only if it has not ended minutes later,
-	// which the test does not wait for.
-	w.wantRights("ecs:StopTask")
+	// which the test does not wait for. moto's ECS tells nobody of its tasks.
+	w.wantRights("ecs:StopTask", "ecs:DescribeTasks", "logs:GetLogEvents", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage")
 	w.drift()
 	w.down(deployment)
 	if diff := cmp.Diff(before, inventory(t, w.front)); diff != "" {

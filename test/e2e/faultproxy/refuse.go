@@ -19,11 +19,13 @@ var words = map[faultmatrix.Fault]map[string]refusal{
 	faultmatrix.Throttled: {
 		"ec2": {503, "RequestLimitExceeded"}, "iam": {400, "Throttling"}, "s3": {503, "SlowDown"},
 		"ecs": {400, "ThrottlingException"}, "ssm": {400, "ThrottlingException"}, "logs": {400, "ThrottlingException"},
+		"sqs": {400, "RequestThrottled"}, "events": {400, "ThrottlingException"},
 		"": {400, "ThrottlingException"},
 	},
 	faultmatrix.Broken: {
 		"ec2": {500, "InternalError"}, "iam": {500, "ServiceFailure"}, "s3": {500, "InternalError"},
 		"ecs": {500, "ServerException"}, "ssm": {500, "InternalServerError"}, "logs": {503, "ServiceUnavailableException"},
+		"sqs": {500, "InternalError"}, "events": {500, "InternalException"},
 		"": {500, "ServerException"},
 	},
 }
