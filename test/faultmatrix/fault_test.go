@@ -82,6 +82,7 @@ func internal(c call) error {
 	code := map[string]string{
 		"ec2": "InternalError", "s3": "InternalError", "iam": "ServiceFailure", "ecs": "ServerException",
 		"ssm": "InternalServerError", "cloudwatchlogs": "ServiceUnavailableException",
+		"sqs": "InternalError", "eventbridge": "InternalException",
 	}[c.service]
 	if c.prefect {
 		return statusError(503)
