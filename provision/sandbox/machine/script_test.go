@@ -22,6 +22,7 @@ var wantScripts = map[string]script{
 	"worker-server": {
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_AUTH_STRING"}, Command: worker("flowbed-dev", true),
 	},
+	"worker-events": {Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true)},
 	"worker-ttl": {
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true), TTL: 90 * time.Minute,
 	},
@@ -33,7 +34,7 @@ var wantScripts = map[string]script{
 }
 
 var wantAPI = map[string]string{
-	"worker-cloud": cloudURL, "worker-ttl": cloudURL, "worker-odd": "http://h/api?a=\"b\"&c=$HOME'%n`id`\\",
+	"worker-cloud": cloudURL, "worker-events": cloudURL, "worker-ttl": cloudURL, "worker-odd": "http://h/api?a=\"b\"&c=$HOME'%n`id`\\",
 	"worker-open": "http://10.0.0.5:4200/api", "worker-server": "https://prefect.example.org:4200/api",
 	"agent-key": "http://10.0.0.5:4200", "agent-server": "http://10.0.0.5:4200",
 }
