@@ -24,6 +24,8 @@ environment "dev" {
     version     = %q
     api_url     = %q
     auth_string = %q
+
+    concurrency_limit = 2
   }
   flows {
     memory                = 4096
