@@ -35,9 +35,10 @@ func (w *worker) dieEarly(deployment string) {
 	foreign["group"] = "family:prefect_flowbed-prod_0123"
 	w.emit(foreign)
 
+	ended := w.stopped(second, types.TaskStopCodeUserInitiated, "Task stopped by user")
 	w.stop(second)
-	w.emit(w.stopped(second, types.TaskStopCodeUserInitiated, "Task stopped by user"))
-	w.wantCrashed(second, "Task stopped by user")
+	w.emit(ended)
+	w.wantCrashed(second, "terminated by infrastructure")
 	w.wantTasks("a third run starts after one has crashed", 3)
 	if pending := w.pending(deployment); !slices.Contains(pending, first) {
 		w.Errorf("after an event of another pool: run %s is not pending; pending are %v", first, pending)
@@ -195,4 +196,3 @@ func (w *worker) emit(detail map[string]any) {
 		w.Fatalf("emit an event: %v, %v", err, out)
 	}
 }
-

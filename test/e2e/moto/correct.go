@@ -24,6 +24,7 @@ type memory struct {
 var corrections = map[string]func(*Front, request) (answer, error){
 	"s3.CreateBucket":                   createBucket,
 	"ecs.CreateCluster":                 createCluster,
+	"ecs.ListTasks":                     listTasks,
 	"iam.RemoveRoleFromInstanceProfile": removeRole,
 	"ec2.DeleteSecurityGroup":           deleteGroup,
 	"ec2.RunInstances":                  runInstances,

@@ -40,3 +40,21 @@ func createCluster(f *Front, r request) (answer, error) {
 	a.status = http.StatusOK
 	return a, err
 }
+
+// listTasks lists the tasks that should run, unless the call asks for others. moto would list
+// the stopped tasks too.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+func listTasks(f *Front, r request) (answer, error) {
+	in := map[string]any{}
+	if err := json.Unmarshal(r.body, &in); err != nil {
+		return answer{}, err
+	}
+	if in["desiredStatus"] == nil {
+		in["desiredStatus"] = "RUNNING"
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return answer{}, err
+	}
+	return f.send(r.Request, r.Method, r.URL.RequestURI(), r.Header, body)
+}
