@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	bridge "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
 // tagRun is the tag in which the worker puts the id of a task's flow run.
@@ -51,6 +53,39 @@ func (w *worker) dieEarly(deployment string) {
 	w.emit(event)
 	w.wantCrashed(first, "CannotPullContainerError")
 	w.wantTasks("a fourth run starts after two have crashed", 4)
+	w.missed(w.pending(deployment)[0])
+}
+
+// missed lets a task end with exit code 0 before its flow reports. The worker reads the event
+// and does nothing. doctor names the run.
+func (w *worker) missed(id string) {
+	w.Helper()
+	ended := w.stopped(id, types.TaskStopCodeEssentialContainerExited, "Essential container in task exited")
+	ended["containers"].([]map[string]any)[0]["exitCode"] = 0
+	w.stop(id)
+	w.emit(ended)
+	queues := sqs.NewFromConfig(w.front.Config("us-east-1"))
+	url, err := queues.GetQueueUrl(w.Context(), &sqs.GetQueueUrlInput{QueueName: new("flowbed-dev-events")})
+	if err != nil {
+		w.Fatal(err)
+	}
+	eventually(w.T, "the worker has read all events", func() bool {
+		out, err := queues.GetQueueAttributes(w.Context(), &sqs.GetQueueAttributesInput{
+			QueueUrl: url.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+		})
+		return err == nil && out.Attributes["ApproximateNumberOfMessages"] == "0" && out.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+	})
+	doctor := w.start("doctor")
+	<-doctor.ended // whatever it says about moto
+	var named []string
+	for line := range strings.Lines(doctor.out.String()) {
+		if strings.Contains(line, "flow runs") {
+			named = append(named, line)
+		}
+	}
+	if len(named) != 1 || !strings.Contains(named[0], id) {
+		w.Errorf("doctor names %q, want run %s alone:\n%s", named, id, &doctor.progress)
+	}
 }
 
 // schedule creates a run of the deployment.

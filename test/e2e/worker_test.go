@@ -141,7 +141,7 @@ func (w *worker) down(deployment string) {
 	w.Helper()
 	out, progress := w.start("down", "--yes").wait(0)
 	for what, want := range map[string]string{
-		"that a task is stopped": "2 running tasks of this environment will be stopped", "why the work pool stays": "1 deployment",
+		"that a task is stopped": "1 running task of this environment will be stopped", "why the work pool stays": "1 deployment",
 	} {
 		if said := out + progress; !strings.Contains(said, want) {
 			w.Errorf("down does not say %s:\n%s", what, said)

@@ -15,6 +15,7 @@ from moto.ec2.models.iam_instance_profile import (
 )
 from moto.ec2.models.instances import Instance
 from moto.ecs.models import Container, EC2ContainerServiceBackend
+from moto.moto_api import state_manager
 from moto.server import main
 
 
@@ -86,6 +87,9 @@ def contain_text(container, definition):
 
 
 Container.__init__ = contain_text
+
+# A task runs until somebody stops it. moto's ends after a few looks at it.
+state_manager.set_transition("ecs::task", {"progression": "manual", "times": sys.maxsize})
 
 threading.Thread(target=guard, daemon=True).start()
 main(["-H", "127.0.0.1", "-p", "0"])
