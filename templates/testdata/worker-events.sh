@@ -9,13 +9,27 @@ log=/var/log/flowbed-setup.log
 console=/dev/console
 
 # Lines so marked are what a person gets to see from outside.
-say() { printf 'FLOWBED: %s\n' "$*" | tee -a "$console" 2>/dev/null || true; }
+say() { printf 'FLOWBED: %s\n' "$*" | tee -a "$log" "$console" 2>/dev/null || true; }
 begin() { step=$1; say "step: $step"; }
 fail() { reason=$1; exit 1; }
+# fatal names what fails for good, if that is why the step fails: then no retry helps.
+# Without an index pip finds no versions; with one it lists those that exist.
+fatal() {
+  case $last$reason in
+    *'No space left on device'*) echo disk ;;
+    *'(from versions: '[0-9]*) echo version ;;
+    *'Unable to find a match'* | *'Unable to locate package'* | *'no Python'* | *'Python '*' is not there'*) echo python ;;
+    *) if [ "$(df --output=avail -k / | tail -n 1)" -lt 10240 ]; then echo disk; fi ;;
+  esac
+}
 ended() {
   [ "$1" = 0 ] && return
+  # The URL of a package index may hold a password.
+  last=$(grep -v '^FLOWBED: ' "$log" | tail -n 8 | cut -c1-300 | sed -E 's#(://)[^/@ ]+@#\1***@#g') || true
   say "FAILED: $step: ${reason:-exit status $1}"
-  tail -n 8 "$log" | cut -c1-300 | while IFS= read -r l; do say "| $l"; done
+  [ -z "$last" ] || while IFS= read -r l; do say "| $l"; done <<<"$last"
+  kind=$(fatal) || true
+  [ -z "$kind" ] || say "FATAL: $kind: no retry will help ($(date -u +%FT%TZ))"
   # cloud-init runs this once; a mirror may be down for longer than that.
   if systemd-run --quiet --on-active=2min /bin/bash "$0"; then say 'again in 2 minutes'; fi
 }
@@ -95,12 +109,23 @@ cat >/opt/flowbed/bin/report <<'FLOWBED_END'
 #!/bin/bash
 # Shows the last words of an agent that ended badly on the console.
 [ "${SERVICE_RESULT:-success}" = success ] && exit 0
+# The lines with which Python underlines a place say nothing by themselves.
+last=$(journalctl --unit flowbed-agent.service --lines 30 --no-pager --output cat 2>/dev/null |
+  grep -v -e '^[ ^~]*$' -e '^FLOWBED: FATAL' | tail -n 12 | cut -c1-300)
+case $last in
+  *'401 Unauthorized'* | *'403 Forbidden'* | *AuthorizationError*) kind=key ;;
+  *'No space left on device'*) kind=disk ;;
+  *) kind= ;;
+esac
 {
   echo "FLOWBED: FAILED: the agent ended (${SERVICE_RESULT:-unknown} ${EXIT_STATUS:-})"
-  # The lines with which Python underlines a place say nothing by themselves.
-  journalctl --unit flowbed-agent.service --lines 30 --no-pager --output cat 2>/dev/null |
-    grep -v '^[ ^~]*$' | tail -n 12 | cut -c1-300 | sed 's/^/FLOWBED: | /'
+  printf '%s\n' "$last" | sed -E -e 's/^/FLOWBED: | /' -e 's#(://)[^/@ ]+@#\1***@#g'
 } >>/dev/console 2>/dev/null
+# What has not helped three times will not help. Standard output is the agent's log.
+restarts=$(systemctl show --property NRestarts --value flowbed-agent.service 2>/dev/null)
+if [ -n "$kind" ] && [ "${restarts:-0}" -ge 2 ]; then
+  echo "FLOWBED: FATAL: $kind: no retry will help ($(date -u +%FT%TZ))" | tee -a /dev/console 2>/dev/null
+fi
 exit 0
 FLOWBED_END
 chmod 0755 /opt/flowbed/bin/report
