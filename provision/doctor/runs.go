@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/resource"
 )
 
 const (
@@ -103,30 +105,7 @@ func ended(r prefect.Run, tasks map[string]types.Task, now time.Time) string {
 	case aws.ToString(t.LastStatus) != "STOPPED" || t.StoppedAt != nil && now.Sub(*t.StoppedAt) < eventGrace:
 		return ""
 	}
-	return "its task has stopped: " + reasons(t)
-}
-
-// reasons is what ECS says about the end of a task.
-func reasons(t types.Task) string {
-	var said []string
-	for _, s := range []string{aws.ToString(t.StoppedReason), string(t.StopCode)} {
-		if s != "" {
-			said = append(said, s)
-			break
-		}
-	}
-	for _, c := range t.Containers {
-		if c.ExitCode != nil {
-			said = append(said, fmt.Sprintf("exit code %d", *c.ExitCode))
-		}
-		if reason := aws.ToString(c.Reason); reason != "" && !strings.Contains(strings.Join(said, " "), reason) {
-			said = append(said, reason)
-		}
-	}
-	if len(said) == 0 {
-		return "ECS gives no reason"
-	}
-	return strings.Join(said, "; ")
+	return "its task has stopped: " + cmp.Or(resource.TaskEnding(t), "ECS gives no reason")
 }
 
 // age is a duration in the largest units that people need.

@@ -235,7 +235,7 @@ func (f *attempt) explain(ctx context.Context) error {
 	e := evidence{
 		lost: f.task.stopped() && !f.run.State.Final(), state: f.run.State, started: f.started, stopCode: f.task.stopCode,
 	}
-	if text := f.task.ending(); text != "" {
+	if text := f.task.ending; text != "" {
 		e.sayings = append(e.sayings, saying{byECS, text})
 	}
 	for _, c := range f.task.containers {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/resource"
 )
 
 // task is the ECS task of the run as it was last seen.
@@ -20,7 +21,7 @@ type task struct {
 	status       string // empty if there is none, or none that ECS knows
 	definition   string
 	stopCode     string
-	reason       string      // why it stopped
+	ending       string      // what ECS says about its end
 	containers   []container // those that said something about their end
 }
 
@@ -66,7 +67,7 @@ func (f *attempt) lookAtTask(ctx context.Context) error {
 	}
 	have := seenTask(cluster, out.Tasks[0])
 	if have.status != f.task.status {
-		f.tell(Event{Kind: Task, Name: have.status, Object: have.id(), Text: have.ending()})
+		f.tell(Event{Kind: Task, Name: have.status, Object: have.id(), Text: have.ending})
 	}
 	f.task = have
 	return nil
@@ -75,7 +76,7 @@ func (f *attempt) lookAtTask(ctx context.Context) error {
 func seenTask(cluster string, o types.Task) task {
 	t := task{
 		arn: aws.ToString(o.TaskArn), cluster: cluster, status: aws.ToString(o.LastStatus), definition: aws.ToString(o.TaskDefinitionArn),
-		stopCode: string(o.StopCode), reason: aws.ToString(o.StoppedReason),
+		stopCode: string(o.StopCode), ending: resource.TaskEnding(o),
 	}
 	for _, c := range o.Containers {
 		if c.ExitCode != nil || c.Reason != nil {
@@ -83,29 +84,6 @@ func seenTask(cluster string, o types.Task) task {
 		}
 	}
 	return t
-}
-
-// ending is what ECS says about the end of the task, on one line.
-func (t task) ending() string {
-	var parts []string
-	add := func(s string) {
-		for _, p := range parts {
-			if s == "" || strings.Contains(p, s) {
-				return
-			}
-		}
-		if s != "" {
-			parts = append(parts, s)
-		}
-	}
-	add(t.reason)
-	for _, c := range t.containers {
-		add(c.reason)
-		if c.exit != nil {
-			add(fmt.Sprintf("exit code %d", *c.exit))
-		}
-	}
-	return strings.Join(parts, "; ")
 }
 
 // maxTail is how many lines of a task's log are of interest.
