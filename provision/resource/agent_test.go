@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
@@ -35,6 +36,7 @@ type agent struct {
 	key      string
 	subnets  []string
 	vpc      string
+	hide     func(*types.Instance) // what EC2 does not show of an instance; may be nil
 }
 
 func newAgent(a *sandbox.Account) *agent {
@@ -44,7 +46,25 @@ func newAgent(a *sandbox.Account) *agent {
 	}
 }
 
-func (e *agent) ec2() *ec2.Client { return ec2.NewFromConfig(e.account.Config(e.region)) }
+func (e *agent) ec2() *ec2.Client {
+	cfg := e.account.Config(e.region)
+	cfg.APIOptions = append([]func(*middleware.Stack) error{func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("hide", func(
+			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+		) (middleware.InitializeOutput, middleware.Metadata, error) {
+			out, meta, err := next.HandleInitialize(ctx, in)
+			if o, ok := out.Result.(*ec2.DescribeInstancesOutput); ok && o != nil && e.hide != nil {
+				for _, r := range o.Reservations {
+					for i := range r.Instances {
+						e.hide(&r.Instances[i])
+					}
+				}
+			}
+			return out, meta, err
+		}), middleware.Before)
+	}}, cfg.APIOptions...)
+	return ec2.NewFromConfig(cfg)
+}
 
 func (e *agent) id() resource.Identity {
 	return resource.Identity{Env: e.env, Account: sandbox.DefaultAccount, Region: e.region, Partition: "aws", Version: "1.0.0"}

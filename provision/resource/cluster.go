@@ -64,14 +64,22 @@ var _ = awserr.Declare(awserr.Errors{
 	},
 	Rules: []awserr.Rule{
 		// For the first cluster of an account, ECS may still be creating its service-linked role.
-		{Operation: "CreateCluster", Code: "InvalidParameterException", Message: "service linked role", Class: awserr.Transient},
-		{Operation: "PutClusterCapacityProviders", Code: "InvalidParameterException", Message: "service linked role", Class: awserr.Transient},
+		{Operation: "CreateCluster", Code: "InvalidParameterException", Message: "service linked role", Class: awserr.Transient, Hint: noServiceRole},
+		{Operation: "PutClusterCapacityProviders", Code: "InvalidParameterException", Message: "service linked role", Class: awserr.Transient, Hint: noServiceRole},
+		// A cluster that is still being created, or that somebody has just deleted.
+		{Code: "ClientException", Message: "Cluster was not ACTIVE", Class: awserr.Transient},
 		// The service-linked role already exists.
 		{Operation: "CreateServiceLinkedRole", Code: "InvalidInput", Message: "has been taken", Class: awserr.Conflict},
 		// ECS cannot assume the role yet.
 		{Code: "ClientException", Message: "unable to assume the role", Class: awserr.Transient},
 	},
 })
+
+// noServiceRole is for an error that lasts: ECS says the same if the role is new, and if the
+// caller may not create it.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
+const noServiceRole = "the account has no service-linked role for ECS, and you may lack iam:CreateServiceLinkedRole: " +
+	"have somebody who has that permission run `aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com`"
 
 // Owner implements provision.State.
 func (s ClusterState) Owner() provision.Owner { return s.Tags.Owner() }

@@ -46,6 +46,8 @@ func TestErrors(t *testing.T) {
 		{"a principal that IAM does not know yet", failed("IAM", "CreateRole", "MalformedPolicyDocument", "Invalid principal in policy"), awserr.Transient},
 		{"a principal that S3 does not know yet", failed("S3", "PutBucketPolicy", "MalformedPolicy", "Invalid principal in policy"), awserr.Transient},
 		{"a role that ECS cannot assume yet", failed("ECS", "RunTask", "ClientException", "ECS was unable to assume the role"), awserr.Transient},
+		{"a cluster that is being created", failed("ECS", "RunTask", "ClientException", "Cluster was not ACTIVE."), awserr.Transient},
+		{"a wrong definition", failed("ECS", "RegisterTaskDefinition", "ClientException", "Family contains invalid characters"), awserr.Invalid},
 		{"ECS's own role", failed("IAM", "CreateServiceLinkedRole", "InvalidInput", "Service role name AWSServiceRoleForECS has been taken"), awserr.Conflict},
 		{"a log group that is gone", failed("CloudWatch Logs", "ListTagsForResource", "ResourceNotFoundException", ""), awserr.Absent},
 		{"a key pair that is there", failed("EC2", "ImportKeyPair", "InvalidKeyPair.Duplicate", ""), awserr.Conflict},
@@ -70,6 +72,16 @@ func TestRetryLooksAgainOnlyWhereTheStateMayHaveMoved(t *testing.T) {
 	} {
 		if have := awserr.Retry(failed("IAM", "CreateRole", code, "")); have != want {
 			t.Errorf("%s: retry %t, want %t", code, have, want)
+		}
+	}
+}
+
+// TestServiceRoleHint: ECS does not say that a permission is missing.
+func TestServiceRoleHint(t *testing.T) {
+	for _, op := range []string{"CreateCluster", "PutClusterCapacityProviders"} {
+		hint := awserr.Hint(failed("ECS", op, "InvalidParameterException", "Unable to assume the service linked role. Please verify that the ECS service linked role exists."))
+		if !strings.Contains(hint, "iam:CreateServiceLinkedRole") || !strings.Contains(hint, "aws iam create-service-linked-role") {
+			t.Errorf("%s: have hint %q", op, hint)
 		}
 	}
 }

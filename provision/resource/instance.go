@@ -180,13 +180,14 @@ func ec2InstanceOf(o types.Instance) EC2Instance {
 			m.ProfileID = id
 		}
 	}
+	groups := o.SecurityGroups // of the first interface; EC2 may not show the interface yet
 	for _, n := range o.NetworkInterfaces {
 		if n.Attachment == nil || deref(n.Attachment.DeviceIndex) == 0 {
-			m.Interface = deref(n.NetworkInterfaceId)
-			for _, g := range n.Groups {
-				m.Groups = append(m.Groups, deref(g.GroupId))
-			}
+			m.Interface, groups = deref(n.NetworkInterfaceId), n.Groups
 		}
+	}
+	for _, g := range groups {
+		m.Groups = append(m.Groups, deref(g.GroupId))
 	}
 	for _, b := range o.BlockDeviceMappings {
 		if b.Ebs != nil {

@@ -31,9 +31,11 @@ func (i Instance) start(m EC2Instance) []provision.Change {
 func (i Instance) drift(m EC2Instance) []provision.Change {
 	c := tagChange(m.Tags, i.ID.Tags(i.Name), false, i.tagger(m))
 	if want, known := i.groups(); len(i.Groups) > 0 && (!known || !slices.Equal(m.Groups, want)) {
-		c = append(c, provision.Change{
-			Field: "security groups", From: provision.Text(setText(m.Groups)), To: textOr(known, setText(want)), Do: i.setGroups(m, want),
-		})
+		change := provision.Change{Field: "security groups", From: provision.Text(setText(m.Groups)), To: textOr(known, setText(want))}
+		if m.Interface != "" { // otherwise up waits until EC2 shows it
+			change.Do = i.setGroups(m, want)
+		}
+		c = append(c, change)
 	}
 	c = append(c, diffText("instance metadata", m.Metadata, wantMetadata, i.setMetadata(m))...)
 	if p, ok := i.Profile.Expect(); ok {

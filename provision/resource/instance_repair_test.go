@@ -90,6 +90,45 @@ func defaultGroup(t *testing.T, e *agent, vpc string) string {
 	return *out.SecurityGroups[0].GroupId
 }
 
+// TestInstanceWithoutInterfaces: EC2 may show an instance before its interface, and some
+// emulators never show one. Then its groups can be seen, but not changed.
+func TestInstanceWithoutInterfaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newAgent(sandbox.New())
+		shown := e.up(t)
+		var hides, asked atomic.Bool
+		e.hide = func(i *types.Instance) {
+			if hides.Load() {
+				i.NetworkInterfaces = nil
+			}
+		}
+		e.account.Fault = func(c sandbox.Call) sandbox.Fault {
+			if c.Operation == "ModifyNetworkInterfaceAttribute" && hides.Load() {
+				asked.Store(true)
+			}
+			return sandbox.Fault{}
+		}
+		hides.Store(true)
+		if a := e.plan(t); a.Op != provision.None {
+			t.Errorf("the groups are right, but the plan is %+v", a)
+		}
+		hides.Store(false)
+		if _, err := e.ec2().ModifyNetworkInterfaceAttribute(t.Context(), &ec2.ModifyNetworkInterfaceAttributeInput{
+			NetworkInterfaceId: &shown.Interface, Groups: []string{defaultGroup(t, e, shown.VPC)},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		hides.Store(true)
+		time.AfterFunc(30*time.Second, func() { hides.Store(false) })
+		if s := e.up(t); !slices.Equal(s.Groups, shown.Groups) {
+			t.Errorf("after up: have groups %v, want %v", s.Groups, shown.Groups)
+		}
+		if asked.Load() {
+			t.Error("the groups of an interface without an id were changed")
+		}
+	})
+}
+
 // An instance refers to its profile by an id that a profile made anew under the
 // same name does not have.
 func TestProfileMadeAnew(t *testing.T) {
