@@ -54,13 +54,14 @@ func (g *Graph) Up(ctx context.Context) error {
 }
 
 // Down deletes what is ours, dependents first, and reads again at the end. It
-// returns a plan of what is left; the plan is empty if nothing of ours is.
+// returns a plan of what is left; the plan is empty if nothing of ours is. A step that
+// could not be read again has an Err in it, also if Down fails.
 func (g *Graph) Down(ctx context.Context) (left Plan, err error) {
 	ctx = g.abortable(ctx)
 	defer g.abort(nil)
 	if time.Since(g.refreshed) > maxAge {
 		if err := g.refresh(ctx, false); err != nil {
-			return Plan{}, err
+			return g.remaining(), err
 		}
 	}
 	if err := g.checkDeletable(ctx, true); err != nil {

@@ -38,7 +38,7 @@ age, when they expire, and their resources. List needs no config.hcl.`,
 			return err
 		}
 		o := a.options(os.Stdout)
-		o.Verb, o.Header, o.Hint = "list", found.header, a.hint
+		o.Verb, o.Header, o.Hint, o.Incomplete = "list", found.header, a.hint, err != nil
 		if asJSON {
 			return errors.Join(view.EnvironmentsJSON(a.out, found.list, time.Now(), err, false, o), err)
 		}

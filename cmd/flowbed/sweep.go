@@ -65,7 +65,7 @@ func (a *app) sweep(ctx context.Context, w sweepFlags) error {
 	now := time.Now()
 	due := w.due(found.list, now)
 	o := a.options(os.Stdout)
-	o.Verb, o.Header, o.Hint = "sweep", found.header, a.hint
+	o.Verb, o.Header, o.Hint, o.Incomplete = "sweep", found.header, a.hint, failed != nil
 	var shown error
 	if w.asJSON {
 		shown = view.EnvironmentsJSON(a.out, due, now, failed, w.yes, o)

@@ -99,10 +99,14 @@ func (h Header) regions() string {
 }
 
 func (o Options) none() string {
+	what := "environments"
 	if o.Verb == "sweep" {
-		return "No environments to remove."
+		what += " to remove"
 	}
-	return "No environments."
+	if o.Incomplete {
+		return "Found no " + what + ", but not everything could be read."
+	}
+	return "No " + what + "."
 }
 
 func age(e Environment, now time.Time) string {

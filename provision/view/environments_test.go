@@ -31,6 +31,7 @@ func TestEnvironments(t *testing.T) {
 		{"list-none", nil, Options{Verb: "list", Header: sandbox}},
 		{"sweep", someEnvironments[3:], Options{Verb: "sweep", Header: testHeader, Color: true}},
 		{"sweep-none", nil, Options{Verb: "sweep", Header: testHeader}},
+		{"sweep-unread", nil, Options{Verb: "sweep", Header: testHeader, Incomplete: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b bytes.Buffer

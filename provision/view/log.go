@@ -178,29 +178,43 @@ func standing(p *provision.Plan) string {
 		}
 	}
 	text := "The environment has no resources."
-	if len(there) > 0 {
-		text = "Existing resources: " + strings.Join(there, ", ") + "."
-	}
-	if len(unsure) > 0 {
-		text += " Unknown, because they could not be read: " + strings.Join(unsure, ", ") + "."
+	switch {
+	case len(there) > 0:
+		text = "Existing resources: " + strings.Join(there, ", ") + "." + unread(unsure)
+	case len(unsure) > 0:
+		text = strings.TrimSpace(unread(unsure))
 	}
 	return text + " Run up again to continue, or down to remove the environment."
 }
 
-// left lists the objects that down left behind.
+// unread names what may exist.
+func unread(steps []string) string {
+	if len(steps) == 0 {
+		return ""
+	}
+	return " Unknown, because they could not be read: " + strings.Join(steps, ", ") + "."
+}
+
+// left lists the objects that down left behind, and those that it may have left. It says
+// that none are left only if it has read all of them.
 func left(p *provision.Plan) string {
 	if p == nil {
 		return ""
 	}
-	n := p.Count(provision.Delete, provision.Release)
-	if n == 0 {
-		return " 0 left."
-	}
-	var names []string
+	var names, unsure []string
 	for _, a := range p.Actions {
-		if a.Op == provision.Delete || a.Op == provision.Release {
+		switch {
+		case a.Op == provision.Delete || a.Op == provision.Release:
 			names = append(names, clean(a.Step, false))
+		case a.Err != nil:
+			unsure = append(unsure, clean(a.Step, false))
 		}
 	}
-	return fmt.Sprintf(" %d left: %s.", n, strings.Join(names, ", "))
+	switch {
+	case len(names) > 0:
+		return fmt.Sprintf(" %d left: %s.", len(names), strings.Join(names, ", ")) + unread(unsure)
+	case len(unsure) > 0:
+		return unread(unsure)
+	}
+	return " 0 left."
 }

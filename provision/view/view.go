@@ -22,6 +22,10 @@ type Options struct {
 	Full   bool   // show whole documents and unchanged steps
 	Header Header
 
+	// Incomplete means that a list of environments is one of those that could be found:
+	// not everything could be read.
+	Incomplete bool
+
 	// Hint returns what the user can do about an error, or an empty string. It may
 	// be nil.
 	Hint func(error) string
