@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"github.com/flowbed/flowbed/provision/doctor"
@@ -64,10 +63,10 @@ func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Heade
 	}
 	id, caller, first := doctor.Who(ctx, cfg, resource.Identity{Env: f.EnvName(), Region: cfg.Region, Version: version}, f.Account())
 	h = view.Header{
-		Environment: f.EnvName(), Account: id.Account, Caller: caller, Region: cfg.Region,
-		Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,
+		Environment: f.EnvName(), Account: id.Account, Caller: caller, Region: cfg.Region, Sandbox: a.sandbox,
 	}
-	found = []doctor.Finding{first}
+	a.setEndpoints(&h, cfg)
+	found = append([]doctor.Finding{first}, checkupOfEndpoints(h)...)
 	if first.Status == doctor.Fail {
 		return found, h, nil
 	}

@@ -16,7 +16,7 @@ import (
 
 func (a *app) helloCommand() *cobra.Command {
 	var timeout time.Duration
-	var keep, clean, asJSON bool
+	var keep, clean, accept, asJSON bool
 	c := &cobra.Command{
 		Use: "hello", Short: "Run a small flow, to see that the environment works", SuggestFor: []string{"run", "test"},
 		Long: `Run a small flow in the environment: upload it to the bucket, deploy it to the
@@ -32,6 +32,7 @@ is in the bucket.`,
 	c.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "how long the flow run may take")
 	c.Flags().BoolVar(&keep, "keep", false, "leave the flow, its deployment and its result")
 	c.Flags().BoolVar(&clean, "clean", false, "run nothing, and remove what earlier runs have left")
+	c.Flags().BoolVar(&accept, "accept-endpoints", false, "with --clean: go on if AWS services have different endpoints")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		switch {
@@ -50,6 +51,9 @@ is in the bucket.`,
 			h.Pace = sandboxPace
 		}
 		if clean {
+			if err := checkEndpoints(s.header, accept); err != nil {
+				return err
+			}
 			return a.cleanHello(c.Context(), h)
 		}
 		return a.hello(c.Context(), s, h, asJSON)

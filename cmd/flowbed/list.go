@@ -71,8 +71,9 @@ func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList,
 		return nil, err
 	}
 	out := &environmentList{header: view.Header{
-		Account: id.Account, Caller: caller, Region: id.Region, Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,
+		Account: id.Account, Caller: caller, Region: id.Region, Sandbox: a.sandbox,
 	}}
+	a.setEndpoints(&out.header, cfg)
 	regions := []string{id.Region}
 	if all {
 		out.header.Region = ""

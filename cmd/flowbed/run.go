@@ -20,6 +20,7 @@ import (
 // runFlags are the flags of the commands that change something.
 type runFlags struct {
 	yes, asJSON bool
+	endpoints   bool   // --accept-endpoints
 	name        string // --confirm: the environment's name, typed by the user
 	lockTimeout time.Duration
 }
@@ -28,6 +29,11 @@ func (f *runFlags) add(c *cobra.Command) {
 	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "skip the confirmation")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON lines (docs/json.md); needs --yes")
 	f.addTimeout(c)
+	f.addEndpoints(c, "go on if AWS services have different endpoints")
+}
+
+func (f *runFlags) addEndpoints(c *cobra.Command, text string) {
+	c.Flags().BoolVar(&f.endpoints, "accept-endpoints", false, text)
 }
 
 func (f *runFlags) addTimeout(c *cobra.Command) {
@@ -100,6 +106,11 @@ func (r *run) do(ctx context.Context, work func(context.Context) (*provision.Pla
 // what another run is changing. Whether a run was active in between shows when the lease
 // is taken: then prepare plans again under the lease.
 func (r *run) prepare(ctx context.Context) (context.Context, error) {
+	if r.verb == "down" {
+		if err := checkEndpoints(r.s.header, r.flags.endpoints); err != nil {
+			return nil, err
+		}
+	}
 	l := r.a.lease(r.s.ssm, r.s.id, r.verb, r.flags.lockTimeout)
 	l.Fence = r.s.fence
 	if r.lines != nil {
@@ -210,6 +221,10 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 			return false, errNothingFound
 		case p.Empty():
 			return false, nil
+		case p.Count(provision.Replace, provision.Delete, provision.Release) > 0:
+			if err := checkEndpoints(r.s.header, r.flags.endpoints); err != nil {
+				return false, err
+			}
 		}
 		asked, err := r.agree(ctx)
 		if err != nil {

@@ -60,10 +60,20 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// refuse answers each call with the error that its path names.
+// refuse answers each call with the error that its path names. Below /caller it
+// tells who is calling.
 func refuse(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/xml")
+	if strings.HasPrefix(r.URL.Path, "/caller/") && r.FormValue("Action") == "GetCallerIdentity" {
+		fmt.Fprint(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>`+
+			`<Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/ada</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+		return
+	}
 	w.WriteHeader(http.StatusForbidden)
+	if r.Header.Get("X-Amz-Target") != "" { // of a service that speaks JSON
+		fmt.Fprintf(w, `{"__type": %q, "message": "as the test wishes"}`, path.Base(r.URL.Path))
+		return
+	}
 	fmt.Fprintf(w, `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>`+
 		`<Code>%s</Code><Message>as the test wishes</Message></Error></ErrorResponse>`, path.Base(r.URL.Path))
 }

@@ -141,9 +141,9 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 	}
 	s := &session{Stack: built, file: f, env: env, id: id, ssm: clients.SSM, fence: o.Fence, save: save}
 	s.header = view.Header{
-		Environment: env.Name, Account: id.Account, Caller: caller, Region: id.Region,
-		Endpoint: aws.ToString(cfg.BaseEndpoint), Sandbox: a.sandbox,
+		Environment: env.Name, Account: id.Account, Caller: caller, Region: id.Region, Sandbox: a.sandbox,
 	}
+	a.setEndpoints(&s.header, cfg)
 	return s, nil
 }
 

@@ -47,6 +47,7 @@ no ttl, give its name. Sweep needs no config.hcl.`,
 	f.BoolVar(&w.asJSON, "json", false, "print JSON (docs/json.md)")
 	w.data.add(c, "also delete all data that the environments hold", "also delete all objects and versions in their buckets")
 	w.addTimeout(c)
+	w.addEndpoints(c, "remove environments even if AWS services have different endpoints")
 	c.RunE = func(c *cobra.Command, names []string) error {
 		w.names = names
 		if _, err := path.Match(w.match, ""); err != nil {
@@ -72,7 +73,8 @@ func (a *app) sweep(ctx context.Context, w sweepFlags) error {
 	} else {
 		shown = view.Environments(a.out, due, now, o)
 	}
-	if err := errors.Join(shown, failed, w.notFound(due, found)); err != nil || len(due) == 0 {
+	refused := checkEndpoints(found.header, w.endpoints || !w.yes)
+	if err := errors.Join(shown, failed, w.notFound(due, found), refused); err != nil || len(due) == 0 {
 		return err
 	}
 	if !w.yes {

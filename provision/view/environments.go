@@ -82,11 +82,8 @@ func (o Options) row(b *strings.Builder, line, last string, st style) {
 // where writes one line with the account and the region.
 func (o Options) where(b *strings.Builder) {
 	h := o.Header
-	switch {
-	case h.Sandbox:
-		b.WriteString(o.paint("SANDBOX: nothing here is real.", banner) + "\n")
-	case h.Endpoint != "":
-		b.WriteString(o.paint("ENDPOINT "+clean(h.Endpoint, false)+": this is not AWS.", banner) + "\n")
+	for _, l := range h.banners() {
+		b.WriteString(o.paint(l, banner) + "\n")
 	}
 	b.WriteString(o.paint(fmt.Sprintf("Account %s, %s", clean(h.Account, false), h.regions()), dim) + "\n\n")
 }
@@ -170,6 +167,7 @@ type (
 		Region        string            `json:"region,omitempty"`
 		Endpoint      string            `json:"endpoint,omitempty"`
 		Sandbox       bool              `json:"sandbox,omitempty"`
+		Endpoints     map[string]string `json:"service_endpoints,omitempty"`
 		Environments  []jsonEnvironment `json:"environments"`
 		Errors        []jsonError       `json:"errors"`
 	}
@@ -194,7 +192,7 @@ type (
 func EnvironmentsJSON(w io.Writer, list []Environment, now time.Time, failed error, line bool, o Options) error {
 	d := jsonEnvironments{
 		FormatVersion: FormatVersion, Type: map[bool]string{true: "sweep", false: "list"}[o.Verb == "sweep"],
-		Account: o.Header.Account, Caller: o.Header.Caller, Region: o.Header.Region, Endpoint: o.Header.Endpoint, Sandbox: o.Header.Sandbox,
+		Account: o.Header.Account, Caller: o.Header.Caller, Region: o.Header.Region, Endpoint: o.Header.Endpoint, Sandbox: o.Header.Sandbox, Endpoints: o.Header.Endpoints,
 		Environments: []jsonEnvironment{}, Errors: errorsJSON(failed, o),
 	}
 	moment := func(t time.Time) *string {

@@ -31,6 +31,7 @@ func TestEnvironments(t *testing.T) {
 		{"list-none", nil, Options{Verb: "list", Header: sandbox}},
 		{"sweep", someEnvironments[3:], Options{Verb: "sweep", Header: testHeader, Color: true}},
 		{"sweep-none", nil, Options{Verb: "sweep", Header: testHeader}},
+		{"list-unread", nil, Options{Verb: "list", Header: spread("http://127.0.0.1:5000"), Incomplete: true}},
 		{"sweep-unread", nil, Options{Verb: "sweep", Header: testHeader, Incomplete: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

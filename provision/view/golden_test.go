@@ -163,6 +163,7 @@ func TestPlan(t *testing.T) {
 		{"down", removal, Options{Width: 100, Header: testHeader, Verb: "down"}},
 		{"down-nothing", provision.Plan{Actions: removal.Actions[1:3]}, Options{Verb: "down"}},
 		{"hostile", hostile, Options{Width: 60}},
+		{"endpoints", creation, Options{Width: 100, Header: spread("")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b strings.Builder

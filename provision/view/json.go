@@ -22,6 +22,8 @@ type (
 		Region      string `json:"region"`
 		Endpoint    string `json:"endpoint,omitempty"`
 		Sandbox     bool   `json:"sandbox,omitempty"`
+
+		Endpoints map[string]string `json:"service_endpoints,omitempty"`
 	}
 	jsonPlan struct {
 		FormatVersion string      `json:"format_version,omitempty"`

@@ -36,23 +36,21 @@ func Plan(w io.Writer, p provision.Plan, o Options) error {
 
 func (o Options) header(b *strings.Builder) {
 	h := o.Header
-	if h == (Header{}) {
+	if h.empty() {
 		return
 	}
-	endpoint := "AWS"
-	switch {
-	case h.Sandbox:
-		endpoint = "the embedded sandbox"
-		b.WriteString(o.paint("SANDBOX: nothing here is real.", banner) + "\n\n")
-	case h.Endpoint != "":
-		endpoint = clean(h.Endpoint, false)
-		b.WriteString(o.paint("ENDPOINT "+endpoint+": this is not AWS.", banner) + "\n\n")
+	for _, l := range h.banners() {
+		b.WriteString(o.paint(l, banner) + "\n\n")
 	}
-	for _, l := range [][2]string{
-		{"environment", h.Environment}, {"account", h.Account}, {"caller", h.Caller},
-		{"region", h.Region}, {"endpoint", endpoint},
-	} {
-		b.WriteString(o.paint(pad(l[0], 13), dim) + clean(l[1], false) + "\n")
+	rows := append([][2]string{
+		{"environment", h.Environment}, {"account", h.Account}, {"caller", h.Caller}, {"region", h.Region},
+	}, h.endpoints()...)
+	width := 0
+	for _, r := range rows {
+		width = max(width, cells(r[0])+2)
+	}
+	for _, r := range rows {
+		b.WriteString(o.paint(pad(r[0], width), dim) + clean(r[1], false) + "\n")
 	}
 	b.WriteString("\n")
 }
@@ -160,7 +158,7 @@ func (o Options) summary(p provision.Plan) string {
 func (o Options) nothing(n Tally) string {
 	if o.Verb == "down" {
 		s := "Nothing to delete."
-		if h := o.Header; h != (Header{}) {
+		if h := o.Header; !h.empty() {
 			s = fmt.Sprintf("No resources of environment %s in account %s, region %s.",
 				clean(h.Environment, false), clean(h.Account, false), clean(h.Region, false))
 		}

@@ -39,6 +39,9 @@ type Header struct {
 	Region      string
 	Endpoint    string // empty for AWS itself
 	Sandbox     bool
+
+	// Endpoints are those of the AWS services that have another endpoint than Endpoint.
+	Endpoints map[string]string
 }
 
 // Progress shows a run while it is running.

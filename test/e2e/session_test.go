@@ -46,6 +46,7 @@ type session struct {
 	binary, dir string
 	front       *moto.Front
 	secret      string // that the program must never show
+	env         []string
 }
 
 // newSession returns a session with a config file that contains a secret.
@@ -55,7 +56,7 @@ func newSession(t *testing.T, spec, secret string) session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := session{t, binary, t.TempDir(), account(t), secret}
+	s := session{T: t, binary: binary, dir: t.TempDir(), front: account(t), secret: secret}
 	if err := os.WriteFile(filepath.Join(s.dir, "config.hcl"), []byte(spec), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -78,11 +79,11 @@ func (s session) start(args ...string) *program {
 	p := &program{session: s, args: args, ended: make(chan struct{})}
 	p.cmd = exec.CommandContext(s.Context(), s.binary, args...)
 	p.cmd.Dir = s.dir
-	p.cmd.Env = []string{
+	p.cmd.Env = append([]string{
 		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
 		"AWS_ENDPOINT_URL=" + s.front.URL, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=secret",
-	}
+	}, s.env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.progress
 	if err := p.cmd.Start(); err != nil {
 		s.Fatalf("flowbed %s: %v", strings.Join(args, " "), err)
