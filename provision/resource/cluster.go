@@ -50,6 +50,7 @@ var (
 	_ provision.Predictor[ClusterState]     = Cluster{}
 	_ provision.Patient                     = Cluster{}
 	_ provision.UseChecker[ClusterState]    = Cluster{}
+	_ provision.Validator[ClusterState]     = Cluster{}
 	_ provision.DeleteChecker[ClusterState] = Cluster{}
 	_ provision.Explainer[ClusterState]     = Cluster{}
 	_ provision.Labelled                    = ClusterState{}

@@ -2,6 +2,7 @@ package resource_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -207,4 +208,29 @@ func TestKilledClusterRuns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestClusterWithoutRoom: ECS allows 50 tags, and each environment adds one to a cluster that
+// it shares. The plan says so before up writes anything.
+func TestClusterWithoutRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := tenant{account: sandbox.New(), env: "first"}
+		for n := len(e.up(t).Tags); n < 50; n++ {
+			e.env = fmt.Sprintf("e%d", n)
+			e.up(t)
+		}
+		if a := e.plan(t); a.Op != provision.None || len(a.Notes) > 0 {
+			t.Errorf("the plan of the last one that fits: %+v", a)
+		}
+		e.env = "late"
+		writes := len(e.account.Writes())
+		a := e.plan(t)
+		if len(a.Notes) != 1 || a.Notes[0].Severity != provision.Error || !strings.Contains(a.Notes[0].Text, `has 50 tags, this environment needs 1 more, and ECS allows 50 → name another cluster in the file: cluster { name = "flowbed-late" }`) {
+			t.Errorf("the plan: %+v", a)
+		}
+		g, _ := e.graph()
+		if err := g.Up(t.Context()); err == nil || len(e.account.Writes()) > writes {
+			t.Errorf("up: %v, %d writes", err, len(e.account.Writes())-writes)
+		}
+	})
 }

@@ -25,6 +25,29 @@ func (c Cluster) CheckUse(have ClusterState) (notes []provision.Note) {
 	return notes
 }
 
+// maxClusterTags is ECS's limit. Each environment adds one tag to a shared cluster.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+const maxClusterTags = 50
+
+// Validate implements provision.Validator. A plan must fail before anything is written.
+func (c Cluster) Validate(have ClusterState, _ bool) []provision.Note {
+	if !c.Shared {
+		return nil
+	}
+	more := 0
+	for k := range have.Tags.missing(c.tags(), true) {
+		if _, there := have.Tags[k]; !there {
+			more++
+		}
+	}
+	if more == 0 || len(have.Tags)+more <= maxClusterTags {
+		return nil
+	}
+	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
+		"cluster %s has %d tags, this environment needs %d more, and ECS allows %d → name another cluster in the file: cluster { name = %q }",
+		c.Name, len(have.Tags), more, maxClusterTags, c.ID.Names().Plain())}}
+}
+
 // CheckDelete implements provision.DeleteChecker: ECS does not delete a cluster in which
 // something runs. Delete stops only the environment's own tasks.
 func (c Cluster) CheckDelete(ctx context.Context, _ ClusterState) ([]provision.Note, error) {

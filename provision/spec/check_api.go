@@ -67,11 +67,11 @@ func (d *decoder) checkCloud(p *Prefect, u *url.URL) {
 	if u.Scheme == "https" && strings.EqualFold(u.Host, "api.prefect.cloud") && cloudPath.matches(u.Path) {
 		return
 	}
-	want := "https://api.prefect.cloud/api/accounts/<account id>/workspaces/<workspace id>"
+	todo := "use https://api.prefect.cloud/api/accounts/<account id>/workspaces/<workspace id>, with the two ids from the address of your workspace in the browser"
 	if m := browserPath().FindStringSubmatch(u.Path); m != nil && d.given[&p.APIURL].open { // somebody copied it from the browser
-		want = "https://api.prefect.cloud/api/accounts/" + m[1] + "/workspaces/" + m[2]
+		todo = "use: https://api.prefect.cloud/api/accounts/" + m[1] + "/workspaces/" + m[2]
 	}
-	d.bad(&p.APIURL, "Invalid API URL", "%s does not name a Prefect Cloud account and workspace. → use: %s", want)
+	d.bad(&p.APIURL, "Invalid API URL", "%s does not name a Prefect Cloud account and workspace. → %s", todo)
 }
 
 func loopback(host string) bool {

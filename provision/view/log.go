@@ -180,20 +180,23 @@ func standing(p *provision.Plan) string {
 	text := "The environment has no resources."
 	switch {
 	case len(there) > 0:
-		text = "Existing resources: " + strings.Join(there, ", ") + "." + unread(unsure)
+		text = "Existing resources: " + strings.Join(there, ", ") + "." + unknown(unsure, "their last call failed")
 	case len(unsure) > 0:
-		text = strings.TrimSpace(unread(unsure))
+		text = strings.TrimSpace(unknown(unsure, "their last call failed"))
 	}
 	return text + " Run up again to continue, or down to remove the environment."
 }
 
-// unread names what may exist.
-func unread(steps []string) string {
+// unknown names what may exist, and why that is not known.
+func unknown(steps []string, why string) string {
 	if len(steps) == 0 {
 		return ""
 	}
-	return " Unknown, because they could not be read: " + strings.Join(steps, ", ") + "."
+	return " Unknown, because " + why + ": " + strings.Join(steps, ", ") + "."
 }
+
+// unread is why down does not know what is left.
+const unread = "they could not be read"
 
 // left lists the objects that down left behind, and those that it may have left. It says
 // that none are left only if it has read all of them.
@@ -212,9 +215,9 @@ func left(p *provision.Plan) string {
 	}
 	switch {
 	case len(names) > 0:
-		return fmt.Sprintf(" %d left: %s.", len(names), strings.Join(names, ", ")) + unread(unsure)
+		return fmt.Sprintf(" %d left: %s.", len(names), strings.Join(names, ", ")) + unknown(unsure, unread)
 	case len(unsure) > 0:
-		return unread(unsure)
+		return unknown(unsure, unread)
 	}
 	return " 0 left."
 }

@@ -18,8 +18,8 @@ func TestStanding(t *testing.T) {
 	}{
 		{"nothing", []provision.Action{{Step: "bucket"}}, "The environment has no resources."},
 		{"something", []provision.Action{role, bucket},
-			"Existing resources: bucket. Unknown, because they could not be read: task role."},
-		{"nothing is known", []provision.Action{role}, "\nUnknown, because they could not be read: task role."},
+			"Existing resources: bucket. Unknown, because their last call failed: task role."},
+		{"nothing is known", []provision.Action{role}, "\nUnknown, because their last call failed: task role."},
 	} {
 		var b strings.Builder
 		err := NewLog(&b, Options{Verb: "up"}).Done(Outcome{Err: errors.New("x"), Standing: &provision.Plan{Actions: c.actions}})
