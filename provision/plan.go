@@ -39,10 +39,11 @@ const (
 	Conflict           // another owner has the object: up cannot continue
 	Missing            // an external object does not exist: up cannot continue
 	Skip               // not ours: down leaves the object alone
+	Leave              // ours, but down cannot delete it: it is left, and down goes on
 )
 
 func (o Op) String() string {
-	return [...]string{"none", "create", "change", "replace", "delete", "release", "use", "conflict", "missing", "skip"}[o]
+	return [...]string{"none", "create", "change", "replace", "delete", "release", "use", "conflict", "missing", "skip", "leave"}[o]
 }
 
 // Count returns how many steps have one of the ops.
@@ -261,6 +262,9 @@ func (g *Graph) inspectDown(s *step) Action {
 	case !ours:
 		a.Op = Skip
 		a.Notes = []Note{{Info, ownerText(a.Owner)}}
+	case a.Owner.Leave != "":
+		a.Op = Leave
+		a.Notes = []Note{{Warn, a.Owner.Leave}}
 	case len(others) == 0:
 		a.Op, a.Err = Delete, l.noteErr
 		a.Notes = slices.Clone(l.notes)
@@ -271,6 +275,7 @@ func (g *Graph) inspectDown(s *step) Action {
 		a.Op = Skip
 		a.Notes = []Note{{Info, "is used by " + strings.Join(others, ", ")}}
 	}
+	a.Notes = append(a.Notes, a.Owner.Notes...)
 	return a
 }
 

@@ -47,6 +47,14 @@ type Owner struct {
 	// Protected means that the owner asked for protection from deletion. The engine only
 	// carries it: the command decides what it means.
 	Protected bool
+
+	// Leave is why a run that deletes the object must leave it, and what the user can do.
+	// The run goes on without the object, which then counts as left. It is empty if the
+	// run may delete the object.
+	Leave string
+
+	// Notes are for the reader of a plan that deletes, releases or leaves the object.
+	Notes []Note
 }
 
 // Others returns the claims of all environments but env.

@@ -36,6 +36,7 @@ type app struct {
 
 	account *sandbox.Account            // with --sandbox, after it is loaded
 	secrets []string                    // values that the guard removes from all output
+	learned learned                     // values that a run has read, which the guard removes, too
 	decoder decoder                     // of refusals
 	fence   atomic.Pointer[lease.Fence] // of the run that has begun last
 }

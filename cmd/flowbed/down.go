@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,7 @@ name and region.`,
 		Example: `  flowbed down
   flowbed down --yes --force-destroy           delete the data, too
   flowbed down -e dev --region eu-central-1    without config.hcl
+  flowbed down --yes --delete-deployments      delete the work pool's deployments, too
   flowbed down --confirm prod                  with deletion_protection
   flowbed down --yes --receipt down.json       write a receipt`,
 		Args: noArgs,
@@ -33,6 +35,7 @@ name and region.`,
 	f.add(c)
 	c.Flags().StringVar(&f.name, "confirm", "", "skip the confirmation, also of a protected environment of this `name`")
 	data.add(c, "also delete all data that the environment holds", "also delete all objects and versions in the bucket")
+	data.addDeployments(c, "also delete the deployments of the work pool, with their scheduled runs")
 	c.Flags().BoolVar(&require, "require-found", false, "fail if the environment has no resources here")
 	c.Flags().StringVar(&path, "receipt", "", "write a JSON receipt of what was deleted to this `file` (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
@@ -73,6 +76,22 @@ func (r *run) down(ctx context.Context) error {
 var errNothingFound = &hinted{
 	errors.New("nothing to remove, and --require-found is set"),
 	"check the account (--profile), --region and -e"}
+
+// leftError is the error of a down that has left something; nil if it has not.
+func leftError(left provision.Plan) error {
+	if !left.Empty() {
+		return errLeft
+	}
+	var errs []error
+	for _, a := range left.Actions {
+		if a.Op != provision.Leave {
+			continue
+		}
+		text, hint, _ := strings.Cut(a.Owner.Leave, " → ")
+		errs = append(errs, &hinted{errors.New(text), hint})
+	}
+	return errors.Join(errs...)
+}
 
 // errLeft is the error of a down that did not delete everything.
 var errLeft = &hinted{errors.New("some resources are left"), "run `flowbed down` again; its output shows what keeps them"}

@@ -7,7 +7,7 @@ import (
 )
 
 // force are the flags that let what holds data go with what it holds.
-type force struct{ all, bucket bool }
+type force struct{ all, bucket, deployments bool }
 
 // add adds them: all and bucket say what each of them does.
 func (f *force) add(c *cobra.Command, all, bucket string) {
@@ -15,8 +15,14 @@ func (f *force) add(c *cobra.Command, all, bucket string) {
 	c.Flags().BoolVar(&f.bucket, "force-destroy-bucket", false, bucket)
 }
 
+// addDeployments adds the flag for the deployments of the work pool. It is no part of --force-destroy:
+// deployments are not in the environment, and their schedules may matter to somebody else.
+func (f *force) addDeployments(c *cobra.Command, text string) {
+	c.Flags().BoolVar(&f.deployments, "delete-deployments", false, text)
+}
+
 // options are those of the stack with the flags in them.
 func (f *force) options(o stack.Options) stack.Options {
-	o.ForceDestroy, o.ForceDestroyBucket = f.all, f.bucket
+	o.ForceDestroy, o.ForceDestroyBucket, o.DeleteDeployments = f.all, f.bucket, f.deployments
 	return o
 }

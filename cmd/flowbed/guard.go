@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/url"
+	"slices"
+	"sync"
 )
 
 // guarded returns a writer that replaces secrets. No code should print a secret; this
@@ -24,7 +26,7 @@ var shortest = 6
 
 func (g guard) Write(p []byte) (int, error) {
 	b := p
-	for _, s := range g.a.secrets {
+	for _, s := range slices.Concat(g.a.secrets, g.a.learned.all()) {
 		if len(s) < shortest {
 			continue
 		}
@@ -36,6 +38,24 @@ func (g guard) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// learned are the secrets that a run has read from the account.
+type learned struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (l *learned) add(secret string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, secret)
+}
+
+func (l *learned) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.list)
 }
 
 // forms returns a text as it is, and encoded for JSON, for a URL, and for an HTTP

@@ -27,6 +27,7 @@ belong to somebody else. Plan reads the account and changes nothing. With
 	f.BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 if there are changes")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document (docs/json.md)")
 	data.add(c, "show what up or down would do with this flag", "show what up or down would do with this flag")
+	data.addDeployments(c, "show what down would do with this flag")
 	f.BoolVar(&down, "down", false, "show what down would delete")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		s, err := a.open(c.Context(), data.options(stack.Options{Destroy: down, Fence: new(lease.Fence)}))

@@ -316,8 +316,8 @@ func (r *run) end(err error) error {
 	if r.lines == nil && !ran {
 		return err
 	}
-	if r.left != nil && !r.left.Empty() && err == nil {
-		err = errLeft
+	if r.left != nil && err == nil {
+		err = leftError(*r.left)
 	}
 	if r.lines != nil && r.verb == "up" && err == nil {
 		r.lines.Outputs(r.s.outputs())

@@ -46,6 +46,7 @@ no ttl, give its name. Sweep needs no config.hcl.`,
 	f.BoolVarP(&w.yes, "yes", "y", false, "remove the listed environments")
 	f.BoolVar(&w.asJSON, "json", false, "print JSON (docs/json.md)")
 	w.data.add(c, "also delete all data that the environments hold", "also delete all objects and versions in their buckets")
+	w.data.addDeployments(c, "also delete the deployments of their work pools, with the scheduled runs")
 	w.addTimeout(c)
 	w.addEndpoints(c, "remove environments even if AWS services have different endpoints")
 	c.RunE = func(c *cobra.Command, names []string) error {

@@ -1,8 +1,10 @@
 package prefect
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -13,7 +15,13 @@ type Deployment struct {
 	FlowID  string    `json:"flow_id"`
 	Tags    []string  `json:"tags"`
 	Created time.Time `json:"created"`
+
+	// Flow is the name of its flow. Only PoolDeployments sets it.
+	Flow string `json:"-"`
 }
+
+// String is the name by which people know the deployment: that of its flow and its own.
+func (d Deployment) String() string { return d.Flow + "/" + d.Name }
 
 // NewDeployment is the request to create a deployment in a work pool.
 type NewDeployment struct {
@@ -64,18 +72,69 @@ const deploymentsPage = 200
 
 // TaggedDeployments lists a pool's deployments that have a tag.
 func (c *Client) TaggedDeployments(ctx context.Context, pool, tag string) (all []Deployment, err error) {
+	return c.deployments(ctx, map[string]any{
+		"work_pools":  ofPool(pool),
+		"deployments": map[string]any{"tags": map[string]any{"all_": []string{tag}}},
+	})
+}
+
+// PoolDeployments lists a pool's deployments with the names of their flows, sorted by both
+// names.
+func (c *Client) PoolDeployments(ctx context.Context, pool string) ([]Deployment, error) {
+	all, err := c.deployments(ctx, map[string]any{"work_pools": ofPool(pool)})
+	if err != nil {
+		return nil, err
+	}
+	for part := range slices.Chunk(all, flowsPage) {
+		if err := c.nameFlows(ctx, part); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(all, func(a, b Deployment) int { return cmp.Or(cmp.Compare(a.Flow, b.Flow), cmp.Compare(a.Name, b.Name)) })
+	return all, nil
+}
+
+func ofPool(name string) map[string]any {
+	return map[string]any{"name": map[string]any{"any_": []string{name}}}
+}
+
+func (c *Client) deployments(ctx context.Context, filter map[string]any) (all []Deployment, err error) {
 	for {
 		var page []Deployment
-		err := c.call(ctx, http.MethodPost, "/deployments/filter", map[string]any{
-			"work_pools":  map[string]any{"name": map[string]any{"any_": []string{pool}}},
-			"deployments": map[string]any{"tags": map[string]any{"all_": []string{tag}}},
-			"limit":       deploymentsPage, "offset": len(all),
-		}, &page)
-		if err != nil {
+		filter["limit"], filter["offset"] = deploymentsPage, len(all)
+		if err := c.call(ctx, http.MethodPost, "/deployments/filter", filter, &page); err != nil {
 			return nil, doing("list deployments", err)
 		}
 		if all = append(all, page...); len(page) < deploymentsPage {
 			return all, nil
 		}
 	}
+}
+
+// flowsPage is the most flows that the API returns at once.
+const flowsPage = 200
+
+// nameFlows sets the names of the flows of at most flowsPage deployments.
+func (c *Client) nameFlows(ctx context.Context, list []Deployment) error {
+	var ids []string
+	for _, d := range list {
+		if !slices.Contains(ids, d.FlowID) {
+			ids = append(ids, d.FlowID)
+		}
+	}
+	var flows []struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
+	err := c.call(ctx, http.MethodPost, "/flows/filter", map[string]any{
+		"flows": map[string]any{"id": map[string]any{"any_": ids}}, "limit": flowsPage,
+	}, &flows)
+	for _, f := range flows {
+		for i := range list {
+			if list[i].FlowID == f.ID {
+				list[i].Flow = f.Name
+			}
+		}
+	}
+	return doing("list flows", err)
 }

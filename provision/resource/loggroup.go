@@ -24,6 +24,9 @@ type LogGroup struct {
 
 	// Names are the names to record in the tags; may be nil.
 	Names *NameLog
+
+	// PrefectAPI is the URL of the API with the work pool; empty if the spec has no pool.
+	PrefectAPI string
 }
 
 // LogGroupState is the actual state of a log group.
@@ -128,6 +131,9 @@ func (l LogGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err e
 	if err != nil {
 		return failed(err)
 	}
+	for _, group := range slices.Clone(list) {
+		list = append(list, recordedPools(group)...)
+	}
 	return list, nil
 }
 
@@ -155,6 +161,10 @@ func (l LogGroup) Validate(have LogGroupState, _ bool) (notes []provision.Note) 
 				"its tag %s would have %d characters, and AWS allows %d → shorten the name in the config file, or run `flowbed down` with the old name first",
 				k, n, maxTagValue)})
 		}
+	}
+	if _, ok := apiTag(l.PrefectAPI); !ok && l.PrefectAPI != "" {
+		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
+			"the URL of the Prefect API does not fit into a tag, which has %d characters, so down and sweep cannot remove the work pool without the config file", maxTagValue)})
 	}
 	return notes
 }
@@ -185,6 +195,9 @@ func (l LogGroup) tags(have Tags) Tags {
 		t[KeyTTL] = l.ID.Life.Text()
 	}
 	maps.Copy(t, l.Names.tags(have))
+	if api, ok := apiTag(l.PrefectAPI); ok {
+		t[KeyPrefectAPI] = api
+	}
 	return t
 }
 

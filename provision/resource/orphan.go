@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/flowbed/flowbed/provision"
 )
@@ -23,6 +24,9 @@ type Orphan[S provision.State] struct {
 
 	// AccountWide is the account-wide name of the kind; it may be empty.
 	AccountWide string
+
+	// After has what the object needs until it is deleted, besides the log group.
+	After []provision.Edge
 
 	// Destroy means that the run also deletes the log group. Names need not be
 	// unregistered then.
@@ -66,28 +70,71 @@ func (o Orphan[S]) Read(ctx context.Context) (OrphanState[S], error) {
 }
 
 func (o Orphan[S]) find(ctx context.Context) (s OrphanState[S], err error) {
-	var tags Tags
-	switch logs, err := o.Logs.Await(ctx); {
-	case err != nil && !errors.Is(err, provision.ErrAbsent):
+	tags, err := o.tags(ctx)
+	if err != nil {
 		return s, err
-	case err == nil && logs.Owner().By == o.us():
-		tags = logs.Tags
 	}
 	names, recorded := o.Entry.old(tags)
 	for _, name := range names {
 		object, err := o.Make(name).Read(ctx)
-		if err == nil {
-			if owner, ours := o.owner(name, object.Owner()); ours {
-				return OrphanState[S]{Name: name, Object: object, Found: true, owner: owner}, nil
-			}
-		} else if !errors.Is(err, provision.ErrAbsent) {
+		if err != nil && !errors.Is(err, provision.ErrAbsent) {
 			return s, fmt.Errorf("read %s: %w", name, err)
+		}
+		if err == nil {
+			owner, ours := o.owner(name, object.Owner())
+			switch have := (OrphanState[S]{Name: name, Object: object, Found: true, owner: owner}); {
+			case ours && o.stays(owner) && o.Destroy: // look for one that the run can delete
+				s = s.and(have)
+				continue
+			case ours:
+				return have, nil
+			}
 		}
 		if recorded && !o.Destroy {
 			return OrphanState[S]{Name: name, owner: provision.Owner{By: o.us()}}, nil
 		}
 	}
+	if s.Found {
+		return s, nil
+	}
 	return s, fmt.Errorf("read old names: %w", provision.ErrAbsent)
+}
+
+// tags returns the tags that record the names. Down may have deleted the log group in the
+// meantime, and must still find what it has left.
+func (o Orphan[S]) tags(ctx context.Context) (Tags, error) {
+	switch logs, err := o.Logs.Await(ctx); {
+	case errors.Is(err, provision.ErrAbsent) && o.Destroy:
+		return o.Entry.log.Seen(), nil
+	case errors.Is(err, provision.ErrAbsent):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case logs.Owner().By == o.us():
+		return logs.Tags, nil
+	}
+	return nil, nil
+}
+
+// stays reports whether an object of ours stays, whatever the run does.
+func (o Orphan[S]) stays(owner provision.Owner) bool {
+	return owner.Leave != "" || len(owner.Claims) > 0 && !slices.Contains(owner.Claims, o.us())
+}
+
+// and adds another object that stays to the first one.
+func (s OrphanState[S]) and(more OrphanState[S]) OrphanState[S] {
+	switch {
+	case !s.Found:
+		return more
+	case s.owner.Leave == "":
+		s, more = more, s
+	}
+	text := more.owner.Leave
+	if text == "" {
+		text = more.Name + " is used by " + strings.Join(more.owner.Claims, ", ")
+	}
+	s.owner.Notes = append(slices.Clone(s.owner.Notes), provision.Note{Severity: provision.Warn, Text: text})
+	return s
 }
 
 func (o Orphan[S]) us() string { return o.Entry.log.ID.Owner() }
@@ -108,7 +155,7 @@ func (o Orphan[S]) owner(name string, have provision.Owner) (provision.Owner, bo
 	if name == o.AccountWide && have.By == us && len(have.Claims) > 0 && !claimed {
 		return have, false // we have already removed our claim, and others use it
 	}
-	return provision.Owner{By: us, Claims: have.Claims}, true
+	return provision.Owner{By: us, Claims: have.Claims, Leave: have.Leave, Notes: have.Notes}, true
 }
 
 // DependsUntilDeleted implements provision.DependsUntilDeleted: the log group has the

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -26,6 +27,8 @@ type Parameter struct {
 	// Value is the secret. If it is empty, as for down, Read does not decrypt the value,
 	// which would need another permission.
 	Value string
+
+	Extra Tags // tell for which API the value is; see APITags
 
 	Reader *ParameterReader // of the environment's parameters; nil reads this one alone
 }
@@ -139,9 +142,15 @@ func (p Parameter) Discover(ctx context.Context, _ Recorded) (list []Found, err 
 // accept tags in a call that overwrites.
 func (p Parameter) Create(ctx context.Context) (*ParameterState, error) {
 	_, err := p.API.PutParameter(ctx, &ssm.PutParameterInput{
-		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, Tags: tagList(p.ID.Tags(p.Name), ssmTag),
+		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, Tags: tagList(p.tags(), ssmTag),
 	})
 	return nil, p.failed("create parameter", err)
+}
+
+func (p Parameter) tags() Tags {
+	t := p.ID.Tags(p.Name)
+	maps.Copy(t, p.Extra)
+	return t
 }
 
 func ssmTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
@@ -149,7 +158,7 @@ func ssmTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 // Changes implements provision.Resource.
 func (p Parameter) Changes(have ParameterState) []provision.Change {
 	const secure = string(types.ParameterTypeSecureString)
-	c := tagChange(have.Tags, p.ID.Tags(p.Name), false, tagger{p.setTags, p.dropTags})
+	c := tagChange(have.Tags, p.tags(), false, tagger{p.setTags, p.dropTags})
 	if have.Type != "" && have.Type != secure { // the new parameter also gets the value
 		return append(c, provision.Change{
 			Field: "type", From: provision.Text(have.Type), To: provision.Text(secure), Do: p.remove,

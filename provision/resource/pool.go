@@ -18,6 +18,12 @@ import (
 type Pool struct {
 	API   *prefect.Client // nil if flowbed has no access to the API; then Destroy must be set
 	NoAPI string          // why it has none
+
+	// Down finds the API in a run that deletes the whole environment, instead of API. Such a
+	// run pauses a pool with deployments, and goes on without a pool that it cannot reach.
+	// nil for all other runs.
+	Down *PoolAPI
+
 	ID    Identity
 	Name  string
 	Limit *int // how many flows may run at a time; nil leaves the limit alone
@@ -33,10 +39,13 @@ type Pool struct {
 	// known yet.
 	Want func() prefect.Defaults
 
-	// Destroy means that the run deletes the pool. Read then also counts deployments,
+	// Destroy means that the run deletes the pool. Read then also lists deployments,
 	// because a pool with deployments must stay. If the API does not answer, Read returns
 	// no error, and the run skips the pool.
 	Destroy bool
+
+	// DeleteDeployments deletes the deployments together with the pool.
+	DeleteDeployments bool
 }
 
 // PoolState is the actual state of a work pool.
@@ -47,6 +56,7 @@ type PoolState struct {
 	Limit       *int
 	Paused      bool
 	Queues      []string // the names of all work queues, if Pool.Queues is not empty
+	Deployments []string // their names, if Pool.Destroy is set
 
 	owner provision.Owner
 }
@@ -57,7 +67,9 @@ var (
 	_ provision.Labelled             = PoolState{}
 )
 
-// Owner implements provision.State. Deployments count as a claim on the pool.
+// Owner implements provision.State. Deployments count as a claim on the pool. If a run of
+// down would pause the pool, the environment itself has a claim, too: to pause a pool is to
+// release it.
 func (s PoolState) Owner() provision.Owner { return s.owner }
 
 func (p Pool) mark() prefect.Mark {
@@ -116,7 +128,23 @@ func (p Pool) Changes(have PoolState) (c []provision.Change) {
 			c = append(c, provision.Change{Field: "work queue " + name, To: provision.Text("created"), Do: p.addQueue(name)})
 		}
 	}
-	return c
+	return append(c, p.resume(have)...)
+}
+
+// resume is the last change: a pool that down has paused takes runs again when the rest of
+// it is right. What somebody else has paused stays paused.
+func (p Pool) resume(have PoolState) []provision.Change {
+	if !have.Template.PausedByUs() {
+		return nil
+	}
+	c := provision.Change{
+		Field: "paused", From: provision.Text(strconv.FormatBool(have.Paused)), To: provision.Text("false"),
+		Why: "down paused it", Do: func(ctx context.Context) error { return p.API.Resume(ctx, p.Name) },
+	}
+	if !have.Paused {
+		c.Field, c.From, c.To, c.Why = "note that down paused it", provision.Text("true"), provision.Value{}, "somebody has resumed it"
+	}
+	return []provision.Change{c}
 }
 
 func (p Pool) addQueue(name string) doFunc {
@@ -212,19 +240,3 @@ func (p Pool) write(ctx context.Context, d prefect.Defaults) error {
 	}
 	return p.API.EditPool(ctx, p.Name, prefect.PoolEdit{Template: want})
 }
-
-// Delete implements provision.Resource. It counts the deployments again: the instance had
-// to terminate first, and that took some time.
-func (p Pool) Delete(ctx context.Context, _ PoolState) error {
-	n, err := p.API.Deployments(ctx, p.Name)
-	switch {
-	case err != nil:
-		return err
-	case n > 0:
-		return fmt.Errorf("the work pool now has %s → run the same command to continue without deleting the work pool", plural(n, "deployment"))
-	}
-	return p.API.DeletePool(ctx, p.Name)
-}
-
-// Permissions are none: the calls go to Prefect, not to AWS.
-func (Pool) Permissions() Permissions { return Permissions{} }

@@ -13,14 +13,18 @@ import (
 
 // Read implements provision.Resource.
 func (p Pool) Read(ctx context.Context) (PoolState, error) {
-	if p.API == nil {
-		return p.unknownState(p.NoAPI), nil
+	api, why, err := p.client(ctx)
+	switch {
+	case err != nil:
+		return PoolState{}, err
+	case api == nil:
+		return p.unknownState(why), nil
 	}
-	have, err := p.API.ReadPool(ctx, p.Name)
+	have, err := api.ReadPool(ctx, p.Name)
 	switch {
 	case errors.Is(err, prefect.ErrNotFound):
 		return PoolState{}, fmt.Errorf("read work pool: %w", provision.ErrAbsent)
-	case err != nil && p.Destroy && noAnswer(err):
+	case err != nil && p.unread(ctx, err):
 		return p.unknownState(err.Error()), nil
 	case err != nil:
 		return PoolState{}, err
@@ -37,20 +41,17 @@ func (p Pool) Read(ctx context.Context) (PoolState, error) {
 	}
 	if !p.Destroy {
 		if len(p.Queues) > 0 {
-			if s.Queues, err = p.API.Queues(ctx, p.Name); err != nil {
+			if s.Queues, err = api.Queues(ctx, p.Name); err != nil {
 				return PoolState{}, err
 			}
 		}
 		return s, p.checkType(have)
 	}
-	n, err := p.API.Deployments(ctx, p.Name)
-	if err != nil {
-		return PoolState{}, err
+	err = p.readUse(ctx, api, &s)
+	if err != nil && p.unread(ctx, err) {
+		return p.unknownState(err.Error()), nil
 	}
-	if n > 0 {
-		s.owner.Claims = []string{plural(n, "deployment")}
-	}
-	return s, nil
+	return s, err
 }
 
 // checkType returns an error for a pool that the agent's worker cannot serve.
@@ -65,14 +66,6 @@ func (p Pool) checkType(have prefect.Pool) error {
 		kind = "a managed pool, which has no workers"
 	}
 	return fmt.Errorf("the work pool %s is %s, but the agent needs one of type \"ecs\" → delete it, or set another work_pool", p.Name, kind)
-}
-
-// unknownState is the state of a pool that could not be read. Its claim makes down skip
-// the pool, and tells why.
-func (p Pool) unknownState(why string) PoolState {
-	return PoolState{Name: p.Name, owner: provision.Owner{
-		By: p.ID.Owner(), Claims: []string{"an unknown number of deployments (Prefect could not be asked: " + why + ")"},
-	}}
 }
 
 func noAnswer(err error) bool {
@@ -94,7 +87,7 @@ func (p Pool) Validate(have PoolState, found bool) (notes []provision.Note) {
 	warn := func(format string, args ...any) {
 		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(format, args...)})
 	}
-	if have.Paused {
+	if have.Paused && !have.Template.PausedByUs() {
 		warn("the pool is paused, so no flows start → resume it (prefect work-pool resume %s)", p.Name)
 	}
 	if family := prefect.Text(have.Template.Default("family")); family != "" && !strings.HasPrefix(family, "prefect_"+p.Name+"_") {

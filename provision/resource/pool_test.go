@@ -286,7 +286,7 @@ func TestPoolDown(t *testing.T) {
 		if err != nil || f.server.Pool(poolName) == nil {
 			t.Fatalf("down of a pool in use: %v", err)
 		}
-		if text := left.Actions[0].Notes[0].Text; text != "is used by 2 deployments" {
+		if text := left.Actions[0].Notes[0].Text; text != "is used by 2 deployments (etl/d1, etl/d2)" {
 			t.Errorf("note: %s", text)
 		}
 		f.server.Deploy(poolName, 0)

@@ -30,6 +30,7 @@ type Worker struct {
 	Wait  time.Duration                // how long up waits
 	After []provision.Edge
 	Watch *Watch // nil means that up waits even for an agent that has failed for good
+	Down  *PoolAPI // as in Pool; Prefect 1 has none
 
 	// Version1 means that the API is that of Prefect 1, where agents have no work pool.
 	Version1 bool
@@ -105,6 +106,10 @@ func (w Worker) Read(ctx context.Context) (WorkerState, error) {
 // readStale finds the records that down deletes.
 func (w Worker) readStale(ctx context.Context) (WorkerState, error) {
 	absent := fmt.Errorf("list workers: %w", provision.ErrAbsent)
+	w, err := w.forDown(ctx)
+	if err != nil {
+		return WorkerState{}, err
+	}
 	if w.API == nil {
 		return WorkerState{}, absent
 	}
@@ -126,6 +131,16 @@ func (w Worker) readStale(ctx context.Context) (WorkerState, error) {
 	}
 	slices.Sort(s.Stale)
 	return s, nil
+}
+
+// forDown returns the worker with the client for a run that deletes the environment.
+func (w Worker) forDown(ctx context.Context) (Worker, error) {
+	if w.Down == nil || w.Version1 {
+		return w, nil
+	}
+	var err error
+	w.API, _, err = w.Down.open(ctx)
+	return w, err
 }
 
 // Create implements provision.Resource. It does nothing: the instance starts the worker.
@@ -154,6 +169,10 @@ func (w Worker) drop(name string) doFunc {
 
 // Delete implements provision.Resource.
 func (w Worker) Delete(ctx context.Context, have WorkerState) error {
+	w, err := w.forDown(ctx)
+	if err != nil {
+		return err
+	}
 	for _, name := range have.Stale {
 		if err := provision.Stopped(ctx); err != nil {
 			return err

@@ -11,10 +11,10 @@ import (
 // returns the entry for the current object. Up deletes orphans last, and down deletes
 // them after the current object. The log group must record a name that is not the
 // default before an object gets it, so that object comes after the log group.
-func addOrphans[S provision.State](s *Stack, e resource.NameEntry, accountWide string, object func(name string) resource.Kind[S]) resource.NameEntry {
+func addOrphans[S provision.State](s *Stack, e resource.NameEntry, accountWide string, object func(name string) resource.Kind[S], after ...provision.Edge) resource.NameEntry {
 	e = s.nameLog.Add(e)
 	orphan := add(s, "old "+e.Kind, provision.Prune, resource.Orphan[S]{
-		Entry: e, Logs: s.logs, Make: object, AccountWide: accountWide, Destroy: s.o.Destroy,
+		Entry: e, Logs: s.logs, Make: object, AccountWide: accountWide, Destroy: s.o.Destroy, After: after,
 	})
 	s.orphans = append(s.orphans, orphan)
 	e.After = []provision.Edge{orphan}
@@ -87,6 +87,8 @@ func (s *Stack) orphanPools() resource.NameEntry {
 	e := entry(resource.KindWorkPool, name, s.id.Names().Plain(), "")
 	e.Optional = true
 	return addOrphans(s, e, "", func(name string) resource.Kind[resource.PoolState] {
-		return resource.Pool{API: api, ID: s.id, Name: name, NoAPI: why, Destroy: true}
-	})
+		return resource.Pool{
+			API: api, ID: s.id, Name: name, NoAPI: why, Destroy: true, Down: s.poolAPI, DeleteDeployments: s.o.DeleteDeployments,
+		}
+	}, s.parameter)
 }

@@ -38,7 +38,7 @@ func TestOldPoolWithDeployments(t *testing.T) {
 				t.Fatalf("%v, %+v", err, p)
 			}
 			i := slices.IndexFunc(p.Actions, func(a provision.Action) bool { return a.Step == "old work pool" })
-			if i < 0 || p.Actions[i].Op != provision.Skip || !strings.Contains(p.Actions[i].Notes[0].Text, "is used by 2 deployments") {
+			if i < 0 || p.Actions[i].Op != provision.Skip || !strings.Contains(p.Actions[i].Notes[0].Text, "is used by 2 deployments (etl/d1, etl/d2)") {
 				t.Fatalf("the plan does not tell about the old pool: %+v", p.Actions)
 			}
 		}

@@ -15,6 +15,10 @@ import (
 // the config file has no valid API settings, because they are not checked for down.
 func (s *Stack) openPrefect() (err error) {
 	p := s.env.Prefect
+	s.prefect = prefect.Config{UserAgent: "flowbed/" + s.id.Version, Transport: s.o.Transport}
+	if s.o.Fence != nil {
+		s.prefect.Guard = s.o.Fence.Check
+	}
 	if p == nil {
 		return nil
 	}
@@ -25,18 +29,36 @@ func (s *Stack) openPrefect() (err error) {
 	if s.o.NoPrefect {
 		return nil
 	}
-	c := prefect.Config{
-		URL: p.APIURL, APIKey: p.APIKey, AuthString: p.AuthString, CA: []byte(p.CAFile), UserAgent: "flowbed/" + s.id.Version,
-		Transport: s.o.Transport,
+	with := s.prefect
+	with.URL, with.APIKey, with.AuthString, with.CA = p.APIURL, p.APIKey, p.AuthString, []byte(p.CAFile)
+	s.api, err = prefect.New(with)
+	if err == nil && s.version.Kind() != prefect.Agent1 {
+		s.prefect = with
 	}
-	if s.o.Fence != nil {
-		c.Guard = s.o.Fence.Check
-	}
-	s.api, err = prefect.New(c)
 	if s.o.Destroy {
 		return nil
 	}
 	return err
+}
+
+// addPoolAPI lets a run that deletes the environment find the API of its work pools.
+func (s *Stack) addPoolAPI() {
+	if !s.o.Destroy || s.o.NoPrefect {
+		return
+	}
+	s.poolAPI = &resource.PoolAPI{
+		Config: s.prefect, SSM: s.c.SSM, ID: s.id, Names: s.nameLog, Logs: s.logs.Await, Parameter: s.parameter.Await,
+		Learned: s.o.Learned,
+	}
+}
+
+// apiTags are the tags of the parameter with the secret. They tell a run without the config
+// file for which API the secret is.
+func (s *Stack) apiTags() resource.Tags {
+	if s.secret() == "" {
+		return nil
+	}
+	return resource.APITags(s.env.Prefect.APIURL, s.env.Prefect.APIKey == "")
 }
 
 // addPool adds the work pool. Prefect 1 has no work pools. An earlier spec may have had one.
@@ -51,6 +73,7 @@ func (s *Stack) addPool() {
 	}
 	s.pool = add(s, "work pool", provision.Own, resource.Pool{
 		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Destroy: s.o.Destroy, Want: s.poolDefaults,
+		Down: s.poolAPI, DeleteDeployments: s.o.DeleteDeployments,
 		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter},
 		Names: names, Queues: s.queues(),
 	})
@@ -80,7 +103,7 @@ func (s *Stack) addWorker() {
 		return
 	}
 	add(s, "worker", provision.Own, resource.Worker{
-		API: s.api, EC2: s.c.EC2, SSM: s.c.SSM, ID: s.id, Pool: p.WorkPool, Destroy: s.o.Destroy,
+		API: s.api, EC2: s.c.EC2, SSM: s.c.SSM, ID: s.id, Pool: p.WorkPool, Destroy: s.o.Destroy, Down: s.poolAPI,
 		Version1: s.version.Kind() == prefect.Agent1,
 		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool}, Watch: &resource.Watch{},
 	})

@@ -72,6 +72,9 @@ type Options struct {
 	ForceDestroy       bool
 	ForceDestroyBucket bool
 
+	// DeleteDeployments deletes the work pool together with its deployments.
+	DeleteDeployments bool
+
 	// Account is the account's execution role as it was read before, so that an environment
 	// that names none can choose. nil means that such an environment uses the account's.
 	Account *AccountRole
@@ -95,6 +98,10 @@ type Options struct {
 	// Transport carries the calls to Prefect's API; nil means the default transport.
 	Transport http.RoundTripper
 
+	// Learned is told each secret that the run reads from the account, before it is used, so
+	// that nothing prints it; may be nil.
+	Learned func(secret string)
+
 	// Fence stops all writes, to Prefect too, while the command does not hold the
 	// environment's lease. The clients must have it as well. nil stops none.
 	Fence *lease.Fence
@@ -114,8 +121,10 @@ type Stack struct {
 	c   Clients
 	o   Options
 
-	version prefect.Version // zero without Prefect
-	api     *prefect.Client // nil if no step may call the API
+	version prefect.Version   // zero without Prefect
+	prefect prefect.Config    // for the API with the work pool; without a URL if the spec has none
+	api     *prefect.Client   // nil if no step may call the API
+	poolAPI *resource.PoolAPI // nil if the run does not delete the environment
 
 	bucket     provision.Ref[resource.BucketState]
 	logs       provision.Ref[resource.LogGroupState]
@@ -212,6 +221,7 @@ func (s *Stack) addStorage() {
 	s.nameLog = &resource.NameLog{API: s.c.Logs, ID: s.id, Group: s.id.Names().LogGroup()}
 	s.logs = add(s, "log group", provision.Own, resource.LogGroup{
 		API: s.c.Logs, ID: s.id, Name: s.id.Names().LogGroup(), Days: e.Logs.RetentionDays, Names: s.nameLog,
+		PrefectAPI: s.prefect.URL,
 	})
 	s.bucket = add(s, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
 		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",
@@ -221,7 +231,9 @@ func (s *Stack) addStorage() {
 	})
 	s.parameter = add(s, "api key parameter", ownOrPrune(s.o.Destroy || s.secret() != ""), resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.id.Names().APIKey(), Value: s.secret(), Reader: s.parameters,
+		Extra: s.apiTags(),
 	})
+	s.addPoolAPI()
 }
 
 // addRepository adds the repository, if the spec has one. The log group records the name of

@@ -122,7 +122,7 @@ func (l *JSONLines) Done(o Outcome) error {
 	if o.Left != nil {
 		s.Left = &[]jsonStep{}
 		for _, a := range o.Left.Actions {
-			if a.Err != nil || a.Op == provision.Delete || a.Op == provision.Release {
+			if stays(a) {
 				*s.Left = append(*s.Left, stepJSON(a))
 			}
 		}

@@ -207,7 +207,7 @@ func left(p *provision.Plan) string {
 	var names, unsure []string
 	for _, a := range p.Actions {
 		switch {
-		case a.Op == provision.Delete || a.Op == provision.Release:
+		case remains(a.Op):
 			names = append(names, clean(a.Step, false))
 		case a.Err != nil:
 			unsure = append(unsure, clean(a.Step, false))

@@ -142,6 +142,9 @@ func (o Options) summary(p provision.Plan) string {
 	if n.Skip > 0 {
 		rest = append(rest, fmt.Sprintf("%d skipped", n.Skip))
 	}
+	if n.Leave > 0 {
+		rest = append(rest, fmt.Sprintf("%d left", n.Leave))
+	}
 	if n.unread > 0 {
 		rest = append(rest, fmt.Sprintf("%d unknown", n.unread))
 	}
@@ -165,6 +168,9 @@ func (o Options) nothing(n Tally) string {
 		if n.Skip > 0 {
 			s += fmt.Sprintf(" %d skipped.", n.Skip)
 		}
+		if n.Leave > 0 {
+			s += fmt.Sprintf(" %d left.", n.Leave)
+		}
 		return s
 	}
 	s := fmt.Sprintf("Nothing to do: %d unchanged", n.Unchanged)
@@ -185,6 +191,7 @@ type Tally struct {
 	Conflict  int `json:"conflict"`
 	Missing   int `json:"missing"`
 	Skip      int `json:"skip"`
+	Leave     int `json:"leave"`
 	Unchanged int `json:"unchanged"`
 
 	unread   int // steps that could not be read
@@ -197,6 +204,7 @@ func tally(p provision.Plan) Tally {
 		Replace: p.Count(provision.Replace), Delete: p.Count(provision.Delete),
 		Release: p.Count(provision.Release), Use: p.Count(provision.Use),
 		Conflict: p.Count(provision.Conflict), Missing: p.Count(provision.Missing), Skip: p.Count(provision.Skip),
+		Leave: p.Count(provision.Leave),
 	}
 	for _, a := range p.Actions {
 		switch {

@@ -79,7 +79,13 @@ func ReceiptJSON(w io.Writer, h Header, r DownResult, o Options) error {
 
 // stays reports whether an object of the environment still exists, or may exist.
 func stays(a provision.Action) bool {
-	return a.Err != nil || a.Op == provision.Delete || a.Op == provision.Release
+	return a.Err != nil || remains(a.Op)
+}
+
+// remains reports whether an object with this action in a plan of down exists, and belongs
+// to the environment.
+func remains(op provision.Op) bool {
+	return op == provision.Delete || op == provision.Release || op == provision.Leave
 }
 
 // objectOf describes an object that still exists, and why it does.

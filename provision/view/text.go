@@ -54,6 +54,7 @@ var marks = map[provision.Op]mark{
 	provision.Conflict: {"!", "conflict", "in conflict", red},
 	provision.Missing:  {"!", "missing", "missing", red},
 	provision.Skip:     {"·", "skip", "skipped", cyan},
+	provision.Leave:    {"!", "leave", "left", yellow},
 }
 
 // clean escapes control characters, so that text from outside, such as a tag's value,

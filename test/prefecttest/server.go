@@ -131,12 +131,9 @@ func (s *Server) Workers(pool string) (names []string) {
 	return names
 }
 
-// Deploy sets how many deployments use a pool.
+// Deploy sets how many deployments use a pool. They are named etl/d1, etl/d2 and so on.
 func (s *Server) Deploy(pool string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.api.Deployments == nil {
-		s.api.Deployments = map[string]int{}
-	}
-	s.api.Deployments[pool] = n
+	s.api.Deploy(pool, n, time.Now())
 }

@@ -22,11 +22,10 @@ import (
 
 // API is the data of one Prefect API.
 type API struct {
-	Pools       map[string]map[string]any `json:"pools,omitempty"`   // by name
-	Workers     map[string][]*Worker      `json:"workers,omitempty"` // by pool, the oldest first
-	Queues      map[string][]string       `json:"queues,omitempty"`  // by pool, without the default one
-	Deployments map[string]int            `json:"deployments,omitempty"`
-	Agents      []*Agent                  `json:"agents,omitempty"` // of Prefect 1
+	Pools   map[string]map[string]any `json:"pools,omitempty"`   // by name
+	Workers map[string][]*Worker      `json:"workers,omitempty"` // by pool, the oldest first
+	Queues  map[string][]string       `json:"queues,omitempty"`  // by pool, without the default one
+	Agents  []*Agent                  `json:"agents,omitempty"`  // of Prefect 1
 
 	Serial   int                    `json:"serial,omitempty"` // of the last id
 	Flows    map[string]*flow       `json:"flows,omitempty"`  // by id
@@ -144,7 +143,6 @@ func (a *API) count(body map[string]any) Answer {
 	list, _ := name["any_"].([]any)
 	for _, p := range list {
 		text, _ := p.(string)
-		n += a.Deployments[text]
 		for _, d := range a.Deployed {
 			if d.Pool == text {
 				n++

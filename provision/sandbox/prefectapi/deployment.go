@@ -83,6 +83,8 @@ func (a *API) flows(c Call, path []string, body map[string]any) Answer {
 		f := &flow{ID: a.newID(ofFlows), Name: name}
 		put(&a.Flows, f.ID, f)
 		return Answer{Status: http.StatusCreated, Body: f, Changed: true}
+	case len(path) == 1 && path[0] == "filter" && c.Method == http.MethodPost:
+		return Answer{Status: http.StatusOK, Body: page(body, a.listedFlows(body))}
 	case len(path) != 1:
 		return notFound()
 	case a.Flows[path[0]] == nil:
@@ -96,6 +98,30 @@ func (a *API) flows(c Call, path []string, body map[string]any) Answer {
 		return done()
 	}
 	return refused(http.StatusMethodNotAllowed, "Method Not Allowed")
+}
+
+// listedFlows returns the flows whose ids a filter names, or all.
+func (a *API) listedFlows(body map[string]any) []map[string]any {
+	ids := anyOf(body, "flows", "id", "any_")
+	list := []map[string]any{}
+	for _, id := range slices.Sorted(maps.Keys(a.Flows)) {
+		if ids == nil || slices.Contains(ids, id) {
+			list = append(list, map[string]any{"id": id, "name": a.Flows[id].Name})
+		}
+	}
+	return list
+}
+
+// Deploy makes a pool have n deployments, of the flow etl, instead of those that it has.
+func (a *API) Deploy(pool string, n int, now time.Time) {
+	maps.DeleteFunc(a.Deployed, func(_ string, d *deployment) bool { return d.Pool == pool })
+	f := &flow{ID: a.newID(ofFlows), Name: "etl"}
+	put(&a.Flows, f.ID, f)
+	for i := range n {
+		d := &deployment{ID: a.newID(ofDeployments), Name: fmt.Sprintf("d%d", i+1), FlowID: f.ID, Pool: pool, Queue: defaultQueue, Request: map[string]any{}, Created: now}
+		d.Request["name"], d.Request["flow_id"] = d.Name, d.FlowID
+		put(&a.Deployed, d.ID, d)
+	}
 }
 
 func put[T any](all *map[string]T, key string, v T) {
