@@ -214,6 +214,18 @@ func TestRegion(t *testing.T) {
 			"ci":   "1h0m0s, lock /flowbed/ci/lease, role flowbed-ci-task",
 			"held": "never, lock /flowbed/held/lease",
 		}},
+		{"work pools are those that our log groups record", func(m maker) {
+			group := id("ci", region, time.Hour).Tags("x")
+			group["flowbed:work-pool"] = "old-pool flowbed-ci"
+			m.logGroup("/flowbed/ci", group)
+			none := id("none", region, 0).Tags("x")
+			none["flowbed:work-pool"] = "-"
+			m.logGroup("/flowbed/none", none)
+			m.logGroup("/flowbed/theirs", resource.Tags{"flowbed:work-pool": "theirs"})
+		}, map[string]string{
+			"ci":   "1h0m0s, log group /flowbed/ci, work pool flowbed-ci, work pool old-pool",
+			"none": "never, log group /flowbed/none",
+		}},
 		{"an instance profile alone", func(m maker) {
 			m.profile("flowbed-ci-agent", id("ci", region, time.Hour).Tags("x"))
 			m.profile("flowbed-theirs-agent", nil)

@@ -162,12 +162,10 @@ func (a *PoolAPI) complete(ctx context.Context, c *prefect.Config) (why string, 
 	case p.Owner().By != a.ID.Owner() || taggedAPI(p.Tags) != strings.TrimRight(c.URL, "/"):
 		return "", nil // the secret is not for this API
 	}
-	secret, err := a.secret(ctx, p.Name)
+	secret, why, err := a.secret(ctx, p.Name)
 	switch {
-	case err != nil && (awserr.Retry(err) || awserr.Fatal(err) || ctx.Err() != nil):
-		return "", err
-	case err != nil:
-		return err.Error(), nil
+	case err != nil || why != "":
+		return why, err
 	case p.Tags[KeyPrefectAuth] == authString:
 		c.AuthString = secret
 	default:
@@ -176,16 +174,21 @@ func (a *PoolAPI) complete(ctx context.Context, c *prefect.Config) (why string, 
 	return "", nil
 }
 
-func (a *PoolAPI) secret(ctx context.Context, name string) (string, error) {
+// secret reads the secret. Why it may not be read is no error: the rest can go without it.
+func (a *PoolAPI) secret(ctx context.Context, name string) (secret, why string, err error) {
 	out, err := a.SSM.GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: new(true)})
 	if err != nil {
-		return "", fmt.Errorf("read the secret of the Prefect API: %w", err)
+		err = fmt.Errorf("read the secret of the Prefect API: %w", err)
+		if awserr.Retry(err) || awserr.Fatal(err) || ctx.Err() != nil {
+			return "", "", err
+		}
+		return "", err.Error(), nil
 	}
-	secret := deref(out.Parameter.Value)
+	secret = deref(out.Parameter.Value)
 	if a.Learned != nil {
 		a.Learned(secret)
 	}
-	return secret, nil
+	return secret, "", nil
 }
 
 // recorded reports whether the URL is not from the config file.

@@ -97,10 +97,11 @@ func (p Pool) unknownState(why string) PoolState {
 	return s
 }
 
-// unread reports whether a run that deletes the pool goes on without it after this error.
-func (p Pool) unread(ctx context.Context, err error) bool {
-	if p.Down == nil {
-		return p.Destroy && (errors.Is(err, prefect.ErrUnreachable) || errors.Is(err, prefect.ErrUnauthorized))
+// unread reports whether a run that deletes a pool goes on without it after an error of the
+// API: after any, if the run deletes the whole environment.
+func unread(ctx context.Context, err error, down bool) bool {
+	if !down {
+		return errors.Is(err, prefect.ErrUnreachable) || errors.Is(err, prefect.ErrUnauthorized)
 	}
 	return ctx.Err() == nil && errors.As(err, new(*prefect.Error))
 }

@@ -24,7 +24,7 @@ func (p Pool) Read(ctx context.Context) (PoolState, error) {
 	switch {
 	case errors.Is(err, prefect.ErrNotFound):
 		return PoolState{}, fmt.Errorf("read work pool: %w", provision.ErrAbsent)
-	case err != nil && p.unread(ctx, err):
+	case err != nil && p.Destroy && unread(ctx, err, p.Down != nil):
 		return p.unknownState(err.Error()), nil
 	case err != nil:
 		return PoolState{}, err
@@ -48,7 +48,7 @@ func (p Pool) Read(ctx context.Context) (PoolState, error) {
 		return s, p.checkType(have)
 	}
 	err = p.readUse(ctx, api, &s)
-	if err != nil && p.unread(ctx, err) {
+	if err != nil && unread(ctx, err, p.Down != nil) {
 		return p.unknownState(err.Error()), nil
 	}
 	return s, err
@@ -66,10 +66,6 @@ func (p Pool) checkType(have prefect.Pool) error {
 		kind = "a managed pool, which has no workers"
 	}
 	return fmt.Errorf("the work pool %s is %s, but the agent needs one of type \"ecs\" → delete it, or set another work_pool", p.Name, kind)
-}
-
-func noAnswer(err error) bool {
-	return errors.Is(err, prefect.ErrUnreachable) || errors.Is(err, prefect.ErrUnauthorized)
 }
 
 func plural(n int, what string) string {

@@ -115,7 +115,7 @@ func (w Worker) readStale(ctx context.Context) (WorkerState, error) {
 	}
 	rows, err := w.rows(ctx)
 	switch {
-	case errors.Is(err, prefect.ErrNotFound), noAnswer(err): // the step of the pool reports that
+	case errors.Is(err, prefect.ErrNotFound), unread(ctx, err, w.Down != nil): // the step of the pool reports that
 		return WorkerState{}, absent
 	case err != nil:
 		return WorkerState{}, err
