@@ -29,7 +29,7 @@ type Worker struct {
 	Agent provision.Ref[InstanceState] // that runs the worker; not needed with Destroy
 	Wait  time.Duration                // how long up waits
 	After []provision.Edge
-	Watch *Watch // nil means that up waits even for an agent that has failed for good
+	Watch *Watch   // nil means that up waits even for an agent that has failed for good
 	Down  *PoolAPI // as in Pool; Prefect 1 has none
 
 	// Version1 means that the API is that of Prefect 1, where agents have no work pool.
