@@ -35,6 +35,7 @@ type app struct {
 	apiOptions []func(*middleware.Stack) error // for every AWS client; set by tests
 
 	account *sandbox.Account            // with --sandbox, after it is loaded
+	reads   []string                    // paths of the files that were read
 	secrets []string                    // values that the guard removes from all output
 	learned learned                     // values that a run has read, which the guard removes, too
 	decoder decoder                     // of refusals

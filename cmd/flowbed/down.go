@@ -43,12 +43,16 @@ name and region.`,
 		if err := a.requireTerminal(f.yes || c.Flags().Changed("confirm"), f.asJSON, "down"); err != nil {
 			return err
 		}
+		file, err := a.load(true)
+		if err != nil {
+			return err
+		}
 		receipt, err := a.newReceipt(path)
 		if err != nil {
 			return err
 		}
 		defer receipt.write(&err)
-		s, err := a.open(ctx, data.options(stack.Options{Destroy: true, Fence: new(lease.Fence)}))
+		s, err := a.openFile(ctx, file, data.options(stack.Options{Destroy: true, Fence: new(lease.Fence)}))
 		if err != nil {
 			return err
 		}

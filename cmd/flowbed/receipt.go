@@ -1,33 +1,35 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"time"
 
 	"github.com/flowbed/flowbed/provision/view"
 )
 
-// receipt is the file with the result of a down. It is opened before down deletes
-// anything: later it would be too late to find out that it cannot be written.
+// receipt is the file with the result of a down. Down checks that it can be written
+// before it deletes anything: later it would be too late to find out.
 type receipt struct {
 	a     *app
-	file  *os.File // nil without --receipt
+	file  *output // nil without --receipt
 	began time.Time
 	run   *run // nil until the account is known
 }
 
+// newReceipt is called after the config file was read: the path may be that of a file
+// that down reads.
 func (a *app) newReceipt(path string) (*receipt, error) {
 	r := &receipt{a: a, began: time.Now()}
 	if path == "" {
 		return r, nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
-	if err != nil {
+	var err error
+	if r.file, err = newOutput(path, slices.Concat(a.reads, []string{sandboxFile})); err != nil {
 		return nil, usage(fmt.Errorf("--receipt: %w", err))
 	}
-	r.file = f
 	return r, nil
 }
 
@@ -41,8 +43,12 @@ func (r *receipt) write(err *error) {
 	if r.run != nil {
 		h, result.Planned, result.Left = r.run.s.header, r.run.planned, r.run.left
 	}
-	failed := view.ReceiptJSON(r.a.guarded(r.file), h, result, view.Options{Hint: r.a.hint})
-	if failed = errors.Join(failed, r.file.Close()); failed != nil {
-		*err = errors.Join(*err, fmt.Errorf("write the receipt: %w", failed))
+	var b bytes.Buffer
+	failed := view.ReceiptJSON(r.a.guarded(&b), h, result, view.Options{Hint: r.a.hint})
+	if failed == nil {
+		failed = r.file.write(b.Bytes())
+	}
+	if failed != nil {
+		*err = errors.Join(*err, fmt.Errorf("write the receipt %s: %w", r.file.path, failed))
 	}
 }

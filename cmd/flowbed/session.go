@@ -62,7 +62,8 @@ func (a *app) load(destroy bool) (*spec.File, error) {
 
 // fileOptions are the flags that tell how to read the file.
 func (a *app) fileOptions() (spec.Options, error) {
-	o := spec.Options{Env: a.env, Vars: map[string]string{}, VarFiles: a.varFile, Region: a.region, Check: stack.Check}
+	o := spec.Options{Env: a.env, Vars: map[string]string{}, VarFiles: a.varFile, Region: a.region, Check: stack.Check,
+		Reading: func(path string) { a.reads = append(a.reads, path) }}
 	for _, v := range a.vars {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok {
@@ -177,6 +178,9 @@ var sandboxAddress = netip.MustParsePrefix("203.0.113.7/32")
 // sandboxRegion is the sandbox's region if nobody sets one.
 const sandboxRegion = "us-east-1"
 
+// sandboxFile is the file with the sandbox's account.
+var sandboxFile = filepath.Join(".flowbed", "sandbox.json")
+
 // sandboxSetup is how long an instance of the sandbox takes to install its agent. Real ones
 // take minutes. Tests do not wait.
 var sandboxSetup = 2 * time.Second
@@ -191,18 +195,17 @@ func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func
 		return cfg, func() error { return nil }, err
 	}
 	region = firstOf(region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), sandboxRegion)
-	path := filepath.Join(".flowbed", "sandbox.json")
-	account, err := sandbox.Load(path)
+	account, err := sandbox.Load(sandboxFile)
 	if err != nil {
 		return aws.Config{}, nil, err
 	}
-	account.Secrets, account.Keep, account.SetupTime = f.Secrets(), path, sandboxSetup
+	account.Secrets, account.Keep, account.SetupTime = f.Secrets(), sandboxFile, sandboxSetup
 	account.PollTime, account.TaskTime = sandboxSetup/4, sandboxSetup/4
 	a.account = account
 	cfg := account.Config(region)
 	cfg.APIOptions = append(cfg.APIOptions, a.trace()...)
 	a.decoder.aws = &cfg
-	return cfg, func() error { return account.Save(path) }, nil
+	return cfg, func() error { return account.Save(sandboxFile) }, nil
 }
 
 func errNoRegion() error {

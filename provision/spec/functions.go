@@ -63,6 +63,7 @@ func fileFunction(o Options, dir string) function.Function {
 		if err != nil {
 			return "", missing{"Missing file", err.Error()}
 		}
+		o.Reading(full)
 		b, err := readFile(full)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

@@ -37,6 +37,9 @@ type Options struct {
 	// known, the environment has an example of each.
 	Check func(*Environment) []Complaint
 
+	// Reading, if it is not nil, is called with the path of each file before it is read.
+	Reading func(path string)
+
 	partial bool // see Validate
 }
 
@@ -46,6 +49,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Home == "" {
 		o.Home, _ = os.UserHomeDir() // without one, file("~/…") reports it
+	}
+	if o.Reading == nil {
+		o.Reading = func(string) {}
 	}
 	return o
 }
@@ -101,6 +107,7 @@ func read(path string, o Options, text func(f *File, path string, src []byte) (*
 	if bad := f.badRegion(); bad != nil {
 		return nil, f.fail(bad)
 	}
+	f.o.Reading(path)
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, f.fail(hcl.Diagnostics{unreadable(path, err)})

@@ -51,6 +51,7 @@ func (d *decoder) readVarFile(path string) map[string]*fileValue {
 		d.errorAt(at, "Invalid file of variables", what+" → "+syntax(isJSON))
 		return nil
 	}
+	d.file.o.Reading(path)
 	src, err := readFile(path)
 	if err != nil {
 		d.errorAt(at, "Unreadable file", fmt.Sprintf("--var-file %q: %v. → check the path, which is relative to the working directory", path, cause(err)))
