@@ -103,6 +103,7 @@ func (a *app) hello(ctx context.Context, s *session, h *hello.Hello, asJSON bool
 	h.Notify = func(e hello.Event) {
 		shown.Notify(view.RunEvent{Kind: string(e.Kind), Time: e.Time, Name: e.Name, Object: e.Object, Source: e.Source, Text: e.Text})
 	}
+	outliveReaders()
 	r, err := h.Run(ctx)
 	end := view.RunResult{Flow: r.Flow, Deployment: r.Deployment, Run: r.Run, Kept: r.Kept, Elapsed: r.Elapsed, Err: err}
 	if r.Key != "" {

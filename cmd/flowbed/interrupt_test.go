@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 )
 
 // A signal in the middle of a call ends the program with 130, and says so.
@@ -22,7 +24,7 @@ func TestInterruptedInACall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		url, called := neverAnswers(t)
 		var out, errs strings.Builder
 		c := exec.CommandContext(t.Context(), self, "up", "--yes")
@@ -62,4 +64,81 @@ func neverAnswers(t *testing.T) (url string, called <-chan struct{}) {
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(leave) })
 	return server.URL, first
+}
+
+// TestHeed: the first signal stops the run, and only a second SIGINT or SIGTERM ends it.
+func TestHeed(t *testing.T) {
+	const hup, term = syscall.SIGHUP, syscall.SIGTERM
+	for _, c := range []struct {
+		signals []os.Signal
+		ends    bool
+	}{
+		{[]os.Signal{os.Interrupt}, false},
+		{[]os.Signal{os.Interrupt, os.Interrupt}, true},
+		{[]os.Signal{os.Interrupt, term}, true},
+		{[]os.Signal{hup, hup, hup}, false},
+		{[]os.Signal{hup, term}, false},
+		{[]os.Signal{term, hup}, false},
+		{[]os.Signal{hup, term, hup, term}, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			signals := make(chan os.Signal)
+			stops, ended, done := 0, false, make(chan struct{})
+			go func() {
+				heed(signals, func() { stops++ }, func() { ended = true })
+				close(done)
+			}()
+			for _, s := range c.signals {
+				signals <- s
+			}
+			synctest.Wait()
+			if stops != 1 || ended != c.ends {
+				t.Errorf("%v: stopped %d times, ended: %v, want %v", c.signals, stops, ended, c.ends)
+			}
+			if !ended { // let it go
+				signals <- term
+				select {
+				case signals <- term:
+				case <-done:
+				}
+			}
+			<-done
+		})
+	}
+}
+
+// TestInterruptedReceipt: a killed down leaves the old receipt, and an interrupted one a new
+// receipt.
+func TestInterruptedReceipt(t *testing.T) {
+	for signal, want := range map[os.Signal]string{os.Kill: "old", syscall.SIGTERM: "interrupted"} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "receipt.json")
+		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		url, called := neverAnswers(t)
+		c := exec.CommandContext(t.Context(), self, "down", "--yes", "-e", "dev", "--region", "us-east-1", "--receipt", path)
+		c.Args[0], c.Dir = "flowbed", dir
+		c.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "AWS_ENDPOINT_URL=" + url,
+			"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=secret"}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-called
+		if err := c.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Wait()
+		have, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(have), want) || want != "old" && !json.Valid(have) {
+			t.Errorf("%v: have %q, %v, want %q", signal, have, err, want)
+		}
+		if left, err := filepath.Glob(filepath.Join(dir, ".flowbed-*")); err != nil || len(left) > 0 {
+			t.Errorf("%v: left behind: %v, %v", signal, left, err)
+		}
+	}
 }

@@ -30,19 +30,44 @@ func main() {
 // errInterrupted is the cause of a context that a signal canceled.
 var errInterrupted = errors.New("interrupted; run the same command again to continue")
 
-// interruptible returns a context that ends at the first SIGINT or SIGTERM: running
-// steps finish, and no new ones start. The second signal ends the process.
+// interruptible returns a context that ends at the first SIGINT, SIGTERM or SIGHUP: running
+// steps finish, and no new ones start. The second SIGINT or SIGTERM ends the process.
+//
+// SIGHUP says that the terminal is gone. The other signals do not arrive alone then: the
+// kernel and the shell both send SIGHUP, and systemd sends it together with SIGTERM. So it
+// never counts as the second one. nohup ignores it, and that stays. Windows has no SIGHUP: Go
+// makes a SIGTERM of a closed console.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2)
+	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	go heed(signals, func() {
 		fmt.Fprintln(os.Stderr, "\nStopping: running steps finish, no new ones start. Press Ctrl-C again to stop at once.")
 		cancel(errInterrupted)
-		<-signals
+	}, func() {
 		fmt.Fprintln(os.Stderr, "Stopped. Run the same command again to continue.")
 		os.Exit(exitInterrupted)
-	}()
+	})
 	return ctx, func() { signal.Stop(signals) }
 }
+
+// heed calls stop at the first signal, and end when somebody insists.
+func heed(signals <-chan os.Signal, stop, end func()) {
+	insisted := 0
+	for first := true; insisted < 2; first = false {
+		if s := <-signals; s != syscall.SIGHUP {
+			insisted++
+		}
+		if first {
+			stop()
+		}
+	}
+	end()
+}
+
+// outliveReaders lets a run go on if nobody reads its output any more: the write fails, but
+// does not end the program. By default it does, for the sake of `flowbed list | head`.
+func outliveReaders() { signal.Ignore(syscall.SIGPIPE) }

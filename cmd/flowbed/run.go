@@ -126,6 +126,7 @@ func (r *run) prepare(ctx context.Context) (context.Context, error) {
 			return nil, err
 		}
 	}
+	outliveReaders()
 	held, locked, err := l.Acquire(ctx, seen)
 	if err != nil {
 		r.began = time.Time{}

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -29,7 +30,13 @@ var update = flag.Bool("update", false, "rewrite what the scripts compare with")
 // its name.
 func TestMain(m *testing.M) {
 	sandboxSetup = 0 // also in the program that the scripts run
-	testscript.Main(m, map[string]func(){"flowbed": main, "flowbed-unguarded": unguarded})
+	testscript.Main(m, map[string]func(){"flowbed": main, "flowbed-unguarded": unguarded, "flowbed-endless": endless})
+}
+
+// endless is the program with agents that never get ready: up waits until it is stopped.
+func endless() {
+	sandboxSetup = 1000 * time.Hour
+	main()
 }
 
 // sentinel is the API key in all scripts. After each command it must be neither
