@@ -54,8 +54,8 @@ func TestSaveAndLoad(t *testing.T) {
 	if mode := try.Must(os.Stat(path)).Mode().Perm(); mode != 0o600 {
 		t.Errorf("the file has mode %o, want 600", mode)
 	}
-	if n := len(try.Must(os.ReadDir(filepath.Dir(path)))); n != 1 {
-		t.Errorf("the directory has %d files, want 1", n)
+	if n := len(try.Must(os.ReadDir(filepath.Dir(path)))); n != 2 {
+		t.Errorf("the directory has %d files, want 2: the account's and its lock", n)
 	}
 	b := try.Must(sandbox.Load(path))
 	if d := cmp.Diff(a.Inventory(), b.Inventory()); d != "" {

@@ -45,16 +45,19 @@ type Account struct {
 	Secrets []string
 
 	// Keep, if set, is a file to which the account is saved after each write, so
-	// that a killed run leaves behind what it created.
+	// that a killed run leaves behind what it created. Before each call, the account
+	// reads what other processes have written to the file.
 	Keep string
 
-	mu     sync.Mutex
-	db     *database
-	dirty  bool       // changed since the last Load or Save
-	past   []snapshot // oldest first; kept only if there is a lag
-	calls  []Call
-	writes int
-	memory map[any]any // see Memory; never saved
+	mu      sync.Mutex
+	db      *database
+	dirty   bool       // changed since the last Load or Save
+	file    string     // that was loaded or saved last
+	content []byte     // of that file, then; nil if there was none
+	past    []snapshot // oldest first; kept only if there is a lag
+	calls   []Call
+	writes  int
+	memory  map[any]any // see Memory; never saved
 }
 
 // Behavior sets delays and failures that real accounts have. Each service reads

@@ -22,10 +22,15 @@ func (a *Account) handle(ctx context.Context, region string, in any) (any, error
 func (a *Account) call(region string, in any) (any, func(), error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.catchUp()
 	c := describe(reflect.TypeOf(in))
 	dry := dryRun(in)
 	c.Write = c.Write && !dry
+	end, err := a.start(c.Write)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer end()
+	a.catchUp()
 	c.Number = len(a.calls) + 1
 	if c.Write {
 		a.writes++

@@ -1,12 +1,13 @@
 package core
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"time"
 )
 
 // format is the version of the file format. Load rejects other versions.
@@ -25,37 +26,82 @@ const comment = "An AWS account that exists only here. Delete this file to start
 // account. The file does not contain the values of secrets: see Account.Secrets.
 func Load(path string) (*Account, error) {
 	a := New()
+	a.file = path
+	if _, err := a.refresh(path); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// refresh reads the account's file if it is not as this account has last read or written
+// it: then another process has written it. It reports whether it has done so.
+//
+// It compares the whole content, which takes less time than one call of the engine's: a
+// file's time and number do not change with every change.
+func (a *Account) refresh(path string) (changed bool, err error) {
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return a, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("read sandbox: %w", err)
 	}
+	if bytes.Equal(b, a.content) && (b == nil) == (a.content == nil) {
+		return false, nil
+	}
+	db, err := decode(path, b)
 	if err != nil {
-		return nil, fmt.Errorf("read sandbox: %w", err)
+		return false, err
 	}
-	f := file{Account: a.db}
-	if err := json.Unmarshal(b, &f); err != nil {
+	if a.Lag > 0 {
+		a.past = append(a.past, snapshot{until: time.Now(), db: a.db})
+	}
+	a.db, a.content, a.dirty = db, b, false
+	return true, nil
+}
+
+// decode returns the account in a file; a new one if there is no file.
+func decode(path string, content []byte) (*database, error) {
+	f := file{Account: newDatabase(DefaultAccount)}
+	if content == nil {
+		return f.Account, nil
+	}
+	if err := json.Unmarshal(content, &f); err != nil {
 		return nil, fmt.Errorf("read sandbox %s: %w; delete the file to start with an empty account", path, err)
 	}
 	if f.Format != format || f.Account == nil {
 		return nil, fmt.Errorf("read sandbox %s: it was not written by this version; delete the file to start with an empty account", path)
 	}
-	a.db = f.Account
-	return a, nil
+	return f.Account, nil
 }
 
 // Save writes the account to a file that only its owner can read. It does nothing
 // if the account has not changed since the last Load or Save. It replaces the file
 // atomically: a killed run leaves either the old file or the new one.
+//
+// If another process has written the file since the account was loaded, Save fails. With
+// Keep, that cannot happen.
 func (a *Account) Save(path string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.save(path)
-}
-
-func (a *Account) save(path string) error {
 	if !a.dirty {
 		return nil
 	}
+	unlock, err := lock(path)
+	if err != nil {
+		return fmt.Errorf("save sandbox: %w", err)
+	}
+	defer unlock()
+	if a.file == path {
+		switch changed, err := a.refresh(path); {
+		case err != nil:
+			return err
+		case changed:
+			return fmt.Errorf("save sandbox %s: another process has changed it", path)
+		}
+	}
+	return a.save(path)
+}
+
+// save writes the account to a locked file.
+func (a *Account) save(path string) error {
 	for _, prepare := range beforeSaving {
 		if err := prepare(a.request("")); err != nil {
 			return fmt.Errorf("save sandbox: %w", err)
@@ -65,10 +111,11 @@ func (a *Account) save(path string) error {
 	if err != nil {
 		return fmt.Errorf("save sandbox: %w", err)
 	}
-	if err := replace(path, append(b, '\n')); err != nil {
+	b = append(b, '\n')
+	if err := replace(path, b); err != nil {
 		return fmt.Errorf("save sandbox: %w", err)
 	}
-	a.dirty = false
+	a.file, a.content, a.dirty = path, b, false
 	return nil
 }
 
@@ -78,17 +125,15 @@ var beforeSaving []func(*Request) error
 // BeforeSaving registers a function that prepares a service's part for each save.
 func BeforeSaving(prepare func(*Request) error) { beforeSaving = append(beforeSaving, prepare) }
 
+// replace writes a locked file. The temporary file always has the same name, so that a
+// killed run leaves at most one.
 func replace(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // creates it with mode 0600
+	tmp, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // does nothing after the rename
 	if _, err := tmp.Write(content); err != nil {
-		return errors.Join(err, tmp.Close())
+		return errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
 	}
 	if err := tmp.Close(); err != nil {
 		return err

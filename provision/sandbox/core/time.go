@@ -16,20 +16,3 @@ func (a *Account) catchUp() {
 		step(a.request(""))
 	}
 }
-
-// Visit lets other services than AWS's use the account. They see its current state.
-// visit reports whether it has changed the account, which is then saved as after a
-// write.
-func (a *Account) Visit(visit func(*Request) (changed bool)) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.catchUp()
-	if !visit(a.request("")) {
-		return nil
-	}
-	a.dirty = true
-	if a.Keep == "" {
-		return nil
-	}
-	return a.save(a.Keep)
-}

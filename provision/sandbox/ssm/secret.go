@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
@@ -58,9 +59,10 @@ func (f *secretPrint) matches(secret string) bool {
 	return err == nil && hmac.Equal(sum, f.Sum)
 }
 
-// secretKey returns the key of a SecureString's version in the map of secrets.
+// secretKey returns the key of a SecureString's version in the map of secrets. Another
+// process may have deleted the parameter and created it anew, so the version is not enough.
 func secretKey(region string, p *parameter) string {
-	return region + " " + p.Name + " " + strconv.FormatInt(p.Version, 10)
+	return region + " " + p.Name + " " + strconv.FormatInt(p.Version, 10) + " " + p.Modified.UTC().Format(time.RFC3339Nano)
 }
 
 // secrets returns the values that were put into this account, by secretKey.
