@@ -115,8 +115,11 @@ func (d *Doctor) region(ctx context.Context) []Finding {
 	case err != nil:
 		return []Finding{unseen(check, err)}
 	}
-	if s := aws.ToString(out.Regions[0].OptInStatus); s == "not-opted-in" {
+	switch status := aws.ToString(out.Regions[0].OptInStatus); status {
+	case "not-opted-in":
 		return []Finding{fail(check, enable(name), "%s is not enabled in the account", name)}
+	case "":
+		return []Finding{warn(check, "", "cannot tell: EC2 does not say whether %s is enabled", name)}
 	}
 	return []Finding{ok(check, "%s is enabled", name)}
 }

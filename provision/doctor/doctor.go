@@ -48,11 +48,16 @@ type Finding struct {
 func Worst(list []Finding) Status {
 	worst := OK
 	for _, f := range list {
-		if f.Status == Fail || worst == OK {
-			worst = f.Status
-		}
+		worst = worse(worst, f.Status)
 	}
 	return worst
+}
+
+func worse(a, b Status) Status {
+	if b == Fail || a == OK {
+		return b
+	}
+	return a
 }
 
 func ok(check, format string, args ...any) Finding {
@@ -102,10 +107,11 @@ type Doctor struct {
 
 	Getenv func(string) string // os.Getenv if nil
 
-	clients stack.Clients
-	sts     *sts.Client
-	network func() (resource.NetworkState, error)
-	image   func() (resource.ImageState, error)
+	clients   stack.Clients
+	sts       *sts.Client
+	network   func() (resource.NetworkState, error)
+	image     func() (resource.ImageState, error)
+	simulated func() []Finding // the check of the permissions
 }
 
 // Look runs all checks in parallel and returns the findings in a fixed order.
@@ -120,8 +126,9 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 	d.image = sync.OnceValues(func() (resource.ImageState, error) {
 		return resource.Image{SSM: d.clients.SSM, Image: d.Env.Agent.Image, Type: d.Env.Agent.InstanceType}.Read(ctx)
 	})
+	d.simulated = sync.OnceValue(func() []Finding { return d.permissions(ctx) })
 	checks := []func(context.Context) []Finding{
-		d.credentials, d.region, d.vpc, d.bucket, d.serviceRole, d.entities, d.sharedRole, d.permissions, d.dryRun, d.lease,
+		d.credentials, d.region, d.vpc, d.bucket, d.serviceRole, d.entities, d.sharedRole, func(context.Context) []Finding { return d.simulated() }, d.dryRun, d.lease,
 	}
 	if d.Env.Agent != nil {
 		checks = slices.Insert(checks, 3, d.instanceType, d.machineImage)

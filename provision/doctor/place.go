@@ -58,7 +58,7 @@ func (d *Doctor) instanceType(ctx context.Context) []Finding {
 	}
 	out, err := d.clients.EC2.DescribeInstanceTypes(ctx, &ec2.DescribeInstanceTypesInput{InstanceTypes: []types.InstanceType{types.InstanceType(name)}})
 	switch {
-	case err != nil || len(out.InstanceTypes) == 0:
+	case err != nil || len(out.InstanceTypes) == 0 || out.InstanceTypes[0].FreeTierEligible == nil:
 		return []Finding{ok(check, "%s is available; cannot tell whether the free tier covers it", name)}
 	case aws.ToBool(out.InstanceTypes[0].FreeTierEligible):
 		return []Finding{ok(check, "%s is available and covered by the free tier", name)}
@@ -96,6 +96,8 @@ func (d *Doctor) plan(ctx context.Context) (string, error) {
 		return "", nil
 	case err != nil:
 		return "", err
+	case out.AccountPlanType == "":
+		return "", errors.New("AWS does not say which plan the account has")
 	}
 	return out.AccountPlanType, nil
 }

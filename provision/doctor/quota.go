@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,6 +40,8 @@ const (
 	addsProfiles = 1
 )
 
+const quotaTodo = "delete unused ones, or request an increase (Service Quotas, IAM)"
+
 // entities compares the account's IAM entities with the quotas that IAM reports.
 func (d *Doctor) entities(ctx context.Context) []Finding {
 	const check = "iam quotas"
@@ -45,27 +49,30 @@ func (d *Doctor) entities(ctx context.Context) []Finding {
 	if err != nil {
 		return []Finding{unseen(check, err)}
 	}
-	worst, text := OK, ""
+	worst, text, todo := OK, "", ""
 	for i, q := range []struct {
 		what, key string
 		adds      int32
 	}{{"roles", "Roles", addsRoles}, {"instance profiles", "InstanceProfiles", addsProfiles}} {
-		have, most := out.SummaryMap[q.key], out.SummaryMap[q.key+"Quota"]
+		have, counted := out.SummaryMap[q.key]
+		most, limited := out.SummaryMap[q.key+"Quota"]
 		if i > 0 {
 			text += ", "
+		}
+		if !counted || !limited {
+			text += "cannot tell for " + q.what + ", because IAM does not"
+			worst = worse(worst, Warn)
+			continue
 		}
 		text += fmt.Sprintf("%d of %d %s", have, most, q.what)
 		switch {
 		case have+q.adds > most:
-			worst = Fail
-		case worst == OK && have+q.adds > most-most/10:
-			worst = Warn
+			worst, todo = Fail, quotaTodo
+		case have+q.adds > most-most/10:
+			worst, todo = worse(worst, Warn), quotaTodo
 		}
 	}
-	if worst == OK {
-		return []Finding{ok(check, "%s", text)}
-	}
-	return []Finding{{check, worst, text, "delete unused ones, or request an increase (Service Quotas, IAM)"}}
+	return []Finding{{check, worst, text, todo}}
 }
 
 // What one environment adds to the account's execution role, at most.
@@ -159,10 +166,15 @@ func (d *Doctor) sum(ctx context.Context, count map[string]int32) (n int32, err 
 	if err != nil {
 		return 0, err
 	}
+	unknown := maps.Clone(count)
 	for _, t := range out.InstanceTypes {
-		if t.VCpuInfo != nil {
-			n += count[string(t.InstanceType)] * aws.ToInt32(t.VCpuInfo.DefaultVCpus)
+		if t.VCpuInfo != nil && t.VCpuInfo.DefaultVCpus != nil {
+			n += count[string(t.InstanceType)] * *t.VCpuInfo.DefaultVCpus
+			delete(unknown, string(t.InstanceType))
 		}
+	}
+	if len(unknown) > 0 {
+		return 0, fmt.Errorf("EC2 does not say how many vCPUs %s has", slices.Min(slices.Collect(maps.Keys(unknown))))
 	}
 	return n, nil
 }
