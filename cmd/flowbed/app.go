@@ -131,12 +131,30 @@ type hinted struct {
 func (h *hinted) Error() string { return h.err.Error() }
 func (h *hinted) Unwrap() error { return h.err }
 
-// selection is the flag that selects the environment, for commands in messages.
+// selection are the flags that select the environment, for commands in messages.
 func (a *app) selection() string {
-	if a.env == "" {
-		return ""
+	text := ""
+	for _, f := range []struct{ name, value, usual string }{
+		{"-c", a.config, defaultConfig}, {"-e", a.env, ""}, {"--region", a.region, ""}, {"--profile", a.profile, ""},
+	} {
+		if f.value != f.usual {
+			text += " " + f.name + " " + quoted(f.value)
+		}
 	}
-	return " -e " + a.env
+	return text
+}
+
+// quoted quotes a word for the shell, if it needs quotes.
+func quoted(word string) string {
+	if word != "" && !strings.ContainsFunc(word, special) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// special reports whether a character may mean something to the shell.
+func special(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_./:@%+,=", r)
 }
 
 // say prints a notice on stderr, wrapped at the width of the terminal.

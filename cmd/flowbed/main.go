@@ -45,10 +45,10 @@ func interruptible() (context.Context, func()) {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	go heed(signals, func() {
-		fmt.Fprintln(os.Stderr, "\nStopping: running steps finish, no new ones start. Press Ctrl-C again to stop at once.")
+		fmt.Fprintln(os.Stderr, "\n"+whenStopped().first)
 		cancel(errInterrupted)
 	}, func() {
-		fmt.Fprintln(os.Stderr, "Stopped. Run the same command again to continue.")
+		fmt.Fprintln(os.Stderr, whenStopped().second)
 		os.Exit(exitInterrupted)
 	})
 	return ctx, func() { signal.Stop(signals) }

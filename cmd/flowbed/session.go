@@ -131,7 +131,7 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 	if a.sandbox {
 		o.Address, o.Transport = sandboxAddress, sandbox.Prefect(a.account)
 	}
-	o.Learned = a.learned.add
+	o.Learned, o.Flags = a.learned.add, a.selection()
 	if o.Fence != nil {
 		cfg = o.Fence.Guard(cfg)
 		a.fence.Store(o.Fence)

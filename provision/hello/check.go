@@ -25,6 +25,9 @@ func (h *Hello) check(ctx context.Context) error {
 	case pool.Paused:
 		return &advised{fmt.Errorf("the work pool %s is paused, so no flow starts", h.Pool), "resume it: prefect work-pool resume " + h.Pool}
 	}
+	if pool.Limit != nil && *pool.Limit == 0 {
+		return &advised{fmt.Errorf("the concurrency limit of the work pool %s is 0, so no run starts", h.Pool), raiseLimit}
+	}
 	if err := h.checkWorkers(ctx); err != nil {
 		return err
 	}
@@ -37,6 +40,8 @@ func (h *Hello) check(ctx context.Context) error {
 	}
 	return nil
 }
+
+const raiseLimit = "set concurrency_limit in the prefect block, or raise it in Prefect"
 
 func (h *Hello) checkWorkers(ctx context.Context) error {
 	rows, err := h.API.Workers(ctx, h.Pool)

@@ -252,7 +252,23 @@ func (f *attempt) explain(ctx context.Context) error {
 	}
 	e.sayings = append(e.sayings, newestFirst(byCloudWatch, lines)...)
 	e.sayings = append(e.sayings, newestFirst(byLog, f.lines)...)
-	return interrupted(ctx, diagnose(e))
+	failure := diagnose(e)
+	failure.Todo = f.Advice(failure.Todo)
+	return interrupted(ctx, failure)
+}
+
+var (
+	commands = regexp.MustCompile("`(flowbed [^`]*)`")
+	askAgent = regexp.MustCompile(" with `flowbed agent logs`")
+)
+
+// Advice adds the flags that select the environment to the commands in a text, and removes
+// those that need an agent if flowbed has none.
+func (h *Hello) Advice(text string) string {
+	if !h.Agent {
+		text = askAgent.ReplaceAllLiteralString(text, "")
+	}
+	return commands.ReplaceAllStringFunc(text, func(c string) string { return strings.TrimSuffix(c, "`") + h.Flags + "`" })
 }
 
 // newestFirst returns the last lines of a log. The last one that matches a cause is the one

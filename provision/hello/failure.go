@@ -38,3 +38,21 @@ func (e *Failure) Error() string {
 
 // Hint is what the user can do.
 func (e *Failure) Hint() string { return e.Todo + "; see " + page + "#" + e.Section }
+
+// Leftover says that the flow completed, but that something it made is left.
+type Leftover struct {
+	err   error
+	flags string
+}
+
+func (e *Leftover) Error() string {
+	text := "the flow completed, but what it made could not be removed"
+	if e.err == nil {
+		return text
+	}
+	return text + ": " + e.err.Error()
+}
+func (e *Leftover) Unwrap() error { return e.err }
+
+// Hint is what the user can do.
+func (e *Leftover) Hint() string { return "run `flowbed hello --clean" + e.flags + "`" }

@@ -14,9 +14,11 @@
 package hello
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -40,6 +42,7 @@ type Hello struct {
 	Pool    string
 	Queue   string // of the pool, that the worker reads; empty for the default one
 	Bucket  string
+	Shared  bool            // the bucket is not the environment's own
 	Cluster string          // name
 	Version prefect.Version // of the worker
 
@@ -91,11 +94,13 @@ type Result struct {
 	Kept       bool
 }
 
-const (
-	codeFile   = "hello.py"
-	entrypoint = codeFile + ":hello"
-	resultFile = "result.txt"
-)
+const entrypoint = "hello.py:hello"
+
+// Prefix starts the keys of all objects.
+const Prefix = names.HelloPrefix
+
+// Longest is the longest timeout.
+const Longest = 24 * time.Hour
 
 func newID() string { return strings.ToLower(rand.Text()[:8]) }
 
@@ -103,25 +108,25 @@ func newID() string { return strings.ToLower(rand.Text()[:8]) }
 // or why its result is not in the bucket; see [Failure].
 func (h *Hello) Run(ctx context.Context) (Result, error) {
 	if err := h.check(ctx); err != nil {
-		return Result{}, err
+		return Result{}, interrupted(ctx, err)
 	}
-	h.removeLeft(ctx)
-	if h.Pace == 0 {
-		h.Pace = 2 * time.Second
+	if h.removeLeft(ctx); ctx.Err() != nil {
+		return Result{}, context.Cause(ctx)
 	}
 	f := &attempt{Hello: h, id: newID(), text: rand.Text(), began: time.Now(), seen: map[string]bool{}}
 	err := f.try(ctx)
 	failed := f.clean(ctx)
 	r := f.result()
-	if err == nil && failed != nil {
-		err = failed
-		failed = nil
-	}
-	if failed != nil {
-		h.note("not everything could be removed: %v", failed)
+	switch {
+	case failed != nil && err == nil:
+		err = &Leftover{err: failed, flags: h.Flags}
+	case failed != nil:
+		h.note("not everything could be removed: %v; run `flowbed hello --clean%s`", failed, h.Flags)
 	}
 	return r, err
 }
+
+func (h *Hello) pace() time.Duration { return cmp.Or(h.Pace, 2*time.Second) }
 
 // attempt is one run of the flow, and what it has made so far.
 type attempt struct {
@@ -144,8 +149,8 @@ type attempt struct {
 func (f *attempt) flowName() string       { return "flowbed-hello-" + f.id }
 func (f *attempt) deploymentName() string { return f.ID.Env + "-" + f.id }
 func (f *attempt) prefix() string         { return names.HelloPrefix + f.id + "/" }
-func (f *attempt) codePrefix() string     { return f.prefix() + "code" }
-func (f *attempt) resultKey() string      { return f.prefix() + resultFile }
+func (f *attempt) codePrefix() string     { return f.prefix() + path.Dir(names.HelloCode) }
+func (f *attempt) resultKey() string      { return f.prefix() + names.HelloResult }
 
 func (f *attempt) result() Result {
 	return Result{

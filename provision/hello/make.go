@@ -9,18 +9,21 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
 //go:embed flow.py
 var code string
 
-// The tags of deployments. The second one tells how long a deployment may be in use; a
-// deployment that is kept has the third instead.
+// The tags of deployments. The second one tells how long a deployment may be in use. As soon
+// as its run has ended, a deployment has another one instead: it is kept, or what belongs to
+// it could not be removed.
 const (
 	tag      = "flowbed-hello"
 	tagUntil = "flowbed-hello-until:"
 	tagKept  = "flowbed-hello-kept"
+	tagEnded = "flowbed-hello-ended"
 )
 
 // make makes the deployment first, because a run that is killed later is found by it. An
@@ -34,7 +37,7 @@ func (f *attempt) make(ctx context.Context) (err error) {
 		return err
 	}
 	f.stored = true
-	key := f.codePrefix() + "/" + codeFile
+	key := f.prefix() + names.HelloCode
 	_, err = f.S3.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &f.Bucket, ExpectedBucketOwner: &f.ID.Account, Key: &key, Body: strings.NewReader(code),
 	})
@@ -54,7 +57,7 @@ func (f *attempt) make(ctx context.Context) (err error) {
 }
 
 func (f *attempt) newDeployment() prefect.NewDeployment {
-	d := prefect.NewDeployment{
+	return prefect.NewDeployment{
 		Name: f.deploymentName(), FlowID: f.flow, Pool: f.Pool, Queue: f.Queue, Entrypoint: entrypoint,
 		Description: "Made by `flowbed hello`, to test the environment " + f.ID.Env + ".",
 		Tags:        []string{tag, tagUntil + f.began.Add(f.Timeout+removal).UTC().Format(time.RFC3339)},
@@ -66,10 +69,6 @@ func (f *attempt) newDeployment() prefect.NewDeployment {
 			"requires": "prefect-aws==" + f.Version.AWS(), "bucket": f.Bucket, "folder": f.codePrefix(),
 		}}},
 	}
-	if f.Keep {
-		d.Tags = []string{tag, tagKept}
-	}
-	return d
 }
 
 // schema describes the parameters of the flow, all of which are strings.

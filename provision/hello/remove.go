@@ -4,40 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/flowbed/flowbed/provision/awserr"
-	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
 // removal limits how long the removal may take. It also happens after an interruption.
-const removal = 2 * time.Minute
+const removal = 4 * time.Minute
 
 // handover is how long a worker that has taken a run may need until it tells which task it
 // has started.
 const handover = 20 * time.Second
 
+// Fargate kills a task that StopTask has told to stop after its stop timeout: 30 seconds, or
+// up to 2 minutes if the definition says so.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+const (
+	usualStop   = 35 * time.Second
+	longestStop = 130 * time.Second
+)
+
 // clean ends the run and removes what was made, except what is kept. The context may be
-// canceled.
+// canceled. What a task may still use stays, and the deployment tells of it.
 func (f *attempt) clean(ctx context.Context) error {
-	if ctx.Err() != nil {
+	keep := f.Keep && f.stored
+	switch {
+	case ctx.Err() != nil && keep:
+		f.note("interrupted: ending the run; --keep leaves what it has made")
+	case ctx.Err() != nil:
 		f.note("interrupted: removing what this run has made")
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), removal)
 	defer stop()
-	errs := []error{f.end(ctx)}
-	if f.Keep && f.stored {
-		return errors.Join(errs...)
+	err := f.end(ctx)
+	switch {
+	case keep:
+		return errors.Join(err, f.mark(ctx, tagKept))
+	case err != nil:
+		return err
 	}
+	if err := f.removeMade(ctx); err != nil {
+		return errors.Join(err, f.mark(ctx, tagEnded))
+	}
+	return nil
+}
+
+func (f *attempt) removeMade(ctx context.Context) error {
+	var errs []error
 	if f.run.ID != "" {
 		errs = append(errs, f.API.DeleteRun(ctx, f.run.ID))
 	}
@@ -49,7 +66,19 @@ func (f *attempt) clean(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// end cancels a run that has not ended, and stops its task.
+// mark replaces the deployment's tag that tells until when it may be in use.
+func (f *attempt) mark(ctx context.Context, with string) error {
+	if f.deployment == "" {
+		return nil
+	}
+	d := f.newDeployment()
+	d.Tags = []string{tag, with}
+	_, err := f.API.CreateDeployment(ctx, d)
+	return err
+}
+
+// end cancels a run that has not ended, and stops its task. It waits until the task has
+// stopped: until then, the flow may write to the bucket.
 func (f *attempt) end(ctx context.Context) error {
 	if f.run.ID == "" {
 		return nil
@@ -58,19 +87,49 @@ func (f *attempt) end(ctx context.Context) error {
 	if !f.run.State.Final() {
 		errs = append(errs, f.API.CancelRun(ctx, f.run.ID, "Canceled by `flowbed hello`."), f.findTask(ctx))
 	}
-	if f.task.arn == "" || f.task.stopped() {
+	if f.task.arn == "" || f.task.stopped() || done(f.run) {
 		return errors.Join(errs...)
-	}
-	if f.run.State.Type == prefect.Completed || f.run.State.Type == prefect.Failed {
-		return errors.Join(errs...) // the task ends by itself
 	}
 	_, err := f.ECS.StopTask(ctx, &ecs.StopTaskInput{
 		Cluster: &f.task.cluster, Task: &f.task.arn, Reason: aws.String("flowbed hello has ended"),
 	})
 	if err != nil {
-		errs = append(errs, fmt.Errorf("stop task %s: %w", f.task.id(), err))
+		return errors.Join(append(errs, fmt.Errorf("stop task %s: %w", f.task.id(), err))...)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, f.awaitStop(ctx, f.task.cluster, f.task.arn))...)
+}
+
+// done reports whether a run's flow has done its work. Its task ends by itself.
+func done(r prefect.Run) bool {
+	return r.State.Type == prefect.Completed || r.State.Type == prefect.Failed
+}
+
+// awaitStop waits until a task has stopped. If the caller may not read the task, it waits as
+// long as tasks usually need.
+func (h *Hello) awaitStop(ctx context.Context, cluster, arn string) error {
+	id := task{arn: arn}.id()
+	began, said := time.Now(), false
+	for {
+		out, err := h.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: []string{arn}})
+		switch {
+		case awserr.Classify(err) == awserr.Denied:
+			return pause(ctx, usualStop)
+		case awserr.Classify(err) == awserr.Absent: // the cluster
+			return nil
+		case err != nil && !awserr.Retry(err):
+			return fmt.Errorf("read task %s: %w", id, err)
+		case err == nil && (len(out.Tasks) == 0 || aws.ToString(out.Tasks[0].LastStatus) == "STOPPED"):
+			return nil
+		case time.Since(began) >= longestStop:
+			return fmt.Errorf("task %s has not stopped after %s, so what it may use stays", id, longestStop)
+		case !said:
+			said = true
+			h.note("waiting for task %s to stop", id)
+		}
+		if err := pause(ctx, h.pace()); err != nil {
+			return err
+		}
+	}
 }
 
 // findTask waits for the task of a run that a worker has taken, unless it is known.
@@ -86,130 +145,9 @@ func (f *attempt) findTask(ctx context.Context) error {
 		if f.task.cluster, f.task.arn = run.Task(); f.task.arn != "" {
 			return nil
 		}
-		if err := pause(ctx, f.Pace); err != nil {
+		if err := pause(ctx, f.pace()); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// left is what a run has made.
-type left struct{ deployment, flow, id string }
-
-// remove removes the objects first, because the deployment tells of them. The worker registers
-// the deployment's task definitions in a family of its own, which has the deployment's id.
-func (h *Hello) remove(ctx context.Context, l left) error {
-	if err := h.removeObjects(ctx, names.HelloPrefix+l.id+"/"); err != nil {
-		return err
-	}
-	if err := h.deregister(ctx, "prefect_"+h.Pool+"_"+l.deployment); err != nil {
-		return err
-	}
-	return errors.Join(h.API.DeleteDeployment(ctx, l.deployment), h.API.DeleteFlow(ctx, l.flow))
-}
-
-// removeObjects removes all versions of the objects whose keys start with a prefix.
-func (h *Hello) removeObjects(ctx context.Context, prefix string) error {
-	pages := s3.NewListObjectVersionsPaginator(h.S3, &s3.ListObjectVersionsInput{
-		Bucket: &h.Bucket, ExpectedBucketOwner: &h.ID.Account, Prefix: &prefix,
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if awserr.Gone(err) != nil {
-			return fmt.Errorf("list objects in s3://%s/%s: %w", h.Bucket, prefix, err)
-		}
-		if page == nil {
-			return nil
-		}
-		var batch []s3types.ObjectIdentifier
-		for _, v := range page.Versions {
-			batch = append(batch, s3types.ObjectIdentifier{Key: v.Key, VersionId: v.VersionId})
-		}
-		for _, m := range page.DeleteMarkers {
-			batch = append(batch, s3types.ObjectIdentifier{Key: m.Key, VersionId: m.VersionId})
-		}
-		if len(batch) == 0 {
-			continue
-		}
-		out, err := h.S3.DeleteObjects(ctx, &s3.DeleteObjectsInput{
-			Bucket: &h.Bucket, ExpectedBucketOwner: &h.ID.Account, Delete: &s3types.Delete{Objects: batch, Quiet: aws.Bool(true)},
-		})
-		if err != nil {
-			return fmt.Errorf("delete objects in s3://%s/%s: %w", h.Bucket, prefix, err)
-		}
-		if len(out.Errors) > 0 {
-			e := out.Errors[0]
-			return fmt.Errorf("delete s3://%s/%s: %s: %s", h.Bucket, aws.ToString(e.Key), aws.ToString(e.Code), aws.ToString(e.Message))
-		}
-	}
-	return nil
-}
-
-// deregister deregisters all task definitions of a family. They cost nothing, so without the
-// permission they stay, and that is said.
-func (h *Hello) deregister(ctx context.Context, family string) error {
-	out, err := h.ECS.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{FamilyPrefix: &family, Status: types.TaskDefinitionStatusActive})
-	if err == nil {
-		for _, arn := range out.TaskDefinitionArns {
-			if _, err = h.ECS.DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: &arn}); err != nil {
-				break
-			}
-		}
-	}
-	if err != nil {
-		h.note("the task definitions of the family %s stay: %v", family, err)
-	}
-	return nil
-}
-
-// removeLeft removes what runs left that were killed.
-func (h *Hello) removeLeft(ctx context.Context) {
-	if n, err := h.removeAll(ctx, false); err != nil {
-		h.note("cannot remove what an earlier run left: %v", err)
-	} else if n > 0 {
-		what := "an earlier run"
-		if n > 1 {
-			what = fmt.Sprintf("%d earlier runs", n)
-		}
-		h.note("removed what %s left", what)
-	}
-}
-
-// RemoveKept removes what earlier runs have kept, and what killed runs left. It returns how
-// many they were.
-func (h *Hello) RemoveKept(ctx context.Context) (int, error) { return h.removeAll(ctx, true) }
-
-func (h *Hello) removeAll(ctx context.Context, kept bool) (n int, err error) {
-	list, err := h.API.TaggedDeployments(ctx, h.Pool, tag)
-	if err != nil {
-		return 0, err
-	}
-	for _, d := range list {
-		id := d.Name[strings.LastIndex(d.Name, "-")+1:]
-		due := abandoned(d.Tags, time.Now()) || kept && slices.Contains(d.Tags, tagKept)
-		if !due || !madeHere(id) {
-			continue
-		}
-		if err := h.remove(ctx, left{d.ID, d.FlowID, id}); err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
-}
-
-// madeHere reports whether a text has the form of the ids that newID makes.
-func madeHere(id string) bool {
-	return len(id) == 8 && !strings.ContainsFunc(id, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '2' || r > '7') })
-}
-
-// abandoned reports whether the run that made a deployment must have ended.
-func abandoned(tags []string, now time.Time) bool {
-	for _, t := range tags {
-		if text, ok := strings.CutPrefix(t, tagUntil); ok {
-			until, err := time.Parse(time.RFC3339, text)
-			return err == nil && now.After(until)
-		}
-	}
-	return false
 }

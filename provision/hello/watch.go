@@ -46,7 +46,7 @@ func (f *attempt) watch(ctx context.Context) (lost bool, err error) {
 		case time.Since(f.began) >= f.Timeout:
 			return false, f.timedOut(ctx)
 		}
-		if err := pause(ctx, f.Pace); err != nil {
+		if err := pause(ctx, f.pace()); err != nil {
 			return false, err
 		}
 	}
@@ -157,7 +157,7 @@ func (f *attempt) log(ctx context.Context) (news []Event, err error) {
 
 // rest tells the last lines of the log of a run that has ended. They may arrive a moment later.
 func (f *attempt) rest(ctx context.Context) error {
-	if err := pause(ctx, f.Pace); err != nil {
+	if err := pause(ctx, f.pace()); err != nil {
 		return err
 	}
 	news, err := f.log(ctx)
@@ -192,6 +192,9 @@ func (f *attempt) whyWaiting(ctx context.Context) (why, todo string, err error) 
 	if err != nil {
 		return "", "", err
 	}
+	if pool.Limit != nil && *pool.Limit == 0 {
+		return "the limit is 0, so no run starts", raiseLimit, nil
+	}
 	if pool.Limit != nil {
 		n, err := f.API.CountActive(ctx, f.Pool)
 		if err != nil {
@@ -201,6 +204,10 @@ func (f *attempt) whyWaiting(ctx context.Context) (why, todo string, err error) 
 			return fmt.Sprintf("the work pool's concurrency limit of %d is used up (%d active)", *pool.Limit, n),
 				"wait until one of them ends, cancel those whose tasks are gone, or set a higher concurrency_limit", nil
 		}
+	}
+	if f.Timeout < patience {
+		return fmt.Sprintf("a worker of the work pool %s is online, but a worker takes up to %s to see a run, which is longer than the timeout", f.Pool, patience),
+			"use a longer --timeout", nil
 	}
 	queue := "default queue"
 	if f.Queue != "" {

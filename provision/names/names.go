@@ -42,6 +42,29 @@ const (
 // HelloPrefix starts the keys of the objects that `flowbed hello` puts into the flow bucket.
 const HelloPrefix = "flowbed-hello/"
 
+// The objects of `flowbed hello`, below the prefix and the run's id.
+const (
+	HelloCode   = "code/hello.py"
+	HelloResult = "result.txt"
+)
+
+// HelloRun returns the id of the run of `flowbed hello` that an object belongs to. It is empty
+// if the key has not exactly the form that hello gives to its objects.
+func HelloRun(key string) string {
+	rest, ok := strings.CutPrefix(key, HelloPrefix)
+	id, file, _ := strings.Cut(rest, "/")
+	if !ok || !HelloID(id) || file != HelloCode && file != HelloResult {
+		return ""
+	}
+	return id
+}
+
+// HelloID reports whether a text has the form of the ids of hello's runs: 8 characters of
+// base32, in lower case.
+func HelloID(id string) bool {
+	return len(id) == 8 && !strings.ContainsFunc(id, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '2' || r > '7') })
+}
+
 // OwnPolicy is the name of the inline policy in a role that only one environment uses.
 // Each role has its own namespace for inline policies.
 const OwnPolicy = "flowbed"

@@ -13,8 +13,11 @@ type Deployment struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
 	FlowID  string    `json:"flow_id"`
+	Pool    string    `json:"work_pool_name"` // empty if the pool was deleted
 	Tags    []string  `json:"tags"`
 	Created time.Time `json:"created"`
+
+	Parameters map[string]any `json:"parameters"`
 
 	// Flow is the name of its flow. Only PoolDeployments sets it.
 	Flow string `json:"-"`
@@ -70,12 +73,10 @@ func (c *Client) DeleteDeployment(ctx context.Context, id string) error {
 // deploymentsPage is the most deployments that the API returns at once.
 const deploymentsPage = 200
 
-// TaggedDeployments lists a pool's deployments that have a tag.
-func (c *Client) TaggedDeployments(ctx context.Context, pool, tag string) (all []Deployment, err error) {
-	return c.deployments(ctx, map[string]any{
-		"work_pools":  ofPool(pool),
-		"deployments": map[string]any{"tags": map[string]any{"all_": []string{tag}}},
-	})
+// TaggedDeployments lists the deployments of all work pools that have a tag, also those whose
+// pool was deleted.
+func (c *Client) TaggedDeployments(ctx context.Context, tag string) (all []Deployment, err error) {
+	return c.deployments(ctx, map[string]any{"deployments": map[string]any{"tags": map[string]any{"all_": []string{tag}}}})
 }
 
 // PoolDeployments lists a pool's deployments with the names of their flows, sorted by both

@@ -128,6 +128,23 @@ func (c *Client) Active(ctx context.Context, pool string, most int) (all []Run, 
 	return all, nil
 }
 
+// RunsOf lists the runs of a deployment.
+func (c *Client) RunsOf(ctx context.Context, deployment string) (all []Run, err error) {
+	for {
+		var page []Run
+		err := c.call(ctx, http.MethodPost, "/flow_runs/filter", map[string]any{
+			"deployments": map[string]any{"id": map[string]any{"any_": []string{deployment}}},
+			"sort":        "EXPECTED_START_TIME_ASC", "limit": runsPage, "offset": len(all),
+		}, &page)
+		if err != nil {
+			return nil, doing("list flow runs", err)
+		}
+		if all = append(all, page...); len(page) < runsPage {
+			return all, nil
+		}
+	}
+}
+
 // Log is a line of a run's log.
 type Log struct {
 	ID      string    `json:"id"`

@@ -32,6 +32,7 @@ type Bucket struct {
 	Shortened    bool // the name contains only a part of the environment's name
 
 	Names NameEntry
+	Flags string // that select the environment, for commands in messages
 }
 
 // Validate implements provision.Validator. It explains a name that nobody would expect.

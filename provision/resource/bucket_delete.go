@@ -61,7 +61,7 @@ func (b Bucket) CheckDelete(ctx context.Context, _ BucketState) ([]provision.Not
 	}
 	text, hint := b.notEmpty()
 	if !c.others && !c.more && !b.Orphan {
-		hint = "`flowbed hello` has left this: remove it with `flowbed hello --clean`"
+		hint = "`flowbed hello` has left this: remove it with `flowbed hello --clean" + b.Flags + "`, or delete the bucket with it (--force-destroy-bucket)"
 	}
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf("%s: %s → %s", text, c, hint)}}, nil
 }
@@ -92,10 +92,10 @@ func (b Bucket) count(ctx context.Context) (c contents, err error) {
 			return c, b.readError("count objects", "s3:ListBucketVersions", err)
 		}
 		for _, m := range page.DeleteMarkers {
-			c.others = c.others || !strings.HasPrefix(deref(m.Key), names.HelloPrefix)
+			c.others = c.others || names.HelloRun(deref(m.Key)) == ""
 		}
 		for _, v := range page.Versions {
-			c.others = c.others || !strings.HasPrefix(deref(v.Key), names.HelloPrefix)
+			c.others = c.others || names.HelloRun(deref(v.Key)) == ""
 			if deref(v.IsLatest) {
 				c.objects++
 			} else {

@@ -30,11 +30,16 @@ func TestObstacles(t *testing.T) {
 		{"only what was deleted", func(p *pail) { p.put("a", "b").drop("a", "b") }, false, []string{"2 older versions, 2 delete markers"}, provision.Error},
 		{"all kinds", func(p *pail) { p.put("a", "b", "b", "c").drop("c") }, false, []string{"2 objects, 2 older versions, 1 delete marker"}, provision.Error},
 		{"allowed", func(p *pail) { p.put("a") }, true, []string{"1 object will be deleted with the bucket flows"}, provision.Warn},
+		{"what hello left", func(p *pail) { p.put("flowbed-hello/abcdefg2/code/hello.py", "flowbed-hello/abcdefg2/result.txt") }, false,
+			[]string{"2 objects → `flowbed hello` has left this: remove it with `flowbed hello --clean -e dev`", "--force-destroy-bucket"}, provision.Error},
+		{"hello's prefix", func(p *pail) { p.put("flowbed-hello/abcdefg2/notes.txt", "flowbed-hello/abcdefg2/result.txt") }, false,
+			[]string{"2 objects → empty it", "--force-destroy-bucket"}, provision.Error},
+		{"another id", func(p *pail) { p.put("flowbed-hello/mine/result.txt") }, false, []string{"1 object → empty it"}, provision.Error},
 		{"more than is counted", func(p *pail) { p.put(keys(10001)...).put(keys(10001)...) }, false, []string{"more than"}, provision.Error},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPail("us-east-1").up(t)
-			p.want.ForceDestroy = c.force
+			p.want.ForceDestroy, p.want.Flags = c.force, " -e dev"
 			c.fill(p)
 			notes, err := p.want.CheckDelete(t.Context(), resource.BucketState{})
 			if err != nil || len(notes) != min(len(c.want), 1) {

@@ -28,12 +28,17 @@ func (s *Stack) Hello() (*hello.Hello, error) {
 	h := &hello.Hello{
 		API: s.api, S3: s.c.S3, ECS: s.c.ECS, Logs: s.c.Logs,
 		ID: s.id, Pool: s.env.Prefect.WorkPool, Bucket: s.env.Bucket.Name, Cluster: s.env.Cluster.Name,
-		Version: s.version, Agent: s.env.Agent != nil,
+		Version: s.version, Agent: s.env.Agent != nil, Flags: s.o.Flags, Shared: s.env.Bucket.Ownership == "external",
 	}
 	if q := s.queues(); len(q) > 0 {
 		h.Queue = q[0]
 	}
 	return h, nil
+}
+
+// HelloRemains returns what removes the old objects of hello's runs, without Prefect.
+func (s *Stack) HelloRemains() *hello.Hello {
+	return &hello.Hello{S3: s.c.S3, ID: s.id, Bucket: s.env.Bucket.Name, Flags: s.o.Flags, Shared: s.env.Bucket.Ownership == "external"}
 }
 
 // helloPermissions returns what `flowbed hello` needs.

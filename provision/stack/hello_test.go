@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/flowbed/flowbed/provision/hello"
 	"github.com/flowbed/flowbed/provision/prefect"
@@ -329,6 +331,9 @@ func TestHelloRefuses(t *testing.T) {
 		broken func(*helloWorld)
 		want   string
 	}{
+		"a limit of 0": {func(w *helloWorld) {
+			w.check(w.hello.API.EditPool(w.Context(), w.hello.Pool, prefect.PoolEdit{Limit: new(0)}))
+		}, "the concurrency limit of the work pool flowbed-dev is 0, so no run starts"},
 		"no pool":      {func(w *helloWorld) { w.check(w.hello.API.DeletePool(w.Context(), w.hello.Pool)) }, "the work pool flowbed-dev does not exist"},
 		"a paused one": {func(w *helloWorld) { w.pause() }, "is paused"},
 		"no worker": {func(w *helloWorld) {
@@ -411,7 +416,7 @@ func TestHelloKeeps(t *testing.T) {
 		if err != nil || !r.Kept {
 			t.Fatalf("%v: %+v", err, r)
 		}
-		list, err := w.hello.API.TaggedDeployments(w.Context(), w.hello.Pool, "flowbed-hello")
+		list, err := w.hello.API.TaggedDeployments(w.Context(), "flowbed-hello")
 		if err != nil || len(list) != 1 || list[0].Name != r.Deployment {
 			t.Fatalf("the deployments are %+v, %v, want %s", list, err, r.Deployment)
 		}
@@ -425,8 +430,8 @@ func TestHelloKeeps(t *testing.T) {
 		if again, err = w.hello.API.ReadRun(w.Context(), again.ID); err != nil || again.State.Type != prefect.Completed {
 			t.Errorf("the kept flow, run again: %+v, %v", again, err)
 		}
-		if n, err := w.hello.RemoveKept(w.Context()); n != 1 || err != nil {
-			t.Errorf("removed %d, %v, want 1", n, err)
+		if c, err := w.hello.RemoveKept(w.Context()); c.Removed != 1 || err != nil {
+			t.Errorf("have %+v, %v, want 1 removed", c, err)
 		}
 		w.wantNothing()
 	})
@@ -451,7 +456,7 @@ func TestHelloAfterKill(t *testing.T) {
 		if strings.Contains(w.said(), "removed") {
 			t.Errorf("the other run may still be active, and hello says:\n%s", w.said())
 		}
-		time.Sleep(w.hello.Timeout + 3*time.Minute)
+		time.Sleep(w.hello.Timeout + 5*time.Minute)
 		w.events = nil
 		if _, err := w.hello.Run(w.Context()); err != nil {
 			t.Fatal(err)
@@ -484,6 +489,271 @@ func TestHelloChecksTheResult(t *testing.T) {
 		}
 		w.wantNothing()
 	})
+}
+
+// kill runs hello and lets it be killed at an event.
+func (w *helloWorld) kill(at func(hello.Event) bool) {
+	w.Helper()
+	w.on = func(e hello.Event) {
+		if at(e) {
+			panic("killed")
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			w.Fatal("hello was not killed")
+		}
+		w.on, w.events = nil, nil
+	}()
+	_, _ = w.hello.Run(w.Context())
+}
+
+// wantCleaned runs hello --clean and checks what it has removed and left.
+func (w *helloWorld) wantCleaned(removed, busy int) hello.Cleaned {
+	w.Helper()
+	c, err := w.hello.RemoveKept(w.Context())
+	if c.Removed != removed || c.Busy != busy || err != nil {
+		w.Errorf("have %+v, %v, want %d removed and %d busy", c, err, removed, busy)
+	}
+	return c
+}
+
+// TestHelloCleansAfterKill asks Prefect whether the runs of killed ones have ended.
+func TestHelloCleansAfterKill(t *testing.T) {
+	t.Run("before the run", func(t *testing.T) {
+		inHello(t, helloFile, func(w *helloWorld) {
+			w.kill(func(e hello.Event) bool { return strings.HasPrefix(e.Text, "uploaded") })
+			w.wantCleaned(1, 0)
+			w.wantNothing()
+		})
+	})
+	t.Run("during the run", func(t *testing.T) {
+		inHello(t, helloFile, func(w *helloWorld) {
+			w.kill(func(e hello.Event) bool { return e.Name == "Pending" })
+			c := w.wantCleaned(0, 1)
+			if have := time.Until(c.Until); have < w.hello.Timeout || have > w.hello.Timeout+5*time.Minute {
+				t.Errorf("it may be in use for %s", have)
+			}
+			time.Sleep(2 * time.Minute) // it completes
+			w.wantCleaned(1, 0)
+			w.wantNothing()
+		})
+	})
+	t.Run("without a pool", func(t *testing.T) {
+		inHello(t, helloFile, func(w *helloWorld) {
+			w.kill(func(e hello.Event) bool { return e.Name == "Pending" })
+			w.check(w.hello.API.DeletePool(w.Context(), w.hello.Pool))
+			time.Sleep(w.hello.Timeout + 5*time.Minute)
+			w.wantCleaned(1, 0)
+		})
+	})
+}
+
+// TestHelloCleansWithoutDeployment removes objects that no deployment names, when their run
+// must have ended, and nothing that hello has not written.
+func TestHelloCleansWithoutDeployment(t *testing.T) {
+	for name, api := range map[string]bool{"with an API": true, "without an API": false} {
+		t.Run(name, func(t *testing.T) {
+			inHello(t, helloFile, func(w *helloWorld) {
+				put := func(key string) {
+					_, err := w.hello.S3.PutObject(w.Context(), &s3.PutObjectInput{Bucket: &w.hello.Bucket, Key: &key, Body: strings.NewReader("x")})
+					w.check(err)
+				}
+				put("flowbed-hello/abcdefg2/code/hello.py")
+				put("flowbed-hello/abcdefg2/result.txt")
+				put("flowbed-hello/abcdefg2/notes.txt")
+				put("flowbed-hello/mine/result.txt")
+				if !api {
+					w.hello.API = nil
+				}
+				w.wantCleaned(0, 1)
+				time.Sleep(25 * time.Hour)
+				w.hello.Shared = true
+				if c := w.wantCleaned(0, 0); c.Foreign != 1 {
+					t.Errorf("others' bucket: have %+v", c)
+				}
+				w.hello.Shared = false
+				w.wantCleaned(1, 0)
+				out, err := w.hello.S3.ListObjectVersions(w.Context(), &s3.ListObjectVersionsInput{Bucket: &w.hello.Bucket})
+				w.check(err)
+				if len(out.Versions) != 2 {
+					t.Errorf("%d objects are left, want the 2 that are not of hello's form", len(out.Versions))
+				}
+			})
+		})
+	}
+}
+
+// TestHelloWaitsForTheTask interrupts hello while its flow runs on for a while after SIGTERM.
+func TestHelloWaitsForTheTask(t *testing.T) {
+	stop := errors.New("interrupted by the test")
+	interrupt := func(w *helloWorld) error {
+		ctx, cancel := context.WithCancelCause(w.Context())
+		w.on = func(e hello.Event) {
+			if e.Kind == hello.Task && e.Name == "RUNNING" {
+				cancel(stop)
+			}
+		}
+		_, err := w.hello.Run(ctx)
+		w.on = nil
+		return err
+	}
+	for name, c := range map[string]struct {
+		stops time.Duration
+		gone  bool
+	}{"it stops": {25 * time.Second, true}, "it does not": {time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			inHello(t, helloFile, func(w *helloWorld) {
+				w.account.StopTime, w.account.TaskTime = c.stops, 40*time.Second
+				if !c.gone {
+					w.account.TaskTime = 4 * time.Minute
+				}
+				if err := interrupt(w); !errors.Is(err, stop) {
+					t.Fatalf("have error %v:\n%s", err, w.said())
+				}
+				if !strings.Contains(w.said(), "waiting for task 0") {
+					t.Errorf("hello does not say what it waits for:\n%s", w.said())
+				}
+				if c.gone {
+					stopped, err := w.ecs.ListTasks(w.Context(), &ecs.ListTasksInput{DesiredStatus: "STOPPED"})
+					w.check(err)
+					tasks, err := w.ecs.DescribeTasks(w.Context(), &ecs.DescribeTasksInput{Tasks: stopped.TaskArns})
+					w.check(err)
+					for _, o := range tasks.Tasks {
+						if *o.LastStatus != "STOPPED" {
+							t.Errorf("the task is %s, and hello has removed its objects", *o.LastStatus)
+						}
+					}
+					w.wantNothing()
+					return
+				}
+				if !strings.Contains(w.said(), "has not stopped after 2m10s") {
+					t.Errorf("hello does not say that the task goes on:\n%s", w.said())
+				}
+				if list, err := w.hello.API.TaggedDeployments(w.Context(), "flowbed-hello"); len(list) != 1 || err != nil {
+					t.Errorf("have the deployments %+v, %v, want the one that names the objects", list, err)
+				}
+				time.Sleep(time.Hour)
+				w.wantCleaned(1, 0)
+				w.wantNothing()
+			})
+		})
+	}
+}
+
+// TestHelloCannotRemove lets the removal fail. The run has completed all the same.
+func TestHelloCannotRemove(t *testing.T) {
+	inHello(t, helloFile, func(w *helloWorld) {
+		w.hello.Flags = " -e dev"
+		denied := w.hello.S3
+		w.hello.S3 = s3.New(denied.Options(), func(o *s3.Options) {
+			o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
+				return s.Initialize.Add(middleware.InitializeMiddlewareFunc("deny", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+					if _, ok := in.Parameters.(*s3.DeleteObjectsInput); ok {
+						return middleware.InitializeOutput{}, middleware.Metadata{}, &smithy.GenericAPIError{Code: "AccessDenied", Message: "as the test wishes"}
+					}
+					return next.HandleInitialize(ctx, in)
+				}), middleware.Before)
+			})
+		})
+		_, err := w.hello.Run(w.Context())
+		left, ok := errors.AsType[*hello.Leftover](err)
+		if !ok || !strings.HasPrefix(err.Error(), "the flow completed, but ") || left.Hint() != "run `flowbed hello --clean -e dev`" {
+			t.Fatalf("have error %v:\n%s", err, w.said())
+		}
+		w.hello.S3 = denied
+		w.wantCleaned(1, 0)
+		w.wantNothing()
+	})
+}
+
+// TestHelloKeepsAtTheEnd runs hello --clean while another hello --keep runs.
+func TestHelloKeepsAtTheEnd(t *testing.T) {
+	inHello(t, helloFile, func(w *helloWorld) {
+		w.hello.Keep = true
+		w.on = func(e hello.Event) {
+			if e.Kind == hello.Task && e.Name == "RUNNING" {
+				other := *w.hello
+				if c, err := other.RemoveKept(w.Context()); c.Removed != 0 || c.Busy != 1 || err != nil {
+					t.Errorf("while it runs: %+v, %v", c, err)
+				}
+			}
+		}
+		if _, err := w.hello.Run(w.Context()); err != nil {
+			t.Fatalf("%v:\n%s", err, w.said())
+		}
+		w.on = nil
+		time.Sleep(time.Hour)
+		w.hello.Keep = false
+		if _, err := w.hello.Run(w.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.wantCleaned(1, 0)
+		w.wantNothing()
+	})
+}
+
+// TestHelloSaysThatItKeeps interrupts hello --keep.
+func TestHelloSaysThatItKeeps(t *testing.T) {
+	inHello(t, helloFile, func(w *helloWorld) {
+		stop := errors.New("interrupted by the test")
+		ctx, cancel := context.WithCancelCause(w.Context())
+		w.hello.Keep = true
+		w.on = func(e hello.Event) {
+			if e.Name == "Pending" {
+				cancel(stop)
+			}
+		}
+		if r, err := w.hello.Run(ctx); !errors.Is(err, stop) || !r.Kept {
+			t.Errorf("have %+v, %v", r, err)
+		}
+		if strings.Contains(w.said(), "removing") || !strings.Contains(w.said(), "--keep leaves what it has made") {
+			t.Errorf("hello says:\n%s", w.said())
+		}
+	})
+}
+
+// TestHelloInterruptedEarly interrupts hello before it has made anything.
+func TestHelloInterruptedEarly(t *testing.T) {
+	inHello(t, helloFile, func(w *helloWorld) {
+		stop := errors.New("interrupted by the test")
+		ctx, cancel := context.WithCancelCause(w.Context())
+		cancel(stop)
+		if _, err := w.hello.Run(ctx); err != stop { //nolint:errorlint // no other words around it
+			t.Errorf("run: have error %v", err)
+		}
+		if _, err := w.hello.RemoveKept(ctx); err != stop { //nolint:errorlint
+			t.Errorf("clean: have error %v", err)
+		}
+		w.wantNothing()
+	})
+}
+
+// TestHelloIsImpatient sets a timeout that is shorter than a worker needs.
+func TestHelloIsImpatient(t *testing.T) {
+	inHello(t, helloFile, func(w *helloWorld) {
+		w.hello.Timeout = 3 * time.Second
+		_, err := w.hello.Run(w.Context())
+		failure, ok := errors.AsType[*hello.Failure](err)
+		if !ok || !strings.Contains(err.Error(), "longer than the timeout") || failure.Todo != "use a longer --timeout" {
+			t.Errorf("have error %v", err)
+		}
+		w.wantNothing()
+	})
+}
+
+// TestHelloHints repeats the flags that select the environment, and asks no agent that
+// flowbed does not have.
+func TestHelloHints(t *testing.T) {
+	for agent, want := range map[bool]string{true: "see the worker's log with `flowbed agent logs -e dev`", false: "see the worker's log"} {
+		h := &hello.Hello{Agent: agent, Flags: " -e dev"}
+		if have := h.Advice("see the worker's log with `flowbed agent logs`"); have != want {
+			t.Errorf("have %q, want %q", have, want)
+		}
+		if have := h.Advice("run `flowbed up`, or `flowbed policy --for worker`"); have != "run `flowbed up -e dev`, or `flowbed policy --for worker -e dev`" {
+			t.Errorf("have %q", have)
+		}
+	}
 }
 
 func TestHelloNeedsAWorkPool(t *testing.T) {

@@ -95,6 +95,9 @@ type Options struct {
 	// when it needs the address.
 	Address netip.Prefix
 
+	// Flags are those that select the environment, for commands in messages.
+	Flags string
+
 	// Transport carries the calls to Prefect's API; nil means the default transport.
 	Transport http.RoundTripper
 
@@ -226,7 +229,7 @@ func (s *Stack) addStorage() {
 	s.bucket = add(s, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
 		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",
 		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays,
-		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptyBucket(), Names: s.orphanBuckets(),
+		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptyBucket(), Names: s.orphanBuckets(), Flags: s.o.Flags,
 		Shortened: e.Bucket.Name == s.id.Names().Bucket() && s.id.Names().BucketShortened(),
 	})
 	s.parameter = add(s, "api key parameter", ownOrPrune(s.o.Destroy || s.secret() != ""), resource.Parameter{

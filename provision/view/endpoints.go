@@ -9,8 +9,8 @@ import (
 
 func (h Header) empty() bool { return reflect.ValueOf(h).IsZero() }
 
-// banners warn of an account that is not on AWS, or not all of it.
-func (h Header) banners() (list []string) {
+// Banners warn of an account that is not on AWS, or not all of it.
+func (h Header) Banners() (list []string) {
 	switch {
 	case h.Sandbox:
 		list = append(list, "SANDBOX: nothing here is real.")

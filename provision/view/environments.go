@@ -82,7 +82,7 @@ func (o Options) row(b *strings.Builder, line, last string, st style) {
 // where writes one line with the account and the region.
 func (o Options) where(b *strings.Builder) {
 	h := o.Header
-	for _, l := range h.banners() {
+	for _, l := range h.Banners() {
 		b.WriteString(o.paint(l, banner) + "\n")
 	}
 	b.WriteString(o.paint(fmt.Sprintf("Account %s, %s", clean(h.Account, false), h.regions()), dim) + "\n\n")

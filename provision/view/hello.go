@@ -24,6 +24,7 @@ type RunResult struct {
 	Object                string // the URL of the result in the bucket
 	Kept                  bool   // the flow stays
 	Elapsed               time.Duration
+	Left                  bool // the flow completed, but not all that it made could be removed
 	Err                   error
 }
 
@@ -80,7 +81,10 @@ func (t *flowText) write(line string) {
 
 func (t *flowText) Done(r RunResult) error {
 	text := "Hello: the flow completed, and its result is in the bucket"
-	if r.Err != nil {
+	switch {
+	case r.Left:
+		text += ", but not all that it made could be removed"
+	case r.Err != nil:
 		text = "Hello: failed"
 	}
 	t.write(t.o.paint(fmt.Sprintf("%s (%s).", text, seconds(r.Elapsed)), bold))
@@ -130,7 +134,7 @@ func (f flowJSON) Done(r RunResult) error {
 		Kept       bool        `json:"kept"`
 		Errors     []jsonError `json:"errors"`
 	}{
-		"summary", stamp(time.Now()), r.Err == nil, inSeconds(r.Elapsed), r.Flow, r.Deployment, r.Run, r.Object, r.Kept,
+		"summary", stamp(time.Now()), r.Err == nil || r.Left, inSeconds(r.Elapsed), r.Flow, r.Deployment, r.Run, r.Object, r.Kept,
 		errorsJSON(r.Err, f.lines.o),
 	})
 	return f.lines.err

@@ -66,6 +66,18 @@ Hello: failed (41s).
 	}
 }
 
+// TestFlowRunLeft completes, and something is left.
+func TestFlowRunLeft(t *testing.T) {
+	r := RunResult{Elapsed: time.Minute, Left: true, Err: errors.New("the flow completed, but")}
+	var b, j bytes.Buffer
+	if err := NewFlowRun(&b, Options{}).Done(r); err != nil || !strings.HasPrefix(b.String(), "Hello: the flow completed, ") || !strings.Contains(b.String(), "but not all that it made could be removed (1m00s)") {
+		t.Errorf("have %q, %v", b.String(), err)
+	}
+	if err := NewFlowRunJSON(&j, Options{Hint: func(error) string { return "" }}).Done(r); err != nil || !strings.Contains(j.String(), `"ok":true`) || !strings.Contains(j.String(), `"error":"the flow completed, but"`) {
+		t.Errorf("have %q, %v", j.String(), err)
+	}
+}
+
 // TestFlowRunLines shows each line of a log on a line of its own, and lets none move the cursor.
 func TestFlowRunLines(t *testing.T) {
 	var b bytes.Buffer

@@ -39,7 +39,7 @@ func (o Options) header(b *strings.Builder) {
 	if h.empty() {
 		return
 	}
-	for _, l := range h.banners() {
+	for _, l := range h.Banners() {
 		b.WriteString(o.paint(l, banner) + "\n\n")
 	}
 	rows := append([][2]string{

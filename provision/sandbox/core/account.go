@@ -133,6 +133,11 @@ type Agents struct {
 	// its image is pulled, and until its flow has run.
 	TaskTime time.Duration
 
+	// StopTime is how long a flow goes on after StopTask. ECS sends SIGTERM, and kills what
+	// has not ended after the stop timeout, which is 30 seconds unless the definition sets it:
+	// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
+	StopTime time.Duration
+
 	// FlowMemory is how much memory a flow needs, in MiB. A task with less is killed.
 	FlowMemory int
 }

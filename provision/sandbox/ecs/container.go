@@ -39,6 +39,7 @@ type Container struct {
 	ExecutionRole         string
 	Memory                int // in MiB; 0 if nobody said
 	Network               TaskNetwork
+	Stopping              *TaskEnd // how it ends, if StopTask has told it to
 }
 
 // override keeps what fargate needs to know of a task. A task whose container gets no
@@ -85,7 +86,7 @@ func Containers(call *core.Request) (list []Container) {
 			}
 			c := Container{
 				Region: region, ARN: t.ARN, ID: t.ARN[len(t.ARN)-32:], Name: r.containerOf(t), Created: t.Created,
-				Environment: t.Environment, TaskRole: t.Role, Memory: t.Memory,
+				Environment: t.Environment, TaskRole: t.Role, Memory: t.Memory, Stopping: t.Stopping,
 			}
 			if t.Network != nil {
 				c.Network = *t.Network

@@ -68,6 +68,7 @@ type task struct {
 	Network     *TaskNetwork      `json:"network,omitempty"`
 	Memory      int               `json:"memory,omitempty"` // in MiB, from the overrides
 	End         *TaskEnd          `json:"end,omitempty"`
+	Stopping    *TaskEnd          `json:"stopping,omitempty"` // how a task ends that StopTask has told to end
 }
 
 type ecsService struct {

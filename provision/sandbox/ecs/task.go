@@ -95,7 +95,7 @@ func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 // desired is the status that ECS wants the task to have: a task that still starts is meant to
 // run.
 func (t *task) desired() string {
-	if t.Status == "STOPPED" {
+	if t.Status == "STOPPED" || t.Stopping != nil {
 		return "STOPPED"
 	}
 	return "RUNNING"
@@ -119,6 +119,13 @@ func stopTask(r *request, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
 	t := r.findTask(c, aws.ToString(in.Task))
 	if t == nil {
 		return nil, invalid("The referenced task was not found.")
+	}
+	if wait := r.Account.StopTime; t.Status == "RUNNING" && t.Environment != nil && wait > 0 {
+		if t.Stopping == nil { // 137 is of a process that SIGKILL ends
+			t.Stopping = &TaskEnd{At: r.Now.Add(wait), Code: string(types.TaskStopCodeUserInitiated), Reason: aws.ToString(in.Reason), Exit: aws.Int32(137)}
+		}
+		o := r.task(t)
+		return &ecs.StopTaskOutput{Task: &o}, nil
 	}
 	if t.Status != "STOPPED" && t.Environment != nil {
 		t.End = &TaskEnd{At: r.Now, Code: string(types.TaskStopCodeUserInitiated), Reason: aws.ToString(in.Reason)}

@@ -67,6 +67,10 @@ func (t *task) run() {
 		return
 	}
 	ecs.Becomes(t.call, t.ARN, "RUNNING")
+	if e := t.Stopping; e != nil && e.At.Before(ends) && !now.Before(e.At) {
+		ecs.Ends(t.call, t.ARN, *e)
+		return
+	}
 	if now.Before(ends) {
 		return
 	}

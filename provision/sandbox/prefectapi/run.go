@@ -118,13 +118,16 @@ func (a *API) searchRuns(how string, body map[string]any) Answer {
 	return refused(http.StatusMethodNotAllowed, "Method Not Allowed")
 }
 
-// selected returns the runs of the pools, and in the types of states, that a filter names.
+// selected returns the runs of the pools and deployments, and in the types of states, that a
+// filter names.
 func (a *API) selected(body map[string]any) (list []*run) {
 	pools := anyOf(body, "work_pools", "name", "any_")
 	types := anyOf(body, "flow_runs", "state", "type", "any_")
+	deployments := anyOf(body, "deployments", "id", "any_")
 	for _, id := range slices.Sorted(maps.Keys(a.Runs)) {
 		r := a.Runs[id]
-		if (pools == nil || slices.Contains(pools, r.Pool)) && (types == nil || slices.Contains(types, r.state().Type)) {
+		if (pools == nil || slices.Contains(pools, r.Pool)) && (types == nil || slices.Contains(types, r.state().Type)) &&
+			(deployments == nil || slices.Contains(deployments, r.DeploymentID)) {
 			list = append(list, r)
 		}
 	}
