@@ -584,6 +584,23 @@ func TestHelloCleansWithoutDeployment(t *testing.T) {
 	}
 }
 
+// TestHelloCleansWithAWrongKey says what works without Prefect.
+func TestHelloCleansWithAWrongKey(t *testing.T) {
+	inHello(t, helloFile, func(w *helloWorld) {
+		text := "environment \"dev\" {\n" + strings.Replace(helloFile, "pnu_0123456789", "pnu_wrong_key", 1) + "\n}"
+		h, err := build(t, w.account, text, stack.Options{Transport: sandbox.Prefect(w.account), AsIs: true, Flags: " -e dev"}).Hello()
+		w.check(err)
+		_, err = h.RemoveKept(w.Context())
+		advice, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err)
+		if !ok || !errors.Is(err, prefect.ErrUnauthorized) || !strings.Contains(advice.Hint(), "`flowbed down -e dev --force-destroy-bucket` removes the environment") {
+			t.Errorf("have error %v", err)
+		}
+	})
+}
+
 // TestHelloWaitsForTheTask interrupts hello while its flow runs on for a while after SIGTERM.
 func TestHelloWaitsForTheTask(t *testing.T) {
 	stop := errors.New("interrupted by the test")
