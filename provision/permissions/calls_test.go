@@ -15,7 +15,7 @@ import (
 // ways: in an account that allows only what they say, no call is refused, and all
 // that they say is called by one of the lives, or implied by what is.
 func TestPermissions(t *testing.T) {
-	made := lived(t, slices.Concat(lives, drifts()))
+	made := lived(t, slices.Concat(lives, drifts(), goes(t)))
 	for _, text := range []string{everything(t), byDefault(t, everything(t))} {
 		for _, v := range permissions.Verbs {
 			for _, s := range needs(t, text, here, v, stack.Options{ForceDestroy: true}) {

@@ -195,9 +195,7 @@ func private(w *world) {
 }
 
 func named(w *world) {
-	_, err := ec2.NewFromConfig(w.account.Config(home)).ImportKeyPair(context.Background(), &ec2.ImportKeyPairInput{
-		KeyName: aws.String("ada"), PublicKeyMaterial: []byte(keyTwo)})
-	w.check(err)
+	w.importKey("ada")
 	text := ownNames + `prefect { api_url = "http://prefect.example/api" }
 	agent {
 			ssh { key_name = "ada" }
@@ -205,6 +203,14 @@ func named(w *world) {
 	w.must(permissions.Plan, text, quiet)
 	w.must(permissions.Up, text, quiet)
 	w.must(permissions.Down, text, quiet)
+}
+
+// importKey imports a key pair by hand.
+func (w *world) importKey(name string) {
+	w.Helper()
+	_, err := ec2.NewFromConfig(w.account.Config(home)).ImportKeyPair(context.Background(), &ec2.ImportKeyPairInput{
+		KeyName: &name, PublicKeyMaterial: []byte(keyTwo)})
+	w.check(err)
 }
 
 const ownNames = `bucket {

@@ -32,6 +32,7 @@ type Step struct {
 	Name        string
 	Data        bool                // a data source, which down does not read
 	Ownership   provision.Ownership // of a resource
+	Optional    bool                // a later spec may lack the resource; up then prunes it
 	Permissions resource.Permissions
 }
 
@@ -54,7 +55,8 @@ func For(v Verb, steps []Step) (list []Needs) {
 
 // needs returns the permissions for the calls that the engine may make for a step. The
 // engine may write to an adopted or shared object, but only reads an external one. Up
-// deletes the objects that it prunes.
+// deletes the objects that it prunes. A policy that may build an optional object may also
+// delete it, so that the block can go without a new policy.
 func (s Step) needs(v Verb) []resource.Permission {
 	p := s.Permissions
 	switch {
@@ -66,6 +68,8 @@ func (s Step) needs(v Verb) []resource.Permission {
 		return p.Read
 	case v == Plan:
 		return slices.Concat(p.Read, p.CheckDelete)
+	case v == Up && s.Ownership != provision.Prune && s.Optional:
+		return slices.Concat(p.Read, p.Build, p.CheckDelete, p.Delete)
 	case v == Up && s.Ownership != provision.Prune:
 		return slices.Concat(p.Read, p.Build)
 	}

@@ -26,16 +26,20 @@ func TestFor(t *testing.T) {
 	}
 	read, removal := []string{"x:Read"}, []string{"x:Check", "x:Delete", "x:Read"}
 	checked, built := []string{"x:Check", "x:Read"}, []string{"x:Build", "x:Read"}
+	all := []string{"x:Build", "x:Check", "x:Delete", "x:Read"}
 	for name, c := range map[string]struct {
 		step           permissions.Step
 		plan, up, down []string
 	}{
-		"own":      {permissions.Step{Ownership: provision.Own}, checked, built, removal},
-		"adopt":    {permissions.Step{Ownership: provision.Adopt}, checked, built, removal},
-		"share":    {permissions.Step{Ownership: provision.Share}, checked, built, removal},
-		"external": {permissions.Step{Ownership: provision.External}, read, read, read},
-		"prune":    {permissions.Step{Ownership: provision.Prune}, checked, removal, removal},
-		"data":     {permissions.Step{Data: true}, read, read, nil},
+		"own":                {permissions.Step{Ownership: provision.Own}, checked, built, removal},
+		"adopt":              {permissions.Step{Ownership: provision.Adopt}, checked, built, removal},
+		"share":              {permissions.Step{Ownership: provision.Share}, checked, built, removal},
+		"external":           {permissions.Step{Ownership: provision.External}, read, read, read},
+		"prune":              {permissions.Step{Ownership: provision.Prune}, checked, removal, removal},
+		"optional, own":      {permissions.Step{Ownership: provision.Own, Optional: true}, checked, all, removal},
+		"optional, external": {permissions.Step{Ownership: provision.External, Optional: true}, read, read, read},
+		"optional, prune":    {permissions.Step{Ownership: provision.Prune, Optional: true}, checked, removal, removal},
+		"data":               {permissions.Step{Data: true}, read, read, nil},
 	} {
 		c.step.Name, c.step.Permissions = name, says
 		for v, want := range map[permissions.Verb][]string{permissions.Plan: c.plan, permissions.Up: c.up, permissions.Down: c.down} {

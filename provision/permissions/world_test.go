@@ -103,6 +103,19 @@ func (w *world) config() aws.Config {
 // run carries out a verb under its own policy, and reports what the verb said.
 func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	w.Helper()
+	return w.runUnder(policyFor{v, text}, v, text, o)
+}
+
+// policyFor is the policy for a verb and a file.
+type policyFor struct {
+	verb permissions.Verb
+	text string
+}
+
+// runUnder carries out a verb under the policy for a verb that may be another one, of a
+// file that may be another one.
+func (w *world) runUnder(p policyFor, v permissions.Verb, text string, o stack.Options, more ...policyFor) error {
+	w.Helper()
 	o.Destroy = o.Destroy || v == permissions.Down
 	o.Address, o.Wait = lifecycle.Caller, time.Minute
 	if o.Transport == nil {
@@ -111,7 +124,12 @@ func (w *world) run(v permissions.Verb, text string, o stack.Options) error {
 	env := environment(w.T, text, home, o.Destroy)
 	id := here
 	id.Extra = env.Tags
-	steps := needs(w.T, text, id, v, o)
+	var steps []permissions.Needs
+	for _, p := range append(more, p) {
+		o := o
+		o.Destroy = p.verb == permissions.Down
+		steps = append(steps, needs(w.T, p.text, id, p.verb, o)...)
+	}
 	w.calls, w.denied = nil, nil
 	w.account.Policy = permissions.NewPolicy(steps).String()
 	cfg := w.config()

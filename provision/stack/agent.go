@@ -24,7 +24,7 @@ func (s *Stack) addNetwork() {
 // also adds the steps if the spec has no agent, so that up prunes an earlier one.
 func (s *Stack) addAgent() {
 	a := s.env.Agent
-	own := ownOrPrune(s.o.Destroy || a != nil)
+	has := a != nil
 	if a == nil {
 		a = &spec.Agent{}
 	}
@@ -34,16 +34,16 @@ func (s *Stack) addAgent() {
 	}
 	key := s.addKey(a.SSH)
 	s.openSSH(&group, a.SSH)
-	s.group = add(s, "agent security group", own, group)
+	s.group = addOptional(s, "agent security group", has, group)
 
-	role := add(s, "agent role", own, resource.Role{
+	role := addOptional(s, "agent role", has, resource.Role{
 		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(),
 		Description: "What the agent of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.InstanceTrust(s.place()),
 		Managed:     []string{"arn:" + s.id.Partition + ":iam::aws:policy/AmazonSSMManagedInstanceCore"},
 		Inline:      s.agentPolicy,
 	})
-	profile := add(s, "agent instance profile", own, resource.Profile{
+	profile := addOptional(s, "agent instance profile", has, resource.Profile{
 		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(), Role: role,
 	})
 	var image provision.Ref[resource.ImageState]
@@ -52,7 +52,7 @@ func (s *Stack) addAgent() {
 		image = data(s, "image", s.image())
 		offering = onDemand(s, "offer", resource.Offering{API: s.c.EC2, FreeTier: s.c.FreeTier, Type: a.InstanceType, Image: image})
 	}
-	s.agent = add(s, "agent instance", own, resource.Instance{
+	s.agent = addOptional(s, "agent instance", has, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Type: a.InstanceType,
 		ImageName: a.Image, Image: image, Offering: offering, VolumeGiB: a.VolumeGiB,
 		DefaultGroups: onDemand(s, "default security groups", resource.DefaultGroups{API: s.c.EC2}),
@@ -90,7 +90,7 @@ func (s *Stack) addKey(ssh *spec.SSH) provision.Ref[resource.KeyPairState] {
 	if ssh != nil {
 		public = ssh.PublicKey
 	}
-	imported := add(s, "key pair", ownOrPrune(s.o.Destroy || public != ""), resource.KeyPair{
+	imported := addOptional(s, "key pair", public != "", resource.KeyPair{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), PublicKey: public,
 	})
 	switch {

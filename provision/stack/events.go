@@ -37,17 +37,17 @@ func eventsQueue(env *spec.Environment, v prefect.Version) string {
 // for good. It does not come after the rule, which matters only once there are tasks.
 func (s *Stack) addEvents() {
 	n := s.id.Names()
-	own := ownOrPrune(s.o.Destroy || eventsQueue(s.env, s.version) != "")
+	has := eventsQueue(s.env, s.version) != ""
 	rule := s.id.EventRuleARN(n.Events())
 	arn := func(queue string) string { return s.id.ARN("sqs", s.id.Region, queue) }
-	dead := add(s, "dead-letter queue", own, resource.Queue{
+	dead := addOptional(s, "dead-letter queue", has, resource.Queue{
 		API: s.c.SQS, ID: s.id, Name: n.DeadEvents(), Retention: deadEventsKept, Source: arn(n.Events()),
 	})
-	s.queue = add(s, "event queue", own, resource.Queue{
+	s.queue = addOptional(s, "event queue", has, resource.Queue{
 		API: s.c.SQS, ID: s.id, Name: n.Events(), Retention: eventsKept,
 		Policy: templates.EventsPolicy(arn(n.Events()), rule), DeadLetters: dead,
 	})
-	add(s, "event rule", own, resource.EventRule{
+	addOptional(s, "event rule", has, resource.EventRule{
 		API: s.c.Events, ID: s.id, Name: n.Events(), Queue: s.queue, Pattern: s.taskEvents,
 		Description: "What happens to the tasks of the flowbed environment " + s.id.Env,
 	})

@@ -14,9 +14,24 @@ import (
 // add appends a resource to the graph, and collects the permissions that it needs and the
 // kind for Discoverers.
 func add[S provision.State](s *Stack, name string, own provision.Ownership, r resource.Kind[S]) provision.Ref[S] {
+	return addStep(s, permissions.Step{Name: name, Ownership: own}, r)
+}
+
+// addOptional appends a resource that not every spec has. If the spec lacks it, up deletes
+// the one from an earlier spec. The policy for up of a spec that has it allows that, too.
+func addOptional[S provision.State](s *Stack, name string, inSpec bool, r resource.Kind[S]) provision.Ref[S] {
+	own := provision.Own
+	if !inSpec && !s.o.Destroy { // down deletes whatever there may be
+		own = provision.Prune
+	}
+	return addStep(s, permissions.Step{Name: name, Ownership: own, Optional: true}, r)
+}
+
+func addStep[S provision.State](s *Stack, step permissions.Step, r resource.Kind[S]) provision.Ref[S] {
 	s.search(r)
-	s.steps = append(s.steps, permissions.Step{Name: name, Ownership: own, Permissions: r.Permissions()})
-	return provision.Add(s.Graph, name, own, r)
+	step.Permissions = r.Permissions()
+	s.steps = append(s.steps, step)
+	return provision.Add(s.Graph, step.Name, step.Ownership, r)
 }
 
 // source is a data source that declares its permissions.

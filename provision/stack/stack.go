@@ -210,15 +210,6 @@ func (s *Stack) place() templates.Place {
 	return templates.Place{Partition: s.id.Partition, Region: s.id.Region, Account: s.id.Account, Env: s.id.Env}
 }
 
-// ownOrPrune is Own for an object that the spec has, and Prune for one that only an
-// earlier spec may have had.
-func ownOrPrune(inSpec bool) provision.Ownership {
-	if inSpec {
-		return provision.Own
-	}
-	return provision.Prune
-}
-
 func (s *Stack) addStorage() {
 	e := s.env
 	s.nameLog = &resource.NameLog{API: s.c.Logs, ID: s.id, Group: s.id.Names().LogGroup()}
@@ -232,7 +223,7 @@ func (s *Stack) addStorage() {
 		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptyBucket(), Names: s.orphanBuckets(), Flags: s.o.Flags,
 		Shortened: e.Bucket.Name == s.id.Names().Bucket() && s.id.Names().BucketShortened(),
 	})
-	s.parameter = add(s, "api key parameter", ownOrPrune(s.o.Destroy || s.secret() != ""), resource.Parameter{
+	s.parameter = addOptional(s, "api key parameter", s.secret() != "", resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.id.Names().APIKey(), Value: s.secret(), Reader: s.parameters,
 		Extra: s.apiTags(),
 	})
@@ -262,7 +253,7 @@ func (s *Stack) addRepository() {
 	}
 	kind.Name, kind.KeepImages, kind.ScanOnPush, kind.Immutable = r.Name, *r.KeepImages, *r.ScanOnPush, r.ImmutableTags
 	kind.ForceDestroy, kind.Names = kind.ForceDestroy || r.ForceDestroy, names
-	s.repository = add(s, "repository", ownership(r.Ownership, false), kind)
+	s.repository = addStep(s, permissions.Step{Name: "repository", Ownership: ownership(r.Ownership, false), Optional: true}, kind)
 }
 
 // repositoryName is empty if the spec has no repository.

@@ -47,6 +47,9 @@ has an action that no call uses.
 - ` + "`down`" + ` may empty the bucket only if the config file has ` + "`force_destroy = true`" + `, or with
   the flags ` + "`--force-destroy` or `--force-destroy-bucket`" + `. Give ` + "`flowbed policy`" + ` the same
   flags.
+- If you remove a block, ` + "`up`" + ` deletes what the block has built. The policy for ` + "`up`" + ` of the old
+  file allows that, so a role in CI needs no new policy. The policy of the new file allows it,
+  too, if the old one gave the resources no names of its own.
 - A bucket, role or cluster with ` + "`ownership = \"external\"`" + ` is only read.
 
 The policies cannot prevent privilege escalation: whoever may write the policies of the
@@ -65,12 +68,12 @@ can get. If that matters, limit roles named ` + "`flowbed-*`" + ` with a service
   ` + "`iam:SimulatePrincipalPolicy`" + ` and ` + "`iam:GetRole`" + `. If one of them is denied, doctor
   reports that it could not make the check.
 - If you change a name in the config file, the run that deletes the old resource needs the
-  permissions for the old name. Allow the policy of the old file, too.
+  permissions for the old name. Allow the policy for ` + "`down`" + ` of the old file, too.
 - ` + "`flowbed list`, `flowbed sweep` and `flowbed agent`" + ` read the resources of several
   environments, or run commands on the instance. They are for people.
 
-A managed policy can have 6,144 characters, and the policy for ` + "`up`" + ` comes close. If long
-names make it too long, the command tells you: put it into an inline policy of a role.
+A managed policy can have 6,144 characters, and the policy for ` + "`up`" + ` of an environment with an
+agent has more. The command then tells you: put it into an inline policy of a role.
 
 ## Permissions by resource
 
