@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -37,18 +38,6 @@ func cleaned(t *testing.T, r *run, w *world, before map[string]any) {
 	if diff := cmp.Diff(before, objects(w)); diff != "" {
 		t.Errorf("the account has changed (-before +after):\n%s", diff)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for name := range w.queues {
-		if strings.HasPrefix(name, "canary-") {
-			t.Errorf("queue %s is left", name)
-		}
-	}
-	for name := range w.rules {
-		if strings.HasPrefix(name, "canary-") {
-			t.Errorf("rule %s is left", name)
-		}
-	}
 }
 
 // objects is what is in the account, except the role that ECS makes for itself and
@@ -58,23 +47,25 @@ func objects(w *world) map[string]any {
 		&iam.CreateServiceLinkedRoleInput{AWSServiceName: aws.String("ecs.amazonaws.com")}); err != nil && awserr.Classify(err) != awserr.Conflict {
 		panic(err)
 	}
-	return w.Inventory()
+	all := w.Inventory()
+	apis, _ := all["prefect"].(map[string]any)
+	for url, api := range apis {
+		objects, _ := api.(map[string]any)
+		if delete(objects, "serial"); len(objects) == 0 { // only counts what was there
+			delete(apis, url)
+		}
+	}
+	if len(apis) == 0 {
+		delete(all, "prefect")
+	}
+	return all
 }
 
-// declared reports whether flowbed's tables know how SQS says that a name rests.
-func declared() bool {
-	return classOf("SQS", "CreateQueue", "AWS.SimpleQueueService.QueueDeletedRecently", "") != awserr.Unknown
-}
-
-// asInAWorldAsAssumed are the verdicts in the zero world. Until a kind of queue declares
-// SQS's errors, the canary says so.
+// asInAWorldAsAssumed are the verdicts in the zero world.
 func asInAWorldAsAssumed() map[string]verdict {
 	want := map[string]verdict{}
 	for _, q := range questions() {
 		want[q.Name] = asAssumed
-	}
-	if !declared() {
-		want["queue-rest"], want["unknown-codes"] = differs, differs
 	}
 	return want
 }
@@ -111,12 +102,28 @@ func TestDiffers(t *testing.T) {
 			refuseNth(w, "ssm:PutParameter", 90, "ParameterMaxVersionLimitExceeded")
 		},
 			map[string]verdict{"lock-hundred": differs}, "ParameterMaxVersionLimitExceeded"},
-		{"a queue rests longer", func(w *world, _ *inProcess) { w.LongRest = true },
-			map[string]verdict{"queue-rest": differs}, "3m0s"},
+		{"a queue rests longer", func(w *world, _ *inProcess) { w.QueueRest = 3 * time.Minute },
+			map[string]verdict{"queue-rest": differs}, "3m1s"},
 		{"a creation changes a queue's tags", func(w *world, _ *inProcess) { w.Retagged = true },
 			map[string]verdict{"queue-tags": differs, "rule-tags": differs}, "is blue now"},
 		{"ECS sends its source", func(w *world, _ *inProcess) { w.SourceWorks = true },
 			map[string]verdict{"execution-role-source": differs}, "it ran, and its log arrived"},
+		{"a dead-letter queue wants its source first", func(w *world, _ *inProcess) { w.KnownSources = true },
+			map[string]verdict{"dead-letter-source": differs}, "it refuses: InvalidParameterValue"},
+		{"an empty key is refused", func(w *world, _ *inProcess) { w.KeyStays = true },
+			map[string]verdict{"queue-key": differs}, "it is refused: InvalidAttributeValue"},
+		{"a target keeps its settings", func(w *world, _ *inProcess) { w.TargetsMerge = true },
+			map[string]verdict{"target-settings": differs}, "InputPath"},
+		{"another plan", func(w *world, _ *inProcess) { w.Plan = "TRIAL" },
+			map[string]verdict{"account-plan": differs}, "TRIAL, ACTIVE"},
+		{"no condition on an instance's tags", func(w *world, _ *inProcess) { w.Tagless = true },
+			map[string]verdict{"command-tags": differs}, "AccessDenied"},
+		{"any instance's tags", func(w *world, _ *inProcess) { w.TagsIgnored = true },
+			map[string]verdict{"command-tags": differs}, "of another environment, too"},
+		{"systemd does not count", func(w *world, _ *inProcess) { w.NoRestarts = true },
+			map[string]verdict{"systemd-restarts": differs}, "exit-code"},
+		{"the observer is deaf", func(w *world, _ *inProcess) { w.Deaf = true },
+			map[string]verdict{"dead-run": differs}, "it is PENDING"},
 		{"a rule ignores the group", func(w *world, _ *inProcess) { w.Unprefixed = true },
 			map[string]verdict{"task-events": differs}, "another family"},
 		{"another group", func(w *world, _ *inProcess) { w.OtherGroup = true },
@@ -143,7 +150,7 @@ func TestDiffers(t *testing.T) {
 			map[string]verdict{"fresh-profile": differs}, "2m30s"},
 		{"a new text about profiles", func(w *world, _ *inProcess) { w.OddProfile = true },
 			map[string]verdict{"fresh-profile": differs, "console-nitro": notAsked, "ssm-online": notAsked, "launch-token": notAsked,
-				"console-xen": notAsked, "group-release": notAsked}, "The profile is too young."},
+				"systemd-restarts": notAsked, "console-xen": notAsked, "group-release": notAsked}, "The profile is too young."},
 		{"profiles are ready at once", func(w *world, _ *inProcess) { w.ProfileLag = 0 },
 			map[string]verdict{"fresh-profile": notAsked}, ""},
 		{"any size of a task", func(w *world, _ *inProcess) { w.AnySize = true },
@@ -151,7 +158,7 @@ func TestDiffers(t *testing.T) {
 		{"a new code", func(w *world, _ *inProcess) { w.StrangeRefusal = true },
 			map[string]verdict{"refusals": differs, "unknown-codes": differs}, "want conflict, have LogGroupAgainException"},
 		{"no policy is checked", func(w *world, _ *inProcess) { w.Lax = true },
-			map[string]verdict{"caller-policy": notAsked}, ""},
+			map[string]verdict{"caller-policy": notAsked, "command-tags": notAsked}, ""},
 		{"the policy lacks something", func(_ *world, p *inProcess) { p.Drop = "ecs:CreateCluster" },
 			map[string]verdict{"caller-policy": differs}, "ecs:CreateCluster"},
 		{"the policy of down lacks something", func(_ *world, p *inProcess) { p.Drop = "s3:DeleteBucket" },
@@ -163,7 +170,7 @@ func TestDiffers(t *testing.T) {
 		{"the agent is slow", func(w *world, _ *inProcess) { w.SetupTime = 11 * time.Minute },
 			map[string]verdict{"heartbeat-t3-micro": differs, "heartbeat-t2-micro": differs}, "11m"},
 		{"the agent hangs", func(w *world, _ *inProcess) { w.AgentHangs = true },
-			map[string]verdict{"heartbeat-t3-micro": differs, "heartbeat-t2-micro": differs}, "no heartbeat in 15m"},
+			map[string]verdict{"heartbeat-t3-micro": differs, "heartbeat-t2-micro": differs, "dead-run": notAsked}, "no heartbeat in 15m"},
 		{"somebody changes the environment", func(w *world, p *inProcess) { drift(w, p) },
 			map[string]verdict{"second-plan": differs, "heartbeat-t3-micro": differs, "heartbeat-t2-micro": differs}, "change log group"},
 		{"the console is not readable", func(w *world, _ *inProcess) { refuse(w, "ec2:GetConsoleOutput", "InternalError") },
@@ -261,11 +268,8 @@ func TestBareSandbox(t *testing.T) {
 			t.Log(answers(results))
 		}
 		l := r.clean(t.Context())
-		if len(l.Left) > 0 {
-			t.Errorf("left: %v", l.Left)
-		}
-		if !w.knowsQueues && len(l.Blind) != 2 {
-			t.Errorf("the sandbox knows neither queues nor rules, and cleaning says %v", l.Blind)
+		if len(l.Left)+len(l.Blind) > 0 {
+			t.Errorf("left: %s", l)
 		}
 		if diff := cmp.Diff(before, objects(w)); diff != "" {
 			t.Errorf("the account has changed (-before +after):\n%s", diff)
@@ -279,7 +283,7 @@ func TestWithoutPrefect(t *testing.T) {
 		w := newWorld()
 		before := objects(w)
 		r := newTestRun(t, w)
-		r.Prefect = prefect{}
+		r.Prefect = endpoint{}
 		want := asInAWorldAsAssumed()
 		for _, q := range questions() {
 			if q.Prefect {
@@ -355,6 +359,40 @@ func TestKilled(t *testing.T) {
 				cleaned(t, newTestRun(t, w), w, before)
 			})
 		})
+	}
+}
+
+// TestCleansDeployments: with a deployment in it, down would leave the work pool.
+func TestCleansDeployments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		before := objects(w)
+		r := newTestRun(t, w)
+		if err := r.build(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		api, err := r.api()
+		if err != nil {
+			t.Fatal(err)
+		}
+		flow, err := api.CreateFlow(t.Context(), r.object("dead"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := api.CreateDeployment(t.Context(), r.sleeper(flow)); err != nil {
+			t.Fatal(err)
+		}
+		cleaned(t, newTestRun(t, w), w, before)
+	})
+}
+
+// TestRestartsScript checks the script that runs on an instance.
+func TestRestartsScript(t *testing.T) {
+	shellcheck := able.Tool(t, "shellcheck")
+	cmd := exec.CommandContext(t.Context(), shellcheck, "--shell=sh", "-")
+	cmd.Stdin = strings.NewReader(restarts)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -33,7 +33,8 @@ type kind struct {
 // kinds are all kinds, in the order in which they can be removed.
 func (r *run) kinds() []kind {
 	return slices.Concat([]kind{
-		{"task", r.findTasks, r.stopTask}, // down does not delete a cluster that runs others' tasks
+		{"task", r.findTasks, r.stopTask},                     // down does not delete a cluster that runs others' tasks
+		{"deployment", r.findDeployments, r.removeDeployment}, // down does not delete a work pool that has one
 		{"environment", r.findEnvironment, r.removeEnvironment},
 		{"instance", r.findInstances, func(ctx context.Context, id string) error { return r.terminate(ctx, id) }},
 		{"task definition", r.findDefinitions, r.removeDefinition},

@@ -71,13 +71,21 @@ func (r *run) console(ctx context.Context, id string, latest bool) (bool, error)
 
 // answers reports whether a command runs on an instance.
 func (r *run) answers(ctx context.Context, id string) bool {
+	said, err := r.shell(ctx, id, "echo '"+r.marker()+"'", 20*time.Second)
+	return err == nil && strings.Contains(said, r.marker())
+}
+
+// shell runs a script on an instance, and returns what it said.
+func (r *run) shell(ctx context.Context, id, script string, limit time.Duration) (said string, err error) {
 	sent, err := r.ssm.SendCommand(ctx, &ssm.SendCommandInput{DocumentName: aws.String("AWS-RunShellScript"),
-		InstanceIds: []string{id}, Parameters: map[string][]string{"commands": {"echo '" + r.marker() + "'"}}})
-	if err != nil || sent.Command == nil {
-		return false
+		InstanceIds: []string{id}, Parameters: map[string][]string{"commands": {script}}})
+	if err != nil {
+		return "", err
 	}
-	var said string
-	_, err = until(ctx, 20*time.Second, time.Second, func() (bool, error) {
+	if sent.Command == nil {
+		return "", unasked("SendCommand returned no command")
+	}
+	_, err = until(ctx, limit, time.Second, func() (bool, error) {
 		out, err := r.ssm.GetCommandInvocation(ctx, &ssm.GetCommandInvocationInput{CommandId: sent.Command.CommandId, InstanceId: &id})
 		if awserr.Code(err) == "InvocationDoesNotExist" {
 			return false, nil
@@ -89,7 +97,7 @@ func (r *run) answers(ctx context.Context, id string) bool {
 		return out.Status != ssmtypes.CommandInvocationStatusPending && out.Status != ssmtypes.CommandInvocationStatusInProgress &&
 			out.Status != ssmtypes.CommandInvocationStatusDelayed, nil
 	})
-	return err == nil && strings.Contains(said, r.marker())
+	return said, err
 }
 
 func (r *run) askConsole(ctx context.Context, m *machine) (answer, error) {

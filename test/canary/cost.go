@@ -27,7 +27,7 @@ var costs = []cost{
 	{"four public IPv4 addresses", 4 * 0.005, all},
 	{"four volumes of 8 GiB", 4 * 8 * 0.08 / 730, all},
 	{"five tasks on Fargate, 0.25 vCPU and 0.5 GiB", 0.25*0.04048 + 0.5*0.004445, tasksTime},
-	{"the task of flowbed hello, 1 vCPU and 2 GiB", 0.04048 + 2*0.004445, func(time.Duration) float64 { return 5.0 / 60 }},
+	{"two tasks of flow runs (hello, and one that dies), 1 vCPU and 2 GiB", 2 * (0.04048 + 2*0.004445), func(time.Duration) float64 { return 5.0 / 60 }},
 	{"requests to SSM, SQS, S3, EventBridge and CloudWatch Logs, below", 0.01, func(time.Duration) float64 { return 1 }},
 }
 

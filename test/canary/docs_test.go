@@ -89,8 +89,10 @@ func TestQuestions(t *testing.T) {
 				t.Errorf("%s: %v", q.Name, err)
 			}
 		}
-		// A name in front of "in FILE" is one of the file's.
-		for _, m := range regexp.MustCompile(`(\w+) in (\S+\.go)`).FindAllStringSubmatch(q.Relies, -1) {
+		// A name in front of "in FILE" is one of the file's; in Change it may also be a word.
+		names := regexp.MustCompile(`(\w+) in (\S+\.(?:go|sh))`).FindAllStringSubmatch(q.Relies, -1)
+		names = append(names, regexp.MustCompile(`(\w*[A-Z]\w*) in (\S+\.(?:go|sh))`).FindAllStringSubmatch(q.Change, -1)...)
+		for _, m := range names {
 			text, err := os.ReadFile(filepath.Join(root, m[2]))
 			if err != nil || !strings.Contains(string(text), m[1]) {
 				t.Errorf("%s: %s is not in %s", q.Name, m[1], m[2])
@@ -166,7 +168,7 @@ func TestReportReads(t *testing.T) {
 
 // TestConfig writes files that flowbed reads, whatever the API's address and key are.
 func TestConfig(t *testing.T) {
-	for _, p := range []prefect{
+	for _, p := range []endpoint{
 		{}, {URL: "https://prefect.example.com/api", Key: "pnu_1"}, {URL: "http://prefect.example.com:4200/api"},
 		{URL: "http://prefect.example.com:4200/api", Auth: `a"${b}:c`}, {URL: `https://prefect.example.com/"x"/${y}/api`},
 	} {

@@ -45,7 +45,7 @@ func lifeQuestions() []question {
 			Name: "environment-events", Lane: laneLife, Prefect: true, Ask: askEnvironmentEvents,
 			Asks:    "Does the event of a dead task reach the environment's queue flowbed-NAME-events?",
 			Assumed: "yes, within a minute of the task's end",
-			Relies:  "the queue and the rule in provision/resource; without them a dead task stays a pending run",
+			Relies:  "EventsPolicy and TaskEvents in templates/events.go; without the event a dead task stays a pending run",
 			Change:  "the rule's pattern, or the queue's policy",
 		},
 		heartbeat("t3.micro"),
@@ -56,6 +56,8 @@ func lifeQuestions() []question {
 			Relies:  "the whole environment: the pool's template in provision/prefect, the roles in templates/rights.go, the network",
 			Change:  "what hello names as the reason",
 		},
+		commandTags,
+		deadRun,
 		heartbeat("t2.micro"),
 		{
 			Name: "down", Lane: laneLife, Ask: askDown,
@@ -67,7 +69,7 @@ func lifeQuestions() []question {
 		{
 			Name: "caller-policy", Lane: laneLife, Ask: askCallerPolicy,
 			Asks:    "Does the policy that `flowbed policy` prints suffice when it is all that the caller has?",
-			Assumed: "yes, for plan, up, down and hello",
+			Assumed: "yes, for plan, up (also if it removes the agent), down and hello",
 			Relies:  "the Permissions methods in provision/resource; provision/permissions",
 			Change:  "the Permissions of the kind that was refused; the access in provision/sandbox that let it pass",
 		},
@@ -248,7 +250,7 @@ func askHeartbeat(ctx context.Context, r *run, kind string) (answer, error) {
 
 // withoutAgent removes the agent of an earlier question. If up replaced it, up would end
 // only after the termination of the old one. The role's policy is for the file with an
-// agent, and does not include its removal.
+// agent, and allows this, too.
 func (r *run) withoutAgent(ctx context.Context) error {
 	if !r.life.agent {
 		return nil
@@ -256,8 +258,7 @@ func (r *run) withoutAgent(ctx context.Context) error {
 	if err := r.write(r.config("")); err != nil {
 		return err
 	}
-	out, err := r.program.run(ctx, nil, "up", "-v", "--yes")
-	r.codes.read(out.Progress)
+	out, err := r.flowbed(ctx, "up", "--yes")
 	if err == nil && out.Code != 0 {
 		err = failed("up", out)
 	}

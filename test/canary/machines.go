@@ -77,6 +77,7 @@ func machineQuestions() []question {
 			Relies:  "provision/resource/shell.go; `flowbed agent logs`",
 			Change:  "how long `agent logs` waits for Systems Manager",
 		},
+		systemdRestarts,
 		{
 			Name: "launch-token", Lane: laneMachines, Ask: askToken,
 			Asks:    "What does RunInstances say to a client token that was used before?",

@@ -126,7 +126,7 @@ func connect(ctx context.Context, f flags, dir string, progress io.Writer) (*run
 		return nil, fmt.Errorf("read the caller: %w → log in, or set AWS_PROFILE", err)
 	}
 	s := settings{Name: f.clean, Region: cfg.Region, Account: aws.ToString(who.Account), Caller: aws.ToString(who.Arn), Within: f.within,
-		Prefect: prefect{os.Getenv("PREFECT_API_URL"), os.Getenv("PREFECT_API_KEY"), os.Getenv("PREFECT_API_AUTH_STRING")}}
+		Prefect: endpoint{os.Getenv("PREFECT_API_URL"), os.Getenv("PREFECT_API_KEY"), os.Getenv("PREFECT_API_AUTH_STRING")}}
 	if s.Name == "" {
 		s.Name = newName()
 	}

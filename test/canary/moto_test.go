@@ -94,7 +94,7 @@ func TestMoto(t *testing.T) {
 	}
 	before := motoObjects(t, front)
 	s := settings{Name: "canary-m7k2p9", Region: region, Account: front.Account, Caller: "arn:aws:sts::" + front.Account + ":user/moto",
-		Within: 10 * time.Minute, Prefect: prefect{URL: server.URL + "/api", Key: "pnu_a_secret_of_the_test"}}
+		Within: 10 * time.Minute, Prefect: endpoint{URL: server.URL + "/api", Key: "pnu_a_secret_of_the_test"}}
 	p := binary{path: path, dir: dir, region: region, env: []string{"HOME=" + dir, "FLOWBED_VAR_prefect_secret=" + s.Prefect.Key}}
 	r := newRun(s, front.Config(region), p, t.Output())
 	r.write = func(text string) error { return os.WriteFile(filepath.Join(dir, "config.hcl"), []byte(text), 0o600) }
@@ -121,6 +121,7 @@ func TestMoto(t *testing.T) {
 	for _, name := range []string{
 		"caller-policy", "console-nitro", "console-xen", "ssm-online", "fresh-profile", "cluster-provisioning",
 		"execution-role-source", "task-events", "event-environment", "event-tags", "environment-events",
+		"command-tags", "dead-run", "systemd-restarts", "account-plan",
 	} {
 		if have[name] == asAssumed {
 			t.Errorf("%s: %s, which moto cannot know", name, have[name])

@@ -19,7 +19,9 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-func nameQuestions() []question { return slices.Concat(lockQuestions(), restQuestions()) }
+func nameQuestions() []question {
+	return slices.Concat(lockQuestions(), restQuestions(), settingQuestions())
+}
 
 // lockQuestions are about parameters, on which the lock of an environment relies.
 func lockQuestions() []question {
@@ -68,22 +70,22 @@ func restQuestions() []question {
 			Name: "queue-rest", Lane: laneNames, Ask: askQueueRest,
 			Asks:    "How long does the name of a deleted SQS queue rest, and with which error?",
 			Assumed: "60 s, with QueueDeletedRecently",
-			Relies:  "the kind of the queue in provision/resource",
+			Relies:  "QueueDeletedRecently in provision/resource/queue.go",
 			Change:  "how long an up right after a down waits for the name",
 		},
 		{
 			Name: "queue-tags", Lane: laneNames, Ask: askQueueTags,
 			Asks:    "What does CreateQueue do to the tags of a queue that exists?",
 			Assumed: "nothing: it returns the queue and leaves its tags",
-			Relies:  "ownership (docs/decisions/0003-ownership.md): a creation must not take over another's queue",
-			Change:  "the Create method of the queue: read before it creates",
+			Relies:  "ownership (docs/decisions/0003-ownership.md): Create in provision/resource/queue.go must not take over another's queue",
+			Change:  "Create in provision/resource/queue.go: read before it creates",
 		},
 		{
 			Name: "rule-tags", Lane: laneNames, Ask: askRuleTags,
 			Asks:    "What does PutRule do to the tags of a rule that exists?",
 			Assumed: "nothing: it changes the rule and ignores the tags",
-			Relies:  "ownership (docs/decisions/0003-ownership.md); the kind of the rule in provision/resource",
-			Change:  "the Create method of the rule: read before it creates",
+			Relies:  "ownership (docs/decisions/0003-ownership.md); request in provision/resource/eventrule.go",
+			Change:  "Create in provision/resource/eventrule.go: read before it creates",
 		},
 		{
 			Name: "bucket-rest", Lane: laneNames, Ask: askBucketRest,
@@ -273,14 +275,15 @@ func (r *run) history(ctx context.Context, name string) (list []ssmtypes.Paramet
 	return list, nil
 }
 
-// queue makes a queue and returns its URL.
+// queue makes a queue and returns its URL. AWS wants a second until the queue is used:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 func (r *run) queue(ctx context.Context, what, color string, attributes map[string]string) (string, error) {
 	out, err := r.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{
 		QueueName: aws.String(r.object(what)), Attributes: attributes, Tags: map[string]string{tag: r.Name, "color": color}})
 	if err != nil {
 		return "", err
 	}
-	return aws.ToString(out.QueueUrl), nil
+	return aws.ToString(out.QueueUrl), pause(ctx, time.Second)
 }
 
 func askQueueRest(ctx context.Context, r *run) (answer, error) {
@@ -310,11 +313,36 @@ func askQueueTags(ctx context.Context, r *run) (answer, error) {
 	if err != nil {
 		return no("it refuses: %s", codeOf(err))
 	}
-	out, err := r.sqs.ListQueueTags(ctx, &sqs.ListQueueTagsInput{QueueUrl: &at})
+	color, err := repainted(ctx, func() (string, error) {
+		out, err := r.sqs.ListQueueTags(ctx, &sqs.ListQueueTagsInput{QueueUrl: &at})
+		if err != nil {
+			return "", fmt.Errorf("read the queue's tags: %w", err)
+		}
+		return out.Tags["color"], nil
+	})
 	if err != nil {
-		return answer{}, fmt.Errorf("read the queue's tags: %w", err)
+		return answer{}, err
 	}
-	return judged(out.Tags["color"] == "red", "it returns the queue, whose tag was red and is %s now", out.Tags["color"])
+	return judged(color == "red", "it returns the queue, whose tag was red and is %s now", color)
+}
+
+// repainted reads a color until it is blue, or has stayed as it is for a while: a new object
+// or a new color may not be visible at once.
+func repainted(ctx context.Context, read func() (string, error)) (color string, err error) {
+	var last error
+	_, err = until(ctx, 20*time.Second, 2*time.Second, func() (bool, error) {
+		if color, last = read(); last != nil && !awserr.Retry(last) {
+			return false, last
+		}
+		return color == "blue", nil
+	})
+	if tooLong(err) {
+		err = last
+	}
+	if color == "" {
+		color = "gone"
+	}
+	return color, err
 }
 
 func askLogGroupRest(ctx context.Context, r *run) (answer, error) {
@@ -344,15 +372,20 @@ func askRuleTags(ctx context.Context, r *run) (answer, error) {
 	if err := put("blue"); err != nil {
 		return no("it refuses: %s", codeOf(err))
 	}
-	out, err := r.events.ListTagsForResource(ctx, &eventbridge.ListTagsForResourceInput{ResourceARN: aws.String(r.arn("events", r.Region, "rule/"+name))})
-	if err != nil {
-		return answer{}, fmt.Errorf("read the rule's tags: %w", err)
-	}
-	color := "gone"
-	for _, t := range out.Tags {
-		if aws.ToString(t.Key) == "color" {
-			color = aws.ToString(t.Value)
+	color, err := repainted(ctx, func() (string, error) {
+		out, err := r.events.ListTagsForResource(ctx, &eventbridge.ListTagsForResourceInput{ResourceARN: aws.String(r.arn("events", r.Region, "rule/"+name))})
+		if err != nil {
+			return "", fmt.Errorf("read the rule's tags: %w", err)
 		}
+		for _, t := range out.Tags {
+			if aws.ToString(t.Key) == "color" {
+				return aws.ToString(t.Value), nil
+			}
+		}
+		return "", nil
+	})
+	if err != nil {
+		return answer{}, err
 	}
 	return judged(color == "red", "it changes the rule, whose tag was red and is %s now", color)
 }

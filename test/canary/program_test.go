@@ -140,10 +140,7 @@ func (p *inProcess) change(ctx context.Context, cfg aws.Config, verb string, arg
 		}
 		return text, err
 	case "up":
-		if err := s.Graph.Up(ctx); err != nil || p.world.knowsQueues {
-			return "", err
-		}
-		return "", p.world.catch(p.id.Env)
+		return "", s.Graph.Up(ctx)
 	}
 	left, err := s.Graph.Down(ctx)
 	if err == nil && !left.Empty() {
@@ -224,16 +221,6 @@ func (p *inProcess) list(ctx context.Context, cfg aws.Config) (string, error) {
 	}
 	b, err := json.Marshal(map[string]any{"environments": list})
 	return string(b), err
-}
-
-// catch makes the environment's queue and rule, as long as the sandbox has neither.
-func (w *world) catch(env string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	name := "flowbed-" + env
-	r := &ruleStandIn{queue: name + "-events"}
-	w.rules[r.queue], w.queues[r.queue] = r, &queueStandIn{}
-	return json.Unmarshal([]byte(`{"detail":{"clusterArn":["x/`+name+`"],"group":[{"prefix":"family:prefect_`+name+`_"}]}}`), &r.pattern)
 }
 
 // untag removes a tag of flowbed from a log group.

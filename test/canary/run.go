@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -18,12 +19,12 @@ type settings struct {
 	Region  string
 	Account string
 	Caller  string // its ARN
-	Prefect prefect
+	Prefect endpoint
 	Within  time.Duration // for the questions; cleaning comes after it
 }
 
-// prefect is the API that the worker reports to. Without a URL there is none.
-type prefect struct{ URL, Key, Auth string }
+// endpoint is the API that the worker reports to. Without a URL there is none.
+type endpoint struct{ URL, Key, Auth string }
 
 // run is one run of the canary. The fields of a lane belong to its questions.
 type run struct {
@@ -36,6 +37,8 @@ type run struct {
 	codes    *codes
 	redact   *redactor
 	progress io.Writer
+
+	transport http.RoundTripper // carries the calls to Prefect's API; nil is Go's
 
 	life     life
 	machines machines

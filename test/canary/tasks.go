@@ -75,7 +75,7 @@ func taskQuestions() []question {
 			Name: "task-events", Lane: laneTasks, Ask: askEvents,
 			Asks:    "Do a rule with a group prefix and a queue catch the state changes of exactly one family?",
 			Assumed: "yes, within a minute, with the group \"family:NAME\", an id that is a UUID and the container's exit code",
-			Relies:  "the rule's pattern in provision/resource: clusterArn, and detail.group with the prefix family:prefect_POOL_",
+			Relies:  "TaskEvents in templates/events.go: clusterArn, and detail.group with the prefix family:prefect_POOL_",
 			Change:  "the pattern; what docs/troubleshooting.md says about dead tasks",
 		},
 		{

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +18,7 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
-// The sandbox's clusters are active at once, and its tasks never end.
+// The sandbox's clusters are active at once, and its tasks run nothing but Prefect.
 
 // provisioning reports whether a cluster of the questions is that young.
 func (w *world) provisioning(name string) bool {
@@ -61,8 +60,7 @@ func (w *world) OnRunTask(ctx context.Context, in *ecs.RunTaskInput) (*ecs.RunTa
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tasks[*out.Tasks[0].TaskArn] = &taskStandIn{cluster: *in.Cluster, family: *in.TaskDefinition, group: "family:" + *in.TaskDefinition,
-		tags: in.Tags, begun: time.Now(), environment: in.Overrides.ContainerOverrides[0].Environment}
+	w.tasks[*out.Tasks[0].TaskArn] = &taskStandIn{family: *in.TaskDefinition, begun: time.Now(), environment: in.Overrides.ContainerOverrides[0].Environment}
 	return out, nil
 }
 
@@ -83,7 +81,9 @@ func (w *world) OnDescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput)
 		if _, err := w.sandboxECS(ctx).StopTask(ctx, &ecs.StopTaskInput{Cluster: in.Cluster, Task: &arn}); err != nil {
 			return nil, err
 		}
-		w.tell(arn, t)
+		w.mu.Lock()
+		t.told = true
+		w.mu.Unlock()
 	}
 	out, err := w.sandboxECS(ctx).DescribeTasks(ctx, in)
 	if err != nil || !ended || len(out.Tasks) == 0 {
@@ -102,45 +102,52 @@ func (w *world) OnDescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput)
 	return out, nil
 }
 
-// tell sends the events of a task that has ended.
-func (w *world) tell(arn string, t *taskStandIn) {
+// complete adds to an event what the sandbox's lack: what the container returned, the
+// overrides, and when the queue got the message.
+func (w *world) complete(m *sqstypes.Message, late bool) error {
+	var e map[string]any
+	if err := json.Unmarshal([]byte(*m.Body), &e); err != nil {
+		return err
+	}
+	sent, err := time.Parse(time.RFC3339, e["time"].(string))
+	if err != nil {
+		return err
+	}
+	if late {
+		sent = sent.Add(w.EventDelay)
+	}
+	m.Attributes = map[string]string{"SentTimestamp": fmt.Sprint(sent.UnixMilli())}
+	detail := e["detail"].(map[string]any)
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	t.told = true
-	group, environment := t.group, []map[string]string{}
-	for _, e := range t.environment {
-		environment = append(environment, map[string]string{"name": *e.Name, "value": *e.Value})
+	t := w.tasks[detail["taskArn"].(string)]
+	w.mu.Unlock()
+	if t == nil {
+		return nil // of the worker
 	}
 	if w.OtherGroup {
-		group = "service:x"
+		detail["group"] = "service:x"
 	}
-	if w.NoEnvironment {
-		environment = nil
+	if detail["lastStatus"] == "STOPPED" {
+		detail["stopCode"], detail["containers"] = "EssentialContainerExited", []any{map[string]any{"name": "probe", "exitCode": 0}}
 	}
-	for name, r := range w.rules {
-		p := r.pattern.Detail
-		fits := slices.ContainsFunc(p.ClusterArn, func(c string) bool { return strings.HasSuffix(c, "/"+t.cluster) }) &&
-			(w.Unprefixed || len(p.Group) > 0 && strings.HasPrefix(t.group, p.Group[0].Prefix))
-		q := w.queues[r.queue]
-		if !fits || q == nil {
-			continue
+	if !w.NoEnvironment {
+		var environment []any
+		for _, v := range t.environment {
+			environment = append(environment, map[string]any{"name": *v.Name, "value": *v.Value})
 		}
-		for _, status := range []string{"PENDING", "STOPPED"} {
-			b, err := json.Marshal(map[string]any{
-				"id": "889fcd8a-55d5-4652-80ec-0826e11d8ff7", "detail-type": "ECS Task State Change", "time": time.Now().UTC(),
-				"detail": map[string]any{"taskArn": arn, "group": group, "lastStatus": status, "stopCode": "EssentialContainerExited",
-					"containers": []any{map[string]any{"name": "probe", "exitCode": 0}},
-					"overrides":  map[string]any{"containerOverrides": []any{map[string]any{"name": "probe", "environment": environment}}}}})
-			if err != nil {
-				panic(err)
-			}
-			sent := time.Now()
-			if strings.HasPrefix(name, "canary-") {
-				sent = sent.Add(w.EventDelay)
-			}
-			q.messages = append(q.messages, sqstypes.Message{Body: aws.String(string(b)), ReceiptHandle: aws.String("handle"), Attributes: map[string]string{"SentTimestamp": fmt.Sprint(sent.UnixMilli())}})
-		}
+		detail["overrides"] = map[string]any{"containerOverrides": []any{map[string]any{"name": "probe", "environment": environment}}}
 	}
+	text, err := json.Marshal(e)
+	m.Body = aws.String(string(text))
+	return err
+}
+
+// OnStopTask notes when a task was stopped.
+func (w *world) OnStopTask(_ context.Context, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped[*in.Task] = time.Now()
+	return nil, errPass
 }
 
 func (w *world) OnRegisterTaskDefinition(_ context.Context, in *ecs.RegisterTaskDefinitionInput) (*ecs.RegisterTaskDefinitionOutput, error) {

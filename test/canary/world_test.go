@@ -1,13 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,9 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go/middleware"
@@ -30,14 +30,20 @@ import (
 
 const region = "us-east-1"
 
-// world is the sandbox, with stand-ins for what it does not emulate: queues and rules,
-// assumed roles, tasks that run and end, and consoles that speak late. Its fields say
+// world is the sandbox, with stand-ins for what it does not emulate: assumed
+// roles, tasks that run and end, the worker's observer, and consoles that speak late. Its fields say
 // how it differs from what flowbed assumes; the zero value is a world as assumed.
 type world struct {
 	*sandbox.Account
 	bare bool // without the stand-ins: only what the sandbox emulates
 
-	LongRest       bool // names of queues rest for 3 minutes
+	KnownSources   bool // a dead-letter queue must name queues that exist
+	KeyStays       bool // an empty name of a key is refused
+	TargetsMerge   bool // PutTargets keeps the settings that it does not name
+	Tagless        bool // Systems Manager does not look at an instance's tags
+	TagsIgnored    bool // a condition on them is always met
+	NoRestarts     bool // systemd does not tell NRestarts to ExecStopPost
+	Deaf           bool // the worker's observer does nothing
 	Retagged       bool // CreateQueue and PutRule overwrite the tags of what exists
 	SourceWorks    bool // ECS sends its source when it assumes an execution role
 	Unprefixed     bool // a rule does not look at the group
@@ -55,54 +61,32 @@ type world struct {
 	Lax            bool // no policy is checked
 	HelloMissing   bool // this flowbed has no hello
 	HelloFails     bool
-	knowsQueues    bool // the sandbox has SQS and EventBridge
 	AnySize        bool // any size of a task is accepted
 	StrangeRefusal bool // a log group that exists is refused with a new code
 
 	mu      sync.Mutex
 	keys    map[string]core.Identity // by access key id
-	queues  map[string]*queueStandIn // by name
-	freed   map[string]time.Time     // when a queue was deleted, by name
-	rules   map[string]*ruleStandIn
-	tasks   map[string]*taskStandIn // by ARN
-	spoken  map[string]time.Time    // when the console of an instance was first read
-	managed map[string]time.Time    // when a command was first sent to an instance
-	born    map[string]time.Time    // of clusters
-}
-
-type queueStandIn struct {
-	tags     map[string]string
-	messages []sqstypes.Message
-}
-
-type ruleStandIn struct {
-	pattern struct {
-		Detail struct {
-			ClusterArn []string
-			Group      []struct{ Prefix string }
-		}
-	}
-	queue string
-	tags  []eventtypes.Tag
+	tasks   map[string]*taskStandIn  // by ARN
+	stopped map[string]time.Time     // when somebody stopped a task, by ARN
+	spoken  map[string]time.Time     // when the console of an instance was first read
+	managed map[string]time.Time     // when a command was first sent to an instance
+	born    map[string]time.Time     // of clusters
 }
 
 type taskStandIn struct {
-	cluster, family, group string
-	tags                   []ecstypes.Tag
-	environment            []ecstypes.KeyValuePair
-	begun                  time.Time
-	told                   bool // its events were sent
+	family      string
+	environment []ecstypes.KeyValuePair
+	begun       time.Time
+	told        bool // it was stopped
 }
 
 func newWorld() *world {
 	w := &world{
-		Account: sandbox.New(), keys: map[string]core.Identity{}, queues: map[string]*queueStandIn{}, freed: map[string]time.Time{},
-		rules: map[string]*ruleStandIn{}, tasks: map[string]*taskStandIn{}, spoken: map[string]time.Time{},
-		managed: map[string]time.Time{}, born: map[string]time.Time{},
+		Account: sandbox.New(), keys: map[string]core.Identity{}, tasks: map[string]*taskStandIn{}, stopped: map[string]time.Time{},
+		spoken: map[string]time.Time{}, managed: map[string]time.Time{}, born: map[string]time.Time{},
 	}
-	_, err := sqs.NewFromConfig(w.Config(region)).ListQueues(context.Background(), &sqs.ListQueuesInput{})
-	w.knowsQueues = err == nil
 	w.ParameterRest, w.BootTime, w.SetupTime, w.ProfileLag = 30*time.Second, 20*time.Second, 2*time.Minute, 8*time.Second
+	w.QueueRest, w.QueueStart, w.TaskTime = time.Minute, time.Second, 15*time.Second
 	return w
 }
 
@@ -188,12 +172,6 @@ func (w *world) standIn(in any) (func(context.Context) (any, error), bool) {
 // errPass leaves a call to the sandbox.
 var errPass = errors.New("not for a stand-in")
 
-// foreign reports whether a queue or a rule is not one of the questions'. Those of the
-// environment belong to the sandbox, if it has them.
-func (w *world) foreign(name string) bool {
-	return w.knowsQueues && !strings.HasPrefix(path.Base(name), "canary-")
-}
-
 // The operations of the stand-ins. Each has the name of its call.
 
 func (w *world) OnAssumeRole(_ context.Context, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutput, error) {
@@ -215,169 +193,82 @@ func (w *world) OnAssumeRole(_ context.Context, in *sts.AssumeRoleInput) (*sts.A
 	return &sts.AssumeRoleOutput{Credentials: &ststypes.Credentials{AccessKeyId: &key, SecretAccessKey: aws.String("secret-of-" + key), SessionToken: aws.String("token-of-" + key)}}, nil
 }
 
-const queueRoot = "https://sqs.us-east-1.amazonaws.com/" + core.DefaultAccount + "/"
+// probing reports whether a queue or a rule is one of the questions'. Those of the
+// environment are as assumed in every world.
+func probing(name string) bool { return strings.HasPrefix(path.Base(name), "canary-") }
 
-func (w *world) OnCreateQueue(_ context.Context, in *sqs.CreateQueueInput) (*sqs.CreateQueueOutput, error) {
-	if w.foreign(*in.QueueName) {
-		return nil, errPass
+func (w *world) OnCreateQueue(ctx context.Context, in *sqs.CreateQueueInput) (*sqs.CreateQueueOutput, error) {
+	api := sqs.NewFromConfig(w.below(ctx))
+	if _, allows := in.Attributes["RedriveAllowPolicy"]; allows && w.KnownSources && probing(*in.QueueName) {
+		return nil, core.Fail("InvalidParameterValue", "The source queue does not exist.")
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	rest := time.Minute
-	if w.LongRest {
-		rest = 3 * time.Minute
+	_, absent := api.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: in.QueueName})
+	out, err := api.CreateQueue(ctx, in)
+	if err == nil && w.Retagged && absent == nil {
+		_, err = api.TagQueue(ctx, &sqs.TagQueueInput{QueueUrl: out.QueueUrl, Tags: in.Tags})
 	}
-	name := *in.QueueName
-	if at, ok := w.freed[name]; ok && time.Since(at) < rest {
-		return nil, &sqstypes.QueueDeletedRecently{ErrorCodeOverride: aws.String("AWS.SimpleQueueService.QueueDeletedRecently"), Message: aws.String("You must wait 60 seconds after deleting a queue before you can create another with the same name.")}
-	}
-	if q := w.queues[name]; q == nil {
-		w.queues[name] = &queueStandIn{tags: in.Tags}
-	} else if w.Retagged {
-		q.tags = in.Tags
-	}
-	return &sqs.CreateQueueOutput{QueueUrl: aws.String(queueRoot + name)}, nil
+	return out, err
 }
 
-func (w *world) OnDeleteQueue(_ context.Context, in *sqs.DeleteQueueInput) (*sqs.DeleteQueueOutput, error) {
-	if w.foreign(*in.QueueUrl) {
-		return nil, errPass
+func (w *world) OnSetQueueAttributes(_ context.Context, in *sqs.SetQueueAttributesInput) (*sqs.SetQueueAttributesOutput, error) {
+	if key, has := in.Attributes["KmsMasterKeyId"]; has && key == "" && w.KeyStays && probing(*in.QueueUrl) {
+		return nil, core.Fail("InvalidAttributeValue", "Invalid value for the parameter KmsMasterKeyId.")
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.queues, path.Base(*in.QueueUrl))
-	w.freed[path.Base(*in.QueueUrl)] = time.Now()
-	return &sqs.DeleteQueueOutput{}, nil
+	return nil, errPass
 }
 
-func (w *world) OnListQueues(_ context.Context, in *sqs.ListQueuesInput) (*sqs.ListQueuesOutput, error) {
-	if w.foreign(aws.ToString(in.QueueNamePrefix)) {
-		return nil, errPass
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	out := &sqs.ListQueuesOutput{}
-	for name := range w.queues {
-		if strings.HasPrefix(name, aws.ToString(in.QueueNamePrefix)) {
-			out.QueueUrls = append(out.QueueUrls, queueRoot+name)
-		}
-	}
-	return out, nil
-}
-
-func (w *world) OnListQueueTags(_ context.Context, in *sqs.ListQueueTagsInput) (*sqs.ListQueueTagsOutput, error) {
-	if w.foreign(*in.QueueUrl) {
-		return nil, errPass
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return &sqs.ListQueueTagsOutput{Tags: w.queues[path.Base(*in.QueueUrl)].tags}, nil
-}
-
-func (w *world) OnGetQueueURL(_ context.Context, in *sqs.GetQueueUrlInput) (*sqs.GetQueueUrlOutput, error) {
-	if w.foreign(*in.QueueName) {
-		return nil, errPass
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.queues[*in.QueueName] == nil {
-		return nil, &sqstypes.QueueDoesNotExist{Message: aws.String("The specified queue does not exist.")}
-	}
-	return &sqs.GetQueueUrlOutput{QueueUrl: aws.String(queueRoot + *in.QueueName)}, nil
-}
-
+// OnReceiveMessage waits, and adds what the sandbox's events lack.
 func (w *world) OnReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInput) (*sqs.ReceiveMessageOutput, error) {
-	if w.foreign(*in.QueueUrl) {
-		return nil, errPass
-	}
 	if err := pause(ctx, time.Duration(in.WaitTimeSeconds)*time.Second); err != nil {
 		return nil, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	q, out := w.queues[path.Base(*in.QueueUrl)], &sqs.ReceiveMessageOutput{}
-	out.Messages, q.messages = q.messages, nil
-	return out, nil
-}
-
-func (w *world) OnDeleteMessage(_ context.Context, in *sqs.DeleteMessageInput) (*sqs.DeleteMessageOutput, error) {
-	if w.foreign(*in.QueueUrl) {
-		return nil, errPass
+	out, err := sqs.NewFromConfig(w.below(ctx)).ReceiveMessage(ctx, in)
+	if err != nil {
+		return nil, err
 	}
-	return &sqs.DeleteMessageOutput{}, nil // receiving has deleted it
-}
-
-func (w *world) OnPutRule(_ context.Context, in *eventbridge.PutRuleInput) (*eventbridge.PutRuleOutput, error) {
-	if w.foreign(*in.Name) {
-		return nil, errPass
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	r := w.rules[*in.Name]
-	if r == nil || w.Retagged {
-		r = &ruleStandIn{tags: in.Tags}
-	}
-	w.rules[*in.Name] = r
-	return &eventbridge.PutRuleOutput{}, json.Unmarshal([]byte(*in.EventPattern), &r.pattern)
-}
-
-func (w *world) OnPutTargets(_ context.Context, in *eventbridge.PutTargetsInput) (*eventbridge.PutTargetsOutput, error) {
-	if w.foreign(*in.Rule) {
-		return nil, errPass
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	arn := *in.Targets[0].Arn
-	w.rules[*in.Rule].queue = arn[strings.LastIndex(arn, ":")+1:]
-	return &eventbridge.PutTargetsOutput{}, nil
-}
-
-func (w *world) OnListRules(_ context.Context, in *eventbridge.ListRulesInput) (*eventbridge.ListRulesOutput, error) {
-	if w.foreign(aws.ToString(in.NamePrefix)) {
-		return nil, errPass
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	out := &eventbridge.ListRulesOutput{}
-	for name := range w.rules {
-		if strings.HasPrefix(name, aws.ToString(in.NamePrefix)) {
-			out.Rules = append(out.Rules, eventtypes.Rule{Name: &name})
+	for i := range out.Messages {
+		if err := w.complete(&out.Messages[i], probing(*in.QueueUrl)); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (w *world) OnListTargetsByRule(_ context.Context, in *eventbridge.ListTargetsByRuleInput) (*eventbridge.ListTargetsByRuleOutput, error) {
-	if w.foreign(*in.Rule) {
-		return nil, errPass
+func (w *world) OnPutRule(ctx context.Context, in *eventbridge.PutRuleInput) (*eventbridge.PutRuleOutput, error) {
+	api := eventbridge.NewFromConfig(w.below(ctx))
+	put := *in
+	if w.Unprefixed && probing(*in.Name) {
+		put.EventPattern = aws.String(groupPattern.ReplaceAllString(*in.EventPattern, ""))
 	}
-	return &eventbridge.ListTargetsByRuleOutput{Targets: []eventtypes.Target{{Id: aws.String("queue")}}}, nil
+	out, err := api.PutRule(ctx, &put)
+	if err == nil && w.Retagged {
+		_, err = api.TagResource(ctx, &eventbridge.TagResourceInput{ResourceARN: out.RuleArn, Tags: in.Tags})
+	}
+	return out, err
 }
 
-func (w *world) OnRemoveTargets(_ context.Context, in *eventbridge.RemoveTargetsInput) (*eventbridge.RemoveTargetsOutput, error) {
-	if w.foreign(*in.Rule) {
-		return nil, errPass
-	}
-	return &eventbridge.RemoveTargetsOutput{}, nil
-}
+var groupPattern = regexp.MustCompile(`,"group":\[[^]]*\]`)
 
-func (w *world) OnDeleteRule(_ context.Context, in *eventbridge.DeleteRuleInput) (*eventbridge.DeleteRuleOutput, error) {
-	if w.foreign(*in.Name) {
+// OnPutTargets may keep what the call does not name.
+func (w *world) OnPutTargets(ctx context.Context, in *eventbridge.PutTargetsInput) (*eventbridge.PutTargetsOutput, error) {
+	if !w.TargetsMerge {
 		return nil, errPass
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.rules, *in.Name)
-	return &eventbridge.DeleteRuleOutput{}, nil
-}
-
-func (w *world) OnListTagsForResource(_ context.Context, in *eventbridge.ListTagsForResourceInput) (*eventbridge.ListTagsForResourceOutput, error) {
-	if w.foreign(*in.ResourceARN) {
-		return nil, errPass
+	api := eventbridge.NewFromConfig(w.below(ctx))
+	have, err := api.ListTargetsByRule(ctx, &eventbridge.ListTargetsByRuleInput{Rule: in.Rule})
+	if err != nil {
+		return nil, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return &eventbridge.ListTagsForResourceOutput{Tags: w.rules[path.Base(*in.ResourceARN)].tags}, nil
+	put := *in
+	put.Targets = slices.Clone(in.Targets)
+	for i := range put.Targets {
+		for _, t := range have.Targets {
+			if *t.Id == *put.Targets[i].Id {
+				put.Targets[i].InputPath = cmp.Or(put.Targets[i].InputPath, t.InputPath)
+			}
+		}
+	}
+	return api.PutTargets(ctx, &put)
 }
 
 // newTestRun returns a run in a world.
@@ -386,9 +277,10 @@ func newTestRun(t *testing.T, w *world) *run {
 	p := &inProcess{world: w}
 	s := settings{
 		Name: "canary-x7k2p9", Region: region, Account: core.DefaultAccount, Caller: "arn:aws:iam::" + core.DefaultAccount + ":user/ada.lovelace",
-		Within: time.Hour, Prefect: prefect{URL: "https://prefect.example.com/api", Key: "pnu_0123456789"},
+		Within: time.Hour, Prefect: endpoint{URL: "https://prefect.example.com/api", Key: "pnu_0123456789"},
 	}
 	r := newRun(s, w.config(nil), p, t.Output())
+	r.transport = w.prefect()
 	r.as, r.write = w.as, func(text string) error { p.config = text; return nil }
 	p.id.Env = s.Name
 	return r

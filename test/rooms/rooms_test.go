@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"provision/spec/gendoc":        {},
 
 	"test/audit":             {"provision/resource"},
-	"test/canary":            {"provision/awserr", "provision/resource"},
+	"test/canary":            {"provision/awserr", "provision/freetier", "provision/prefect", "provision/resource"},
 	"test/e2e":               {},
 	"test/e2e/able":          {"test/e2e/venv"},
 	"test/e2e/bench":         {"test/e2e/moto", "test/prefecttest"},
