@@ -61,7 +61,7 @@ func TestInventory(t *testing.T) {
 	}
 	want["instance profile"] = want["profile"]
 	want["security group"] = make([]string, len(want["group"])) // list has ids
-	want["work pool"] = []string{"flowbed-dev"} // in Prefect; the log group records it
+	want["work pool"] = []string{"flowbed-dev"}                 // in Prefect; the log group records it
 	for _, kind := range []string{"profile", "group", "volume"} {
 		delete(want, kind) // the volume goes with its instance
 	}
