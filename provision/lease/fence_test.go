@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,9 +159,9 @@ func TestSuspendedHolder(t *testing.T) {
 	for _, taken := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			a := sandbox.New()
-			var slept time.Duration // by which the wall clock is ahead
+			var slept atomic.Int64 // by which the wall clock is ahead
 			alice := by(a, "alice", 0)
-			alice.Fence = &Fence{Clock: func() (steady, wall time.Time) { return time.Now(), time.Now().Add(slept) }}
+			alice.Fence = &Fence{Clock: func() (steady, wall time.Time) { return time.Now(), time.Now().Add(time.Duration(slept.Load())) }}
 			h, run := acquire(t, alice)
 			time.Sleep(time.Minute) // with a renewal
 			if run.Err() != nil {
@@ -172,7 +173,7 @@ func TestSuspendedHolder(t *testing.T) {
 				bob, _ := acquire(t, by(a, "bob", 0))
 				defer releaseOf(t, bob, false)
 			}
-			slept = 5 * time.Minute
+			slept.Store(int64(5 * time.Minute))
 			writes := len(a.Writes())
 			cfg := alice.Fence.Guard(a.Config(demo.Region))
 			err := put(t.Context(), ssm.NewFromConfig(cfg))
