@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -233,10 +234,13 @@ func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
 // watching sees the secrets of all calls.
 type watching struct {
 	next    http.RoundTripper
+	mu      *sync.Mutex
 	headers map[string][]string // by host
 }
 
 func (w watching) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.headers[r.URL.Host] = append(w.headers[r.URL.Host], r.Header.Get("Authorization"))
 	return w.next.RoundTrip(r)
 }
@@ -248,7 +252,7 @@ func TestSecretStaysHome(t *testing.T) {
 		for _, api := range []string{"http://evil.example/api", "http://prefect.example/api2", "http://prefect.example:81/api"} {
 			p := newPools(t)
 			p.tag(api)
-			w := watching{p.server, map[string][]string{}}
+			w := watching{p.server, &sync.Mutex{}, map[string][]string{}}
 			p.o.Transport = w
 			before, _ := p.down(p.bare())
 			if before.Op != provision.Leave || len(w.headers) != 1 {
