@@ -13,12 +13,12 @@ func EventsPolicy(queueARN, ruleARN string) string {
 }
 
 // TaskEvents is the EventBridge pattern for the state changes of the tasks that the workers
-// of a pool start in a cluster: their task definitions are those that workerStatements
-// allows, and ECS calls the group of a task after its family. A pool whose name begins with
-// this one's and an underscore matches, too. The worker then looks up a run that its API
+// of a pool start in a cluster: the names of their task definition families begin with
+// families, as in AgentRights, and ECS calls the group of a task after its family. A pool
+// whose name begins with this one's and an underscore matches, too. The worker then looks up a run that its API
 // does not have, and goes on.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
-func TaskEvents(clusterARN, pool string) string {
+func TaskEvents(clusterARN, families string) string {
 	type prefix struct {
 		Prefix string `json:"prefix"`
 	}
@@ -31,13 +31,10 @@ func TaskEvents(clusterARN, pool string) string {
 		} `json:"detail"`
 	}
 	p.Source, p.Type = []string{"aws.ecs"}, []string{"ECS Task State Change"}
-	p.Detail.Cluster, p.Detail.Group = []string{clusterARN}, []prefix{{"family:" + familyPrefix(pool)}}
+	p.Detail.Cluster, p.Detail.Group = []string{clusterARN}, []prefix{{"family:" + families}}
 	b, err := json.Marshal(p)
 	if err != nil {
 		panic("templates: pattern: " + err.Error()) // strings always encode
 	}
 	return string(b)
 }
-
-// familyPrefix begins the names of the task definition families of a pool's workers.
-func familyPrefix(pool string) string { return "prefect_" + pool + "_" }

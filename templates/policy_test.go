@@ -57,7 +57,7 @@ const cluster = "arn:aws:ecs:eu-central-1:123456789012:cluster/default"
 func agentRights(g Generation) AgentRights {
 	r := AgentRights{ClusterARN: cluster, Roles: roles, Parameter: "/flowbed/dev/prefect-api-key", Prefect: g}
 	if g == Prefect3 || g == Prefect2 {
-		r.WorkPool = "flowbed-dev"
+		r.Families = "prefect_flowbed-dev_"
 	}
 	return r
 }
@@ -162,7 +162,7 @@ func expected(list []string, finding string) bool {
 
 func TestTaskEvents(t *testing.T) {
 	const want = `{"source":["aws.ecs"],"detail-type":["ECS Task State Change"],"detail":{"clusterArn":["` + cluster + `"],"group":[{"prefix":"family:prefect_flowbed-dev_"}]}}`
-	if got := TaskEvents(cluster, "flowbed-dev"); got != want {
+	if got := TaskEvents(cluster, "prefect_flowbed-dev_"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

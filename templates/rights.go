@@ -118,7 +118,7 @@ type AgentRights struct {
 	ClusterARN string
 	Roles      []string // ARNs of the task and the execution role
 	Parameter  string   // name of the secret's SSM parameter; empty if there is none
-	WorkPool   string   // if set, limits RunTask to task definitions from this pool's workers
+	Families   string   // limits RunTask to task definitions whose families begin with it; may be empty
 	Prefect    Generation
 
 	// Events is the name of the queue from which a worker of Prefect 3 learns what happens to
@@ -152,10 +152,7 @@ func WorkerPolicy(p Place, r AgentRights) string {
 // id>, and may run no others. A pool whose template sets `family` to a name with
 // another prefix needs its own policy.
 func workerStatements(p Place, r AgentRights) []statement {
-	definitions := p.arn("ecs", p.Region, "task-definition/*:*")
-	if r.WorkPool != "" {
-		definitions = p.arn("ecs", p.Region, "task-definition/"+familyPrefix(r.WorkPool)+"*:*")
-	}
+	definitions := p.arn("ecs", p.Region, "task-definition/"+r.Families+"*:*")
 	s := []statement{
 		// IAM cannot limit DescribeTaskDefinition to a family, and a family that is
 		// not registered yet has no ARN. The statements below limit what can run, by

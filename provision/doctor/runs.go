@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/provision/prefect"
@@ -17,9 +15,8 @@ import (
 )
 
 const (
-	maxRuns      = 1000 // that the check looks at
-	maxNamed     = 5    // that it names
-	maxDescribed = 100  // tasks that one call can describe
+	maxRuns  = 1000 // that the check looks at
+	maxNamed = 5    // that it names
 
 	// An event of ECS reaches Prefect within seconds. A new task is unknown to ECS for a
 	// moment, and a worker takes some time from a run's Pending to its task.
@@ -77,14 +74,12 @@ func (d *Doctor) tasks(ctx context.Context, runs []prefect.Run) (map[string]type
 	}
 	found := map[string]types.Task{}
 	for cluster, arns := range clusters {
-		for batch := range slices.Chunk(arns, maxDescribed) {
-			out, err := d.clients.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: batch})
-			if err != nil {
-				return nil, fmt.Errorf("read tasks: %w", err)
-			}
-			for _, t := range out.Tasks {
-				found[aws.ToString(t.TaskArn)] = t
-			}
+		list, err := resource.Tasks(ctx, d.clients.ECS, cluster, arns)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range list {
+			found[aws.ToString(t.TaskArn)] = t
 		}
 	}
 	return found, nil

@@ -36,7 +36,7 @@ func (h *Hello) check(ctx context.Context) error {
 	case awserr.Classify(err) == awserr.Absent:
 		return &advised{fmt.Errorf("the bucket %s does not exist", h.Bucket), "run " + h.up() + " to build the environment"}
 	case err != nil:
-		return interrupted(ctx, fmt.Errorf("read bucket %s: %w", h.Bucket, err))
+		return fmt.Errorf("read bucket %s: %w", h.Bucket, err)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (h *Hello) remove(ctx context.Context, l left) error {
 	if err := h.removeObjects(ctx, names.HelloPrefix+l.id+"/"); err != nil {
 		return err
 	}
-	if err := h.deregister(ctx, "prefect_"+h.Pool+"_"+l.deployment); err != nil {
+	if err := h.deregister(ctx, prefect.FamilyPrefix(h.Pool)+l.deployment); err != nil {
 		return err
 	}
 	return errors.Join(h.API.DeleteDeployment(ctx, l.deployment), h.API.DeleteFlow(ctx, l.flow))

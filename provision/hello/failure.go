@@ -7,7 +7,6 @@ type Failure struct {
 	Quote   string // in their words
 	Todo    string // what the user can do
 	Section string // of docs/troubleshooting.md: the anchor of its heading
-	Lines   []string
 }
 
 // The sections of docs/troubleshooting.md.

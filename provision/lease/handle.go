@@ -17,6 +17,7 @@ import (
 // the lease is lost.
 type Handle struct {
 	l      *Lease
+	fence  *Fence
 	nonce  string
 	parent context.Context // never ends: Release makes calls after an interruption
 	end    context.CancelCauseFunc
@@ -41,18 +42,18 @@ func (l *Lease) hold(ctx context.Context, nonce string, from instant, h history)
 	// An interrupted run keeps the lease while it finishes its running steps.
 	parent := context.WithoutCancel(ctx)
 	renewing, stop := context.WithCancel(parent)
-	k := &Handle{l: l, nonce: nonce, parent: parent, end: end, stop: stop, done: make(chan struct{}), last: h}
+	k := &Handle{l: l, fence: l.fence(), nonce: nonce, parent: parent, end: end, stop: stop, done: make(chan struct{}), last: h}
 	first := l.term(from, time.Time{})
 	if h.Held != nil {
 		first.server = h.Held.Expires.Add(-l.margin())
 	}
-	l.fence().open(l.ID.Env, first, end)
+	k.fence.open(l.ID.Env, first, end)
 	go func() {
 		defer close(k.done)
 		// After stop, an error of a renewal does not mean that the lease is lost.
 		if err := k.keep(renewing); renewing.Err() == nil {
 			k.lost = err
-			l.fence().close(err)
+			k.fence.close(err)
 			end(err)
 		}
 	}()
@@ -74,7 +75,7 @@ func (l *Lease) term(from instant, server time.Time) term {
 }
 
 // fenced makes a call of the lease itself pass the fence.
-func (k *Handle) fenced(o *ssm.Options) { o.APIOptions = append(o.APIOptions, k.l.fence().middleware) }
+func (k *Handle) fenced(o *ssm.Options) { o.APIOptions = append(o.APIOptions, k.fence.middleware) }
 
 // keep renews the lease until its context ends or the lease is lost, and returns
 // the reason.
@@ -93,8 +94,8 @@ func (k *Handle) keep(ctx context.Context) error {
 func (k *Handle) renew(ctx context.Context) error {
 	var doubt time.Time // since when reads are older than the last one
 	var err error
-	for pause := firstPause; k.l.fence().Check() == nil; pause = min(pause*3/2, k.l.ttl()/12) {
-		call, cancel := context.WithTimeout(ctx, k.l.fence().left())
+	for pause := firstPause; k.fence.Check() == nil; pause = min(pause*3/2, k.l.ttl()/12) {
+		call, cancel := context.WithTimeout(ctx, k.fence.left())
 		var h history
 		if h, err = k.l.read(call); err == nil {
 			switch {
@@ -111,9 +112,9 @@ func (k *Handle) renew(ctx context.Context) error {
 				cancel()
 				return &LostError{Env: k.l.ID.Env, Now: h.current()}
 			default:
-				from := k.l.fence().now()
+				from := k.fence.now()
 				k.last = h
-				if err = k.l.append(call, renew, k.nonce, h, k.fenced); err == nil && k.l.fence().extend(k.l.term(from, h.now)) {
+				if err = k.l.append(call, renew, k.nonce, h, k.fenced); err == nil && k.fence.extend(k.l.term(from, h.now)) {
 					cancel()
 					return nil
 				}
@@ -121,13 +122,13 @@ func (k *Handle) renew(ctx context.Context) error {
 		}
 		cancel()
 		if err != nil {
-			k.l.fence().fail(err)
+			k.fence.fail(err)
 		}
-		if sleep(ctx, min(jitter(pause), k.l.fence().left())) != nil {
+		if sleep(ctx, min(jitter(pause), k.fence.left())) != nil {
 			return ctx.Err()
 		}
 	}
-	return k.l.fence().Check()
+	return k.fence.Check()
 }
 
 // Release releases the lease and ends the context of the run. With remove, as at the
@@ -141,7 +142,7 @@ func (k *Handle) Release(remove bool) error {
 		k.stop()
 		<-k.done
 		defer k.end(context.Canceled)
-		defer k.l.fence().close(errReleased)
+		defer k.fence.close(errReleased)
 		if k.err = k.lost; k.err != nil {
 			return
 		}
@@ -155,7 +156,7 @@ func (k *Handle) Release(remove bool) error {
 }
 
 func (k *Handle) releaseNow(ctx context.Context, remove bool) error {
-	if err := k.l.fence().Check(); err != nil {
+	if err := k.fence.Check(); err != nil {
 		return err
 	}
 	if remove {

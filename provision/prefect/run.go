@@ -59,6 +59,10 @@ func (r Run) Task() (cluster, arn string) {
 	return cluster, arn
 }
 
+// FamilyPrefix begins the names of the ECS task definition families that the workers of a
+// pool register. The rest is the id of the deployment, or of the flow.
+func FamilyPrefix(pool string) string { return "prefect_" + pool + "_" }
+
 // StartRun creates a run of a deployment. If it is called again with the same key, it
 // returns the same run.
 func (c *Client) StartRun(ctx context.Context, deployment, key string) (Run, error) {

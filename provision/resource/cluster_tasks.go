@@ -13,9 +13,6 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// maxDescribed is how many tasks one call can describe.
-const maxDescribed = 100
-
 // splitTasks separates the environment's own tasks from those of others. A task is ours
 // if it has the environment's task role: others have no reason to use it, and the task
 // cannot work after down has deleted the role. A task of a service is not ours, because
@@ -26,21 +23,19 @@ func (c Cluster) splitTasks(ctx context.Context, tasks []string) (ours, others [
 	}
 	own := c.TaskRoles()
 	roles := map[string]string{} // by task definition
-	for batch := range slices.Chunk(tasks, maxDescribed) {
-		out, err := c.API.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.Name, Tasks: batch})
+	list, err := Tasks(ctx, c.API, c.Name, tasks)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range list { // without those that have stopped in the meantime
+		role, err := c.roleOf(ctx, t, roles)
 		if err != nil {
-			return nil, nil, fmt.Errorf("read tasks: %w", err)
+			return nil, nil, err
 		}
-		for _, t := range out.Tasks { // without those that have stopped in the meantime
-			role, err := c.roleOf(ctx, t, roles)
-			if err != nil {
-				return nil, nil, err
-			}
-			if slices.Contains(own, role) && !strings.HasPrefix(deref(t.Group), "service:") {
-				ours = append(ours, deref(t.TaskArn))
-			} else {
-				others = append(others, deref(t.TaskArn))
-			}
+		if slices.Contains(own, role) && !strings.HasPrefix(deref(t.Group), "service:") {
+			ours = append(ours, deref(t.TaskArn))
+		} else {
+			others = append(others, deref(t.TaskArn))
 		}
 	}
 	return ours, others, nil

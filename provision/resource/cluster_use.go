@@ -34,12 +34,7 @@ func (c Cluster) Validate(have ClusterState, _ bool) []provision.Note {
 	if !c.Shared {
 		return nil
 	}
-	more := 0
-	for k := range have.Tags.missing(c.tags(), true) {
-		if _, there := have.Tags[k]; !there {
-			more++
-		}
-	}
+	more := have.Tags.added(c.tags(), true)
 	if more == 0 || len(have.Tags)+more <= maxClusterTags {
 		return nil
 	}

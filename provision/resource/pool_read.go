@@ -86,7 +86,7 @@ func (p Pool) Validate(have PoolState, found bool) (notes []provision.Note) {
 	if have.Paused && !have.Template.PausedByUs() {
 		warn("the pool is paused, so no flows start → resume it (prefect work-pool resume %s)", p.Name)
 	}
-	if family := prefect.Text(have.Template.Default("family")); family != "" && !strings.HasPrefix(family, "prefect_"+p.Name+"_") {
+	if family := prefect.Text(have.Template.Default("family")); family != "" && !strings.HasPrefix(family, prefect.FamilyPrefix(p.Name)) {
 		warn("the template sets the family %s, but the agent can run only task definitions named prefect_%s_*", family, p.Name)
 	}
 	if arn := prefect.Text(have.Template.Default("task_definition_arn")); arn != "" {

@@ -2,7 +2,6 @@ package resource
 
 import (
 	"fmt"
-	"maps"
 	"unicode"
 
 	"github.com/flowbed/flowbed/provision"
@@ -61,17 +60,11 @@ func (r Role) after(have RoleState) (u, adds Room) {
 			}
 		}
 	}
-	tags := maps.Clone(have.Tags)
-	if tags == nil {
-		tags = Tags{}
-	}
-	maps.Copy(tags, have.Tags.missing(r.tags(), r.Shared))
+	adds.Tags = have.Tags.added(r.tags(), r.Shared)
 	if stale, _ := have.Tags.stale(r.tags()); !r.Shared {
-		for _, k := range stale {
-			delete(tags, k)
-		}
+		adds.Tags -= len(stale)
 	}
-	u.Tags, adds.Tags = len(tags), len(tags)-len(have.Tags)
+	u.Tags = len(have.Tags) + adds.Tags
 	return u, adds
 }
 

@@ -59,8 +59,9 @@ func (r Role) lacks(have RoleState) (notes []provision.Note) {
 		return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf(
 			"cannot tell whether %s allows what flows need: reading it needs %s", r.Name, have.Hidden)}}
 	}
+	granted, others := have.granted()
 	severity := provision.Warn
-	if r.Named && r.knownManaged(have) {
+	if r.Named && !others {
 		severity = provision.Error
 	}
 	warn := func(format string, args ...any) {
@@ -78,7 +79,6 @@ func (r Role) lacks(have RoleState) (notes []provision.Note) {
 			warn("%s lacks the managed policy %s", r.Name, arn)
 		}
 	}
-	granted, others := have.granted()
 	unless := ""
 	if others {
 		unless = ", unless one of its other managed policies does"
@@ -139,11 +139,6 @@ func pulling(repository string) []grant {
 // forExecution reports whether this is an execution role.
 func (r Role) forExecution() bool {
 	return slices.ContainsFunc(r.Managed, func(arn string) bool { return strings.HasSuffix(arn, executionPolicy) })
-}
-
-// knownManaged reports whether the content of all managed policies of the role is known.
-func (r Role) knownManaged(have RoleState) bool {
-	return !slices.ContainsFunc(have.Managed, func(arn string) bool { return !strings.HasSuffix(arn, executionPolicy) })
 }
 
 // cure is the hint for a role that lacks a permission without which no flow runs.

@@ -124,6 +124,16 @@ func (t Tags) missing(want Tags, shared bool) Tags {
 	return m
 }
 
+// added is how many more tags t will have with those of want.
+func (t Tags) added(want Tags, shared bool) (n int) {
+	for k := range t.missing(want, shared) {
+		if _, there := t[k]; !there {
+			n++
+		}
+	}
+	return n
+}
+
 // tagger sets and removes tags of one object. It does not change other tags.
 type tagger struct {
 	set  func(context.Context, Tags) error

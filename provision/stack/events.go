@@ -57,7 +57,7 @@ func (s *Stack) addEvents() {
 // need not wait for the cluster.
 func (s *Stack) taskEvents() string {
 	cluster, _ := s.cluster.Expect()
-	return templates.TaskEvents(cluster.ARN, s.env.Prefect.WorkPool)
+	return templates.TaskEvents(cluster.ARN, prefect.FamilyPrefix(s.env.Prefect.WorkPool))
 }
 
 // eventsForAgent is the queue for which the agent looks; unset if it looks for none.

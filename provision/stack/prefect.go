@@ -149,8 +149,8 @@ func (s *Stack) agentRights() templates.AgentRights {
 	if s.secret() != "" {
 		r.Parameter = s.id.Names().APIKey()
 	}
-	if p := s.env.Prefect; p != nil {
-		r.WorkPool = p.WorkPool
+	if p := s.env.Prefect; p != nil && p.WorkPool != "" { // Prefect 1's agent runs any
+		r.Families = prefect.FamilyPrefix(p.WorkPool)
 	}
 	if q := eventsQueue(s.env, s.version); q != "" {
 		r.Events, r.LogGroup = q, s.id.Names().LogGroup()

@@ -4,10 +4,8 @@ package e2e
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -82,10 +80,6 @@ func (w *worker) workers() []prefectserver.Worker {
 func (w *worker) call(method, path string, in, out any) {
 	w.Helper()
 	status, answer, err := w.server.Call(w.Context(), method, path, in)
-	if status == http.StatusServiceUnavailable { // SQLite is locked on a busy machine
-		time.Sleep(time.Second)
-		status, answer, err = w.server.Call(w.Context(), method, path, in)
-	}
 	if err != nil || status > 299 {
 		w.Fatalf("%s %s: %d, %v: %s", method, path, status, err, answer)
 	}

@@ -37,7 +37,9 @@ func (s *Server) Workers(ctx context.Context, pool string) ([]Worker, error) {
 }
 
 // Call calls the server's API, with the authentication that its options require. The path
-// starts after /api. It returns any status and body without an error.
+// starts after /api. It returns any status and body without an error. It repeats a call to
+// which the server answers that it is unavailable: on a busy machine, its database may be
+// locked.
 func (s *Server) Call(ctx context.Context, method, path string, in any) (int, []byte, error) {
 	header := http.Header{}
 	if s.CSRF && method != http.MethodGet {
@@ -48,7 +50,17 @@ func (s *Server) Call(ctx context.Context, method, path string, in any) (int, []
 		header.Set("Prefect-Csrf-Token", token)
 		header.Set("Prefect-Csrf-Client", csrfClient)
 	}
-	return s.send(ctx, method, path, header, in)
+	for {
+		status, answer, err := s.send(ctx, method, path, header, in)
+		if err != nil || status != http.StatusServiceUnavailable {
+			return status, answer, err
+		}
+		select {
+		case <-ctx.Done():
+			return status, answer, nil
+		case <-time.After(time.Second / 2):
+		}
+	}
 }
 
 const csrfClient = "b8f4a6f2-6b55-4b39-9d8b-9e3f3a1c0c11"
