@@ -21,10 +21,10 @@ func (a *app) helloCommand() *cobra.Command {
 		Use: "hello", Short: "Run a small flow, to see that the environment works", SuggestFor: []string{"run", "test"},
 		Long: `Run a small flow in the environment: upload it to the bucket, deploy it to the
 work pool, run it, show its states and its log, check its result in the bucket,
-and remove all that again. If the flow does not complete, hello says who said
-why, and what to do. It exits with 0 only if the flow completed and its result
-is in the bucket. --clean removes what --keep left, and what killed runs left as
-soon as they have ended, or must have ended.`,
+and remove all that again. If the flow does not complete, show the cause, who
+reported it, and what to do. Hello exits with 0 only if the flow completed and
+its result is in the bucket. --clean removes what --keep left, and what killed
+runs left as soon as they have ended, or must have ended.`,
 		Example: `  flowbed up && flowbed hello
   flowbed hello --keep     leave the flow, to change it and run it again
   flowbed hello --clean    remove what --keep and killed runs left`,

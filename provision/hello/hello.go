@@ -5,7 +5,7 @@
 // The flow is deployed as people deploy theirs: the code is in the flow bucket, and a pull
 // step of the deployment fetches it. The result contains a random text, so that the result of
 // an earlier run cannot pass for this one's. If the flow does not complete, the package says
-// who said why (ECS, Prefect, the worker or the flow's own log), and what to do; see
+// who reported the cause (ECS, Prefect, the worker or the flow's own log), and what to do; see
 // [diagnose]. It ends as soon as the reason is known.
 //
 // Whatever it makes, it removes again, also after a failure or an interruption. It takes no
