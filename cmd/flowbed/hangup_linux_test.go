@@ -54,6 +54,7 @@ func startUp(t *testing.T, streams func(*exec.Cmd) (read *os.File, theirs io.Clo
 		t.Fatal(err)
 	}
 	u.cmd = program(t, u.dir, "flowbed-endless", "up", "--yes")
+	heedSignals(t)
 	var theirs io.Closer
 	u.out, theirs = streams(u.cmd)
 	if err := errors.Join(u.cmd.Start(), theirs.Close()); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,7 +25,8 @@ func TestInterruptedInACall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+	heedSignals(t)
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		url, called := neverAnswers(t)
 		var out, errs strings.Builder
 		c := exec.CommandContext(t.Context(), self, "up", "--yes")
@@ -36,17 +38,26 @@ func TestInterruptedInACall(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-called
-		if err := c.Process.Signal(signal); err != nil {
+		if err := c.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
 		_ = c.Wait()
 		if have := c.ProcessState.ExitCode(); have != exitInterrupted {
-			t.Errorf("%v: exit code %d", signal, have)
+			t.Errorf("%v: exit code %d", sig, have)
 		}
 		if out.Len() > 0 || !strings.Contains(errs.String(), "Stopping: ") || !strings.Contains(errs.String(), "interrupted") {
-			t.Errorf("%v: printed %q, and %q", signal, &out, &errs)
+			t.Errorf("%v: printed %q, and %q", sig, &out, &errs)
 		}
 	}
+}
+
+// heedSignals makes the programs that the test starts heed SIGINT and SIGHUP. Under nohup,
+// or in the background of a shell, tests ignore them. A program inherits what is ignored,
+// but not a handler.
+func heedSignals(t *testing.T) {
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, os.Interrupt, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(handled) })
 }
 
 // neverAnswers serves HTTP requests without ever answering one. The channel is closed when
