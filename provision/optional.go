@@ -36,6 +36,10 @@ func addOptional[S State](s *step, r Resource[S]) {
 	if s.implements(ok, "CheckDelete", named(t.MethodByName("CheckDelete"))) {
 		s.checkDelete = func(ctx context.Context, have any) ([]Note, error) { return del.CheckDelete(ctx, have.(S)) }
 	}
+	keeper, ok := r.(Keeper[S])
+	if s.implements(ok, "Keeps", named(t.MethodByName("Keeps"))) {
+		s.keeps = func(have any, stays bool) []Kept { return keeper.Keeps(have.(S), stays) }
+	}
 	quitter, ok := r.(Quitter[S])
 	if s.implements(ok, "Quit", named(t.MethodByName("Quit"))) {
 		s.quit = func(ctx context.Context, have any) error { return quitter.Quit(ctx, have.(S)) }

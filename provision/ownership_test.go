@@ -47,7 +47,7 @@ func TestOwnership(t *testing.T) {
 		{"own, absent", own, absent, "create", "", made, "none", absent},
 		{"own, ours", own, ours, "change", "", made, "delete", absent},
 		{"own, another's", own, other, "conflict", "already exists and belongs to environment b", other, "skip", other},
-		{"own, nobody's", own, nobody, "conflict", "was created outside flowbed", nobody, "skip", nobody},
+		{"own, nobody's", own, nobody, "conflict", "was created outside flowbed", nobody, "leave", nobody},
 		{"own, ours but claimed by another", own, oursTheirs, "change", "", as(ours, "a", "b"), "skip", oursTheirs},
 
 		{"adopt, absent", adopt, absent, "create", "", made, "none", absent},
@@ -76,7 +76,7 @@ func TestOwnership(t *testing.T) {
 		{"prune, absent", prune, absent, "left out", "", absent, "none", absent},
 		{"prune, ours", prune, ours, "delete", "", absent, "delete", absent},
 		{"prune, another's", prune, other, "skip", "", other, "skip", other},
-		{"prune, nobody's", prune, nobody, "skip", "", nobody, "skip", nobody},
+		{"prune, nobody's", prune, nobody, "leave", "", nobody, "leave", nobody},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

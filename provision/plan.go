@@ -39,7 +39,7 @@ const (
 	Conflict           // another owner has the object: up cannot continue
 	Missing            // an external object does not exist: up cannot continue
 	Skip               // not ours: down leaves the object alone
-	Leave              // ours, but down cannot delete it: it is left, and down goes on
+	Leave              // down cannot delete it, or it is not certain that it is ours: it is left, and down goes on
 )
 
 func (o Op) String() string {
@@ -182,6 +182,9 @@ func (g *Graph) inspect(s *step) Action {
 		return Action{Step: s.name}
 	case s.own == Prune:
 		return g.inspectDown(s)
+	case s.own != External && s.owner(l.have).Doubt != "":
+		o := s.owner(l.have)
+		return Action{Step: s.name, Op: Conflict, Owner: o, Object: label(l.have), Notes: []Note{{Error, o.Doubt}}}
 	case !l.found:
 		return g.inspectAbsent(s, l)
 	}
@@ -235,47 +238,6 @@ func (g *Graph) validated(s *step, a Action, have any, found bool) Action {
 	if s.validate != nil {
 		a.Notes = append(a.Notes, s.validate(have, found)...)
 	}
-	return a
-}
-
-// inspectDown returns what down would do for the last reading of a step.
-func (g *Graph) inspectDown(s *step) Action {
-	l := s.last()
-	if l.err != nil {
-		return readFailed(s, l)
-	}
-	a := Action{Step: s.name}
-	if !l.found || s.data {
-		return a
-	}
-	a.Owner, a.Object = s.owner(l.have), label(l.have)
-	others := a.Owner.Others(g.Owner)
-	claimed := len(others) < len(a.Owner.Claims)
-	// A shared object has no claims if a run removed the last one and was killed
-	// before it could delete the object. Any environment may then delete it.
-	abandoned := len(a.Owner.Claims) == 0
-	ours := a.Owner.By == g.Owner || s.own == Share && a.Owner.By != "" && (claimed || abandoned)
-	switch {
-	case s.own == External:
-		a.Op = Skip
-		a.Notes = []Note{{Info, "is external"}}
-	case !ours:
-		a.Op = Skip
-		a.Notes = []Note{{Info, ownerText(a.Owner)}}
-	case a.Owner.Leave != "":
-		a.Op = Leave
-		a.Notes = []Note{{Warn, a.Owner.Leave}}
-	case len(others) == 0:
-		a.Op, a.Err = Delete, l.noteErr
-		a.Notes = slices.Clone(l.notes)
-	case claimed:
-		a.Op = Release
-		a.Notes = []Note{{Info, "still used by " + strings.Join(others, ", ")}}
-	default:
-		a.Op = Skip
-		a.Notes = []Note{{Info, "is used by " + strings.Join(others, ", ")}}
-	}
-	a.Notes = append(a.Notes, a.Owner.Notes...)
 	return a
 }
 

@@ -53,6 +53,12 @@ type Owner struct {
 	// run may delete the object.
 	Leave string
 
+	// Doubt is why it is not certain that an object belongs to the environment, and what
+	// the user can do: then up stops, and a run that deletes leaves the object. The state of
+	// a Read that returns ErrAbsent can have it, too. It is empty if there is no doubt, or
+	// if only the owner is missing, which the engine sees for itself.
+	Doubt string
+
 	// Notes are for the reader of a plan that deletes, releases or leaves the object.
 	Notes []Note
 }
@@ -100,6 +106,13 @@ type (
 		CheckDelete(ctx context.Context, have S) ([]Note, error)
 	}
 
+	// Keeper returns the objects of earlier steps that must stay because of what a run
+	// leaves of its own object, so that a plan can say so before the run begins. With stays,
+	// the run leaves the object itself. It is pure.
+	Keeper[S State] interface {
+		Keeps(have S, stays bool) []Kept
+	}
+
 	// Predictor returns the part of the state that follows from names, so that a
 	// plan can show what depends on an object that does not exist yet.
 	Predictor[S State] interface{ Predicted() S }
@@ -137,6 +150,12 @@ type Change struct {
 	// Do removes the difference. If it is nil, the difference goes away without a
 	// call, and the engine waits for that.
 	Do func(ctx context.Context) error
+}
+
+// Kept is an object that a run must leave.
+type Kept struct {
+	Object Edge
+	Why    string // for example "i-0123, which is left, is in it"
 }
 
 // Note is a message about a step.

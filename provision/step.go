@@ -26,6 +26,7 @@ type step struct {
 	validate    func(any, bool) []Note
 	checkUse    func(any) []Note
 	checkDelete func(context.Context, any) ([]Note, error)
+	keeps       func(have any, stays bool) []Kept // may be nil
 	explain     func(context.Context, any) string
 	quit        func(context.Context, any) error
 	patience    time.Duration
@@ -34,7 +35,8 @@ type step struct {
 
 	mu      sync.Mutex
 	reading *reading
-	doubt   error // an action failed since the last reading, so the actual state is unknown
+	before  *reading // the last one that was done before reading; may be nil
+	doubt   error    // an action failed since the last reading, so the actual state is unknown
 
 	gone time.Time // when a reading showed that the deleted object is gone; zero if none has
 }
@@ -98,6 +100,9 @@ func (s *step) reread(ctx context.Context) *reading {
 func (s *step) forget(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.reading.isDone() {
+		s.before = s.reading
+	}
 	s.reading, s.doubt = newReading(ctx), nil
 }
 
@@ -114,12 +119,31 @@ func (s *step) imply(ctx context.Context, have any) {
 
 // last is the last reading if it is done, or else one that found nothing.
 func (s *step) last() *reading {
-	l := s.current()
+	if l := s.current(); l.isDone() {
+		return l
+	}
+	return &reading{have: s.zero}
+}
+
+// settled is last, but while the step is read again, it is the reading before.
+func (s *step) settled() *reading {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.reading.isDone():
+		return s.reading
+	case s.before != nil:
+		return s.before
+	}
+	return &reading{have: s.zero}
+}
+
+func (l *reading) isDone() bool {
 	select {
 	case <-l.done:
-		return l
+		return true
 	default:
-		return &reading{have: s.zero}
+		return false
 	}
 }
 

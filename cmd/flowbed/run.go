@@ -218,6 +218,8 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 		switch err := p.Err(); {
 		case err != nil:
 			return false, err
+		case p.Empty() && r.verb == "down" && leftError(p) != nil:
+			return false, leftError(p)
 		case p.Empty() && r.required:
 			return false, errNothingFound
 		case p.Empty():
