@@ -55,7 +55,8 @@ func (r Ref[S]) Await(ctx context.Context) (S, error) {
 	case l.err != nil:
 		return zero, fmt.Errorf("%s: %w", r.step.name, l.err)
 	case !l.found:
-		return zero, fmt.Errorf("%s: %w", r.step.name, ErrAbsent)
+		have, _ := l.have.(S) // it may tell of objects that are not certainly ours
+		return have, fmt.Errorf("%s: %w", r.step.name, ErrAbsent)
 	default:
 		return l.have.(S), nil
 	}

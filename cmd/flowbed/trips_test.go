@@ -90,10 +90,10 @@ func TestTrips(t *testing.T) {
 			writes       bool
 		}{
 			{"plan", 41, 3, false},
-			{"up --yes --no-wait", 110, 15, true}, // the agent's setup takes its own time
-			{"plan", 39, 3, false},
-			{"up --yes", 40, 3, false},
-			{"down --yes", 115, 15, true},
+			{"up --yes --no-wait", 113, 15, true}, // the agent's setup takes its own time
+			{"plan", 41, 3, false},
+			{"up --yes", 42, 3, false},
+			{"down --yes", 127, 15, true},
 		} {
 			time.Sleep(time.Minute) // no other run is near
 			var l timeline

@@ -88,17 +88,20 @@ func recordedNames(anchors []resource.Found, region, kind string) (all []string)
 func gather(region string, objects []resource.Found) (list []Environment) {
 	byName := map[string][]resource.Found{}
 	for _, o := range objects {
-		for _, owner := range owners(o.Tags) {
+		for _, owner := range owners(o) {
 			if name, ok := strings.CutSuffix(owner, "@"+region); ok && name != "" {
 				byName[name] = append(byName[name], o)
 			}
 		}
 	}
 	for name, all := range byName {
+		if !slices.ContainsFunc(all, certain) {
+			continue
+		}
 		e := Environment{Name: name, Region: region, Expires: expiry(all)}
 		for _, o := range all {
 			e.Objects = append(e.Objects, Object{o.Kind, o.Name})
-			if shared(o) { // it may be older than this environment
+			if shared(o) || !certain(o) { // it may be older than this environment
 				continue
 			}
 			e.Protected = e.Protected || o.Tags.Owner().Protected
@@ -119,10 +122,16 @@ func gather(region string, objects []resource.Found) (list []Environment) {
 // shared reports whether several environments may use an object.
 func shared(o resource.Found) bool { return len(o.Tags.Owner().Claims) > 0 }
 
+// certain reports whether the tags of an object prove whose it is. What may not be of an
+// environment is named with it, but makes none.
+func certain(o resource.Found) bool { return o.Doubt == "" }
+
 // owners are the environments, as name@region, to which an object belongs: its owner,
-// or all environments that have a claim on it.
-func owners(t resource.Tags) []string {
-	switch o := t.Owner(); {
+// or all environments that have a claim on it, or the one to which it may belong.
+func owners(f resource.Found) []string {
+	switch o := f.Tags.Owner(); {
+	case f.Doubt != "":
+		return []string{f.Doubt}
 	case o.By == "":
 		return nil
 	case len(o.Claims) > 0:
@@ -143,7 +152,7 @@ func expiry(all []resource.Found) (last time.Time) {
 		}
 	}
 	for _, o := range all {
-		if shared(o) {
+		if shared(o) || !certain(o) {
 			continue
 		}
 		at, ok := o.Tags.Expires()

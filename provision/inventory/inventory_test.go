@@ -103,6 +103,30 @@ func (m maker) profile(name string, t resource.Tags) {
 	m.must(m.IAM.CreateInstanceProfile(m.Context(), in))
 }
 
+// instance launches an instance with the profile, if any, in which it puts a role first.
+func (m maker) instance(profile string, t resource.Tags) {
+	images, err := m.EC2.DescribeImages(m.Context(), &ec2.DescribeImagesInput{})
+	if err != nil {
+		m.Fatal(err)
+	}
+	in := &ec2.RunInstancesInput{
+		MinCount: aws.Int32(1), MaxCount: aws.Int32(1), ImageId: images.Images[0].ImageId, InstanceType: types.InstanceTypeT3Micro,
+	}
+	if t != nil {
+		in.TagSpecifications = []types.TagSpecification{{ResourceType: types.ResourceTypeInstance}}
+	}
+	for k, v := range t {
+		in.TagSpecifications[0].Tags = append(in.TagSpecifications[0].Tags, types.Tag{Key: &k, Value: &v})
+	}
+	if profile != "" {
+		m.role("of-"+profile, nil)
+		m.must(m.IAM.AddRoleToInstanceProfile(m.Context(), &iam.AddRoleToInstanceProfileInput{
+			InstanceProfileName: &profile, RoleName: aws.String("of-" + profile)}))
+		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: &profile}
+	}
+	m.must(m.EC2.RunInstances(m.Context(), in))
+}
+
 func (m maker) cluster(name string, t resource.Tags) {
 	in := &ecs.CreateClusterInput{ClusterName: &name}
 	for k, v := range t {
@@ -128,8 +152,10 @@ func outline(list []Environment, began time.Time) map[string]string {
 			s = e.Expires.Sub(began).String()
 		}
 		for _, o := range e.Objects {
-			if strings.HasPrefix(o.Name, "sg-") {
-				o.Name = "sg"
+			for _, id := range []string{"sg", "i"} { // ids are not always the same
+				if strings.HasPrefix(o.Name, id+"-") {
+					o.Name = id
+				}
 			}
 			s += ", " + o.Kind + " " + o.Name
 		}
@@ -230,6 +256,22 @@ func TestRegion(t *testing.T) {
 			m.profile("flowbed-ci-agent", id("ci", region, time.Hour).Tags("x"))
 			m.profile("flowbed-theirs-agent", nil)
 		}, map[string]string{"ci": "1h0m0s, instance profile flowbed-ci-agent"}},
+		{"an instance is of an environment if it has its tags and its profile", func(m maker) {
+			m.logGroup("/flowbed/dev", id("dev", region, time.Hour).Tags("x"))
+			m.profile("flowbed-dev-agent", id("dev", region, time.Hour).Tags("x"))
+			m.instance("flowbed-dev-agent", id("dev", region, time.Hour).Tags("x"))
+		}, map[string]string{"dev": "1h0m0s, instance i, instance profile flowbed-dev-agent, log group /flowbed/dev"}},
+		{"one with only one of the two is named, and says nothing of the environment", func(m maker) {
+			m.role("flowbed-dev-task", id("dev", region, time.Hour).Tags("x"))
+			m.profile("flowbed-dev-agent", id("dev", region, time.Hour).Tags("x"))
+			m.instance("", id("dev", region, 0).Tags("x"))
+			m.instance("flowbed-dev-agent", nil)
+			m.profile("flowbed-elsewhere", nil)
+			m.instance("flowbed-elsewhere", nil)
+		}, map[string]string{"dev": "1h0m0s, doubtful instance i, doubtful instance i, instance profile flowbed-dev-agent, role flowbed-dev-task"}},
+		{"a copy of an instance makes no environment", func(m maker) {
+			m.instance("", id("gone", region, time.Hour).Tags("x"))
+		}, map[string]string{}},
 		{"an expiry that is no time is none", func(m maker) {
 			tags := id("odd", region, time.Hour).Tags("x")
 			tags[resource.KeyExpires] = "tomorrow"
@@ -309,8 +351,8 @@ func TestCalls(t *testing.T) {
 		name, bucket string
 		trips, more  int // more calls than one for each kind
 	}{
-		{"names by default", "flowbed-dev", 2, 5},
-		{"a bucket with a name of its own", "data", 4, 6},
+		{"names by default", "flowbed-dev", 2, 6},
+		{"a bucket with a name of its own", "data", 4, 7},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

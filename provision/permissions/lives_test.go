@@ -44,6 +44,7 @@ var lives = []life{
 	{"a VPC without subnets", nowhere},
 	{"renamed", renamed},
 	{"renamed in use", renamedInUse},
+	{"another profile", anotherProfile},
 	{"a lifetime", limited},
 	{"a failure", failing},
 	{"a flow still runs", running},
@@ -245,6 +246,23 @@ func renamedInUse(w *world) {
 	if err == nil || !strings.Contains(err.Error(), "other") {
 		w.Errorf("a renamed role is in use, and up says: %v", err)
 	}
+	w.letGo("flowbed-dev-task")
+	w.must(permissions.Up, ownNames, stack.Options{NoPrefect: true, ForceDestroy: true})
+}
+
+// A profile that EC2 shows late, and one that was made anew under the same name, which is
+// another one for the instance.
+func anotherProfile(w *world) {
+	text := byDefault(w.T, everything(w.T))
+	w.account.ProfileShown = time.Minute
+	w.must(permissions.Up, text, quiet)
+	api, name := iam.NewFromConfig(w.account.Config(home)), aws.String("flowbed-dev-agent")
+	_, err := api.RemoveRoleFromInstanceProfile(context.Background(), &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: name, RoleName: name})
+	w.check(err)
+	_, err = api.DeleteInstanceProfile(context.Background(), &iam.DeleteInstanceProfileInput{InstanceProfileName: name})
+	w.check(err)
+	w.must(permissions.Plan, text, quiet)
+	w.must(permissions.Up, text, quiet)
 }
 
 func limited(w *world) {
@@ -355,6 +373,12 @@ func (w *world) hold(role string) {
 	w.check(err)
 	_, err = api.AddRoleToInstanceProfile(context.Background(), &iam.AddRoleToInstanceProfileInput{
 		InstanceProfileName: aws.String("other"), RoleName: &role})
+	w.check(err)
+}
+
+func (w *world) letGo(role string) {
+	_, err := iam.NewFromConfig(w.account.Config(home)).RemoveRoleFromInstanceProfile(context.Background(),
+		&iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: aws.String("other"), RoleName: &role})
 	w.check(err)
 }
 

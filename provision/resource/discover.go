@@ -35,6 +35,10 @@ type Found struct {
 	Created time.Time // zero if AWS does not tell it
 	Tags    Tags
 	Expiry  Expiry
+
+	// Doubt is the environment, as name@region, of which the object may be; empty if the
+	// tags prove whose it is.
+	Doubt string
 }
 
 // Expiry tells how an object's expiry affects that of its environment.

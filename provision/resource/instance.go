@@ -16,7 +16,8 @@ import (
 
 // Instance is the EC2 instance of the agent. An environment has one.
 //
-// Read finds it by its owner tags. If its type, image, volume, key, subnet or user data
+// An instance is ours if it has our tags and our instance profile. Tags alone prove nothing:
+// the EC2 console copies them in "Launch more like this". If its type, image, volume, key, subnet or user data
 // differ, up replaces the instance: it launches a new one, and terminates the old one as
 // soon as the new one is running. Up repairs all other drift in place.
 type Instance struct {
@@ -42,6 +43,8 @@ type Instance struct {
 
 	// After are steps that must be done before the agent starts.
 	After []provision.Edge
+
+	Launched *Launched // by this run; may be nil
 }
 
 // InstanceState is the actual state of the agent: one EC2 instance, or several during a
@@ -49,6 +52,9 @@ type Instance struct {
 type InstanceState struct {
 	EC2Instance               // the newest that is running, or else the newest
 	Others      []EC2Instance // all others, oldest first
+
+	Doubtful []Doubtful // those that are not certainly ours
+	Guests   []Doubtful // those that are certainly not ours, in one of our groups
 
 	offering OfferingState // read only if no instance has the desired type
 }
@@ -66,6 +72,7 @@ type EC2Instance struct {
 	Metadata            string // the options of its metadata service
 	Launched            time.Time
 	Launch              string // its launch specification; see launchTag
+	Token               string // the client token of its launch
 	Tags                Tags
 }
 
@@ -76,11 +83,9 @@ var (
 	_ provision.Validator[InstanceState]     = Instance{}
 	_ provision.DeleteChecker[InstanceState] = Instance{}
 	_ provision.Explainer[InstanceState]     = Instance{}
+	_ provision.Keeper[InstanceState]        = Instance{}
 	_ provision.Labelled                     = InstanceState{}
 )
-
-// Owner implements provision.State.
-func (s InstanceState) Owner() provision.Owner { return s.Tags.Owner() }
 
 // terminating reports whether the instance is shutting down or terminated.
 func (m EC2Instance) terminating() bool { return m.State == "shutting-down" || m.State == "terminated" }
@@ -108,61 +113,11 @@ func (s InstanceState) live() []EC2Instance {
 // show it, and to terminate it.
 func (Instance) Patience() time.Duration { return 5 * time.Minute }
 
-// Read implements provision.Resource. It includes instances that are shutting down,
-// because down must wait for them. It leaves out terminated ones, which EC2 still shows
-// for an hour.
-func (i Instance) Read(ctx context.Context) (s InstanceState, err error) {
-	pages := ec2.NewDescribeInstancesPaginator(i.API, &ec2.DescribeInstancesInput{Filters: []types.Filter{
-		filter("tag:"+KeyEnvironment, i.ID.Env), filter("tag:"+KeyRegion, i.ID.Region),
-		filter("instance-state-name", "pending", "running", "stopping", "stopped", "shutting-down"),
-	}})
-	var list []EC2Instance
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return s, fmt.Errorf("read instance: %w", err)
-		}
-		for _, r := range page.Reservations {
-			for _, o := range r.Instances {
-				list = append(list, ec2InstanceOf(o))
-			}
-		}
-	}
-	if i.Offering.Set() && !slices.ContainsFunc(list, func(m EC2Instance) bool { return !m.terminating() && m.Type == i.Type }) {
-		if s.offering, err = i.Offering.Await(ctx); err != nil {
-			return s, err
-		}
-	}
-	if len(list) == 0 {
-		return s, fmt.Errorf("read instance: %w", provision.ErrAbsent)
-	}
-	// If we have an instance, ignore those of others with the name of our environment.
-	ours := func(m EC2Instance) bool { return m.Tags.Owner().By == i.ID.Owner() }
-	if slices.ContainsFunc(list, ours) {
-		list = slices.DeleteFunc(list, func(m EC2Instance) bool { return !ours(m) })
-	}
-	slices.SortFunc(list, older)
-	at := len(list) - 1
-	for n, m := range slices.Backward(list) {
-		if m.State == "running" {
-			at = n
-			break
-		}
-	}
-	s.EC2Instance = list[at]
-	for n, m := range list {
-		if n != at {
-			s.Others = append(s.Others, m)
-		}
-	}
-	return s, nil
-}
-
 func ec2InstanceOf(o types.Instance) EC2Instance {
 	m := EC2Instance{
 		ID: deref(o.InstanceId), Type: string(o.InstanceType), ImageID: deref(o.ImageId), Key: deref(o.KeyName),
 		VPC: deref(o.VpcId), Subnet: deref(o.SubnetId), PublicIP: deref(o.PublicIpAddress), PrivateIP: deref(o.PrivateIpAddress),
-		Launched: deref(o.LaunchTime), Metadata: metadataOf(o.MetadataOptions), Tags: ec2Tags(o.Tags),
+		Token: deref(o.ClientToken), Launched: deref(o.LaunchTime), Metadata: metadataOf(o.MetadataOptions), Tags: ec2Tags(o.Tags),
 	}
 	m.Launch = m.Tags[KeyLaunch]
 	if o.State != nil {
@@ -196,27 +151,6 @@ func ec2InstanceOf(o types.Instance) EC2Instance {
 	}
 	slices.Sort(m.Groups)
 	return m
-}
-
-// Discover implements Discoverer. It leaves out instances that are shutting down.
-func (i Instance) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
-	pages := ec2.NewDescribeInstancesPaginator(i.API, &ec2.DescribeInstancesInput{Filters: []types.Filter{
-		hasOwnerTag(), filter("instance-state-name", "pending", "running", "stopping", "stopped"),
-	}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list instances in %s: %w", i.ID.Region, err)
-		}
-		for _, r := range page.Reservations {
-			for _, o := range r.Instances {
-				list = append(list, Found{
-					Kind: "instance", Name: deref(o.InstanceId), Created: deref(o.LaunchTime), Tags: ec2Tags(o.Tags),
-				})
-			}
-		}
-	}
-	return list, nil
 }
 
 // wantMetadata requires IMDSv2 and keeps containers from reaching it.

@@ -166,9 +166,13 @@ func (i Instance) try(ctx context.Context, in *ec2.RunInstancesInput) (m EC2Inst
 		return m, false, errors.New("launch: the reply from EC2 contains no instance")
 	}
 	m = ec2InstanceOf(out.Instances[0])
-	done, err = i.usable(ctx, m)
+	if done, err = i.usable(ctx, m); done {
+		i.Launched.add(m.ID)
+	}
 	return m, done, err
 }
+
+const tokenPrefix = "flowbed-"
 
 // token is the client token for a request. EC2 allows 64 ASCII characters.
 func (i Instance) token(in *ec2.RunInstancesInput, generation int) string {
@@ -179,7 +183,7 @@ func (i Instance) token(in *ec2.RunInstancesInput, generation int) string {
 		panic(err) // the SDK's inputs are plain data
 	}
 	h := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%d\n%s", i.ID.Account, i.ID.Region, i.ID.Env, generation, b))
-	return "flowbed-" + hex.EncodeToString(h[:24])
+	return tokenPrefix + hex.EncodeToString(h[:24])
 }
 
 // launchedWith reports whether a token belongs to an instance that is the agent.

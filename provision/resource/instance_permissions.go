@@ -20,12 +20,11 @@ func (i Instance) Permissions() Permissions {
 		on(i.ID.ec2("security-group/*"), "ec2:ModifyNetworkInterfaceAttribute").like(i.ID.ec2(exampleGroup)),
 	}
 	return Permissions{
-		Read:        []Permission{on("*", "ec2:DescribeInstances")},
+		Read:        []Permission{on("*", "ec2:DescribeInstances", "ec2:DescribeIamInstanceProfileAssociations")},
 		CheckDelete: []Permission{i.ID.tagged(exampleInstance, "ec2:DescribeInstanceAttribute")},
 		Build: slices.Concat(i.launching(), []Permission{
 			i.ID.tagged(exampleInstance, "ec2:StartInstances", "ec2:ModifyInstanceMetadataOptions",
 				"ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"),
-			on("*", "ec2:DescribeIamInstanceProfileAssociations"),
 		}, remove, i.ID.tagging(exampleInstance, "RunInstances")),
 		Delete: remove,
 	}

@@ -52,8 +52,8 @@ func (i Instance) profileDrift(m EC2Instance, want ProfileState) []provision.Cha
 		have, to = have+" ("+m.ProfileID+")", to+" ("+want.ID+")"
 	}
 	c := diffText("instance profile", have, to, i.associate(m))
-	if m.Profile != "" && m.State != "running" && len(c) > 0 {
-		c[0].Do = nil // EC2 replaces the profile only of a running instance
+	if (m.Profile != "" && m.State != "running" || m.State == "pending") && len(c) > 0 {
+		c[0].Do = nil // EC2 replaces the profile only of a running instance, and may show that of a new one late
 	}
 	return c
 }

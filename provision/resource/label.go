@@ -34,11 +34,17 @@ func (s WorkerState) Label() string { return s.Name }
 // Label is the id, because network interfaces and other groups refer to it.
 func (s SecurityGroupState) Label() string { return s.ID }
 
-// Label is the ids of all instances: there are several during a replacement.
+// Label is the ids of all instances: there are several during a replacement. If none is
+// certainly ours, it is those of the others.
 func (s InstanceState) Label() string {
 	var ids []string
 	for _, m := range s.all() {
 		ids = append(ids, m.ID)
+	}
+	if len(ids) == 0 {
+		for _, d := range s.Doubtful {
+			ids = append(ids, d.ID)
+		}
 	}
 	return strings.Join(ids, ", ")
 }

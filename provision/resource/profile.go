@@ -35,6 +35,7 @@ var (
 	_ Kind[ProfileState]                = Profile{}
 	_ Discoverer                        = Profile{}
 	_ provision.Predictor[ProfileState] = Profile{}
+	_ provision.Keeper[ProfileState]    = Profile{}
 	_ provision.Labelled                = ProfileState{}
 )
 
@@ -200,6 +201,15 @@ func (p Profile) Delete(ctx context.Context, have ProfileState) error {
 		return fmt.Errorf("delete instance profile: %w", err)
 	}
 	return nil
+}
+
+// Keeps implements provision.Keeper: IAM does not delete a role in an instance profile.
+func (p Profile) Keeps(have ProfileState, stays bool) []provision.Kept {
+	role, ok := p.Role.Expect()
+	if !stays || !ok || !strings.EqualFold(have.Role, role.Name) {
+		return nil
+	}
+	return []provision.Kept{{Object: p.Role, Why: "it is in the instance profile " + p.Name + ", which is left"}}
 }
 
 // Permissions are what the calls need.

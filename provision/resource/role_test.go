@@ -1,6 +1,7 @@
 package resource_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -45,23 +46,48 @@ func TestPolicyText(t *testing.T) {
 	}
 }
 
+// IAM does not delete a role in an instance profile. Down says so before it begins, and also
+// if the role gets into a profile in the meantime.
 func TestRoleInSomebodysProfile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := devRole(sandbox.New(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`)
-		if err := graphOf(r).Up(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.API.CreateInstanceProfile(t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("by-hand")}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.API.AddRoleToInstanceProfile(t.Context(), &iam.AddRoleToInstanceProfileInput{
-			InstanceProfileName: aws.String("by-hand"), RoleName: &r.Name,
-		}); err != nil {
-			t.Fatal(err)
-		}
-		_, err := graphOf(r).Down(t.Context())
-		wantError(t, err, "delete role, which is in the instance profile by-hand", "DeleteConflict")
-	})
+	for _, late := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			account := sandbox.New()
+			r := devRole(account, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`)
+			if err := graphOf(r).Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			add := func() {
+				_, made := r.API.CreateInstanceProfile(t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("by-hand")})
+				_, added := r.API.AddRoleToInstanceProfile(t.Context(), &iam.AddRoleToInstanceProfileInput{
+					InstanceProfileName: aws.String("by-hand"), RoleName: &r.Name,
+				})
+				if err := errors.Join(made, added); err != nil {
+					t.Error(err)
+				}
+			}
+			if late {
+				account.Fault = func(c sandbox.Call) (f sandbox.Fault) {
+					if c.Operation == "DeleteRolePolicy" {
+						f.Then = add
+					}
+					return f
+				}
+			} else {
+				add()
+			}
+			before := len(account.Writes())
+			_, err := graphOf(r).Down(t.Context())
+			if late {
+				wantError(t, err, "delete role, which is in the instance profile by-hand", "DeleteConflict")
+				return
+			}
+			wantError(t, err, r.Name+" cannot be deleted while it is in the instance profile by-hand → ",
+				"aws iam remove-role-from-instance-profile --instance-profile-name by-hand --role-name "+r.Name)
+			if n := len(account.Writes()); n > before {
+				t.Errorf("down has written before it stopped: %v", account.Writes()[before:])
+			}
+		})
+	}
 }
 
 // A role that was deleted and made again has the same name as the one that the

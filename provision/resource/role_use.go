@@ -157,10 +157,12 @@ func (r Role) Suffices(have RoleState) string {
 }
 
 // CheckDelete implements provision.DeleteChecker. IAM deletes a role even if others use it.
-// Only policies that flowbed did not add show that others use an account-wide role.
-func (r Role) CheckDelete(_ context.Context, have RoleState) ([]provision.Note, error) {
-	if !r.Shared {
-		return nil, nil
+// Only policies that flowbed did not add show that others use an account-wide role. IAM does
+// not delete a role in an instance profile.
+func (r Role) CheckDelete(ctx context.Context, have RoleState) ([]provision.Note, error) {
+	notes, err := r.foreignProfiles(ctx)
+	if !r.Shared || err != nil {
+		return notes, err
 	}
 	want, others := r.inline(), slices.Clone(have.Managed)
 	for name := range have.Inline {
@@ -170,11 +172,11 @@ func (r Role) CheckDelete(_ context.Context, have RoleState) ([]provision.Note, 
 	}
 	others = slices.DeleteFunc(others, func(p string) bool { return slices.Contains(r.Managed, p) })
 	if len(others) == 0 {
-		return nil, nil
+		return notes, nil
 	}
-	return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf(
+	return append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
 		"flowbed did not add the policy %[2]s to %[1]s, so others may use this role, which will be deleted → to keep it, set ownership = \"external\"",
-		r.Name, setText(others))}}, nil
+		r.Name, setText(others))}), nil
 }
 
 // grant is one statement of a policy. CheckUse ignores conditions, as if they always held.

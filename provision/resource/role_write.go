@@ -159,20 +159,6 @@ func (r Role) Delete(ctx context.Context, have RoleState) error {
 	return nil
 }
 
-// holders names the instance profiles that contain the role. IAM does not delete a role in
-// an instance profile, and its error does not name the profile.
-func (r Role) holders(ctx context.Context) string {
-	out, err := r.API.ListInstanceProfilesForRole(ctx, &iam.ListInstanceProfilesForRoleInput{RoleName: &r.Name})
-	if err != nil || len(out.InstanceProfiles) == 0 {
-		return ""
-	}
-	names := make([]string, len(out.InstanceProfiles))
-	for i, p := range out.InstanceProfiles {
-		names[i] = deref(p.InstanceProfileName)
-	}
-	return ", which is in the instance profile " + setText(names)
-}
-
 func (r Role) release(ctx context.Context, have RoleState) error {
 	for name := range r.inline() {
 		if _, ok := have.Inline[name]; !ok {
@@ -191,9 +177,10 @@ func (r Role) release(ctx context.Context, have RoleState) error {
 func (r Role) Permissions() Permissions {
 	arn := r.Predicted().ARN
 	p := Permissions{
-		Read:   []Permission{on(arn, "iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy")},
-		Build:  []Permission{on(arn, "iam:CreateRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy", "iam:PutRolePolicy")},
-		Delete: []Permission{on(arn, "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole", "iam:ListInstanceProfilesForRole")},
+		Read:        []Permission{on(arn, "iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy")},
+		CheckDelete: []Permission{on(arn, "iam:ListInstanceProfilesForRole")},
+		Build:       []Permission{on(arn, "iam:CreateRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy", "iam:PutRolePolicy")},
+		Delete:      []Permission{on(arn, "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole")},
 	}
 	if len(r.Managed) > 0 {
 		p.Build = append(p.Build, on(arn, "iam:AttachRolePolicy").when("ArnEquals", "iam:PolicyARN", r.Managed...))

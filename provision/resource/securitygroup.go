@@ -49,14 +49,17 @@ type SecurityGroupState struct {
 	Rules   []Rule // ingress rules
 	Egress  []Rule // egress rules
 	Tags    Tags
+
+	doubt string // if several groups have our name and tags
 }
 
 var (
-	_ Kind[SecurityGroupState]                = SecurityGroup{}
-	_ Discoverer                              = SecurityGroup{}
-	_ provision.Validator[SecurityGroupState] = SecurityGroup{}
-	_ provision.Explainer[SecurityGroupState] = SecurityGroup{}
-	_ provision.Labelled                      = SecurityGroupState{}
+	_ Kind[SecurityGroupState]                    = SecurityGroup{}
+	_ Discoverer                                  = SecurityGroup{}
+	_ provision.Validator[SecurityGroupState]     = SecurityGroup{}
+	_ provision.DeleteChecker[SecurityGroupState] = SecurityGroup{}
+	_ provision.Explainer[SecurityGroupState]     = SecurityGroup{}
+	_ provision.Labelled                          = SecurityGroupState{}
 )
 
 var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
@@ -67,10 +70,16 @@ var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
 }})
 
 // Owner implements provision.State.
-func (s SecurityGroupState) Owner() provision.Owner { return s.Tags.Owner() }
+func (s SecurityGroupState) Owner() provision.Owner {
+	o := s.Tags.Owner()
+	o.Doubt = s.doubt
+	return o
+}
 
 // Read implements provision.Resource. Down must find the group without knowing the VPC, but
-// a name is unique only in a VPC. If several groups have the name, Read returns ours.
+// a name is unique only in a VPC. If several groups have the name, Read returns ours. If
+// several of them have our tags, none is certainly the environment's: an instance or a task
+// of somebody may use each of them.
 func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err error) {
 	var ours, others []SecurityGroupState
 	list, err := g.Reader.read(ctx, g.API, g.Name)
@@ -90,14 +99,23 @@ func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err erro
 	}
 	switch {
 	case len(ours) > 1:
-		return s, fmt.Errorf("environment has several security groups named %s: %s in %s and %s in %s → delete those that are not in use",
-			g.Name, ours[0].ID, ours[0].VPC, ours[1].ID, ours[1].VPC)
+		s.doubt = g.several(ours)
 	case len(ours) == 1:
 		return ours[0], nil
 	case len(others) > 0:
 		return others[0], nil
 	}
 	return s, fmt.Errorf("read security group: %w", provision.ErrAbsent)
+}
+
+func (g SecurityGroup) several(list []SecurityGroupState) string {
+	slices.SortFunc(list, func(a, b SecurityGroupState) int { return cmp.Compare(a.ID, b.ID) })
+	var where []string
+	for _, s := range list {
+		where = append(where, s.ID+" in "+s.VPC)
+	}
+	return fmt.Sprintf("%d security groups with the tags of this environment are named %s, so it is not certain which one it uses: %s → delete those that are not in use (%s)",
+		len(list), g.Name, strings.Join(where, ", "), g.ID.cli("delete-security-group", "--group-id %s", list[0].ID))
 }
 
 // Discover implements Discoverer.
@@ -240,40 +258,4 @@ func (g SecurityGroup) revoke(id string, r Rule) doFunc {
 func (g SecurityGroup) Delete(ctx context.Context, have SecurityGroupState) error {
 	_, err := g.API.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &have.ID})
 	return awserr.Gone(err)
-}
-
-// Explain implements provision.Explainer: it names what still uses the group.
-func (g SecurityGroup) Explain(ctx context.Context, have SecurityGroupState) string {
-	var users []string
-	if out, err := g.API.DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{
-		Filters: []types.Filter{filter("group-id", have.ID)},
-	}); err == nil {
-		for _, n := range out.NetworkInterfaces {
-			users = append(users, describeInterface(n))
-		}
-	}
-	if out, err := g.API.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
-		Filters: []types.Filter{filter("ip-permission.group-id", have.ID)},
-	}); err == nil {
-		for _, o := range out.SecurityGroups {
-			if deref(o.GroupId) != have.ID {
-				users = append(users, fmt.Sprintf("an ingress rule of %s (%s)", deref(o.GroupId), deref(o.GroupName)))
-			}
-		}
-	}
-	if len(users) == 0 {
-		return ""
-	}
-	return have.ID + " is used by " + strings.Join(users, "; ")
-}
-
-func describeInterface(n types.NetworkInterface) string {
-	s := "the network interface " + deref(n.NetworkInterfaceId)
-	if n.Attachment != nil && n.Attachment.InstanceId != nil {
-		s += " of " + *n.Attachment.InstanceId
-	}
-	if d := deref(n.Description); d != "" {
-		s += fmt.Sprintf(" (%s)", d)
-	}
-	return s
 }

@@ -15,13 +15,14 @@ func (g SecurityGroup) Permissions() Permissions {
 	vpc := on(g.ID.ec2("vpc/"+cmp.Or(g.VPC, "*")), "ec2:CreateSecurityGroup").like(g.ID.ec2("vpc/" + cmp.Or(g.VPC, exampleVPC)))
 	interfaces := on("*", "ec2:DescribeNetworkInterfaces") // for Explain
 	return Permissions{
-		Read: []Permission{on("*", "ec2:DescribeSecurityGroups")},
+		Read:        []Permission{on("*", "ec2:DescribeSecurityGroups")},
+		CheckDelete: []Permission{on("*", "ec2:DescribeNetworkInterfaces", "ec2:DescribeInstances")},
 		Build: slices.Concat([]Permission{
 			g.ID.requested(on(g.ID.ec2("security-group/*"), "ec2:CreateSecurityGroup")).like(g.ID.ec2(exampleGroup)),
 			vpc, interfaces,
 			g.ID.tagged(exampleGroup, "ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress",
 				"ec2:RevokeSecurityGroupIngress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress"),
 		}, g.ID.tagging(exampleGroup, "CreateSecurityGroup")),
-		Delete: []Permission{g.ID.tagged(exampleGroup, "ec2:DeleteSecurityGroup"), interfaces},
+		Delete: []Permission{g.ID.tagged(exampleGroup, "ec2:DeleteSecurityGroup")},
 	}
 }

@@ -1,14 +1,11 @@
 package resource_test
 
 import (
-	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -194,53 +191,4 @@ func anotherVPC(t *testing.T, api *ec2.Client) string {
 		t.Fatal(err)
 	}
 	return *v.Vpc.VpcId
-}
-
-// A removal that cannot go on says what is in its way.
-func TestGroupInUse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := sshGroup{account: sandbox.New(), caller: "203.0.113.9/32", vpc: "default"}
-		s := e.up(t)
-		image, err := e.api().DescribeImages(t.Context(), &ec2.DescribeImagesInput{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		run, err := e.api().RunInstances(t.Context(), &ec2.RunInstancesInput{
-			MinCount: aws.Int32(1), MaxCount: aws.Int32(1), ImageId: image.Images[0].ImageId, InstanceType: types.InstanceTypeT3Micro,
-			SecurityGroupIds: []string{s.ID},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		other, err := e.api().CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{GroupName: aws.String("database"), Description: aws.String("x")})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := e.api().AuthorizeSecurityGroupIngress(t.Context(), &ec2.AuthorizeSecurityGroupIngressInput{
-			GroupId: other.GroupId, IpPermissions: []types.IpPermission{{
-				IpProtocol: aws.String("tcp"), FromPort: aws.Int32(5432), ToPort: aws.Int32(5432),
-				UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: &s.ID}},
-			}},
-		}); err != nil {
-			t.Fatal(err)
-		}
-		begun := time.Now()
-		g, _ := e.graph()
-		_, err = g.Down(context.WithoutCancel(t.Context()))
-		if err == nil {
-			t.Fatal("down has removed a group in use")
-		}
-		said := err.Error()
-		if step, ok := errors.AsType[*provision.StepError](err); ok {
-			said += step.Cause
-		}
-		for _, want := range []string{"DependencyViolation", *run.Instances[0].InstanceId, *other.GroupId, "database"} {
-			if !strings.Contains(said, want) {
-				t.Errorf("the error does not name %s: %s", want, said)
-			}
-		}
-		if d := time.Since(begun); d < time.Minute {
-			t.Errorf("down gave up after %v", d)
-		}
-	})
 }

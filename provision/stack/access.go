@@ -14,12 +14,12 @@ import (
 func (s *Stack) Agent(ctx context.Context) (resource.InstanceState, error) {
 	have, err := s.agent.Await(ctx)
 	switch {
+	case errors.Is(err, provision.ErrAbsent) && have.Owner().Doubt != "":
+		return have, errors.New(have.Owner().Doubt)
 	case errors.Is(err, provision.ErrAbsent):
 		return have, fmt.Errorf("environment %s has no agent instance", s.id.Env)
 	case err != nil:
 		return have, err
-	case have.Owner().By != s.id.Owner():
-		return have, fmt.Errorf("%s has the tags of an agent of environment %s, but flowbed did not create it", have.ID, s.id.Env)
 	}
 	return have, nil
 }

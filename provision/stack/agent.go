@@ -59,7 +59,7 @@ func (s *Stack) addAgent() {
 		Key:           key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
 		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.addServer()}, s.orphans...),
-		UserData: s.userData, Events: s.eventsForAgent(),
+		UserData: s.userData, Events: s.eventsForAgent(), Launched: new(resource.Launched),
 	})
 }
 

@@ -58,18 +58,6 @@ var Instance = register(Case{
 				InstanceId: i.InstanceId, HttpTokens: types.HttpTokensStateOptional, HttpPutResponseHopLimit: aws.Int32(2)})
 			return err
 		})},
-		{"instance profile", onAgent(dissociate)},
-		{"instance profile", onAgent(func(ctx context.Context, w *World, api *ec2.Client, i types.Instance) error {
-			if err := dissociate(ctx, w, api, i); err != nil {
-				return err
-			}
-			if err := otherProfile(ctx, iam.NewFromConfig(w.Config)); err != nil {
-				return err
-			}
-			_, err := api.AssociateIamInstanceProfile(ctx, &ec2.AssociateIamInstanceProfileInput{
-				InstanceId: i.InstanceId, IamInstanceProfile: &types.IamInstanceProfileSpecification{Name: aws.String("other")}})
-			return err
-		})},
 		{"tags", onAgent(func(ctx context.Context, _ *World, api *ec2.Client, i types.Instance) error {
 			return untag(ctx, api, *i.InstanceId)
 		})},
@@ -125,7 +113,7 @@ func addInstance(w *World, g *provision.Graph) {
 		API: api, ID: w.ID, Name: agentName, Type: "t2.micro", ImageName: "al2023", Image: image, Offering: offer, VolumeGiB: 16,
 		DefaultGroups: provision.OnDemand(g, "default groups", resource.DefaultGroups{API: api}),
 		Key:           key, Profile: profile, Network: network, Groups: []provision.Ref[resource.SecurityGroupState]{group},
-		UserData: func() string { return "#!/bin/sh\necho hello\n" },
+		UserData: func() string { return "#!/bin/sh\necho hello\n" }, Launched: new(resource.Launched),
 	})
 }
 
@@ -189,34 +177,4 @@ func retag(launch string) func(context.Context, *World, *ec2.Client, types.Insta
 		}
 		return fmt.Errorf("%s has no tag %s", *i.InstanceId, resource.KeyLaunch)
 	}
-}
-
-func dissociate(ctx context.Context, _ *World, api *ec2.Client, i types.Instance) error {
-	out, err := api.DescribeIamInstanceProfileAssociations(ctx, &ec2.DescribeIamInstanceProfileAssociationsInput{
-		Filters: []types.Filter{{Name: aws.String("instance-id"), Values: []string{*i.InstanceId}}}})
-	if err != nil {
-		return err
-	}
-	for _, a := range out.IamInstanceProfileAssociations {
-		if a.State != types.IamInstanceProfileAssociationStateAssociated {
-			continue
-		}
-		if _, err := api.DisassociateIamInstanceProfile(ctx, &ec2.DisassociateIamInstanceProfileInput{AssociationId: a.AssociationId}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// otherProfile creates an instance profile that is not ours, with its own role.
-func otherProfile(ctx context.Context, api *iam.Client) error {
-	name := aws.String("other")
-	if _, err := api.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: name}); err != nil {
-		return err
-	}
-	if _, err := api.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(trustEC2)}); err != nil {
-		return err
-	}
-	_, err := api.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: name, RoleName: name})
-	return err
 }

@@ -69,6 +69,9 @@ type Behavior struct {
 	// ProfileLag is how long EC2 rejects a new instance profile.
 	ProfileLag time.Duration
 
+	// ProfileShown is how long EC2 does not show the instance profile of a new instance.
+	ProfileShown time.Duration
+
 	// BootTime is how long an instance takes to start, stop or terminate.
 	BootTime time.Duration
 

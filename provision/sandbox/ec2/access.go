@@ -125,6 +125,15 @@ func interfaceAccess(r *request, a core.Access, in *ec2.ModifyNetworkInterfaceAt
 	return r.objects(a, ids...)
 }
 
+func createInterfaceAccess(r *request, a core.Access, in *ec2.CreateNetworkInterfaceInput) []core.Access {
+	all := append(r.creation(a, types.ResourceTypeNetworkInterface, "*", in.TagSpecifications), r.object(a, aws.ToString(in.SubnetId)))
+	return append(all, r.objects(a, in.Groups...)...)
+}
+
+func deleteInterfaceAccess(r *request, a core.Access, in *ec2.DeleteNetworkInterfaceInput) []core.Access {
+	return r.objects(a, aws.ToString(in.NetworkInterfaceId))
+}
+
 func runAccess(r *request, a core.Access, in *ec2.RunInstancesInput) (all []core.Access) {
 	for _, kind := range []types.ResourceType{types.ResourceTypeInstance, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface} {
 		all = append(all, r.creation(a, kind, "*", in.TagSpecifications)...)

@@ -123,7 +123,7 @@ func deleteSecurityGroup(r *request, in *ec2.DeleteSecurityGroupInput) (*ec2.Del
 	inUse := core.Fail("DependencyViolation", "resource %s has a dependent object", id)
 	for _, n := range d.Interfaces {
 		for _, member := range n.Groups {
-			if member == id && r.attached(n) {
+			if member == id && r.exists(n) {
 				return nil, inUse
 			}
 		}

@@ -79,6 +79,33 @@ var groupRules = []ruleTest{
 		try.Must(0, c.authorize(other, []types.IpPermission{{IpProtocol: aws.String("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: &id}}}}))
 		return c.deleteGroup(id)
 	}, "DependencyViolation", ""},
+	{"delete a group that an egress rule refers to", func(c client) error {
+		id, other := try.Must(c.group("g")), try.Must(c.group("other"))
+		_ = try.Must(c.AuthorizeSecurityGroupEgress(bg, &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &other, IpPermissions: []types.IpPermission{
+			{IpProtocol: aws.String("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: &id}}}}}))
+		return c.deleteGroup(id)
+	}, "DependencyViolation", ""},
+	{"delete a group with an interface that is attached to nothing", func(c client) error {
+		id := try.Must(c.group("g"))
+		_ = try.Must(c.CreateNetworkInterface(bg, &ec2.CreateNetworkInterfaceInput{SubnetId: c.subnet("a"), Groups: []string{id}}))
+		return c.deleteGroup(id)
+	}, "DependencyViolation", ""},
+	{"delete a group after its interface", func(c client) error {
+		id := try.Must(c.group("g"))
+		n := try.Must(c.CreateNetworkInterface(bg, &ec2.CreateNetworkInterfaceInput{SubnetId: c.subnet("a"), Groups: []string{id}})).NetworkInterface
+		_ = try.Must(c.DeleteNetworkInterface(bg, &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: n.NetworkInterfaceId}))
+		return c.deleteGroup(id)
+	}, "", ""},
+	{"delete the interface of an instance", func(c client) error {
+		try.Must(c.run(func(*ec2.RunInstancesInput) {}))
+		n := try.Must(c.DescribeNetworkInterfaces(bg, &ec2.DescribeNetworkInterfacesInput{})).NetworkInterfaces[0]
+		_, err := c.DeleteNetworkInterface(bg, &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: n.NetworkInterfaceId})
+		return err
+	}, "InvalidNetworkInterface.InUse", ""},
+	{"an interface in an unknown group", func(c client) error {
+		_, err := c.CreateNetworkInterface(bg, &ec2.CreateNetworkInterfaceInput{SubnetId: c.subnet("a"), Groups: []string{"sg-1"}})
+		return err
+	}, "InvalidGroup.NotFound", ""},
 	{"the same rule with another description", func(c client) error {
 		id := try.Must(c.group("g"))
 		try.Must(0, c.authorize(id, port(22, "203.0.113.9/24")))

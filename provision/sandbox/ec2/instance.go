@@ -52,11 +52,20 @@ func Running(call *core.Request, id string) (profile string, ok bool) {
 // move puts an instance into a new state.
 func (r *request) move(i *instance, state string) { i.State, i.Since = state, r.Now }
 
-// attached reports whether an interface still exists. It is deleted with its
-// instance.
+// attached reports whether an interface is attached to an instance that exists. It is
+// deleted with its instance.
 func (r *request) attached(n *nic) bool {
 	i := r.db().Instances[n.Instance]
 	return i != nil && r.state(i) != "terminated"
+}
+
+// exists reports whether an interface exists: it may also be attached to nothing.
+func (r *request) exists(n *nic) bool { return n.Instance == "" || r.attached(n) }
+
+// profileShown reports whether EC2 already shows the profile with which an instance was
+// launched.
+func (r *request) profileShown(i *instance) bool {
+	return !r.Now.Before(i.Launched.Add(r.Account.ProfileShown))
 }
 
 func (r *request) interfaceOf(i *instance) *nic {
@@ -119,7 +128,7 @@ func (r *request) instance(i *instance) types.Instance {
 		return o
 	}
 	o.SubnetId, o.VpcId = &i.Subnet, &i.VPC
-	if i.Profile != "" {
+	if i.Profile != "" && r.profileShown(i) {
 		o.IamInstanceProfile = &types.IamInstanceProfile{Arn: aws.String(i.Profile), Id: aws.String(i.ProfileID)}
 	}
 	for _, v := range d.sortedVolumes(i.ID) {

@@ -213,7 +213,7 @@ func deleteSubnet(r *request, in *ec2.DeleteSubnetInput) (*ec2.DeleteSubnetOutpu
 		return nil, noSubnet(id)
 	}
 	for _, n := range d.Interfaces {
-		if n.Subnet == id && r.attached(n) {
+		if n.Subnet == id && r.exists(n) {
 			return nil, core.Fail("DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted.", id)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 
 func init() {
 	core.Register(service, describeNetworkInterfaces, core.Anything)
+	core.Register(service, createNetworkInterface, createInterfaceAccess)
+	core.Register(service, deleteNetworkInterface, deleteInterfaceAccess)
 	core.Register(service, modifyNetworkInterfaceAttribute, interfaceAccess)
 	core.Register(service, describeVolumes, core.Anything)
 }
@@ -32,7 +34,7 @@ func describeNetworkInterfaces(r *request, in *ec2.DescribeNetworkInterfacesInpu
 	}
 	var all []types.NetworkInterface
 	for _, n := range list {
-		if !r.attached(n) {
+		if !r.exists(n) {
 			if len(in.NetworkInterfaceIds) > 0 {
 				return nil, noInterface(n.ID)
 			}
@@ -50,25 +52,72 @@ func describeNetworkInterfaces(r *request, in *ec2.DescribeNetworkInterfacesInpu
 			return nil, err
 		}
 		if ok {
-			all = append(all, types.NetworkInterface{
-				NetworkInterfaceId: &n.ID, Description: &n.Description, SubnetId: &n.Subnet, VpcId: &n.VPC,
-				AvailabilityZone: &n.Zone, OwnerId: &r.AccountID, Groups: d.identifiers(n.Groups),
-				PrivateIpAddress: &n.PrivateIP, InterfaceType: types.NetworkInterfaceTypeInterface,
-				Status: types.NetworkInterfaceStatusInUse, TagSet: tagList(n.Tags),
-				Attachment: &types.NetworkInterfaceAttachment{
-					InstanceId: &n.Instance, InstanceOwnerId: &r.AccountID, DeviceIndex: aws.Int32(0),
-					DeleteOnTermination: aws.Bool(true), Status: types.AttachmentStatusAttached,
-				},
-			})
+			all = append(all, r.shown(n))
 		}
 	}
 	some, next, err := core.Page(all, in.NextToken, in.MaxResults, 1000)
 	return &ec2.DescribeNetworkInterfacesOutput{NetworkInterfaces: some, NextToken: next}, err
 }
 
+// shown is an interface as EC2 shows it.
+func (r *request) shown(n *nic) types.NetworkInterface {
+	o := types.NetworkInterface{
+		NetworkInterfaceId: &n.ID, Description: &n.Description, SubnetId: &n.Subnet, VpcId: &n.VPC,
+		AvailabilityZone: &n.Zone, OwnerId: &r.AccountID, Groups: r.db().identifiers(n.Groups),
+		PrivateIpAddress: &n.PrivateIP, InterfaceType: types.NetworkInterfaceTypeInterface,
+		RequesterManaged: aws.Bool(false), Status: types.NetworkInterfaceStatusAvailable, TagSet: tagList(n.Tags),
+	}
+	if n.Instance != "" {
+		o.Status = types.NetworkInterfaceStatusInUse
+		o.Attachment = &types.NetworkInterfaceAttachment{
+			InstanceId: &n.Instance, InstanceOwnerId: &r.AccountID, DeviceIndex: aws.Int32(0),
+			DeleteOnTermination: aws.Bool(true), Status: types.AttachmentStatusAttached,
+		}
+	}
+	return o
+}
+
+// createNetworkInterface creates an interface that is attached to nothing.
+func createNetworkInterface(r *request, in *ec2.CreateNetworkInterfaceInput) (*ec2.CreateNetworkInterfaceOutput, error) {
+	d := r.db()
+	s := d.Subnets[aws.ToString(in.SubnetId)]
+	if s == nil {
+		return nil, noSubnet(aws.ToString(in.SubnetId))
+	}
+	t, err := specified(in.TagSpecifications, types.ResourceTypeNetworkInterface)
+	if err != nil {
+		return nil, err
+	}
+	n := &nic{Description: aws.ToString(in.Description), Subnet: s.ID, VPC: s.VPC, Zone: s.Zone, Tags: t}
+	groups := in.Groups
+	if len(groups) == 0 {
+		groups = []string{d.defaultGroup(s.VPC)}
+	}
+	if err := r.join(n, groups); err != nil {
+		return nil, err
+	}
+	s.Used++
+	n.ID, n.PrivateIP = r.ID("eni"), hostAddress(s.CIDR, 9+s.Used)
+	d.Interfaces[n.ID] = n
+	return &ec2.CreateNetworkInterfaceOutput{NetworkInterface: new(r.shown(n))}, nil
+}
+
+func deleteNetworkInterface(r *request, in *ec2.DeleteNetworkInterfaceInput) (*ec2.DeleteNetworkInterfaceOutput, error) {
+	id := aws.ToString(in.NetworkInterfaceId)
+	n := r.db().Interfaces[id]
+	switch {
+	case n == nil || !r.exists(n):
+		return nil, noInterface(id)
+	case n.Instance != "":
+		return nil, core.Fail("InvalidNetworkInterface.InUse", "Network interface '%s' is currently in use.", id)
+	}
+	delete(r.db().Interfaces, id)
+	return &ec2.DeleteNetworkInterfaceOutput{}, nil
+}
+
 func modifyNetworkInterfaceAttribute(r *request, in *ec2.ModifyNetworkInterfaceAttributeInput) (*ec2.ModifyNetworkInterfaceAttributeOutput, error) {
 	n := r.db().Interfaces[aws.ToString(in.NetworkInterfaceId)]
-	if n == nil || !r.attached(n) {
+	if n == nil || !r.exists(n) {
 		return nil, noInterface(aws.ToString(in.NetworkInterfaceId))
 	}
 	if len(in.Groups) == 0 {

@@ -88,7 +88,7 @@ func describeProfiles(r *request, in *ec2.DescribeIamInstanceProfileAssociations
 	out := &ec2.DescribeIamInstanceProfileAssociationsOutput{}
 	all, _ := chosen(r.db().Instances, nil, nil)
 	for _, i := range all {
-		if i.Association == "" || r.state(i) == "terminated" {
+		if i.Association == "" || r.state(i) == "terminated" || !r.profileShown(i) {
 			continue
 		}
 		if len(in.AssociationIds) > 0 && !slices.Contains(in.AssociationIds, i.Association) {
