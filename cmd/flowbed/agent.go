@@ -118,6 +118,9 @@ func (a *app) openAgent(c *cobra.Command) (*session, resource.InstanceState, err
 		return nil, none, err
 	}
 	agent, err := s.Agent(c.Context())
+	if _, advised := errors.AsType[adviser](err); advised {
+		return nil, none, err
+	}
 	switch {
 	case err != nil && s.env.Agent == nil:
 		return nil, none, &hinted{err, "the file has no agent block: look where you run the worker, or add agent {} and run `flowbed up" + a.selection() + "`"}

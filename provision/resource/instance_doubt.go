@@ -97,14 +97,14 @@ func (i Instance) untagCommand(m EC2Instance) string {
 // away, or have copied the tags.
 func (i Instance) withoutProfile(m EC2Instance, association string) Doubtful {
 	want, _ := i.Profile.Expect()
-	lacks := "no instance profile"
+	lacks := "not its instance profile " + want.Name
 	give := i.ID.cli("associate-iam-instance-profile", "--instance-id %s --iam-instance-profile Name=%s", m.ID, want.Name)
 	if m.Profile != "" {
-		lacks = "the instance profile " + m.Profile[strings.LastIndex(m.Profile, "/")+1:]
+		lacks = fmt.Sprintf("the instance profile %s instead of %s", m.Profile[strings.LastIndex(m.Profile, "/")+1:], want.Name)
 		give = i.ID.cli("replace-iam-instance-profile-association", "--association-id %s --iam-instance-profile Name=%s", association, want.Name)
 	}
 	return Doubtful{m,
-		fmt.Sprintf("%s has the tags of this environment, but %s instead of %s, so it is not certainly the agent", m.ID, lacks, want.Name),
+		fmt.Sprintf("%s has the tags of this environment, but %s, so it is not certainly the agent", m.ID, lacks),
 		fmt.Sprintf("if it is, give it the profile (%s) or terminate it (%s); if it is not, remove its tag (%s)",
 			give, i.terminateCommand(m), i.untagCommand(m))}
 }

@@ -113,7 +113,7 @@ func TestDoubtfulInstance(t *testing.T) {
 			e.dissociate(t)
 			return s.ID
 		}, false, []string{
-			"ID has the tags of this environment, but no instance profile instead of flowbed-dev-agent, so it is not certainly the agent",
+			"ID has the tags of this environment, but not its instance profile flowbed-dev-agent, so it is not certainly the agent",
 			"aws ec2 associate-iam-instance-profile --region us-east-1 --instance-id ID --iam-instance-profile Name=flowbed-dev-agent",
 			"aws ec2 delete-tags --region us-east-1 --resources ID --tags Key=flowbed:environment",
 		}, []string{"group"}},
@@ -130,10 +130,10 @@ func TestDoubtfulInstance(t *testing.T) {
 		}, []string{"group"}},
 		{"a copy with our tags", func(t *testing.T, e *agent, s resource.InstanceState) string {
 			return e.launch(t, s, func(in *ec2.RunInstancesInput) { in.TagSpecifications = specify(s.Tags) })
-		}, true, []string{"ID has the tags of this environment, but no instance profile"}, nil},
+		}, true, []string{"ID has the tags of this environment, but not its instance profile flowbed-dev-agent"}, nil},
 		{"a copy with our tags in our group", func(t *testing.T, e *agent, s resource.InstanceState) string {
 			return e.launch(t, s, func(in *ec2.RunInstancesInput) { in.TagSpecifications, in.SecurityGroupIds = specify(s.Tags), s.Groups })
-		}, true, []string{"ID has the tags of this environment, but no instance profile"}, []string{"group"}},
+		}, true, []string{"ID has the tags of this environment, but not its instance profile flowbed-dev-agent"}, []string{"group"}},
 		{"somebody's with our profile", func(t *testing.T, e *agent, s resource.InstanceState) string {
 			return e.launch(t, s, func(in *ec2.RunInstancesInput) {
 				in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: aws.String(ownProfile)}
@@ -302,7 +302,7 @@ func TestDoubtBesideAnInstanceThatEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		g, _ := e.graph()
-		wantError(t, g.Up(t.Context()), id+" has the tags of this environment, but no instance profile")
+		wantError(t, g.Up(t.Context()), id+" has the tags of this environment, but not its instance profile flowbed-dev-agent")
 		e.wantInstances(t, 1, 1)
 	})
 }

@@ -34,15 +34,18 @@ type LogGroupState struct {
 	Name string
 	ARN  string // without the ":*" that policies need
 	Days int    // 0 means forever
-	Tags Tags
+
+	Protected bool // from deletion
+	Tags      Tags
 }
 
 var (
-	_ Kind[LogGroupState]                = LogGroup{}
-	_ Discoverer                         = LogGroup{}
-	_ provision.Predictor[LogGroupState] = LogGroup{}
-	_ provision.Validator[LogGroupState] = LogGroup{}
-	_ provision.Labelled                 = LogGroupState{}
+	_ Kind[LogGroupState]                    = LogGroup{}
+	_ Discoverer                             = LogGroup{}
+	_ provision.Predictor[LogGroupState]     = LogGroup{}
+	_ provision.Validator[LogGroupState]     = LogGroup{}
+	_ provision.DeleteChecker[LogGroupState] = LogGroup{}
+	_ provision.Labelled                     = LogGroupState{}
 )
 
 var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
@@ -94,7 +97,7 @@ func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
 		}
 		for _, g := range page.LogGroups {
 			if deref(g.LogGroupName) == l.Name {
-				s.Days = int(deref(g.RetentionInDays))
+				s.Days, s.Protected = int(deref(g.RetentionInDays)), deref(g.DeletionProtectionEnabled)
 				return nil
 			}
 		}
@@ -223,6 +226,18 @@ func (l LogGroup) setRetention(ctx context.Context) error {
 		LogGroupName: &l.Name, RetentionInDays: new(int32(l.Days)),
 	})
 	return err
+}
+
+// CheckDelete implements provision.DeleteChecker. If somebody turned on deletion protection
+// for the log group, a person must turn it off.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogGroupDeletionProtection.html
+func (l LogGroup) CheckDelete(_ context.Context, have LogGroupState) ([]provision.Note, error) {
+	if !have.Protected {
+		return nil, nil
+	}
+	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
+		"%[1]s has deletion protection → turn it off (aws logs put-log-group-deletion-protection --region %[2]s --log-group-identifier %[1]s --no-deletion-protection-enabled)",
+		l.Name, l.ID.Region)}}, nil
 }
 
 // Delete implements provision.Resource.

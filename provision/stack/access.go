@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/resource"
@@ -15,13 +16,27 @@ func (s *Stack) Agent(ctx context.Context) (resource.InstanceState, error) {
 	have, err := s.agent.Await(ctx)
 	switch {
 	case errors.Is(err, provision.ErrAbsent) && have.Owner().Doubt != "":
-		return have, errors.New(have.Owner().Doubt)
+		return have, doubtful(have.Owner().Doubt)
 	case errors.Is(err, provision.ErrAbsent):
 		return have, fmt.Errorf("environment %s has no agent instance", s.id.Env)
 	case err != nil:
 		return have, err
 	}
 	return have, nil
+}
+
+// doubtful is why an instance is not certainly the agent, and what the user can do.
+type doubtful string
+
+func (d doubtful) Error() string {
+	why, _, _ := strings.Cut(string(d), " → ")
+	return why
+}
+
+// Hint is what the user can do.
+func (d doubtful) Hint() string {
+	_, hint, _ := strings.Cut(string(d), " → ")
+	return hint
 }
 
 // Console returns what the agent's setup wrote to the instance console.

@@ -1,6 +1,8 @@
 package logs
 
 import (
+	"strings"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
@@ -15,6 +17,11 @@ func (r *request) groupARN(name string) string { return r.ARN("logs", r.Region, 
 
 func groupAccess[I any](r *request, a core.Access, in *I) []core.Access {
 	return a.To(r.groupARN(core.Text(in, "LogGroupName")) + ":*")
+}
+
+func protectionAccess(r *request, a core.Access, in *cloudwatchlogs.PutLogGroupDeletionProtectionInput) []core.Access {
+	name := strings.TrimPrefix(aws.ToString(in.LogGroupIdentifier), r.groupARN(""))
+	return a.To(r.groupARN(name) + ":*")
 }
 
 func createAccess(r *request, a core.Access, in *cloudwatchlogs.CreateLogGroupInput) []core.Access {

@@ -40,6 +40,8 @@ type logGroup struct {
 	Tags    core.Tags `json:"tags,omitempty"`
 	Created time.Time `json:"created"`
 
+	Protected bool `json:"protected,omitempty"` // from deletion
+
 	Streams map[string][]line `json:"streams,omitempty"` // by name
 }
 
@@ -55,6 +57,7 @@ func init() {
 	core.Register(service, createLogGroup, createAccess)
 	core.Register(service, describeLogGroups, listAccess)
 	core.Register(service, deleteLogGroup, groupAccess)
+	core.Register(service, putDeletionProtection, protectionAccess)
 	core.Register(service, putRetentionPolicy, groupAccess)
 	core.Register(service, deleteRetentionPolicy, groupAccess)
 	core.Register(service, listLogTags, tagsAccess)
@@ -141,6 +144,9 @@ func describeLogGroups(r *request, in *cloudwatchlogs.DescribeLogGroupsInput) (*
 		if g.Days > 0 {
 			out.RetentionInDays = aws.Int32(g.Days)
 		}
+		if g.Protected {
+			out.DeletionProtectionEnabled = aws.Bool(true)
+		}
 		if g.Key != "" {
 			out.KmsKeyId = aws.String(g.Key)
 		}
@@ -158,8 +164,21 @@ func deleteLogGroup(r *request, in *cloudwatchlogs.DeleteLogGroupInput) (*cloudw
 	if err != nil {
 		return nil, err
 	}
+	if g.Protected {
+		return nil, &types.ValidationException{Message: aws.String("Log group " + g.Name + " has deletion protection enabled.")}
+	}
 	delete(r.db().Groups, g.Name)
 	return &cloudwatchlogs.DeleteLogGroupOutput{}, nil
+}
+
+func putDeletionProtection(r *request, in *cloudwatchlogs.PutLogGroupDeletionProtectionInput) (*cloudwatchlogs.PutLogGroupDeletionProtectionOutput, error) {
+	name := strings.TrimPrefix(aws.ToString(in.LogGroupIdentifier), r.ARN("logs", r.Region, "log-group:"))
+	g, err := r.logGroup(&name)
+	if err != nil {
+		return nil, err
+	}
+	g.Protected = aws.ToBool(in.DeletionProtectionEnabled)
+	return &cloudwatchlogs.PutLogGroupDeletionProtectionOutput{}, nil
 }
 
 func putRetentionPolicy(r *request, in *cloudwatchlogs.PutRetentionPolicyInput) (*cloudwatchlogs.PutRetentionPolicyOutput, error) {

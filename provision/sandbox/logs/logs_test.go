@@ -61,6 +61,12 @@ func TestLogRules(t *testing.T) {
 			_, err := api.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: group})
 			return err
 		}, "ResourceNotFoundException"},
+		{"deleted while protected", func(api *cloudwatchlogs.Client) error {
+			try.Must(api.PutLogGroupDeletionProtection(ctx, &cloudwatchlogs.PutLogGroupDeletionProtectionInput{
+				LogGroupIdentifier: group, DeletionProtectionEnabled: aws.Bool(true)}))
+			_, err := api.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: group})
+			return err
+		}, "ValidationException"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			api := cloudwatchlogs.NewFromConfig(sandbox.New().Config("us-east-1"))
