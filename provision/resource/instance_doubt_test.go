@@ -262,6 +262,7 @@ func TestDoubtCured(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newAgent(sandbox.New())
+				e.account.BootTime = time.Minute
 				s := e.up(t)
 				c.lose(t, e, s)
 				c.cure(t, e, s)
@@ -323,6 +324,27 @@ func TestProfileShownLate(t *testing.T) {
 			})
 		})
 	}
+	t.Run("while the last one shuts down", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			e := newAgent(sandbox.New())
+			e.account.ProfileShown, e.account.BootTime = 40*time.Second, time.Minute
+			s := e.up(t)
+			if _, err := e.ec2().TerminateInstances(t.Context(), &ec2.TerminateInstancesInput{InstanceIds: []string{s.ID}}); err != nil {
+				t.Fatal(err)
+			}
+			e.account.BootTime = 20 * time.Second
+			e.hide = func(i *types.Instance) {
+				if *i.InstanceId == s.ID {
+					i.State = &types.InstanceState{Name: types.InstanceStateNameShuttingDown} // for long
+				}
+			}
+			if now := e.up(t); now.ID == s.ID {
+				t.Error("up was content with an instance that shuts down")
+			}
+			e.hide = nil
+			e.wantInstances(t, 1, 1)
+		})
+	})
 	for _, verb := range []string{"up", "down"} {
 		t.Run("a run killed after the launch, then "+verb, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
