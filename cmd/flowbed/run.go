@@ -215,19 +215,8 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 		} else if err := r.a.showPlan(os.Stdout, r.s, r.verb, p); err != nil {
 			return false, err
 		}
-		switch err := p.Err(); {
-		case err != nil:
+		if err := r.refused(p); err != nil || p.Empty() {
 			return false, err
-		case p.Empty() && r.verb == "down" && leftError(p) != nil:
-			return false, leftError(p)
-		case p.Empty() && r.required:
-			return false, errNothingFound
-		case p.Empty():
-			return false, nil
-		case p.Count(provision.Replace, provision.Delete, provision.Release) > 0:
-			if err := checkEndpoints(r.s.header, r.flags.endpoints); err != nil {
-				return false, err
-			}
 		}
 		asked, err := r.agree(ctx)
 		if err != nil {
@@ -244,6 +233,29 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 		r.began = time.Now()
 		return true, nil
 	}
+}
+
+// refused is why the run does not carry out a plan, or why it cannot do what was asked;
+// nil if it can.
+func (r *run) refused(p provision.Plan) error {
+	if err := p.Err(); err != nil {
+		return err
+	}
+	if p.Empty() {
+		if r.verb == "down" {
+			if err := leftError(p); err != nil {
+				return err
+			}
+		}
+		if r.required {
+			return errNothingFound
+		}
+		return nil
+	}
+	if p.Count(provision.Replace, provision.Delete, provision.Release) > 0 {
+		return checkEndpoints(r.s.header, r.flags.endpoints)
+	}
+	return nil
 }
 
 // agree asks for confirmation, unless a flag confirms. It reports whether it asked.

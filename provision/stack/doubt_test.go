@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -29,11 +28,10 @@ import (
 	"github.com/flowbed/flowbed/provision/stack"
 )
 
-// complete is an environment with an object of each kind for itself.
+// complete is an environment with its own cluster and execution role, and all that an agent has.
 const complete = `environment "dev" {
 	cluster { name = "farm" }
 	execution_role { name = "runner" }
-	repository {}
 	agent {
 		ssh { public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHUIYn1YGdJy3fjdeBmGYe5DfMoKVmiOnIoA96BiQV+3" }
 	}
@@ -99,10 +97,6 @@ func TestLostTags(t *testing.T) {
 		"api key parameter": {func(ctx context.Context, c stack.Clients, _ func(string, string) string) error {
 			_, err := c.SSM.RemoveTagsFromResource(ctx, &ssm.RemoveTagsFromResourceInput{
 				ResourceType: ssmtypes.ResourceTypeForTaggingParameter, ResourceId: aws.String("/flowbed/dev/prefect-api-key"), TagKeys: keys})
-			return err
-		}, nil},
-		"repository": {func(ctx context.Context, c stack.Clients, arn func(string, string) string) error {
-			_, err := c.ECR.UntagResource(ctx, &ecr.UntagResourceInput{ResourceArn: aws.String(arn("ecr", "repository/flowbed-dev")), TagKeys: keys})
 			return err
 		}, nil},
 		"task role":           {untagRole("flowbed-dev-task"), nil},
