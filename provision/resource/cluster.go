@@ -40,6 +40,7 @@ type ClusterState struct {
 	Providers []string // sorted
 	Insights  bool     // Container Insights, plain or enhanced
 	Tags      Tags
+	Machines  int // the EC2 instances that are registered in it
 
 	strategy []types.CapacityProviderStrategyItem // the default strategy, which flowbed does not change
 }
@@ -112,7 +113,7 @@ func (c Cluster) Read(ctx context.Context) (s ClusterState, err error) {
 	s = ClusterState{
 		Name: deref(o.ClusterName), ARN: deref(o.ClusterArn), Status: deref(o.Status),
 		Providers: slices.Sorted(slices.Values(o.CapacityProviders)), strategy: o.DefaultCapacityProviderStrategy,
-		Tags: tagsOf(o.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value }),
+		Tags: tagsOf(o.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value }), Machines: int(o.RegisteredContainerInstancesCount),
 	}
 	if s.Status == "INACTIVE" {
 		return ClusterState{}, fmt.Errorf("read cluster: status INACTIVE: %w", provision.ErrAbsent)

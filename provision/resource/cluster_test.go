@@ -234,3 +234,27 @@ func TestClusterWithoutRoom(t *testing.T) {
 		}
 	})
 }
+
+// ECS does not delete a cluster with EC2 instances, which somebody else has registered.
+func TestClusterWithMachines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := tenant{account: sandbox.New(), env: "dev"}
+		e.up(t)
+		m, err := e.api().RegisterContainerInstance(t.Context(), &ecs.RegisterContainerInstanceInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(e.account.Writes())
+		g, _ := e.graph()
+		_, err = g.Down(t.Context())
+		wantError(t, err, "cluster default has 1 EC2 instance → deregister them (aws ecs list-container-instances --region us-east-1 --cluster default")
+		if n := len(e.account.Writes()); n > before {
+			t.Errorf("down has written before it stopped: %v", e.account.Writes()[before:])
+		}
+		if _, err := e.api().DeregisterContainerInstance(t.Context(), &ecs.DeregisterContainerInstanceInput{
+			ContainerInstance: m.ContainerInstance.ContainerInstanceArn}); err != nil {
+			t.Fatal(err)
+		}
+		e.down(t)
+	})
+}

@@ -45,7 +45,7 @@ func (c Cluster) Validate(have ClusterState, _ bool) []provision.Note {
 
 // CheckDelete implements provision.DeleteChecker: ECS does not delete a cluster in which
 // something runs. Delete stops only the environment's own tasks.
-func (c Cluster) CheckDelete(ctx context.Context, _ ClusterState) ([]provision.Note, error) {
+func (c Cluster) CheckDelete(ctx context.Context, have ClusterState) ([]provision.Note, error) {
 	tasks, services, err := c.running(ctx)
 	if err != nil {
 		return nil, err
@@ -67,6 +67,11 @@ func (c Cluster) CheckDelete(ctx context.Context, _ ClusterState) ([]provision.N
 			notes = append(notes, provision.Note{Severity: provision.Error, Text: fmt.Sprintf(
 				"%s → wait for it to end, or stop it", inUse(c.Name, o.kind, o.arns))})
 		}
+	}
+	if have.Machines > 0 { // flowbed registers none: its tasks run on Fargate
+		notes = append(notes, provision.Note{Severity: provision.Error, Text: fmt.Sprintf(
+			"cluster %[1]s has %[2]s → deregister them (aws ecs list-container-instances --region %[3]s --cluster %[1]s, then aws ecs deregister-container-instance)",
+			c.Name, plural(have.Machines, "EC2 instance"), c.ID.Region)})
 	}
 	return notes, nil
 }

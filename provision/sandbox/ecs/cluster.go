@@ -18,6 +18,8 @@ func init() {
 	core.Register(service, updateCluster, clusterAccess)
 	core.Register(service, putProviders, clusterAccess)
 	core.Register(service, deleteCluster, clusterAccess)
+	core.Register(service, registerMachine, clusterAccess)
+	core.Register(service, deregisterMachine, clusterAccess)
 }
 
 // cluster returns a cluster as ECS shows it, with the optional fields in include.
@@ -25,7 +27,7 @@ func (r *request) cluster(c *cluster, include ...types.ClusterField) types.Clust
 	d := r.db()
 	o := types.Cluster{
 		ClusterArn: aws.String(r.arnOf("cluster/" + c.Name)), ClusterName: aws.String(c.Name), Status: aws.String(c.Status),
-		CapacityProviders: slices.Clone(c.Providers),
+		CapacityProviders: slices.Clone(c.Providers), RegisteredContainerInstancesCount: int32(len(c.Machines)),
 	}
 	for _, s := range c.Strategy {
 		o.DefaultCapacityProviderStrategy = append(o.DefaultCapacityProviderStrategy, types.CapacityProviderStrategyItem{
@@ -172,7 +174,34 @@ func deleteCluster(r *request, in *ecs.DeleteClusterInput) (*ecs.DeleteClusterOu
 			return nil, &types.ClusterContainsTasksException{Message: aws.String("The Cluster cannot be deleted while Tasks are active.")}
 		}
 	}
+	if len(c.Machines) > 0 {
+		return nil, &types.ClusterContainsContainerInstancesException{Message: aws.String("The Cluster cannot be deleted while Container Instances are active or draining.")}
+	}
 	c.Status, c.Tags, c.Providers, c.Strategy = "INACTIVE", core.Tags{}, nil, nil
 	o := r.cluster(c)
 	return &ecs.DeleteClusterOutput{Cluster: &o}, nil
+}
+
+// registerMachine is what the ECS agent on an EC2 instance calls.
+func registerMachine(r *request, in *ecs.RegisterContainerInstanceInput) (*ecs.RegisterContainerInstanceOutput, error) {
+	c, err := r.active(in.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	arn := r.arnOf("container-instance/" + c.Name + "/" + r.ID("m"))
+	c.Machines = append(c.Machines, arn)
+	return &ecs.RegisterContainerInstanceOutput{ContainerInstance: &types.ContainerInstance{ContainerInstanceArn: &arn}}, nil
+}
+
+func deregisterMachine(r *request, in *ecs.DeregisterContainerInstanceInput) (*ecs.DeregisterContainerInstanceOutput, error) {
+	c, err := r.active(in.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.Index(c.Machines, aws.ToString(in.ContainerInstance))
+	if i < 0 {
+		return nil, invalid("Container instance not found: %s", aws.ToString(in.ContainerInstance))
+	}
+	c.Machines = slices.Delete(c.Machines, i, i+1)
+	return &ecs.DeregisterContainerInstanceOutput{}, nil
 }

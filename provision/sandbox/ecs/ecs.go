@@ -44,6 +44,7 @@ type cluster struct {
 	Strategy  []strategyItem    `json:"strategy"`
 	Settings  map[string]string `json:"settings"`
 	Tags      core.Tags         `json:"tags"`
+	Machines  []string          `json:"machines,omitempty"` // ARNs of its container instances
 }
 
 type strategyItem struct {

@@ -134,6 +134,18 @@ var clusterRules = []ruleTest{
 		try.Must(c.ecs.CreateService(bg, &ecs.CreateServiceInput{Cluster: aws.String("c"), ServiceName: aws.String("s"), TaskDefinition: aws.String("flow")}))
 		return c.deleteCluster()
 	}, "ClusterContainsServicesException"},
+	{"delete with a container instance", func(c client) error {
+		try.Must(0, c.cluster("c", "FARGATE"))
+		try.Must(c.ecs.RegisterContainerInstance(bg, &ecs.RegisterContainerInstanceInput{Cluster: aws.String("c")}))
+		return c.deleteCluster()
+	}, "ClusterContainsContainerInstancesException"},
+	{"delete after its container instance", func(c client) error {
+		try.Must(0, c.cluster("c", "FARGATE"))
+		m := try.Must(c.ecs.RegisterContainerInstance(bg, &ecs.RegisterContainerInstanceInput{Cluster: aws.String("c")})).ContainerInstance
+		try.Must(c.ecs.DeregisterContainerInstance(bg, &ecs.DeregisterContainerInstanceInput{
+			Cluster: aws.String("c"), ContainerInstance: m.ContainerInstanceArn}))
+		return c.deleteCluster()
+	}, ""},
 	{"delete a service that is scaled up", func(c client) error {
 		try.Must(0, c.cluster("c", "FARGATE"))
 		c.flow("FARGATE")
