@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"sync"
 	"time"
+
+	"github.com/flowbed/flowbed/provision/crash"
 )
 
 const (
@@ -153,10 +154,10 @@ func (r *execution) actParallel(ctx context.Context, list []call) error {
 		}
 	}
 	errs := make([]error, len(list))
-	var wg sync.WaitGroup
+	var wg crash.Group
 	for i, c := range list {
 		r.event(Acting, c.name, nil)
-		wg.Go(func() { errs[i] = c.do(detach(ctx)) })
+		wg.Go(func() { errs[i] = crash.Do(func() error { return c.do(detach(ctx)) }) })
 	}
 	wg.Wait()
 	for i, c := range list {

@@ -3,6 +3,8 @@ package provision
 import (
 	"context"
 	"sync"
+
+	"github.com/flowbed/flowbed/provision/crash"
 )
 
 type passKey struct{}
@@ -41,7 +43,10 @@ func (s *Shared[T]) Get(ctx context.Context, read func(ctx context.Context, forA
 	}
 	s.mu.Unlock()
 	if first {
-		r.have, r.err = read(ctx, true)
+		r.err = crash.Do(func() (err error) { // the others must not wait for ever
+			r.have, err = read(ctx, true)
+			return err
+		})
 		close(r.done)
 	}
 	<-r.done

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/flowbed/flowbed/provision/crash"
 )
 
 // step is a resource or a data source with its type erased.
@@ -82,13 +84,20 @@ func (s *step) begin(ctx context.Context) *reading { //nolint:contextcheck // a 
 		ctx = l.ctx
 	}
 	l.at = time.Now()
-	l.have, l.err = s.read(ctx)
+	l.have, l.err = s.readNow(ctx)
 	if errors.Is(l.err, ErrAbsent) && !s.data {
 		l.err = nil
 	} else if l.err == nil {
 		l.found = true
 	}
 	return l
+}
+
+// readNow reads the step. A panic is an error.
+func (s *step) readNow(ctx context.Context) (have any, err error) {
+	have = s.zero
+	defer crash.Catch(&err)
+	return s.read(ctx)
 }
 
 // reread reads the step again and replaces the last reading.
@@ -172,7 +181,7 @@ func (g *Graph) readAll(ctx context.Context, withData bool, steps []*step) error
 	for _, s := range steps {
 		s.forget(ctx)
 	}
-	var wg sync.WaitGroup
+	var wg crash.Group
 	for _, s := range steps {
 		if !s.data || withData && !s.onDemand {
 			wg.Go(func() { s.begin(ctx) })
@@ -187,7 +196,7 @@ func (g *Graph) readAll(ctx context.Context, withData bool, steps []*step) error
 
 // checkDeletable calls CheckDelete for all steps whose objects the run would delete.
 func (g *Graph) checkDeletable(ctx context.Context, down bool) error {
-	var wg sync.WaitGroup
+	var wg crash.Group
 	for _, s := range g.steps {
 		if down || s.own == Prune {
 			wg.Go(func() { g.checkStep(ctx, s) })
@@ -206,6 +215,9 @@ func (g *Graph) checkStep(ctx context.Context, s *step) {
 	if s.checkDelete == nil || l.checked || g.inspectDown(s).Op != Delete {
 		return
 	}
-	l.notes, l.noteErr = s.checkDelete(ctx, l.have)
+	l.noteErr = crash.Do(func() (err error) {
+		l.notes, err = s.checkDelete(ctx, l.have)
+		return err
+	})
 	l.checked = true
 }

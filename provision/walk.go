@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/flowbed/flowbed/provision/crash"
 )
 
 const (
@@ -164,7 +166,7 @@ func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []err
 		nodes[s] = c
 	}
 	errs := make([]error, len(g.steps))
-	var wg sync.WaitGroup
+	var wg crash.Group
 	for i, s := range g.steps {
 		c := nodes[s]
 		for _, b := range after[s] {
@@ -178,7 +180,7 @@ func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []err
 					c.blockedBy = b
 				}
 			}
-			if errs[i] = do(s, c); errs[i] == nil {
+			if errs[i] = crash.Do(func() error { return do(s, c) }); errs[i] == nil {
 				return
 			}
 			select {

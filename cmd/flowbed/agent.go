@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/stack"
 )
@@ -66,7 +66,7 @@ func (a *app) showLogs(ctx context.Context, s *session, agent resource.InstanceS
 	shell := s.Shell(agent)
 	var setup, log string
 	var errSetup, err error
-	var wg sync.WaitGroup
+	var wg crash.Group
 	wg.Go(func() { setup, errSetup = shell.SetupLog(ctx) })
 	wg.Go(func() { log, err = shell.AgentLog(ctx, lines) })
 	wg.Wait()

@@ -40,6 +40,7 @@ type app struct {
 	learned learned                     // values that a run has read, which the guard removes, too
 	decoder decoder                     // of refusals
 	fence   atomic.Pointer[lease.Fence] // of the run that has begun last
+	crashes crashes
 }
 
 func newApp(in, out, errs *os.File) *app {

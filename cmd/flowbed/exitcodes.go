@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/spec"
 )
@@ -65,6 +66,9 @@ func usage(err error) error { return coded{exitUsage, err} }
 func exitCode(err error) int {
 	if err == nil {
 		return exitOK
+	}
+	if _, ok := errors.AsType[*crash.Error](err); ok {
+		return exitFailed
 	}
 	if c, ok := errors.AsType[coded](err); ok {
 		return c.code

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/spf13/cobra"
 
+	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/inventory"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
@@ -82,7 +82,7 @@ func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList,
 		}
 	}
 	lists, errs := make([][]inventory.Environment, len(regions)), make([]error, len(regions))
-	var wg sync.WaitGroup
+	var wg crash.Group
 	for i, r := range regions {
 		wg.Go(func() {
 			at := id

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/flowbed/flowbed/provision/crash"
 )
 
 // version is set by the linker.
@@ -20,11 +22,18 @@ func main() {
 	ctx, stop := interruptible()
 	defer stop()
 	a := newApp(os.Stdin, os.Stdout, os.Stderr)
-	err := a.command().ExecuteContext(ctx)
-	if err != nil {
-		a.report(err)
+	err := a.execute(ctx)
+	if failed := crash.Do(func() error { a.report(err); return nil }); failed != nil {
+		fmt.Fprintln(os.Stderr, "error:", failed) // the panic is in the message
+		err = failed
 	}
 	os.Exit(exitCode(err))
+}
+
+// execute runs the command line. A panic is an error.
+func (a *app) execute(ctx context.Context) (err error) {
+	defer crash.Catch(&err)
+	return a.command().ExecuteContext(ctx) //nolint:contextcheck // cobra passes it on
 }
 
 // errInterrupted is the cause of a context that a signal canceled.

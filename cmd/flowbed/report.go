@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/view"
 )
@@ -19,7 +20,7 @@ func (a *app) showPlan(f *os.File, s *session, verb string, p provision.Plan) er
 
 // report prints the error of a command.
 func (a *app) report(err error) {
-	if c, ok := errors.AsType[coded](err); ok && c.err == nil {
+	if c, ok := errors.AsType[coded](err); err == nil || ok && c.err == nil {
 		return
 	}
 	if e, ok := errors.AsType[*spec.Error](err); ok {
@@ -34,6 +35,9 @@ func (a *app) report(err error) {
 // hint is what the user can do about an error: the error's own hint, or else the hint
 // for an error from AWS.
 func (a *app) hint(err error) string {
+	if e, ok := errors.AsType[*crash.Error](err); ok {
+		return a.crashes.hint(a, e)
+	}
 	if h, ok := errors.AsType[*hinted](err); ok {
 		return h.hint
 	}

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/view"
 )
@@ -89,12 +89,18 @@ func (r *run) plan(ctx context.Context) (err error) {
 
 // do plans first. Only a run that has something to do takes the lease, and it holds the
 // lease until it ends. work makes the changes; for down, it returns what is left.
-func (r *run) do(ctx context.Context, work func(context.Context) (*provision.Plan, error)) error {
+//
+// A panic becomes an error, so that the run releases the lease and writes its receipt.
+func (r *run) do(ctx context.Context, work func(context.Context) (*provision.Plan, error)) (err error) {
+	defer crash.Catch(&err)
 	locked, err := r.prepare(ctx)
 	if err != nil || r.held == nil {
 		return r.end(err)
 	}
-	r.left, err = work(locked)
+	err = crash.Do(func() (err error) {
+		r.left, err = work(locked)
+		return err
+	})
 	return r.end(errors.Join(err, r.unlock(err)))
 }
 
@@ -136,13 +142,13 @@ func (r *run) prepare(ctx context.Context) (context.Context, error) {
 	if planned && held.Alone() && (seen.Quiet() || seen.Fresh() && !r.exists()) {
 		return r.ready(locked, nil)
 	}
-	return r.ready(locked, r.planAgain(locked, planned))
+	return r.ready(locked, crash.Do(func() error { return r.planAgain(locked, planned) }))
 }
 
 // planBeside plans, and reads the lease at the same time.
 func (r *run) planBeside(ctx context.Context, l *lease.Lease) (seen *lease.View, err error) {
 	var looked error
-	var wg sync.WaitGroup
+	var wg crash.Group
 	wg.Go(func() { seen, looked = l.Look(ctx) })
 	wg.Go(func() { err = r.plan(ctx) })
 	wg.Wait()

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
@@ -164,7 +164,7 @@ func (a *app) callerAndRole(ctx context.Context, f *spec.File, cfg aws.Config, o
 		}
 		return id, caller, err
 	}
-	var reading sync.WaitGroup
+	var reading crash.Group
 	reading.Go(read)
 	id, caller, err = a.identity(ctx, f, cfg)
 	reading.Wait()

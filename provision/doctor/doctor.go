@@ -21,6 +21,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
@@ -138,7 +139,7 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 		checks = append(checks, d.prefect, d.flowRuns)
 	}
 	found := make([][]Finding, len(checks))
-	var all sync.WaitGroup
+	var all crash.Group
 	for i, check := range checks {
 		all.Go(func() { found[i] = check(ctx) })
 	}

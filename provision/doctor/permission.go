@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/stack"
 )
@@ -73,8 +74,10 @@ func (d *Doctor) source(ctx context.Context) (source, why string) {
 	}
 	name, _, _ = strings.Cut(name, "/")
 	out, err := d.clients.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
-	if err == nil && out.Role != nil {
-		return aws.ToString(out.Role.Arn), ""
+	if err == nil {
+		if role := out.Role; role != nil {
+			return aws.ToString(role.Arn), ""
+		}
 	}
 	return d.ID.ARN("iam", "", "role/"+name), ""
 }
@@ -95,7 +98,7 @@ func (a *answers) ask(ctx context.Context, api *iam.Client, source, region strin
 		queue <- q
 	}
 	close(queue)
-	var all sync.WaitGroup
+	var all crash.Group
 	for range most {
 		all.Go(func() {
 			for q := range queue {

@@ -168,8 +168,8 @@ func (d *Doctor) sum(ctx context.Context, count map[string]int32) (n int32, err 
 	}
 	unknown := maps.Clone(count)
 	for _, t := range out.InstanceTypes {
-		if t.VCpuInfo != nil && t.VCpuInfo.DefaultVCpus != nil {
-			n += count[string(t.InstanceType)] * *t.VCpuInfo.DefaultVCpus
+		if cpu := t.VCpuInfo; cpu != nil && cpu.DefaultVCpus != nil {
+			n += count[string(t.InstanceType)] * aws.ToInt32(cpu.DefaultVCpus)
 			delete(unknown, string(t.InstanceType))
 		}
 	}

@@ -97,7 +97,7 @@ func ended(r prefect.Run, tasks map[string]types.Task, now time.Time) string {
 		return ""
 	case !known && since > eventGrace:
 		return "ECS does not know its task: it stopped more than an hour ago"
-	case aws.ToString(t.LastStatus) != "STOPPED" || t.StoppedAt != nil && now.Sub(*t.StoppedAt) < eventGrace:
+	case aws.ToString(t.LastStatus) != "STOPPED" || t.StoppedAt != nil && now.Sub(aws.ToTime(t.StoppedAt)) < eventGrace:
 		return ""
 	}
 	return "its task has stopped: " + cmp.Or(resource.TaskEnding(t), "ECS gives no reason")

@@ -99,7 +99,11 @@ func (f *attempt) taskLog(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read task definition: %w", err)
 	}
-	for _, c := range out.TaskDefinition.ContainerDefinitions {
+	definition := out.TaskDefinition
+	if definition == nil {
+		return nil, nil
+	}
+	for _, c := range definition.ContainerDefinitions {
 		l := c.LogConfiguration
 		if l == nil || l.LogDriver != types.LogDriverAwslogs || l.Options["awslogs-group"] == "" || l.Options["awslogs-stream-prefix"] == "" {
 			continue

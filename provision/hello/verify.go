@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -19,6 +20,9 @@ func (f *attempt) verify(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", object, err)
+	}
+	if out.Body == nil {
+		out.Body = http.NoBody
 	}
 	defer func() { _ = out.Body.Close() }()
 	have, err := io.ReadAll(io.LimitReader(out.Body, int64(len(f.text))+1))

@@ -20,9 +20,9 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
@@ -47,7 +47,7 @@ type Object struct {
 func Region(ctx context.Context, region string, s resource.Searches) ([]Environment, error) {
 	found := make([][]resource.Found, 1+len(s.Others))
 	errs := make([]error, len(found))
-	var wg sync.WaitGroup
+	var wg crash.Group
 	anchors := make(chan struct{}) // closed when found[0] is complete
 	wg.Go(func() {
 		defer close(anchors)

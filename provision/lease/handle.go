@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/crash"
 )
 
 // Handle is a lease that this run holds. It renews the lease until Release, or until
@@ -51,7 +52,7 @@ func (l *Lease) hold(ctx context.Context, nonce string, from instant, h history)
 	go func() {
 		defer close(k.done)
 		// After stop, an error of a renewal does not mean that the lease is lost.
-		if err := k.keep(renewing); renewing.Err() == nil {
+		if err := crash.Do(func() error { return k.keep(renewing) }); renewing.Err() == nil {
 			k.lost = err
 			k.fence.close(err)
 			end(err)

@@ -7,11 +7,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/flowbed/flowbed/provision/crash"
 )
 
 // The log of the agent's setup, and the systemd unit that the setup installs; see
@@ -66,7 +67,7 @@ func explainAgent(ctx context.Context, api *ec2.Client, systems *ssm.Client, ins
 	defer cancel()
 	var text, console string
 	var err error
-	var wg sync.WaitGroup
+	var wg crash.Group
 	wg.Go(func() { console = explainConsole(ctx, api, instance) })
 	wg.Go(func() { text, err = Shell{API: systems, Instance: instance}.Run(ctx, causeScript) })
 	wg.Wait()

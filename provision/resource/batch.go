@@ -89,5 +89,8 @@ func (r *ParameterReader) read(ctx context.Context, api *ssm.Client, name string
 	if err != nil {
 		return types.Parameter{}, err
 	}
-	return *out.Parameter, nil
+	if out.Parameter == nil {
+		return types.Parameter{}, incomplete("parameter")
+	}
+	return deref(out.Parameter), nil
 }

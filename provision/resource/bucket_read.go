@@ -9,7 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/names"
@@ -36,8 +35,8 @@ func (b Bucket) Read(ctx context.Context) (BucketState, error) {
 		},
 		func(ctx context.Context) error {
 			out, err := b.API.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: name, ExpectedBucketOwner: owner})
-			if err == nil && out.OwnershipControls != nil {
-				for _, r := range out.OwnershipControls.Rules { // there is only one
+			if err == nil {
+				for _, r := range deref(out.OwnershipControls).Rules { // there is only one
 					s.Ownership = string(r.ObjectOwnership)
 				}
 			}
@@ -112,20 +111,15 @@ func (b Bucket) Discover(ctx context.Context, recorded Recorded) ([]Found, error
 
 // listNamed finds buckets by their full names.
 func (b Bucket) listNamed(ctx context.Context, all []string) ([]Found, error) {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(maxReads)
+	// The list of our prefix has the others.
+	all = slices.DeleteFunc(slices.Clone(all), func(name string) bool { return strings.HasPrefix(name, names.Prefix) })
 	found := make([][]Found, len(all))
-	for i, name := range all {
-		if strings.HasPrefix(name, names.Prefix) {
-			continue // the list of our prefix has it
-		}
-		g.Go(func() error {
-			list, err := b.list(ctx, name)
-			found[i] = slices.DeleteFunc(list, func(f Found) bool { return f.Name != name })
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	err := forEach(ctx, len(all), func(ctx context.Context, i int) error {
+		list, err := b.list(ctx, all[i])
+		found[i] = slices.DeleteFunc(list, func(f Found) bool { return f.Name != all[i] })
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return slices.Concat(found...), nil

@@ -43,8 +43,8 @@ func (c Cluster) splitTasks(ctx context.Context, tasks []string) (ours, others [
 
 // roleOf is the ARN of a task's role: from its overrides, or else from its definition.
 func (c Cluster) roleOf(ctx context.Context, t types.Task, known map[string]string) (string, error) {
-	if t.Overrides != nil && deref(t.Overrides.TaskRoleArn) != "" {
-		return *t.Overrides.TaskRoleArn, nil
+	if role := deref(deref(t.Overrides).TaskRoleArn); role != "" {
+		return role, nil
 	}
 	definition := deref(t.TaskDefinitionArn)
 	if role, ok := known[definition]; ok {
@@ -54,7 +54,10 @@ func (c Cluster) roleOf(ctx context.Context, t types.Task, known map[string]stri
 	if err != nil {
 		return "", fmt.Errorf("read task definition: %w", err)
 	}
-	known[definition] = deref(out.TaskDefinition.TaskRoleArn)
+	if out.TaskDefinition == nil {
+		return "", fmt.Errorf("read task definition: %w", incomplete("task definition"))
+	}
+	known[definition] = deref(deref(out.TaskDefinition).TaskRoleArn)
 	return known[definition], nil
 }
 

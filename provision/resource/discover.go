@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
 )
@@ -62,23 +60,17 @@ type Searches struct {
 	Others []Discoverer
 }
 
-const maxReads = 8 // how many calls for tags run in parallel
-
 // withTags reads the tags of objects, for services whose lists do not include them. It
 // leaves out the objects that no longer exist.
 func withTags(ctx context.Context, list []Found, read func(context.Context, Found) (Tags, error)) ([]Found, error) {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(maxReads)
-	for i := range list {
-		g.Go(func() (err error) {
-			list[i].Tags, err = read(ctx, list[i])
-			if errors.Is(err, provision.ErrAbsent) || awserr.Classify(err) == awserr.Absent {
-				list[i].Tags, err = nil, nil
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	err := forEach(ctx, len(list), func(ctx context.Context, i int) (err error) {
+		list[i].Tags, err = read(ctx, list[i])
+		if errors.Is(err, provision.ErrAbsent) || awserr.Classify(err) == awserr.Absent {
+			list[i].Tags, err = nil, nil
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(list, func(f Found) bool { return f.Tags == nil }), nil

@@ -119,16 +119,8 @@ func ec2InstanceOf(o types.Instance) EC2Instance {
 		VPC: deref(o.VpcId), Subnet: deref(o.SubnetId), PublicIP: deref(o.PublicIpAddress), PrivateIP: deref(o.PrivateIpAddress),
 		Token: deref(o.ClientToken), Launched: deref(o.LaunchTime), Metadata: metadataOf(o.MetadataOptions), Tags: ec2Tags(o.Tags),
 	}
-	m.Launch = m.Tags[KeyLaunch]
-	if o.State != nil {
-		m.State = string(o.State.Name)
-	}
-	if o.StateReason != nil {
-		m.Reason = deref(o.StateReason.Message)
-	}
-	if o.Placement != nil {
-		m.Zone = deref(o.Placement.AvailabilityZone)
-	}
+	m.Launch, m.State = m.Tags[KeyLaunch], string(deref(o.State).Name)
+	m.Reason, m.Zone = deref(deref(o.StateReason).Message), deref(deref(o.Placement).AvailabilityZone)
 	if p := o.IamInstanceProfile; p != nil {
 		m.Profile = deref(p.Arn)
 		if id := deref(p.Id); !strings.HasPrefix(id, "iip-assoc-") { // moto returns the association's id here
@@ -137,7 +129,7 @@ func ec2InstanceOf(o types.Instance) EC2Instance {
 	}
 	groups := o.SecurityGroups // of the first interface; EC2 may not show the interface yet
 	for _, n := range o.NetworkInterfaces {
-		if n.Attachment == nil || deref(n.Attachment.DeviceIndex) == 0 {
+		if deref(deref(n.Attachment).DeviceIndex) == 0 {
 			m.Interface, groups = deref(n.NetworkInterfaceId), n.Groups
 		}
 	}
@@ -146,7 +138,7 @@ func ec2InstanceOf(o types.Instance) EC2Instance {
 	}
 	for _, b := range o.BlockDeviceMappings {
 		if b.Ebs != nil {
-			m.Volumes = append(m.Volumes, deref(b.Ebs.VolumeId))
+			m.Volumes = append(m.Volumes, deref(deref(b.Ebs).VolumeId))
 		}
 	}
 	slices.Sort(m.Groups)

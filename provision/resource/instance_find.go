@@ -126,7 +126,7 @@ func (i Instance) search(ctx context.Context) (f found, err error) {
 	want, _ := i.Profile.Expect()
 	var more []string
 	for id, a := range profiles {
-		if deref(a.IamInstanceProfile.Arn) == want.ARN && !slices.ContainsFunc(f.list, func(m EC2Instance) bool { return m.ID == id }) {
+		if deref(deref(a.IamInstanceProfile).Arn) == want.ARN && !slices.ContainsFunc(f.list, func(m EC2Instance) bool { return m.ID == id }) {
 			more = append(more, id)
 		}
 	}
@@ -155,7 +155,7 @@ func (f *found) settle(profiles map[string]types.IamInstanceProfileAssociation) 
 		}
 		f.associations[m.ID] = deref(a.AssociationId)
 		if m.Profile == "" {
-			f.list[n].Profile = deref(a.IamInstanceProfile.Arn)
+			f.list[n].Profile = deref(deref(a.IamInstanceProfile).Arn)
 		}
 	}
 }
@@ -247,7 +247,7 @@ func (i Instance) discovered(ctx context.Context, tagged []EC2Instance, profiles
 	}
 	untagged := map[string]string{} // environments by instance
 	for id, a := range profiles {
-		env, is := i.environmentOf(deref(a.IamInstanceProfile.Arn))
+		env, is := i.environmentOf(deref(deref(a.IamInstanceProfile).Arn))
 		if is && !slices.ContainsFunc(tagged, func(m EC2Instance) bool { return m.ID == id && m.Tags[KeyEnvironment] == env }) {
 			untagged[id] = env
 		}

@@ -75,10 +75,14 @@ func (o Offering) rootDevice(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read image: %w", err)
 	}
-	if len(out.Images) == 0 || deref(out.Images[0].RootDeviceName) == "" {
+	var device string
+	if len(out.Images) > 0 {
+		device = deref(out.Images[0].RootDeviceName)
+	}
+	if device == "" {
 		return "", fmt.Errorf("AMI %s does not exist in this region, or has no root device → correct agent.image", image.ID)
 	}
-	return *out.Images[0].RootDeviceName, nil
+	return device, nil
 }
 
 // zones returns the zones that offer the type. It ignores errors: without this answer,

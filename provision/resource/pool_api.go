@@ -184,7 +184,7 @@ func (a *PoolAPI) secret(ctx context.Context, name string) (secret, why string, 
 		}
 		return "", err.Error(), nil
 	}
-	secret = deref(out.Parameter.Value)
+	secret = deref(deref(out.Parameter).Value)
 	if a.Learned != nil {
 		a.Learned(secret)
 	}

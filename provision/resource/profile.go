@@ -66,15 +66,19 @@ func (p Profile) Read(ctx context.Context) (s ProfileState, err error) {
 	if err != nil {
 		return s, absentEntity("read instance profile", err)
 	}
-	s.Name, s.ARN = deref(out.InstanceProfile.InstanceProfileName), deref(out.InstanceProfile.Arn)
+	if out.InstanceProfile == nil {
+		return s, fmt.Errorf("read instance profile: %w", incomplete("instance profile"))
+	}
+	o := deref(out.InstanceProfile)
+	s.Name, s.ARN = deref(o.InstanceProfileName), deref(o.Arn)
 	if !strings.HasPrefix(s.ARN, "arn:") { // for a moment after the creation, IAM returns the unique id here
 		return ProfileState{}, fmt.Errorf("read instance profile: %w", provision.ErrAbsent)
 	}
-	s.ID = deref(out.InstanceProfile.InstanceProfileId)
-	for _, r := range out.InstanceProfile.Roles { // there is at most one
+	s.ID = deref(o.InstanceProfileId)
+	for _, r := range o.Roles { // there is at most one
 		s.Role, s.RoleID = deref(r.RoleName), deref(r.RoleId)
 	}
-	s.Tags = tagsOf(out.InstanceProfile.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
+	s.Tags = tagsOf(o.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
 	return s, nil
 }
 

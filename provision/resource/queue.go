@@ -135,7 +135,7 @@ func (q Queue) readAttributes(ctx context.Context, s *QueueState) error {
 	s.ARN = out.Attributes[string(types.QueueAttributeNameQueueArn)]
 	created, err := strconv.ParseInt(out.Attributes[string(types.QueueAttributeNameCreatedTimestamp)], 10, 64)
 	if err != nil {
-		return fmt.Errorf("read creation time: %w", err)
+		return fmt.Errorf("read attributes: %w", incomplete("creation time"))
 	}
 	s.Created = time.Unix(created, 0).UTC()
 	s.Attributes = map[string]string{}

@@ -115,7 +115,7 @@ func (r Repository) Read(ctx context.Context) (s RepositoryState, err error) {
 func (s *RepositoryState) settings(o types.Repository) {
 	s.Name, s.ARN, s.URI = deref(o.RepositoryName), deref(o.RepositoryArn), deref(o.RepositoryUri)
 	s.Mutability = string(o.ImageTagMutability)
-	s.ScanOnPush = o.ImageScanningConfiguration != nil && o.ImageScanningConfiguration.ScanOnPush
+	s.ScanOnPush = deref(o.ImageScanningConfiguration).ScanOnPush
 }
 
 func (r Repository) readTags(ctx context.Context, arn string) (Tags, error) {
@@ -174,8 +174,11 @@ func (r Repository) Create(ctx context.Context) (*RepositoryState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create repository: %w", err)
 	}
+	if out.Repository == nil {
+		return nil, nil // the next read tells
+	}
 	s := RepositoryState{Tags: tags}
-	s.settings(*out.Repository)
+	s.settings(deref(out.Repository))
 	return &s, nil
 }
 

@@ -159,15 +159,17 @@ func (r Role) readRole(ctx context.Context, s *RoleState) error {
 	if err != nil {
 		return absentEntity("read role", err)
 	}
-	s.Name, s.ARN, s.ID = deref(out.Role.RoleName), deref(out.Role.Arn), deref(out.Role.RoleId)
+	if out.Role == nil {
+		return fmt.Errorf("read role: %w", incomplete("role"))
+	}
+	o := deref(out.Role)
+	s.Name, s.ARN, s.ID = deref(o.RoleName), deref(o.Arn), deref(o.RoleId)
 	if !strings.HasPrefix(s.ARN, "arn:") { // for a moment after the creation, IAM returns the unique id here
 		return fmt.Errorf("read role: %w", provision.ErrAbsent)
 	}
-	s.Tags = tagsOf(out.Role.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
-	if b := out.Role.PermissionsBoundary; b != nil {
-		s.Boundary = deref(b.PermissionsBoundaryArn)
-	}
-	s.Trust, err = decoded(out.Role.AssumeRolePolicyDocument)
+	s.Tags = tagsOf(o.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
+	s.Boundary = deref(deref(o.PermissionsBoundary).PermissionsBoundaryArn)
+	s.Trust, err = decoded(o.AssumeRolePolicyDocument)
 	return err
 }
 

@@ -156,10 +156,7 @@ func ofTask(n types.NetworkInterface) bool {
 }
 
 func instanceOf(n types.NetworkInterface) string {
-	if n.Attachment == nil {
-		return ""
-	}
-	return deref(n.Attachment.InstanceId)
+	return deref(deref(n.Attachment).InstanceId)
 }
 
 // staying returns the instances to which the interfaces are attached, without ours and

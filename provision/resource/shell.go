@@ -46,10 +46,13 @@ func (s Shell) Run(ctx context.Context, script string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("send command to %s: %w", s.Instance, err)
 	}
+	if sent.Command == nil {
+		return "", fmt.Errorf("send command to %s: %w", s.Instance, incomplete("command"))
+	}
 	begun := time.Now()
 	for {
 		out, err := s.API.GetCommandInvocation(ctx, &ssm.GetCommandInvocationInput{
-			CommandId: sent.Command.CommandId, InstanceId: &s.Instance,
+			CommandId: deref(sent.Command).CommandId, InstanceId: &s.Instance,
 		})
 		unknown := errors.As(err, new(*types.InvocationDoesNotExist))
 		switch {

@@ -186,6 +186,8 @@ func tagsOf[T any](list []T, one func(T) (k, v *string)) Tags {
 	return t
 }
 
+// deref follows a pointer in a reply of AWS. It returns the zero value for nil, also where
+// AWS promises a value: a proxy or an outage can garble a reply, and flowbed must not crash.
 func deref[T any](p *T) (zero T) {
 	if p == nil {
 		return zero

@@ -39,7 +39,7 @@ func TaskEnding(t types.Task) string {
 	for _, c := range t.Containers {
 		add(deref(c.Reason))
 		if c.ExitCode != nil {
-			add(fmt.Sprintf("exit code %d", *c.ExitCode))
+			add(fmt.Sprintf("exit code %d", deref(c.ExitCode)))
 		}
 	}
 	return strings.Join(said, "; ")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/crash"
 )
 
 // board is the state of the live display. apply adds an event, and frame renders the
@@ -147,7 +148,7 @@ type live struct {
 	lines []string // the lines that stay on the screen
 	drawn []int    // cells of each line on the screen
 	stop  chan struct{}
-	idle  sync.WaitGroup
+	idle  crash.Group
 }
 
 // frameInterval is the time between two drawings of the board.
