@@ -20,7 +20,7 @@ func (d *decoder) bad(field any, summary, format string, args ...any) {
 func (d *decoder) badElement(field any, i int, value, summary, format string, args ...any) {
 	g := d.given[field]
 	shown := "The value"
-	if g.open {
+	if d.showable(field) {
 		shown = quote(value)
 	}
 	d.errorAt(elementRange(g.attr.Expr, i), summary, fmt.Sprintf(format, append([]any{shown}, args...)...))
@@ -39,15 +39,21 @@ func elementRange(expr hclsyntax.Expression, i int) hcl.Range {
 func (d *decoder) shown(field any) string {
 	switch p := field.(type) {
 	case *string:
-		if d.given[field].open {
+		if d.showable(field) {
 			return quote(*p)
 		}
 	case *int:
-		if d.given[field].open {
+		if d.showable(field) {
 			return fmt.Sprint(*p)
 		}
 	}
 	return "The value"
+}
+
+// showable reports whether messages may show a field's value.
+func (d *decoder) showable(field any) bool {
+	g := d.given[field]
+	return g.open && !d.file.hidden.closed(g.attr.Expr.Range())
 }
 
 // has reports whether a field has a value that can be checked now.
@@ -68,7 +74,7 @@ func (d *decoder) undecidedField(field any) bool { return d.written(field) && !d
 func (d *decoder) oneOf(field *string, what string, words ...string) {
 	if d.has(field) && !slices.Contains(words, *field) {
 		hint := ""
-		if d.given[field].open {
+		if d.showable(field) {
 			hint = didYouMean(*field, words)
 		}
 		d.bad(field, "Invalid "+what, "%s is not a valid %s.%s", what, advice(hint, "use "+list(words, "or")))

@@ -68,7 +68,7 @@ func (d *decoder) checkCloud(p *Prefect, u *url.URL) {
 		return
 	}
 	todo := "use https://api.prefect.cloud/api/accounts/<account id>/workspaces/<workspace id>, with the two ids from the address of your workspace in the browser"
-	if m := browserPath().FindStringSubmatch(u.Path); m != nil && d.given[&p.APIURL].open { // somebody copied it from the browser
+	if m := browserPath().FindStringSubmatch(u.Path); m != nil && d.showable(&p.APIURL) { // somebody copied it from the browser
 		todo = "use: https://api.prefect.cloud/api/accounts/" + m[1] + "/workspaces/" + m[2]
 	}
 	d.bad(&p.APIURL, "Invalid API URL", "%s does not name a Prefect Cloud account and workspace. → %s", todo)

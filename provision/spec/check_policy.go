@@ -79,7 +79,7 @@ func (d *decoder) checkTags(e *Environment) {
 			if g.open {
 				shown = "The tag " + quote(k)
 			}
-			d.errorAt(keyRange(g, k), "Invalid tag", shown+" "+why)
+			d.errorAt(d.keyRange(g, k), "Invalid tag", shown+" "+why)
 		}
 	}
 }
@@ -107,14 +107,14 @@ func badTag(key, value string) string {
 
 // keyRange is the range of a map's element, or of the whole expression if the elements
 // are not written out.
-func keyRange(g given, key string) hcl.Range {
+func (d *decoder) keyRange(g given, key string) hcl.Range {
 	attr := g.keys[key]
 	if attr == nil {
 		attr = g.attr
 	}
 	if o, ok := attr.Expr.(*hclsyntax.ObjectConsExpr); ok {
 		for _, item := range o.Items {
-			if k, diags := item.KeyExpr.Value(nil); !diags.HasErrors() && k.Type() == cty.String && k.IsWhollyKnown() && !k.IsMarked() && !k.IsNull() && k.AsString() == key {
+			if k, diags := d.file.meter.read(item.KeyExpr, nil); !diags.HasErrors() && k.Type() == cty.String && k.IsWhollyKnown() && !k.IsMarked() && !k.IsNull() && k.AsString() == key {
 				return hcl.RangeBetween(item.KeyExpr.Range(), item.ValueExpr.Range())
 			}
 		}

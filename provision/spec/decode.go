@@ -60,7 +60,7 @@ type given struct {
 	attr *hclsyntax.Attribute
 	set  bool // the field has its value
 	null bool // the value is null, which means not set
-	open bool // messages may show it: no part comes from a sensitive variable, env or file
+	open bool // no part comes from a sensitive variable, env or file
 
 	keys map[string]*hclsyntax.Attribute // the attribute that sets each key of a map
 }
@@ -209,7 +209,7 @@ func (d *decoder) oneLabel(b *hclsyntax.Block) bool {
 	case 1:
 		return true
 	default:
-		d.errorAt(b.LabelRanges[1], "Unexpected label", fmt.Sprintf("%s block takes only one name. → remove %q", title(article(b.Type)), b.Labels[1]))
+		d.errorAt(b.LabelRanges[1], "Unexpected label", fmt.Sprintf("%s block takes only one name. → remove %s", title(article(b.Type)), d.labelText(b, 1)))
 	}
 	return false
 }

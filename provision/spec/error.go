@@ -22,17 +22,23 @@ type Error struct {
 // Error returns one line for each diagnostic.
 func (e *Error) Error() string {
 	var b bytes.Buffer
-	for i, d := range e.Diags {
+	for i, d := range e.Diags[:min(len(e.Diags), mostShown)] {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
 		if d.Subject != nil {
 			fmt.Fprintf(&b, "%s:%d: ", d.Subject.Filename, d.Subject.Start.Line)
 		}
-		fmt.Fprintf(&b, "%s: %s", lower(d.Summary), d.Detail)
+		fmt.Fprintf(&b, "%s: %s", lower(d.Summary), oneLine(shorten(d.Detail)))
+	}
+	if more := len(e.Diags) - mostShown; more > 0 {
+		fmt.Fprintf(&b, "\n%d more messages are not shown", more)
 	}
 	return b.String()
 }
+
+// oneLine is a text without line breaks: it may quote a value that has some.
+func oneLine(s string) string { return strings.ReplaceAll(plain(s), "\n", " ") }
 
 // WriteTo writes the diagnostics with the lines of the file that they point at, and
 // wraps texts at width columns; 0 does not wrap them.
@@ -55,7 +61,15 @@ func (f *File) fail(diags hcl.Diagnostics) *Error {
 		}
 		return cmp.Or(strings.Compare(subject(a).Filename, subject(b).Filename), position(a)-position(b))
 	})
-	return &Error{Diags: diags, Files: f.hidden.mask(f.files)}
+	files := f.hidden.mask(f.files)
+	for _, d := range diags {
+		if file := files[subject(d).Filename]; file != nil {
+			if _, _, hidden := hides(file, subject(d)); hidden {
+				quiet(d)
+			}
+		}
+	}
+	return &Error{Diags: diags, Files: files}
 }
 
 func position(d *hcl.Diagnostic) int {
@@ -71,7 +85,7 @@ func (h *hidden) mask(files map[string]*hcl.File) map[string]*hcl.File {
 	masked := maps.Clone(files)
 	for name, file := range masked {
 		c := *file
-		c.Bytes = h.overwrite(file.Bytes)
+		c.Bytes = h.overwrite(file.Bytes, name)
 		masked[name] = &c
 	}
 	return masked

@@ -82,7 +82,7 @@ func (f *File) eval(c *context, expr hclsyntax.Expression) (cty.Value, hcl.Diagn
 		ctx = ctx.NewChild()
 		ctx.Variables = map[string]cty.Value{"local": cty.ObjectVal(values)}
 	}
-	return expr.Value(ctx)
+	return f.meter.read(expr, ctx)
 }
 
 // valueOf returns an expression's value as far as it is known.
@@ -134,8 +134,11 @@ func (d *decoder) variableUsable(name string, at hcl.Range) bool {
 	v := d.file.vars[name]
 	switch {
 	case v == nil:
-		d.errorAt(at, "Unknown variable", fmt.Sprintf("There is no variable %q.%s", name,
-			meantOr(name, d.file.variableNames(), fmt.Sprintf("declare it: variable %q {}", name))))
+		what, todo := fmt.Sprintf("variable %q", name), fmt.Sprintf("declare it: variable %q {}", name)
+		if d.file.hidden.closed(at) {
+			what, todo = "such variable", "declare it with a variable block"
+		}
+		d.errorAt(at, "Unknown variable", fmt.Sprintf("There is no %s.%s", what, meantOr(name, d.file.variableNames(), todo)))
 		return false
 	case v.broken:
 		return false
@@ -202,11 +205,13 @@ func (d *decoder) explain(expr hclsyntax.Expression, diags hcl.Diagnostics, secr
 		}
 		m, missing := missingFrom(diag)
 		switch { // functions put their arguments into their errors
-		case missing && !t.sensitive:
+		case missing && !t.sensitive && (!secret || m.plain()):
 			diag.Summary, diag.Detail = m.summary, m.detail
 			continue
 		case secret, t.sensitive, d.file.isSecret(expr):
 			diag.Detail = "The expression is about a secret, so flowbed does not show the reason."
+		case d.file.hidden.closed(expr.Range()):
+			diag.Detail = "The expression is in a block that holds a secret, so flowbed does not show the reason."
 		case t.outside:
 			diag.Detail = "The expression uses a value from an environment variable or a file, which may be a secret, so flowbed does not show the reason."
 		case diag.Summary == "Unknown variable": // HCL's word for any name

@@ -131,7 +131,7 @@ func (d *decoder) checkEnv(f *Flows) {
 			if g.open {
 				shown = "The environment variable " + quote(name)
 			}
-			d.errorAt(keyRange(g, name), "Invalid environment variable", shown+" "+why)
+			d.errorAt(d.keyRange(g, name), "Invalid environment variable", shown+" "+why)
 		}
 	}
 }

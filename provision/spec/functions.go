@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,7 +25,13 @@ const (
 )
 
 // missing is the error of env and file when the variable or the file does not exist.
-type missing struct{ summary, detail string }
+type missing struct{ summary, detail, name string }
+
+// plain reports whether the name looks like one, and not like a secret in its place: an
+// environment variable has capitals, and a path has a dot, a slash or a ~.
+func (m missing) plain() bool { return plainName.matches(m.name) }
+
+var plainName = compile(`^$|^[A-Z][A-Z0-9_]*$|^[^:@]*[./~][^:@]*$`)
 
 func (m missing) Error() string { return m.detail }
 
@@ -34,11 +39,14 @@ func (m missing) Error() string { return m.detail }
 // no file do not pay for it.
 type functions func() map[string]function.Function
 
-func newFunctions(o Options, dir string) functions {
+func newFunctions(o Options, dir string, m *meter) functions {
 	return sync.OnceValue(func() map[string]function.Function {
 		t := standard()
 		t["env"] = envFunction(o)
 		t["file"] = fileFunction(o, dir)
+		for name, f := range t {
+			t[name] = m.bounded(name, f)
+		}
 		return t
 	})
 }
@@ -48,48 +56,31 @@ func envFunction(o Options) function.Function {
 		v, ok := o.Environ(name)
 		if !ok {
 			return "", missing{"Environment variable not set", fmt.Sprintf(
-				"env(%q): the environment variable %s is not set. → set it, for example: export %s=…", name, name, name)}
+				"env(%q): the environment variable %s is not set. → set it, for example: export %s=…", name, name, name), name}
 		}
 		return v, nil
 	}, o.Destroy)
 }
 
-// maxFile is a limit so that a wrong path (a disk image) cannot fill the memory.
-const maxFile = 1 << 20
-
 func fileFunction(o Options, dir string) function.Function {
 	return oneText("path", func(path string) (string, error) {
 		full, err := expand(path, dir, o.Home)
 		if err != nil {
-			return "", missing{"Missing file", err.Error()}
+			return "", missing{"Missing file", err.Error(), path}
 		}
 		o.Reading(full)
 		b, err := readFile(full)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return "", missing{"Missing file", fmt.Sprintf("file(%q): %s does not exist. → "+
-				"create it, or correct the path; paths are relative to the directory of the config file", path, full)}
+				"create it, or correct the path; paths are relative to the directory of the config file", path, full), path}
 		case err != nil:
-			return "", missing{"Unreadable file", fmt.Sprintf("file(%q): %v.", path, err)}
+			return "", missing{"Unreadable file", fmt.Sprintf("file(%q): %v.", path, err), path}
 		case !utf8.Valid(b):
-			return "", missing{"Unreadable file", fmt.Sprintf("file(%q): %s is not UTF-8 text.", path, full)}
+			return "", missing{"Unreadable file", fmt.Sprintf("file(%q): %s is not UTF-8 text.", path, full), path}
 		}
 		return string(b), nil
 	}, o.Destroy)
-}
-
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("%s is larger than 1 MiB", path)
-	}
-	return os.ReadFile(path)
 }
 
 func expand(path, dir, home string) (string, error) {

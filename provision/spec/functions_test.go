@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
@@ -18,7 +20,7 @@ func TestFunctions(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := map[string]bool{"env": true, "file": true}
-	table := newFunctions(Options{}.withDefaults(), "testdata")()
+	table := newFunctions(Options{}.withDefaults(), "testdata", &meter{})()
 	ctx := &hcl.EvalContext{Functions: table}
 	for line := range strings.Lines(string(b)) {
 		left, right, ok := strings.Cut(strings.TrimSpace(line), ") = ")
@@ -65,7 +67,7 @@ func TestFile(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"a.txt": "", "./a.txt": "", "~/a.txt": "", dir + "/a.txt": "", "~": "not a file", "b.txt": dir + "/b.txt does not exist",
+		"a.txt": "", "./a.txt": "", "~/a.txt": "", dir + "/a.txt": "", "~": "is a directory, not a file", "b.txt": dir + "/b.txt does not exist",
 		"~ada/a.txt": dir + "/~ada/a.txt does not exist", "bytes": "not UTF-8", "big": "1 MiB", "a.txt/b": "not a directory",
 	} {
 		f := newFile(Options{Home: dir, Environ: noEnviron})
@@ -133,5 +135,23 @@ func TestNearest(t *testing.T) {
 		if have := nearest(word, words); have != want {
 			t.Errorf("%s: have %q, want %q", word, have, want)
 		}
+	}
+}
+
+// TestFunctionThatPanics: neither its stack nor its arguments are shown, and the text of a
+// panic is not mistaken for a value that is too large.
+func TestFunctionThatPanics(t *testing.T) {
+	f := newFile(Options{Environ: noEnviron})
+	broken := function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "x", Type: cty.String}}, Type: function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { panic(args[0].AsString()) },
+	})
+	expr, diags := parseExpression([]byte(`broken("goroutine")`), "x", f.meter)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	_, diags = f.meter.read(expr, &hcl.EvalContext{Functions: map[string]function.Function{"broken": f.meter.bounded("broken", broken)}})
+	if text := diags.Error(); !strings.Contains(text, "cannot handle") || strings.Contains(text, "goroutine") {
+		t.Errorf("have %s", text)
 	}
 }

@@ -9,83 +9,68 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // hidden holds the secrets that no message may show.
 type hidden struct {
 	values   []string
-	places   []hcl.Range // of secrets that the file itself contains
+	known    map[string]bool
+	places   []hcl.Range // of secrets that the file itself contains, and of closed blocks
 	unparsed bool        // the file has no syntax tree, so places is empty
 }
 
 // add remembers a secret.
 func (h *hidden) add(value string) {
-	if value != "" && !slices.Contains(h.values, value) {
-		h.values = append(h.values, value)
+	if value == "" || h.known[value] {
+		return
 	}
+	if h.known == nil {
+		h.known = map[string]bool{}
+	}
+	h.known[value] = true
+	h.values = append(h.values, value)
 }
 
 // forms returns the ways to write each secret, longest first: as it is, with
 // escapes, and line by line. It skips very short ones: overwriting each "a" would
 // make every message unreadable.
-func (h *hidden) forms() []string {
-	const short = 4
-	var forms []string
+//
+// If there are too many to look for, it returns false: then no message shows anything.
+func (h *hidden) forms() (forms []string, ok bool) {
+	const short, most = 4, 2000
+	seen := map[string]bool{}
 	for _, v := range h.values {
 		quoted := strconv.Quote(v)
 		for _, s := range append(strings.Split(v, "\n"), v, strings.TrimSpace(v), quoted[1:len(quoted)-1]) {
-			if len(s) >= short && strings.TrimSpace(s) != "" && !slices.Contains(forms, s) {
+			if len(s) >= short && strings.TrimSpace(s) != "" && !seen[s] {
+				seen[s] = true
 				forms = append(forms, s)
 			}
 		}
+		if len(forms) > most {
+			return nil, false
+		}
 	}
 	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
-	return forms
+	return forms, true
 }
 
 // scrub replaces the secrets in the texts of diagnostics.
 func (h *hidden) scrub(diags hcl.Diagnostics) hcl.Diagnostics {
-	forms := h.forms()
+	forms, ok := h.forms()
 	for _, d := range diags {
+		if !ok {
+			d.Detail = "The file has so many secrets that flowbed does not show what is wrong here."
+		}
 		for _, text := range []*string{&d.Summary, &d.Detail} {
 			for _, s := range forms {
 				*text = strings.ReplaceAll(*text, s, "(secret)")
 			}
-			*text = userInfo().ReplaceAllString(*text, "://(secret)@")
+			*text = userInfo().ReplaceAllString(*text, "${1}(secret)@")
 		}
 	}
 	return diags
-}
-
-// The lines of a file with a syntax error: the head or the end of a block, with its name,
-// and an attribute, with its name and value.
-var (
-	headLine  = compile(`^\s*(?:([a-z_]+)(?:\s+"[^"]*"?)?\s*\{?\s*|\}\s*)$`)
-	valueLine = compile(`^\s*(?:[a-z_]+(?:\s+"[^"]*")?\s*\{\s*)?([a-z_]+)\s*=(.*)$`)
-)
-
-// obscure overwrites the lines of a file with a syntax error, except those that cannot be a
-// part of a secret: the head and the end of a block, and attributes that hold none.
-func obscure(src []byte) {
-	open, secret := vocabulary()
-	for start := 0; start < len(src); {
-		end := start + bytes.IndexByte(src[start:], '\n')
-		if end < start {
-			end = len(src)
-		}
-		line := src[start:end]
-		if m := valueLine().FindSubmatchIndex(line); m != nil {
-			switch name := line[m[2]:m[3]]; {
-			case secret[string(name)]:
-				asterisks(bytes.TrimSpace(line[m[4]:m[5]]))
-			case !open[string(name)]:
-				asterisks(line)
-			}
-		} else if m := headLine().FindSubmatch(line); len(bytes.TrimSpace(line)) > 0 && (m == nil || len(m[1]) > 0 && !open[string(m[1])]) {
-			asterisks(line)
-		}
-		start = end + 1
-	}
 }
 
 // vocabulary returns the names of the language: those that hold no secret, and those that may.
@@ -112,37 +97,47 @@ func vocabulary() (open, secret map[string]bool) {
 }
 
 // userInfo finds the user name and password in a URL, wherever it is written.
-var userInfo = compile(`:/+(\w[^/\s"@]*)@`)
+var userInfo = compile(`([A-Za-z][A-Za-z0-9+.-]*:/+)([^\s"]+)@`)
 
-// overwrite replaces each character of a secret with an asterisk.
-func (h *hidden) overwrite(src []byte) []byte {
+// overwrite replaces each byte of a secret with masked.
+func (h *hidden) overwrite(src []byte, path string) []byte {
 	src = bytes.Clone(src)
-	for _, r := range h.places {
-		asterisks(src[r.Start.Byte:r.End.Byte])
+	forms, ok := h.forms()
+	if !ok {
+		mask(src)
+		return src
 	}
 	if h.unparsed {
-		obscure(src)
+		obscure(src, path)
+	}
+	for _, r := range h.places {
+		if r.Filename == path {
+			mask(src[min(r.Start.Byte, len(src)):min(r.End.Byte, len(src))])
+		}
 	}
 	for _, m := range userInfo().FindAllSubmatchIndex(src, -1) {
-		asterisks(src[m[2]:m[3]])
+		mask(src[m[4]:m[5]])
 	}
-	for _, s := range h.forms() {
+	for _, s := range forms {
 		for at := 0; ; {
 			i := bytes.Index(src[at:], []byte(s))
 			if i < 0 {
 				break
 			}
-			asterisks(src[at+i : at+i+len(s)])
+			mask(src[at+i : at+i+len(s)])
 			at += i + len(s)
 		}
 	}
 	return src
 }
 
-func asterisks(b []byte) {
+// masked stands for each character that must not be shown.
+const masked = 0
+
+func mask(b []byte) {
 	for i, c := range b {
-		if c != '\n' && c != '"' {
-			b[i] = '*'
+		if c != '\n' {
+			b[i] = masked
 		}
 	}
 }
@@ -156,6 +151,7 @@ func (d *decoder) hideLiterals(expr hclsyntax.Expression) {
 			return false
 		}
 		l.secret = true
+		d.file.hidden.close(l.attr.SrcRange)
 		_ = hclsyntax.Walk(l.attr.Expr, &literals{hide: d.file.hidden})
 		return true
 	})
@@ -163,7 +159,8 @@ func (d *decoder) hideLiterals(expr hclsyntax.Expression) {
 
 type literals struct {
 	hide    *hidden
-	outside int // depth of calls to env and file
+	outside int  // depth of calls to env and file
+	strange bool // the name of an environment variable or a file looks like a secret
 }
 
 func (l *literals) Enter(n hclsyntax.Node) hcl.Diagnostics {
@@ -175,6 +172,8 @@ func (l *literals) Enter(n hclsyntax.Node) hcl.Diagnostics {
 	case *hclsyntax.LiteralValueExpr:
 		if l.outside == 0 {
 			l.hide.places = append(l.hide.places, n.SrcRange)
+		} else if n.Val.Type() == cty.String && n.Val.IsKnown() && !n.Val.IsNull() && !plainName.matches(n.Val.AsString()) {
+			l.strange = true
 		}
 	}
 	return nil

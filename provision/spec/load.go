@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
@@ -71,6 +70,7 @@ type File struct {
 	meant        map[meant]bool
 	functions    functions
 	hidden       *hidden
+	meter        *meter
 	files        map[string]*hcl.File
 
 	unset   []unset          // of the environment that was evaluated last
@@ -108,7 +108,7 @@ func read(path string, o Options, text func(f *File, path string, src []byte) (*
 		return nil, f.fail(bad)
 	}
 	f.o.Reading(path)
-	src, err := os.ReadFile(path)
+	src, err := readFile(path)
 	if err != nil {
 		return nil, f.fail(hcl.Diagnostics{unreadable(path, err)})
 	}
@@ -117,7 +117,7 @@ func read(path string, o Options, text func(f *File, path string, src []byte) (*
 
 func newFile(o Options) *File {
 	return &File{
-		o: o.withDefaults(), hidden: &hidden{}, vars: map[string]*variable{}, locals: map[string]*local{}, meant: map[meant]bool{},
+		o: o.withDefaults(), hidden: &hidden{}, meter: &meter{}, vars: map[string]*variable{}, locals: map[string]*local{}, meant: map[meant]bool{},
 	}
 }
 
@@ -169,21 +169,15 @@ func distinct(diags hcl.Diagnostics) (once hcl.Diagnostics) {
 // parse reads a file's syntax, its variables, and everything that can be checked
 // without the values of an environment.
 func (f *File) parse(path string, src []byte) (*hclsyntax.Body, *decoder, error) {
-	if tooDeep(src) {
-		at := hcl.Range{Filename: path, Start: hcl.InitialPos, End: hcl.InitialPos}
-		return nil, nil, f.fail(hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Deep nesting", Subject: &at,
-			Detail: fmt.Sprintf("Brackets are nested more than %d levels deep. → write the values without so many brackets", deepest),
-		}})
+	parsed, diags := parseHCL(src, path, f.meter)
+	if parsed != nil {
+		f.files = map[string]*hcl.File{path: parsed}
 	}
-	parser := hclparse.NewParser()
-	parsed, diags := parser.ParseHCL(src, path)
-	f.files = parser.Files()
 	if diags.HasErrors() { // messages about half a syntax tree would mislead
 		f.hidden.unparsed = true
 		return nil, nil, f.fail(first(diags))
 	}
-	f.functions = newFunctions(f.o, filepath.Dir(path))
+	f.functions = newFunctions(f.o, filepath.Dir(path), f.meter)
 	body := parsed.Body.(*hclsyntax.Body)
 	d := &decoder{file: f}
 	given := d.readVarFiles()
@@ -197,11 +191,14 @@ func (f *File) parse(path string, src []byte) (*hclsyntax.Body, *decoder, error)
 // DeclaresVariable reports whether a file declares a variable of this name. It is
 // false for a file that cannot be read.
 func DeclaresVariable(path, name string) bool {
-	src, err := os.ReadFile(path)
-	if err != nil || tooDeep(src) {
+	src, err := readFile(path)
+	if err != nil {
 		return false
 	}
-	parsed, _ := hclparse.NewParser().ParseHCL(src, path)
+	parsed, _ := parseHCL(src, path, &meter{})
+	if parsed == nil {
+		return false
+	}
 	body, ok := parsed.Body.(*hclsyntax.Body)
 	return ok && slices.ContainsFunc(body.Blocks, func(b *hclsyntax.Block) bool {
 		return b.Type == "variable" && slices.Equal(b.Labels, []string{name})
@@ -243,7 +240,7 @@ func unreadable(path string, err error) *hcl.Diagnostic {
 		d.Summary = "Missing file"
 		d.Detail = fmt.Sprintf("%s does not exist. → write one, as short as: environment \"dev\" {}, or give another file with --config", path)
 	default:
-		d.Detail = fmt.Sprintf("Reading %s: %v. → give another file with --config", path, cause(err))
+		d.Detail = unreadableText("Reading "+path, err, "give another file with --config")
 	}
 	return d
 }
@@ -295,10 +292,16 @@ func (d *decoder) open(body *hclsyntax.Body, given map[string]*fileValue) {
 			d.declareDefaults(b)
 		case "variable", "environment":
 			if !d.oneLabel(b) {
+				if b.Type == "variable" {
+					d.closeVariable(b)
+				}
 				continue
 			}
 			label := b.Type + " " + b.Labels[0]
 			if at, ok := seen[label]; ok {
+				if b.Type == "variable" { // nobody looks whether it is a secret
+					d.closeVariable(b)
+				}
 				d.errorAt(b.DefRange(), "Duplicate "+b.Type, fmt.Sprintf(
 					"Line %[3]d already defines %[1]s %[2]q. → rename or remove one of them", b.Type, b.Labels[0], at.Start.Line))
 				continue
@@ -322,7 +325,14 @@ func (d *decoder) open(body *hclsyntax.Body, given map[string]*fileValue) {
 	}
 }
 
+// mostEnvironments is a limit because each environment is compared with all others.
+const mostEnvironments = 1000
+
 func (d *decoder) declareEnvironment(b *hclsyntax.Block) {
+	if len(d.file.environments) == mostEnvironments {
+		d.errorAt(b.DefRange(), "Too many environments", fmt.Sprintf("A file can have %d environments. → put the others into a second file", mostEnvironments))
+		return
+	}
 	d.file.environments = append(d.file.environments, b)
 	switch label := b.Labels[0]; {
 	case !strings.Contains(label, "*"):

@@ -18,9 +18,11 @@ type local struct {
 	broken bool // it has a mistake, which has been reported
 	secret bool // an attribute that holds a secret depends on it
 
-	visited bool
-	refers  []string // the names of other local values in it
-	traits  traits
+	visited  bool
+	circular bool
+	chain    int      // how many local values refer to each other from here
+	refers   []string // the names of other local values in it
+	traits   traits
 }
 
 // traits are what an expression depends on, directly or through local values.
@@ -40,11 +42,13 @@ func (f *File) local(c *context, name string) localValue {
 	v := localValue{value: cty.DynamicVal}
 	if l := f.locals[name]; l != nil && !l.broken {
 		v.value, v.diags = f.eval(c, l.attr.Expr)
-		if !v.diags.HasErrors() && large(v.value) {
-			v.diags = append(v.diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Large value", Subject: l.attr.Expr.Range().Ptr(),
+		at := l.attr.Expr.Range()
+		tooLarge := !v.diags.HasErrors() && large(v.value) || v.diags.HasErrors() && v.diags[0].Summary == largeValue && subject(v.diags[0]) == at
+		if tooLarge {
+			v.diags = hcl.Diagnostics{{
+				Severity: hcl.DiagError, Summary: largeValue, Subject: &at,
 				Detail: fmt.Sprintf("The local value %s has more than a million characters and elements. → make it smaller", name),
-			})
+			}}
 		}
 	}
 	c.locals[name] = v
@@ -142,8 +146,11 @@ func (f *File) isSecret(expr hclsyntax.Expression) (secret bool) {
 func (d *decoder) localUsable(name string, at hcl.Range) bool {
 	l := d.file.locals[name]
 	if l == nil {
-		d.errorAt(at, "Unknown local value", fmt.Sprintf("There is no local value %q.%s", name,
-			meantOr(name, d.file.localNames(), fmt.Sprintf("add it to the file: locals { %s = … }", name))))
+		what, todo := fmt.Sprintf("local value %q", name), fmt.Sprintf("add it to the file: locals { %s = … }", name)
+		if d.file.hidden.closed(at) {
+			what, todo = "such local value", "add it to a locals block"
+		}
+		d.errorAt(at, "Unknown local value", fmt.Sprintf("There is no %s.%s", what, meantOr(name, d.file.localNames(), todo)))
 		return false
 	}
 	if l.broken {
@@ -166,12 +173,14 @@ func (d *decoder) declareLocals(b *hclsyntax.Block) {
 		d.errorAt(b.LabelRanges[0], "Unexpected label", fmt.Sprintf("A locals block takes no label. → remove %q", b.Labels[0]))
 	}
 	for _, inner := range b.Body.Blocks {
+		d.file.hidden.close(inner.Range())
 		d.errorAt(inner.TypeRange, "Unknown block", fmt.Sprintf(
 			"A locals block has no blocks, only attributes. → write it with an equals sign: %s = { … }", inner.Type))
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.Body.Attributes)) {
 		attr := b.Body.Attributes[name]
 		if first := d.file.locals[name]; first != nil {
+			d.file.hidden.close(attr.SrcRange) // nobody looks whether it is a secret
 			d.errorAt(attr.NameRange, "Duplicate local value", fmt.Sprintf(
 				"Line %d already defines %s. → rename or remove one of them", first.attr.NameRange.Start.Line, name))
 			continue
@@ -179,6 +188,10 @@ func (d *decoder) declareLocals(b *hclsyntax.Block) {
 		d.file.locals[name] = &local{attr: attr}
 	}
 }
+
+// longestChain is how many local values can each refer to the next. Evaluation calls itself
+// for each of them.
+const longestChain = 200
 
 // connectLocals finds out what each local value depends on, and reports those that refer
 // to themselves.
@@ -188,7 +201,7 @@ func (d *decoder) connectLocals() {
 	visit = func(l *local) {
 		if at := slices.Index(path, l); at >= 0 {
 			for _, one := range path[at:] {
-				one.broken = true
+				one.circular = true
 			}
 			return
 		}
@@ -203,31 +216,34 @@ func (d *decoder) connectLocals() {
 			}
 		}
 		path = path[:len(path)-1]
-		l.traits = d.file.depends(l.attr.Expr)
+		d.connect(l)
 	}
 	names := d.file.localNames()
 	for _, name := range names {
 		visit(d.file.locals[name])
 	}
 	for _, name := range names {
-		if l := d.file.locals[name]; l.broken {
+		switch l := d.file.locals[name]; {
+		case l.circular:
 			d.errorAt(l.attr.NameRange, "Circular reference", fmt.Sprintf(
 				"The local value %s refers to itself, directly or through others. → give one of them a value of its own", name))
+		case l.chain == longestChain+1:
+			d.errorAt(l.attr.NameRange, "Deep nesting", fmt.Sprintf(
+				"The local value %s refers to another one, that to a third, and so on: more than %d times. → let it refer to fewer", name, longestChain))
 		}
 	}
-	d.breakDependents()
 }
 
-// breakDependents marks the local values that depend on one with a mistake.
-func (d *decoder) breakDependents() {
-	for again := true; again; {
-		again = false
-		for _, l := range d.file.locals {
-			if !l.broken && slices.ContainsFunc(l.refers, func(name string) bool { return d.file.locals[name] != nil && d.file.locals[name].broken }) {
-				l.broken, again = true, true
-			}
+// connect completes what is known of a local value after all those that it refers to.
+func (d *decoder) connect(l *local) {
+	l.traits, l.broken, l.chain = d.file.depends(l.attr.Expr), l.circular, 1
+	for _, name := range l.refers {
+		if to := d.file.locals[name]; to != nil {
+			l.broken = l.broken || to.broken
+			l.chain = max(l.chain, to.chain+1)
 		}
 	}
+	l.broken = l.broken || l.chain > longestChain
 }
 
 // checkLocals evaluates all local values, also those that nothing refers to.

@@ -163,3 +163,113 @@ func TestSecretLines(t *testing.T) {
 	}
 	silent(t, said(t, f, err))
 }
+
+// TestSecretInAMistake writes a secret into files with mistakes of all kinds, of which many
+// keep flowbed from knowing that it is one: no message shows it, nor a line with it.
+func TestSecretInAMistake(t *testing.T) {
+	const s = sentinel
+	variable := func(body string) string {
+		return "variable \"k\" {\n" + body + "\n}\nenvironment \"dev\" { region = \"us-east-1\" }\n"
+	}
+	prefect := func(body string) string {
+		return in("prefect", "api_url = \"https://prefect.example.com/api\"\n"+body+"\n")
+	}
+	for name, src := range map[string]string{
+		"heredoc":                  variable("sensitive = true\ndefault = <<EOT\n" + s + "%{x\nEOT"),
+		"heredoc, keyword":         variable("sensitive = true\ndefault = <<EOT\n%{" + s + "}\nEOT"),
+		"heredoc, like attributes": variable("sensitive = true\ndefault = <<EOT\nregion = " + s + "\n${\nEOT"),
+		"heredoc without an end":   variable("sensitive = true\ndefault = <<EOT\nregion = " + s + "\n"),
+		"several lines":            prefect("auth_string = join(\":\", [\"admin\",\n\"" + s + "${X\"])"),
+		"lines like attributes":    prefect("auth_string = join(\":\", [\n region = " + s + "\n])"),
+		"parentheses":              variable("sensitive = true\ndefault = (\n\"" + s + "\" \"more\"\n)"),
+		"unclosed text":            prefect("api_key = \"" + s + "\nwork_pool = \"a\""),
+		"after an unclosed text":   "environment \"dev\" {\n region = \"us-east-1\n prefect {\n api_key = \"\n region = \"" + s + "\"\n }\n}",
+		"no equals sign":           prefect("api_key \"" + s + "\""),
+		"no quotes":                prefect("api_key = " + strings.ReplaceAll(s, "-", "_")),
+		"no quotes, minus":         prefect("api_key = " + s),
+		"no quotes, twice":         prefect("api_key = " + s + " " + s),
+		"as a variable":            prefect("api_key = var." + s),
+		"as an index":              prefect("api_key = var[\"" + s + "\"]"),
+		"as a label":               strings.Replace(prefect(""), "prefect {", "prefect \""+s+"\" {", 1),
+		"as a label of a variable": "variable \"k\" \"" + s + "\" {}\nenvironment \"dev\" {}",
+		"as an environment's name": prefect("api_key = env(\"" + s + "\")"),
+		"as a path":                prefect("api_key = file(\"" + s + "\")"),
+		"as a name":                prefect(s + " = 1"),
+		"as a block":               prefect(s + " {}"),
+		"as a function":            prefect("api_key = " + s + "(1)"),
+		"escape":                   prefect("api_key = \"\\Q" + s + "\""),
+		"misspelled":               prefect("api_keyy = \"" + s + "\""),
+		"misspelled block":         strings.Replace(prefect("api_key = \""+s+"\""), "prefect {", "prefct {", 1),
+		"another block":            in("agent", "api_key = \""+s+"\"\ninstance_type = 5"),
+		"block in another":         in("agent", "prefect {\napi_key = \""+s+"\"\n}\n"),
+		"beside the environments":  "prefect {\napi_key = \"" + s + "\"\n}\nenvironment \"dev\" {}",
+		"attribute of the file":    "api_key = \"" + s + "\"\nenvironment \"dev\" {}",
+		"in an object":             "environment \"dev\" {\n prefect = { api_key = \"" + s + "\" }\n}",
+		"misspelled sensitive":     variable("sensitiv = true\ndefault = \"" + s + "\""),
+		"odd sensitive":            variable("sensitive = \"ja\"\ndefault = \"" + s + "\" + 1"),
+		"misspelled default":       variable("sensitive = true\ndefalt = \"" + s + "\""),
+		"twice":                    variable("default = 1") + variable("sensitive = true\ndefault = \""+s+"\""),
+		"set twice":                prefect("api_key = \"a\"\napi_key = \"" + s + "\""),
+		"name set twice":           prefect(s + " = 1\n" + s + " = 1"),
+		"URL":                      in("prefect", "api_url = \"http://me:"+s+"@prefect.example.com:port/api\"\n"),
+		"URL without a user":       in("prefect", "api_url = \"http://:"+s+"@prefect.example.com/api\"\n"),
+		"URL in another place":     in("agent", "instance_type = \"http://me:"+s+"@prefect.example.com/api\"\n"),
+		"URL in a syntax error":    in("prefect", "api_url = \"http://me:"+s+"@prefect.example.com/api\n"),
+		"wrong attribute":          prefect("api_key = \"" + s + "\"\nversion = \"" + s + "x\""),
+		"wrong attribute, key":     prefect("version = \"1.4.2\"\napi_key = \"x" + s + "\""),
+		"local":                    prefect("api_key = local.k") + "\nlocals {\n k = upper(\n\"" + s + "\", 1)\n}",
+		"local, twice":             prefect("api_key = local.k") + "\nlocals {\n k = 1\n}\nlocals {\n k = \"" + s + "\"\n}",
+		"local, syntax":            "locals {\n k = \"" + s + "\" x\n}\n" + prefect("api_key = local.k"),
+		"panicking function":       prefect("api_key = format(\"%\", \"" + s + "\")"),
+		"large":                    prefect("api_key = join(\"\", [for a in range(1000) : [for b in range(1000) : \"" + s + "\"]])"),
+		"deep":                     prefect("api_key = " + strings.Repeat("(", 600) + "\"" + s + "\"" + strings.Repeat(")", 600)),
+		"CRLF":                     strings.ReplaceAll(variable("sensitive = true\ndefault = (\n\""+s+"\" \"more\"\n)"), "\n", "\r\n"),
+		"carriage returns only":    strings.ReplaceAll(variable("sensitive = true\ndefault = (\n\""+s+"\" \"more\"\n)"), "\n", "\r"),
+		"line separators":          strings.ReplaceAll(prefect("api_key = \""+s+"\" x"), "\n", "\u2028"),
+		"one line":                 "environment \"dev\" { prefect { api_key = \"" + s + "\" } }",
+		"no UTF-8":                 prefect("api_key = \"\xff" + s + "\""),
+	} {
+		for _, o := range []Options{{}, {Destroy: true}, {partial: true}} {
+			o.Environ = noEnviron
+			f := newFile(o)
+			read := f.load
+			if o.partial {
+				read = f.validate
+			}
+			f, err := read("config.hcl", []byte(src))
+			if err == nil && !o.Destroy {
+				t.Errorf("%s: accepted", name)
+			}
+			text := said(t, f, err)
+			for _, form := range []string{s, strings.ReplaceAll(s, "-", "_"), s[:8]} {
+				if strings.Contains(text, form) {
+					t.Errorf("%s: shows the secret:\n%s\nof\n%s", name, text, src)
+					break
+				}
+			}
+		}
+	}
+}
+
+// TestSourceIsShown: where no secret can be, the line is shown, although the file has one.
+func TestSourceIsShown(t *testing.T) {
+	const secret = "variable \"k\" {\n sensitive = true\n default = \"" + sentinel + "\"\n}\n"
+	for src, want := range map[string]string{
+		secret + in("agent", "instance_type = 5x\n"):                                                    "instance_type = 5x",
+		secret + in("bucket", "expire_days = -1\n"):                                                     "expire_days = -1",
+		in("prefect", "api_key = var.k\napi_url = \"htp://prefect.example.com/api\"\n") + "\n" + secret: "htp://prefect.example.com/api",
+		secret + "environment \"dev\" {\n region = \"us-east\"\n}":                                      "us-east",
+	} {
+		_, err := load(src, Options{Environ: noEnviron})
+		text := said(t, nil, err)
+		silent(t, text)
+		e, ok := errors.AsType[*Error](err)
+		if !ok {
+			t.Fatalf("have %v", err)
+		}
+		var b bytes.Buffer
+		if err := e.WriteTo(&b, 0, false); err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("%v: does not show %q:\n%s", err, want, &b)
+		}
+	}
+}

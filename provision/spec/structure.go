@@ -18,6 +18,7 @@ func (d *decoder) structure(b *hclsyntax.Block) {
 func (d *decoder) walk(b *hclsyntax.Block, t reflect.Type) {
 	mm := members(t)
 	attributes, blocks := split(mm)
+	d.closeBlock(b, mm)
 	d.unknownNames(b.Body, attributes, blocks, article(b.Type)+" block")
 	for _, m := range mm {
 		if !m.block {
@@ -41,7 +42,7 @@ func (d *decoder) uniqueBlocks(body *hclsyntax.Body, name string, many bool) lay
 		switch {
 		case len(b.Labels) > 0:
 			d.errorAt(b.LabelRanges[0], "Unexpected label", fmt.Sprintf(
-				"%s block takes no label. → remove %q", title(article(name)), b.Labels[0]))
+				"%s block takes no label. → remove %s", title(article(name)), d.labelText(b, 0)))
 		case !many && i > 0:
 			d.errorAt(b.DefRange(), "Duplicate block", fmt.Sprintf(
 				"There can be only one %s block here, and line %d has one already. → put all attributes into one block",
@@ -53,6 +54,7 @@ func (d *decoder) uniqueBlocks(body *hclsyntax.Body, name string, many bool) lay
 
 // unknownNames reports attributes and blocks that the language does not have.
 func (d *decoder) unknownNames(body *hclsyntax.Body, attributes, blocks []string, where string) {
+	d.closeUnknown(body, attributes, blocks)
 	where = title(where)
 	var kinds []string
 	if len(attributes) > 0 {
@@ -65,14 +67,14 @@ func (d *decoder) unknownNames(body *hclsyntax.Body, attributes, blocks []string
 	for _, a := range body.Attributes {
 		if !slices.Contains(attributes, a.Name) {
 			d.means(body, nearest(a.Name, attributes))
-			d.errorAt(a.NameRange, "Unknown attribute", fmt.Sprintf("%s has no attribute %q.%s", where, a.Name,
+			d.errorAt(a.NameRange, "Unknown attribute", fmt.Sprintf("%s has no %s.%s", where, d.nameText("attribute", a.Name, a.NameRange),
 				hint(a.Name, attributes, blocks, " → it is a block; write it without the equals sign: %s { … }", all)))
 		}
 	}
 	for _, b := range body.Blocks {
 		if !slices.Contains(blocks, b.Type) {
 			d.means(body, nearest(b.Type, blocks))
-			d.errorAt(b.TypeRange, "Unknown block", fmt.Sprintf("%s has no block %q.%s", where, b.Type,
+			d.errorAt(b.TypeRange, "Unknown block", fmt.Sprintf("%s has no %s.%s", where, d.nameText("block", b.Type, b.TypeRange),
 				hint(b.Type, blocks, attributes, " → it is an attribute; write it with an equals sign: %s = …", all)))
 		}
 	}

@@ -5,10 +5,19 @@ import (
 	"strings"
 )
 
+// Limits for the time that the comparison of names takes.
+const (
+	longestWord    = 100
+	mostCandidates = 500
+)
+
 // nearest is the candidate that a word is probably a misspelling of, or empty.
 func nearest(word string, candidates []string) string {
 	best, least := "", 1+len(word)/3 // one typo in a short word, more in a long one
-	for _, c := range candidates {
+	if len(word) > longestWord {     // nobody has misspelled a name so much
+		return ""
+	}
+	for _, c := range candidates[:min(len(candidates), mostCandidates)] {
 		if d := distance(strings.ToLower(word), c); d <= least && (best == "" || d < least) {
 			best, least = c, d
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 )
@@ -54,20 +53,22 @@ func (d *decoder) readVarFile(path string) map[string]*fileValue {
 	d.file.o.Reading(path)
 	src, err := readFile(path)
 	if err != nil {
-		d.errorAt(at, "Unreadable file", fmt.Sprintf("--var-file %q: %v. → check the path, which is relative to the working directory", path, cause(err)))
+		d.errorAt(at, "Unreadable file", unreadableText(fmt.Sprintf("--var-file %q", path), err, "check the path, which is relative to the working directory"))
 		return nil
 	}
 	src = bytes.TrimPrefix(src, []byte("\ufeff")) // as some editors write
-	if tooDeep(src) {
-		return invalid(nil, "The values are nested too deeply.")
-	}
-	parser := hclparse.NewParser()
-	parse := parser.ParseHCL
+	parse := func() (*hcl.File, hcl.Diagnostics) { return parseHCL(src, path, d.file.meter) }
 	if isJSON {
-		parse = parser.ParseJSON
+		if tooDeep(src) {
+			return invalid(nil, "The values are nested too deeply.")
+		}
+		parse = func() (*hcl.File, hcl.Diagnostics) { return hclparse.NewParser().ParseJSON(src, path) }
 	}
-	parsed, diags := parse(src, path)
-	if diags.HasErrors() {
+	parsed, diags := parse()
+	switch {
+	case parsed == nil:
+		return invalid(diags, "The values are nested too deeply, or too large.")
+	case diags.HasErrors():
 		return invalid(diags, "The syntax is not correct.")
 	}
 	attributes, diags := parsed.Body.JustAttributes()
@@ -76,7 +77,7 @@ func (d *decoder) readVarFile(path string) map[string]*fileValue {
 	}
 	values := map[string]*fileValue{}
 	for name, attr := range attributes {
-		v, diags := attr.Expr.Value(nil)
+		v, diags := d.file.meter.read(attr.Expr, nil)
 		switch {
 		case diags.HasErrors() || !v.IsWhollyKnown():
 			at := attr.Expr.Range()
@@ -86,28 +87,6 @@ func (d *decoder) readVarFile(path string) map[string]*fileValue {
 		}
 	}
 	return values
-}
-
-// deepest is how deep brackets can be nested. The parsers of HCL and JSON call themselves
-// for each level, and would end the program.
-const deepest = 500
-
-// tooDeep reports whether brackets are nested deeper than that. It counts those in strings,
-// too: an expression in a template can be nested as well.
-func tooDeep(src []byte) bool {
-	depth := 0
-	for _, c := range src {
-		switch c {
-		case '(', '[', '{':
-			depth++
-		case ')', ']', '}':
-			depth = max(0, depth-1)
-		}
-		if depth > deepest {
-			return true
-		}
-	}
-	return false
 }
 
 // fromFile takes a variable's value from a file, and converts it to the type of the
@@ -139,12 +118,9 @@ func (d *decoder) unknownFromFiles(given map[string]*fileValue) {
 		if d.file.vars[name] != nil {
 			continue
 		}
-		if len(name) > longestName || !hclsyntax.ValidIdentifier(name) { // it may be a part of a secret
-			d.errorAt(given[name].at, "Unknown variable", "This is not a variable of the config file. → remove it")
-			continue
-		}
-		d.errorAt(given[name].at, "Unknown variable", fmt.Sprintf("The config file has no variable %q.%s", name,
-			meantOr(name, names, fmt.Sprintf("declare it: variable %q {}", name))))
+		// The name may be a part of a secret.
+		d.errorAt(given[name].at, "Unknown variable", "The config file has no such variable."+
+			meantOr(name, names, "remove it, or declare it with a variable block"))
 	}
 }
 

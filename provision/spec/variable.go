@@ -31,13 +31,16 @@ func (d *decoder) variable(b *hclsyntax.Block, fromFile *fileValue) {
 	name, before := b.Labels[0], len(d.diags)
 	v := &variable{value: cty.DynamicVal, block: b}
 	d.file.vars[name] = v
+	if v.sensitive = d.sensitive(b); v.sensitive && b.Body.Attributes["default"] != nil {
+		d.closeVariable(b)
+	}
+	d.closeBlock(b, members(reflect.TypeFor[Variable]()))
 	attributes, _ := split(members(reflect.TypeFor[Variable]()))
 	d.unknownNames(b.Body, attributes, nil, "a variable block")
 	if !variableIdentifier.matches(name) {
 		d.errorAt(b.LabelRanges[0], "Invalid variable name", fmt.Sprintf(
 			"%q is not a valid variable name. → use letters, digits and underscores, starting with a letter", name))
 	}
-	v.sensitive = d.sensitive(b)
 	fallback := d.fallback(b, v.sensitive)
 	// An empty secret is one that a CI system does not have. As a value, it would
 	// delete the key of an environment that has one.
@@ -75,7 +78,7 @@ func (d *decoder) sensitive(b *hclsyntax.Block) bool {
 	if !ok {
 		return false
 	}
-	v, diags := attr.Expr.Value(nil)
+	v, diags := d.file.meter.read(attr.Expr, nil)
 	if diags.HasErrors() || v.Type() != cty.Bool || v.IsNull() || !v.IsKnown() {
 		d.errorAt(attr.Expr.Range(), "Wrong type", `"sensitive" must be true or false.`)
 		return true // to be safe
@@ -97,7 +100,7 @@ func (d *decoder) fallback(b *hclsyntax.Block, secret bool) cty.Value {
 		d.errorAt(refs[0].SourceRange(), "Reference in a default", "A default can call functions but cannot refer to variables, because flowbed evaluates it first.")
 		return cty.NilVal
 	}
-	v, diags := attr.Expr.Value(&hcl.EvalContext{Functions: d.file.functions()})
+	v, diags := d.file.meter.read(attr.Expr, &hcl.EvalContext{Functions: d.file.functions()})
 	if !diags.HasErrors() {
 		return v
 	}
@@ -105,7 +108,7 @@ func (d *decoder) fallback(b *hclsyntax.Block, secret bool) cty.Value {
 		return cty.NilVal
 	}
 	for _, diag := range diags {
-		if m, ok := missingFrom(diag); ok {
+		if m, ok := missingFrom(diag); ok && (!secret || m.plain()) {
 			diag.Summary, diag.Detail = m.summary, m.detail
 		} else if secret {
 			diag.Detail = "This is the default of a sensitive variable, so flowbed does not show the reason."
@@ -127,9 +130,9 @@ func (d *decoder) fromOutside(v *variable, text string, fallback cty.Value) {
 	fallback, _ = unmark(fallback)
 	want := fallback.Type()
 	if want != cty.String && !want.IsPrimitiveType() {
-		expr, diags := hclsyntax.ParseExpression([]byte(text), "value", hcl.InitialPos)
+		expr, diags := parseExpression([]byte(text), "value", d.file.meter)
 		if !diags.HasErrors() {
-			v.value, diags = expr.Value(nil)
+			v.value, diags = d.file.meter.read(expr, nil)
 		}
 		if diags.HasErrors() || kind(v.value.Type()) != kind(want) {
 			v.set = false

@@ -16,7 +16,7 @@ import (
 func write(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics, width int, color bool) error {
 	var b bytes.Buffer
 	p := painter{&b, color}
-	for _, d := range diags {
+	for _, d := range diags[:min(len(diags), mostShown)] {
 		p.head(d)
 		at := subject(d)
 		if file := files[at.Filename]; file != nil {
@@ -30,6 +30,9 @@ func write(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics, width
 			fmt.Fprintf(&b, "  → %s\n", wrap(hint, width, "    "))
 		}
 		b.WriteByte('\n')
+	}
+	if more := len(diags) - mostShown; more > 0 {
+		fmt.Fprintf(&b, "%d more messages are not shown.\n\n", more)
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("write diagnostics: %w", err)
@@ -64,8 +67,36 @@ func (p painter) head(d *hcl.Diagnostic) {
 	fmt.Fprintf(p.out, "%s %s\n\n", word, lower(d.Summary))
 }
 
+// mostShown is how many mistakes are shown: nobody corrects more at once.
+const mostShown = 50
+
+// hides reports whether the line of a place may be a part of a secret. It returns where the
+// line begins and ends.
+func hides(file *hcl.File, at hcl.Range) (first, last int, hidden bool) {
+	start := min(at.Start.Byte, len(file.Bytes))
+	first, last = bytes.LastIndexByte(file.Bytes[:start], '\n')+1, len(file.Bytes)
+	if i := bytes.IndexByte(file.Bytes[start:], '\n'); i >= 0 {
+		last = start + i
+	}
+	return first, last, bytes.IndexByte(file.Bytes[first:last], masked) >= 0
+}
+
+// longestLine is the longest line of a file that is shown. A longer one is no help.
+const longestLine = 500
+
 // snippet shows the first line of the range and underlines the range in it.
 func (p painter) snippet(file *hcl.File, at hcl.Range) {
+	start := min(at.Start.Byte, len(file.Bytes))
+	end := min(max(at.End.Byte, start), len(file.Bytes))
+	first, last, hidden := hides(file, at)
+	if hidden || last-first > longestLine {
+		within := ""
+		if name := attributeAt(file, at); name != "" {
+			within = ", in " + name
+		}
+		fmt.Fprintf(p.out, "  on %s line %d, column %d%s\n\n", at.Filename, at.Start.Line, at.Start.Column, within)
+		return
+	}
 	within := ""
 	if nav, ok := file.Nav.(interface{ ContextString(offset int) string }); ok {
 		if s := nav.ContextString(at.Start.Byte); s != "" {
@@ -73,13 +104,6 @@ func (p painter) snippet(file *hcl.File, at hcl.Range) {
 		}
 	}
 	fmt.Fprintf(p.out, "  on %s line %d%s:\n", at.Filename, at.Start.Line, within)
-	start := min(at.Start.Byte, len(file.Bytes))
-	end := min(max(at.End.Byte, start), len(file.Bytes))
-	first := bytes.LastIndexByte(file.Bytes[:start], '\n') + 1
-	last := len(file.Bytes)
-	if i := bytes.IndexByte(file.Bytes[start:], '\n'); i >= 0 {
-		last = start + i
-	}
 	end = min(end, last)
 	line := strings.TrimRight(string(file.Bytes[first:last]), "\r")
 	fmt.Fprintf(p.out, "  %4d: %s\n", at.Start.Line, plain(line))
@@ -111,10 +135,25 @@ func lower(s string) string {
 	return s
 }
 
+// shorten cuts very long words, such as values that somebody has pasted.
+func shorten(s string) string {
+	const most, kept = 300, 100
+	if len(s) <= most {
+		return s
+	}
+	words := strings.Split(s, " ")
+	for i, w := range words {
+		if len(w) > most {
+			words[i] = strings.ToValidUTF8(w[:kept], "") + "…"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 // wrap breaks a text at spaces and indents every line but the first; a width of 0
 // leaves it as it is.
 func wrap(s string, width int, indent string) string {
-	s = plain(s)
+	s = shorten(plain(s))
 	if width <= 0 {
 		return s
 	}

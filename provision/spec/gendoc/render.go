@@ -95,8 +95,20 @@ Put a secret into a sensitive variable, and set it with ` + "`FLOWBED_VAR_api_ke
 an attribute that holds a secret, because AWS stores tags and names in plain text. Error messages do not
 quote values from ` + "`env` or `file`" + ` either.
 
+An error normally shows the line of the file. Where a secret may be, it says only the line, the column and the
+attribute: in a ` + "`variable` or `prefect`" + ` block with a secret in it, at a name that the language does not have,
+and in such a block of a file with a syntax error.
+
 ` + "`down` and `plan --down`" + ` need no secret, no variable and no key file. Attributes that depend on a missing
 one count as not set. Only the region, the account and the names of resources must have a value.
+
+## Limits
+
+The config file, files of variables and files that ` + "`file`" + ` reads must be regular files, not pipes or devices, with
+at most 1 MiB of text in UTF-8. A config file can have 50,000 words and signs, 1000 environments, brackets that are
+nested 500 levels deep, 5000 operators in an expression, and 200 local values that refer to each other in a row. A
+value, with all that it is made of, can have 4 MiB. These limits keep a generated or damaged file from filling the
+memory, and from taking forever.
 
 `
 
