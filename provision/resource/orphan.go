@@ -34,9 +34,11 @@ type Orphan[S provision.State] struct {
 }
 
 var (
+	_ Kind[OrphanState[BucketState]]                    = Orphan[BucketState]{}
 	_ provision.DependsUntilDeleted                     = Orphan[BucketState]{}
 	_ provision.DeleteChecker[OrphanState[BucketState]] = Orphan[BucketState]{}
 	_ provision.Explainer[OrphanState[BucketState]]     = Orphan[BucketState]{}
+	_ provision.Labelled                                = OrphanState[BucketState]{}
 )
 
 // OrphanState is the first object with an old name, or its name if the object is gone but
