@@ -39,6 +39,9 @@ func Load(path string) (*Account, error) {
 // It compares the whole content, which takes less time than one call of the engine's: a
 // file's time and number do not change with every change.
 func (a *Account) refresh(path string) (changed bool, err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // reading a pipe may never end
+		return false, fmt.Errorf("read sandbox %s: it is not a file; delete it to start with an empty account", path)
+	}
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("read sandbox: %w", err)
