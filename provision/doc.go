@@ -26,7 +26,8 @@
 //     calls finish, so that their results are known.
 //   - Down deletes an object before the objects that it depends on. The next step
 //     may try its own deletion as soon as the service has accepted the first one. If
-//     the service rejects it, the step waits.
+//     the service rejects it, the step waits, and says what for if the resource can tell
+//     ([BlockerFinder]). Its patience counts from the last change of what it waits for.
 //
 // A run acts on the state that it reads, not on the plan that a user saw. So it
 // notices what has changed since the plan.

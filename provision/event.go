@@ -13,6 +13,7 @@ type Event struct {
 	Kind    EventKind
 	Op      Op
 	Detail  string        // the action, or what the step waits for; for Skipped, the cause
+	For     string        // for Waiting, what keeps the service from deleting the object; may be empty
 	Elapsed time.Duration // since the step started
 	Err     error         // for Failed; for Waiting, the error of the last try, or nil
 }

@@ -30,7 +30,9 @@ type execution struct {
 	begun             time.Time
 	progress          time.Time // when the step last made progress
 	pause             time.Duration
-	lastErr           error // of the last call, until the step makes progress
+	lastErr           error     // of the last call, until the step makes progress
+	blockers          []Blocker // what keeps the service from deleting the object
+	blocked           []string  // what they were at each reading, as texts
 	doing             string
 }
 
@@ -42,7 +44,11 @@ func (g *Graph) execute(s *step) *execution {
 }
 
 func (r *execution) event(k EventKind, detail string, err error) {
-	r.g.notify(Event{Step: r.s.name, Kind: k, Op: r.op, Detail: detail, Elapsed: time.Since(r.begun), Err: err})
+	e := Event{Step: r.s.name, Kind: k, Op: r.op, Detail: detail, Elapsed: time.Since(r.begun), Err: err}
+	if k == Waiting {
+		e.For = names(r.blockers)
+	}
+	r.g.notify(e)
 }
 
 // start notifies that the step has something to do. It returns false if the run was
@@ -193,7 +199,7 @@ func (r *execution) handleError(ctx context.Context, doing string, err error) er
 
 // noteProgress restarts the step's patience.
 func (r *execution) noteProgress() {
-	r.rejected, r.lastErr = false, nil
+	r.rejected, r.lastErr, r.blockers = false, nil, nil
 	r.progress, r.pause = time.Now(), firstWait
 }
 
@@ -213,12 +219,15 @@ func (r *execution) refresh(ctx context.Context) {
 // wait pauses, and then reads the object again. It fails if the step's patience has
 // run out. What completes the phrase "not yet …".
 func (r *execution) wait(ctx context.Context, what string) error {
+	r.findBlockers(ctx)
 	patience := r.patience()
 	if r.dependentsRunning != nil && r.dependentsRunning() {
 		r.progress = time.Now()
 	}
 	switch {
 	case time.Since(r.progress) < patience:
+	case len(r.blockers) > 0:
+		return r.fail(ctx, r.doing, &blockedError{r.lastErr, patience, r.blockers})
 	case r.lastErr != nil:
 		return r.fail(ctx, r.doing, fmt.Errorf("%w (for %s)", r.lastErr, patience))
 	default:
@@ -232,18 +241,9 @@ func (r *execution) wait(ctx context.Context, what string) error {
 	case <-time.After(r.pause):
 	}
 	r.pause = min(r.pause*8/5, longestWait)
-	r.rejected, r.lastErr = false, nil
+	r.rejected, r.lastErr, r.blockers = false, nil, nil
 	r.refresh(ctx)
 	return nil
-}
-
-func (r *execution) patience() time.Duration {
-	for _, d := range []time.Duration{r.s.patience, r.g.Patience} {
-		if d > 0 {
-			return d
-		}
-	}
-	return defaultPatience
 }
 
 func (g *Graph) retry(err error) bool { return g.Retry != nil && g.Retry(err) }

@@ -24,6 +24,16 @@ func addOptional[S State](s *step, r Resource[S]) {
 	if s.implements(ok, "Patience", named(t.MethodByName("Patience"))) {
 		s.patience = patient.Patience()
 	}
+	deletion, ok := r.(DeletePatient)
+	if s.implements(ok, "DeletePatience", named(t.MethodByName("DeletePatience"))) {
+		s.deletePatience = deletion.DeletePatience()
+	}
+	finder, ok := r.(BlockerFinder[S])
+	if s.implements(ok, "Blockers", named(t.MethodByName("Blockers"))) {
+		s.blockers = func(ctx context.Context, have any) []Blocker { return finder.Blockers(ctx, have.(S)) }
+	}
+	_, ok = r.(CreatedByDependents)
+	s.createdByDependents = s.implements(ok, "CreatedByDependents", named(t.MethodByName("CreatedByDependents")))
 	validator, ok := r.(Validator[S])
 	if s.implements(ok, "Validate", named(t.MethodByName("Validate"))) {
 		s.validate = func(have any, found bool) []Note { return validator.Validate(have.(S), found) }

@@ -81,9 +81,10 @@ func (r *execution) awaitsTags(a Action) bool {
 func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 	r := g.execute(s)
 	r.dependentsRunning = c.dependentsRunning
+	defer func() { c.acted = r.started }()
 	r.refreshIfStale(ctx)
 	var deleted []any // the states for which Delete has succeeded
-	for tried := false; ; {
+	for tried, last := false, !s.createdByDependents; ; {
 		if !tried {
 			g.checkStep(ctx, s)
 		}
@@ -98,6 +99,15 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 			return r.fail(ctx, a.Op.String(), err)
 		}
 		if a.Op != Delete && a.Op != Release {
+			if !last {
+				again, err := r.outlive(ctx, c)
+				if err != nil {
+					return err
+				}
+				if last = true; again {
+					continue
+				}
+			}
 			s.gone = goneAt(a, len(deleted) > 0, s.last())
 			r.finish()
 			return nil
@@ -126,6 +136,27 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 			return err
 		}
 	}
+}
+
+// outlive waits until the steps that may create the object have ended, and then reads it again.
+// It returns whether it has read it. If one of them failed, or the run has ended, the step ends.
+func (r *execution) outlive(ctx context.Context, c *node) (again bool, err error) {
+	acted, failed, err := c.awaitDependents(ctx)
+	switch {
+	case err != nil && r.started:
+		r.doing = "wait"
+		return false, r.interrupted(ctx)
+	case err != nil:
+		return false, errSkipped
+	case failed != nil:
+		if r.started {
+			r.event(Skipped, failed.s.name, nil)
+		}
+		return false, errSkipped
+	case acted:
+		r.refresh(ctx)
+	}
+	return acted, nil
 }
 
 // goneAt is the time of the reading that shows that a deleted object is gone. It is

@@ -89,6 +89,10 @@ type (
 	// fails. The default is Graph.Patience.
 	Patient interface{ Patience() time.Duration }
 
+	// DeletePatient resources set how long the deletion of their object may go without
+	// progress. The default is that of the step.
+	DeletePatient interface{ DeletePatience() time.Duration }
+
 	// Validator returns notes for the reader of a plan. It is pure. A note with
 	// severity Error stops up before it changes anything. A warning tells what will not
 	// work after up either; see Graph.Warnings.
@@ -113,6 +117,14 @@ type (
 		Keeps(have S, stays bool) []Kept
 	}
 
+	// BlockerFinder returns what keeps the service from deleting the object, in a fixed
+	// order. The engine calls it when the service has rejected a deletion and it will try
+	// again: views show what the step waits for, and its patience starts again whenever the
+	// answer is a new one. A finder that cannot tell returns nil.
+	BlockerFinder[S State] interface {
+		Blockers(ctx context.Context, have S) []Blocker
+	}
+
 	// Predictor returns the part of the state that follows from names, so that a
 	// plan can show what depends on an object that does not exist yet.
 	Predictor[S State] interface{ Predicted() S }
@@ -120,6 +132,11 @@ type (
 	// DependsUntilDeleted resources need the objects that they refer to until their
 	// own object is gone, not only until the service has accepted its deletion.
 	DependsUntilDeleted interface{ DependsUntilDeleted() }
+
+	// CreatedByDependents resources are created by the objects that refer to them, not by up.
+	// Down ends such a step only after all steps that refer to it, and reads it once more
+	// then: until the end, they may create another object.
+	CreatedByDependents interface{ CreatedByDependents() }
 
 	// Quitter returns an error if the object will not reach its desired state by itself,
 	// so that the step need not wait until its patience has run out. The engine calls it

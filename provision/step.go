@@ -31,9 +31,12 @@ type step struct {
 	keeps       func(have any, stays bool) []Kept // may be nil
 	explain     func(context.Context, any) string
 	quit        func(context.Context, any) error
-	patience    time.Duration
+	blockers    func(context.Context, any) []Blocker
+
+	patience, deletePatience time.Duration
 
 	dependsUntilDeleted bool
+	createdByDependents bool
 
 	mu      sync.Mutex
 	reading *reading

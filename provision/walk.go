@@ -135,13 +135,33 @@ func (g *Graph) orderDown() map[*step][]*step {
 
 // node is one step in a walk.
 type node struct {
+	s         *step
 	blockedBy *step // the step before it that failed, if one did
 	before    []*node
 
 	unblock   func()        // lets the steps after it start; may be called before it ends
 	unblocked chan struct{} // closed by unblock
 	ended     chan struct{}
-	failed    bool // written before unblocked is closed
+	failed    bool  // written before unblocked is closed
+	acted     bool  // the step had something to do; written before ended is closed
+	err       error // of the step; written before ended is closed
+}
+
+// awaitDependents waits until all steps before this one have ended. It returns whether one of
+// them had something to do, and the first that failed.
+func (c *node) awaitDependents(ctx context.Context) (acted bool, failed *node, err error) {
+	for _, b := range c.before {
+		select {
+		case <-ctx.Done():
+			return false, nil, context.Cause(ctx)
+		case <-b.ended:
+		}
+		acted = acted || b.acted
+		if b.err != nil && failed == nil {
+			failed = b
+		}
+	}
+	return acted, failed, nil
 }
 
 // dependentsRunning reports whether a step before this one is still running.
@@ -161,7 +181,7 @@ func (c *node) dependentsRunning() bool {
 func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []error {
 	nodes := make(map[*step]*node, len(g.steps))
 	for _, s := range g.steps {
-		c := &node{unblocked: make(chan struct{}), ended: make(chan struct{})}
+		c := &node{s: s, unblocked: make(chan struct{}), ended: make(chan struct{})}
 		c.unblock = sync.OnceFunc(func() { close(c.unblocked) })
 		nodes[s] = c
 	}
@@ -180,7 +200,8 @@ func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []err
 					c.blockedBy = b
 				}
 			}
-			if errs[i] = crash.Do(func() error { return do(s, c) }); errs[i] == nil {
+			errs[i] = crash.Do(func() error { return do(s, c) })
+			if c.err = errs[i]; c.err == nil {
 				return
 			}
 			select {

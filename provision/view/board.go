@@ -92,7 +92,7 @@ func (b *board) row(r *row, now time.Time, step, width int) string {
 	case provision.Acting:
 		text = clean(e.Detail, false)
 	case provision.Waiting:
-		text = "waiting: " + reason(e)
+		text = "waiting" + reason(e)
 	case provision.Done:
 		m.symbol, text, st, took = "✓", m.past, green, e.Elapsed
 	case provision.Failed:

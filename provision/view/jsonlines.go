@@ -26,6 +26,7 @@ type jsonEvent struct {
 	Step    string     `json:"step"`
 	Action  string     `json:"action"`
 	Detail  string     `json:"detail,omitempty"`
+	For     string     `json:"waits_for,omitempty"`
 	Elapsed float64    `json:"elapsed_seconds"`
 	Error   *jsonError `json:"error,omitempty"`
 }
@@ -83,7 +84,7 @@ func (l *JSONLines) Locked(holder, command string, pid int, since, expires time.
 func (l *JSONLines) Notify(e provision.Event) {
 	j := jsonEvent{
 		Type: e.Kind.String(), Time: stamp(e.Time), Step: e.Step, Action: e.Op.String(),
-		Detail: e.Detail, Elapsed: inSeconds(e.Elapsed),
+		Detail: e.Detail, For: e.For, Elapsed: inSeconds(e.Elapsed),
 	}
 	if e.Err != nil {
 		j.Error = &errorsJSON(e.Err, l.o)[0]

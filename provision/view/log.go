@@ -94,7 +94,7 @@ func (o Options) eventLine(e provision.Event) string {
 	case provision.Acting:
 		return fmt.Sprintf("  %s: %s", step, clean(e.Detail, false))
 	case provision.Waiting:
-		return fmt.Sprintf("  %s: waiting %s: %s", step, seconds(e.Elapsed), reason(e))
+		return fmt.Sprintf("  %s: waiting %s%s", step, seconds(e.Elapsed), reason(e))
 	case provision.Done:
 		return fmt.Sprintf("%s %s: %s%s", o.paint("✓", green), step, m.past, took)
 	case provision.Skipped:
@@ -105,12 +105,16 @@ func (o Options) eventLine(e provision.Event) string {
 	return ""
 }
 
-// reason is what a step waits for. The text stays the same while the reason does.
+// reason is what a step waits for; it comes after "waiting". The text stays the same while the
+// reason does. What blocks a deletion says more than the service's error.
 func reason(e provision.Event) string {
-	if e.Err != nil {
-		return clean(strings.Join(strings.Fields(plainly(e.Err)), " "), false)
+	switch {
+	case e.For != "":
+		return " for " + clean(e.For, false)
+	case e.Err != nil:
+		return ": " + clean(strings.Join(strings.Fields(plainly(e.Err)), " "), false)
 	}
-	return "not yet " + clean(e.Detail, false)
+	return ": not yet " + clean(e.Detail, false)
 }
 
 // why is the error of a failed step without the step's name, which the line already

@@ -59,6 +59,8 @@ func story() []provision.Event {
 	add(6*time.Second, "agent instance", provision.Replace, provision.Waiting, "checks passed", nil)
 	add(12*time.Second, "old group", provision.Delete, provision.Waiting, "gone", inUse(3))
 	add(16*time.Second, "agent instance", provision.Replace, provision.Waiting, "checks passed", nil)
+	add(16*time.Second, "old group", provision.Delete, provision.Waiting, "gone", inUse(4))
+	list[len(list)-1].For = "the network interface eni-1 of task 2, which is in use"
 	denied := &provision.StepError{Step: "task role", Doing: "change policy flows", Err: errors.New("AccessDenied:\nnot allowed")}
 	add(17*time.Second, "task role", provision.Update, provision.Failed, "change policy flows", denied)
 	add(17*time.Second, "profile 桶", provision.Create, provision.Skipped, "task role", nil)
