@@ -141,6 +141,10 @@ type Agents struct {
 	// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
 	StopTime time.Duration
 
+	// InterfaceTime is how long the network interface of a task exists after the task has
+	// stopped.
+	InterfaceTime time.Duration
+
 	// FlowMemory is how much memory a flow needs, in MiB. A task with less is killed.
 	FlowMemory int
 }

@@ -155,7 +155,9 @@ type volume struct {
 // nic is a network interface.
 type nic struct {
 	ID          string    `json:"id"`
-	Instance    string    `json:"instance"` // may be empty
+	Instance    string    `json:"instance"`       // may be empty
+	Task        bool      `json:"task,omitempty"` // of a task
+	Ends        time.Time `json:"ends,omitzero"`  // when that of a task disappears; zero if it is not known yet
 	Description string    `json:"description"`
 	Subnet      string    `json:"subnet"`
 	VPC         string    `json:"vpc"`

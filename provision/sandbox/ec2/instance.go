@@ -60,7 +60,12 @@ func (r *request) attached(n *nic) bool {
 }
 
 // exists reports whether an interface exists: it may also be attached to nothing.
-func (r *request) exists(n *nic) bool { return n.Instance == "" || r.attached(n) }
+func (r *request) exists(n *nic) bool {
+	if n.Task { // it is deleted some time after its task
+		return !n.gone(r.Now)
+	}
+	return n.Instance == "" || r.attached(n)
+}
 
 // profileShown reports whether EC2 already shows the profile with which an instance was
 // launched.

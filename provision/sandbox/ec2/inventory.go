@@ -23,7 +23,7 @@ func inventory(r *core.Request, d *database) any {
 		"keys":       d.Keys,
 		"instances":  silent(core.Without(d.Instances, func(i *instance) bool { return ended(i.ID) })),
 		"volumes":    core.Without(d.Volumes, func(v *volume) bool { return v.Ends && ended(v.Instance) }),
-		"interfaces": core.Without(d.Interfaces, func(n *nic) bool { return n.Instance != "" && ended(n.Instance) }),
+		"interfaces": core.Without(d.Interfaces, func(n *nic) bool { return n.Task && n.gone(r.Now) || n.Instance != "" && ended(n.Instance) }),
 	}
 }
 

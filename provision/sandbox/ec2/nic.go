@@ -67,12 +67,15 @@ func (r *request) shown(n *nic) types.NetworkInterface {
 		PrivateIpAddress: &n.PrivateIP, InterfaceType: types.NetworkInterfaceTypeInterface,
 		RequesterManaged: aws.Bool(false), Status: types.NetworkInterfaceStatusAvailable, TagSet: tagList(n.Tags),
 	}
-	if n.Instance != "" {
+	if n.Instance != "" || n.Task {
 		o.Status = types.NetworkInterfaceStatusInUse
 		o.Attachment = &types.NetworkInterfaceAttachment{
-			InstanceId: &n.Instance, InstanceOwnerId: &r.AccountID, DeviceIndex: aws.Int32(0),
+			InstanceOwnerId: &r.AccountID, DeviceIndex: aws.Int32(0),
 			DeleteOnTermination: aws.Bool(true), Status: types.AttachmentStatusAttached,
 		}
+	}
+	if n.Instance != "" {
+		o.Attachment.InstanceId = &n.Instance
 	}
 	return o
 }
@@ -108,7 +111,7 @@ func deleteNetworkInterface(r *request, in *ec2.DeleteNetworkInterfaceInput) (*e
 	switch {
 	case n == nil || !r.exists(n):
 		return nil, noInterface(id)
-	case n.Instance != "":
+	case n.Instance != "" || n.Task:
 		return nil, core.Fail("InvalidNetworkInterface.InUse", "Network interface '%s' is currently in use.", id)
 	}
 	delete(r.db().Interfaces, id)

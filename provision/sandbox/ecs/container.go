@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/provision/sandbox/ec2"
 )
 
 // TaskNetwork is a task's network interface, as RunTask asks for it.
@@ -67,6 +68,29 @@ func (t *task) override(in *ecs.RunTaskInput) {
 	t.Status = "PROVISIONING"
 }
 
+// attach creates the task's network interface.
+func (r *request) attach(t *task) error {
+	if t.Network == nil || len(t.Network.Subnets) == 0 {
+		return nil
+	}
+	id := t.ARN[len(t.ARN)-17:]
+	a, err := ec2.Attach(r.Request, "eni-"+id, t.Network.Subnets[0], t.Network.Groups, r.arnOf("attachment/"+attachmentOf(t)))
+	switch core.CodeOf(err) {
+	case "":
+	case "InvalidSubnetID.NotFound":
+		return invalid("Error retrieving subnet information for [%s]: %v (ErrorCode: %s)", t.Network.Subnets[0], err, core.CodeOf(err))
+	default:
+		return invalid("Error retrieving security group information for %v: %v (ErrorCode: %s)", t.Network.Groups, err, core.CodeOf(err))
+	}
+	t.Interface = &a
+	return err
+}
+
+func attachmentOf(t *task) string {
+	id := t.ARN[len(t.ARN)-32:]
+	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
+}
+
 func (r *request) containerOf(t *task) string {
 	if d := r.db().Definitions[t.Definition[len(r.arnOf("task-definition/")):]]; d != nil {
 		return d.Container
@@ -118,7 +142,6 @@ func Becomes(call *core.Request, arn, status string) {
 // Ends ends a task in the call's region.
 func Ends(call *core.Request, arn string, e TaskEnd) {
 	if t := part.In(call).Tasks[arn]; t != nil {
-		t.Status, t.End = "STOPPED", &e
-		_ = (&request{call}).tell(t)
+		_ = (&request{call}).end(t, e)
 	}
 }

@@ -1,8 +1,8 @@
 // Package ecs is the sandbox's ECS: clusters, services, task definitions and tasks.
 //
 // Tasks run until a call stops them, or until fargate ends them, which is what runs in them.
-// It asks iam whether the roles of a task definition exist, and tells events what happens to
-// tasks.
+// It asks iam whether the roles of a task definition exist, and ec2 for the network interfaces
+// of tasks, and tells events what happens to tasks.
 package ecs
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/provision/sandbox/ec2"
 )
 
 var service = core.NewService("ecs", func(r *core.Request) *request { return &request{r} }, core.Rules{})
@@ -68,6 +69,7 @@ type task struct {
 	Environment map[string]string `json:"environment,omitempty"` // of the first container, from the overrides
 	Network     *TaskNetwork      `json:"network,omitempty"`
 	Memory      int               `json:"memory,omitempty"` // in MiB, from the overrides
+	Interface   *ec2.Attachment   `json:"interface,omitempty"`
 	End         *TaskEnd          `json:"end,omitempty"`
 	Stopping    *TaskEnd          `json:"stopping,omitempty"` // how a task ends that StopTask has told to end
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/provision/sandbox/ec2"
 )
 
 func init() {
@@ -18,6 +19,7 @@ func init() {
 	core.Register(service, stopTask, taskAccess)
 	core.Register(service, listTasks, inClusterAccess)
 	core.Register(service, describeTasks, describeTasksAccess)
+	core.AsTimePasses(endStopped)
 }
 
 func (r *request) task(t *task) types.Task {
@@ -28,8 +30,18 @@ func (r *request) task(t *task) types.Task {
 	shown := types.Task{
 		Overrides: o,
 		TaskArn:   &t.ARN, ClusterArn: aws.String(r.arnOf("cluster/" + t.Cluster)), TaskDefinitionArn: &t.Definition,
-		LastStatus: aws.String(t.Status), DesiredStatus: aws.String(t.desired()), Group: &t.Group, StartedBy: &t.StartedBy,
+		LastStatus: aws.String(r.status(t)), DesiredStatus: aws.String(t.desired()), Group: &t.Group, StartedBy: &t.StartedBy,
 		CapacityProviderName: &t.Provider, LaunchType: types.LaunchTypeFargate, CreatedAt: &t.Created, Tags: tagList(t.Tags),
+	}
+	if i := t.Interface; i != nil {
+		detail := func(name, value string) types.KeyValuePair { return types.KeyValuePair{Name: &name, Value: &value} }
+		a := types.Attachment{Id: aws.String(attachmentOf(t)), Type: aws.String("ElasticNetworkInterface"), Status: aws.String("ATTACHED"), Details: []types.KeyValuePair{
+			detail("subnetId", i.Subnet), detail("networkInterfaceId", i.ID), detail("privateIPv4Address", i.PrivateIP),
+		}}
+		if t.Status == "STOPPED" {
+			a.Status = aws.String("DELETED")
+		}
+		shown.Attachments = []types.Attachment{a}
 	}
 	if t.Environment != nil {
 		c := types.Container{Name: aws.String(r.containerOf(t)), LastStatus: aws.String(t.Status)}
@@ -80,6 +92,9 @@ func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 			StartedBy: aws.ToString(in.StartedBy), Created: r.Now, Tags: own,
 		}
 		t.override(in)
+		if err := r.attach(t); err != nil {
+			return nil, err
+		}
 		if in.Group != nil {
 			t.Group = *in.Group
 		}
@@ -120,27 +135,60 @@ func stopTask(r *request, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
 	if t == nil {
 		return nil, invalid("The referenced task was not found.")
 	}
-	if wait := r.Account.StopTime; t.Status == "RUNNING" && t.Environment != nil && wait > 0 {
-		if t.Stopping == nil { // 137 is of a process that SIGKILL ends
-			t.Stopping = &TaskEnd{At: r.Now.Add(wait), Code: string(types.TaskStopCodeUserInitiated), Reason: aws.ToString(in.Reason), Exit: aws.Int32(137)}
+	stop := TaskEnd{At: r.Now.Add(r.Account.StopTime), Code: string(types.TaskStopCodeUserInitiated), Reason: aws.ToString(in.Reason)}
+	switch {
+	case t.Status == "STOPPED" || t.Stopping != nil:
+	case t.Status == "RUNNING" && r.Account.StopTime > 0:
+		stop.Exit = aws.Int32(137) // of a process that SIGKILL ends
+		t.Stopping = &stop
+	default:
+		if stop.At = r.Now; t.Status == "RUNNING" {
+			stop.Exit = aws.Int32(143) // of a process that SIGTERM ends
 		}
-		o := r.task(t)
-		return &ecs.StopTaskOutput{Task: &o}, nil
-	}
-	if t.Status != "STOPPED" && t.Environment != nil {
-		t.End = &TaskEnd{At: r.Now, Code: string(types.TaskStopCodeUserInitiated), Reason: aws.ToString(in.Reason)}
-		if t.Status == "RUNNING" {
-			t.End.Exit = aws.Int32(143) // of a process that SIGTERM ends
-		}
-	}
-	if t.Status != "STOPPED" {
-		t.Status = "STOPPED"
-		if err := r.tell(t); err != nil {
+		if err := r.end(t, stop); err != nil {
 			return nil, err
 		}
 	}
 	o := r.task(t)
 	return &ecs.StopTaskOutput{Task: &o}, nil
+}
+
+// end ends a task. Its network interface goes some time later.
+func (r *request) end(t *task, e TaskEnd) error {
+	t.Status, t.End = "STOPPED", &e
+	if t.Interface != nil {
+		ec2.Detach(r.Request, t.Interface.ID, e.At.Add(r.Account.InterfaceTime))
+	}
+	return r.tell(t)
+}
+
+// endStopped ends the tasks that StopTask has told to end long enough ago. Fargate looks after
+// those that run flows.
+func endStopped(call *core.Request) {
+	all := part.All(call)
+	for _, region := range core.SortedKeys(all) {
+		r := &request{call.In(region)}
+		for _, t := range core.Sorted(all[region].Tasks) {
+			flow := t.Environment["PREFECT__FLOW_RUN_ID"] != ""
+			if e := t.Stopping; e != nil && !flow && t.Status != "STOPPED" && !r.Now.Before(e.At) {
+				_ = r.end(t, *e)
+			}
+		}
+	}
+}
+
+// status is what ECS shows as the last status. A task that StopTask has told to end is
+// deactivated first, then its containers stop.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+func (r *request) status(t *task) string {
+	e := t.Stopping
+	if e == nil || t.Status != "RUNNING" {
+		return t.Status
+	}
+	if begun := e.At.Add(-r.Account.StopTime); r.Now.Sub(begun) < r.Account.StopTime/10 {
+		return "DEACTIVATING"
+	}
+	return "STOPPING"
 }
 
 func listTasks(r *request, in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {
