@@ -24,13 +24,16 @@ type Blocker struct {
 
 // blockedError is the error of a step that waited too long for blockers.
 type blockedError struct {
-	err      error // of the last try
+	err      error // of the last try; nil if the service has accepted it
 	patience time.Duration
 	blockers []Blocker
 }
 
 func (e *blockedError) Error() string {
-	text := fmt.Sprintf("%v (for %s after the last visible progress): waits for %s", e.err, e.patience, names(e.blockers))
+	text := fmt.Sprintf("timed out after %s without visible progress: waits for %s", e.patience, names(e.blockers))
+	if e.err != nil {
+		text = fmt.Sprintf("%v (%s)", e.err, text)
+	}
 	if hint := e.Hint(); hint != "" {
 		text += " → " + hint
 	}
@@ -59,11 +62,11 @@ func names(list []Blocker) string {
 	return strings.Join(texts, " and ")
 }
 
-// findBlockers asks the resource why the service has rejected the deletion. If the answer is
+// findBlockers asks the resource why the object still exists. If the answer is
 // one that the step has not had before, such as one blocker less, that is progress: patience
 // counts from the last change of what blocks the step.
 func (r *execution) findBlockers(ctx context.Context) {
-	if r.s.blockers == nil || !r.rejected || ctx.Err() != nil || r.op != Delete && r.op != Release {
+	if r.s.blockers == nil || ctx.Err() != nil || r.op != Delete && r.op != Release {
 		return
 	}
 	have, found := r.s.state()

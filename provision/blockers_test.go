@@ -60,11 +60,11 @@ func TestBlockers(t *testing.T) {
 		{name: "nothing blocks it"},
 		{name: "each goes before patience is over", leaners: []leaner{{"ada", 14 * time.Minute, 0}, {"bob", 24 * time.Minute, 0}}, ends: 24 * time.Minute},
 		{name: "one stays", leaners: []leaner{{"ada", 14 * time.Minute, 0}, {"bob", 0, 0}}, ends: 29 * time.Minute,
-			fails: "delete wall: in use: again (for 15m0s after the last visible progress): waits for bob → push bob away"},
+			fails: "delete wall: in use: again (timed out after 15m0s without visible progress: waits for bob) → push bob away"},
 		{name: "one that does not go by itself", leaners: []leaner{{"ada", 0, 2 * time.Minute}}, ends: 2 * time.Minute,
-			fails: "(for 2m0s after the last visible progress): waits for ada → push ada away"},
+			fails: "(timed out after 2m0s without visible progress: waits for ada) → push ada away"},
 		{name: "the most patient of two counts", leaners: []leaner{{"ada", 0, 2 * time.Minute}, {"bob", 9 * time.Minute, 10 * time.Minute}}, ends: 11 * time.Minute,
-			fails: "waits for ada → push ada away"},
+			fails: "waits for ada) → push ada away"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

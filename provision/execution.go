@@ -75,7 +75,8 @@ func (r *execution) finish() {
 func (r *execution) fail(ctx context.Context, doing string, err error) error {
 	e := &StepError{Step: r.s.name, Doing: doing, Err: err}
 	// An object that was created and then disappeared needs an explanation most.
-	if have, found := r.s.state(); (found || r.done[created]) && r.s.explain != nil && ctx.Err() == nil && !r.g.fatal(err) {
+	_, named := errors.AsType[*blockedError](err)
+	if have, found := r.s.state(); !named && (found || r.done[created]) && r.s.explain != nil && ctx.Err() == nil && !r.g.fatal(err) {
 		e.Cause = r.s.explain(ctx, have)
 	}
 	r.event(Failed, doing, e)

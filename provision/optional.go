@@ -32,6 +32,8 @@ func addOptional[S State](s *step, r Resource[S]) {
 	if s.implements(ok, "Blockers", named(t.MethodByName("Blockers"))) {
 		s.blockers = func(ctx context.Context, have any) []Blocker { return finder.Blockers(ctx, have.(S)) }
 	}
+	_, ok = r.(DeletedAfterDependents)
+	s.deletedAfterDependents = s.implements(ok, "DeletedAfterDependents", named(t.MethodByName("DeletedAfterDependents")))
 	_, ok = r.(CreatedByDependents)
 	s.createdByDependents = s.implements(ok, "CreatedByDependents", named(t.MethodByName("CreatedByDependents")))
 	validator, ok := r.(Validator[S])

@@ -99,14 +99,11 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 			return r.fail(ctx, a.Op.String(), err)
 		}
 		if a.Op != Delete && a.Op != Release {
-			if !last {
-				again, err := r.outlive(ctx, c)
-				if err != nil {
-					return err
-				}
-				if last = true; again {
-					continue
-				}
+			switch again, err := r.outlive(ctx, c, &last); {
+			case err != nil:
+				return err
+			case again:
+				continue
 			}
 			s.gone = goneAt(a, len(deleted) > 0, s.last())
 			r.finish()
@@ -121,16 +118,12 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 			err = r.wait(ctx, waitFor[a.Op])
 		} else {
 			tried = true
-			err = r.act(ctx, []call{{name: a.Op.String(), do: func(ctx context.Context) error {
-				if err := s.remove(ctx, have); err != nil {
-					return err
-				}
+			err = r.destroy(ctx, a.Op, have, func() {
 				deleted = append(deleted, have)
 				if !s.dependsUntilDeleted {
 					c.unblock()
 				}
-				return nil
-			}}})
+			})
 		}
 		if err != nil {
 			return err
@@ -138,9 +131,25 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 	}
 }
 
-// outlive waits until the steps that may create the object have ended, and then reads it again.
-// It returns whether it has read it. If one of them failed, or the run has ended, the step ends.
-func (r *execution) outlive(ctx context.Context, c *node) (again bool, err error) {
+// destroy makes the call that deletes or releases the object.
+func (r *execution) destroy(ctx context.Context, op Op, have any, accepted func()) error {
+	return r.act(ctx, []call{{name: op.String(), do: func(ctx context.Context) error {
+		if err := r.s.remove(ctx, have); err != nil {
+			return err
+		}
+		accepted()
+		return nil
+	}}})
+}
+
+// outlive waits until the steps that may create the object have ended, and then reads it again,
+// once. It returns whether it has read it. If one of them failed, or the run has ended, the step
+// ends.
+func (r *execution) outlive(ctx context.Context, c *node, done *bool) (again bool, err error) {
+	if *done {
+		return false, nil
+	}
+	*done = true
 	acted, failed, err := c.awaitDependents(ctx)
 	switch {
 	case err != nil && r.started:

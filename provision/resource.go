@@ -118,9 +118,9 @@ type (
 	}
 
 	// BlockerFinder returns what keeps the service from deleting the object, in a fixed
-	// order. The engine calls it when the service has rejected a deletion and it will try
-	// again: views show what the step waits for, and its patience starts again whenever the
-	// answer is a new one. A finder that cannot tell returns nil.
+	// order. The engine calls it while down waits for the object to go, whether the service
+	// has rejected the deletion or not: views show what the step waits for, and its patience
+	// starts again whenever the answer is a new one. A finder that cannot tell returns nil.
 	BlockerFinder[S State] interface {
 		Blockers(ctx context.Context, have S) []Blocker
 	}
@@ -132,6 +132,10 @@ type (
 	// DependsUntilDeleted resources need the objects that they refer to until their
 	// own object is gone, not only until the service has accepted its deletion.
 	DependsUntilDeleted interface{ DependsUntilDeleted() }
+
+	// DeletedAfterDependents resources can only be deleted once the objects that refer to them
+	// are gone. It is DependsUntilDeleted, said by the other side.
+	DeletedAfterDependents interface{ DeletedAfterDependents() }
 
 	// CreatedByDependents resources are created by the objects that refer to them, not by up.
 	// Down ends such a step only after all steps that refer to it, and reads it once more

@@ -38,6 +38,8 @@ type step struct {
 	dependsUntilDeleted bool
 	createdByDependents bool
 
+	deletedAfterDependents bool
+
 	mu      sync.Mutex
 	reading *reading
 	before  *reading // the last one that was done before reading; may be nil

@@ -196,7 +196,7 @@ func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []err
 			defer close(c.ended)
 			defer c.unblock()
 			for _, b := range after[s] {
-				if <-nodes[b].unblocked; nodes[b].failed && c.blockedBy == nil {
+				if !s.mayStartAfter(nodes[b]) && c.blockedBy == nil {
 					c.blockedBy = b
 				}
 			}
@@ -213,6 +213,16 @@ func (g *Graph) walk(after map[*step][]*step, do func(*step, *node) error) []err
 	}
 	wg.Wait()
 	return errs
+}
+
+// mayStartAfter waits until a step before this one lets it start. It returns false if the step failed.
+func (s *step) mayStartAfter(b *node) bool {
+	<-b.unblocked
+	if !s.deletedAfterDependents {
+		return !b.failed
+	}
+	<-b.ended
+	return b.err == nil
 }
 
 // skip skips a step, and notifies if the step had something to do.

@@ -89,8 +89,7 @@ func (e *agent) graph() (*provision.Graph, provision.Ref[resource.InstanceState]
 	key := provision.Add(g, "key", provision.Own, resource.KeyPair{API: e.ec2(), ID: id, Name: name, PublicKey: e.key})
 	return g, provision.Add(g, "agent instance", provision.Own, resource.Instance{
 		API: e.ec2(), ID: id, Name: name, Type: e.kind, ImageName: e.image, Image: image, Offering: offer, VolumeGiB: e.volume,
-		DefaultGroups: provision.OnDemand(g, "default groups", resource.DefaultGroups{API: e.ec2()}),
-		Key:           key, Profile: profile, Groups: []provision.Ref[resource.SecurityGroupState]{group}, Network: network,
+		Key: key, Profile: profile, Groups: []provision.Ref[resource.SecurityGroupState]{group}, Network: network,
 		UserData: func() string { return e.userData }, Launched: new(resource.Launched),
 	})
 }

@@ -25,10 +25,9 @@ type Cluster struct {
 	Insights  bool     // Container Insights
 	Shared    bool     // the name is account-wide
 
-	// TaskRoles returns the ARNs of the environment's own task role, under all its
-	// names. Delete stops the tasks with such a role. If it is nil, Delete stops no
-	// tasks.
-	TaskRoles func() []string
+	// Tasks tells the environment's own tasks, which another step stops, from those of others.
+	// If it is nil, all tasks are those of others.
+	Tasks *TaskReader
 
 	Names NameEntry
 }
@@ -49,7 +48,7 @@ var (
 	_ Kind[ClusterState]                    = Cluster{}
 	_ Discoverer                            = Cluster{}
 	_ provision.Predictor[ClusterState]     = Cluster{}
-	_ provision.Patient                     = Cluster{}
+	_ provision.DeletePatient               = Cluster{}
 	_ provision.UseChecker[ClusterState]    = Cluster{}
 	_ provision.Validator[ClusterState]     = Cluster{}
 	_ provision.DeleteChecker[ClusterState] = Cluster{}
@@ -256,16 +255,14 @@ func (c Cluster) setInsights(ctx context.Context) error {
 	return err
 }
 
-// Patience implements provision.Patient: a task can take two minutes to stop.
-func (Cluster) Patience() time.Duration { return 4 * time.Minute }
+// DeletePatience implements provision.DeletePatient: a task that somebody stops can take that long
+// to leave the cluster.
+func (Cluster) DeletePatience() time.Duration { return leaves }
 
 // Delete implements provision.Resource. On an account-wide cluster, it first removes
 // only this environment's claim. The engine reads again, and calls Delete a second time
 // if nobody else has a claim.
 func (c Cluster) Delete(ctx context.Context, have ClusterState) error {
-	if err := c.stopTasks(ctx); awserr.Gone(err) != nil {
-		return err
-	}
 	if c.Shared && slices.Contains(have.Owner().Claims, c.ID.Owner()) {
 		_, err := c.API.UntagResource(ctx, &ecs.UntagResourceInput{ResourceArn: new(c.arn()), TagKeys: []string{c.ID.claim()}})
 		return awserr.Gone(err)

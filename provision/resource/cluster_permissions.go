@@ -1,7 +1,7 @@
 package resource
 
 // Permissions are what the calls need. CheckDelete and Explain list tasks and services.
-// Task definitions are read only if Delete stops the environment's own tasks.
+// Task definitions are read only to tell the environment's own tasks from others.
 func (c Cluster) Permissions() Permissions {
 	listed := on("*", "ecs:ListTasks", "ecs:ListServices").when("ArnEquals", "ecs:cluster", c.arn())
 	p := Permissions{
@@ -17,10 +17,9 @@ func (c Cluster) Permissions() Permissions {
 		},
 		Delete: []Permission{on(c.arn(), "ecs:DeleteCluster")},
 	}
-	if c.TaskRoles != nil {
+	if c.Tasks != nil {
 		tasks := c.ID.ARN("ecs", c.ID.Region, "task/"+c.Name+"/*")
 		p.CheckDelete = append(p.CheckDelete, on("*", "ecs:DescribeTaskDefinition"), on(tasks, "ecs:DescribeTasks"))
-		p.Delete = append(p.Delete, on(tasks, "ecs:StopTask"))
 	}
 	if c.Shared {
 		p.Delete = append(p.Delete, on(c.arn(), "ecs:UntagResource"))

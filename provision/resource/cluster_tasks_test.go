@@ -29,11 +29,12 @@ type site struct {
 func newSite(t *testing.T, shared bool) site {
 	a := sandbox.New()
 	want := resource.Cluster{
-		API: ecs.NewFromConfig(a.Config("us-east-1")), Name: "flows", Providers: []string{"FARGATE"}, TaskRoles: func() []string { return []string{ourRole} }, Shared: shared,
+		API: ecs.NewFromConfig(a.Config("us-east-1")), Name: "flows", Providers: []string{"FARGATE"}, Shared: shared,
 		ID: resource.Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws", Version: "1.0.0"},
 	}
+	want.Tasks = &resource.TaskReader{API: want.API, Roles: func() []string { return []string{ourRole} }}
 	s := site{t, a, want}
-	if err := s.graph("dev").Up(t.Context()); err != nil {
+	if err := s.only("dev").Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	roles := iam.NewFromConfig(a.Config("us-east-1"))
@@ -55,7 +56,13 @@ func newSite(t *testing.T, shared bool) site {
 	return s
 }
 
-func (s site) graph(env string) *provision.Graph {
+// only is the graph of an environment that has only the cluster.
+func (s site) only(env string) *provision.Graph {
+	g, _ := s.graph(env)
+	return g
+}
+
+func (s site) graph(env string) (*provision.Graph, provision.Ref[resource.ClusterState]) {
 	c := s.want
 	c.ID.Env = env
 	own := provision.Own
@@ -63,7 +70,17 @@ func (s site) graph(env string) *provision.Graph {
 		own = provision.Share
 	}
 	g := &provision.Graph{Owner: c.ID.Owner(), Retry: awserr.Retry}
-	provision.Add(g, "cluster", own, c)
+	return g, provision.Add(g, "cluster", own, c)
+}
+
+// removal is the graph of a run that removes the environment. Its reader knows nothing yet.
+func (s site) removal() *provision.Graph {
+	reader := &resource.TaskReader{API: s.want.API, Roles: s.want.Tasks.Roles}
+	s.want.Tasks = reader
+	g, cluster := s.graph("dev")
+	provision.Add(g, "running tasks", provision.Own, resource.RunningTasks{
+		ID: s.want.ID, Reader: reader, Clusters: func() []string { return []string{s.want.Name} }, After: []provision.Edge{cluster},
+	})
 	return g
 }
 
@@ -118,15 +135,15 @@ func TestTasksOfACluster(t *testing.T) {
 				s := newSite(t, false)
 				first := s.start("ours", "", "")
 				task := s.start(c.family, c.override, c.group)
-				p, err := s.graph("dev").PlanDown(t.Context())
+				p, err := s.removal().PlanDown(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
 				note := p.Actions[0].Notes[0]
-				if note.Severity != provision.Warn || !strings.Contains(note.Text, " of this environment will be stopped: "+first) {
+				if note.Severity != provision.Warn || !strings.Contains(note.Text, " of this environment will be stopped: ") {
 					t.Errorf("the plan says %v", note)
 				}
-				left, err := s.graph("dev").Down(t.Context())
+				left, err := s.removal().Down(t.Context())
 				if c.ours {
 					if err != nil || !left.Empty() || !strings.HasPrefix(note.Text, "2 running tasks of") {
 						t.Errorf("down: %v, left %+v, after %q", err, left, note.Text)
@@ -149,12 +166,12 @@ func TestTasksOfACluster(t *testing.T) {
 func TestTasksOfASharedCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, true)
-		if err := s.graph("ci").Up(t.Context()); err != nil {
+		if err := s.only("ci").Up(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		s.start("ours", "", "")
 		theirs := s.start("theirs", "", "")
-		left, err := s.graph("dev").Down(t.Context())
+		left, err := s.removal().Down(t.Context())
 		if err != nil || !left.Empty() {
 			t.Fatalf("down: %v, left %+v", err, left)
 		}

@@ -44,21 +44,17 @@ func (c Cluster) Validate(have ClusterState, _ bool) []provision.Note {
 }
 
 // CheckDelete implements provision.DeleteChecker: ECS does not delete a cluster in which
-// something runs. Delete stops only the environment's own tasks.
+// something runs. A run that deletes the environment has stopped its own tasks before.
 func (c Cluster) CheckDelete(ctx context.Context, have ClusterState) ([]provision.Note, error) {
 	tasks, services, err := c.running(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ours, tasks, err := c.splitTasks(ctx, tasks)
+	_, tasks, err = c.Tasks.split(ctx, c.Name, tasks)
 	if err != nil {
 		return nil, err
 	}
 	var notes []provision.Note
-	if len(ours) > 0 {
-		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
-			"%s of this environment will be stopped: %s", plural(len(ours), "running task"), firstNames(ours))})
-	}
 	for _, o := range []struct {
 		kind string
 		arns []string
@@ -111,7 +107,7 @@ func firstNames(arns []string) string {
 // running returns the ARNs of the tasks and services in the cluster.
 func (c Cluster) running(ctx context.Context) (tasks, services []string, err error) {
 	err = parallel(ctx, func(ctx context.Context) (err error) {
-		tasks, err = c.list(ctx)
+		tasks, err = listTasks(ctx, c.API, c.Name, types.DesiredStatusRunning)
 		return err
 	}, func(ctx context.Context) error {
 		pages := ecs.NewListServicesPaginator(c.API, &ecs.ListServicesInput{Cluster: &c.Name})

@@ -21,21 +21,20 @@ import (
 // differ, up replaces the instance: it launches a new one, and terminates the old one as
 // soon as the new one is running. Up repairs all other drift in place.
 type Instance struct {
-	API           *ec2.Client
-	ID            Identity
-	Name          string
-	Type          string
-	ImageName     string // as in the spec; a newer AMI with this name does not replace the instance
-	Image         provision.Ref[ImageState]
-	Offering      provision.Ref[OfferingState] // on demand; unset for down
-	VolumeGiB     int
-	Key           provision.Ref[KeyPairState] // may be unset
-	Profile       provision.Ref[ProfileState]
-	Groups        []provision.Ref[SecurityGroupState] // none means the VPC's default group
-	Network       provision.Ref[NetworkState]
-	DefaultGroups provision.Ref[DefaultGroupsState] // on demand, for Delete
-	UserData      func() string                     // in plain text; nil means none
-	Events        provision.Ref[QueueState]         // the queue that the agent looks for when it starts; may be unset
+	API       *ec2.Client
+	ID        Identity
+	Name      string
+	Type      string
+	ImageName string // as in the spec; a newer AMI with this name does not replace the instance
+	Image     provision.Ref[ImageState]
+	Offering  provision.Ref[OfferingState] // on demand; unset for down
+	VolumeGiB int
+	Key       provision.Ref[KeyPairState] // may be unset
+	Profile   provision.Ref[ProfileState]
+	Groups    []provision.Ref[SecurityGroupState] // none means the VPC's default group
+	Network   provision.Ref[NetworkState]
+	UserData  func() string             // in plain text; nil means none
+	Events    provision.Ref[QueueState] // the queue that the agent looks for when it starts; may be unset
 
 	// The external objects that the spec names. A policy can be limited to them.
 	Subnets []string // ids; empty means all public subnets of the VPC
@@ -80,6 +79,7 @@ var (
 	_ Kind[InstanceState]                    = Instance{}
 	_ Discoverer                             = Instance{}
 	_ provision.Patient                      = Instance{}
+	_ provision.DeletePatient                = Instance{}
 	_ provision.Validator[InstanceState]     = Instance{}
 	_ provision.DeleteChecker[InstanceState] = Instance{}
 	_ provision.Explainer[InstanceState]     = Instance{}
@@ -109,9 +109,13 @@ func (s InstanceState) live() []EC2Instance {
 	return slices.DeleteFunc(s.all(), EC2Instance.terminating)
 }
 
-// Patience implements provision.Patient: EC2 may take minutes to start an instance, to
-// show it, and to terminate it.
+// Patience implements provision.Patient: EC2 may take minutes to start an instance, and to
+// show it.
 func (Instance) Patience() time.Duration { return 5 * time.Minute }
+
+// DeletePatience implements provision.DeletePatient: EC2 waits for the instance's own shutdown.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/TroubleshootingInstancesShuttingDown.html
+func (Instance) DeletePatience() time.Duration { return leaves }
 
 func ec2InstanceOf(o types.Instance) EC2Instance {
 	m := EC2Instance{

@@ -11,63 +11,16 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// DefaultGroups reads the default security group of each VPC. Delete moves an instance's
-// network interface there.
-type DefaultGroups struct{ API *ec2.Client }
-
-// DefaultGroupsState maps the ids of VPCs to the ids of their default groups.
-type DefaultGroupsState map[string]string
-
-// Read implements provision.DataSource.
-func (d DefaultGroups) Read(ctx context.Context) (DefaultGroupsState, error) {
-	s := DefaultGroupsState{}
-	pages := ec2.NewDescribeSecurityGroupsPaginator(d.API, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{filter("group-name", "default")}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read default security groups: %w", err)
-		}
-		for _, g := range page.SecurityGroups {
-			s[deref(g.VpcId)] = deref(g.GroupId)
-		}
-	}
-	return s, nil
-}
-
-// Permissions are what the calls need.
-func (DefaultGroups) Permissions() Permissions {
-	return Permissions{Read: []Permission{on("*", "ec2:DescribeSecurityGroups")}}
-}
-
-// Delete implements provision.Resource. EC2 does not delete a security group that has an
-// interface, and the interface exists until the instance has shut down. So Delete first
-// moves the interface to the VPC's default group. Then our group can be deleted at once.
+// Delete implements provision.Resource. It does not move the interfaces out of our groups first:
+// those wait until the instance has terminated, as all does that a task could use.
 func (i Instance) Delete(ctx context.Context, have InstanceState) error {
 	for _, m := range have.live() {
 		if stopped := provision.Stopped(ctx); stopped != nil {
 			return stopped
 		}
-		if err := i.leaveOurGroups(ctx, m); err != nil {
-			return err
-		}
 		if err := i.terminate(m)(ctx); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func (i Instance) leaveOurGroups(ctx context.Context, m EC2Instance) error {
-	groups, err := i.DefaultGroups.Await(ctx)
-	if err != nil {
-		return err
-	}
-	if m.Interface == "" || groups[m.VPC] == "" {
-		return nil
-	}
-	err = i.setGroups(m, []string{groups[m.VPC]})(ctx)
-	if err := awserr.Gone(err); err != nil {
-		return fmt.Errorf("leave the security groups: %w", err)
 	}
 	return nil
 }
@@ -102,11 +55,7 @@ func (i Instance) CheckDelete(ctx context.Context, have InstanceState) (notes []
 				return nil
 			}
 		}
-		groups := func(ctx context.Context) error { // Delete needs them: reading them now, in parallel, costs no time
-			_, err := i.DefaultGroups.Await(ctx)
-			return err
-		}
-		if err := parallel(ctx, read(0), read(1), groups); err != nil {
+		if err := parallel(ctx, read(0), read(1)); err != nil {
 			return nil, fmt.Errorf("read protection of %s: %w", m.ID, err)
 		}
 		for n, protected := range set {

@@ -13,10 +13,10 @@ const (
 
 // Permissions are what the calls need.
 func (i Instance) Permissions() Permissions {
-	remove := []Permission{
-		i.ID.tagged(exampleInstance, "ec2:TerminateInstances"),
+	remove := []Permission{i.ID.tagged(exampleInstance, "ec2:TerminateInstances")}
+	groups := []Permission{
 		i.ID.tagged(exampleInterface, "ec2:ModifyNetworkInterfaceAttribute"),
-		// An interface moves from our group to the VPC's default group, which is not ours.
+		// An interface moves between groups, of which not all are ours.
 		on(i.ID.ec2("security-group/*"), "ec2:ModifyNetworkInterfaceAttribute").like(i.ID.ec2(exampleGroup)),
 	}
 	return Permissions{
@@ -25,7 +25,7 @@ func (i Instance) Permissions() Permissions {
 		Build: slices.Concat(i.launching(), []Permission{
 			i.ID.tagged(exampleInstance, "ec2:StartInstances", "ec2:ModifyInstanceMetadataOptions",
 				"ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"),
-		}, remove, i.ID.tagging(exampleInstance, "RunInstances")),
+		}, remove, groups, i.ID.tagging(exampleInstance, "RunInstances")),
 		Delete: remove,
 	}
 }

@@ -161,29 +161,36 @@ func TestProtectedInstance(t *testing.T) {
 	}
 }
 
-// The security group goes while the instance is still shutting down.
-func TestDownDoesNotWaitWithTheGroup(t *testing.T) {
+// The instance is terminated first, and the group is deleted as soon as it is gone, with one call.
+func TestDownTerminatesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newAgent(sandbox.New())
 		e.account.BootTime = time.Minute
 		e.up(t)
-		var ended, deleted time.Time
+		before := len(e.account.Writes())
+		at := map[string]time.Time{}
 		e.account.Fault = func(c sandbox.Call) sandbox.Fault {
-			switch c.Operation {
-			case "TerminateInstances":
-				ended = time.Now()
-			case "DeleteSecurityGroup":
-				deleted = time.Now()
-			}
+			at[c.Operation] = time.Now()
 			return sandbox.Fault{}
 		}
-		begun := time.Now()
 		e.down(t)
-		if d := deleted.Sub(ended); d < 0 || d > time.Second {
-			t.Errorf("the group went %v after the instance", d)
+		var calls []string
+		for _, c := range e.account.Writes()[before:] {
+			calls = append(calls, c.Operation)
 		}
-		if d := time.Since(begun); d < time.Minute {
-			t.Errorf("down took %v: it has not awaited the end of the instance", d)
+		count := func(call string) (n int) {
+			for _, c := range calls {
+				if c == call {
+					n++
+				}
+			}
+			return n
+		}
+		if calls[0] != "TerminateInstances" || count("TerminateInstances") != 1 || count("DeleteSecurityGroup") != 1 || count("ModifyNetworkInterfaceAttribute") != 0 {
+			t.Errorf("down makes %v", calls)
+		}
+		if d := at["DeleteSecurityGroup"].Sub(at["TerminateInstances"]); d < time.Minute || d > time.Minute+6*time.Second {
+			t.Errorf("the group went %v after the call that terminates the instance", d)
 		}
 		e.wantInstances(t, 0, 1)
 	})

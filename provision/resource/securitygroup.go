@@ -33,6 +33,7 @@ type SecurityGroup struct {
 	Caller provision.Ref[netip.Prefix]
 
 	Reader *GroupReader // of the environment's groups; nil reads this one alone
+	Tasks  *TaskReader  // knows whose the network interfaces of tasks are; may be nil
 }
 
 // Ingress allows a CIDR range to reach a port.

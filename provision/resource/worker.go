@@ -54,6 +54,7 @@ type WorkerState struct {
 var (
 	_ Kind[WorkerState]                = Worker{}
 	_ provision.Patient                = Worker{}
+	_ provision.CreatedByDependents    = Worker{}
 	_ provision.Explainer[WorkerState] = Worker{}
 	_ provision.Quitter[WorkerState]   = Worker{}
 	_ provision.Labelled               = WorkerState{}
@@ -71,6 +72,10 @@ func (w Worker) ours(row string) bool {
 
 // Patience implements provision.Patient.
 func (w Worker) Patience() time.Duration { return w.Wait }
+
+// CreatedByDependents implements provision.CreatedByDependents: a worker reports to Prefect until
+// its instance has terminated, and so creates its record again.
+func (Worker) CreatedByDependents() {}
 
 // Read implements provision.Resource.
 func (w Worker) Read(ctx context.Context) (WorkerState, error) {

@@ -15,7 +15,7 @@ func (s *Stack) addNetwork() {
 		API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
 	})
 	s.tasks = add(s, "task security group", provision.Own, resource.SecurityGroup{
-		API: s.c.EC2, ID: s.id, Name: s.id.Names().TaskGroup(), Reader: s.groups, Self: s.env.TaskRole.Dask,
+		API: s.c.EC2, ID: s.id, Name: s.id.Names().TaskGroup(), Reader: s.groups, Self: s.env.TaskRole.Dask, Tasks: s.taskReader,
 		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network, VPC: s.vpc(),
 	})
 }
@@ -55,12 +55,20 @@ func (s *Stack) addAgent() {
 	s.agent = addOptional(s, "agent instance", has, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Type: a.InstanceType,
 		ImageName: a.Image, Image: image, Offering: offering, VolumeGiB: a.VolumeGiB,
-		DefaultGroups: onDemand(s, "default security groups", resource.DefaultGroups{API: s.c.EC2}),
-		Key:           key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
+		Key: key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
-		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.addServer()}, s.orphans...),
+		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer()}, s.orphans...),
 		UserData: s.userData, Events: s.eventsForAgent(), Launched: new(resource.Launched),
 	})
+}
+
+// beforeAgent is what down deletes after the instance, besides what the instance needs: the
+// record of its worker.
+func (s *Stack) beforeAgent() provision.Edge {
+	if s.o.Destroy {
+		return s.worker
+	}
+	return nil
 }
 
 // image is the AMI for the agent's instance.

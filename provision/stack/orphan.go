@@ -64,11 +64,7 @@ func (s *Stack) orphanClusters() resource.NameEntry {
 	e := entry(resource.KindCluster, c.Name, s.defaults.Cluster.Name, c.Ownership)
 	e.Own = s.id.Names().Plain()
 	return addOrphans(s, e, spec.AccountCluster, func(name string) resource.Kind[resource.ClusterState] {
-		old := resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster}
-		if s.o.Destroy { // up does not stop flows that run in the old cluster
-			old.TaskRoles = s.taskRoles
-		}
-		return old
+		return resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster, Tasks: s.taskReader}
 	})
 }
 
@@ -90,5 +86,5 @@ func (s *Stack) orphanPools() resource.NameEntry {
 		return resource.Pool{
 			API: api, ID: s.id, Name: name, NoAPI: why, Destroy: true, Down: s.poolAPI, DeleteDeployments: s.o.DeleteDeployments,
 		}
-	}, s.parameter)
+	}, s.parameter, s.running)
 }

@@ -74,7 +74,7 @@ func (s *Stack) addPool() {
 	s.pool = add(s, "work pool", provision.Own, resource.Pool{
 		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Destroy: s.o.Destroy, Want: s.poolDefaults,
 		Down: s.poolAPI, DeleteDeployments: s.o.DeleteDeployments,
-		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter},
+		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter, s.running},
 		Names: names, Queues: s.queues(),
 	})
 }
@@ -96,17 +96,22 @@ func (s *Stack) addServer() provision.Ref[resource.ServerState] {
 	return data(s, "prefect server", resource.Server{API: s.api, Tenants: s.secret() == ""})
 }
 
-// addWorker adds the step in which up waits until Prefect lists the agent's worker.
+// addWorker adds the step in which up waits until Prefect lists the agent's worker. A run that
+// deletes the environment adds it before the agent, because it terminates the instance first.
 func (s *Stack) addWorker() {
 	p := s.env.Prefect
 	if s.o.NoPrefect || s.o.NoWait || p == nil || s.env.Agent == nil {
 		return
 	}
-	add(s, "worker", provision.Own, resource.Worker{
+	w := resource.Worker{
 		API: s.api, EC2: s.c.EC2, SSM: s.c.SSM, ID: s.id, Pool: p.WorkPool, Destroy: s.o.Destroy, Down: s.poolAPI,
 		Version1: s.version.Kind() == prefect.Agent1,
 		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool}, Watch: &resource.Watch{},
-	})
+	}
+	if s.o.Destroy { // the instance goes first, and the records of its worker with or before the pool
+		w.After = nil
+	}
+	s.worker = add(s, "worker", provision.Own, w)
 }
 
 // poolDefaults are the work pool's defaults for each flow run.

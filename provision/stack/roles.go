@@ -96,20 +96,6 @@ func (s *Stack) taskParameter() string {
 	return ""
 }
 
-// taskRoles are the ARNs of the environment's own task role: under its current name, and
-// under all names that the log group records. An external role is not among them, because
-// other tasks may use it, too.
-func (s *Stack) taskRoles() (arns []string) {
-	var names []string
-	if t := s.env.TaskRole; t.Ownership != "external" {
-		names = append(names, t.Name)
-	}
-	for _, n := range append(names, resource.RecordedNames(s.nameLog.Seen())[resource.KindTaskRole]...) {
-		arns = append(arns, s.id.ARN("iam", "", "role/"+n))
-	}
-	return arns
-}
-
 func (s *Stack) executionManaged() []string {
 	return []string{"arn:" + s.id.Partition + ":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"}
 }

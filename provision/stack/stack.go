@@ -142,10 +142,13 @@ type Stack struct {
 	group      provision.Ref[resource.SecurityGroupState] // of the agent
 	tasks      provision.Ref[resource.SecurityGroupState]
 	agent      provision.Ref[resource.InstanceState]
+	worker     provision.Ref[resource.WorkerState]
+	running    provision.Ref[resource.RunningTasksState] // set only if the run deletes the environment
 
 	searches   resource.Searches
 	groups     *resource.GroupReader
 	parameters *resource.ParameterReader
+	taskReader *resource.TaskReader // nil if the run does not delete the environment
 
 	defaults spec.Environment // with the default names
 	chosen   string           // why the execution role is one of its own; empty if it is not by choice
@@ -175,15 +178,22 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 	if err := s.chooseExecutionRole(); err != nil {
 		return nil, err
 	}
+	s.openTasks()
 	s.addStorage()
 	s.addRepository()
 	s.addRoles()
 	s.addCluster()
 	s.addNetwork()
 	s.addEvents()
+	s.addRunningTasks()
 	s.addPool()
+	if o.Destroy {
+		s.addWorker()
+	}
 	s.addAgent()
-	s.addWorker()
+	if !o.Destroy {
+		s.addWorker()
+	}
 	return s, nil
 }
 
@@ -294,6 +304,6 @@ func (s *Stack) addCluster() {
 	shared := e.Name == spec.AccountCluster
 	s.cluster = add(s, "cluster", ownership(e.Ownership, shared), resource.Cluster{
 		API: s.c.ECS, ID: s.id, Name: e.Name, Shared: shared,
-		Providers: e.CapacityProviders, Insights: e.ContainerInsights, Names: s.orphanClusters(), TaskRoles: s.taskRoles,
+		Providers: e.CapacityProviders, Insights: e.ContainerInsights, Names: s.orphanClusters(), Tasks: s.taskReader,
 	})
 }

@@ -111,8 +111,7 @@ func addInstance(w *World, g *provision.Graph) {
 	offer := provision.OnDemand(g, "offer", resource.Offering{API: api, Type: "t2.micro", Image: image})
 	provision.Add(g, "agent instance", provision.Own, resource.Instance{
 		API: api, ID: w.ID, Name: agentName, Type: "t2.micro", ImageName: "al2023", Image: image, Offering: offer, VolumeGiB: 16,
-		DefaultGroups: provision.OnDemand(g, "default groups", resource.DefaultGroups{API: api}),
-		Key:           key, Profile: profile, Network: network, Groups: []provision.Ref[resource.SecurityGroupState]{group},
+		Key: key, Profile: profile, Network: network, Groups: []provision.Ref[resource.SecurityGroupState]{group},
 		UserData: func() string { return "#!/bin/sh\necho hello\n" }, Launched: new(resource.Launched),
 	})
 }
