@@ -33,6 +33,8 @@ type execution struct {
 	lastErr           error     // of the last call, until the step makes progress
 	blockers          []Blocker // what keeps the service from deleting the object
 	blocked           []string  // what they were at each reading, as texts
+	outlived          bool      // all steps that may create the object have ended
+	looked            bool      // a reading since then, or since a deletion, shows whether it exists
 	doing             string
 }
 

@@ -84,7 +84,7 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 	defer func() { c.acted = r.started }()
 	r.refreshIfStale(ctx)
 	var deleted []any // the states for which Delete has succeeded
-	for tried, last := false, !s.createdByDependents; ; {
+	for tried := false; ; {
 		if !tried {
 			g.checkStep(ctx, s)
 		}
@@ -99,13 +99,13 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 			return r.fail(ctx, a.Op.String(), err)
 		}
 		if a.Op != Delete && a.Op != Release {
-			switch again, err := r.outlive(ctx, c, &last); {
+			switch again, err := r.outlive(ctx, c); {
 			case err != nil:
 				return err
 			case again:
 				continue
 			}
-			s.gone = goneAt(a, len(deleted) > 0, s.last())
+			s.gone = goneAt(a, r.looked, s.last())
 			r.finish()
 			return nil
 		}
@@ -119,7 +119,7 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 		} else {
 			tried = true
 			err = r.destroy(ctx, a.Op, have, func() {
-				deleted = append(deleted, have)
+				deleted, r.looked = append(deleted, have), true
 				if !s.dependsUntilDeleted {
 					c.unblock()
 				}
@@ -145,11 +145,11 @@ func (r *execution) destroy(ctx context.Context, op Op, have any, accepted func(
 // outlive waits until the steps that may create the object have ended, and then reads it again,
 // once. It returns whether it has read it. If one of them failed, or the run has ended, the step
 // ends.
-func (r *execution) outlive(ctx context.Context, c *node, done *bool) (again bool, err error) {
-	if *done {
+func (r *execution) outlive(ctx context.Context, c *node) (again bool, err error) {
+	if !r.s.createdByDependents || r.outlived {
 		return false, nil
 	}
-	*done = true
+	r.outlived = true
 	acted, failed, err := c.awaitDependents(ctx)
 	switch {
 	case err != nil && r.started:
@@ -163,15 +163,17 @@ func (r *execution) outlive(ctx context.Context, c *node, done *bool) (again boo
 		}
 		return false, errSkipped
 	case acted:
+		r.looked = true
 		r.refresh(ctx)
 	}
 	return acted, nil
 }
 
-// goneAt is the time of the reading that shows that a deleted object is gone. It is
-// zero if the run did not delete the object, or the object still exists.
-func goneAt(a Action, deleted bool, l *reading) time.Time {
-	if !deleted || a.Op != None {
+// goneAt is the time of the reading that shows that an object is gone. It is zero if the run
+// has not looked for that since it deleted the object or what creates it, or the object still
+// exists.
+func goneAt(a Action, looked bool, l *reading) time.Time {
+	if !looked || a.Op != None {
 		return time.Time{}
 	}
 	return l.at

@@ -42,10 +42,12 @@ type RunningTasksState struct {
 
 // RunningTask is a task that has not stopped yet.
 type RunningTask struct {
-	Cluster, ID, Family string
-	Status              string // the last one that ECS knows, such as "STOPPING"
-	Stopping            bool   // ECS has been told to stop it
+	Cluster, ARN, Family string
+	Status               string // the last one that ECS knows, such as "STOPPING"
+	Stopping             bool   // ECS has been told to stop it
 }
+
+func (t RunningTask) id() string { return lastPart(t.ARN) }
 
 var (
 	_ Kind[RunningTasksState]                    = RunningTasks{}
@@ -76,7 +78,7 @@ func (r RunningTasks) Read(ctx context.Context) (s RunningTasksState, err error)
 	for i, list := range found {
 		for _, t := range list {
 			s.Tasks = append(s.Tasks, RunningTask{
-				Cluster: clusters[i], ID: lastPart(deref(t.TaskArn)), Family: familyOf(t),
+				Cluster: clusters[i], ARN: deref(t.TaskArn), Family: familyOf(t),
 				Status: deref(t.LastStatus), Stopping: deref(t.DesiredStatus) == taskStopped,
 			})
 		}
@@ -84,7 +86,7 @@ func (r RunningTasks) Read(ctx context.Context) (s RunningTasksState, err error)
 	if len(s.Tasks) == 0 {
 		return s, fmt.Errorf("read running tasks: %w", provision.ErrAbsent)
 	}
-	slices.SortFunc(s.Tasks, func(a, b RunningTask) int { return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(s.Tasks, func(a, b RunningTask) int { return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.ARN, b.ARN)) })
 	s.owner = r.ID.Owner()
 	return s, nil
 }
@@ -148,9 +150,9 @@ func (r RunningTasks) Delete(ctx context.Context, have RunningTasksState) error 
 		if err := provision.Stopped(ctx); err != nil {
 			return err
 		}
-		_, err := r.Reader.API.StopTask(ctx, &ecs.StopTaskInput{Cluster: &t.Cluster, Task: &t.ID, Reason: new("flowbed down")})
+		_, err := r.Reader.API.StopTask(ctx, &ecs.StopTaskInput{Cluster: &t.Cluster, Task: &t.ARN, Reason: new("flowbed down")})
 		if err := awserr.Gone(err); err != nil {
-			return fmt.Errorf("stop task %s: %w", t.ID, err)
+			return fmt.Errorf("stop task %s: %w", t.id(), err)
 		}
 	}
 	return nil
@@ -176,8 +178,8 @@ func (RunningTasks) CreatedByDependents() {}
 func (RunningTasks) Blockers(_ context.Context, have RunningTasksState) (list []provision.Blocker) {
 	for _, t := range have.Tasks {
 		list = append(list, provision.Blocker{
-			What:   fmt.Sprintf("task %s of family %s (%s)", t.ID, t.Family, t.Status),
-			Remedy: fmt.Sprintf("see why ECS does not stop it (aws ecs describe-tasks --cluster %s --tasks %s), then run the same command again", t.Cluster, t.ID),
+			What:   fmt.Sprintf("task %s of family %s (%s)", t.id(), t.Family, t.Status),
+			Remedy: fmt.Sprintf("see why ECS does not stop it (aws ecs describe-tasks --cluster %s --tasks %s), then run the same command again", t.Cluster, t.id()),
 		})
 	}
 	return list

@@ -47,7 +47,7 @@ func (s *Stack) addEvents() {
 		API: s.c.SQS, ID: s.id, Name: n.Events(), Retention: eventsKept,
 		Policy: templates.EventsPolicy(arn(n.Events()), rule), DeadLetters: dead,
 	})
-	addOptional(s, "event rule", has, resource.EventRule{
+	s.rule = addOptional(s, "event rule", has, resource.EventRule{
 		API: s.c.Events, ID: s.id, Name: n.Events(), Queue: s.queue, Pattern: s.taskEvents,
 		Description: "What happens to the tasks of the flowbed environment " + s.id.Env,
 	})

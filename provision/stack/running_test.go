@@ -183,12 +183,42 @@ func TestDownWhileFlowsRun(t *testing.T) {
 				if have := w.waits("task security group"); len(have) == 0 || !strings.HasPrefix(have[0], "network interface eni-") || !strings.Contains(have[0], " of task "+tasks[0]+" (in-use)") {
 					t.Errorf("the group waits for %q", have)
 				}
-				if have := w.waits("running tasks"); !slices.ContainsFunc(have, func(s string) bool { return strings.Contains(s, "task "+tasks[2]+" of family prefect_flowbed-dev_nightly (STOPPING)") }) {
+				if have := w.waits("running tasks"); !slices.ContainsFunc(have, func(s string) bool {
+					return strings.Contains(s, "task "+tasks[2]+" of family prefect_flowbed-dev_nightly (STOPPING)")
+				}) {
 					t.Errorf("the step waits for %q", have)
 				}
 			})
 		})
 	}
+}
+
+// TestTaskStartedAtTheEnd: no flow runs when down begins, and the worker starts one before its
+// instance has terminated. It is stopped, too, before what it uses is deleted.
+func TestTaskStartedAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newFlowsRun(t, "shared")
+		plan, err := w.removal().Graph.PlanDown(t.Context())
+		if have := ofTasks(plan); err != nil || have != "running tasks none" {
+			t.Errorf("the plan says %q, %v", have, err)
+		}
+		var once sync.Once
+		w.watch(func(call string) {
+			if call == "TerminateInstances" {
+				once.Do(func() { time.AfterFunc(59*time.Second, func() { w.run() }) })
+			}
+		})
+		left, err := w.removal().Graph.Down(t.Context())
+		if err != nil || !left.Empty() {
+			t.Fatalf("down: %v, left %+v", err, left)
+		}
+		stopped := w.last("StopTask")
+		for _, call := range []string{"DeleteBucket", "DeleteLogGroup", "DeleteQueue", "DeleteRepository", "DeleteSecurityGroup"} {
+			if at := w.last(call); at.Before(stopped) {
+				t.Errorf("%s comes %s before the task is stopped", call, stopped.Sub(at))
+			}
+		}
+	})
 }
 
 // ofTasks is what a plan says about running tasks.

@@ -138,6 +138,7 @@ type Stack struct {
 	repository provision.Ref[resource.RepositoryState]
 	network    provision.Ref[resource.NetworkState]
 	queue      provision.Ref[resource.QueueState] // of the events of tasks
+	rule       provision.Ref[resource.EventRuleState]
 	pool       provision.Ref[resource.PoolState]
 	group      provision.Ref[resource.SecurityGroupState] // of the agent
 	tasks      provision.Ref[resource.SecurityGroupState]
