@@ -88,9 +88,9 @@ func machineQuestions() []question {
 		{
 			Name: "group-release", Lane: laneMachines, Ask: askGroup,
 			Asks:    "How long is a security group in use after its instances have terminated?",
-			Assumed: "at most 2 minutes, with DependencyViolation",
-			Relies:  "DependencyViolation in provision/resource/securitygroup.go; defaultPatience in provision/execution.go",
-			Change:  "the patience of the security group",
+			Assumed: "at most 15 minutes, with DependencyViolation",
+			Relies:  "DependencyViolation in provision/resource/securitygroup.go; DeletePatience in provision/resource/securitygroup_blockers.go",
+			Change:  "leaves in provision/resource/runningtasks.go",
 		},
 	}
 }
@@ -369,14 +369,14 @@ func askGroup(ctx context.Context, r *run) (answer, error) {
 	if err := r.terminate(ctx, ids...); err != nil {
 		return answer{}, err
 	}
-	t, err := resting(ctx, 10*time.Minute, func() error {
+	t, err := resting(ctx, 16*time.Minute, func() error {
 		_, err := r.ec2.DeleteSecurityGroup(ctx, in)
 		return awserr.Gone(err)
 	})
 	if err != nil {
 		return answer{}, err
 	}
-	return judged(t.within(2*time.Minute), "in use: %s; after the termination: %s", used, t)
+	return judged(t.within(15*time.Minute), "in use: %s; after the termination: %s", used, t)
 }
 
 // watching waits for the goroutines that watch instances. The context has ended, or
