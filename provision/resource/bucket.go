@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
@@ -277,9 +278,19 @@ func (b Bucket) readError(doing, permission string, err error) error {
 	case "NoSuchBucket":
 		return fmt.Errorf("%s: %w", doing, provision.ErrAbsent)
 	case "PermanentRedirect", "MovedPermanently", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
-		return fmt.Errorf("%s: bucket %s is in another region: %w → set another bucket.name, or use that region", doing, b.Name, err)
+		return fmt.Errorf("%s: bucket %s exists in another region%s: %w → set another bucket.name, or use that region", doing, b.Name, regionOf(err), err)
 	case "AccessDenied", "Forbidden":
 		return fmt.Errorf("%s: %w", doing, b.explainDenied(permission, err))
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// regionOf is the region of a bucket that is not here, as S3 names it in its reply, after a
+// comma; empty if it does not.
+func regionOf(err error) string {
+	reply, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	if !ok || reply.Response == nil || reply.Response.Header.Get("X-Amz-Bucket-Region") == "" {
+		return ""
+	}
+	return ", " + reply.Response.Header.Get("X-Amz-Bucket-Region")
 }
