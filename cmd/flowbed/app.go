@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/flowbed/flowbed/provision/conn"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/view"
@@ -38,6 +39,7 @@ type app struct {
 	reads   []string                    // paths of the files that were read
 	secrets []string                    // values that the guard removes from all output
 	learned learned                     // values that a run has read, which the guard removes, too
+	network conn.Options                // what all transports of the command share
 	decoder decoder                     // of refusals
 	fence   atomic.Pointer[lease.Fence] // of the run that has begun last
 	crashes crashes
@@ -46,6 +48,7 @@ type app struct {
 func newApp(in, out, errs *os.File) *app {
 	a := &app{in: in}
 	a.out, a.err = a.guarded(out), a.guarded(errs)
+	a.network = conn.Options{Say: func(line string) { a.say("%s", line) }}.Shared()
 	return a
 }
 

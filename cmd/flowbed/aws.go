@@ -1,56 +1,92 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/conn"
 )
 
-const (
-	attempts     = 8                // for a call that AWS throttles or does not answer
-	connections  = 64               // to keep open to one host, for parallel reads
-	dialTimeout  = 5 * time.Second  // so that a missing network shows soon
-	replyTimeout = 60 * time.Second // CreateCluster and RunInstances may be slow
-)
+const attempts = 8 // for a call that AWS throttles
 
-// awsConfig is the SDK's default configuration with flowbed's timeouts and retries. While
+// awsConfig is the SDK's default configuration with flowbed's transport and retries. While
 // mayLeave returns an error, nothing leaves on a connection to AWS.
-func awsConfig(ctx context.Context, profile, region string, trace []func(*middleware.Stack) error, mayLeave func() error) (aws.Config, error) {
-	client := awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })
-	client = client.WithTransportOptions(func(t *http.Transport) {
-		t.MaxIdleConnsPerHost = connections
-		t.ResponseHeaderTimeout = replyTimeout
-		t.DialContext = gated(t.DialContext, mayLeave)
+func (a *app) awsConfig(ctx context.Context, region string) (aws.Config, error) {
+	if err := expandPaths(); err != nil {
+		return aws.Config{}, coded{exitDenied, err}
+	}
+	code := &mfa{app: a, profile: a.profileName(), stopped: ctx.Done(), cause: func() error { return context.Cause(ctx) }}
+	cfg, err := loadAWS(ctx, a.awsOptions(region, code))
+	if err != nil {
+		return cfg, a.badProfile(err)
+	}
+	if err := a.checkRegion(region, cfg.Region); err != nil {
+		return cfg, err
+	}
+	cfg.Credentials = &explained{CredentialsProvider: cfg.Credentials, profile: innermost(cfg)}
+	a.network.CA, err = extraCA(cfg)
+	if err != nil {
+		return cfg, coded{exitDenied, &hinted{fmt.Errorf("read the CA certificates: %w", err), "check AWS_CA_BUNDLE, or ca_bundle of the AWS profile"}}
+	}
+	return cfg, nil
+}
+
+// awsOptions are the options of the configuration, and of the clients that get credentials.
+func (a *app) awsOptions(region string, code *mfa) []func(*config.LoadOptions) error {
+	client := awshttp.NewBuildableClient().WithTransportOptions(conn.Configure, func(t *http.Transport) {
+		t.DialContext = gated(t.DialContext, a.mayLeave)
 	})
-	cfg, err := config.LoadDefaultConfig(ctx,
-		config.WithSharedConfigProfile(profile), config.WithRegion(region),
-		config.WithHTTPClient(client), config.WithAPIOptions(trace),
+	return []func(*config.LoadOptions) error{
+		config.WithSharedConfigProfile(a.profile), config.WithRegion(region), config.WithHTTPClient(client),
+		config.WithAPIOptions(append(slices.Clone(a.trace()), a.network.Middleware)),
 		config.WithLogger(logging.Nop{}), // the errors contain what matters of its warnings
 		config.WithRetryer(func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
-		}))
-	if _, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
-		return cfg, coded{exitDenied, &hinted{fmt.Errorf("AWS profile %q does not exist", firstOf(profile, os.Getenv("AWS_PROFILE"), "default")),
-			"list profiles with `aws configure list-profiles`, or create one with `aws configure sso`"}}
+			return a.network.Retryer(retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts }))
+		}),
+		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) { o.TokenProvider = code.ask }),
+	}
+}
+
+// loadAWS reads the configuration as the AWS command line does, which in some points differs
+// from the SDK.
+func loadAWS(ctx context.Context, options []func(*config.LoadOptions) error) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if with, remove, ok := loginAsSource(ctx, err); ok {
+		defer remove()
+		options = append(options, with)
+		cfg, err = config.LoadDefaultConfig(ctx, options...)
 	}
 	if err != nil {
-		return cfg, coded{exitDenied, fmt.Errorf("read the AWS configuration: %w", err)}
+		return cfg, err
 	}
-	if cfg.Region == "" {
-		return cfg, errNoRegion()
+	if path := os.Getenv("REQUESTS_CA_BUNDLE"); path != "" && caBundle(cfg) == "" {
+		pem, err := os.ReadFile(path)
+		if err != nil {
+			return cfg, err
+		}
+		options = append(options, config.WithCustomCABundle(bytes.NewReader(pem)))
+		if cfg, err = config.LoadDefaultConfig(ctx, options...); err != nil || cfg.BaseEndpoint == nil {
+			return cfg, err
+		}
+		options[len(options)-1] = config.WithCustomCABundle(bytes.NewReader(pem)) // the first is read
+	}
+	if lent := lendEndpoint(ctx, cfg); len(lent) > 0 {
+		defer unset(lent)
+		return config.LoadDefaultConfig(ctx, options...)
 	}
 	return cfg, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowbed/flowbed/provision/conn"
 	"github.com/flowbed/flowbed/provision/doctor"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
@@ -81,6 +82,8 @@ func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Heade
 	d := &doctor.Doctor{Config: cfg, ID: id, Caller: caller, Env: env}
 	if a.sandbox {
 		d.Transport = sandbox.Prefect(a.account)
+	} else if d.Transport, err = conn.New(a.network); err != nil {
+		return nil, h, usage(err)
 	}
 	return append(found, d.Look(ctx)...), h, ctx.Err()
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/flowbed/flowbed/provision/conn"
 	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/resource"
@@ -130,6 +131,10 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 	}
 	if a.sandbox {
 		o.Address, o.Transport = sandboxAddress, sandbox.Prefect(a.account)
+	} else if o.Transport, err = conn.New(a.network); err != nil {
+		return nil, usage(err)
+	} else {
+		o.Lookup = o.Transport
 	}
 	o.Learned, o.Flags = a.learned.add, a.selection()
 	if o.Fence != nil {
@@ -190,7 +195,7 @@ var sandboxSetup = 2 * time.Second
 func (a *app) configuration(ctx context.Context, f *spec.File) (aws.Config, func() error, error) {
 	region := f.Region()
 	if !a.sandbox {
-		cfg, err := awsConfig(ctx, a.profile, region, a.trace(), a.mayLeave)
+		cfg, err := a.awsConfig(ctx, region)
 		a.decoder.aws = &cfg
 		return cfg, func() error { return nil }, err
 	}

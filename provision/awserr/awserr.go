@@ -58,12 +58,18 @@ func Classify(err error) Class {
 
 // classifyOther classifies errors that are not a reply from AWS.
 func classifyOther(err error) Class {
-	if strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "no EC2 IMDS role found") ||
-		strings.Contains(err.Error(), "failed to refresh cached credentials") {
+	text := err.Error()
+	if strings.Contains(text, "no EC2 IMDS role found") { // the last place where the SDK looks
 		return Credentials
 	}
-	if ofNetwork(err) && !unknownHost(err) {
+	if ofNetwork(err) { // also if the call that fails would have fetched credentials
+		if unknownHost(err) {
+			return Unknown
+		}
 		return Transient
+	}
+	if strings.Contains(text, "get credentials") || strings.Contains(text, "failed to refresh cached credentials") {
+		return Credentials
 	}
 	return Unknown
 }
@@ -97,17 +103,19 @@ func Code(err error) string {
 }
 
 // Operation is the name of the call that failed, or empty.
-func Operation(err error) string {
-	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
-		return op.OperationName
-	}
-	return ""
-}
+func Operation(err error) string { return failed(err).OperationName }
 
 // Service is the service of the call that failed, or empty.
-func Service(err error) string {
-	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
-		return op.ServiceID
+func Service(err error) string { return failed(err).ServiceID }
+
+// failed is the innermost call: what a call needs first, such as credentials from STS, is a
+// call, too.
+func failed(err error) (op smithy.OperationError) {
+	for {
+		inner, ok := errors.AsType[*smithy.OperationError](err)
+		if !ok {
+			return op
+		}
+		op, err = *inner, inner.Err
 	}
-	return ""
 }

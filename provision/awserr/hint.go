@@ -9,6 +9,9 @@ import (
 // Hint is what the user can do about an error: a phrase without a final period. It is
 // empty if nothing is known.
 func Hint(err error) string {
+	if own, ok := errors.AsType[adviser](err); ok && own.Hint() != "" {
+		return own.Hint()
+	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		if r, ok := known.rule(err, api); ok && r.Hint != "" {
 			return r.Hint
@@ -38,4 +41,10 @@ func Hint(err error) string {
 		return "check the network connection, and the name of the region or the endpoint"
 	}
 	return ""
+}
+
+// adviser is an error that knows what to do.
+type adviser interface {
+	error
+	Hint() string
 }

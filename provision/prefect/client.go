@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -17,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/flowbed/flowbed/provision/conn"
 )
 
 const (
@@ -24,7 +24,6 @@ const (
 	firstPause = 300 * time.Millisecond
 	longPause  = 10 * time.Second
 	timeout    = 15 * time.Second // of one attempt
-	maxAnswer  = 16 << 20         // bytes
 )
 
 // Config tells how to reach an API.
@@ -35,8 +34,8 @@ type Config struct {
 	CA         []byte // additional CA certificates, in PEM
 	UserAgent  string
 
-	// Transport sends the requests. nil is Go's default transport, which uses the
-	// proxy from the environment variables.
+	// Transport sends the requests. nil is a transport of package conn, which also limits
+	// the size of a reply.
 	Transport http.RoundTripper
 
 	// Guard is asked before each attempt of a call that changes something. If it returns
@@ -70,18 +69,12 @@ func New(c Config) (*Client, error) {
 	}
 	transport := c.Transport
 	if transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		if len(c.CA) > 0 {
-			pool, err := x509.SystemCertPool()
-			if err != nil {
-				pool = x509.NewCertPool()
-			}
-			if !pool.AppendCertsFromPEM(c.CA) {
-				return nil, errors.New("the CA file has no PEM certificate")
-			}
-			t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		if transport, err = conn.New(conn.Options{}); err != nil {
+			return nil, err
 		}
-		transport = t
+	}
+	if transport, err = conn.Trusting(transport, c.CA); err != nil {
+		return nil, err
 	}
 	return &Client{
 		http: &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: stay},
@@ -112,7 +105,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		if err := c.mayLeave(method, path); err != nil {
 			return err
 		}
-		got, err := c.send(ctx, method, path, body)
+		got, err := c.send(conn.Attempt(ctx, n, attempts), method, path, body)
 		if err == nil && got.status < 300 {
 			return c.decode(got.body, out)
 		}
@@ -162,7 +155,7 @@ func (c *Client) failed(got answer, err error) error {
 	if err != nil {
 		return c.unanswered(err)
 	}
-	return c.refused(got.status, got.body)
+	return c.refused(got)
 }
 
 // temporary reports whether the same call may succeed later.
@@ -170,10 +163,13 @@ func temporary(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
 }
 
-// retryable reports whether to retry a call. A certificate error is permanent.
+// retryable reports whether to retry a call. A certificate error, for example, is permanent.
 func retryable(got answer, err error) bool {
+	if e, ok := errors.AsType[*conn.Error](err); ok {
+		return e.Again
+	}
 	if err != nil {
-		return !errors.As(err, new(*tls.CertificateVerificationError))
+		return true
 	}
 	return temporary(got.status)
 }
@@ -227,7 +223,7 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte) (an
 		return answer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	text, err := io.ReadAll(res.Body)
 	return answer{res.StatusCode, res.Header, text}, err
 }
 
@@ -240,10 +236,15 @@ func (c *Client) decode(body []byte, out any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	if err := d.Decode(out); err != nil {
-		return &Error{
+		e := &Error{
 			URL: c.shown, Class: ErrUnreachable, Err: errors.New("the answer is not from a Prefect API"),
 			Advice: "check api_url: the URL of a server ends in /api",
 		}
+		if conn.IsPage(body) {
+			e.Err = fmt.Errorf("the answer is not from a Prefect API but %s", conn.Page(body))
+			e.Advice += ". If it does, " + conn.ToSignIn
+		}
+		return e
 	}
 	return nil
 }

@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
+
+	"github.com/flowbed/flowbed/provision/conn"
 )
 
 // The classes of errors; use errors.Is.
@@ -65,6 +68,9 @@ func (e *Error) Unwrap() []error {
 
 // reason is the innermost message of a network error. The outer ones repeat the URL.
 func reason(err error) string {
+	if e, ok := errors.AsType[*conn.Error](err); ok {
+		return e.Reason()
+	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return "look up " + dns.Name + ": " + dns.Err
 	}
@@ -85,23 +91,31 @@ func (c *Client) unanswered(err error) error {
 	e := &Error{URL: c.shown, Err: err, Class: ErrUnreachable, Advice: "check api_url, and that this machine can reach it"}
 	switch {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		e.Advice = "if a private CA signed its certificate, set ca_file"
+		e.Advice = "if a private CA signed its certificate, set ca_file; if a company's proxy did, set AWS_CA_BUNDLE"
 	case errors.As(err, new(x509.HostnameError)):
 		e.Advice = "the certificate is for another name: check api_url"
 	case errors.Is(err, context.Canceled):
 		e.Class, e.Advice = nil, ""
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.Advice = "the API does not use TLS: api_url probably starts with http://"
+	default:
+		if link, ok := errors.AsType[*conn.Error](err); ok && link.Advice != "" {
+			e.Advice += "; " + link.Advice
+		}
 	}
 	return e
 }
 
 // refused is the error of an answer with an error status.
-func (c *Client) refused(status int, body []byte) error {
-	e := &Error{URL: c.shown, Status: status, Detail: detail(c.redact(body))}
+func (c *Client) refused(got answer) error {
+	status := got.status
+	e := &Error{URL: c.shown, Status: status, Detail: detail(c.redact(got.body))}
 	switch status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		e.Advice = "the API has moved: set api_url to its new address; flowbed does not send the key to another address"
+		if to, err := url.Parse(got.header.Get("Location")); err == nil && to.Host != "" {
+			e.Detail = "redirects to " + conn.Place(to)
+		}
+		e.Advice = "if the API has moved, set api_url to its new address, because flowbed does not send the key to another one; otherwise " + conn.ToSignIn
 	case http.StatusUnauthorized:
 		e.Class, e.Advice = ErrUnauthorized, c.secretAdvice()
 	case http.StatusForbidden:

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/flowbed/flowbed/provision/conn"
 )
 
 // PublicIP is the environment variable with the caller's public address or CIDR range.
@@ -19,8 +21,8 @@ const PublicIP = "FLOWBED_PUBLIC_IP"
 // that contains only this address. A user with several public addresses should set
 // PublicIP.
 type Address struct {
-	URL    string       // of a server that returns the caller's address; empty means AWS's
-	Client *http.Client // nil means one with a short timeout
+	URL       string            // of a server that returns the caller's address; empty means AWS's
+	Transport http.RoundTripper // nil means one with the default settings
 }
 
 const (
@@ -61,17 +63,20 @@ func (a Address) ask(ctx context.Context) (string, error) {
 	if !strings.HasPrefix(a.url(), "https://") {
 		return "", fmt.Errorf("%s is not HTTPS", a.url())
 	}
-	c := a.Client
-	if c == nil {
-		c = &http.Client{Timeout: addressTimeout}
+	c := &http.Client{Transport: a.Transport, Timeout: addressTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if a.Transport == nil {
+		t, err := conn.New(conn.Options{})
+		if err != nil {
+			return "", err
+		}
+		c.Transport = t
 	}
-	strict := *c
-	strict.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url(), nil)
 	if err != nil {
 		return "", err
 	}
-	res, err := strict.Do(req)
+	res, err := c.Do(req)
 	if err != nil {
 		return "", err
 	}

@@ -25,7 +25,7 @@ func TestAddress(t *testing.T) {
 			t.Setenv(resource.PublicIP, c.env)
 			srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(c.answer)) }))
 			defer srv.Close()
-			got, err := resource.Address{URL: srv.URL, Client: srv.Client()}.Read(t.Context())
+			got, err := resource.Address{URL: srv.URL, Transport: srv.Client().Transport}.Read(t.Context())
 			if c.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fails) {
 					t.Errorf("%v, %v; want an error with %q", got, err, c.fails)
@@ -51,7 +51,7 @@ func TestAddressInsistsOnHTTPS(t *testing.T) {
 	redirect := httptest.NewTLSServer(http.RedirectHandler(plain.URL, http.StatusFound))
 	defer redirect.Close()
 	for _, url := range []string{plain.URL, redirect.URL} {
-		if p, err := (resource.Address{URL: url, Client: redirect.Client()}).Read(t.Context()); err == nil || asked {
+		if p, err := (resource.Address{URL: url, Transport: redirect.Client().Transport}).Read(t.Context()); err == nil || asked {
 			t.Errorf("%s: %v, asked without TLS: %v", url, p, asked)
 		}
 	}

@@ -120,6 +120,6 @@ func (s *Stack) openSSH(group *resource.SecurityGroup, ssh *spec.SSH) {
 	case s.o.Address.IsValid():
 		group.Caller = provision.Known(s.o.Address)
 	default:
-		group.Caller = data(s, "caller address", resource.Address{})
+		group.Caller = data(s, "caller address", resource.Address{Transport: s.o.Lookup})
 	}
 }

@@ -101,6 +101,10 @@ type Options struct {
 	// Transport carries the calls to Prefect's API; nil means the default transport.
 	Transport http.RoundTripper
 
+	// Lookup carries the question for the caller's public address; nil means the default
+	// transport.
+	Lookup http.RoundTripper
+
 	// Learned is told each secret that the run reads from the account, before it is used, so
 	// that nothing prints it; may be nil.
 	Learned func(secret string)

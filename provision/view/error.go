@@ -121,7 +121,7 @@ func shorten(text string) string {
 // failed. In the SDK's text, this comes after a list of all attempts.
 func unanswered(op operation) string {
 	text := op.Error()
-	if _, why, ok := strings.Cut(text, "get credentials: "); ok {
+	if _, why, ok := strings.Cut(text, "get credentials: "); ok && !errors.As(error(op), new(*url.Error)) || strings.Contains(text, "no EC2 IMDS role found") {
 		why = strings.TrimPrefix(why, "failed to refresh cached credentials, ")
 		if strings.HasPrefix(why, "no EC2 IMDS role found") { // the last place where the SDK looks
 			why = "none in the environment, the profile, or the instance metadata"
@@ -138,8 +138,20 @@ func unanswered(op operation) string {
 	return text
 }
 
+// plain is an error that has a text without the SDK's.
+type plain interface {
+	error
+	Plain() string
+}
+
 func plainly(err error) string {
 	text := err.Error()
+	if p, ok := errors.AsType[plain](err); ok {
+		if op, ok := errors.AsType[operation](err); ok && strings.Contains(op.Error(), p.Error()) {
+			return strings.Replace(text, op.Error(), p.Plain(), 1)
+		}
+		return strings.Replace(text, p.Error(), p.Plain(), 1)
+	}
 	op, ok1 := errors.AsType[operation](err)
 	api, ok2 := errors.AsType[coded](err)
 	if !ok1 {

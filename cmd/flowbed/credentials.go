@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/smithy-go"
+
+	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/conn"
+)
+
+// explained are the credentials of a configuration, with errors that tell what to do.
+type explained struct {
+	aws.CredentialsProvider
+	profile config.SharedConfig // where the credentials come from
+}
+
+// Retrieve implements aws.CredentialsProvider.
+func (e *explained) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := e.CredentialsProvider.Retrieve(ctx)
+	if err == nil || ctx.Err() != nil {
+		return c, err
+	}
+	return c, e.explain(err)
+}
+
+// explain returns the error with its exit code. What is of the network does not mean that the
+// credentials are wrong.
+func (e *explained) explain(err error) error {
+	if _, own := errors.AsType[coded](err); own || errors.Is(err, errInterrupted) {
+		return &credentialsError{err: err, text: text(err), hint: awserr.Hint(err)}
+	}
+	if _, own := errors.AsType[*conn.Error](err); own || awserr.Classify(err) == awserr.Transient {
+		return &credentialsError{err: err, text: "get AWS credentials: " + text(err), hint: awserr.Hint(err)}
+	}
+	return coded{exitDenied, e.denied(err)}
+}
+
+// denied explains an error that is about the credentials themselves.
+func (e *explained) denied(err error) *credentialsError {
+	p, out := e.profile, &credentialsError{err: err, text: "get AWS credentials: " + text(err), hint: awserr.Hint(err)}
+	_, ran := errors.AsType[*processcreds.ProviderError](err)
+	role := awserr.Service(err) == "STS" && awserr.Code(err) != "" // STS itself has refused
+	switch {
+	case ran: // the SDK's text may contain what the command has printed
+		out.text = fmt.Sprintf("get AWS credentials: the credential_process of AWS profile %q failed, or printed no credentials", p.Profile)
+		out.hint = "run the command in credential_process to see why"
+	case role && strings.Contains(err.Error(), "MultiFactorAuthentication failed"):
+		out.hint = "run the same command again with the next code of the device: AWS accepts a code once"
+	case role && awserr.Classify(err) == awserr.Denied:
+		out.hint = "check that the trust policy of the role lets the caller of AWS profile " + p.Profile + " assume it, and the external_id and mfa_serial of the profile"
+	case role:
+	case p.LoginSession != "":
+		out.text = fmt.Sprintf("get AWS credentials: the session of AWS profile %q has ended, or was not started", p.Profile)
+		out.hint = withProfile("aws login", p.Profile) + " starts a new session; then run the same command again"
+	case p.SSOSession != nil || p.SSOStartURL != "":
+		out.text = fmt.Sprintf("get AWS credentials: the SSO session of AWS profile %q has ended, or was not started", p.Profile)
+		out.hint = withProfile("aws sso login", p.Profile) + " starts a new session; then run the same command again"
+	case strings.Contains(err.Error(), "no EC2 IMDS role found"): // the last place where the SDK looks
+		out.text = "no AWS credentials: none in the environment, the profile, or the instance metadata"
+	}
+	return out
+}
+
+// text is an error's text without what the SDK adds to it.
+func text(err error) string {
+	if p, ok := errors.AsType[interface {
+		error
+		Plain() string
+	}](err); ok {
+		return p.Plain()
+	}
+	if c, ok := errors.AsType[coded](err); ok {
+		return c.Error()
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return awserr.Service(err) + " " + awserr.Operation(err) + ": " + api.ErrorCode() + ": " + api.ErrorMessage()
+	}
+	return strings.TrimPrefix(err.Error(), "failed to refresh cached credentials, ")
+}
+
+// credentialsError tells why there are no credentials. The call that needs them is not tried
+// again: the calls that get them have been.
+type credentialsError struct {
+	err        error
+	text, hint string
+}
+
+func (e *credentialsError) Error() string        { return e.text }
+func (e *credentialsError) Unwrap() error        { return e.err }
+func (e *credentialsError) Plain() string        { return e.text }
+func (e *credentialsError) Hint() string         { return e.hint }
+func (e *credentialsError) RetryableError() bool { return false }
