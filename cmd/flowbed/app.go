@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -40,6 +41,7 @@ type app struct {
 	secrets []string                    // values that the guard removes from all output
 	learned learned                     // values that a run has read, which the guard removes, too
 	network conn.Options                // what all transports of the command share
+	source  config.SharedConfig         // the AWS profile that the credentials come from
 	decoder decoder                     // of refusals
 	fence   atomic.Pointer[lease.Fence] // of the run that has begun last
 	crashes crashes

@@ -37,10 +37,10 @@ func (a *app) awsConfig(ctx context.Context, region string) (aws.Config, error) 
 	if err := a.checkRegion(region, cfg.Region); err != nil {
 		return cfg, err
 	}
-	cfg.Credentials = &explained{CredentialsProvider: cfg.Credentials, profile: innermost(cfg)}
-	a.network.CA, err = extraCA(cfg)
-	if err != nil {
-		return cfg, coded{exitDenied, &hinted{fmt.Errorf("read the CA certificates: %w", err), "check AWS_CA_BUNDLE, or ca_bundle of the AWS profile"}}
+	a.source = innermost(cfg)
+	cfg.Credentials = &explained{CredentialsProvider: cfg.Credentials, profile: a.source}
+	if a.network.CA, err = extraCA(cfg); err != nil {
+		return cfg, a.badProfile(err)
 	}
 	return cfg, nil
 }

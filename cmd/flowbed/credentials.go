@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -56,16 +57,38 @@ func (e *explained) denied(err error) *credentialsError {
 	case role && awserr.Classify(err) == awserr.Denied:
 		out.hint = "check that the trust policy of the role lets the caller of AWS profile " + p.Profile + " assume it, and the external_id and mfa_serial of the profile"
 	case role:
-	case p.LoginSession != "":
+	case signIn(p) != "":
 		out.text = fmt.Sprintf("get AWS credentials: the session of AWS profile %q has ended, or was not started", p.Profile)
-		out.hint = withProfile("aws login", p.Profile) + " starts a new session; then run the same command again"
-	case p.SSOSession != nil || p.SSOStartURL != "":
-		out.text = fmt.Sprintf("get AWS credentials: the SSO session of AWS profile %q has ended, or was not started", p.Profile)
-		out.hint = withProfile("aws sso login", p.Profile) + " starts a new session; then run the same command again"
+		out.hint = signIn(p)
 	case strings.Contains(err.Error(), "no EC2 IMDS role found"): // the last place where the SDK looks
 		out.text = "no AWS credentials: none in the environment, the profile, or the instance metadata"
 	}
 	return out
+}
+
+// signIn is the hint for a profile whose credentials come from a session of a person; empty
+// for others.
+func signIn(p config.SharedConfig) string {
+	command := ""
+	switch {
+	case p.Credentials.HasKeys(): // they take precedence
+	case p.SSOSession != nil || p.SSOStartURL != "":
+		command = "aws sso login"
+	case p.LoginSession != "":
+		command = "aws login"
+	}
+	if command == "" {
+		return ""
+	}
+	return withProfile(command, p.Profile) + " starts a new session; then run the same command again"
+}
+
+// expired is the hint if AWS says that the credentials have expired.
+func (a *app) expired(err error) string {
+	if !strings.HasPrefix(awserr.Code(err), "ExpiredToken") || a.profile == "" && os.Getenv("AWS_ACCESS_KEY_ID") != "" {
+		return ""
+	}
+	return signIn(a.source)
 }
 
 // text is an error's text without what the SDK adds to it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -41,6 +42,10 @@ func (a *app) badProfile(err error) error {
 			text = fmt.Errorf("AWS profile %q, which AWS profile %q needs as source_profile, does not exist", missing.Profile, name)
 		}
 		return coded{exitDenied, &hinted{text, "list profiles with `aws configure list-profiles`, or create one with `aws configure sso`"}}
+	}
+	if _, file := errors.AsType[*fs.PathError](err); file || strings.Contains(err.Error(), "CA bundle") {
+		return coded{exitDenied, &hinted{fmt.Errorf("read the CA certificates: %w", err),
+			"let AWS_CA_BUNDLE, or ca_bundle of the AWS profile, name a file with PEM certificates"}}
 	}
 	return coded{exitDenied, &hinted{fmt.Errorf("read the AWS configuration: %w", err), "correct the AWS profile " + name + ", or use another one (--profile, AWS_PROFILE)"}}
 }

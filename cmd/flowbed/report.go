@@ -41,8 +41,11 @@ func (a *app) hint(err error) string {
 	if h, ok := errors.AsType[*hinted](err); ok {
 		return h.hint
 	}
-	if h, ok := errors.AsType[adviser](err); ok {
+	if h, ok := errors.AsType[adviser](err); ok && h.Hint() != "" {
 		return h.Hint()
+	}
+	if h := a.expired(err); h != "" {
+		return h
 	}
 	if r, ok := awserr.RefusalOf(err); ok {
 		return a.explained(r)

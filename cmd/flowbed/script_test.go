@@ -59,6 +59,9 @@ func TestScripts(t *testing.T) {
 			if err := os.MkdirAll(home, 0o700); err != nil {
 				return err
 			}
+			if err := network(e); err != nil {
+				return err
+			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "config.hcl.example"), example, 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

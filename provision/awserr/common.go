@@ -30,4 +30,4 @@ var known = newTable(Errors{
 	},
 })
 
-const expired = "the credentials have expired: log in again (for SSO: aws sso login) and run the same command to continue"
+const expired = "the credentials have expired: log in again (`aws login`, or for SSO `aws sso login`) and run the same command to continue"

@@ -26,7 +26,7 @@ func Hint(err error) string {
 		r, _ := RefusalOf(err)
 		return r.String()
 	case Credentials:
-		return "provide AWS credentials: a profile (--profile, AWS_PROFILE), `aws sso login`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+		return "provide AWS credentials: a profile (--profile, AWS_PROFILE), `aws login`, `aws sso login`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 	case Quota:
 		return "the account is at a quota: request an increase (Service Quotas), or delete unused resources"
 	case Capacity:

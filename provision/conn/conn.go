@@ -17,6 +17,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -67,16 +70,37 @@ func (c watchedConn) Read(p []byte) (int, error) {
 }
 
 // proxy is the proxy for a request, from HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in upper or
-// lower case. Go's error would show the whole value, with the password in it.
+// lower case.
 func proxy(r *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(r)
-	if err != nil {
-		return nil, errBadProxy
+	if err := proxySettings(); err != nil {
+		return nil, err
 	}
-	return u, nil
+	return http.ProxyFromEnvironment(r)
 }
 
-var errBadProxy = errors.New("HTTP_PROXY or HTTPS_PROXY is not a valid URL")
+// badProxy is the name of a variable whose value is no URL. The value may contain a password.
+type badProxy string
+
+func (b badProxy) Error() string { return string(b) + " is not a valid URL" }
+
+// proxySettings checks the variables with proxies: net/http ignores a value that is no URL.
+var proxySettings = sync.OnceValue(func() error {
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
+		if value := os.Getenv(name); value != "" && !isProxy(value) {
+			return badProxy(name)
+		}
+	}
+	return nil
+})
+
+// isProxy reports whether net/http would use a proxy. It assumes http:// if there is no scheme.
+func isProxy(value string) bool {
+	if u, err := url.Parse(value); err == nil && u.Host != "" && slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+		return true
+	}
+	u, err := url.Parse("http://" + value)
+	return err == nil && u.Host != "" && !strings.Contains(value, "://")
+}
 
 // tunnelled checks a proxy's reply to CONNECT. Go's error has only the text of the status.
 func tunnelled(_ context.Context, proxy *url.URL, _ *http.Request, res *http.Response) error {

@@ -355,3 +355,14 @@ func TestCanceled(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestIsProxy(t *testing.T) {
+	for value, want := range map[string]bool{
+		"http://proxy:3128": true, "proxy:3128": true, "proxy.example.com": true, "https://me:pass%25word@proxy": true, "socks5://127.0.0.1:1080": true,
+		"http://me:50%zz@proxy": false, "http://": false, "ftp://proxy": false, "http://proxy:port": false, "me:p%zz@proxy:1": false,
+	} {
+		if isProxy(value) != want {
+			t.Errorf("%s: want %t", value, want)
+		}
+	}
+}

@@ -97,9 +97,9 @@ func (e *Error) reason(err error) string {
 		}
 		return p.Error()
 	}
-	if errors.Is(err, errBadProxy) {
-		e.Again, e.Advice = false, "set it like this: HTTPS_PROXY=http://HOST:PORT; special characters in a password need percent-encoding"
-		return errBadProxy.Error()
+	if b, ok := errors.AsType[badProxy](err); ok {
+		e.Again, e.Advice = false, "set it like this: "+string(b)+"=http://HOST:PORT; special characters in a password need percent-encoding"
+		return b.Error()
 	}
 	if text := e.certificate(err); text != "" {
 		return text
