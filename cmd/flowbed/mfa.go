@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"github.com/flowbed/flowbed/provision/crash"
 )
 
 // mfa asks for the code of an MFA device, once in a command.
@@ -57,22 +59,18 @@ func (a *app) readHidden(question string, stopped <-chan struct{}) (string, erro
 		return "", fmt.Errorf("ask for the MFA code: %w", err)
 	}
 	fmt.Fprint(a.err, question)
-	type line struct {
-		text string
-		err  error
-	}
-	read := make(chan line, 1)
+	var line []byte
+	read := make(chan error, 1)
 	go func() {
-		b, err := term.ReadPassword(fd)
-		read <- line{strings.TrimSpace(string(b)), err}
+		read <- crash.Do(func() (err error) { line, err = term.ReadPassword(fd); return err })
 	}()
 	select {
-	case l := <-read:
+	case err := <-read:
 		fmt.Fprintln(a.err)
-		if l.err != nil {
-			return "", fmt.Errorf("read the MFA code: %w", l.err)
+		if err != nil {
+			return "", fmt.Errorf("read the MFA code: %w", err)
 		}
-		return l.text, nil
+		return strings.TrimSpace(string(line)), nil
 	case <-stopped:
 		_ = term.Restore(fd, before) // ReadPassword has turned the echo off, and does not return
 		fmt.Fprintln(a.err)

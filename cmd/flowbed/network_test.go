@@ -97,10 +97,10 @@ func (c *company) tunnel(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		reply := httptest.NewRecorder()
-		switch {
-		case host == "checkip.amazonaws.com":
+		switch host {
+		case "checkip.amazonaws.com":
 			_, _ = io.WriteString(reply, "198.51.100.7\n")
-		case host == "prefect.example.com":
+		case "prefect.example.com":
 			reply.WriteHeader(http.StatusNotFound)
 			_, _ = io.WriteString(reply, `{"detail": "Work pool not found."}`)
 		default:

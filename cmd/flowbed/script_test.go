@@ -71,12 +71,18 @@ func TestScripts(t *testing.T) {
 }
 
 // refuse answers each call with the error that its path names. Below /caller it
-// tells who is calling.
+// tells who is calling, and lets those with the MFA code 123456 assume a role.
 func refuse(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/xml")
 	if strings.HasPrefix(r.URL.Path, "/caller/") && r.FormValue("Action") == "GetCallerIdentity" {
 		fmt.Fprint(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>`+
 			`<Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/ada</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, "/caller/") && r.FormValue("TokenCode") == "123456" {
+		fmt.Fprint(w, `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>`+
+			`<AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>example</SecretAccessKey><SessionToken>example</SessionToken>`+
+			`<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`)
 		return
 	}
 	w.WriteHeader(http.StatusForbidden)
