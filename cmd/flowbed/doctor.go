@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"net/url"
 	"os"
+	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"github.com/flowbed/flowbed/provision/conn"
@@ -68,6 +71,7 @@ func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Heade
 	}
 	a.setEndpoints(&h, cfg)
 	found = append([]doctor.Finding{first}, checkupOfEndpoints(h)...)
+	found = append(found, a.checkupOfNetwork(cfg)...)
 	if first.Status == doctor.Fail {
 		return found, h, nil
 	}
@@ -86,4 +90,23 @@ func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Heade
 		return nil, h, usage(err)
 	}
 	return append(found, d.Look(ctx)...), h, ctx.Err()
+}
+
+// checkupOfNetwork tells what is between this machine and AWS; nothing if the way is straight.
+func (a *app) checkupOfNetwork(cfg aws.Config) []doctor.Finding {
+	if a.sandbox {
+		return nil
+	}
+	var way []string
+	at := &url.URL{Scheme: "https", Host: "sts." + cfg.Region + ".amazonaws.com"}
+	if proxy := conn.Proxy(at); proxy != "" {
+		way = append(way, "calls to AWS go through the proxy "+proxy)
+	}
+	if bundle := extraCAFile(cfg); bundle != "" {
+		way = append(way, "the CA certificates in "+bundle+" are trusted")
+	}
+	if len(way) == 0 {
+		return nil
+	}
+	return []doctor.Finding{{Check: "proxy", Status: doctor.OK, Text: strings.Join(way, "; ")}}
 }

@@ -143,9 +143,14 @@ func caBundle(cfg aws.Config) string {
 	return cmp.Or(os.Getenv("AWS_CA_BUNDLE"), shared.CustomCABundle)
 }
 
-// extraCA are the certificates of that file, in PEM.
+// extraCAFile is that file, or what Python programs use if there is none.
+func extraCAFile(cfg aws.Config) string {
+	return cmp.Or(caBundle(cfg), os.Getenv("REQUESTS_CA_BUNDLE"))
+}
+
+// extraCA are the certificates in it, in PEM.
 func extraCA(cfg aws.Config) ([]byte, error) {
-	path := cmp.Or(caBundle(cfg), os.Getenv("REQUESTS_CA_BUNDLE"))
+	path := extraCAFile(cfg)
 	if path == "" {
 		return nil, nil
 	}

@@ -78,6 +78,15 @@ func proxy(r *http.Request) (*url.URL, error) {
 	return http.ProxyFromEnvironment(r)
 }
 
+// Proxy is the proxy for a URL: host and port, without a password. It is empty if there is none.
+func Proxy(at *url.URL) string {
+	u, err := proxy(&http.Request{URL: at})
+	if err != nil || u == nil {
+		return ""
+	}
+	return u.Host
+}
+
 // badProxy is the name of a variable whose value is no URL. The value may contain a password.
 type badProxy string
 
