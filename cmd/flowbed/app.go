@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/flowbed/flowbed/provision/columns"
 	"github.com/flowbed/flowbed/provision/conn"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/sandbox"
@@ -165,8 +166,10 @@ func special(r rune) bool {
 
 // say prints a notice on stderr, wrapped at the width of the terminal.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintln(a.err, view.Wrap(fmt.Sprintf(format, args...), width(os.Stderr)))
+	fmt.Fprintln(a.err, wrap(fmt.Sprintf(format, args...), width(os.Stderr)))
 }
+
+func wrap(s string, width int) string { return strings.Join(columns.Wrap(s, width), "\n") }
 
 func truthy(s string) bool { return s != "" && s != "0" && !strings.EqualFold(s, "false") }
 

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"golang.org/x/term"
-
-	"github.com/flowbed/flowbed/provision/view"
 )
 
 // requireTerminal stops a run that needs confirmation but has no terminal.
@@ -27,7 +25,7 @@ var errDeclined = coded{exitFailed, errors.New("not confirmed; nothing was chang
 
 // confirm asks on stderr. Only the word confirms.
 func (a *app) confirm(ctx context.Context, question, word string) error {
-	fmt.Fprint(a.err, "\n"+view.Wrap(fmt.Sprintf("%s Type %q to continue:", question, word), width(os.Stderr))+" ")
+	fmt.Fprint(a.err, "\n"+wrap(fmt.Sprintf("%s Type %q to continue:", question, word), width(os.Stderr))+" ")
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(a.in).ReadString('\n')

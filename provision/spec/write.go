@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/flowbed/flowbed/provision/columns"
 )
 
 // write renders diagnostics: what is wrong, the line of the file, and a hint. HCL's
@@ -107,14 +109,18 @@ func (p painter) snippet(file *hcl.File, at hcl.Range) {
 	end = min(end, last)
 	line := strings.TrimRight(string(file.Bytes[first:last]), "\r")
 	fmt.Fprintf(p.out, "  %4d: %s\n", at.Start.Line, plain(line))
-	indent := strings.Map(func(r rune) rune { // a tab under a tab keeps the columns aligned
-		if r == '\t' {
-			return r
-		}
-		return ' '
-	}, string(file.Bytes[first:start]))
-	carets := strings.Repeat("^", max(1, utf8.RuneCount(bytes.TrimRight(file.Bytes[start:end], "\r"))))
+	indent := below(string(file.Bytes[first:start]))
+	carets := strings.Repeat("^", max(1, columns.Of(strings.TrimRight(string(file.Bytes[start:end]), "\r"))))
 	fmt.Fprintf(p.out, "        %s%s\n\n", indent, p.paint("1;31", carets))
+}
+
+// below is the space under a text. A tab under a tab keeps the columns aligned.
+func below(text string) string {
+	parts := strings.Split(text, "\t")
+	for i, p := range parts {
+		parts[i] = strings.Repeat(" ", columns.Of(p))
+	}
+	return strings.Join(parts, "\t")
 }
 
 // plain replaces characters that could move a terminal's cursor.
@@ -150,27 +156,10 @@ func shorten(s string) string {
 	return strings.Join(words, " ")
 }
 
-// wrap breaks a text at spaces and indents every line but the first; a width of 0
-// leaves it as it is.
+// wrap wraps a text, and indents every line but the first.
 func wrap(s string, width int, indent string) string {
-	s = shorten(plain(s))
-	if width <= 0 {
-		return s
+	if width > 0 {
+		width = max(width-len(indent), 16)
 	}
-	var b strings.Builder
-	column := len(indent)
-	for i, word := range strings.Fields(s) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case i > 0 && column+1+n > width:
-			b.WriteString("\n" + indent)
-			column = len(indent)
-		case i > 0:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += n
-	}
-	return b.String()
+	return strings.Join(columns.Wrap(shorten(plain(s)), width), "\n"+indent)
 }

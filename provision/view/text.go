@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/columns"
 )
 
 // style is an SGR sequence of a terminal.
@@ -58,7 +59,8 @@ var marks = map[provision.Op]mark{
 }
 
 // clean escapes control characters, so that text from outside, such as a tag's value,
-// cannot move the cursor. With lines, it keeps line breaks and tabs.
+// cannot move the cursor. With lines, it keeps line breaks and tabs. What is not UTF-8
+// becomes a replacement character, because nobody knows how wide a terminal shows it.
 func clean(s string, lines bool) string {
 	bad := func(r rune) bool {
 		if r == '\n' || r == '\t' {
@@ -66,6 +68,7 @@ func clean(s string, lines bool) string {
 		}
 		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 	}
+	s = strings.ToValidUTF8(s, "\ufffd")
 	if strings.IndexFunc(s, bad) < 0 {
 		return s
 	}
@@ -83,23 +86,7 @@ func clean(s string, lines bool) string {
 
 // cells is the width of a text in columns. The text must have no color and no line
 // breaks.
-func cells(s string) (n int) {
-	for _, r := range s {
-		n += runeCells(r)
-	}
-	return n
-}
-
-func runeCells(r rune) int {
-	switch {
-	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
-		return 0
-	case unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana),
-		r >= 0xFF01 && r <= 0xFF60, r >= 0x1F300 && r <= 0x1FAFF:
-		return 2
-	}
-	return 1
-}
+func cells(s string) int { return columns.Of(s) }
 
 // strip removes the color from a line that paint colored.
 func strip(s string) string {
@@ -113,48 +100,11 @@ func strip(s string) string {
 	}
 }
 
-func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-cells(s)))
-}
+func pad(s string, width int) string { return columns.Pad(s, width) }
 
-// cut shortens a text to a number of columns; 0 does not shorten it.
-func cut(s string, width int) string {
-	if width <= 0 || cells(s) <= width {
-		return s
-	}
-	n := 1 // the ellipsis
-	for i, r := range s {
-		if n += runeCells(r); n > width {
-			return s[:i] + "…"
-		}
-	}
-	return s
-}
+func cut(s string, width int) string { return columns.Cut(s, width) }
 
-// Wrap breaks a text at spaces into lines of at most width columns; 0 does not wrap.
-// A word that is longer than a line stays whole, so that it can be copied.
-func Wrap(s string, width int) string { return strings.Join(wrap(s, width), "\n") }
-
-func wrap(s string, width int) (lines []string) {
-	for _, l := range strings.Split(s, "\n") {
-		if width <= 0 || cells(l) <= width {
-			lines = append(lines, l)
-			continue
-		}
-		line := ""
-		for _, word := range strings.Fields(l) {
-			if line != "" && cells(line)+1+cells(word) > width {
-				lines, line = append(lines, line), ""
-			}
-			if line != "" {
-				line += " "
-			}
-			line += word
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
+func wrap(s string, width int) []string { return columns.Wrap(s, width) }
 
 // fit writes a prefix and a text. It wraps the text and aligns its lines.
 func (o Options) fit(b *strings.Builder, first, text string, in ...style) {
