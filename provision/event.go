@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -15,7 +16,7 @@ type Event struct {
 	Detail  string        // the action, or what the step waits for; for Skipped, the cause
 	For     string        // for Waiting, what keeps the service from deleting the object; may be empty
 	Elapsed time.Duration // since the step started
-	Err     error         // for Failed; for Waiting, the error of the last try, or nil
+	Err     error         // for Failed; for Waiting, that of the last try, or nil; for Skipped, why the run was asked to end, or nil
 }
 
 // EventKind is the kind of an event.
@@ -35,6 +36,10 @@ const (
 func (k EventKind) String() string {
 	return [...]string{"start", "act", "wait", "done", "fail", "skip"}[k]
 }
+
+// ErrInterrupted is in the cause of a context that the user ended. A step that it stops has
+// not failed, and views say so.
+var ErrInterrupted = errors.New("interrupted")
 
 // StepError is the failure of one step.
 type StepError struct {

@@ -59,7 +59,7 @@ func (r *execution) start(ctx context.Context, a Action) bool {
 	switch {
 	case r.started:
 	case ctx.Err() != nil:
-		_ = r.g.skip(r.s, a, context.Cause(ctx).Error())
+		_ = r.g.skip(r.s, a, context.Cause(ctx).Error(), context.Cause(ctx))
 		return false
 	default:
 		r.started, r.op = true, a.Op

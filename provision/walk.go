@@ -44,7 +44,7 @@ func (g *Graph) Up(ctx context.Context) error {
 	errs := g.walk(g.orderUp(), func(s *step, c *node) error {
 		switch {
 		case c.blockedBy != nil:
-			return g.skip(s, g.inspect(s), c.blockedBy.name)
+			return g.skip(s, g.inspect(s), c.blockedBy.name, Stopped(ctx))
 		case s.data:
 			return nil
 		case s.own == Prune:
@@ -76,7 +76,7 @@ func (g *Graph) Down(ctx context.Context) (left Plan, err error) {
 		errs := g.walk(g.orderDown(), func(s *step, c *node) error {
 			switch {
 			case c.blockedBy != nil:
-				return g.skip(s, g.inspectDown(s), c.blockedBy.name)
+				return g.skip(s, g.inspectDown(s), c.blockedBy.name, Stopped(ctx))
 			case s.data:
 				return nil
 			}
@@ -225,10 +225,11 @@ func (s *step) mayStartAfter(b *node) bool {
 	return b.err == nil
 }
 
-// skip skips a step, and notifies if the step had something to do.
-func (g *Graph) skip(s *step, a Action, because string) error {
+// skip skips a step, and notifies if the step had something to do. stopped is why the run
+// was asked to end; nil if it was not.
+func (g *Graph) skip(s *step, a Action, because string, stopped error) error {
 	if !(Plan{Actions: []Action{a}}).Empty() {
-		g.notify(Event{Step: s.name, Kind: Skipped, Op: a.Op, Detail: because})
+		g.notify(Event{Step: s.name, Kind: Skipped, Op: a.Op, Detail: because, Err: stopped})
 	}
 	return errSkipped
 }

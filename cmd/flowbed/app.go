@@ -11,9 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
-	"github.com/flowbed/flowbed/provision/columns"
 	"github.com/flowbed/flowbed/provision/conn"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/sandbox"
@@ -22,8 +20,11 @@ import (
 
 // app holds the streams of the process and the flags that all commands share.
 type app struct {
-	in       *os.File
-	out, err io.Writer
+	in  *os.File
+	out io.Writer
+	err *notes
+
+	results results // what out has written
 
 	config  string
 	env     string
@@ -50,7 +51,8 @@ type app struct {
 
 func newApp(in, out, errs *os.File) *app {
 	a := &app{in: in}
-	a.out, a.err = a.guarded(out), a.guarded(errs)
+	a.results.Writer = a.guarded(legible(out))
+	a.out, a.err = &a.results, &notes{Writer: a.guarded(legible(errs))}
 	a.network = conn.Options{Say: func(line string) { a.say("%s", line) }}.Shared()
 	return a
 }
@@ -169,33 +171,7 @@ func (a *app) say(format string, args ...any) {
 	fmt.Fprintln(a.err, wrap(fmt.Sprintf(format, args...), width(os.Stderr)))
 }
 
-func wrap(s string, width int) string { return strings.Join(columns.Wrap(s, width), "\n") }
-
 func truthy(s string) bool { return s != "" && s != "0" && !strings.EqualFold(s, "false") }
-
-// colour reports whether to color the output on a stream.
-func (a *app) colour(f *os.File) bool {
-	return !a.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
-}
-
-// motion reports whether to draw a live board on stderr.
-func (a *app) motion() bool {
-	return os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" && term.IsTerminal(int(os.Stderr.Fd()))
-}
-
-func width(f *os.File) int {
-	w, _ := size(f)
-	return w
-}
-
-// size is the size of the terminal; 0 if the stream is not a terminal.
-func size(f *os.File) (width, height int) {
-	w, h, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0, 0
-	}
-	return w, h
-}
 
 func (a *app) options(f *os.File) view.Options {
 	return view.Options{Color: a.colour(f), Width: width(f), Full: a.verbose}

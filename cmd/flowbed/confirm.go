@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/flowbed/flowbed/provision/columns"
 )
 
 // requireTerminal stops a run that needs confirmation but has no terminal.
@@ -23,9 +25,15 @@ func (a *app) requireTerminal(yes, asJSON bool, verb string) error {
 
 var errDeclined = coded{exitFailed, errors.New("not confirmed; nothing was changed")}
 
-// confirm asks on stderr. Only the word confirms.
+// confirm asks on stderr. Only the word confirms. What was typed before the question is
+// thrown away: it cannot be the answer to a plan that nobody has seen.
 func (a *app) confirm(ctx context.Context, question, word string) error {
-	fmt.Fprint(a.err, "\n"+wrap(fmt.Sprintf("%s Type %q to continue:", question, word), width(os.Stderr))+" ")
+	if term.IsTerminal(int(a.in.Fd())) {
+		if err := forgetTyped(a.in); err != nil {
+			return fmt.Errorf("discard what was typed before the question: %w", err)
+		}
+	}
+	fmt.Fprint(a.err, "\n"+asking(question, word, width(os.Stderr)))
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(a.in).ReadString('\n')
@@ -40,4 +48,12 @@ func (a *app) confirm(ctx context.Context, question, word string) error {
 		}
 		return nil
 	}
+}
+
+// asking is a question that leaves room for the answer on its last line.
+func asking(question, word string, width int) string {
+	if width > 0 {
+		width = max(width-columns.Of(word)-2, 16)
+	}
+	return wrap(fmt.Sprintf("%s Type %q to continue:", question, word), width) + " "
 }

@@ -62,7 +62,7 @@ func (m *meddler) command(t *testing.T, args string) (text string, err error) {
 	m.mu.Unlock()
 	a := newApp(null, null, null)
 	var b bytes.Buffer
-	a.err = a.guarded(&b)
+	a.err = &notes{Writer: a.guarded(&b)}
 	a.apiOptions = []func(*middleware.Stack) error{m.add}
 	c := a.command()
 	c.SetArgs(append(strings.Fields(args), "--sandbox"))

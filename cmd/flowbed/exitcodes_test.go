@@ -85,7 +85,7 @@ func TestConfirm(t *testing.T) {
 			t.Fatal(err)
 		}
 		var said strings.Builder
-		a := &app{in: in, err: &said}
+		a := &app{in: in, err: &notes{Writer: &said}}
 		if have := exitCode(a.confirm(t.Context(), "Build this?", "yes")); have != want {
 			t.Errorf("%q: exit code %d, want %d", text, have, want)
 		}
@@ -105,7 +105,7 @@ func TestConfirmEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errInterrupted)
 	var said strings.Builder
-	a := &app{in: in, err: &said}
+	a := &app{in: in, err: &notes{Writer: &said}}
 	if have := exitCode(a.confirm(ctx, "Build this?", "yes")); have != exitInterrupted {
 		t.Errorf("exit code %d", have)
 	}

@@ -13,7 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // waitingUp is the real program in the middle of an up, in a folder of its own. It holds the
@@ -110,28 +111,30 @@ func toPipe(t *testing.T) func(*exec.Cmd) (*os.File, io.Closer) {
 // toTerminal makes a terminal that the program controls, as a login does.
 func toTerminal(t *testing.T) func(*exec.Cmd) (*os.File, io.Closer) {
 	return func(c *exec.Cmd) (*os.File, io.Closer) {
-		master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var number, locked int32
-		for _, call := range []struct {
-			request uintptr
-			value   *int32
-		}{{syscall.TIOCSPTLCK, &locked}, {syscall.TIOCGPTN, &number}} {
-			if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, master.Fd(), call.request, uintptr(unsafe.Pointer(call.value))); e != 0 {
-				t.Fatal(e)
-			}
-		}
-		slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		master, slave := openTerminal(t)
 		c.Stdin, c.Stdout, c.Stderr = slave, slave, slave
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
 		c.Env = append(c.Env, "TERM=dumb") // lines instead of a board
 		return master, slave
 	}
+}
+
+// openTerminal returns the two ends of a terminal: ours, and the program's.
+func openTerminal(t *testing.T) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err := errors.Join(err, unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)); err != nil {
+		t.Fatal(err)
+	}
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return master, slave
 }
 
 // TestHangup: a run whose terminal is gone stops as after a SIGTERM, and releases the lock.

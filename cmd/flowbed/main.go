@@ -6,12 +6,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/crash"
 )
 
@@ -19,11 +19,11 @@ import (
 var version = "dev"
 
 func main() {
-	ctx, stop := interruptible()
-	defer stop()
 	a := newApp(os.Stdin, os.Stdout, os.Stderr)
-	err := a.execute(ctx)
-	if failed := crash.Do(func() error { a.report(err); return nil }); failed != nil {
+	ctx, stop := a.interruptible()
+	defer stop()
+	err := a.written(a.execute(ctx))
+	if failed := crash.Do(func() error { a.err.leave(); a.report(err); return nil }); failed != nil { // a panic ends no board
 		fmt.Fprintln(os.Stderr, "error:", failed) // the panic is in the message
 		err = failed
 	}
@@ -37,7 +37,7 @@ func (a *app) execute(ctx context.Context) (err error) {
 }
 
 // errInterrupted is the cause of a context that a signal canceled.
-var errInterrupted = errors.New("interrupted; run the same command again to continue")
+var errInterrupted = fmt.Errorf("%w; run the same command again to continue", provision.ErrInterrupted)
 
 // interruptible returns a context that ends at the first SIGINT, SIGTERM or SIGHUP: running
 // steps finish, and no new ones start. The second SIGINT or SIGTERM ends the process.
@@ -46,7 +46,7 @@ var errInterrupted = errors.New("interrupted; run the same command again to cont
 // kernel and the shell both send SIGHUP, and systemd sends it together with SIGTERM. So it
 // never counts as the second one. nohup ignores it, and that stays. Windows has no SIGHUP: Go
 // makes a SIGTERM of a closed console.
-func interruptible() (context.Context, func()) {
+func (a *app) interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -54,10 +54,11 @@ func interruptible() (context.Context, func()) {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	go heed(signals, func() {
-		fmt.Fprintln(os.Stderr, "\n"+whenStopped().first)
+		a.say("\n%s", whenStopped().first)
 		cancel(errInterrupted)
 	}, func() {
-		fmt.Fprintln(os.Stderr, whenStopped().second)
+		a.err.leave()
+		a.say("%s", whenStopped().second)
 		os.Exit(exitInterrupted)
 	})
 	return ctx, func() { signal.Stop(signals) }

@@ -29,7 +29,31 @@ func (a *app) report(err error) {
 	}
 	o := a.options(os.Stderr)
 	o.Hint = a.hint
-	_ = view.Error(a.err, err, o)
+	_ = view.Error(a.err, onceInterrupted(err), o)
+}
+
+// onceInterrupted says only once that the user has stopped the run, and not for each step.
+func onceInterrupted(err error) error {
+	if !errors.Is(err, errInterrupted) {
+		return err
+	}
+	return errors.Join(withoutStopped(err), errInterrupted)
+}
+
+// withoutStopped leaves out the errors of steps that the user has stopped.
+func withoutStopped(err error) error {
+	all, ok := err.(joined) //nolint:errorlint // this error is one of several, or it joins them
+	if !ok {
+		if errors.Is(err, errInterrupted) {
+			return nil
+		}
+		return err
+	}
+	var rest []error
+	for _, e := range all.Unwrap() {
+		rest = append(rest, withoutStopped(e))
+	}
+	return errors.Join(rest...)
 }
 
 // hint is what the user can do about an error: the error's own hint, or else the hint

@@ -62,15 +62,13 @@ func (a *app) newRun(s *session, verb string, f runFlags) *run {
 	o := a.options(os.Stderr)
 	o.Verb, o.Header = verb, s.header
 	r := &run{a: a, s: s, verb: verb, flags: f}
-	switch {
-	case f.asJSON:
+	r.progress = view.NewLog(a.err, o)
+	if f.asJSON {
 		o.Hint = a.hint
 		r.lines = view.NewJSONLines(a.out, o)
 		r.progress = r.lines
-	case a.motion():
-		r.progress = view.NewBoard(a.err, func() (int, int) { return size(os.Stderr) }, o)
-	default:
-		r.progress = view.NewLog(a.err, o)
+	} else if b := a.newBoard(o); b != nil {
+		r.progress = b
 	}
 	s.Graph.Notify = r.progress.Notify
 	return r
@@ -237,6 +235,7 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 			}
 		}
 		r.began = time.Now()
+		r.progress.Begin(p.Count(provision.Create, provision.Update, provision.Replace, provision.Delete, provision.Release))
 		return true, nil
 	}
 }

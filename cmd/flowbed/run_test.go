@@ -50,7 +50,7 @@ func bench(t *testing.T, account *sandbox.Account, verb string, f runFlags) (r *
 		t.Fatal(err)
 	}
 	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
-	a := &app{out: out, err: errs, sandbox: true}
+	a := &app{out: out, err: &notes{Writer: errs}, sandbox: true}
 	s := &session{Stack: built, env: env, id: id, ssm: c.SSM, save: func() error { return nil },
 		header: view.Header{Environment: "dev", Account: id.Account, Region: id.Region, Sandbox: true}}
 	return a.newRun(s, verb, f), out, errs

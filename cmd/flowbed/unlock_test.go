@@ -27,7 +27,7 @@ func TestUnlock(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = null.Close() }()
-		a := &app{in: null, out: &out, err: &errs}
+		a := &app{in: null, out: &out, err: &notes{Writer: &errs}}
 		unlock := func(yes bool) error {
 			out.Reset()
 			errs.Reset()
@@ -73,7 +73,7 @@ func TestWaitingIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := ssm.NewFromConfig(sandbox.New().Config("us-east-1"))
 		var errs bytes.Buffer
-		a := &app{err: &errs}
+		a := &app{err: &notes{Writer: &errs}}
 		h, _, err := a.lease(api, resource.Identity{Env: "demo"}, "up", 0).Acquire(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)

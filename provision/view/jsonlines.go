@@ -80,13 +80,16 @@ func (l *JSONLines) Locked(holder, command string, pid int, since, expires time.
 	}{"locked", stamp(time.Now()), holder, command, pid, stamp(since), stamp(expires)})
 }
 
+// Begin implements Progress. The plan has told what there is to do.
+func (l *JSONLines) Begin(int) {}
+
 // Notify implements Progress.
 func (l *JSONLines) Notify(e provision.Event) {
 	j := jsonEvent{
 		Type: e.Kind.String(), Time: stamp(e.Time), Step: e.Step, Action: e.Op.String(),
 		Detail: e.Detail, For: e.For, Elapsed: inSeconds(e.Elapsed),
 	}
-	if e.Err != nil {
+	if e.Err != nil && e.Kind != provision.Skipped {
 		j.Error = &errorsJSON(e.Err, l.o)[0]
 		j.Error.Step = ""
 	}

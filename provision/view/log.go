@@ -1,6 +1,7 @@
 package view
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -18,8 +19,14 @@ type logger struct {
 	w     io.Writer
 	o     Options
 	said  map[string]wait // by step
-	count map[provision.EventKind]map[provision.Op]int
+	count tallyOfRun
 	err   error // of the writer
+}
+
+// tallyOfRun counts the steps that ended.
+type tallyOfRun struct {
+	done  map[provision.Op]int
+	other map[string]int // by result
 }
 
 type wait struct {
@@ -34,7 +41,7 @@ func NewLog(w io.Writer, o Options) Progress {
 }
 
 func newLogger(w io.Writer, o Options) *logger {
-	return &logger{w: w, o: o, said: map[string]wait{}, count: map[provision.EventKind]map[provision.Op]int{}}
+	return &logger{w: w, o: o, said: map[string]wait{}, count: tallyOfRun{map[provision.Op]int{}, map[string]int{}}}
 }
 
 func (l *logger) Notify(e provision.Event) {
@@ -44,13 +51,48 @@ func (l *logger) Notify(e provision.Event) {
 	}
 }
 
+// Begin implements Progress.
+func (l *logger) Begin(int) {}
+
 func (l *logger) counted(e provision.Event) {
-	m := l.count[e.Kind]
-	if m == nil {
-		m = map[provision.Op]int{}
-		l.count[e.Kind] = m
+	switch r := result(e); r {
+	case "":
+	case "done":
+		l.count.done[e.Op]++
+	default:
+		l.count.other[r]++
 	}
-	m[e.Op]++
+}
+
+// unfinished are the results of steps that did not do what they should.
+var unfinished = []string{"failed", "interrupted", "skipped", "not started"}
+
+// result is how a step ended, in a word or two; empty if it has not.
+func result(e provision.Event) string {
+	switch {
+	case e.Kind == provision.Done:
+		return "done"
+	case e.Kind == provision.Failed && interrupted(e):
+		return "interrupted"
+	case e.Kind == provision.Failed:
+		return "failed"
+	case e.Kind == provision.Skipped && interrupted(e):
+		return "not started"
+	case e.Kind == provision.Skipped:
+		return "skipped"
+	}
+	return ""
+}
+
+// interrupted reports whether the user stopped the step.
+func interrupted(e provision.Event) bool { return errors.Is(e.Err, provision.ErrInterrupted) }
+
+// skipped says why a step was skipped.
+func skipped(e provision.Event) string {
+	if interrupted(e) {
+		return "not started"
+	}
+	return "skipped, because of " + clean(e.Detail, false)
 }
 
 func (l *logger) write(s string) {
@@ -84,25 +126,47 @@ func (l *logger) line(e provision.Event) string {
 	return l.o.eventLine(e)
 }
 
-// eventLine is one event as a sentence.
+// eventLine is one event as a sentence. It may take several lines.
 func (o Options) eventLine(e provision.Event) string {
 	m := marks[e.Op]
-	step, took := o.paint(clean(e.Step, false), bold), " ("+seconds(e.Elapsed)+")"
+	took := " (" + seconds(e.Elapsed) + ")"
 	switch e.Kind {
 	case provision.Started:
-		return fmt.Sprintf("%s %s: %s", o.paint(m.symbol, m.style), step, m.word)
+		return o.sentence(m.symbol, m.style, e.Step, ": "+m.word)
 	case provision.Acting:
-		return fmt.Sprintf("  %s: %s", step, clean(e.Detail, false))
+		return o.sentence(" ", "", e.Step, ": "+clean(e.Detail, false))
 	case provision.Waiting:
-		return fmt.Sprintf("  %s: waiting %s%s", step, seconds(e.Elapsed), reason(e))
+		return o.sentence(" ", "", e.Step, ": waiting "+seconds(e.Elapsed)+reason(e))
 	case provision.Done:
-		return fmt.Sprintf("%s %s: %s%s", o.paint("✓", green), step, m.past, took)
+		return o.sentence("✓", green, e.Step, ": "+m.past+took)
 	case provision.Skipped:
-		return fmt.Sprintf("%s %s: skipped, because of %s", o.paint("-", dim), step, clean(e.Detail, false))
+		return o.sentence("-", dim, e.Step, ": "+skipped(e))
 	case provision.Failed:
-		return fmt.Sprintf("%s %s: failed%s: %s", o.paint("✗", red), step, took, o.why(e))
+		if interrupted(e) {
+			return o.sentence("!", yellow, e.Step, ": interrupted"+took)
+		}
+		return o.sentence("✗", red, e.Step, ": failed"+took+": "+o.why(e))
 	}
 	return ""
+}
+
+// unfinishedLine is the sentence about a step that the end of the process has stopped.
+func (o Options) unfinishedLine(step string, took time.Duration) string {
+	return o.sentence("!", yellow, step, ": not finished ("+seconds(took)+")")
+}
+
+// sentence wraps a sentence about a step. Its further lines are indented.
+func (o Options) sentence(symbol string, st style, step, rest string) string {
+	step = clean(step, false)
+	// The name of the step stays in one piece, and keeps its width while it has its color.
+	name := strings.Repeat("_", cells(step))
+	width := o.Width
+	if width > 0 {
+		width = max(width-4, 16)
+	}
+	lines := wrap(symbol+" "+name+rest, width)
+	lines[0] = o.paint(symbol, st) + " " + o.paint(step, bold) + strings.TrimPrefix(lines[0], symbol+" "+name)
+	return strings.Join(lines, "\n    ")
 }
 
 // reason is what a step waits for; it comes after "waiting". The text stays the same while the
@@ -125,25 +189,18 @@ func (o Options) why(e provision.Event) string {
 }
 
 // ending is the summary of a run.
-func ending(o Options, count map[provision.EventKind]map[provision.Op]int, end Outcome) string {
+func ending(o Options, count tallyOfRun, end Outcome) string {
 	var parts []string
 	for _, op := range []provision.Op{
 		provision.Create, provision.Update, provision.Replace, provision.Delete, provision.Release,
 	} {
-		if n := count[provision.Done][op]; n > 0 {
+		if n := count.done[op]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, marks[op].past))
 		}
 	}
-	for _, k := range []struct {
-		kind provision.EventKind
-		word string
-	}{{provision.Failed, "failed"}, {provision.Skipped, "skipped"}} {
-		n := 0
-		for _, c := range count[k.kind] {
-			n += c
-		}
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, k.word))
+	for _, w := range unfinished {
+		if n := count.other[w]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, w))
 		}
 	}
 	if len(parts) == 0 {

@@ -3,12 +3,8 @@ package view
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/flowbed/flowbed/provision"
@@ -96,23 +92,23 @@ func TestPlain(t *testing.T) {
 
 // TestFrames shows the board at moments of the story and in several sizes.
 func TestFrames(t *testing.T) {
-	for _, size := range [][2]int{{80, 20}, {40, 20}, {80, 4}, {24, 3}, {10, 1}} {
+	for _, size := range [][2]int{{80, 20}, {40, 20}, {80, 4}, {24, 3}, {24, 2}, {10, 1}} {
 		t.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(t *testing.T) {
 			var s strings.Builder
 			for _, at := range []time.Duration{0, 700 * time.Millisecond, 1200 * time.Millisecond, 18 * time.Second, 95 * time.Second} {
-				var b board
+				b := board{total: 7}
 				for _, e := range story() {
 					if !e.Time.After(start.Add(at)) {
 						b.apply(e)
 					}
 				}
 				frame := b.frame(start.Add(at), size[0], size[1])
-				fmt.Fprintf(&s, "--- after %s\n%s", at, frame)
-				if n := strings.Count(frame, "\n"); n > size[1] {
-					t.Errorf("%d lines", n)
+				fmt.Fprintf(&s, "--- after %s\n%s\n", at, strings.Join(frame, "\n"))
+				if len(frame) > size[1] {
+					t.Errorf("%d lines", len(frame))
 				}
-				for l := range strings.Lines(frame) {
-					if n := cells(strings.TrimSuffix(l, "\n")); n > size[0] {
+				for _, l := range frame {
+					if n := cells(l); n > size[0] {
 						t.Errorf("%d columns: %q", n, l)
 					}
 				}
@@ -120,81 +116,8 @@ func TestFrames(t *testing.T) {
 			golden(t, fmt.Sprintf("run/board-%dx%d", size[0], size[1]), s.String())
 		})
 	}
-	if (&board{}).frame(start, 80, 20) != "" {
+	if (&board{}).frame(start, 80, 20) != nil {
 		t.Error("an empty board has a frame")
-	}
-}
-
-// A terminal that plays back what the board wrote shows the final lines and
-// nothing else, whatever its width was meanwhile.
-func TestBoardErasesItself(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var s screen
-		var width atomic.Int64
-		width.Store(80)
-		b := NewBoard(&s, func() (int, int) { return int(width.Load()), 10 }, Options{Color: true})
-		begun := time.Now()
-		for i, e := range story() {
-			time.Sleep(time.Until(begun.Add(e.Time.Sub(start))))
-			e.Time = time.Now()
-			b.Notify(e)
-			time.Sleep(150 * time.Millisecond)
-			if len(s.shown()) == 0 {
-				t.Error("nothing is shown")
-			}
-			if i == 8 {
-				width.Store(100)
-			}
-		}
-		if err := b.Done(outcome); err != nil {
-			t.Fatal(err)
-		}
-		var plain []string
-		for _, l := range s.shown() {
-			plain = append(plain, strip(l))
-		}
-		golden(t, "run/board-final", strings.Join(plain, "\n")+"\n")
-	})
-}
-
-// screen is a terminal that knows what the board uses.
-type screen struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (s *screen) shown() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.lines)
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	text := string(p)
-	if rest, ok := strings.CutPrefix(text, "\x1b["); ok {
-		if n, after, ok := strings.Cut(rest, "A\r\x1b[J"); ok && len(n) < 4 {
-			var up int
-			if _, err := fmt.Sscan(n, &up); err != nil {
-				return 0, err
-			}
-			s.lines, text = s.lines[:max(0, len(s.lines)-up)], after
-		}
-	}
-	for l := range strings.Lines(text) {
-		s.lines = append(s.lines, strings.TrimSuffix(l, "\n"))
-	}
-	return len(p), nil
-}
-
-// Lines that have been wrapped by a narrower terminal are taken back whole.
-func TestEraseAfterNarrowing(t *testing.T) {
-	l := &live{drawn: []int{80, 0, 41, 20}}
-	for width, want := range map[int]string{80: "4", 40: "6", 20: "9", 0: "142"} {
-		if have := l.erase(width); have != "\x1b["+want+"A\r\x1b[J" {
-			t.Errorf("width %d: %q, want %s lines", width, have, want)
-		}
 	}
 }
 

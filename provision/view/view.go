@@ -46,6 +46,9 @@ type Header struct {
 
 // Progress shows a run while it is running.
 type Progress interface {
+	// Begin says how many steps have something to do.
+	Begin(total int)
+
 	// Notify takes the next event. Set Graph.Notify to it.
 	Notify(e provision.Event)
 
