@@ -52,7 +52,10 @@ func (b *board) frame(now time.Time, width, height int) (lines []string) {
 	})
 	hidden := 0
 	if len(rows)+1 > height {
-		fit := max(height-2, 0) // one line counts, and one says what is missing
+		fit := height - 1 // one line counts
+		if fit > 1 {
+			fit-- // one says what is missing
+		}
 		hidden, rows = len(rows)-fit, rows[:fit]
 	}
 	step := 0
@@ -63,7 +66,7 @@ func (b *board) frame(now time.Time, width, height int) (lines []string) {
 	for _, r := range rows {
 		lines = append(lines, b.row(r, now, step, width))
 	}
-	if hidden > 0 && height > 1 {
+	if hidden > 0 && height > 2 {
 		lines = append(lines, b.o.paint(cut(fmt.Sprintf("… and %d more", hidden), width), dim))
 	}
 	return append(lines, b.o.paint(cut(b.counts(), width), dim))

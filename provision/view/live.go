@@ -206,7 +206,7 @@ func (b *Board) draw(now time.Time, notes []string) {
 // stays for what is above the board, if there are enough of them.
 func (b *Board) fit(now time.Time, width, height int) []string {
 	columns, rows := max(width-1, 8), max(height-1, 1) // some terminals wrap after the last column
-	if rows < 3 {
+	if rows < 4 {
 		return b.board.frame(now, columns, rows)
 	}
 	frame := b.board.frame(now, columns, rows-1)
