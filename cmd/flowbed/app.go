@@ -63,15 +63,10 @@ const rootText = `Build a place on AWS where Prefect flows run, from one HCL fil
 bucket, a log group, a Fargate cluster, and an agent that starts flows. There
 is no state file: flowbed reads the account every time.`
 
-const rootExample = `  flowbed plan              show what up would change
-  flowbed up                build or repair the environment
-  flowbed down              remove it
-  flowbed plan --sandbox    try it without AWS`
-
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use: "flowbed", Short: "Build a place on AWS where Prefect flows run, from one file",
-		Long: rootText, Example: rootExample, Version: version,
+		Long: rootText, Version: version,
 		SilenceErrors: true, SilenceUsage: true, Args: requireCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -85,12 +80,14 @@ func (a *app) command() *cobra.Command {
 	f.StringArrayVar(&a.varFile, "var-file", nil, "read variables from this HCL or JSON `file` (repeatable)")
 	f.StringVar(&a.profile, "profile", "", "AWS profile")
 	f.StringVar(&a.region, "region", "", "AWS region (overrides the file)")
-	f.BoolVar(&a.sandbox, "sandbox", truthy(os.Getenv("FLOWBED_SANDBOX")), "use a simulated AWS account on this machine (FLOWBED_SANDBOX=1)")
+	f.BoolVar(&a.sandbox, "sandbox", truthy(os.Getenv("FLOWBED_SANDBOX")), "simulate an AWS account here (FLOWBED_SANDBOX=1)")
 	f.BoolVar(&a.noColor, "no-color", false, "disable color (NO_COLOR=1)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies and every call to AWS")
 	root.AddCommand(a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(),
 		a.outputsCommand(), a.helloCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
-		a.policyCommand(), a.doctorCommand(), a.versionCommand(), a.exitCodesCommand())
+		a.policyCommand(), a.doctorCommand(), a.versionCommand(), a.exitCodesCommand(), a.flagsCommand())
+	cobra.EnableCommandSorting = false // they are in the order in which people need them
+	root.SetHelpFunc(a.showHelp)
 	root.SetHelpCommand(helpCommand())
 	strictCompletion(root)
 	return root

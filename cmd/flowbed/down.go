@@ -24,20 +24,17 @@ func (a *app) downCommand() *cobra.Command {
 resources that flowbed created for the environment, and no others. Down needs
 no variables and no secrets. Without config.hcl it needs only the environment's
 name and region.`,
-		Example: `  flowbed down
-  flowbed down --yes --force-destroy           delete the data, too
+		Example: `  flowbed down --yes --force-destroy           delete the data, too
   flowbed down -e dev --region eu-central-1    without config.hcl
-  flowbed down --yes --delete-deployments      delete the work pool's deployments, too
-  flowbed down --confirm prod                  with deletion_protection
-  flowbed down --yes --receipt down.json       write a receipt`,
+  flowbed down --confirm prod                  with deletion_protection`,
 		Args: noArgs,
 	}
 	f.add(c)
-	c.Flags().StringVar(&f.name, "confirm", "", "skip the confirmation, also of a protected environment of this `name`")
-	data.add(c, "also delete all data that the environment holds", "also delete all objects and versions in the bucket")
-	data.addDeployments(c, "also delete the deployments of the work pool, with their scheduled runs")
+	c.Flags().StringVar(&f.name, "confirm", "", "confirm by `name`, also a protected environment")
+	data.add(c, "also delete all data that the environment holds", "also delete all that is in the bucket")
+	data.addDeployments(c, "also delete the deployments of the work pool")
 	c.Flags().BoolVar(&require, "require-found", false, "fail if the environment has no resources here")
-	c.Flags().StringVar(&path, "receipt", "", "write a JSON receipt of what was deleted to this `file` (docs/json.md)")
+	c.Flags().StringVar(&path, "receipt", "", "write a JSON receipt to this `file` (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
 		if err := a.requireTerminal(f.yes || c.Flags().Changed("confirm"), f.asJSON, "down"); err != nil {

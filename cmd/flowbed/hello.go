@@ -33,7 +33,7 @@ runs left as soon as they have ended, or must have ended.`,
 	c.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "how long the flow run may take")
 	c.Flags().BoolVar(&keep, "keep", false, "leave the flow, its deployment and its result")
 	c.Flags().BoolVar(&clean, "clean", false, "run nothing, and remove what earlier runs have left")
-	c.Flags().BoolVar(&accept, "accept-endpoints", false, "with --clean: go on if AWS services have different endpoints")
+	c.Flags().BoolVar(&accept, "accept-endpoints", false, "--clean: go on if services have different endpoints")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		switch {

@@ -2,8 +2,13 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/flowbed/flowbed/provision/columns"
 )
 
 // One word for one idea, in all texts for users:
@@ -36,14 +41,177 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// strictCompletion makes cobra's completion command reject an unknown shell.
+// strictCompletion makes cobra's completion command reject an unknown shell, and its help
+// as short as that of others.
 func strictCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		if c.Name() == "completion" {
-			c.Args = requireCommand
-			c.Short = "Generate the completion script for a shell"
-			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Args = requireCommand
+		c.Short = "Generate the completion script for a shell"
+		c.Long = ""
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		for _, shell := range c.Commands() {
+			shell.Long, shell.Example = "", loadCompletion[shell.Name()]
+		}
+	}
+}
+
+// loadCompletion is how each shell loads its completion script.
+var loadCompletion = map[string]string{
+	"bash":       "  source <(flowbed completion bash)    in this shell; needs bash-completion",
+	"zsh":        "  source <(flowbed completion zsh)    in this shell; needs compinit",
+	"fish":       "  flowbed completion fish | source    in this shell",
+	"powershell": "  flowbed completion powershell | Out-String | Invoke-Expression",
+}
+
+// helpWidth is the width of help: that of old terminals, unless the terminal is narrower.
+const helpWidth = 80
+
+// showHelp prints the help of a command. It fits on one screen: 24 lines of 80 columns.
+func (a *app) showHelp(c *cobra.Command, _ []string) {
+	h := help{width: helpWidth}
+	if w := width(os.Stdout); w > 0 {
+		h.width = min(w, h.width)
+	}
+	h.text(firstOf(c.Long, c.Short+"."))
+	h.gap()
+	usage := c.UseLine()
+	if c.HasAvailableSubCommands() {
+		usage = c.CommandPath() + " COMMAND [flags]"
+	}
+	h.text("Usage: " + usage)
+	if c.HasExample() {
+		h.gap()
+		h.lines = append(h.lines, "Examples:")
+		for _, l := range strings.Split(c.Example, "\n") {
+			h.text(l)
+		}
+	}
+	if c.HasAvailableSubCommands() {
+		h.commands(c)
+	}
+	if c.HasParent() {
+		h.flags("Flags:", c.LocalNonPersistentFlags())
+		h.text("For all commands: `flowbed help flags`.")
+	} else {
+		h.gap()
+		h.text(globalFlags)
+	}
+	fmt.Fprintln(a.out, strings.Join(h.lines, "\n"))
+}
+
+const globalFlags = `Flags for all commands (see "flowbed help flags"): -c, -e, --no-color, --profile, --region, ` +
+	`--sandbox, --var, --var-file, -v. Use "flowbed COMMAND --help" for help about a command.`
+
+// flagsCommand prints the flags that all commands have, also as its help.
+func (a *app) flagsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "flags", Short: "Explain the flags that all commands have", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			h := help{width: helpWidth}
+			h.flags("All commands have these flags:", c.Root().PersistentFlags())
+			_, err := fmt.Fprintln(a.out, strings.Join(h.lines[1:], "\n"))
+			return err
+		},
+	}
+	c.SetHelpFunc(func(c *cobra.Command, args []string) { _ = c.RunE(c, args) })
+	return c
+}
+
+// help are the lines of a help text.
+type help struct {
+	width int
+	lines []string
+}
+
+func (h *help) gap() { h.lines = append(h.lines, "") }
+
+// text adds a text. Its line breaks in the source mean nothing; those of examples do.
+func (h *help) text(s string) {
+	if !strings.HasPrefix(s, " ") {
+		s = strings.ReplaceAll(s, "\n", " ")
+	}
+	if strings.HasPrefix(s, " ") && columns.Of(s) <= h.width { // the columns of examples stay
+		h.lines = append(h.lines, s)
+		return
+	}
+	h.lines = append(h.lines, columns.Wrap(s, h.width)...)
+}
+
+// commands lists the commands in their order. Those about flowbed itself share a line.
+func (h *help) commands(c *cobra.Command) {
+	h.gap()
+	h.lines = append(h.lines, "Commands:")
+	var rows [][2]string
+	var also []string
+	for _, sub := range c.Commands() {
+		switch {
+		case !sub.IsAvailableCommand() && sub.Name() != "help":
+		case aboutItself[sub.Name()] && !c.HasParent():
+			also = append(also, sub.Name())
+		default:
+			rows = append(rows, [2]string{"  " + sub.Name(), sub.Short})
+		}
+	}
+	h.table(rows)
+	if len(also) > 0 {
+		h.text("Also: " + strings.Join(also, ", ") + ".")
+	}
+}
+
+// aboutItself are the commands that are about flowbed.
+var aboutItself = map[string]bool{"completion": true, "exit-codes": true, "flags": true, "help": true, "version": true}
+
+// flags lists flags, except --help.
+func (h *help) flags(title string, set *pflag.FlagSet) {
+	var rows [][2]string
+	set.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		name := "      --" + f.Name
+		if f.Shorthand != "" {
+			name = "  -" + f.Shorthand + ", --" + f.Name
+		}
+		kind, text := pflag.UnquoteUsage(f)
+		if kind != "" {
+			name += " " + kind
+		}
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" && f.DefValue != "0s" {
+			text += " (default " + f.DefValue + ")"
+		}
+		rows = append(rows, [2]string{name, text})
+	})
+	if len(rows) == 0 {
+		return
+	}
+	h.gap()
+	h.lines = append(h.lines, title)
+	h.table(rows)
+}
+
+// table adds rows of two columns, and wraps the second.
+func (h *help) table(rows [][2]string) {
+	first := 0
+	for _, r := range rows {
+		first = max(first, columns.Of(r[0])+3)
+	}
+	if h.width-first < 24 { // too narrow for columns
+		for _, r := range rows {
+			h.lines = append(h.lines, r[0])
+			h.lines = append(h.lines, columns.Wrap("        "+r[1], h.width)...)
+		}
+		return
+	}
+	for _, r := range rows {
+		for i, l := range columns.Wrap(r[1], h.width-first) {
+			if i > 0 {
+				r[0] = ""
+			}
+			h.lines = append(h.lines, columns.Pad(r[0], first)+l)
 		}
 	}
 }

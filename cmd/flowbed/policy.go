@@ -29,12 +29,14 @@ not call AWS.`,
 		Example: `  flowbed policy --for up > up.json
   flowbed policy --for worker > worker.json
   flowbed policy --trust github:ada/flows:main > trust.json
-  aws iam create-role --role-name flowbed-ci --assume-role-policy-document file://trust.json
-  aws iam put-role-policy --role-name flowbed-ci --policy-name up --policy-document file://up.json`,
+  aws iam create-role --role-name flowbed-ci \
+    --assume-role-policy-document file://trust.json
+  aws iam put-role-policy --role-name flowbed-ci --policy-name up \
+    --policy-document file://up.json`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&verb, "for", "", "`command` that the policy allows: plan, up, down or hello; or worker")
-	c.Flags().StringVar(&trust, "trust", "", "`workflow` that may assume the role: github:OWNER/REPO, optionally with :BRANCH or :environment:NAME")
+	c.Flags().StringVar(&verb, "for", "", "the `command`: plan, up, down, hello or worker")
+	c.Flags().StringVar(&trust, "trust", "", "the `workflow`: github:OWNER/REPO[:BRANCH|:environment:NAME]")
 	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		switch {

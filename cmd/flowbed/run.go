@@ -37,7 +37,7 @@ func (f *runFlags) addEndpoints(c *cobra.Command, text string) {
 }
 
 func (f *runFlags) addTimeout(c *cobra.Command) {
-	c.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 5*time.Minute, "how long to wait for the environment lock")
+	c.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 5*time.Minute, "how long to wait for the lock")
 }
 
 // run is one execution of up or down: lock, plan, confirmation, progress, summary.

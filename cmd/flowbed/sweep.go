@@ -40,15 +40,15 @@ no ttl, give its name. Sweep needs no config.hcl.`,
   flowbed sweep ci-4711 --yes    this environment, even if it has not expired`,
 	}
 	f := c.Flags()
-	f.StringVar(&w.match, "match", "", "only environments whose name matches the `pattern`, e.g. 'ci-*'")
+	f.StringVar(&w.match, "match", "", "only names that match the `pattern`, e.g. 'ci-*'")
 	f.DurationVar(&w.olderThan, "older-than", 0, "only environments older than this, e.g. 12h")
-	f.BoolVar(&w.all, "all-regions", false, "search all regions that are enabled in the account")
+	f.BoolVar(&w.all, "all-regions", false, "search all regions of the account")
 	f.BoolVarP(&w.yes, "yes", "y", false, "remove the listed environments")
 	f.BoolVar(&w.asJSON, "json", false, "print JSON (docs/json.md)")
-	w.data.add(c, "also delete all data that the environments hold", "also delete all objects and versions in their buckets")
-	w.data.addDeployments(c, "also delete the deployments of their work pools, with the scheduled runs")
+	w.data.add(c, "also delete all data that the environments hold", "also delete all that is in their buckets")
+	w.data.addDeployments(c, "also delete the deployments of their work pools")
 	w.addTimeout(c)
-	w.addEndpoints(c, "remove environments even if AWS services have different endpoints")
+	w.addEndpoints(c, "go on if AWS services have different endpoints")
 	c.RunE = func(c *cobra.Command, names []string) error {
 		w.names = names
 		if _, err := path.Match(w.match, ""); err != nil {

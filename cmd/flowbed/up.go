@@ -26,9 +26,9 @@ account and does what is missing.`,
 		Args: noArgs,
 	}
 	f.add(c)
-	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait until the agent reports to Prefect")
-	data.add(c, "also delete what renamed objects hold", "also delete a renamed bucket's old contents")
-	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "do not wait for the agent: stop when its instance is running")
+	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait for the agent")
+	data.add(c, "also delete what renamed objects hold", "also delete what a renamed bucket held")
+	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "do not wait for the agent")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
 		if err := a.requireTerminal(f.yes, f.asJSON, "up"); err != nil {
