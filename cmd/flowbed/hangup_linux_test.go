@@ -194,6 +194,16 @@ func TestWithoutReader(t *testing.T) {
 	}
 }
 
+// named is a path of the program whose last part is the name by which it is called.
+func named(t *testing.T, c *exec.Cmd) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), c.Args[0])
+	if err := os.Symlink(c.Path, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // TestNohup: who has started the program with nohup wants it to live on.
 func TestNohup(t *testing.T) {
 	u := startUp(t, func(c *exec.Cmd) (*os.File, io.Closer) {
@@ -201,11 +211,7 @@ func TestNohup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		named := filepath.Join(t.TempDir(), c.Args[0])
-		if err := os.Symlink(c.Path, named); err != nil {
-			t.Fatal(err)
-		}
-		c.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$@"`, "sh", named}, c.Args[1:]...)
+		c.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$@"`, "sh", named(t, c)}, c.Args[1:]...)
 		c.Path = shell
 		return toPipe(t)(c)
 	})
