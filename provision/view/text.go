@@ -106,12 +106,20 @@ func cut(s string, width int) string { return columns.Cut(s, width) }
 
 func wrap(s string, width int) []string { return columns.Wrap(s, width) }
 
-// fit writes a prefix and a text. It wraps the text and aligns its lines.
+// narrowIndent is the indent of a text whose words are too long for the rest of the line.
+const narrowIndent = 6
+
+// fit writes a prefix and a text. It wraps the text and aligns its lines. If a word is too
+// long for that, such as an ARN, the text begins on a line of its own.
 func (o Options) fit(b *strings.Builder, first, text string, in ...style) {
 	indent := cells(first)
 	width := 0
 	if o.Width > 0 {
 		width = max(o.Width-indent, 16)
+	}
+	if longest := longestWord(text); width > 0 && longest > width && indent > narrowIndent && longest <= o.Width-narrowIndent {
+		b.WriteString(strings.TrimRight(first, " ") + "\n")
+		first, indent, width = strings.Repeat(" ", narrowIndent), narrowIndent, o.Width-narrowIndent
 	}
 	for i, l := range wrap(text, width) {
 		if i > 0 {
@@ -119,6 +127,13 @@ func (o Options) fit(b *strings.Builder, first, text string, in ...style) {
 		}
 		b.WriteString(first + o.paint(l, in...) + "\n")
 	}
+}
+
+func longestWord(text string) (n int) {
+	for _, w := range strings.Fields(text) {
+		n = max(n, cells(w))
+	}
+	return n
 }
 
 // seconds is an elapsed time for people.
