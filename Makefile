@@ -73,6 +73,8 @@ test: .venv/ready ## run what a change must pass before you commit it: 5 minutes
 test-all: test .venv-prefect/wheels .venv-prefect1/ready ## run make test, then the slow proofs, under the race detector: 40 minutes, as root
 	@echo "make test-all now runs everything in full under the race detector: all crashes of the real program, real Prefect"
 	@echo "servers, machines that boot, agents of Prefect 1. About 30 minutes on 2 cores. What this machine lacks is a failure."
+	CGO_ENABLED=0 GOOS=windows go vet ./cmd/flowbed
+	CGO_ENABLED=0 GOOS=darwin go vet ./cmd/flowbed
 	FLOWBED_TESTS=all go test $(RACE) -timeout 4h ./test/e2e ./...
 
 .PHONY: lint

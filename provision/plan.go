@@ -37,7 +37,7 @@ const (
 	Release            // remove our claim; others still use the object
 	Use                // use an external object as it is
 	Conflict           // another owner has the object: up cannot continue
-	Missing            // an external object does not exist: up cannot continue
+	Missing            // an external object, or what a data source reads, does not exist: up cannot continue
 	Skip               // not ours: down leaves the object alone
 	Leave              // down cannot delete it, or it is not certain that it is ours: it is left, and down goes on
 )
@@ -100,7 +100,7 @@ func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 	var p Plan
 	for _, s := range g.steps {
 		a := g.inspect(s)
-		if hidden := s.data || s.own == Prune && a.Op == None; hidden && a.Err == nil {
+		if hidden := s.data || s.own == Prune && a.Op == None; hidden && a.Err == nil && a.Op != Missing {
 			continue // the environment has no object for it, now or after up
 		}
 		p.Actions = append(p.Actions, a)
@@ -175,7 +175,10 @@ func readFailed(s *step, l *reading) Action {
 func (g *Graph) inspect(s *step) Action {
 	l := s.last()
 	if l.err != nil {
-		return readFailed(s, l)
+		if a := readFailed(s, l); !s.data || a.Awaits != "" || !errors.Is(l.err, ErrAbsent) {
+			return a
+		}
+		return Action{Step: s.name, Op: Missing, Notes: errorNotes(l.err)}
 	}
 	switch {
 	case s.data:
@@ -191,11 +194,23 @@ func (g *Graph) inspect(s *step) Action {
 	return g.inspectFound(s, l)
 }
 
+// errorNotes returns a note for each of the joined errors.
+func errorNotes(err error) (notes []Note) {
+	all, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // this error is one of several, or it joins them
+	if !ok {
+		return []Note{{Error, err.Error()}}
+	}
+	for _, e := range all.Unwrap() {
+		notes = append(notes, errorNotes(e)...)
+	}
+	return notes
+}
+
 func (g *Graph) inspectAbsent(s *step, l *reading) Action {
 	a := Action{Step: s.name, Op: Create}
 	if s.own == External {
 		a.Op = Missing
-		a.Notes = []Note{{Error, "does not exist, and flowbed does not create external resources"}}
+		a.Notes = []Note{{Error, "is external, and does not exist → create it, correct its name, or set another ownership"}}
 	} else {
 		a.Changes = s.changes(s.zero)
 	}

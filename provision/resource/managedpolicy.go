@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
@@ -31,7 +32,7 @@ func (m ManagedPolicies) Read(ctx context.Context) (ManagedPoliciesState, error)
 			_, err := m.API.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
 			switch awserr.Classify(err) {
 			case awserr.Absent, awserr.Invalid:
-				missing[i] = fmt.Errorf("the managed policy %s does not exist → correct it in policies of task_role", arn)
+				missing[i] = fmt.Errorf("the managed policy %s %w → correct it in policies of task_role", arn, provision.ErrAbsent)
 				return nil
 			case awserr.Denied:
 				return nil

@@ -72,7 +72,7 @@ func (o Options) action(b *strings.Builder, a provision.Action, width int) {
 	o.changes(b, a)
 	switch {
 	case a.Awaits != "":
-		o.fit(b, "    ", "depends on "+clean(a.Awaits, false)+", which could not be read", dim)
+		o.fit(b, "    ", "cannot be read without "+clean(a.Awaits, false), dim)
 	case a.Err != nil:
 		o.fit(b, "    ", "cannot read it: "+o.message(a.Err), red)
 	}
