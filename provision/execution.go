@@ -36,6 +36,10 @@ type execution struct {
 	outlived          bool      // all steps that may create the object have ended
 	looked            bool      // a reading since then, or since a deletion, shows whether it exists
 	doing             string
+
+	deleted   []any     // the states for which Delete has succeeded
+	claimed   time.Time // when the step found that no reading shows its claim yet; see repeatClaim
+	departure departure
 }
 
 func (g *Graph) execute(s *step) *execution {
@@ -193,7 +197,7 @@ func (r *execution) handleError(ctx context.Context, doing string, err error) er
 	if stopped := Stopped(ctx); stopped != nil && errors.Is(err, stopped) {
 		return r.interrupted(ctx)
 	}
-	if !r.g.retry(err) {
+	if !r.g.retry(err) && !errors.Is(err, ErrWindow) {
 		return r.fail(ctx, doing, err)
 	}
 	r.lastErr, r.rejected = err, true
@@ -209,8 +213,8 @@ func (r *execution) noteProgress() {
 // refresh reads the object again. Only a state that the step has not seen before is
 // progress: otherwise two readings that alternate would keep the step waiting forever.
 func (r *execution) refresh(ctx context.Context) {
-	if l := r.s.reread(ctx); l.err != nil {
-		return
+	if l := r.s.reread(ctx); l.err != nil || r.departure.begun {
+		return // each mark is a new state, and no progress
 	}
 	have, _ := r.s.state()
 	if !slices.ContainsFunc(r.seen, func(s any) bool { return reflect.DeepEqual(s, have) }) {

@@ -28,6 +28,11 @@ type Graph struct {
 	// minutes, the longest that changes in IAM are known to take to propagate.
 	Patience time.Duration
 
+	// Settle is how long a change may take to be visible to everybody. Before a run
+	// deletes a shared object, it waits that long for the claims of others. The zero
+	// value means that changes are visible at once.
+	Settle time.Duration
+
 	steps     []*step
 	refreshed time.Time  // when all steps were last read
 	withData  bool       // whether that included the data sources
@@ -55,6 +60,9 @@ func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 		return *made, nil
 	}
 	addOptional(s, r)
+	if own == Share && s.mark == nil {
+		panic("provision: " + name + " is shared, but does not implement Sharer")
+	}
 	g.append(s)
 	return Ref[S]{step: s}
 }

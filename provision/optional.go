@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"time"
 )
 
 // addOptional sets the functions of the optional interfaces that a resource implements.
@@ -61,8 +62,26 @@ func addOptional[S State](s *step, r Resource[S]) {
 		s.explain = func(ctx context.Context, have any) string { return explainer.Explain(ctx, have.(S)) }
 	}
 	_, ok = s.zero.(Labelled)
-	t = withPointer(reflect.TypeFor[S]())
-	s.implements(ok, "Label", named(t.MethodByName("Label")))
+	label := withPointer(reflect.TypeFor[S]())
+	s.implements(ok, "Label", named(label.MethodByName("Label")))
+	addSharer(s, r, t)
+}
+
+// addSharer sets the functions of a Sharer.
+func addSharer[S State](s *step, r Resource[S], t reflect.Type) {
+	sharer, ok := r.(Sharer[S])
+	named := func(_ reflect.Method, is bool) bool { return is }
+	s.implements(ok, "MarkLeaving", named(t.MethodByName("MarkLeaving")))
+	s.implements(ok, "Release", named(t.MethodByName("Release")))
+	s.implements(ok, "Opens", named(t.MethodByName("Opens")))
+	if !ok {
+		return
+	}
+	s.mark = func(ctx context.Context, have any, until time.Time) error {
+		return sharer.MarkLeaving(ctx, have.(S), until)
+	}
+	s.release = func(ctx context.Context, have any) error { return sharer.Release(ctx, have.(S)) }
+	s.opens = func(have any) []Note { return sharer.Opens(have.(S)) }
 }
 
 // withPointer is the type that also has the methods with pointer receivers.

@@ -240,6 +240,7 @@ func (g *Graph) inspectFound(s *step, l *reading) Action {
 		a.Notes = []Note{{Error, "already exists and " + ownerText(a.Owner)}}
 		return a
 	}
+	a.Notes = append(a.Notes, g.sharedNotes(s, l, a.Owner)...)
 	if a.Changes = s.changes(l.have); len(a.Changes) > 0 {
 		a.Op = Update
 		if slices.ContainsFunc(a.Changes, func(c Change) bool { return c.Replace }) {
@@ -259,7 +260,7 @@ func (g *Graph) validated(s *step, a Action, have any, found bool) Action {
 // only reports whether an object belongs to an environment and no other environment
 // uses it.
 func (o Owner) only(env string) bool {
-	return (o.By == env || slices.Contains(o.Claims, env)) && len(o.Others(env)) == 0
+	return (o.By == env || o.Uses(env)) && len(o.Others(env)) == 0
 }
 
 func label(have any) string {

@@ -52,17 +52,16 @@ func (a *Action) leave() { a.Op, a.Notes = Leave, []Note{{Warn, a.Owner.Leave}} 
 // inspectOwned sets what down would do with an object that has an owner.
 func (g *Graph) inspectOwned(s *step, l *reading, a *Action) {
 	others := a.Owner.Others(g.Owner)
-	claimed := len(others) < len(a.Owner.Claims)
-	// A shared object has no claims if a run removed the last one and was killed
-	// before it could delete the object. Any environment may then delete it.
-	abandoned := len(a.Owner.Claims) == 0
-	ours := a.Owner.By == g.Owner || s.own == Share && a.Owner.By != "" && (claimed || abandoned)
+	claimed, leaving := a.Owner.Uses(g.Owner), l.live(a.Owner, g.Owner)
 	switch {
-	case !ours:
+	case !g.mayDelete(s, a.Owner):
 		a.Op = Skip
 		a.Notes = []Note{{Info, ownerText(a.Owner)}}
 	case a.Owner.Leave != "":
 		a.leave()
+	case len(others) == 0 && !claimed && len(leaving) > 0:
+		a.Op = Skip
+		a.Notes = []Note{{Info, leavingText(a.Object, leaving)}}
 	case len(others) == 0:
 		a.Op, a.Err = Delete, l.noteErr
 		a.Notes = slices.Clone(l.notes)
@@ -75,6 +74,14 @@ func (g *Graph) inspectOwned(s *step, l *reading, a *Action) {
 	}
 }
 
+// mayDelete reports whether down may delete an object, or release our claim on it. A shared
+// object has no claims if a run removed the last one, or replaced it by a mark, and was
+// killed before it could delete the object. Any environment may then delete it.
+func (g *Graph) mayDelete(s *step, o Owner) bool {
+	abandoned := len(o.Claims) == 0
+	return o.By == g.Owner || s.own == Share && o.By != "" && (o.Uses(g.Owner) || abandoned)
+}
+
 // doubtful returns why it is not certain that an object is ours; empty if it is certain, or
 // if the object certainly belongs to somebody else. An object under a name of ours without
 // an owner may be ours, and have lost its tags. Only a kind of step that never takes over
@@ -83,7 +90,7 @@ func (s *step) doubtful(l *reading, o Owner) string {
 	switch {
 	case o.Doubt != "":
 		return o.Doubt
-	case l.found && o.By == "" && len(o.Claims) == 0 && (s.own == Own || s.own == Prune):
+	case l.found && o.By == "" && len(o.Users()) == 0 && (s.own == Own || s.own == Prune):
 		return fmt.Sprintf("%s has no flowbed tags, so it is not certain that it belongs to this environment → delete it yourself if it does",
 			label(l.have))
 	}

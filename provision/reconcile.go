@@ -32,6 +32,11 @@ func (g *Graph) reconcile(ctx context.Context, s *step) error {
 		if err := blocked(a); err != nil {
 			return r.fail(ctx, a.Op.String(), err)
 		}
+		if waited, err := r.arrive(ctx, &a); err != nil {
+			return err
+		} else if waited {
+			continue
+		}
 		if a.Op == None || a.Op == Use {
 			if s.last().implied {
 				r.refresh(ctx) // only a reading, not an implied state, ends a step
@@ -83,7 +88,6 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 	r.dependentsRunning = c.dependentsRunning
 	defer func() { c.acted = r.started }()
 	r.refreshIfStale(ctx)
-	var deleted []any // the states for which Delete has succeeded
 	for tried := false; ; {
 		if !tried {
 			g.checkStep(ctx, s)
@@ -98,6 +102,14 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 		if err := blocked(a); err != nil {
 			return r.fail(ctx, a.Op.String(), err)
 		}
+		if r.departs(a) {
+			tried = true
+			if ended, err := r.depart(ctx, c, a); ended || err != nil {
+				return err
+			}
+			continue
+		}
+		r.departure = departure{}
 		if a.Op != Delete && a.Op != Release {
 			switch again, err := r.outlive(ctx, c); {
 			case err != nil:
@@ -112,32 +124,29 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 		if !r.start(ctx, a) {
 			return errSkipped
 		}
-		have, _ := s.state()
-		var err error
-		if r.rejected || slices.ContainsFunc(deleted, func(d any) bool { return reflect.DeepEqual(d, have) }) {
-			err = r.wait(ctx, waitFor[a.Op])
-		} else {
-			tried = true
-			err = r.destroy(ctx, a.Op, have, func() {
-				deleted, r.looked = append(deleted, have), true
-				if !s.dependsUntilDeleted {
-					c.unblock()
-				}
-			})
-		}
+		wasTried, err := r.destroy(ctx, c, a)
 		if err != nil {
 			return err
 		}
+		tried = tried || wasTried
 	}
 }
 
-// destroy makes the call that deletes or releases the object.
-func (r *execution) destroy(ctx context.Context, op Op, have any, accepted func()) error {
-	return r.act(ctx, []call{{name: op.String(), do: func(ctx context.Context) error {
+// destroy deletes the object, unless it has been deleted in this state: then it waits. It
+// returns whether it made the call.
+func (r *execution) destroy(ctx context.Context, c *node, a Action) (tried bool, err error) {
+	have, _ := r.s.state()
+	if r.rejected || slices.ContainsFunc(r.deleted, func(d any) bool { return reflect.DeepEqual(d, have) }) {
+		return false, r.wait(ctx, waitFor[a.Op])
+	}
+	return true, r.act(ctx, []call{{name: a.Op.String(), do: func(ctx context.Context) error {
 		if err := r.s.remove(ctx, have); err != nil {
 			return err
 		}
-		accepted()
+		r.deleted, r.looked = append(r.deleted, have), true
+		if !r.s.dependsUntilDeleted {
+			c.unblock()
+		}
 		return nil
 	}}})
 }
@@ -228,7 +237,7 @@ func remainingCalls(s *step, a Action, done map[string]bool) (list []call) {
 		return []call{create}
 	}
 	for _, c := range a.Changes {
-		key := c.Field + "\x00" + c.From.String() + "\x00" + c.To.String()
+		key := c.key()
 		if c.Do == nil || done[key] {
 			continue
 		}
@@ -240,6 +249,9 @@ func remainingCalls(s *step, a Action, done map[string]bool) (list []call) {
 	}
 	return list
 }
+
+// key identifies the change within its step.
+func (c Change) key() string { return c.Field + "\x00" + c.From.String() + "\x00" + c.To.String() }
 
 // pending is what an action waits for: it completes the phrase "not yet …".
 func pending(a Action) string {

@@ -29,8 +29,8 @@ type Resource[S State] interface {
 	// is pure: it makes no calls. Changes of the zero state describes a creation.
 	Changes(have S) []Change
 
-	// Delete deletes the object, or this environment's claim on it. The engine calls
-	// it again only if Read finds a new state.
+	// Delete deletes the object. The engine calls it again only if Read finds a new
+	// state. For an object that can be shared, see Sharer.
 	Delete(ctx context.Context, have S) error
 }
 
@@ -43,6 +43,13 @@ type State interface {
 type Owner struct {
 	By     string   // the environment that owns it; empty if flowbed did not create it
 	Claims []string // the environments that use it, if it can be shared
+
+	// Leaving are the marks of environments that are leaving the object; see Sharer.
+	Leaving []Leaving
+
+	// Shared means that others may have claims on the object although its step does not
+	// have the ownership Share: it has the name of a shared object from an earlier spec.
+	Shared bool
 
 	// Protected means that the owner asked for protection from deletion. The engine only
 	// carries it: the command decides what it means.
@@ -66,6 +73,18 @@ type Owner struct {
 // Others returns the claims of all environments but env.
 func (o Owner) Others(env string) []string {
 	return slices.DeleteFunc(slices.Clone(o.Claims), func(c string) bool { return c == env })
+}
+
+// Uses reports whether an environment has a claim, or a mark in place of its claim.
+func (o Owner) Uses(env string) bool { return slices.Contains(o.Users(), env) }
+
+// Users returns the environments that have a claim or a mark.
+func (o Owner) Users() []string {
+	list := slices.Clone(o.Claims)
+	for _, m := range o.Leaving {
+		list = append(list, m.Env)
+	}
+	return list
 }
 
 // DataSource is something that the engine only reads.
@@ -168,6 +187,10 @@ type Change struct {
 	// others run in the order of the list.
 	Independent bool
 
+	// Claims marks the change that records this environment as a user of a shared
+	// object. The engine makes it alone, before all others.
+	Claims bool
+
 	// Do removes the difference. If it is nil, the difference goes away without a
 	// call, and the engine waits for that.
 	Do func(ctx context.Context) error
@@ -209,8 +232,8 @@ const (
 	External
 	// Share is for account-wide names. If the object is absent, the step creates it,
 	// with a claim. If another environment created it, the step adds its own claim.
-	// If nobody owns it, the step uses it as if it were external. The environment
-	// that removes the last claim deletes the object.
+	// If nobody owns it, the step uses it as if it were external. The last environment
+	// that leaves deletes the object. The kind must implement Sharer.
 	Share
 	// Prune is for objects that the spec no longer has: up deletes what is ours.
 	Prune

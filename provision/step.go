@@ -35,6 +35,10 @@ type step struct {
 
 	patience, deletePatience time.Duration
 
+	mark    func(context.Context, any, time.Time) error // of a Sharer, as are the next two; nil if it is none
+	release func(context.Context, any) error
+	opens   func(any) []Note
+
 	dependsUntilDeleted bool
 	createdByDependents bool
 
@@ -52,7 +56,8 @@ type step struct {
 type reading struct {
 	ctx   context.Context // of the run, not of the step that asks first
 	begun atomic.Bool
-	at    time.Time
+	at    time.Time // before the call
+	date  time.Time // by the service's clock; zero if unknown; see Date
 	done  chan struct{}
 	have  any
 	found bool
@@ -89,7 +94,7 @@ func (s *step) begin(ctx context.Context) *reading { //nolint:contextcheck // a 
 		ctx = l.ctx
 	}
 	l.at = time.Now()
-	l.have, l.err = s.readNow(ctx)
+	l.have, l.err = s.readNow(context.WithValue(ctx, dateKey{}, l))
 	if errors.Is(l.err, ErrAbsent) && !s.data {
 		l.err = nil
 	} else if l.err == nil {

@@ -3,6 +3,7 @@ package provision_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +14,13 @@ import (
 // state is an object as a resource finds it.
 type state struct{ object }
 
-func (s state) Owner() provision.Owner { return provision.Owner{By: s.By, Claims: s.Claims} }
+func (s state) Owner() provision.Owner {
+	o := provision.Owner{By: s.By, Claims: s.Claims}
+	for _, env := range slices.Sorted(maps.Keys(s.Marks)) {
+		o.Leaving = append(o.Leaving, provision.Leaving{Env: env, Until: s.Marks[env]})
+	}
+	return o
+}
 
 // thing is a resource in the world.
 type thing struct {
@@ -25,6 +32,8 @@ type thing struct {
 	Uses   []provision.Ref[state]
 }
 
+var _ provision.Sharer[state] = thing{}
+
 // Patience is how long the thing may take to go, and then some.
 func (t thing) Patience() time.Duration {
 	if slow := t.w.slow[t.Name]; slow > 0 {
@@ -34,6 +43,7 @@ func (t thing) Patience() time.Duration {
 }
 
 func (t thing) Read(ctx context.Context) (state, error) {
+	t.held("read " + t.Name)
 	o, err := t.w.read(ctx, t.Name)
 	return state{o}, err
 }
@@ -50,7 +60,15 @@ func (t thing) uses() (ids string, known bool) {
 	return strings.Join(list, " "), true
 }
 
+// held waits if the test holds the environment before this call.
+func (t thing) held(call string) {
+	if t.w.hold != nil {
+		t.w.hold(t.Me, call)
+	}
+}
+
 func (t thing) Create(ctx context.Context) (*state, error) {
+	t.held("create " + t.Name)
 	return nil, t.w.write(ctx, "create "+t.Name, func(m map[string]object) error {
 		if _, ok := m[t.Name]; ok {
 			return errExists
@@ -68,6 +86,7 @@ func (t thing) Create(ctx context.Context) (*state, error) {
 // set is a change to an object that must be there.
 func (t thing) set(field string, f func(*object)) func(context.Context) error {
 	return func(ctx context.Context) error {
+		t.held("set " + t.Name + " " + field)
 		return t.w.write(ctx, "set "+t.Name+" "+field, func(m map[string]object) error {
 			o, ok := m[t.Name]
 			if !ok {
@@ -85,8 +104,9 @@ func (t thing) Changes(have state) (list []provision.Change) {
 		list = append(list, provision.Change{Field: "owner", To: provision.Text(t.Me), Do: t.set("owner", func(o *object) { o.By = t.Me })})
 	}
 	if t.Shared && !slices.Contains(have.Claims, t.Me) {
-		list = append(list, provision.Change{Field: "claim", To: provision.Text(t.Me), Do: t.set("claim", func(o *object) {
-			o.Claims = append(slices.Clone(o.Claims), t.Me)
+		list = append(list, provision.Change{Field: "claim", To: provision.Text(t.Me), Claims: true, Do: t.set("claim", func(o *object) {
+			o.unclaim(t.Me)
+			o.Claims = append(o.Claims, t.Me)
 		})})
 	}
 	if have.Value != t.Value {
@@ -105,12 +125,35 @@ func (t thing) Changes(have state) (list []provision.Change) {
 	return list
 }
 
-func (t thing) Delete(ctx context.Context, have state) error {
-	if i := slices.Index(have.Claims, t.Me); i >= 0 && t.Shared {
-		return t.set("claim", func(o *object) {
-			o.Claims = slices.DeleteFunc(slices.Clone(o.Claims), func(c string) bool { return c == t.Me })
-		})(ctx)
+// unclaim removes the claim and the mark of an environment.
+func (o *object) unclaim(env string) {
+	o.Claims = slices.DeleteFunc(slices.Clone(o.Claims), func(c string) bool { return c == env })
+	o.Marks = maps.Clone(o.Marks)
+	if delete(o.Marks, env); len(o.Marks) == 0 {
+		o.Marks = nil
 	}
+}
+
+func (t thing) MarkLeaving(ctx context.Context, _ state, until time.Time) error {
+	return t.set("mark", func(o *object) {
+		o.unclaim(t.Me)
+		if o.Marks == nil {
+			o.Marks = map[string]time.Time{}
+		}
+		o.Marks[t.Me] = until
+	})(ctx)
+}
+
+func (t thing) Release(ctx context.Context, _ state) error {
+	return t.set("claim", func(o *object) { o.unclaim(t.Me) })(ctx)
+}
+
+func (t thing) Opens(have state) []provision.Note {
+	return []provision.Note{{Severity: provision.Info, Text: "all may draw from " + t.Name}}
+}
+
+func (t thing) Delete(ctx context.Context, _ state) error {
+	t.held("delete " + t.Name)
 	return t.w.write(ctx, "delete "+t.Name, func(m map[string]object) error {
 		o, ok := m[t.Name]
 		if !ok {

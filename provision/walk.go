@@ -52,7 +52,10 @@ func (g *Graph) Up(ctx context.Context) error {
 		}
 		return g.reconcile(ctx, s)
 	})
-	return joinErrors(ctx, errs)
+	if err := joinErrors(ctx, errs); err != nil {
+		return err
+	}
+	return g.lookAgain(ctx)
 }
 
 // Down deletes what is ours, dependents first, and reads again at the end. It

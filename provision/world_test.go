@@ -29,6 +29,7 @@ type object struct {
 	ID     string
 	By     string
 	Claims []string
+	Marks  map[string]time.Time // of environments that are leaving
 	Value  string
 	Uses   string    // the ids of other objects, which cannot go before it
 	Dying  time.Time // it is gone from then on, unless zero
@@ -47,6 +48,7 @@ type world struct {
 	delay time.Duration            // how long each call takes
 	slow  map[string]time.Duration // how long a deletion takes, by name
 	fault func(n int, call string) (before, after error)
+	hold  func(me, call string) // may wait before a call; me is the environment
 }
 
 type moment struct {
@@ -71,6 +73,7 @@ func (w *world) now() map[string]object {
 
 func (w *world) read(ctx context.Context, name string) (object, error) {
 	time.Sleep(w.delay)
+	defer func() { provision.Date(ctx, time.Now()) }()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reads++
@@ -88,7 +91,7 @@ func (w *world) read(ctx context.Context, name string) (object, error) {
 	if !ok {
 		return object{}, fmt.Errorf("read %s: %w", name, provision.ErrAbsent)
 	}
-	o.Claims = slices.Clone(o.Claims)
+	o.Claims, o.Marks = slices.Clone(o.Claims), maps.Clone(o.Marks)
 	return o, nil
 }
 

@@ -5,7 +5,8 @@ import (
 	"net"
 )
 
-// mayLeave returns an error if the lease of the present run is over.
+// mayLeave returns an error if the lease of the present run is over, or the window of a call
+// that is under way.
 func (a *app) mayLeave() error {
 	if f := a.fence.Load(); f != nil {
 		return f.Over()

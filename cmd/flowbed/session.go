@@ -136,7 +136,7 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 	} else {
 		o.Lookup = o.Transport
 	}
-	o.Learned, o.Flags = a.learned.add, a.selection()
+	o.Learned, o.Flags, o.Settle = a.learned.add, a.selection(), a.settle()
 	if o.Fence != nil {
 		cfg = o.Fence.Guard(cfg)
 		a.fence.Store(o.Fence)

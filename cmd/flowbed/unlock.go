@@ -68,8 +68,9 @@ func lockTTL() time.Duration {
 	return d
 }
 
-// settle is how long a run waits after a killed run on the same machine. After that
-// time EC2 and IAM show that run's changes. FLOWBED_SETTLE overrides it.
+// settle is how long AWS may take to show a change to everybody. A run waits that long after
+// a killed run on the same machine, and before it deletes what environments share.
+// FLOWBED_SETTLE overrides it.
 func (a *app) settle() time.Duration {
 	if a.sandbox {
 		return 0

@@ -120,7 +120,7 @@ func gather(region string, objects []resource.Found) (list []Environment) {
 }
 
 // shared reports whether several environments may use an object.
-func shared(o resource.Found) bool { return len(o.Tags.Owner().Claims) > 0 }
+func shared(o resource.Found) bool { return len(o.Tags.Owner().Users()) > 0 }
 
 // certain reports whether the tags of an object prove whose it is. What may not be of an
 // environment is named with it, but makes none.
@@ -134,8 +134,8 @@ func owners(f resource.Found) []string {
 		return []string{f.Doubt}
 	case o.By == "":
 		return nil
-	case len(o.Claims) > 0:
-		return o.Claims
+	case len(o.Users()) > 0:
+		return o.Users()
 	default:
 		return []string{o.By}
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
+
+	"github.com/flowbed/flowbed/provision"
 )
 
 // Fence stops the writes of a run that does not hold its lease. A run that was stopped, or
@@ -21,6 +23,8 @@ import (
 // The lease is over as soon as one clock says so: the machine's monotonic clock, its wall
 // clock, or the date in AWS's replies. The monotonic clock stands still while a machine is
 // suspended, and a wall clock may be wrong.
+//
+// It also stops each attempt of a call whose provision.Window is over.
 //
 // The zero Fence stops all writes. Acquire opens it, and it closes for good when the lease
 // is released or lost.
@@ -36,6 +40,8 @@ type Fence struct {
 	failed error       // of the last renewal, since the term began
 	lost   error       // why nothing may leave any more
 	notify func(error) // is called once, when a clock shows that the lease is over
+
+	windows map[*provision.Window]bool // of the attempts under way that have one
 }
 
 // instant is a moment by the clocks of the machine.
@@ -146,12 +152,46 @@ func (f *Fence) Check() error {
 }
 
 // Over returns an error from the moment when a clock shows that the lease is over, until
-// its release. Nothing needs to leave the process then, not even a read.
+// its release. Nothing needs to leave the process then, not even a read. It also returns one
+// while an attempt is under way whose own window is over: a connection does not tell whose
+// bytes it carries, and the SDK repeats the other calls.
 func (f *Fence) Over() error {
 	if err := f.Check(); errors.As(err, new(*LostError)) {
 		return err
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for w := range f.windows {
+		if f.closed(*w) {
+			return provision.ErrWindow
+		}
+	}
 	return nil
+}
+
+// closed reports whether the window of a call is over by any clock.
+func (f *Fence) closed(w provision.Window) bool {
+	t := term{from: instant{w.From, w.From.Round(0)}, length: w.Length, server: w.Until}
+	return t.left(f.now(), f.server) <= 0
+}
+
+// within notes that an attempt is under way, until the function that it returns is called.
+func (f *Fence) within(ctx context.Context) (ended func()) {
+	w, ok := provision.WindowOf(ctx)
+	if !ok {
+		return func() {}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.windows == nil {
+		f.windows = map[*provision.Window]bool{}
+	}
+	f.windows[&w] = true
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.windows, &w)
+	}
 }
 
 // observe remembers AWS's latest date.
@@ -194,7 +234,9 @@ func (f *Fence) middleware(s *middleware.Stack) error {
 			if err := f.pass(ctx); err != nil {
 				return out, meta, err
 			}
+			ended := f.within(ctx)
 			out, meta, err = next.HandleDeserialize(ctx, in)
+			ended()
 			if date, ok := awsmiddleware.GetServerTime(meta); ok {
 				f.observe(date)
 			}
@@ -206,7 +248,15 @@ func (f *Fence) pass(ctx context.Context) error {
 	if ctx.Value(outsideKey{}) != nil || reads.MatchString(middleware.GetOperationName(ctx)) {
 		return nil
 	}
-	return f.Check()
+	if err := f.Check(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w, ok := provision.WindowOf(ctx); ok && f.closed(w) {
+		return provision.ErrWindow
+	}
+	return nil
 }
 
 // reads matches the names of operations that change nothing. Whatever it does not match

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
@@ -53,6 +54,7 @@ var (
 	_ provision.Validator[ClusterState]     = Cluster{}
 	_ provision.DeleteChecker[ClusterState] = Cluster{}
 	_ provision.Explainer[ClusterState]     = Cluster{}
+	_ provision.Sharer[ClusterState]        = Cluster{}
 	_ provision.Labelled                    = ClusterState{}
 )
 
@@ -100,6 +102,7 @@ func (c Cluster) Read(ctx context.Context) (s ClusterState, err error) {
 	if err != nil {
 		return s, fmt.Errorf("read cluster: %w", err)
 	}
+	dated(ctx, out.ResultMetadata)
 	for _, f := range out.Failures {
 		if r := deref(f.Reason); r != "MISSING" {
 			return s, fmt.Errorf("read cluster: %s %s", r, deref(f.Detail))
@@ -259,14 +262,33 @@ func (c Cluster) setInsights(ctx context.Context) error {
 // to leave the cluster.
 func (Cluster) DeletePatience() time.Duration { return leaves }
 
-// Delete implements provision.Resource. On an account-wide cluster, it first removes
-// only this environment's claim. The engine reads again, and calls Delete a second time
-// if nobody else has a claim.
-func (c Cluster) Delete(ctx context.Context, have ClusterState) error {
-	if c.Shared && slices.Contains(have.Owner().Claims, c.ID.Owner()) {
-		_, err := c.API.UntagResource(ctx, &ecs.UntagResourceInput{ResourceArn: new(c.arn()), TagKeys: []string{c.ID.claim()}})
-		return awserr.Gone(err)
-	}
-	_, err := c.API.DeleteCluster(ctx, &ecs.DeleteClusterInput{Cluster: &c.Name})
+// Delete implements provision.Resource.
+func (c Cluster) Delete(ctx context.Context, _ ClusterState) error {
+	_, err := c.API.DeleteCluster(ctx, &ecs.DeleteClusterInput{Cluster: &c.Name}, c.deleteOnce)
 	return awserr.Gone(err)
+}
+
+// deleteOnce keeps the SDK from repeating the deletion of a shared cluster: after one that
+// worked and whose reply was lost, another environment may have created the cluster again.
+func (c Cluster) deleteOnce(o *ecs.Options) {
+	if c.Shared {
+		o.Retryer = aws.NopRetryer{}
+	}
+}
+
+// MarkLeaving implements provision.Sharer.
+func (c Cluster) MarkLeaving(ctx context.Context, _ ClusterState, until time.Time) error {
+	return c.setTags(ctx, c.ID.leavingTags(until))
+}
+
+// Release implements provision.Sharer.
+func (c Cluster) Release(ctx context.Context, _ ClusterState) error {
+	_, err := c.API.UntagResource(ctx, &ecs.UntagResourceInput{ResourceArn: new(c.arn()), TagKeys: []string{c.ID.claim()}})
+	return awserr.Gone(err)
+}
+
+// Opens implements provision.Sharer. IAM cannot limit these calls to the tasks of one
+// environment.
+func (c Cluster) Opens(ClusterState) []provision.Note {
+	return []provision.Note{{Severity: provision.Info, Text: "the agents of all of them can see and stop all tasks in cluster " + c.Name}}
 }

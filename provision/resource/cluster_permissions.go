@@ -22,7 +22,7 @@ func (c Cluster) Permissions() Permissions {
 		p.CheckDelete = append(p.CheckDelete, on("*", "ecs:DescribeTaskDefinition"), on(tasks, "ecs:DescribeTasks"))
 	}
 	if c.Shared {
-		p.Delete = append(p.Delete, on(c.arn(), "ecs:UntagResource"))
+		p.Delete = append(p.Delete, on(c.arn(), "ecs:TagResource", "ecs:UntagResource")) // the mark of one that leaves, and its claim
 	} else {
 		p.Build = append(p.Build, on(c.arn(), "ecs:UntagResource"))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/flowbed/flowbed/provision"
 )
@@ -18,8 +19,8 @@ type Orphan[S provision.State] struct {
 	Entry NameEntry
 	Logs  provision.Ref[LogGroupState]
 
-	// Make returns the object with a name. Only Read, CheckDelete, Explain, Delete and
-	// Permissions of the object are used.
+	// Make returns the object with a name. Only Read, CheckDelete, Explain, Delete,
+	// Permissions and the methods of provision.Sharer are used.
 	Make func(name string) Kind[S]
 
 	// AccountWide is the account-wide name of the kind; it may be empty.
@@ -39,6 +40,7 @@ var (
 	_ provision.DeleteChecker[OrphanState[BucketState]] = Orphan[BucketState]{}
 	_ provision.Explainer[OrphanState[BucketState]]     = Orphan[BucketState]{}
 	_ provision.Labelled                                = OrphanState[BucketState]{}
+	_ provision.Sharer[OrphanState[BucketState]]        = Orphan[BucketState]{}
 )
 
 // OrphanState is the first object with an old name, or its name if the object is gone but
@@ -120,7 +122,7 @@ func (o Orphan[S]) tags(ctx context.Context) (Tags, error) {
 
 // stays reports whether an object of ours stays, whatever the run does.
 func (o Orphan[S]) stays(owner provision.Owner) bool {
-	return owner.Leave != "" || len(owner.Claims) > 0 && !slices.Contains(owner.Claims, o.us())
+	return owner.Leave != "" || len(owner.Claims) > 0 && !owner.Uses(o.us())
 }
 
 // and adds another object that stays to the first one.
@@ -146,7 +148,7 @@ func (o Orphan[S]) us() string { return o.Entry.log.ID.Owner() }
 // another kind now uses this name.
 func (o Orphan[S]) owner(name string, have provision.Owner) (provision.Owner, bool) {
 	us := o.us()
-	claimed := slices.Contains(have.Claims, us)
+	claimed := have.Uses(us)
 	abandoned := name == o.AccountWide && have.By != "" && len(have.Claims) == 0
 	if name == o.Entry.External && len(have.Others(us)) == 0 {
 		return have, false // a deletion would delete it, not only our claim
@@ -157,7 +159,9 @@ func (o Orphan[S]) owner(name string, have provision.Owner) (provision.Owner, bo
 	if name == o.AccountWide && have.By == us && len(have.Claims) > 0 && !claimed {
 		return have, false // we have already removed our claim, and others use it
 	}
-	return provision.Owner{By: us, Claims: have.Claims, Leave: have.Leave, Notes: have.Notes}, true
+	return provision.Owner{
+		By: us, Claims: have.Claims, Leaving: have.Leaving, Shared: name == o.AccountWide, Leave: have.Leave, Notes: have.Notes,
+	}, true
 }
 
 // DependsUntilDeleted implements provision.DependsUntilDeleted: the log group has the
@@ -194,6 +198,35 @@ func (o Orphan[S]) Delete(ctx context.Context, have OrphanState[S]) error {
 	}
 	return o.Entry.Unregister(ctx, have.Name)
 }
+
+// sharer is the object with a shared name.
+func (o Orphan[S]) sharer(name string) (provision.Sharer[S], error) {
+	if s, ok := o.Make(name).(provision.Sharer[S]); ok {
+		return s, nil
+	}
+	return nil, fmt.Errorf("leave %s: this kind of object cannot be shared; this is a bug, please report it", name)
+}
+
+// MarkLeaving implements provision.Sharer. It calls MarkLeaving of the object.
+func (o Orphan[S]) MarkLeaving(ctx context.Context, have OrphanState[S], until time.Time) error {
+	s, err := o.sharer(have.Name)
+	if err != nil {
+		return err
+	}
+	return s.MarkLeaving(ctx, have.Object, until)
+}
+
+// Release implements provision.Sharer. It calls Release of the object.
+func (o Orphan[S]) Release(ctx context.Context, have OrphanState[S]) error {
+	s, err := o.sharer(have.Name)
+	if err != nil {
+		return err
+	}
+	return s.Release(ctx, have.Object)
+}
+
+// Opens implements provision.Sharer. The run is leaving the object.
+func (o Orphan[S]) Opens(OrphanState[S]) []provision.Note { return nil }
 
 // CheckDelete implements provision.DeleteChecker. It calls CheckDelete of the object.
 func (o Orphan[S]) CheckDelete(ctx context.Context, have OrphanState[S]) ([]provision.Note, error) {

@@ -80,6 +80,7 @@ var (
 	_ provision.UseChecker[RoleState]    = Role{}
 	_ provision.Validator[RoleState]     = Role{}
 	_ provision.DeleteChecker[RoleState] = Role{}
+	_ provision.Sharer[RoleState]        = Role{}
 	_ provision.Labelled                 = RoleState{}
 )
 
@@ -159,6 +160,7 @@ func (r Role) readRole(ctx context.Context, s *RoleState) error {
 	if err != nil {
 		return absentEntity("read role", err)
 	}
+	dated(ctx, out.ResultMetadata)
 	if out.Role == nil {
 		return fmt.Errorf("read role: %w", incomplete("role"))
 	}

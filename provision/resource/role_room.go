@@ -2,10 +2,14 @@ package resource
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"unicode"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/names"
 )
 
 // IAM's limits for a role. Nobody can raise them. White space does not count.
@@ -128,11 +132,28 @@ func (r Role) others(name string) bool {
 
 // OpensKey reports whether a shared role has a policy of another environment: then the tasks
 // of this one can read the key of that one.
-func (r Role) OpensKey(have RoleState) bool {
-	for name := range have.Inline {
-		if r.others(name) {
-			return true
+func (r Role) OpensKey(have RoleState) bool { return len(r.keys(have, r.others)) > 0 }
+
+// keys returns the environments whose keys a shared role can read, as name@region, because it
+// has their policies.
+func (r Role) keys(have RoleState, of func(policy string) bool) (envs []string) {
+	for _, policy := range slices.Sorted(maps.Keys(have.Inline)) {
+		if n, ok := names.OfSharedPolicy(policy); ok && of(policy) {
+			envs = append(envs, n.Env+"@"+n.Region)
 		}
 	}
-	return false
+	return envs
+}
+
+// Opens implements provision.Sharer. Whoever may pass the role and register a task definition
+// can name in it any secret that the role can read.
+func (r Role) Opens(have RoleState) []provision.Note {
+	may := "the agents of all of them, and whoever may pass " + r.Name + " and register task definitions, "
+	envs := r.keys(have, derived)
+	if len(envs) == 0 {
+		return []provision.Note{{Severity: provision.Info, Text: may + "can run tasks with it; it can read no API key"}}
+	}
+	return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf(
+		"%scan read the API key of %s, because this role can → to separate them, name another role in the file: execution_role { name = %q }",
+		may, strings.Join(envs, ", "), r.ID.Names().ExecutionRole())}}
 }

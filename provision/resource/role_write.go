@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
@@ -132,13 +134,8 @@ func (r Role) detach(arn string) doFunc {
 	}
 }
 
-// Delete implements provision.Resource. On an account-wide role, it first removes only this
-// environment's policies and claim. The engine reads again, and calls Delete a second time
-// if nobody else has a claim.
+// Delete implements provision.Resource.
 func (r Role) Delete(ctx context.Context, have RoleState) error {
-	if r.Shared && slices.Contains(have.Owner().Claims, r.ID.Owner()) {
-		return r.release(ctx, have)
-	}
 	for _, name := range slices.Sorted(maps.Keys(have.Inline)) {
 		if err := awserr.Gone(r.deletePolicy(name)(ctx)); err != nil {
 			return fmt.Errorf("delete policy %s: %w", name, err)
@@ -149,7 +146,7 @@ func (r Role) Delete(ctx context.Context, have RoleState) error {
 			return fmt.Errorf("detach %s: %w", arn, err)
 		}
 	}
-	_, err := r.API.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &r.Name})
+	_, err := r.API.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &r.Name}, r.deleteOnce)
 	if _, ok := errors.AsType[*types.DeleteConflictException](err); ok {
 		return fmt.Errorf("delete role%s: %w", r.holders(ctx), err)
 	}
@@ -159,7 +156,21 @@ func (r Role) Delete(ctx context.Context, have RoleState) error {
 	return nil
 }
 
-func (r Role) release(ctx context.Context, have RoleState) error {
+// deleteOnce keeps the SDK from repeating the deletion of a shared role: after one that
+// worked and whose reply was lost, another environment may have created the role again.
+func (r Role) deleteOnce(o *iam.Options) {
+	if r.Shared {
+		o.Retryer = aws.NopRetryer{}
+	}
+}
+
+// MarkLeaving implements provision.Sharer.
+func (r Role) MarkLeaving(ctx context.Context, _ RoleState, until time.Time) error {
+	return r.setTags(ctx, r.ID.leavingTags(until))
+}
+
+// Release implements provision.Sharer.
+func (r Role) Release(ctx context.Context, have RoleState) error {
 	for name := range r.inline() {
 		if _, ok := have.Inline[name]; !ok {
 			continue
@@ -186,8 +197,8 @@ func (r Role) Permissions() Permissions {
 		p.Build = append(p.Build, on(arn, "iam:AttachRolePolicy").when("ArnEquals", "iam:PolicyARN", r.Managed...))
 	}
 	if r.Shared {
-		p.Build = append(p.Build, on(arn, "iam:DeleteRolePolicy")) // of an environment that no longer has a secret
-		p.Delete = append(p.Delete, on(arn, "iam:UntagRole"))
+		p.Build = append(p.Build, on(arn, "iam:DeleteRolePolicy"))           // of an environment that no longer has a secret
+		p.Delete = append(p.Delete, on(arn, "iam:TagRole", "iam:UntagRole")) // the mark of one that leaves, and its claim
 	} else {
 		p.Build = append(p.Build, on(arn, "iam:UntagRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"))
 	}

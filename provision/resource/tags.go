@@ -15,7 +15,7 @@ const (
 	KeyRegion      = "flowbed:region"      // its region: IAM's objects have none of their own
 	KeyManagedBy   = "flowbed:managed-by"  // always "flowbed"
 	KeyVersion     = "flowbed:version"     // the version that created the object
-	claimPrefix    = "flowbed:claim:"      // + owner, on account-wide objects
+	claimPrefix    = "flowbed:claim:"      // + owner, on account-wide objects; see claimValue
 
 	// KeyProtected is "on" on each object that only one environment uses, if that
 	// environment is protected from deletion.
@@ -59,7 +59,7 @@ const protectionOn = "on"
 func (i Identity) SharedTags(name string) Tags {
 	i.Life, i.Protected = nil, false
 	t := i.Tags(name)
-	t[i.claim()] = "in use"
+	t[i.claim()] = claimValue
 	return t
 }
 
@@ -73,14 +73,20 @@ func (i Identity) ARN(service, region, object string) string {
 // Tags are the tags of an object.
 type Tags map[string]string
 
-// Owner returns the owner and the claims in the tags.
+// Owner returns the owner, the claims and the marks in the tags.
 func (t Tags) Owner() (o provision.Owner) {
 	if t[KeyManagedBy] == "flowbed" && t[KeyEnvironment] != "" {
 		o.By = t[KeyEnvironment] + "@" + t[KeyRegion]
 		o.Protected = t[KeyProtected] == protectionOn
 	}
 	for _, k := range slices.Sorted(maps.Keys(t)) {
-		if env, ok := strings.CutPrefix(k, claimPrefix); ok {
+		env, ok := strings.CutPrefix(k, claimPrefix)
+		if !ok {
+			continue
+		}
+		if mark, leaving := markOf(env, t[k]); leaving {
+			o.Leaving = append(o.Leaving, mark)
+		} else {
 			o.Claims = append(o.Claims, env)
 		}
 	}
@@ -157,12 +163,15 @@ func tagChange(have, want Tags, shared bool, w tagger) (c []provision.Change) {
 			was[k] = v
 		}
 	}
-	to := m
+	to, claims := m, false
+	for k := range m {
+		claims = claims || strings.HasPrefix(k, claimPrefix)
+	}
 	if len(have) == 0 {
 		to = m.withoutOwnerTags()
 	}
 	return append(c, provision.Change{
-		Field: "tags", From: provision.Text(was.text()), To: provision.Text(to.text()),
+		Field: "tags", From: provision.Text(was.text()), To: provision.Text(to.text()), Claims: claims,
 		Do: func(ctx context.Context) error { return w.set(ctx, m) },
 	})
 }

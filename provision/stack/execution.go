@@ -135,7 +135,8 @@ func (s *Stack) opensKey(have resource.RoleState) string {
 	if role.OpensKey(have) {
 		return "the account's role " + spec.AccountExecutionRole + " can read the key of another environment"
 	}
-	if owner := have.Owner(); owner.By != "" && s.taskParameter() != "" && len(owner.Others(s.id.Owner())) > 0 {
+	us := func(env string) bool { return env == s.id.Owner() }
+	if owner := have.Owner(); owner.By != "" && s.taskParameter() != "" && len(slices.DeleteFunc(owner.Users(), us)) > 0 {
 		return "other environments use the account's role " + spec.AccountExecutionRole + ", and could read this one's key"
 	}
 	return ""

@@ -91,6 +91,10 @@ type Options struct {
 	NoWait bool
 	Wait   time.Duration
 
+	// Settle is how long a change to AWS may take to be visible to everybody; see
+	// provision.Graph.
+	Settle time.Duration
+
 	// Address is the caller's public address. If it is not valid, a step finds out
 	// when it needs the address.
 	Address netip.Prefix
@@ -165,7 +169,7 @@ type Stack struct {
 // user data or its Prefect settings are invalid.
 func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*Stack, error) {
 	s := &Stack{
-		Graph: &provision.Graph{Owner: id.Owner(), Retry: retry, Fatal: awserr.Fatal},
+		Graph: &provision.Graph{Owner: id.Owner(), Retry: retry, Fatal: awserr.Fatal, Settle: o.Settle},
 		env:   env, id: id, c: c, o: o,
 	}
 	if env.Agent != nil && !o.Destroy {
