@@ -90,7 +90,7 @@ func TestTrips(t *testing.T) {
 			writes       bool
 		}{
 			{"plan", 41, 3, false},
-			{"up --yes --no-wait", 113, 15, true}, // the agent's setup takes its own time
+			{"up --yes --no-wait", 118, 16, true}, // the agent's setup takes its own time; ends with a look at what is shared
 			{"plan", 41, 3, false},
 			{"up --yes", 42, 3, false},
 			{"down --yes", 127, 16, true},

@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -219,6 +221,9 @@ func TestFindings(t *testing.T) {
 		{"shared role", "some room", shared(3, ""), doctor.OK, "ecsTaskExecutionRole has about 10240 of 10240 characters left for inline policies, and 47 of 50 tags"},
 		{"shared role", "no tag left", shared(50, ""), doctor.OK, "0 of 50 tags: a new environment gets a role of its own"},
 		{"shared role", "no tag left, and named", shared(50, named), doctor.Warn, `execution_role { name = "flowbed-dev-execution" }`},
+		{"role sharing", "the role, which reads a key", sharing, doctor.Warn, "would share ecsTaskExecutionRole with prod@eu-central-1: the agents of all of them, and whoever may pass ecsTaskExecutionRole and register task definitions, can read the API key of prod@eu-central-1"},
+		{"cluster sharing", "the cluster", sharing, doctor.OK, "would share cluster default with prod@eu-central-1: the workers of all of them can see and stop all tasks in cluster default"},
+		{"cluster sharing", "unseen", func(c *clinic) { c.account.Policy = but("ecs:DescribeClusters") }, doctor.Warn, "this check needs ecs:DescribeClusters"},
 		{"shared role", "unseen", func(c *clinic) { c.account.Policy = but("iam:GetRole") }, doctor.Warn, "this check needs iam:GetRole"},
 		{"vcpus", "many", crowd, doctor.Warn, "standard instances use 4"},
 		{"permissions", "those of the table", func(c *clinic) { c.account.Policy = needed(c, "iam:SimulatePrincipalPolicy") }, doctor.OK, "all permissions for up and down"},
@@ -270,6 +275,25 @@ func shared(tags int, text string) func(*clinic) {
 			c.Fatal(err)
 		}
 	}
+}
+
+// sharing lets another environment use the account's role, with a policy for its key, and the
+// cluster, before this one comes.
+func sharing(c *clinic) {
+	shared(0, named)(c)
+	other := resource.Identity{Env: "prod", Region: region, Account: identity.Account, Partition: "aws", Version: "1.0.0"}
+	role := aws.String("ecsTaskExecutionRole")
+	cfg := c.account.Config(region)
+	var roleTags []iamtypes.Tag
+	var clusterTags []ecstypes.Tag
+	for k, v := range other.SharedTags("x") {
+		roleTags = append(roleTags, iamtypes.Tag{Key: &k, Value: &v})
+		clusterTags = append(clusterTags, ecstypes.Tag{Key: &k, Value: &v})
+	}
+	c.must(iam.NewFromConfig(cfg).TagRole(context.Background(), &iam.TagRoleInput{RoleName: role, Tags: roleTags}))
+	c.must(iam.NewFromConfig(cfg).PutRolePolicy(context.Background(), &iam.PutRolePolicyInput{
+		RoleName: role, PolicyName: aws.String(other.Names().SharedPolicy()), PolicyDocument: aws.String(allow("ssm:GetParameters"))}))
+	c.must(ecs.NewFromConfig(cfg).CreateCluster(context.Background(), &ecs.CreateClusterInput{ClusterName: aws.String("default"), Tags: clusterTags}))
 }
 
 func credentials(v aws.Credentials) func(*aws.Config) {

@@ -290,5 +290,5 @@ func (c Cluster) Release(ctx context.Context, _ ClusterState) error {
 // Opens implements provision.Sharer. IAM cannot limit these calls to the tasks of one
 // environment.
 func (c Cluster) Opens(ClusterState) []provision.Note {
-	return []provision.Note{{Severity: provision.Info, Text: "the agents of all of them can see and stop all tasks in cluster " + c.Name}}
+	return []provision.Note{{Severity: provision.Info, Text: "the workers of all of them can see and stop all tasks in cluster " + c.Name}}
 }

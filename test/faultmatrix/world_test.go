@@ -103,6 +103,7 @@ type world struct {
 	prefect *prefecttest.Server
 	names   *faultmatrix.Names
 	dir     string
+	text    string // of an environment; see everything
 	blocks  string // see everything
 
 	mu      sync.Mutex
@@ -110,7 +111,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{T: t, account: sandbox.New(), prefect: prefecttest.New(), names: &faultmatrix.Names{}, dir: t.TempDir(), blocks: otherBlocks(t),
+	return &world{T: t, account: sandbox.New(), prefect: prefecttest.New(), names: &faultmatrix.Names{}, dir: t.TempDir(), text: everything, blocks: otherBlocks(t),
 		workers: map[string]*worker{}}
 }
 
@@ -122,7 +123,7 @@ func (w *world) environment(name string, destroy bool) *spec.Environment {
 		w.Fatal(err)
 	}
 	path := file.Name()
-	if _, err := fmt.Fprintf(file, everything, name, w.blocks); err != nil || file.Close() != nil {
+	if _, err := fmt.Fprintf(file, w.text, name, w.blocks); err != nil || file.Close() != nil {
 		w.Fatal("write the spec:", err)
 	}
 	f, err := spec.Load(path, spec.Options{Destroy: destroy, Check: stack.Check})
@@ -316,7 +317,7 @@ func (p *process) stack(destroy bool) *stack.Stack {
 	id, env := p.identity(), p.environment(p.env, destroy)
 	id.Extra = env.Tags
 	s, err := stack.Build(env, id, stack.NewClients(p.config()), stack.Options{
-		Destroy: destroy, ForceDestroy: destroy, Wait: 5 * time.Minute, Transport: p, Address: netip.MustParsePrefix("203.0.113.7/32"),
+		Destroy: destroy, ForceDestroy: destroy, Wait: 5 * time.Minute, Settle: p.account.Lag, Transport: p, Address: netip.MustParsePrefix("203.0.113.7/32"),
 		Fence: p.fence,
 	})
 	if err != nil {
