@@ -12,7 +12,7 @@ import (
 var objects = []string{
 	"Bucket", "RoleName", "InstanceProfileName", "ClusterName", "LogGroupName", "KeyName", "GroupName",
 	"GroupId", "InstanceIds", "InstanceId", "NetworkInterfaceId", "Resources", "ResourceArn", "ResourceId",
-	"Cluster", "Name", "QueueUrl", "Rule", "ResourceARN",
+	"Cluster", "Clusters", "Name", "QueueUrl", "Rule", "ResourceARN",
 }
 
 // parts lists the parameters that distinguish calls on the same object.

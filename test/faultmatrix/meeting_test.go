@@ -21,37 +21,59 @@ func onShared(c call) bool {
 	return name == "ecsTaskExecutionRole" || name == "default"
 }
 
-// pause holds a process before its nth call on shared objects.
-type pause struct {
+// place is a call in a run: the nth one with this key. Steps run in parallel, so the number of
+// a call in the run differs from run to run.
+type place struct {
+	key string
 	nth int
+}
+
+// pause holds a process before a call.
+type pause struct {
+	at place
 
 	mu      sync.Mutex
 	n       int
-	key     string        // of the call
 	reached chan struct{} // closed when the process is there
 	resume  chan struct{}
 }
 
-func newPause(nth int) *pause {
-	return &pause{nth: nth, reached: make(chan struct{}), resume: make(chan struct{})}
-}
-
 func (s *pause) alter(_ *process, c call, do func() error) error {
-	if !onShared(c) {
-		return do()
-	}
 	s.mu.Lock()
-	s.n++
-	here := s.n == s.nth
-	if here {
-		s.key = c.key
+	if c.key == s.at.key {
+		s.n++
 	}
+	here := c.key == s.at.key && s.n == s.at.nth
 	s.mu.Unlock()
 	if here {
 		close(s.reached)
 		<-s.resume
 	}
 	return do()
+}
+
+// places are all calls on shared objects that a command makes if nothing else runs.
+func (w *world) places(command string) (list []place) {
+	w.Helper()
+	count := map[string]int{}
+	var mu sync.Mutex
+	err := w.command(command, func(_ *process, c call, do func() error) error {
+		if onShared(c) {
+			mu.Lock()
+			count[c.key]++
+			mu.Unlock()
+		}
+		return do()
+	})
+	if err != nil {
+		w.Errorf("%s: %v", command, err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(count)) {
+		for nth := range count[key] {
+			list = append(list, place{key, nth + 1})
+		}
+	}
+	return list
 }
 
 // command runs up or down of an environment under its lease.
@@ -62,33 +84,26 @@ func (w *world) command(command string, alter func(*process, call, func() error)
 	return p.leased(w.Context(), verb)
 }
 
-// meet runs a command that is held before its nth call on shared objects, while another one
-// runs from start to end. It returns false if the command makes fewer such calls.
-func (w *world) meet(held, other string, nth int) (key string, more bool) {
+// meet runs a command that is held at a place, while another one runs from start to end.
+func (w *world) meet(held, other string, at place) {
 	w.Helper()
-	s := newPause(nth)
+	s := &pause{at: at, reached: make(chan struct{}), resume: make(chan struct{})}
 	ended := make(chan error, 1)
 	go func() { ended <- w.command(held, s.alter) }()
 	select {
 	case err := <-ended:
-		if err != nil {
-			w.Errorf("%s: %v", held, err)
-		}
-		return "", false
+		w.Errorf("%s makes no call %d of %s: %v", held, at.nth, at.key, err)
+		return
 	case <-s.reached:
 	}
 	if err := w.command(other, nil); err != nil {
-		w.Errorf("%s waits before %s: %s: %v", held, s.key, other, err)
+		w.Errorf("%s waits before %s: %s: %v", held, at.key, other, err)
 	}
 	close(s.resume)
 	if err := <-ended; err != nil {
-		w.Errorf("%s, after it waited before %s: %v", held, s.key, err)
-		if err := w.command(held, nil); err != nil { // a lease that is lost in the meantime
-			w.Errorf("%s again: %v", held, err)
-		}
+		w.Errorf("%s, after it waited before %s: %v", held, at.key, err)
 	}
 	w.settle()
-	return s.key, true
 }
 
 // wantUsers checks that exactly these environments use the shared objects, and that nothing is
@@ -164,18 +179,19 @@ func TestMeetings(t *testing.T) {
 		for _, k := range []kind{kinds[0], kinds[2]} {
 			for _, c := range sharing {
 				for i, held := range c.runs {
-					t.Run(fmt.Sprintf("%s/%s is held, %s", k.name, held, c.runs[1-i]), func(t *testing.T) {
+					other := c.runs[1-i]
+					t.Run(fmt.Sprintf("%s/%s is held, %s", k.name, held, other), func(t *testing.T) {
 						t.Parallel()
-						for nth, more := 1, true; more; nth += stride(k) {
-							bubble(t, func(w *world) {
-								var key string
-								if key, more = w.held(k, c.before, held, c.runs[1-i], nth, c.after); !more {
-									return
-								}
-								mu.Lock()
-								defer mu.Unlock()
-								found[fmt.Sprintf("| %s | %s | %s | whole |\n", key, held, c.runs[1-i])] = true
-							})
+						var places []place
+						bubble(t, func(w *world) {
+							w.build(k, c.before)
+							places = w.places(held)
+						})
+						for n := 0; n < len(places); n += stride(k) {
+							bubble(t, func(w *world) { w.held(k, c.before, held, other, places[n], c.after) })
+							mu.Lock()
+							found[fmt.Sprintf("| %s | %s | %s | whole |\n", places[n].key, held, other)] = true
+							mu.Unlock()
 						}
 					})
 				}
@@ -201,33 +217,37 @@ func TestMeetings(t *testing.T) {
 	}
 }
 
-// held tries one call of one pair of commands. It returns false if the command makes fewer
-// calls on shared objects.
-func (w *world) held(k kind, build []string, held, other string, nth int, after []string) (key string, more bool) {
+// build returns the account as it is before the environments.
+func (w *world) build(k kind, commands []string) map[string]any {
 	w.Helper()
 	k.prepare(w)
 	w.text = small
 	before := w.account.Inventory()
-	for _, b := range build {
-		if err := w.command(b, nil); err != nil {
+	for _, c := range commands {
+		if err := w.command(c, nil); err != nil {
 			w.Fatal(err)
 		}
 		w.settle()
 	}
-	if key, more = w.meet(held, other, nth); !more {
-		return "", false
-	}
-	w.wantUsers(key, after...)
+	return before
+}
+
+// held tries one call of one pair of commands.
+func (w *world) held(k kind, commands []string, held, other string, at place, after []string) {
+	w.Helper()
+	before := w.build(k, commands)
+	w.meet(held, other, at)
+	what := fmt.Sprintf("%s held before %s (%d), %s", held, at.key, at.nth, other)
+	w.wantUsers(what, after...)
 	for _, env := range after {
 		if err := w.command("down "+env, nil); err != nil {
-			w.Error(err)
+			w.Errorf("%s: %v", what, err)
 		}
 	}
 	w.settle()
 	if d := cmp.Diff(before, w.account.Inventory()); d != "" {
-		w.Errorf("%s: in the end the account has changed (-before +after):\n%s", key, d)
+		w.Errorf("%s: in the end the account has changed (-before +after):\n%s", what, d)
 	}
-	return key, true
 }
 
 // stride is 1 if every call is tried. In a slow account most of them are repeated reads.
