@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/flowbed/flowbed/provision/permissions"
@@ -49,6 +50,7 @@ var lives = []life{
 	{"a failure", failing},
 	{"a flow still runs", running},
 	{"hello", greeted},
+	{"others share", shared},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.
@@ -287,6 +289,22 @@ func running(w *world) {
 	})
 	w.check(err)
 	_, err = api.RunTask(ctx, &ecs.RunTaskInput{Cluster: aws.String("default"), TaskDefinition: aws.String("flow")})
+	w.check(err)
+	w.must(permissions.Plan, text, quiet)
+	w.must(permissions.Down, text, quiet)
+}
+
+// Another environment stays with what this one leaves.
+func shared(w *world) {
+	text := byDefault(w.T, everything(w.T))
+	w.must(permissions.Up, text, quiet)
+	cfg, ctx := w.account.Config(home), context.Background()
+	key, value := aws.String("flowbed:claim:prod@"+home), aws.String("in use")
+	_, err := iam.NewFromConfig(cfg).TagRole(ctx, &iam.TagRoleInput{
+		RoleName: aws.String("ecsTaskExecutionRole"), Tags: []iamtypes.Tag{{Key: key, Value: value}}})
+	w.check(err)
+	_, err = ecs.NewFromConfig(cfg).TagResource(ctx, &ecs.TagResourceInput{
+		ResourceArn: aws.String(here.ARN("ecs", home, "cluster/default")), Tags: []ecstypes.Tag{{Key: key, Value: value}}})
 	w.check(err)
 	w.must(permissions.Plan, text, quiet)
 	w.must(permissions.Down, text, quiet)

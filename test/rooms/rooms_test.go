@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"provision/view":        {"provision", "provision/columns", "provision/crash"},
 	"provision/spec":        {"provision/columns", "provision/names", "provision/prefect"},
 	"provision/resource":    {"provision", "provision/awserr", "provision/conn", "provision/crash", "provision/freetier", "provision/names", "provision/prefect"},
-	"provision/lease":       {"provision/awserr", "provision/crash", "provision/resource"},
+	"provision/lease":       {"provision", "provision/awserr", "provision/crash", "provision/resource"},
 	"provision/inventory":   {"provision/crash", "provision/resource"},
 	"provision/permissions": {"provision", "provision/resource"},
 	"provision/hello":       {"provision/awserr", "provision/names", "provision/prefect", "provision/resource"},
