@@ -226,6 +226,15 @@ func (r *execution) refresh(ctx context.Context) {
 // wait pauses, and then reads the object again. It fails if the step's patience has
 // run out. What completes the phrase "not yet …".
 func (r *execution) wait(ctx context.Context, what string) error {
+	if err := r.rest(ctx, what); err != nil {
+		return err
+	}
+	r.refresh(ctx)
+	return nil
+}
+
+// rest is wait without the reading.
+func (r *execution) rest(ctx context.Context, what string) error {
 	r.findBlockers(ctx)
 	patience := r.patience()
 	if r.dependentsRunning != nil && r.dependentsRunning() {
@@ -249,7 +258,6 @@ func (r *execution) wait(ctx context.Context, what string) error {
 	}
 	r.pause = min(r.pause*8/5, longestWait)
 	r.rejected, r.lastErr, r.blockers = false, nil, nil
-	r.refresh(ctx)
 	return nil
 }
 

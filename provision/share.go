@@ -214,6 +214,7 @@ func (*lookError) Hint() string {
 type departure struct {
 	begun  bool
 	window *Window   // of the mark that this run has written and not used yet
+	used   bool      // the last call was the deletion that the mark allowed
 	until  time.Time // the end in that mark
 	marked time.Time // when the mark was written
 	left   time.Time // when this run gave up its claim; zero if it has not, or has come back
@@ -236,7 +237,7 @@ func (r *execution) depart(ctx context.Context, c *node, a Action) (done bool, e
 	first := !slices.ContainsFunc(rivals, func(m Leaving) bool { return m.Env < r.g.Owner })
 	switch {
 	case r.rejected:
-		return false, r.wait(ctx, waitFor[a.Op])
+		return false, r.departAgain(ctx, a.Op, l)
 	case a.Op == Release, a.Op == Delete && !first && a.Owner.Uses(r.g.Owner):
 		if !d.left.IsZero() {
 			return false, r.wait(ctx, "released")
@@ -251,6 +252,20 @@ func (r *execution) depart(ctx context.Context, c *node, a Action) (done bool, e
 	}
 	r.finish()
 	return true, nil
+}
+
+// departAgain waits after a call that was rejected. After a deletion it writes the next mark
+// at once, which also reads the object again.
+func (r *execution) departAgain(ctx context.Context, op Op, l *reading) error {
+	again := op == Delete && r.departure.used && !r.s.stale()
+	r.departure.used = false
+	if !again {
+		return r.wait(ctx, waitFor[op])
+	}
+	if err := r.rest(ctx, waitFor[op]); err != nil {
+		return err
+	}
+	return r.leave(ctx, l)
 }
 
 // look reads the object again, so that the reading shows everything that was written until a
@@ -341,7 +356,7 @@ func (r *execution) deleteShared(ctx context.Context, c *node, l *reading, o Own
 		return r.wait(ctx, "marked")
 	}
 	window := *d.window
-	d.window = nil // it allows one deletion
+	d.window, d.used = nil, true // it allows one deletion
 	err := r.change(ctx, "delete", func(ctx context.Context) error {
 		ctx, cancel := window.In(ctx)
 		defer cancel()
