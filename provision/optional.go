@@ -19,12 +19,39 @@ func addOptional[S State](s *step, r Resource[S]) {
 	if s.implements(ok, "Predicted", named(t.MethodByName("Predicted"))) {
 		s.predicted = predictor.Predicted()
 	}
-	_, ok = r.(DependsUntilDeleted)
-	s.dependsUntilDeleted = s.implements(ok, "DependsUntilDeleted", named(t.MethodByName("DependsUntilDeleted")))
 	patient, ok := r.(Patient)
 	if s.implements(ok, "Patience", named(t.MethodByName("Patience"))) {
 		s.patience = patient.Patience()
 	}
+	validator, ok := r.(Validator[S])
+	if s.implements(ok, "Validate", named(t.MethodByName("Validate"))) {
+		s.validate = func(have any, found bool) []Note { return validator.Validate(have.(S), found) }
+	}
+	use, ok := r.(UseChecker[S])
+	if s.implements(ok, "CheckUse", named(t.MethodByName("CheckUse"))) {
+		s.checkUse = func(have any) []Note { return use.CheckUse(have.(S)) }
+	}
+	quitter, ok := r.(Quitter[S])
+	if s.implements(ok, "Quit", named(t.MethodByName("Quit"))) {
+		s.quit = func(ctx context.Context, have any) error { return quitter.Quit(ctx, have.(S)) }
+	}
+	explainer, ok := r.(Explainer[S])
+	if s.implements(ok, "Explain", named(t.MethodByName("Explain"))) {
+		s.explain = func(ctx context.Context, have any) string { return explainer.Explain(ctx, have.(S)) }
+	}
+	addOptionalOfDown(s, r, t)
+	_, ok = s.zero.(Labelled)
+	t = withPointer(reflect.TypeFor[S]())
+	s.implements(ok, "Label", named(t.MethodByName("Label")))
+	addSharer(s, r)
+}
+
+// addOptionalOfDown sets those that only a deletion needs.
+func addOptionalOfDown[S State](s *step, r Resource[S], t reflect.Type) {
+	named := func(_ reflect.Method, is bool) bool { return is }
+
+	_, ok := r.(DependsUntilDeleted)
+	s.dependsUntilDeleted = s.implements(ok, "DependsUntilDeleted", named(t.MethodByName("DependsUntilDeleted")))
 	deletion, ok := r.(DeletePatient)
 	if s.implements(ok, "DeletePatience", named(t.MethodByName("DeletePatience"))) {
 		s.deletePatience = deletion.DeletePatience()
@@ -37,14 +64,6 @@ func addOptional[S State](s *step, r Resource[S]) {
 	s.deletedAfterDependents = s.implements(ok, "DeletedAfterDependents", named(t.MethodByName("DeletedAfterDependents")))
 	_, ok = r.(CreatedByDependents)
 	s.createdByDependents = s.implements(ok, "CreatedByDependents", named(t.MethodByName("CreatedByDependents")))
-	validator, ok := r.(Validator[S])
-	if s.implements(ok, "Validate", named(t.MethodByName("Validate"))) {
-		s.validate = func(have any, found bool) []Note { return validator.Validate(have.(S), found) }
-	}
-	use, ok := r.(UseChecker[S])
-	if s.implements(ok, "CheckUse", named(t.MethodByName("CheckUse"))) {
-		s.checkUse = func(have any) []Note { return use.CheckUse(have.(S)) }
-	}
 	del, ok := r.(DeleteChecker[S])
 	if s.implements(ok, "CheckDelete", named(t.MethodByName("CheckDelete"))) {
 		s.checkDelete = func(ctx context.Context, have any) ([]Note, error) { return del.CheckDelete(ctx, have.(S)) }
@@ -53,22 +72,11 @@ func addOptional[S State](s *step, r Resource[S]) {
 	if s.implements(ok, "Keeps", named(t.MethodByName("Keeps"))) {
 		s.keeps = func(have any, stays bool) []Kept { return keeper.Keeps(have.(S), stays) }
 	}
-	quitter, ok := r.(Quitter[S])
-	if s.implements(ok, "Quit", named(t.MethodByName("Quit"))) {
-		s.quit = func(ctx context.Context, have any) error { return quitter.Quit(ctx, have.(S)) }
-	}
-	explainer, ok := r.(Explainer[S])
-	if s.implements(ok, "Explain", named(t.MethodByName("Explain"))) {
-		s.explain = func(ctx context.Context, have any) string { return explainer.Explain(ctx, have.(S)) }
-	}
-	_, ok = s.zero.(Labelled)
-	label := withPointer(reflect.TypeFor[S]())
-	s.implements(ok, "Label", named(label.MethodByName("Label")))
-	addSharer(s, r, t)
 }
 
 // addSharer sets the functions of a Sharer.
-func addSharer[S State](s *step, r Resource[S], t reflect.Type) {
+func addSharer[S State](s *step, r Resource[S]) {
+	t := withPointer(reflect.TypeOf(r))
 	sharer, ok := r.(Sharer[S])
 	named := func(_ reflect.Method, is bool) bool { return is }
 	s.implements(ok, "MarkLeaving", named(t.MethodByName("MarkLeaving")))

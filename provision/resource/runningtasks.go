@@ -86,7 +86,9 @@ func (r RunningTasks) Read(ctx context.Context) (s RunningTasksState, err error)
 	if len(s.Tasks) == 0 {
 		return s, fmt.Errorf("read running tasks: %w", provision.ErrAbsent)
 	}
-	slices.SortFunc(s.Tasks, func(a, b RunningTask) int { return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.ARN, b.ARN)) })
+	slices.SortFunc(s.Tasks, func(a, b RunningTask) int {
+		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.ARN, b.ARN))
+	})
 	s.owner = r.ID.Owner()
 	return s, nil
 }

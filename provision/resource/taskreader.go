@@ -127,7 +127,7 @@ func (r *TaskReader) roleOf(ctx context.Context, t types.Task) (string, error) {
 	case out.TaskDefinition == nil:
 		return "", fmt.Errorf("read task definition: %w", incomplete("task definition"))
 	default:
-		role = deref(out.TaskDefinition.TaskRoleArn)
+		role = deref(deref(out.TaskDefinition).TaskRoleArn)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,8 +219,8 @@ func familyOf(t types.Task) string {
 func interfacesOf(t types.Task) (ids []string) {
 	for _, a := range t.Attachments {
 		for _, d := range a.Details {
-			if deref(d.Name) == "networkInterfaceId" && deref(d.Value) != "" {
-				ids = append(ids, *d.Value)
+			if id := deref(d.Value); deref(d.Name) == "networkInterfaceId" && id != "" {
+				ids = append(ids, id)
 			}
 		}
 	}
