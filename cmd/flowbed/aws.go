@@ -38,7 +38,7 @@ func (a *app) awsConfig(ctx context.Context, region string) (aws.Config, error) 
 		return cfg, err
 	}
 	a.source = innermost(cfg)
-	cfg.Credentials = &explained{CredentialsProvider: cfg.Credentials, profile: a.source}
+	cfg.Credentials = &explained{CredentialsProvider: cfg.Credentials, profile: a.source, asks: code}
 	if a.network.CA, err = extraCA(cfg); err != nil {
 		return cfg, a.badProfile(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -16,14 +18,39 @@ import (
 	"github.com/flowbed/flowbed/provision/conn"
 )
 
-// explained are the credentials of a configuration, with errors that tell what to do.
+// explained are the credentials of a configuration, with errors that tell what to do. Until
+// the first credentials are there, it gets them only once, and an error stays: several calls
+// begin at the same time, and a person is asked for one code.
 type explained struct {
 	aws.CredentialsProvider
 	profile config.SharedConfig // where the credentials come from
+	asks    *mfa
+
+	had    atomic.Bool // whether there were credentials
+	mu     sync.Mutex
+	failed error // after a code was asked for
 }
 
 // Retrieve implements aws.CredentialsProvider.
 func (e *explained) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if e.had.Load() {
+		return e.retrieve(ctx)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failed != nil {
+		return aws.Credentials{}, e.failed
+	}
+	c, err := e.retrieve(ctx)
+	if err == nil {
+		e.had.Store(true)
+	} else if e.asks.begun() {
+		e.failed = err
+	}
+	return c, err
+}
+
+func (e *explained) retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := e.CredentialsProvider.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {
 		return c, err

@@ -25,6 +25,13 @@ type mfa struct {
 
 var mfaCode = regexp.MustCompile(`^\d{6}$`)
 
+// begun reports whether the code was asked for.
+func (m *mfa) begun() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
+}
+
 // ask implements the SDK's token provider.
 func (m *mfa) ask() (string, error) {
 	m.mu.Lock()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,9 +19,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -136,5 +139,42 @@ func TestCheckRegion(t *testing.T) {
 	a := &app{region: "us-east-1a", config: "config.hcl"}
 	if err := a.checkRegion("us-east-1a", "us-east-1a"); !strings.Contains(err.Error(), "in --region is") {
 		t.Error(err)
+	}
+}
+
+// source gets credentials as a test says.
+type source func() (aws.Credentials, error)
+
+func (s source) Retrieve(context.Context) (aws.Credentials, error) { return s() }
+
+// TestOneCode: many calls begin at the same time, and all of them get what the first question
+// led to. After that, a session that ends does not ask in the middle of a run.
+func TestOneCode(t *testing.T) {
+	in, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = in.Close() }()
+	m, asked := &mfa{app: &app{in: in}, profile: "work"}, 0
+	e := &explained{asks: m, CredentialsProvider: source(func() (aws.Credentials, error) {
+		asked++
+		_, err := m.ask()
+		return aws.Credentials{}, err
+	})}
+	errs := make([]error, 5)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { _, errs[i] = e.Retrieve(t.Context()) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err == nil || !strings.Contains(err.Error(), "there is no terminal") || exitCode(err) != exitDenied || asked != 1 {
+			t.Errorf("asked %d times: %v", asked, err)
+		}
+	}
+	e.failed = nil
+	e.had.Store(true) // as after a code
+	if _, err := e.Retrieve(t.Context()); err == nil || !strings.Contains(err.Error(), "has ended") {
+		t.Errorf("later: %v", err)
 	}
 }
