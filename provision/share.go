@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flowbed/flowbed/provision/crash"
 )
 
 // Environments that share an object may come and go at the same time, and there is no
@@ -301,7 +303,7 @@ func (r *execution) change(ctx context.Context, doing string, do func(context.Co
 		return r.interrupted(ctx)
 	}
 	r.event(Acting, doing, nil)
-	if err := do(detach(ctx)); err != nil {
+	if err := crash.Do(func() error { return do(detach(ctx)) }); err != nil {
 		return r.handleError(ctx, doing, err)
 	}
 	return nil
