@@ -195,9 +195,11 @@ func (g *Graph) lookAgain(ctx context.Context) error {
 	}
 	errs := make([]error, len(list))
 	for i, s := range list {
-		if err := g.reconcile(ctx, s); err != nil {
-			errs[i] = &lookError{err}
+		err := g.reconcile(ctx, s)
+		if err != nil && s.last().err == nil && !g.fatal(err) { // otherwise it is not known what it is like
+			err = &lookError{err}
 		}
+		errs[i] = err
 	}
 	return joinErrors(ctx, errs)
 }

@@ -60,17 +60,19 @@ func (b *Board) Begin(total int) {
 	b.board.total = total
 }
 
-// Notify implements Progress. The first event starts the drawing.
+// Notify implements Progress. The first event starts the drawing, and is drawn at once.
 func (b *Board) Notify(e provision.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.over {
 		return
 	}
-	if len(b.board.rows) == 0 {
+	first := len(b.board.rows) == 0
+	b.board.apply(e)
+	if first {
+		b.draw(time.Now(), nil)
 		b.idle.Go(b.animate)
 	}
-	b.board.apply(e)
 	b.log.counted(e)
 	switch e.Kind {
 	case provision.Done, provision.Failed, provision.Skipped:
