@@ -75,7 +75,8 @@ func (s site) graph(env string) (*provision.Graph, provision.Ref[resource.Cluste
 
 // removal is the graph of a run that removes the environment. Its reader knows nothing yet.
 func (s site) removal() *provision.Graph {
-	reader := &resource.TaskReader{API: s.want.API, Roles: s.want.Tasks.Roles}
+	was := s.want.Tasks
+	reader := &resource.TaskReader{API: s.want.API, Roles: was.Roles, External: was.External, Families: was.Families}
 	s.want.Tasks = reader
 	g, cluster := s.graph("dev")
 	provision.Add(g, "running tasks", provision.Own, resource.RunningTasks{
@@ -177,6 +178,48 @@ func TestTasksOfASharedCluster(t *testing.T) {
 		}
 		if have := s.running(); !slices.Equal(have, []string{theirs}) {
 			t.Errorf("%v run, want %s", have, theirs)
+		}
+	})
+}
+
+// TestTasksWithAnExternalRole: others may use the role, too, so only the tasks of our work pool are
+// ours. A task whose definition is deregistered still is.
+func TestTasksWithAnExternalRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, true)
+		if err := s.only("ci").Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range []string{"prefect_dev_nightly", "prefect_ci_nightly"} {
+			if _, err := s.want.API.RegisterTaskDefinition(t.Context(), &ecs.RegisterTaskDefinitionInput{
+				Family: &family, TaskRoleArn: aws.String(theirRole), ContainerDefinitions: []types.ContainerDefinition{{Image: aws.String("python:3.12")}},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ours := s.start("prefect_dev_nightly", "", "")
+		others := []string{s.start("prefect_ci_nightly", "", ""), s.start("theirs", "", ""), s.start("ours", "", "")}
+		if _, err := s.want.API.DeregisterTaskDefinition(t.Context(), &ecs.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("prefect_dev_nightly:1")}); err != nil {
+			t.Fatal(err)
+		}
+		s.want.Tasks = &resource.TaskReader{
+			Roles: func() []string { return nil }, External: theirRole, Families: func() []string { return []string{"prefect_dev_"} },
+		}
+		g := s.removal()
+		p, err := g.PlanDown(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if note := p.Actions[0].Notes[0].Text; note != "1 running task of this environment will be stopped: 1 of family prefect_dev_nightly in cluster flows" {
+			t.Errorf("the plan says %q", note)
+		}
+		if left, err := g.Down(t.Context()); err != nil || !left.Empty() {
+			t.Fatalf("down: %v, left %+v", err, left)
+		}
+		have := s.running()
+		slices.Sort(others)
+		if !slices.Equal(have, others) {
+			t.Errorf("%v run, want %v without %s", have, others, ours)
 		}
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/provision/view"
 	"github.com/flowbed/flowbed/test/try"
 )
 
@@ -140,6 +141,14 @@ func TestDownWhileFlowsRun(t *testing.T) {
 				want := fmt.Sprintf("running tasks delete 2 tasks: 2 running tasks of this environment will be stopped: 2 of family prefect_flowbed-dev_nightly in cluster %s", w.cluster)
 				if have := ofTasks(plan); have != want {
 					t.Errorf("the plan says %q, want %q", have, want)
+				}
+				var text, json strings.Builder
+				try.Must(0, view.Plan(&text, plan, view.Options{Verb: "down"}))
+				try.Must(0, view.PlanJSON(&json, view.Header{}, "down", plan))
+				for name, have := range map[string]string{"text": text.String(), "JSON": json.String()} {
+					if !strings.Contains(have, "2 running tasks of this environment will be stopped: 2 of family prefect_flowbed-dev_nightly in cluster "+w.cluster) {
+						t.Errorf("the plan as %s does not say that flows run:\n%s", name, have)
+					}
 				}
 				var once sync.Once
 				w.watch(func(call string) {
