@@ -111,15 +111,11 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 		}
 		r.departure = departure{}
 		if a.Op != Delete && a.Op != Release {
-			switch again, err := r.outlive(ctx, c); {
-			case err != nil:
-				return err
-			case again:
+			again, err := r.conclude(ctx, c, a)
+			if again {
 				continue
 			}
-			s.gone = goneAt(a, r.looked, s.last())
-			r.finish()
-			return nil
+			return err
 		}
 		if !r.start(ctx, a) {
 			return errSkipped
@@ -149,6 +145,18 @@ func (r *execution) destroy(ctx context.Context, c *node, a Action) (tried bool,
 		}
 		return nil
 	}}})
+}
+
+// conclude ends a step with nothing left to delete. It returns true if the object must be
+// looked at again.
+func (r *execution) conclude(ctx context.Context, c *node, a Action) (again bool, err error) {
+	again, err = r.outlive(ctx, c)
+	if again || err != nil {
+		return again, err
+	}
+	r.s.gone = goneAt(a, r.looked, r.s.last())
+	r.finish()
+	return false, nil
 }
 
 // outlive waits until the steps that may create the object have ended, and then reads it again,
