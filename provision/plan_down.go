@@ -63,8 +63,10 @@ func (g *Graph) inspectOwned(s *step, l *reading, a *Action) {
 		a.Op = Skip
 		a.Notes = []Note{{Info, leavingText(a.Object, leaving)}}
 	case len(others) == 0:
-		a.Op, a.Err = Delete, l.noteErr
-		a.Notes = slices.Clone(l.notes)
+		a.Op = Delete
+		if c := l.check.Load(); c != nil {
+			a.Err, a.Notes = c.err, slices.Clone(c.notes)
+		}
 	case claimed:
 		a.Op = Release
 		a.Notes = []Note{{Info, "still used by " + strings.Join(others, ", ")}}

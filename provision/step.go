@@ -65,9 +65,13 @@ type reading struct {
 
 	implied bool // the state follows from a successful creation; Read was not called
 
-	checked bool // notes and noteErr are the result of CheckDelete
-	notes   []Note
-	noteErr error
+	check atomic.Pointer[deleteCheck] // nil before CheckDelete
+}
+
+// deleteCheck is the result of CheckDelete.
+type deleteCheck struct {
+	notes []Note
+	err   error
 }
 
 func newReading(ctx context.Context) *reading {
@@ -222,12 +226,13 @@ func (g *Graph) checkDeletable(ctx context.Context, down bool) error {
 // checkStep calls CheckDelete for one step, once for each reading.
 func (g *Graph) checkStep(ctx context.Context, s *step) {
 	l := s.last()
-	if s.checkDelete == nil || l.checked || g.inspectDown(s).Op != Delete {
+	if s.checkDelete == nil || l.check.Load() != nil || g.inspectDown(s).Op != Delete {
 		return
 	}
-	l.noteErr = crash.Do(func() (err error) {
-		l.notes, err = s.checkDelete(ctx, l.have)
+	var c deleteCheck
+	c.err = crash.Do(func() (err error) {
+		c.notes, err = s.checkDelete(ctx, l.have)
 		return err
 	})
-	l.checked = true
+	l.check.Store(&c) // the checks of other steps may look at this one at the same time
 }
