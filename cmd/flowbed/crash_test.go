@@ -34,12 +34,20 @@ func (m *meddler) add(s *middleware.Stack) error {
 			name := middleware.GetOperationName(ctx)
 			m.mu.Lock()
 			m.seen[name] = true
+			meddle := m.meddle
 			m.mu.Unlock()
-			if m.meddle != nil {
-				m.meddle(name, &out)
+			if meddle != nil {
+				meddle(name, &out)
 			}
 			return out, md, err
 		}), middleware.Before)
+}
+
+// with sets what becomes of the replies. A call of an earlier command may still be under way.
+func (m *meddler) with(meddle func(operation string, out *middleware.InitializeOutput)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.meddle = meddle
 }
 
 func (m *meddler) calls() map[string]bool {
@@ -90,11 +98,11 @@ func TestPanic(t *testing.T) {
 			{"up --yes --no-wait", "RunInstances"}, {"list", "DescribeLogGroups"}, {"doctor", "DescribeRegions"}, {"up --yes --no-wait", ""},
 			{"down --yes", "GetRole"}, {"down --yes", "DeleteBucket"}, {"down --yes", ""},
 		} {
-			m.meddle = func(operation string, _ *middleware.InitializeOutput) {
+			m.with(func(operation string, _ *middleware.InitializeOutput) {
 				if operation == c.operation {
 					panic(errors.New("pnu_only_a_benchmark"))
 				}
-			}
+			})
 			begun := time.Now()
 			said, err := m.command(t, c.args)
 			if c.operation == "" {
@@ -139,18 +147,18 @@ func TestEmptyReplies(t *testing.T) {
 		}
 		for _, args := range []string{"plan", "plan --down", "list", "list --all-regions", "sweep --yes", "doctor", "outputs", "agent logs", "agent restart", "unlock", "hello"} {
 			time.Sleep(time.Minute)
-			m.meddle = nil
+			m.with(nil)
 			_, _ = m.command(t, args)
 			calls := m.calls()
 			if len(calls) == 0 {
 				t.Errorf("%s calls nothing", args)
 			}
 			for operation := range calls {
-				m.meddle = func(name string, out *middleware.InitializeOutput) {
+				m.with(func(name string, out *middleware.InitializeOutput) {
 					if name == operation && out.Result != nil {
 						out.Result = reflect.New(reflect.TypeOf(out.Result).Elem()).Interface()
 					}
-				}
+				})
 				said, err := m.command(t, args)
 				if e, ok := errors.AsType[*crash.Error](err); ok {
 					t.Errorf("%s with empty replies to %s: %s\n%s", args, operation, said, e.Stack)
