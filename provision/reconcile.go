@@ -132,19 +132,32 @@ func (g *Graph) destroyStep(ctx context.Context, s *step, c *node) error {
 // returns whether it made the call.
 func (r *execution) destroy(ctx context.Context, c *node, a Action) (tried bool, err error) {
 	have, _ := r.s.state()
-	if r.rejected || slices.ContainsFunc(r.deleted, func(d any) bool { return reflect.DeepEqual(d, have) }) {
+	if r.rejected || r.wasDeleted(have) {
 		return false, r.wait(ctx, waitFor[a.Op])
 	}
 	return true, r.act(ctx, []call{{name: a.Op.String(), do: func(ctx context.Context) error {
 		if err := r.s.remove(ctx, have); err != nil {
 			return err
 		}
-		r.deleted, r.looked = append(r.deleted, have), true
-		if !r.s.dependsUntilDeleted {
-			c.unblock()
-		}
+		r.noteDeleted(have)
+		r.unblock(c)
 		return nil
 	}}})
+}
+
+// wasDeleted reports whether the run has deleted the object in this state.
+func (r *execution) wasDeleted(have any) bool {
+	return slices.ContainsFunc(r.deleted, func(d any) bool { return reflect.DeepEqual(d, have) })
+}
+
+func (r *execution) noteDeleted(have any) { r.deleted, r.looked = append(r.deleted, have), true }
+
+// unblock lets the steps after this one start, because the service has accepted a deletion or a
+// release.
+func (r *execution) unblock(c *node) {
+	if !r.s.dependsUntilDeleted {
+		c.unblock()
+	}
 }
 
 // conclude ends a step with nothing left to delete. It returns true if the object must be

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -347,7 +346,7 @@ func (r *execution) deleteShared(ctx context.Context, c *node, l *reading, o Own
 	d := &r.departure
 	shown := slices.ContainsFunc(o.Leaving, func(m Leaving) bool { return m.Env == r.g.Owner && m.Until.Equal(d.until) })
 	switch {
-	case slices.ContainsFunc(r.deleted, func(have any) bool { return reflect.DeepEqual(have, l.have) }):
+	case r.wasDeleted(l.have):
 		return r.wait(ctx, waitFor[Delete])
 	case r.s.stale():
 		r.refresh(ctx)
@@ -373,7 +372,7 @@ func (r *execution) deleteShared(ctx context.Context, c *node, l *reading, o Own
 	if err != nil || r.rejected {
 		return err
 	}
-	r.deleted, r.looked = append(r.deleted, l.have), true
+	r.noteDeleted(l.have)
 	r.accepted(c)
 	r.refresh(ctx)
 	return nil
@@ -382,7 +381,5 @@ func (r *execution) deleteShared(ctx context.Context, c *node, l *reading, o Own
 // accepted notes that the service has accepted a deletion or a release.
 func (r *execution) accepted(c *node) {
 	r.noteProgress()
-	if !r.s.dependsUntilDeleted {
-		c.unblock()
-	}
+	r.unblock(c)
 }

@@ -95,7 +95,7 @@ func firstNames(arns []string) string {
 	const shown = 3
 	names := make([]string, 0, shown)
 	for _, a := range arns[:min(len(arns), shown)] {
-		names = append(names, a[strings.LastIndex(a, "/")+1:])
+		names = append(names, lastPart(a))
 	}
 	s := strings.Join(names, ", ")
 	if n := len(arns) - len(names); n > 0 {

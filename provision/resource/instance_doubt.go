@@ -100,7 +100,7 @@ func (i Instance) withoutProfile(m EC2Instance, association string) Doubtful {
 	lacks := "not its instance profile " + want.Name
 	give := i.ID.cli("associate-iam-instance-profile", "--instance-id %s --iam-instance-profile Name=%s", m.ID, want.Name)
 	if m.Profile != "" {
-		lacks = fmt.Sprintf("the instance profile %s instead of %s", m.Profile[strings.LastIndex(m.Profile, "/")+1:], want.Name)
+		lacks = fmt.Sprintf("the instance profile %s instead of %s", lastPart(m.Profile), want.Name)
 		give = i.ID.cli("replace-iam-instance-profile-association", "--association-id %s --iam-instance-profile Name=%s", association, want.Name)
 	}
 	return Doubtful{m,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -322,7 +321,7 @@ func (q Queue) Discover(ctx context.Context, _ Recorded) (list []Found, err erro
 			return nil, fmt.Errorf("list queues in %s: %w", q.ID.Region, err)
 		}
 		for _, url := range page.QueueUrls {
-			name := url[strings.LastIndex(url, "/")+1:]
+			name := lastPart(url)
 			urls[name] = url
 			list = append(list, Found{Kind: "queue", Name: name})
 		}

@@ -228,4 +228,4 @@ func interfacesOf(t types.Task) (ids []string) {
 }
 
 // lastPart is what follows the last slash.
-func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
+func lastPart(path string) string { return path[strings.LastIndex(path, "/")+1:] }
