@@ -43,6 +43,12 @@ func (l *lines) say(text string) {
 	l.list = append(l.list, text)
 }
 
+func (l *lines) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.list)
+}
+
 // client is an AWS client with what flowbed gives to all of them.
 func client(endpoint string, o Options, attempts int, h aws.HTTPClient) *sts.Client {
 	return sts.New(sts.Options{
@@ -284,8 +290,8 @@ func TestRetriesInTheOpen(t *testing.T) {
 		for n := range 3 {
 			want = append(want, fmt.Sprintf("https://s3.example.com does not answer: connection refused: retrying, attempt %d", n+2))
 		}
-		if !slices.Equal(said.list, want) || calls != 5*linkAttempts || time.Since(start) > 3*linkPause {
-			t.Errorf("%d calls in %v said %q", calls, time.Since(start), said.list)
+		if !slices.Equal(said.all(), want) || calls != 5*linkAttempts || time.Since(start) > 3*linkPause {
+			t.Errorf("%d calls in %v said %q", calls, time.Since(start), said.all())
 		}
 	})
 }
@@ -299,8 +305,8 @@ func TestThrottlingStillHasAllAttempts(t *testing.T) {
 			body := `<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>`
 			return &http.Response{StatusCode: 400, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 		})
-		if err := ask(client("https://sts.example.com", Options{Say: said.say}.Shared(), 8, busy)); err == nil || calls != 8 || len(said.list) != 0 {
-			t.Errorf("%v after %d calls said %q", err, calls, said.list)
+		if err := ask(client("https://sts.example.com", Options{Say: said.say}.Shared(), 8, busy)); err == nil || calls != 8 || len(said.all()) != 0 {
+			t.Errorf("%v after %d calls said %q", err, calls, said.all())
 		}
 	})
 }
@@ -320,8 +326,8 @@ func TestSilence(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if want := "https://sts.example.com has not answered for 10s: waiting"; !slices.Equal(said.list, []string{want, want}) {
-			t.Errorf("said %q", said.list)
+		if want := "https://sts.example.com has not answered for 10s: waiting"; !slices.Equal(said.all(), []string{want, want}) {
+			t.Errorf("said %q", said.all())
 		}
 	})
 }

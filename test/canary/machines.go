@@ -245,7 +245,7 @@ func askFreshProfile(ctx context.Context, r *run) (answer, error) {
 	if err := r.machines.ready.do(func() error { return r.prepare(ctx) }); err != nil {
 		return answer{}, err
 	}
-	m := r.machines.nitro
+	m := &r.machines.nitro
 	switch {
 	case tooLong(m.err):
 		return no("still refused after %s: %s", rough(m.took), m.refused[len(m.refused)-1])
