@@ -123,7 +123,7 @@ func (r *execution) retryRead(ctx context.Context, err error) error {
 		return r.fail(ctx, "read", err)
 	}
 	r.lastErr = err
-	return r.wait(ctx, "readable")
+	return r.wait(ctx, "an answer")
 }
 
 // act makes the calls, and reads the object again unless a creation has returned the
@@ -224,7 +224,7 @@ func (r *execution) refresh(ctx context.Context) {
 }
 
 // wait pauses, and then reads the object again. It fails if the step's patience has
-// run out. What completes the phrase "not yet …".
+// run out. What completes the phrase "waiting for …".
 func (r *execution) wait(ctx context.Context, what string) error {
 	if err := r.rest(ctx, what); err != nil {
 		return err
@@ -247,7 +247,7 @@ func (r *execution) rest(ctx context.Context, what string) error {
 	case r.lastErr != nil:
 		return r.fail(ctx, r.doing, fmt.Errorf("%w (for %s)", r.lastErr, patience))
 	default:
-		return r.fail(ctx, "wait", fmt.Errorf("timed out after %s: not yet %s", patience, what))
+		return r.fail(ctx, "wait", fmt.Errorf("timed out after %s, waiting for %s", patience, what))
 	}
 	r.event(Waiting, what, r.lastErr)
 	select {

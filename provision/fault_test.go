@@ -188,7 +188,7 @@ func TestLateOwner(t *testing.T) {
 				provision.Add(g, "it", own, shy{thing{w: w, Name: "it", Me: "a", Value: "new"}, begun.Add(late)})
 				err := g.Up(t.Context())
 				if late > time.Minute {
-					if err == nil || err.Error() != "it: wait: timed out after 2m0s: not yet marked as ours" {
+					if err == nil || err.Error() != "it: wait: timed out after 2m0s, waiting for its tags" {
 						t.Errorf("%v, late by %s: %v", own, late, err)
 					}
 					return
@@ -219,8 +219,8 @@ func (s shy) Read(ctx context.Context) (state, error) {
 // to go.
 func TestWaitingInVain(t *testing.T) {
 	for want, value := range map[string][2]string{
-		"it: wait: timed out after 2m0s: not yet value new":        {"old", "new"},
-		"it: wait: timed out after 2m0s: not yet rid of value old": {"old", ""},
+		"it: wait: timed out after 2m0s, waiting for value new":        {"old", "new"},
+		"it: wait: timed out after 2m0s, waiting for value old to go": {"old", ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()

@@ -208,7 +208,7 @@ func TestQuit(t *testing.T) {
 		took  time.Duration
 	}{
 		"in vain":    {"sand", 30 * time.Second, `it: wait: "sand" will not change`, 30 * time.Second},
-		"never said": {"sand", 0, "it: wait: timed out after 2m0s: not yet value stone", 2 * time.Minute},
+		"never said": {"sand", 0, "it: wait: timed out after 2m0s, waiting for value stone", 2 * time.Minute},
 		"no wait":    {"stone", time.Nanosecond, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {

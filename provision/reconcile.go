@@ -24,7 +24,7 @@ func (g *Graph) reconcile(ctx context.Context, s *step) error {
 		}
 		if r.awaitsTags(a) {
 			// If another owner has the object after all, the wait ends with an error.
-			if err := r.wait(ctx, "marked as ours"); err != nil {
+			if err := r.wait(ctx, "its tags"); err != nil {
 				return err
 			}
 			continue
@@ -210,7 +210,7 @@ func goneAt(a Action, looked bool, l *reading) time.Time {
 }
 
 // waitFor is what a step of down waits for.
-var waitFor = map[Op]string{Delete: "gone", Release: "released"}
+var waitFor = map[Op]string{Delete: "it to be gone", Release: "it to be released"}
 
 // blocked joins the notes of severity Error: they stop the action.
 func blocked(a Action) error {
@@ -274,19 +274,19 @@ func remainingCalls(s *step, a Action, done map[string]bool) (list []call) {
 // key identifies the change within its step.
 func (c Change) key() string { return c.Field + "\x00" + c.From.String() + "\x00" + c.To.String() }
 
-// pending is what an action waits for: it completes the phrase "not yet …".
+// pending is what an action waits for: it completes the phrase "waiting for …".
 func pending(a Action) string {
 	if a.Op == Create {
-		return "visible"
+		return "AWS to show it"
 	}
 	fields := make([]string, 0, len(a.Changes))
 	for _, c := range a.Changes {
 		f := c.Field
 		switch gone := c.To.IsNothing() && !c.From.IsNothing(); {
 		case gone && c.From.IsJSON():
-			f = "rid of " + f
+			f += " to go"
 		case gone:
-			f = fmt.Sprintf("rid of %s %s", f, c.From)
+			f = fmt.Sprintf("%s %s to go", f, c.From)
 		case !c.To.IsNothing() && !c.To.IsJSON():
 			f = fmt.Sprintf("%s %s", f, c.To)
 		}

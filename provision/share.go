@@ -161,7 +161,7 @@ func (r *execution) arrive(ctx context.Context, a *Action) (waited bool, err err
 	if !r.start(ctx, shown) {
 		return true, errSkipped
 	}
-	return true, r.hold(ctx, l.untilOver(rivals), "free: "+leavingText(a.Object, rivals))
+	return true, r.hold(ctx, l.untilOver(rivals), "it to be free: "+leavingText(a.Object, rivals))
 }
 
 // repeatClaim lets the step write its claim again if no reading shows it: it may have been
@@ -243,11 +243,11 @@ func (r *execution) depart(ctx context.Context, c *node, a Action) (done bool, e
 		return false, r.departAgain(ctx, a.Op, l)
 	case a.Op == Release, a.Op == Delete && !first && a.Owner.Uses(r.g.Owner):
 		if !d.left.IsZero() {
-			return false, r.wait(ctx, "released")
+			return false, r.wait(ctx, "it to be released")
 		}
 		return false, r.release(ctx, c, l)
 	case len(others) == 0 && len(rivals) > 0:
-		return false, r.hold(ctx, l.untilOver(rivals), "free: "+leavingText(a.Object, rivals))
+		return false, r.hold(ctx, l.untilOver(rivals), "it to be free: "+leavingText(a.Object, rivals))
 	case a.Op == Delete:
 		return false, r.deleteShared(ctx, c, l, a.Owner)
 	case l.at.Before(d.left.Add(r.g.Settle)):
@@ -275,7 +275,7 @@ func (r *execution) departAgain(ctx context.Context, op Op, l *reading) error {
 // time.
 func (r *execution) look(ctx context.Context, since time.Time) error {
 	if left := time.Until(since.Add(r.g.Settle)); left > 0 {
-		return r.hold(ctx, left, "certain that no other environment uses it")
+		return r.hold(ctx, left, "certainty that no other environment uses it")
 	}
 	r.refresh(ctx)
 	return nil
@@ -356,7 +356,7 @@ func (r *execution) deleteShared(ctx context.Context, c *node, l *reading, o Own
 	case l.at.Before(d.marked.Add(r.g.Settle)):
 		return r.look(ctx, d.marked)
 	case !shown:
-		return r.wait(ctx, "marked")
+		return r.wait(ctx, "the mark")
 	}
 	window := *d.window
 	d.window, d.used = nil, true // it allows one deletion

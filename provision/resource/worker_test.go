@@ -84,7 +84,7 @@ func TestWorkerDoesNotArrive(t *testing.T) {
 				beat(f)
 				begun := time.Now()
 				err := f.workerGraph(t).Up(t.Context())
-				if err == nil || !strings.Contains(err.Error(), "timed out after 10m0s: not yet worker "+row+" online") {
+				if err == nil || !strings.Contains(err.Error(), "timed out after 10m0s, waiting for worker "+row+" online") {
 					t.Errorf("%v", err)
 				}
 				if took := time.Since(begun); took < 10*time.Minute || took > 11*time.Minute {

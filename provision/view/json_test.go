@@ -63,10 +63,10 @@ func upLines(w io.Writer) error {
 	ms := time.Millisecond
 	event(0, "bucket", provision.Started, "", 0, nil)
 	event(0, "bucket", provision.Acting, "create", 0, nil)
-	event(80*ms, "bucket", provision.Waiting, "visible", 80*ms, nil)
+	event(80*ms, "bucket", provision.Waiting, "AWS to show it", 80*ms, nil)
 	event(200*ms, "bucket", provision.Done, "", 280*ms, nil)
 	event(0, "api key parameter", provision.Started, "", 0, nil)
-	event(20*ms, "api key parameter", provision.Waiting, "visible", 20*ms, errors.New("TooManyUpdates: try again"))
+	event(20*ms, "api key parameter", provision.Waiting, "AWS to show it", 20*ms, errors.New("TooManyUpdates: try again"))
 	denied := &provision.StepError{Step: "api key parameter", Doing: "create", Err: errors.New("AccessDenied: not authorized to perform ssm:PutParameter")}
 	event(200*ms, "api key parameter", provision.Failed, "create", 220*ms, denied)
 	event(0, "agent instance", provision.Skipped, "api key parameter", 0, nil)

@@ -178,7 +178,7 @@ func reason(e provision.Event) string {
 	case e.Err != nil:
 		return ": " + clean(strings.Join(strings.Fields(plainly(e.Err)), " "), false)
 	}
-	return ": not yet " + clean(e.Detail, false)
+	return " for " + clean(e.Detail, false)
 }
 
 // why is the error of a failed step without the step's name, which the line already

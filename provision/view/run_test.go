@@ -49,13 +49,13 @@ func story() []provision.Event {
 	add(600*ms, "agent instance", provision.Replace, provision.Waiting, "state running", nil)
 	add(900*ms, "bucket", provision.Create, provision.Done, "", nil)
 	add(1000*ms, "old group", provision.Delete, provision.Started, "", nil)
-	add(1100*ms, "old group", provision.Delete, provision.Waiting, "gone", inUse(1))
-	add(1300*ms, "old group", provision.Delete, provision.Waiting, "gone", inUse(2))
+	add(1100*ms, "old group", provision.Delete, provision.Waiting, "it to be gone", inUse(1))
+	add(1300*ms, "old group", provision.Delete, provision.Waiting, "it to be gone", inUse(2))
 	add(5*time.Second, "agent instance", provision.Replace, provision.Waiting, "state running", nil)
 	add(6*time.Second, "agent instance", provision.Replace, provision.Waiting, "checks passed", nil)
-	add(12*time.Second, "old group", provision.Delete, provision.Waiting, "gone", inUse(3))
+	add(12*time.Second, "old group", provision.Delete, provision.Waiting, "it to be gone", inUse(3))
 	add(16*time.Second, "agent instance", provision.Replace, provision.Waiting, "checks passed", nil)
-	add(16*time.Second, "old group", provision.Delete, provision.Waiting, "gone", inUse(4))
+	add(16*time.Second, "old group", provision.Delete, provision.Waiting, "it to be gone", inUse(4))
 	list[len(list)-1].For = "the network interface eni-1 of task 2, which is in use"
 	denied := &provision.StepError{Step: "task role", Doing: "change policy flows", Err: errors.New("AccessDenied:\nnot allowed")}
 	add(17*time.Second, "task role", provision.Update, provision.Failed, "change policy flows", denied)
