@@ -145,6 +145,13 @@ type Agents struct {
 	// stopped.
 	InterfaceTime time.Duration
 
+	// HealthTime is how long a task of a service has to run until it counts as healthy.
+	HealthTime time.Duration
+
+	// WorkerMemory is how much memory a worker in a task needs, in MiB. A task with less is
+	// killed.
+	WorkerMemory int
+
 	// FlowMemory is how much memory a flow needs, in MiB. A task with less is killed.
 	FlowMemory int
 }

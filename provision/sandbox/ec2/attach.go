@@ -14,22 +14,34 @@ type Attachment struct{ ID, Subnet, PrivateIP string }
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-networking-awsvpc.html
 func Attach(call *core.Request, id, subnet string, groups []string, description string) (Attachment, error) {
 	r := &request{call}
-	d := r.db()
-	s := d.Subnets[subnet]
+	n, err := r.ofTask(id, subnet, groups, description)
+	if err != nil {
+		return Attachment{}, err
+	}
+	s := r.db().Subnets[subnet]
+	s.Used++
+	n.PrivateIP = hostAddress(s.CIDR, 9+s.Used)
+	r.db().Interfaces[n.ID] = n
+	return Attachment{n.ID, n.Subnet, n.PrivateIP}, nil
+}
+
+// CanAttach returns the error of Attach.
+func CanAttach(call *core.Request, subnet string, groups []string) error {
+	_, err := (&request{call}).ofTask("", subnet, groups, "")
+	return err
+}
+
+// ofTask is the network interface of a task, without an address.
+func (r *request) ofTask(id, subnet string, groups []string, description string) (*nic, error) {
+	s := r.db().Subnets[subnet]
 	if s == nil {
-		return Attachment{}, core.Fail("InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist", subnet)
+		return nil, core.Fail("InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist", subnet)
 	}
 	n := &nic{ID: id, Task: true, Description: description, Subnet: s.ID, VPC: s.VPC, Zone: s.Zone, Tags: core.Tags{}}
 	if len(groups) == 0 {
-		groups = []string{d.defaultGroup(s.VPC)}
+		groups = []string{r.db().defaultGroup(s.VPC)}
 	}
-	if err := r.join(n, groups); err != nil {
-		return Attachment{}, err
-	}
-	s.Used++
-	n.PrivateIP = hostAddress(s.CIDR, 9+s.Used)
-	d.Interfaces[n.ID] = n
-	return Attachment{n.ID, n.Subnet, n.PrivateIP}, nil
+	return n, r.join(n, groups)
 }
 
 // Detach lets the network interface of a task disappear at a time.

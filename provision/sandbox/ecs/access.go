@@ -59,7 +59,7 @@ func tagsAccess[I any](_ *request, a core.Access, in *I) []core.Access {
 
 // registerAccess covers the roles in the definition, which ECS will get.
 func registerAccess(r *request, a core.Access, in *ecs.RegisterTaskDefinitionInput) []core.Access {
-	all := []core.Access{a}
+	all := a.To(r.arnOf("task-definition/" + aws.ToString(in.Family) + ":*"))
 	for _, role := range []*string{in.TaskRoleArn, in.ExecutionRoleArn} {
 		if role != nil {
 			all = append(all, iam.PassToTasks(r.Request, *role))
@@ -68,6 +68,37 @@ func registerAccess(r *request, a core.Access, in *ecs.RegisterTaskDefinitionInp
 	if len(in.Tags) > 0 {
 		all = append(all, core.Access{Action: "ecs:TagResource", Resource: r.arnOf("task-definition/" + aws.ToString(in.Family) + ":*")}.
 			WithContext("ecs:CreateAction", "RegisterTaskDefinition"))
+	}
+	return all
+}
+
+func deleteDefinitionsAccess(_ *request, a core.Access, in *ecs.DeleteTaskDefinitionsInput) []core.Access {
+	return a.To(in.TaskDefinitions...)
+}
+
+// serviceARN returns a service's ARN, given a short name or an ARN.
+func (r *request) serviceARN(cluster, name *string) string {
+	short := aws.ToString(name)
+	return r.arnOf("service/" + clusterName(cluster) + "/" + short[strings.LastIndex(short, "/")+1:])
+}
+
+func createServiceAccess(r *request, a core.Access, in *ecs.CreateServiceInput) []core.Access {
+	a = a.WithResource(r.serviceARN(in.Cluster, in.ServiceName)).WithContext("ecs:cluster", r.clusterARN(aws.ToString(in.Cluster)))
+	if len(in.Tags) > 0 {
+		return []core.Access{a, a.WithAction("ecs:TagResource").WithContext("ecs:CreateAction", "CreateService")}
+	}
+	return []core.Access{a}
+}
+
+func serviceAccess[I any](r *request, a core.Access, in *I) []core.Access {
+	cluster, name := core.Text(in, "Cluster"), core.Text(in, "Service")
+	return a.To(r.serviceARN(&cluster, &name))
+}
+
+func describeServicesAccess(r *request, a core.Access, in *ecs.DescribeServicesInput) []core.Access {
+	var all []core.Access
+	for _, name := range in.Services {
+		all = append(all, a.WithResource(r.serviceARN(in.Cluster, &name)))
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -41,6 +42,9 @@ type Container struct {
 	Memory                int // in MiB; 0 if nobody said
 	Network               TaskNetwork
 	Stopping              *TaskEnd // how it ends, if StopTask has told it to
+	Status                string
+	Service               string // that has started it; empty if none has
+	Command               []string
 }
 
 // override keeps what fargate needs to know of a task. A task whose container gets no
@@ -75,15 +79,22 @@ func (r *request) attach(t *task) error {
 	}
 	id := t.ARN[len(t.ARN)-17:]
 	a, err := ec2.Attach(r.Request, "eni-"+id, t.Network.Subnets[0], t.Network.Groups, r.arnOf("attachment/"+attachmentOf(t)))
-	switch core.CodeOf(err) {
-	case "":
-	case "InvalidSubnetID.NotFound":
-		return invalid("Error retrieving subnet information for [%s]: %v (ErrorCode: %s)", t.Network.Subnets[0], err, core.CodeOf(err))
-	default:
-		return invalid("Error retrieving security group information for %v: %v (ErrorCode: %s)", t.Network.Groups, err, core.CodeOf(err))
+	if err != nil {
+		return unattached(err, t.Network.Subnets[0], t.Network.Groups)
 	}
 	t.Interface = &a
-	return err
+	return nil
+}
+
+// unattached is ECS's error for one of EC2.
+func unattached(err error, subnet string, groups []string) error {
+	switch core.CodeOf(err) {
+	case "":
+		return nil
+	case "InvalidSubnetID.NotFound":
+		return invalid("Error retrieving subnet information for [%s]: %v (ErrorCode: %s)", subnet, err, core.CodeOf(err))
+	}
+	return invalid("Error retrieving security group information for %v: %v (ErrorCode: %s)", groups, err, core.CodeOf(err))
 }
 
 func attachmentOf(t *task) string {
@@ -105,17 +116,25 @@ func Containers(call *core.Request) (list []Container) {
 	for _, region := range core.SortedKeys(all) {
 		r := &request{call.In(region)}
 		for _, t := range core.Sorted(all[region].Tasks) {
-			if t.Environment == nil || t.Status == "STOPPED" {
+			if !t.prepared() || t.Status == "STOPPED" {
 				continue
 			}
 			c := Container{
 				Region: region, ARN: t.ARN, ID: t.ARN[len(t.ARN)-32:], Name: r.containerOf(t), Created: t.Created,
-				Environment: t.Environment, TaskRole: t.Role, Memory: t.Memory, Stopping: t.Stopping,
+				Environment: t.Environment, TaskRole: t.Role, Memory: t.Memory, Stopping: t.Stopping, Status: t.Status,
 			}
 			if t.Network != nil {
 				c.Network = *t.Network
 			}
+			c.Service, _ = strings.CutPrefix(t.Group, "service:")
+			if c.Service == t.Group {
+				c.Service = ""
+			}
 			if d, err := r.findDefinition(&t.Definition); err == nil {
+				c.Command = d.Command
+				if c.Service != "" {
+					c.Environment = d.Environment
+				}
 				c.Image, c.Secrets, c.Log, c.ExecutionRole = d.Image, d.Secrets, d.Log, d.ExecutionRole
 				if c.TaskRole == "" {
 					c.TaskRole = d.TaskRole

@@ -74,16 +74,6 @@ type task struct {
 	Stopping    *TaskEnd          `json:"stopping,omitempty"` // how a task ends that StopTask has told to end
 }
 
-type ecsService struct {
-	ARN        string    `json:"arn"`
-	Name       string    `json:"name"`
-	Cluster    string    `json:"cluster"`
-	Definition string    `json:"definition"` // ARN
-	Status     string    `json:"status"`
-	Desired    int32     `json:"desired"`
-	Tags       core.Tags `json:"tags"`
-}
-
 type taskDefinition struct {
 	Family        string    `json:"family"`
 	Revision      int32     `json:"revision"`
@@ -98,6 +88,13 @@ type taskDefinition struct {
 	Secrets   map[string]string `json:"secrets,omitempty"` // ARNs by variable
 	Log       map[string]string `json:"log,omitempty"`     // the options of awslogs
 	Memory    int               `json:"memory,omitempty"`  // of the task, in MiB
+	CPU       int               `json:"cpu,omitempty"`
+
+	Command     []string           `json:"command,omitempty"`
+	Environment map[string]string  `json:"environment,omitempty"`
+	Health      *types.HealthCheck `json:"health,omitempty"`
+	StopTimeout *int32             `json:"stop_timeout,omitempty"`
+	Registered  time.Time          `json:"registered,omitzero"`
 }
 
 func fresh(string) *database {
@@ -113,7 +110,7 @@ func inventory(_ *core.Request, d *database) any {
 	c.Clusters = core.Without(d.Clusters, func(o *cluster) bool { return o.Status == "INACTIVE" })
 	c.Services = core.Without(d.Services, func(o *ecsService) bool { return o.Status == "INACTIVE" })
 	c.Tasks = core.Without(d.Tasks, func(o *task) bool { return o.Status == "STOPPED" })
-	c.Definitions = core.Without(d.Definitions, func(o *taskDefinition) bool { return o.Status == "INACTIVE" })
+	c.Definitions = core.Without(d.Definitions, func(o *taskDefinition) bool { return o.Status != "ACTIVE" })
 	return c
 }
 

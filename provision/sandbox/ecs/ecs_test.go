@@ -131,7 +131,7 @@ var clusterRules = []ruleTest{
 	{"delete with a service", func(c client) error {
 		try.Must(0, c.cluster("c", "FARGATE"))
 		try.Must(c.ecs.StopTask(bg, &ecs.StopTaskInput{Cluster: aws.String("c"), Task: aws.String(c.flow("FARGATE"))}))
-		try.Must(c.ecs.CreateService(bg, &ecs.CreateServiceInput{Cluster: aws.String("c"), ServiceName: aws.String("s"), TaskDefinition: aws.String("flow")}))
+		try.Must(c.ecs.CreateService(bg, &ecs.CreateServiceInput{Cluster: aws.String("c"), ServiceName: aws.String("s"), TaskDefinition: aws.String("flow"), DesiredCount: aws.Int32(0)}))
 		return c.deleteCluster()
 	}, "ClusterContainsServicesException"},
 	{"delete with a container instance", func(c client) error {

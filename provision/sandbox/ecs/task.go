@@ -43,7 +43,7 @@ func (r *request) task(t *task) types.Task {
 		}
 		shown.Attachments = []types.Attachment{a}
 	}
-	if t.Environment != nil {
+	if t.prepared() {
 		c := types.Container{Name: aws.String(r.containerOf(t)), LastStatus: aws.String(t.Status)}
 		if e := t.End; e != nil {
 			shown.StopCode, shown.StoppedAt, shown.StoppedReason = types.TaskStopCode(e.Code), &e.At, &e.Reason
@@ -105,6 +105,12 @@ func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 		out.Tasks = append(out.Tasks, r.task(t))
 	}
 	return out, nil
+}
+
+// prepared reports whether fargate looks after the task: it is one of a service, or its
+// container gets an environment.
+func (t *task) prepared() bool {
+	return t.Environment != nil || strings.HasPrefix(t.StartedBy, ofService)
 }
 
 // desired is the status that ECS wants the task to have: a task that still starts is meant to

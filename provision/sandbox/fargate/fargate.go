@@ -27,7 +27,6 @@ import (
 	"github.com/flowbed/flowbed/provision/sandbox/ecr"
 	"github.com/flowbed/flowbed/provision/sandbox/ecs"
 	"github.com/flowbed/flowbed/provision/sandbox/iam"
-	_ "github.com/flowbed/flowbed/provision/sandbox/machine" // whose workers start the tasks, so it goes first
 )
 
 func init() { core.AsTimePasses(catchUp) }
@@ -35,8 +34,12 @@ func init() { core.AsTimePasses(catchUp) }
 // catchUp lets all tasks do what is due.
 func catchUp(r *core.Request) {
 	for _, c := range ecs.Containers(r) {
-		if c.Environment["PREFECT__FLOW_RUN_ID"] != "" {
-			(&task{call: r.In(c.Region), Container: c}).run()
+		t := &task{call: r.In(c.Region), Container: c}
+		switch {
+		case c.Environment["PREFECT__FLOW_RUN_ID"] != "":
+			t.run()
+		case c.Service != "":
+			t.serve()
 		}
 	}
 }

@@ -16,8 +16,6 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/flowbed/flowbed/provision/prefect"
-	"github.com/flowbed/flowbed/provision/sandbox/ec2"
-	"github.com/flowbed/flowbed/provision/sandbox/iam"
 	"github.com/flowbed/flowbed/provision/sandbox/prefectapi"
 )
 
@@ -55,6 +53,10 @@ func (h host) start(at time.Time) {
 // ended is what systemd does after the agent has ended: it shows the last words on the
 // console, and starts the agent again later.
 func (h host) ended(at time.Time, result, status string) {
+	if h.container != nil { // ECS starts another one
+		h.container.exited = true
+		return
+	}
 	h.log(at, "systemd[1]", "flowbed-agent.service: Failed with result '"+result+"'.")
 	h.say(at, "FAILED: the agent ended (%s %s)", result, status)
 	var words []string
@@ -74,12 +76,15 @@ func (h host) ended(at time.Time, result, status string) {
 
 // secret reads the API's secret as the instance's role.
 func (h host) secret() (string, error) {
-	who, ok := iam.Session(h.Request, h.machine.Profile, h.machine.ID)
+	if h.container != nil {
+		return h.container.Secret, nil
+	}
+	who, ok := h.session()
 	if !ok {
 		return "", said("Unable to locate credentials")
 	}
 	endpoint := "ssm." + h.Region + ".amazonaws.com"
-	if !ec2.Reaches(h.Request, h.machine.ID, endpoint, 443) {
+	if !h.reaches(endpoint, 443) {
 		return "", said("Connect timeout on endpoint URL: \"https://" + endpoint + "/\"")
 	}
 	out, err := h.As(who, &ssm.GetParameterInput{Name: &h.Secret.Parameter, WithDecryption: aws.Bool(true)})
@@ -236,7 +241,7 @@ func (h host) send(at time.Time, method string, u *url.URL, body []byte, header 
 	switch {
 	case prefectapi.Loopback(u):
 		return prefectapi.Answer{}, prefectapi.Refused(u)
-	case !ec2.Reaches(h.Request, h.machine.ID, u.Hostname(), port):
+	case !h.reaches(u.Hostname(), port):
 		return prefectapi.Answer{}, errors.New("connect to " + u.Host + ": timed out")
 	}
 	m := prefectapi.Message{Now: at, Method: method, URL: u, Header: header, Body: body, Admitted: h.Online}

@@ -25,7 +25,13 @@ func (h host) log(at time.Time, by, text string) {
 }
 
 // prints adds a line that the agent itself prints.
-func (h host) prints(at time.Time, text string) { h.log(at, "prefect["+h.pid()+"]", text) }
+func (h host) prints(at time.Time, text string) {
+	if h.container != nil {
+		h.container.Print(at, text)
+		return
+	}
+	h.log(at, "prefect["+h.pid()+"]", text)
+}
 
 // pid is the process of the agent, which is another one after each start.
 func (h host) pid() string { return strconv.Itoa(2000 + int(h.Started.Unix()%30000)) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 	"github.com/flowbed/flowbed/provision/sandbox/ec2"
+	"github.com/flowbed/flowbed/provision/sandbox/iam"
 )
 
 // part holds the computers of a region by the ids of their instances. They are not
@@ -91,12 +92,14 @@ func understood(r *core.Request, text string) (*script, error) {
 	return p.script, p.err
 }
 
-// host is a running instance with its software.
+// host is a running instance with its software, or a container.
 type host struct {
 	*core.Request
 	machine ec2.Machine
 	*computer
 	*script
+
+	container *Container // that runs the agent in place of an instance; nil for an instance
 }
 
 // find returns the computer of the instance, which is new at its first boot.
@@ -105,14 +108,36 @@ func (h host) find() *computer {
 	if *all == nil {
 		*all = map[string]*computer{}
 	}
-	if (*all)[h.machine.ID] == nil {
-		(*all)[h.machine.ID] = &computer{Phase: off}
+	if (*all)[h.id()] == nil {
+		(*all)[h.id()] = &computer{Phase: off}
 	}
-	return (*all)[h.machine.ID]
+	return (*all)[h.id()]
 }
 
 // name is the agent's name in Prefect.
-func (h host) name() string { return h.Env + "-" + h.machine.ID }
+func (h host) name() string { return h.Env + "-" + h.id() }
+
+func (h host) id() string {
+	if h.container != nil {
+		return h.container.Task
+	}
+	return h.machine.ID
+}
+
+// session is the identity with which the agent calls AWS.
+func (h host) session() (core.Identity, bool) {
+	if h.container != nil {
+		return iam.TaskSession(h.Request, h.container.Role, h.container.Task)
+	}
+	return iam.Session(h.Request, h.machine.Profile, h.machine.ID)
+}
+
+func (h host) reaches(host string, port int) bool {
+	if h.container != nil {
+		return h.container.Reaches(host, port)
+	}
+	return ec2.Reaches(h.Request, h.machine.ID, host, port)
+}
 
 // say writes a marked line to the console.
 func (h host) say(at time.Time, format string, args ...any) {

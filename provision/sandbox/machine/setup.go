@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/flowbed/flowbed/provision/prefect"
-	"github.com/flowbed/flowbed/provision/sandbox/ec2"
 )
 
 // setupPause is how long after a failure the setup runs again.
@@ -110,7 +109,7 @@ func (h host) wrong(step string) *failure {
 		return &failure{reason: "exit status 1"}
 	case step == "name" && !h.machine.Metadata:
 		return &failure{reason: "exit status 22", log: []string{"curl: (22) The requested URL returned error: 403"}}
-	case step == "python" && !ec2.Reaches(h.Request, h.machine.ID, "cdn.amazonlinux.com", 443):
+	case step == "python" && !h.reaches("cdn.amazonlinux.com", 443):
 		return &failure{
 			reason: "dnf failed 5 times", lines: tried(step, "dnf"),
 			log: []string{"Error: Failed to download metadata for repo 'amazonlinux': Cannot download repomd.xml: Curl error (28): Timeout was reached"},

@@ -14,7 +14,6 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
-	"github.com/flowbed/flowbed/provision/sandbox/iam"
 )
 
 // flowRun is a run as a worker gets it.
@@ -84,7 +83,7 @@ func (h host) startTask(at time.Time, r flowRun) (cluster, task string, err erro
 	if err != nil {
 		return "", "", err
 	}
-	who, ok := iam.Session(h.Request, h.machine.Profile, h.machine.ID)
+	who, ok := h.session()
 	if !ok {
 		return "", "", said("NoCredentialsError: Unable to locate credentials")
 	}
