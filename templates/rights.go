@@ -121,6 +121,10 @@ type AgentRights struct {
 	Families   string   // limits RunTask to task definitions whose families begin with it; may be empty
 	Prefect    Generation
 
+	// Service is the ARN of the agent's own service, which the agent scales to zero when the
+	// environment expires; empty if it runs in none, or does not expire.
+	Service string
+
 	// Events is the name of the queue from which a worker of Prefect 3 learns what happens to
 	// its tasks, and LogGroup that of their logs. Both are empty if there is no queue.
 	Events, LogGroup string
@@ -134,6 +138,16 @@ func AgentPolicy(p Place, r AgentRights) string {
 		s = append(s, allow("Secret", list{"ssm:GetParameter"}, p.parameter(r.Parameter)))
 	}
 	return document(append(s, otherParameters(p, r.Parameter))...)
+}
+
+// ServicePolicy allows exactly what the agent in a task of a service does. ECS gives it its
+// secret, so it need not read that.
+func ServicePolicy(p Place, r AgentRights) string {
+	s := workerStatements(p, r)
+	if r.Service != "" {
+		s = append(s, allow("Expire", list{"ecs:UpdateService"}, r.Service))
+	}
+	return document(s...)
 }
 
 // WorkerPolicy allows exactly the calls of a worker that runs elsewhere, on indented

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +42,8 @@ func (a *app) agentLogsCommand() *cobra.Command {
 		Use: "logs", Short: "Show the logs of the agent and its setup",
 		Long: `Show the end of the setup's log and of the agent's log, which come through
 Systems Manager. If it does not reach the instance, show the setup's messages
-from the instance's console. This needs no Prefect API key.`,
+from the instance's console. Of an agent in a service, show the end of the log of
+each task, or of the last one if none runs. This needs no Prefect API key.`,
 		Example: `  flowbed agent logs
   flowbed agent logs --lines 500`,
 		Args: noArgs,
@@ -56,7 +58,10 @@ from the instance's console. This needs no Prefect API key.`,
 			return err
 		}
 		defer s.keep(&err)
-		return a.showLogs(c.Context(), s, agent, lines)
+		if agent.service != nil {
+			return a.showTasks(c.Context(), agent.service, lines)
+		}
+		return a.showLogs(c.Context(), s, agent.instance, lines)
 	}
 	return c
 }
@@ -85,13 +90,42 @@ func (a *app) showLogs(ctx context.Context, s *session, agent resource.InstanceS
 	return err
 }
 
+// showTasks prints the logs of the service's tasks.
+func (a *app) showTasks(ctx context.Context, service *stack.AgentService, lines int) error {
+	for _, e := range service.Events(ctx) {
+		a.say("%s", e)
+	}
+	tasks, err := service.Tasks(ctx)
+	if err != nil {
+		return err
+	}
+	if len(tasks) == 0 {
+		a.say("Service %s has no task.", service.Name)
+	}
+	for i, task := range tasks {
+		text, err := service.Log(ctx, task, lines)
+		if err != nil {
+			a.say("Cannot read the log of task %s: %v.", task, err)
+			continue
+		}
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		if _, err := fmt.Fprintf(a.out, "the end of the log of task %s of service %s:\n%s\n", task, service.Name, strings.Join(text, "\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (a *app) agentRestartCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "restart", Short: "Restart the agent, for example to use a new key",
 		Long: `Restart the agent's service on its instance, through Systems Manager, and check
 that it keeps running. The service reads the key from Parameter Store at every
 start: to change the key, run up first, then restart the agent. Running flows
-continue, because each is an ECS task of its own.`,
+continue, because each is an ECS task of its own. An agent in a service gets new
+tasks, and the old ones end when the new ones are healthy.`,
 		Example: `  flowbed up && flowbed agent restart    use a new key`,
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
@@ -100,32 +134,51 @@ continue, because each is an ECS task of its own.`,
 				return err
 			}
 			defer s.keep(&err)
-			a.say("Restarting the agent on %s.", agent.ID)
-			if _, err := s.Shell(agent).Run(c.Context(), restartScript); err != nil {
+			if service := agent.service; service != nil {
+				a.say("Replacing the tasks of service %s.", service.Name)
+				if err := service.Restart(c.Context(), func(text string) { a.say("%s", text) }); err != nil {
+					return &hinted{err, "`flowbed agent logs` shows the log"}
+				}
+				a.say("The new tasks of service %s are running.", service.Name)
+				return nil
+			}
+			a.say("Restarting the agent on %s.", agent.instance.ID)
+			if _, err := s.Shell(agent.instance).Run(c.Context(), restartScript); err != nil {
 				return &hinted{fmt.Errorf("restart the agent: %w", err), "`flowbed agent logs` shows the log"}
 			}
-			a.say("The agent is running on %s.", agent.ID)
+			a.say("The agent is running on %s.", agent.instance.ID)
 			return nil
 		},
 	}
 }
 
-// openAgent finds the agent's instance. Like down, it needs only names from the file.
-func (a *app) openAgent(c *cobra.Command) (*session, resource.InstanceState, error) {
-	none := resource.InstanceState{}
+// agent is where the agent runs: one of them.
+type agent struct {
+	instance resource.InstanceState
+	service  *stack.AgentService
+}
+
+// openAgent finds the agent's instance or service. Like down, it needs only names from the
+// file.
+func (a *app) openAgent(c *cobra.Command) (*session, agent, error) {
 	s, err := a.open(c.Context(), stack.Options{Destroy: true, NoPrefect: true})
 	if err != nil {
-		return nil, none, err
+		return nil, agent{}, err
 	}
-	agent, err := s.Agent(c.Context())
+	var found agent
+	if s.RunsService() {
+		found.service, err = s.Service(c.Context())
+	} else {
+		found.instance, err = s.Agent(c.Context())
+	}
 	if _, advised := errors.AsType[adviser](err); advised {
-		return nil, none, err
+		return nil, agent{}, err
 	}
 	switch {
 	case err != nil && s.env.Agent == nil:
-		return nil, none, &hinted{err, "the file has no agent block: look where you run the worker, or add agent {} and run `flowbed up" + a.selection() + "`"}
+		return nil, agent{}, &hinted{err, "the file has no agent block: look where you run the worker, or add agent {} and run `flowbed up" + a.selection() + "`"}
 	case err != nil:
-		return nil, none, &hinted{err, "run `flowbed up" + a.selection() + "` to build the environment"}
+		return nil, agent{}, &hinted{err, "run `flowbed up" + a.selection() + "` to build the environment"}
 	}
-	return s, agent, nil
+	return s, found, nil
 }

@@ -366,12 +366,14 @@ func (r *run) outcome(err error) view.Outcome {
 	return o
 }
 
-// newKey reports whether the run has changed the API key, but left the agent's instance,
-// which has read the old one.
+// newKey reports whether the run has changed the API key, but left the agent's instance
+// or tasks, which have read the old one.
 func (r *run) newKey() (changed bool) {
 	for _, a := range r.planned.Actions {
 		switch {
 		case a.Step == "agent instance" && (a.Op == provision.Create || a.Op == provision.Replace):
+			return false
+		case a.Step == "service" && (a.Op == provision.Create || a.Op == provision.Update): // its new tasks read it
 			return false
 		case a.Step == "api key parameter" && a.Op == provision.Update:
 			changed = slices.ContainsFunc(a.Changes, func(c provision.Change) bool { return c.Field == "value" })

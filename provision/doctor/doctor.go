@@ -131,7 +131,7 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 	checks := []func(context.Context) []Finding{
 		d.credentials, d.region, d.vpc, d.bucket, d.serviceRole, d.entities, d.sharedRole, d.sharing, func(context.Context) []Finding { return d.simulated() }, d.dryRun, d.lease,
 	}
-	if d.Env.Agent != nil {
+	if d.Env.Agent != nil && d.Env.Agent.Service == nil {
 		checks = slices.Insert(checks, 3, d.instanceType, d.machineImage)
 		checks = slices.Insert(checks, 9, d.processors)
 	}

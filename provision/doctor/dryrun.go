@@ -144,7 +144,7 @@ func (d *Doctor) tries(ctx context.Context, vpc string, subnets []string) []try 
 		return d.made("the security group", aws.ToString(out.GroupId), "delete-security-group --group-id"), nil
 	}}}
 	a := d.Env.Agent
-	if a == nil {
+	if a == nil || a.Service != nil {
 		return list
 	}
 	name := d.ID.Names().Agent()

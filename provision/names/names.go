@@ -132,6 +132,13 @@ func (n Names) ExecutionRole() string { return n.part("execution") }
 // as its Name tag, which need not be unique.
 func (n Names) Agent() string { return n.part("agent") }
 
+// Service names the agent's ECS service, the family of its task definitions, and the role of
+// its tasks. A service is unique in its cluster; ECS allows 255 characters for it and for a
+// family. The role has another name than that of an instance, because during a change from
+// one to the other both exist.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
+func (n Names) Service() string { return n.part("worker") }
+
 // TaskGroup is the security group of the tasks. It is unique in the VPC. AWS allows
 // 255 characters.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
@@ -192,6 +199,6 @@ func IsLease(parameter string) bool {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
 func (n Names) Plain() string { return Prefix + n.Env }
 
-// Worker is the name with which the agent on an instance reports to Prefect. The
-// instance's user data derives the same name.
+// Worker is the name with which the agent on an instance, or in a task of the service, reports
+// to Prefect. The instance's user data and the task's command derive the same name.
 func (n Names) Worker(instance string) string { return n.Env + "-" + instance }

@@ -16,7 +16,7 @@ import (
 // that they say is called by one of the lives, or implied by what is.
 func TestPermissions(t *testing.T) {
 	made := lived(t, slices.Concat(lives, drifts(), goes(t)))
-	for _, text := range []string{everything(t), byDefault(t, everything(t))} {
+	for _, text := range []string{everything(t), byDefault(t, everything(t)), inService} {
 		for _, v := range permissions.Verbs {
 			for _, s := range needs(t, text, here, v, stack.Options{ForceDestroy: true}) {
 				for _, p := range s.Permissions {

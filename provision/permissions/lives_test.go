@@ -51,6 +51,8 @@ var lives = []life{
 	{"a flow still runs", running},
 	{"hello", greeted},
 	{"others share", shared},
+	{"a service", served},
+	{"a service that does not start", unserved},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.
@@ -58,8 +60,11 @@ func drifts() (list []life) {
 	for _, c := range lifecycle.Cases {
 		list = append(list, life{"drift of the " + c.Name, func(w *world) {
 			text := everything(w.T)
-			if c.AccountWide {
+			switch {
+			case c.AccountWide:
 				text = byDefault(w.T, text)
+			case c.Name == "service" || c.Name == "task definition":
+				text = "tags = { team = \"data\" }\n" + inService
 			}
 			w.must(permissions.Up, text, quiet)
 			hand := w.hand()
@@ -328,6 +333,55 @@ func greeted(w *world) {
 		w.account.TaskTime = 0
 		w.must(permissions.Down, text, o)
 	}
+}
+
+// inService is an environment whose agent runs in a service.
+const inService = `deletion_protection = true
+	cluster { name = "flows" }
+	prefect {
+		api_url = "https://prefect.example.com/api"
+		api_key = "pnu_0123456789"
+	}
+	agent {
+		service {}
+	}`
+
+// served is the life of a service: it changes, its tags change, and its block goes.
+func served(w *world) {
+	o := stack.Options{Transport: sandbox.Prefect(w.account)}
+	unprotected := edited(w.T, inService, `deletion_protection = true`, ``)
+	none := edited(w.T, inService, `service {}`, ``)
+	for _, text := range []string{inService, unprotected, edited(w.T, inService, `service {}`, "service {\ncpu = 512\n}"), inService} {
+		w.must(permissions.Up, text, o)
+		w.must(permissions.Plan, text, o)
+		if !w.planned.Empty() {
+			w.Errorf("the plan after up is not empty: %+v", w.planned.Actions)
+		}
+	}
+	w.must(permissions.Down, inService, o)
+	w.must(permissions.Down, inService, o)
+	if !w.empty() {
+		w.Error("something is left")
+	}
+	w.must(permissions.Up, inService, o)
+	w.must(permissions.Hello, inService, o)
+	if err := w.runUnder(policyFor{permissions.Up, inService}, permissions.Up, none, o, policyFor{permissions.Up, none}); err != nil {
+		w.Errorf("up without the service: %v", err)
+	}
+	w.must(permissions.Plan, none, o)
+	if !w.planned.Empty() {
+		w.Errorf("the plan after it is not empty: %+v", w.planned.Actions)
+	}
+}
+
+// unserved has up read why the tasks end.
+func unserved(w *world) {
+	o := stack.Options{Transport: sandbox.Prefect(w.account)}
+	text := edited(w.T, inService, `service {}`, "service {\nimage = \"acme/worker:1\"\n}")
+	if err := w.run(permissions.Up, text, o); err == nil || !strings.Contains(err.Error(), "the image cannot be pulled") {
+		w.Errorf("up: %v", err)
+	}
+	w.must(permissions.Down, text, o)
 }
 
 // What fails is explained.

@@ -80,7 +80,7 @@ func TestPolicies(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		most       int // characters: all kinds together need more than one managed policy has
-	}{{"full", full, permissions.InlineSize}, {"plain", plain, permissions.ManagedSize}} {
+	}{{"full", full, permissions.InlineSize}, {"service", inService, permissions.InlineSize}, {"plain", plain, permissions.ManagedSize}} {
 		for _, v := range permissions.Verbs {
 			if v == permissions.Hello && !strings.Contains(c.text, "prefect") {
 				continue // hello needs an API
@@ -147,12 +147,13 @@ func TestLint(t *testing.T) {
 // Nothing but reading is allowed on everything, but for what AWS binds to nothing.
 func TestNoStarForWriting(t *testing.T) {
 	for _, v := range permissions.Verbs {
-		for _, s := range policyOf(t, full, identity, v, stack.Options{ForceDestroy: true}).Statements {
+		list := policyOf(t, full, identity, v, stack.Options{ForceDestroy: true}).Statements
+		for _, s := range append(list, policyOf(t, inService, identity, v, stack.Options{ForceDestroy: true}).Statements...) {
 			if !slices.Contains(s.Resources, "*") {
 				continue
 			}
 			for _, a := range s.Actions {
-				if v == permissions.Hello && a == "ecs:DeregisterTaskDefinition" {
+				if a == "ecs:DeregisterTaskDefinition" {
 					continue // AWS binds it to nothing
 				}
 				// These read, and AWS offers no scope for them:

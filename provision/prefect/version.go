@@ -190,6 +190,19 @@ func (v Version) Newer() bool {
 // it starts.
 func (v Version) Image() string { return "prefecthq/prefect:" + v.String() + "-python3.12" }
 
+// WorkerImage is Prefect's image for a worker, or for an agent of Prefect 1. It pins both
+// versions: the tags that name only one of them move with each release of the other. Prefect
+// publishes none for version 2.
+func (v Version) WorkerImage() string {
+	switch v.Kind() {
+	case Worker3:
+		return "prefecthq/prefect-aws:" + v.AWS() + "-python3.12-prefect" + v.String()
+	case Agent1:
+		return "prefecthq/prefect:" + v.String()
+	}
+	return ""
+}
+
 // StaysOut reports whether the worker has an option not to create a missing work pool.
 func (v Version) StaysOut() bool { return v.Kind() == Worker3 && v.since(3, 6, 23) }
 

@@ -30,6 +30,10 @@ type Cluster struct {
 	// If it is nil, all tasks are those of others.
 	Tasks *TaskReader
 
+	// Service is the name of the environment's own service, which is deleted before the
+	// cluster.
+	Service string
+
 	Names NameEntry
 }
 

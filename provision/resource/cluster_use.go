@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
 )
 
 // CheckUse implements provision.UseChecker.
@@ -44,9 +45,14 @@ func (c Cluster) Validate(have ClusterState, _ bool) []provision.Note {
 }
 
 // CheckDelete implements provision.DeleteChecker: ECS does not delete a cluster in which
-// something runs. A run that deletes the environment has stopped its own tasks before.
+// something runs. A run that deletes the environment has deleted its own service, and stopped
+// its own tasks, before.
 func (c Cluster) CheckDelete(ctx context.Context, have ClusterState) ([]provision.Note, error) {
 	tasks, services, err := c.running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tasks, services, err = c.withoutWorkers(ctx, tasks, services)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +76,22 @@ func (c Cluster) CheckDelete(ctx context.Context, have ClusterState) ([]provisio
 			c.Name, plural(have.Machines, "EC2 instance"), c.ID.Region)})
 	}
 	return notes, nil
+}
+
+// withoutWorkers leaves out the environment's own service and its tasks.
+func (c Cluster) withoutWorkers(ctx context.Context, tasks, services []string) (otherTasks, otherServices []string, err error) {
+	own := func(arn string) bool { return c.Service != "" && lastPart(arn) == c.Service }
+	if !slices.ContainsFunc(services, own) {
+		return tasks, services, nil
+	}
+	for _, status := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
+		workers, err := listTasks(ctx, c.API, &ecs.ListTasksInput{Cluster: &c.Name, ServiceName: &c.Service, DesiredStatus: status})
+		if err := awserr.Gone(err); err != nil {
+			return nil, nil, err
+		}
+		tasks = slices.DeleteFunc(tasks, func(arn string) bool { return slices.Contains(workers, arn) })
+	}
+	return tasks, slices.DeleteFunc(services, own), nil
 }
 
 // Explain implements provision.Explainer.
@@ -107,7 +129,7 @@ func firstNames(arns []string) string {
 // running returns the ARNs of the tasks and services in the cluster.
 func (c Cluster) running(ctx context.Context) (tasks, services []string, err error) {
 	err = parallel(ctx, func(ctx context.Context) (err error) {
-		tasks, err = listTasks(ctx, c.API, c.Name, types.DesiredStatusRunning)
+		tasks, err = listTasks(ctx, c.API, &ecs.ListTasksInput{Cluster: &c.Name, DesiredStatus: types.DesiredStatusRunning})
 		return err
 	}, func(ctx context.Context) error {
 		pages := ecs.NewListServicesPaginator(c.API, &ecs.ListServicesInput{Cluster: &c.Name})

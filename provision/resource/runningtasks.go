@@ -173,7 +173,7 @@ func (RunningTasks) DeletePatience() time.Duration { return leaves }
 func (RunningTasks) DependsUntilDeleted() {}
 
 // CreatedByDependents implements provision.CreatedByDependents: a worker may start a task until
-// its instance has terminated.
+// its instance has terminated, or its own task has stopped.
 func (RunningTasks) CreatedByDependents() {}
 
 // Blockers implements provision.BlockerFinder: each task that has not stopped.
@@ -181,10 +181,15 @@ func (RunningTasks) Blockers(_ context.Context, have RunningTasksState) (list []
 	for _, t := range have.Tasks {
 		list = append(list, provision.Blocker{
 			What:   fmt.Sprintf("task %s of family %s (%s)", t.id(), t.Family, t.Status),
-			Remedy: fmt.Sprintf("see why ECS does not stop it (aws ecs describe-tasks --cluster %s --tasks %s), then run the same command again", t.Cluster, t.id()),
+			Remedy: stopRemedy(t.Cluster, t.id()),
 		})
 	}
 	return list
+}
+
+// stopRemedy is what to do about a task that does not stop.
+func stopRemedy(cluster, task string) string {
+	return fmt.Sprintf("see why ECS does not stop it (aws ecs describe-tasks --cluster %s --tasks %s)", cluster, task) + again
 }
 
 // Permissions are what the calls need.

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 // A task is ours if it has the environment's own task role: others have no reason to use it,
 // and the task cannot work after down has deleted the role. With an external role, which others
 // may use, too, a task is ours if it also belongs to our work pool. A task of a service is not
-// ours, because ECS would start it again.
+// ours, because ECS would start it again; the environment's own service goes with its tasks.
 type TaskReader struct {
 	API *ecs.Client
 
@@ -146,7 +147,7 @@ func (r *TaskReader) ours(ctx context.Context, cluster string) (list []types.Tas
 	found := make([][]string, len(wanted))
 	read := func(n int) func(context.Context) error {
 		return func(ctx context.Context) (err error) {
-			found[n], err = listTasks(ctx, r.API, cluster, wanted[n])
+			found[n], err = listTasks(ctx, r.API, &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: wanted[n]})
 			return err
 		}
 	}
@@ -192,9 +193,9 @@ func (r *TaskReader) taskOf(networkInterface string) string {
 	return r.interfaces[networkInterface]
 }
 
-// listTasks returns the ARNs of the tasks that ECS wants to have a status.
-func listTasks(ctx context.Context, api *ecs.Client, cluster string, status types.DesiredStatus) (arns []string, err error) {
-	pages := ecs.NewListTasksPaginator(api, &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: status})
+// listTasks returns the ARNs of tasks, from all pages.
+func listTasks(ctx context.Context, api *ecs.Client, in *ecs.ListTasksInput) (arns []string, err error) {
+	pages := ecs.NewListTasksPaginator(api, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -208,6 +209,8 @@ func listTasks(ctx context.Context, api *ecs.Client, cluster string, status type
 // taskStopped is the last status of a task that has ended, and the status that ECS wants one to
 // have that it has been told to stop.
 const taskStopped = "STOPPED"
+
+func byARN(a, b types.Task) int { return cmp.Compare(deref(a.TaskArn), deref(b.TaskArn)) }
 
 // familyOf is the family of a task's definition.
 func familyOf(t types.Task) string {

@@ -65,16 +65,17 @@ func (s WorkerState) Owner() provision.Owner { return provision.Owner{By: s.owne
 
 func (w Worker) name(instance string) string { return w.ID.Names().Worker(instance) }
 
-// ours reports whether a record belongs to an instance of this environment.
+// ours reports whether a record belongs to an instance, or to a task of the service, of this
+// environment.
 func (w Worker) ours(row string) bool {
-	return regexp.MustCompile(`^` + regexp.QuoteMeta(w.ID.Env) + `-i-[0-9a-f]{8,17}$`).MatchString(row)
+	return regexp.MustCompile(`^` + regexp.QuoteMeta(w.ID.Env) + `-(i-[0-9a-f]{8,17}|[0-9a-f]{32})$`).MatchString(row)
 }
 
 // Patience implements provision.Patient.
 func (w Worker) Patience() time.Duration { return w.Wait }
 
 // CreatedByDependents implements provision.CreatedByDependents: a worker reports to Prefect until
-// its instance has terminated, and so creates its record again.
+// its instance has terminated, or its task has stopped, and so creates its record again.
 func (Worker) CreatedByDependents() {}
 
 // Read implements provision.Resource.

@@ -27,14 +27,17 @@ func (d *decoder) sources(ll layers, mm []member, m member) (attrs []*hclsyntax.
 
 // alternative reports whether a block sets another member of the same group.
 func (d *decoder) alternative(b *hclsyntax.Block, mm []member, m member) bool {
-	return slices.ContainsFunc(mm, func(other member) bool {
-		attr := b.Body.Attributes[other.name]
-		if other.group != m.group || attr == nil {
-			return false
-		}
-		v, diags := d.valueOf(attr.Expr)
-		return diags.HasErrors() || !v.IsNull()
-	})
+	return slices.ContainsFunc(mm, func(other member) bool { return other.group == m.group && d.sets(b, other) })
+}
+
+// sets reports whether a block sets an attribute to anything but null.
+func (d *decoder) sets(b *hclsyntax.Block, m member) bool {
+	attr := b.Body.Attributes[m.name]
+	if attr == nil {
+		return false
+	}
+	v, diags := d.valueOf(attr.Expr)
+	return diags.HasErrors() || !v.IsNull()
 }
 
 // attribute decodes the attributes that describe a member into its field.

@@ -12,6 +12,12 @@ import (
 var instanceType = compile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
 
 func (d *decoder) checkAgent(a *Agent) {
+	d.checkQueues(a)
+	d.checkLabels(a)
+	if a.Service != nil {
+		d.checkService(a)
+		return
+	}
 	if d.has(&a.InstanceType) && !instanceType.matches(a.InstanceType) {
 		d.bad(&a.InstanceType, "Invalid instance type", `%s is not an EC2 instance type. → use, for example, "t2.micro" or "t3.small"`)
 	}
@@ -22,8 +28,6 @@ func (d *decoder) checkAgent(a *Agent) {
 	if d.has(&a.VolumeGiB) && (a.VolumeGiB < 8 || a.VolumeGiB > 16384) {
 		d.bad(&a.VolumeGiB, "Invalid volume size", "%s GiB is not a valid volume size. → use 8 to 16384: the image needs 8, and 16384 is the limit of gp3")
 	}
-	d.checkQueues(a)
-	d.checkLabels(a)
 	if a.SSH != nil {
 		d.checkSSH(a.SSH)
 	}

@@ -133,9 +133,16 @@ func (d *decoder) checkTogether(e *Environment, p Place) {
 		d.errorAt(d.given[&e.Flows.Spot].attr.Expr.Range(), "No Fargate Spot",
 			`The cluster does not have the capacity provider "FARGATE_SPOT". → add it to capacity_providers in the cluster block, or leave them out`)
 	}
-	agent := names.Names{Env: e.Name}.Agent()
+	d.checkSpot(e)
+	d.checkRoleNames(e)
+}
+
+// checkRoleNames checks that each role has a name of its own.
+func (d *decoder) checkRoleNames(e *Environment) {
+	n := names.Names{Env: e.Name}
 	for _, name := range []*string{&e.TaskRole.Name, &e.ExecutionRole.Name} {
-		if strings.EqualFold(*name, agent) && d.has(name) { // IAM names are case-insensitive
+		ofAgent := func(role string) bool { return strings.EqualFold(*name, role) } // IAM names are case-insensitive
+		if d.has(name) && (ofAgent(n.Agent()) || ofAgent(n.Service())) {
 			d.bad(name, "Duplicate role name", "%s is the name of the agent's role. → choose another name")
 		}
 	}

@@ -93,6 +93,10 @@ func (r *TaskRole) complete(n names.Names) {
 }
 
 func (a *Agent) complete(names.Names) {
+	if a.Service != nil {
+		a.Service.complete()
+		return
+	}
 	or(&a.InstanceType, "t2.micro")
 	or(&a.Image, "al2023")
 	or(&a.VolumeGiB, 16)

@@ -77,6 +77,7 @@ type member struct {
 	secret   bool   // may hold a secret
 	cautious bool   // down takes it as true if it cannot tell the value
 	group    string // of alternatives, which replace each other
+	side     string // of the two ways to describe the struct, which replace each other
 }
 
 func members(t reflect.Type) []member {
@@ -90,7 +91,10 @@ func members(t reflect.Type) []member {
 		m := member{index: i, name: name, block: kind == "block", label: kind == "label", optional: kind == "optional"}
 		for word := range strings.SplitSeq(tag.Get("spec"), ",") {
 			group, alternative := strings.CutPrefix(word, "one-of:")
+			side, sided := strings.CutPrefix(word, "side:")
 			switch {
+			case sided:
+				m.side = side
 			case alternative:
 				m.group = group
 			case word == "names":
@@ -114,15 +118,39 @@ func (d *decoder) block(ll layers, into reflect.Value) {
 	mm := members(into.Type())
 	for _, m := range mm {
 		field := into.Field(m.index)
+		own := d.ofSide(ll, mm, m, into.Type())
 		switch {
 		case m.label:
 			field.SetString(d.file.name)
 		case m.block:
-			d.nested(ll, m, field)
+			d.nested(own, m, field)
 		default:
-			d.attribute(ll, m, d.sources(ll, mm, m), field)
+			d.attribute(ll, m, d.sources(own, mm, m), field)
 		}
 	}
+}
+
+// ofSide returns the layers that may describe a member. A layer that describes the struct in
+// the other way replaces what weaker layers say in this one.
+func (d *decoder) ofSide(ll layers, mm []member, m member, t reflect.Type) layers {
+	if m.side == "" {
+		return ll
+	}
+	for i, b := range ll {
+		if slices.ContainsFunc(mm, func(o member) bool { return o.side != "" && o.side != m.side && d.says(b, o, t) }) {
+			return ll[:i+1]
+		}
+	}
+	return ll
+}
+
+// says reports whether a block has a member that counts.
+func (d *decoder) says(b *hclsyntax.Block, m member, t reflect.Type) bool {
+	if !m.block {
+		return d.sets(b, m)
+	}
+	inner := blocksOf(b.Body, m.name)
+	return len(inner) > 0 && d.enabled(inner, reflect.New(t.Field(m.index).Type.Elem()).Elem())
 }
 
 func split(mm []member) (attributes, blocks []string) {

@@ -60,7 +60,7 @@ var fargate = map[int]struct{ least, most, step int }{
 }
 
 func (f *Flows) check(d *decoder) {
-	d.checkSize(f)
+	d.checkSize(taskSize{&f.CPU, &f.Memory, defaultCPU, defaultMemory})
 	if n := f.EphemeralStorageGiB; d.has(&f.EphemeralStorageGiB) && (n < 21 || n > 200) {
 		d.bad(&f.EphemeralStorageGiB, "Invalid ephemeral_storage_gib", "%s GiB is not a size that Fargate has. → use 21 to 200, or leave it out for 20")
 	}
@@ -75,16 +75,22 @@ func (f *Flows) check(d *decoder) {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 var imageName = compile(`^[A-Za-z0-9][A-Za-z0-9_./:#@-]{0,254}$`)
 
-func (d *decoder) checkSize(f *Flows) {
-	if d.undecidedField(&f.CPU) || d.undecidedField(&f.Memory) {
+// taskSize are the fields with the size of a task, and the size when nobody says otherwise.
+type taskSize struct {
+	cpu, memory               *int
+	defaultCPU, defaultMemory int
+}
+
+func (d *decoder) checkSize(s taskSize) {
+	if d.undecidedField(s.cpu) || d.undecidedField(s.memory) {
 		return
 	}
-	cpu, memory, field := f.CPU, f.Memory, any(&f.Memory)
-	if !d.has(&f.CPU) {
-		cpu = defaultCPU
+	cpu, memory, field := *s.cpu, *s.memory, any(s.memory)
+	if !d.has(s.cpu) {
+		cpu = s.defaultCPU
 	}
-	if !d.has(&f.Memory) {
-		memory, field = defaultMemory, &f.CPU
+	if !d.has(s.memory) {
+		memory, field = s.defaultMemory, s.cpu
 	}
 	if !d.has(field) {
 		return
@@ -92,7 +98,7 @@ func (d *decoder) checkSize(f *Flows) {
 	size, ok := fargate[cpu]
 	switch {
 	case !ok:
-		d.bad(&f.CPU, "Invalid cpu", "%s is not a cpu that Fargate has. → use %s", wholeNumbers(slices.Sorted(maps.Keys(fargate))))
+		d.bad(s.cpu, "Invalid cpu", "%s is not a cpu that Fargate has. → use %s", wholeNumbers(slices.Sorted(maps.Keys(fargate))))
 	case memory < size.least || memory > size.most || memory%size.step != 0 && memory != size.least:
 		d.errorAt(d.given[field].attr.Expr.Range(), "Invalid size of a task", fmt.Sprintf(
 			"Fargate has no task with a cpu of %d and a memory of %d MiB. → with this cpu, use a memory of %d to %d, in steps of %d", cpu, memory, size.least, size.most, size.step))

@@ -10,7 +10,8 @@ import "github.com/zclconf/go-cty/cty"
 // needs its value. spec:"place" marks the account and the region, spec:"secret" an
 // attribute that accepts a sensitive variable, and spec:"cautious" one that down takes as
 // true if it depends on something that is missing. Attributes with the same spec:"one-of:…"
-// are alternatives: one in an environment replaces all of them in the defaults.
+// are alternatives: one in an environment replaces all of them in the defaults. Where members
+// have different spec:"side:…", one in an environment replaces those of the other side.
 
 // Variable is an input whose value comes from outside the file. Its label is its
 // name, and `var.name` refers to it. flowbed takes the value from
@@ -210,23 +211,24 @@ type Logs struct {
 	RetentionDays int `hcl:"retention_days,optional"`
 }
 
-// Agent is the EC2 instance that starts your flows: it runs a Prefect worker, or an
-// agent of Prefect 1. It needs a `prefect` block beside it. Without this block, flowbed
-// creates neither the instance nor anything that only the instance needs.
+// Agent is what starts your flows: it runs a Prefect worker, or an agent of Prefect 1, on an
+// EC2 instance, or in an ECS service if it has a `service` block. It needs a `prefect` block
+// beside it. Without this block, flowbed creates neither the instance nor anything that only
+// the instance needs. docs/choose.md says when which of them is right.
 type Agent struct {
 	// Enabled leaves the block out if it is false, for example where the defaults have
 	// one. Default: true.
 	Enabled *bool `hcl:"enabled,optional"`
 
 	// InstanceType is the EC2 instance type. Default: "t2.micro".
-	InstanceType string `hcl:"instance_type,optional"`
+	InstanceType string `hcl:"instance_type,optional" spec:"side:instance"`
 
 	// Image is "al2023", "al2" or the id of an AMI. Default: "al2023".
-	Image string `hcl:"image,optional"`
+	Image string `hcl:"image,optional" spec:"side:instance"`
 
 	// VolumeGiB is the size of the encrypted root volume in GiB, from 8 to 16384.
 	// Default: 16.
-	VolumeGiB int `hcl:"volume_gib,optional"`
+	VolumeGiB int `hcl:"volume_gib,optional" spec:"side:instance"`
 
 	// WorkQueues are the queues of the work pool from which the worker takes flow runs.
 	// flowbed creates those that do not exist. Prefect 1 has no queues. Default: all
@@ -238,7 +240,8 @@ type Agent struct {
 	// Default: none.
 	Labels []string `hcl:"labels,optional"`
 
-	SSH *SSH `hcl:"ssh,block"`
+	SSH     *SSH     `hcl:"ssh,block" spec:"side:instance"`
+	Service *Service `hcl:"service,block" spec:"side:service"`
 }
 
 // SSH opens port 22 of the agent instance to one address range. It needs either

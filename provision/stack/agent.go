@@ -2,6 +2,7 @@ package stack
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/resource"
@@ -20,8 +21,9 @@ func (s *Stack) addNetwork() {
 	})
 }
 
-// addAgent adds the agent's instance and the objects that only the instance needs. It
-// also adds the steps if the spec has no agent, so that up prunes an earlier one.
+// addAgent adds the agent, on an instance or in a service, and the objects that only the agent
+// needs. It also adds the steps if the spec has no agent, or the other one, so that up prunes
+// an earlier one.
 func (s *Stack) addAgent() {
 	a := s.env.Agent
 	has := a != nil
@@ -35,7 +37,23 @@ func (s *Stack) addAgent() {
 	key := s.addKey(a.SSH)
 	s.openSSH(&group, a.SSH)
 	s.group = addOptional(s, "agent security group", has, group)
+	before := append([]provision.Edge{
+		s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer(),
+	}, s.orphans...)
+	old := s.addOldService(before)
+	s.oldService = old.step
+	s.addInstance(a, key, append(slices.Clip(before), old.step))
+	s.addService(old, append(slices.Clip(before), s.agent))
+}
 
+// onInstance reports whether the agent runs on an instance; with a service block it does not.
+func (s *Stack) onInstance() bool { return s.env.Agent != nil && s.env.Agent.Service == nil }
+
+func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairState], before []provision.Edge) {
+	has := s.onInstance()
+	if s.onService() != nil && s.leavesOld() {
+		return
+	}
 	role := addOptional(s, "agent role", has, resource.Role{
 		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(),
 		Description: "What the agent of the flowbed environment " + s.id.Env + " may do",
@@ -48,7 +66,7 @@ func (s *Stack) addAgent() {
 	})
 	var image provision.Ref[resource.ImageState]
 	var offering provision.Ref[resource.OfferingState]
-	if s.env.Agent != nil && !s.o.Destroy {
+	if has && !s.o.Destroy {
 		image = data(s, "image", s.image())
 		offering = onDemand(s, "offer", resource.Offering{API: s.c.EC2, FreeTier: s.c.FreeTier, Type: a.InstanceType, Image: image})
 	}
@@ -57,13 +75,13 @@ func (s *Stack) addAgent() {
 		ImageName: a.Image, Image: image, Offering: offering, VolumeGiB: a.VolumeGiB,
 		Key: key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
-		After:    append([]provision.Edge{s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer()}, s.orphans...),
+		After:    before,
 		UserData: s.userData, Events: s.eventsForAgent(), Launched: new(resource.Launched),
 	})
 }
 
-// beforeAgent is what down deletes after the instance, besides what the instance needs: the
-// record of its worker.
+// beforeAgent is what down deletes after the agent, besides what the agent needs: the records of
+// its workers.
 func (s *Stack) beforeAgent() provision.Edge {
 	if s.o.Destroy {
 		return s.worker

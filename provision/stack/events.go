@@ -62,7 +62,7 @@ func (s *Stack) taskEvents() string {
 
 // eventsForAgent is the queue for which the agent looks; unset if it looks for none.
 func (s *Stack) eventsForAgent() provision.Ref[resource.QueueState] {
-	if s.o.Destroy || s.env.Agent == nil || eventsQueue(s.env, s.version) == "" {
+	if s.o.Destroy || !s.onInstance() || eventsQueue(s.env, s.version) == "" {
 		return provision.Ref[resource.QueueState]{}
 	}
 	return s.queue

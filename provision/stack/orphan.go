@@ -64,7 +64,9 @@ func (s *Stack) orphanClusters() resource.NameEntry {
 	e := entry(resource.KindCluster, c.Name, s.defaults.Cluster.Name, c.Ownership)
 	e.Own = s.id.Names().Plain()
 	return addOrphans(s, e, spec.AccountCluster, func(name string) resource.Kind[resource.ClusterState] {
-		return resource.Cluster{API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster, Tasks: s.taskReader}
+		return resource.Cluster{
+			API: s.c.ECS, ID: s.id, Name: name, Shared: name == spec.AccountCluster, Tasks: s.taskReader, Service: s.id.Names().Service(),
+		}
 	})
 }
 

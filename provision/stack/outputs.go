@@ -116,10 +116,24 @@ func loginCommand(uri, region string) string {
 	return fmt.Sprintf("aws ecr get-login-password --region %s | docker login --username AWS --password-stdin %s", region, registry)
 }
 
+// serviceOutputs are those of an agent in a service, whose workers' names are those of its
+// tasks.
+func (s *Stack) serviceOutputs() []Output {
+	service, ok := s.service.Get()
+	if !ok || service.Status != "ACTIVE" {
+		return nil
+	}
+	definition, _ := s.definition.Get()
+	return []Output{
+		{Name: "service_arn", Value: service.ARN}, {Name: "task_definition_arn", Value: definition.ARN}, {Name: "worker_role_arn", Value: s.id.ARN("iam", "", "role/"+s.id.Names().Service())},
+	}
+}
+
 func (s *Stack) agentOutputs() (list []Output) {
+	list = s.serviceOutputs()
 	agent, ok := s.agent.Get()
 	if !ok || agent.ID == "" {
-		return nil
+		return list
 	}
 	list = append(list, Output{Name: "instance_id", Value: agent.ID})
 	if s.env.Prefect != nil {

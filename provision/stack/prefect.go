@@ -97,7 +97,7 @@ func (s *Stack) addServer() provision.Ref[resource.ServerState] {
 }
 
 // addWorker adds the step in which up waits until Prefect lists the agent's worker. A run that
-// deletes the environment adds it before the agent, because it terminates the instance first.
+// deletes the environment adds it before the agent, because it deletes the agent first.
 func (s *Stack) addWorker() {
 	p := s.env.Prefect
 	if s.o.NoPrefect || s.o.NoWait || p == nil || s.env.Agent == nil {
@@ -106,10 +106,16 @@ func (s *Stack) addWorker() {
 	w := resource.Worker{
 		API: s.api, EC2: s.c.EC2, SSM: s.c.SSM, ID: s.id, Pool: p.WorkPool, Destroy: s.o.Destroy, Down: s.poolAPI,
 		Version1: s.version.Kind() == prefect.Agent1,
-		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool}, Watch: &resource.Watch{},
+		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool, s.service, s.oldService}, Watch: &resource.Watch{},
 	}
-	if s.o.Destroy { // the instance goes first, and the records of its worker with or before the pool
+	switch {
+	case s.o.Destroy: // the agent goes first, and the records of its workers with or before the pool
 		w.After = nil
+	case s.onService() != nil:
+		// Up prunes an earlier instance after the steps that refer to it: when the new workers
+		// are online.
+		s.addServiceWorker(w, []provision.Edge{s.pool, s.agent, s.oldService})
+		return
 	}
 	s.worker = add(s, "worker", provision.Own, w)
 }

@@ -90,7 +90,8 @@ var inECR = regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)
 // taskParameter is the name of the parameter that ECS reads for tasks; empty if the spec has
 // no secret. For down it is what an earlier spec may have had.
 func (s *Stack) taskParameter() string {
-	if s.o.Destroy || s.secret() != "" && s.version.Kind() != prefect.Agent1 { // the agent of Prefect 1 passes the key to its tasks
+	// The agent of Prefect 1 passes the key to its tasks. In a service, it is a task itself.
+	if s.o.Destroy || s.secret() != "" && (s.version.Kind() != prefect.Agent1 || s.onService() != nil) {
 		return s.id.Names().APIKey()
 	}
 	return ""

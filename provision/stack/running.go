@@ -21,8 +21,8 @@ func (s *Stack) openTasks() {
 }
 
 // addRunningTasks adds the step that stops the environment's tasks. Down stops them after it has
-// told the instance to terminate and has paused or deleted the work pool, because workers start
-// tasks. All that tasks use comes after them.
+// told the instance to terminate, or has deleted the service with its tasks, and has paused or
+// deleted the work pool, because workers start tasks. All that tasks use comes after them.
 func (s *Stack) addRunningTasks() {
 	if !s.o.Destroy {
 		return

@@ -153,6 +153,10 @@ type Stack struct {
 	agent      provision.Ref[resource.InstanceState]
 	worker     provision.Ref[resource.WorkerState]
 	running    provision.Ref[resource.RunningTasksState] // set only if the run deletes the environment
+	definition provision.Ref[resource.TaskDefinitionState]
+	service    provision.Ref[resource.ServiceState]
+	oldService provision.Edge         // the step that deletes it where the spec has none, or another
+	workers    resource.ServiceWorker // zero without a service
 
 	searches   resource.Searches
 	groups     *resource.GroupReader
@@ -172,7 +176,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 		Graph: &provision.Graph{Owner: id.Owner(), Retry: retry, Fatal: awserr.Fatal, Settle: o.Settle},
 		env:   env, id: id, c: c, o: o,
 	}
-	if env.Agent != nil && !o.Destroy {
+	if env.Agent != nil && env.Agent.Service == nil && !o.Destroy {
 		if _, err := userData(env, exampleTasks(env)); err != nil {
 			return nil, err
 		}
@@ -300,7 +304,7 @@ func (s *Stack) neededParameters() (names []string) {
 	if s.secret() != "" {
 		names = append(names, s.id.Names().APIKey())
 	}
-	if s.env.Agent != nil {
+	if s.onInstance() {
 		if image := s.image().Parameter(); image != "" {
 			names = append(names, image)
 		}
@@ -314,5 +318,6 @@ func (s *Stack) addCluster() {
 	s.cluster = add(s, "cluster", ownership(e.Ownership, shared), resource.Cluster{
 		API: s.c.ECS, ID: s.id, Name: e.Name, Shared: shared,
 		Providers: e.CapacityProviders, Insights: e.ContainerInsights, Names: s.orphanClusters(), Tasks: s.taskReader,
+		Service: s.id.Names().Service(),
 	})
 }

@@ -56,7 +56,7 @@ func exampleTasks(env *spec.Environment) templates.Tasks {
 
 // Check is for spec.Options.Check: it reports user data that EC2 would reject.
 func Check(env *spec.Environment) []spec.Complaint {
-	if env.Agent == nil || env.Prefect == nil {
+	if env.Agent == nil || env.Prefect == nil || env.Agent.Service != nil {
 		return nil
 	}
 	if _, err := userData(env, exampleTasks(env)); err != nil {
@@ -105,7 +105,7 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 // values of the maximum length. Should it fail all the same, the instance gets a script
 // that reports the error.
 func (s *Stack) userData() string {
-	if s.env.Prefect == nil || s.env.Agent == nil {
+	if s.env.Prefect == nil || !s.onInstance() {
 		return ""
 	}
 	script, err := userData(s.env, s.facts().Tasks)

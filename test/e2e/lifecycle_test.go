@@ -8,6 +8,9 @@ import (
 
 func TestLife(t *testing.T) {
 	for _, c := range lifecycle.Cases {
+		if c.NotInMoto != "" {
+			continue
+		}
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			lifecycle.Live(t.Context(), t, func() *lifecycle.World {

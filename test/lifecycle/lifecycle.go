@@ -30,6 +30,9 @@ type Case struct {
 	// would.
 	Foreign func(ctx context.Context, w *World, tags resource.Tags) error
 
+	// NotInMoto is why moto cannot take the case through its life; empty if it can.
+	NotInMoto string
+
 	// AccountWide is for names that belong to the whole account: up uses another
 	// owner's object as it is, instead of reporting a conflict.
 	AccountWide bool

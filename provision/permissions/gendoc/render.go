@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -68,7 +69,9 @@ can get. If that matters, limit roles named ` + "`flowbed-*`" + ` with a service
   ` + "`iam:SimulatePrincipalPolicy`" + ` and ` + "`iam:GetRole`" + `. If one of them is denied, doctor
   reports that it could not make the check.
 - If you change a name in the config file, the run that deletes the old resource needs the
-  permissions for the old name. Allow the policy for ` + "`down`" + ` of the old file, too.
+  permissions for the old name. Allow the policy for ` + "`down`" + ` of the old file, too. The same
+  holds for a file that does not have the ` + "`service`" + ` block any more: the policy for ` + "`up`" + ` of the
+  file with the block allows deleting the service.
 - ` + "`flowbed list`, `flowbed sweep` and `flowbed agent`" + ` read the resources of several
   environments, or run commands on the instance. They are for people.
 
@@ -93,7 +96,7 @@ func render(root string) ([]byte, error) {
 	var order []string
 	rows := map[string][]row{}
 	for _, v := range permissions.Verbs {
-		steps, err := table(root, v)
+		steps, err := tables(root, v)
 		if err != nil {
 			return nil, err
 		}
@@ -124,23 +127,26 @@ func render(root string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// edits make of config.hcl.example an environment with all kinds under their default
+// The environments of config.hcl.example whose agents run on an instance and in a service.
+var environments = []string{"dev", "prod"}
+
+// edits make of config.hcl.example environments with all kinds under their default
 // names, in which the name of the environment can be told from everything else.
 var edits = [][2]string{
-	{`environment "dev"`, `environment "nameofenv"`},
 	{`(?m)^ +(name|namespace|ownership|ttl|policies|work_pool) += .*\n`, ""},
 	{`region( +)= ".*?"`, `region${1}= "eu-central-1"`},
 	{`file\(".*?"\)`, `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl"`},
 }
 
-// example writes the edited example to a file, and returns its path.
-func example(root string) (string, error) {
+// example writes the edited example to a file, and returns its path. env gets the name
+// nameofenv.
+func example(root, env string) (string, error) {
 	b, err := os.ReadFile(filepath.Join(root, "config.hcl.example"))
 	if err != nil {
 		return "", err
 	}
 	text := string(b)
-	for _, e := range edits {
+	for _, e := range append(edits[:len(edits):len(edits)], [2]string{`environment "` + env + `"`, `environment "nameofenv"`}) {
 		pattern := regexp.MustCompile(e[0])
 		if !pattern.MatchString(text) {
 			return "", fmt.Errorf("config.hcl.example has no %s", e[0])
@@ -155,8 +161,20 @@ func example(root string) (string, error) {
 	return f.Name(), errors.Join(err, f.Close())
 }
 
-func table(root string, v permissions.Verb) ([]permissions.Needs, error) {
-	path, err := example(root)
+// tables are what all the environments need.
+func tables(root string, v permissions.Verb) (all []permissions.Needs, err error) {
+	for _, env := range environments {
+		steps, err := table(root, env, v)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, steps...)
+	}
+	return all, nil
+}
+
+func table(root, env string, v permissions.Verb) ([]permissions.Needs, error) {
+	path, err := example(root, env)
 	if err != nil {
 		return nil, err
 	}
@@ -168,11 +186,12 @@ func table(root string, v permissions.Verb) ([]permissions.Needs, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := f.Environment(spec.Place{Account: f.Account(), Region: f.Region()})
+	account := cmp.Or(f.Account(), "123456789012")
+	e, err := f.Environment(spec.Place{Account: account, Region: f.Region()})
 	if err != nil {
 		return nil, err
 	}
-	id := resource.Identity{Env: e.Name, Account: f.Account(), Region: f.Region(), Partition: "aws"}
+	id := resource.Identity{Env: e.Name, Account: account, Region: f.Region(), Partition: "aws"}
 	return stack.Permissions(v, e, id, stack.Options{ForceDestroy: true})
 }
 
