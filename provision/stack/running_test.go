@@ -39,7 +39,10 @@ type flowsRun struct {
 	events []provision.Event
 }
 
-func newFlowsRun(t *testing.T, cluster string) *flowsRun {
+func newFlowsRun(t *testing.T, cluster string) *flowsRun { return newFlowsOf(t, cluster, "agent {}") }
+
+// newFlowsOf is newFlowsRun with an agent block.
+func newFlowsOf(t *testing.T, cluster, agent string) *flowsRun {
 	account := sandbox.New()
 	cfg := account.Config(region)
 	w := &flowsRun{T: t, account: account, cluster: "default", ecs: ecs.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg), at: map[string][]time.Time{}}
@@ -52,7 +55,7 @@ func newFlowsRun(t *testing.T, cluster string) *flowsRun {
 	default:
 		cluster = ""
 	}
-	w.text = "environment \"dev\" {\n prefect {\n api_url = \"http://prefect.example/api\"\n}\n agent {}\n repository {}\n" + cluster + "\n}"
+	w.text = "environment \"dev\" {\n prefect {\n api_url = \"http://prefect.example/api\"\n}\n " + agent + "\n repository {}\n" + cluster + "\n}"
 	account.BootTime, account.SetupTime = time.Minute, time.Minute
 	if err := build(t, account, w.text, stack.Options{Transport: sandbox.Prefect(account), Wait: 10 * time.Minute}).Graph.Up(t.Context()); err != nil {
 		t.Fatal(err)
