@@ -219,7 +219,7 @@ func (s shy) Read(ctx context.Context) (state, error) {
 // to go.
 func TestWaitingInVain(t *testing.T) {
 	for want, value := range map[string][2]string{
-		"it: wait: timed out after 2m0s, waiting for value new":        {"old", "new"},
+		"it: wait: timed out after 2m0s, waiting for value new":       {"old", "new"},
 		"it: wait: timed out after 2m0s, waiting for value old to go": {"old", ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
