@@ -51,7 +51,7 @@ help: ## list these targets
 .PHONY: build
 build: ## build bin/flowbed
 	@mkdir -p bin
-	go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/flowbed ./cmd/flowbed
+	go build -buildvcs=false -trimpath -ldflags "-s -w -X main.linkedVersion=$(VERSION)" -o bin/flowbed ./cmd/flowbed
 
 .PHONY: demo
 demo: build ## build, check and remove an environment in the embedded sandbox, without AWS

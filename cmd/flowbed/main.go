@@ -15,9 +15,6 @@ import (
 	"github.com/flowbed/flowbed/provision/crash"
 )
 
-// version is set by the linker.
-var version = "dev"
-
 func main() {
 	a := newApp(os.Stdin, os.Stdout, os.Stderr)
 	ctx, stop := a.interruptible()

@@ -45,16 +45,6 @@ needs no variables, no credentials and no network.`,
 	}
 }
 
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.out, "flowbed", version)
-			return err
-		},
-	}
-}
-
 // noArgs rejects arguments as wrong usage; cobra's own check has no exit code.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {

@@ -94,6 +94,8 @@ var examplePlan = provision.Plan{Actions: []provision.Action{
 	}},
 }}
 
+var someBuild = Build{Version: "0.3.0", Commit: "0123456789abcdef0123456789abcdef01234567", Date: "2026-11-26T08:00:00Z", Go: "go1.26.8", Platform: "linux/amd64"}
+
 // TestDocumentation keeps the examples of docs/json.md true.
 func TestDocumentation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -115,6 +117,7 @@ func TestDocumentation(t *testing.T) {
 			}},
 			{"outputs", func(w io.Writer) error { return OutputsJSON(w, testHeader, outputs) }},
 			{"doctor", func(w io.Writer) error { return CheckupJSON(w, testHeader, someChecks) }},
+			{"version", func(w io.Writer) error { return BuildJSON(w, someBuild) }},
 			{"hello", flowLines},
 			{"up", upLines},
 		} {
