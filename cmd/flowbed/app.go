@@ -59,9 +59,8 @@ func newApp(in, out, errs *os.File) *app {
 
 const defaultConfig = "config.hcl"
 
-const rootText = `Build a place on AWS where Prefect flows run, from one HCL file: IAM roles, a
-bucket, a log group, a Fargate cluster, and an agent that starts flows. There
-is no state file: flowbed reads the account every time.`
+const rootText = `Build a place on AWS where Prefect flows run, from one HCL file. There is no
+state file: flowbed reads the account every time.`
 
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
@@ -83,7 +82,7 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.sandbox, "sandbox", truthy(os.Getenv("FLOWBED_SANDBOX")), "simulate an AWS account here (FLOWBED_SANDBOX=1)")
 	f.BoolVar(&a.noColor, "no-color", false, "disable color (NO_COLOR=1)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies and every call to AWS")
-	root.AddCommand(a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(),
+	root.AddCommand(a.initCommand(), a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(), a.fmtCommand(),
 		a.outputsCommand(), a.helloCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
 		a.policyCommand(), a.doctorCommand(), a.versionCommand(), a.exitCodesCommand(), a.flagsCommand())
 	cobra.EnableCommandSorting = false // they are in the order in which people need them
@@ -101,8 +100,6 @@ func requireCommand(c *cobra.Command, args []string) error {
 	hint := "see `" + c.CommandPath() + " --help`"
 	if name := suggestion(c, args[0]); name != "" {
 		hint = "did you mean `" + c.CommandPath() + " " + name + "`?"
-	} else if args[0] == "init" {
-		hint = "flowbed needs no init: write config.hcl, as short as environment \"dev\" {}, then run `flowbed plan`"
 	}
 	return usage(&hinted{fmt.Errorf("unknown command %q", args[0]), hint})
 }

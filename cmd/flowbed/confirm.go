@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -33,20 +34,37 @@ func (a *app) confirm(ctx context.Context, question, word string) error {
 			return fmt.Errorf("discard what was typed before the question: %w", err)
 		}
 	}
-	fmt.Fprint(a.err, "\n"+asking(question, word, width(os.Stderr)))
-	answer := make(chan string, 1)
+	s, err := a.ask(ctx, "\n"+asking(question, word, width(os.Stderr)))
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if err == nil && s != word {
+		err = errDeclined
+	}
+	return err
+}
+
+// ask asks a question on stderr, and returns the answer without the blanks around it. At the
+// end of the input without an answer, the error is io.EOF.
+func (a *app) ask(ctx context.Context, question string) (string, error) {
+	fmt.Fprint(a.err, question)
+	type reply struct {
+		line string
+		err  error
+	}
+	answer := make(chan reply, 1)
 	go func() {
-		line, _ := bufio.NewReader(a.in).ReadString('\n')
-		answer <- strings.TrimSpace(line)
+		line, err := bufio.NewReader(a.in).ReadString('\n')
+		answer <- reply{strings.TrimSpace(line), err}
 	}()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
-	case s := <-answer:
-		if s != word {
-			return errDeclined
+		return "", context.Cause(ctx)
+	case r := <-answer:
+		if r.line != "" {
+			r.err = nil
 		}
-		return nil
+		return r.line, r.err
 	}
 }
 

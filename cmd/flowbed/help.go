@@ -103,8 +103,8 @@ func (a *app) showHelp(c *cobra.Command, _ []string) {
 	fmt.Fprintln(a.out, strings.Join(h.lines, "\n"))
 }
 
-const globalFlags = `Flags for all commands (see "flowbed help flags"): -c, -e, --no-color, --profile, --region, ` +
-	`--sandbox, --var, --var-file, -v. Use "flowbed COMMAND --help" for help about a command.`
+const globalFlags = `See "flowbed COMMAND --help" for help about a command, and "flowbed help flags" for the ` +
+	`flags of all commands, such as -c, -e, --profile and --sandbox.`
 
 // flagsCommand prints the flags that all commands have, also as its help.
 func (a *app) flagsCommand() *cobra.Command {
@@ -141,7 +141,7 @@ func (h *help) text(s string) {
 	h.lines = append(h.lines, columns.Wrap(s, h.width)...)
 }
 
-// commands lists the commands in their order. Those about flowbed itself share a line.
+// commands lists the commands in their order. Those about flowbed itself and its file share a line.
 func (h *help) commands(c *cobra.Command) {
 	h.gap()
 	h.lines = append(h.lines, "Commands:")
@@ -162,8 +162,8 @@ func (h *help) commands(c *cobra.Command) {
 	}
 }
 
-// aboutItself are the commands that are about flowbed.
-var aboutItself = map[string]bool{"completion": true, "exit-codes": true, "flags": true, "help": true, "version": true}
+// aboutItself are the commands that are about flowbed, or about the form of its file.
+var aboutItself = map[string]bool{"completion": true, "exit-codes": true, "flags": true, "fmt": true, "help": true, "version": true}
 
 // flags lists flags, except --help.
 func (h *help) flags(title string, set *pflag.FlagSet) {

@@ -130,22 +130,55 @@ func (o *output) write(content []byte) error {
 		_, err := o.stream.Write(content)
 		return err
 	}
-	f, err := o.temporary()
+	temporary, err := o.prepare(content)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // does nothing after the rename
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync() // otherwise the new name may outlive a power cut, and the content not
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := rename(f.Name(), o.path); err == nil {
+	defer func() { _ = os.Remove(temporary) }() // does nothing after the rename
+	if err := rename(temporary, o.path); err == nil {
 		return nil
 	}
 	// A file that is a mount point cannot be replaced, as in a container to which only this
 	// file was mounted. It can be written.
 	return os.WriteFile(o.path, content, 0o644)
+}
+
+// prepare writes the whole content to a temporary file, and returns its name.
+func (o *output) prepare(content []byte) (string, error) {
+	f, err := o.temporary()
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync() // otherwise the new name may outlive a power cut, and the content not
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// hardLink is replaced by tests.
+var hardLink = os.Link
+
+// create writes a new file, and never over one that exists: not even over one that has
+// appeared since newOutput looked. Then the error is fs.ErrExist.
+func (o *output) create(content []byte) error {
+	temporary, err := o.prepare(content)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temporary) }()
+	if err = hardLink(temporary, o.path); err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	f, err := os.OpenFile(o.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) // a file system without links
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return rename(temporary, o.path)
 }

@@ -198,3 +198,27 @@ func TestOutputToAStream(t *testing.T) {
 		t.Errorf("have %q", have)
 	}
 }
+
+// TestOutputCreates: create never replaces a file, also without links, and leaves nothing.
+func TestOutputCreates(t *testing.T) {
+	for name, links := range map[string]func(string, string) error{"with links": os.Link, "without links": func(string, string) error { return errors.ErrUnsupported }} {
+		t.Run(name, func(t *testing.T) {
+			hardLink = links
+			defer func() { hardLink = os.Link }()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "config.hcl")
+			o, err := newOutput(path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := o.create([]byte("first")); err != nil {
+				t.Fatal(err)
+			}
+			if err := o.create([]byte("second")); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("have %v, want %v", err, fs.ErrExist)
+			}
+			wantContent(t, path, "first")
+			wantFiles(t, dir, "config.hcl")
+		})
+	}
+}

@@ -238,7 +238,7 @@ func unreadable(path string, err error) *hcl.Diagnostic {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		d.Summary = "Missing file"
-		d.Detail = fmt.Sprintf("%s does not exist. → write one, as short as: environment \"dev\" {}, or give another file with --config", path)
+		d.Detail = fmt.Sprintf("%s does not exist. → write one with `flowbed init`, or give another file with --config", path)
 	default:
 		d.Detail = unreadableText("Reading "+path, err, "give another file with --config")
 	}
