@@ -96,10 +96,11 @@ matrix: .venv/ready ## write docs/fault-matrix.md from what the tests find: 20 m
 	FLOWBED_TESTS=all go test -timeout 4h -run TestCrashes ./test/e2e -update
 
 .PHONY: docs
-docs: ## write docs/spec.md, docs/permissions.md and the list of the sandbox's services
+docs: ## write docs/spec.md, docs/permissions.md, docs/schemas and the list of the sandbox's services
 	go generate ./provision/sandbox
 	go run ./provision/spec/gendoc
 	go run ./provision/permissions/gendoc
+	go run ./provision/view/gendoc
 
 .PHONY: golden
 golden: .venv/ready ## write the golden files from what the code does now

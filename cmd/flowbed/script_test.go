@@ -65,7 +65,7 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "config.hcl.example"), example, 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "tidy": tidy, "json": isJSON, "edit": edit,
+			"exits": exits, "tidy": tidy, "json": isJSON, "follows": followsSchema, "edit": edit,
 		},
 	})
 }
@@ -94,7 +94,8 @@ func refuse(w http.ResponseWriter, r *http.Request) {
 		`<Code>%s</Code><Message>as the test wishes</Message></Error></ErrorResponse>`, path.Base(r.URL.Path))
 }
 
-// exits runs a command that has to end with a code: exits CODE COMMAND ARGS…
+// exits runs a command that has to end with a code: exits CODE COMMAND ARGS… It prints no
+// secret, and with --json what docs/schemas describes.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits code command [args]")
@@ -116,6 +117,9 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 		if strings.Contains(ts.ReadFile(name), sentinel) {
 			ts.Fatalf("the secret is in %s", name)
 		}
+	}
+	if slices.Contains(args, "--json") {
+		ts.Check(checkSchemas(ts.ReadFile("stdout")))
 	}
 	ts.Check(filepath.WalkDir(ts.Getenv("WORK"), func(p string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {

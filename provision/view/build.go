@@ -6,15 +6,15 @@ import "io"
 type Build struct {
 	Version  string `json:"version"` // without a v; "dev" if it is no release
 	Commit   string `json:"commit,omitempty"`
-	Date     string `json:"date,omitempty"` // of the commit, in RFC 3339
-	Modified bool   `json:"modified,omitempty"`
+	Date     string `json:"date,omitempty" schema:"date-time"` // of the commit
+	Modified bool   `json:"modified,omitempty"`                // the source had changes that were not committed
 	Go       string `json:"go"`
 	Platform string `json:"platform"` // such as linux/amd64
 }
 
 type jsonBuild struct {
-	FormatVersion string `json:"format_version"`
-	Type          string `json:"type"`
+	FormatVersion string `json:"format_version" schema:"2"`
+	Type          string `json:"type" schema:"build"`
 	Build
 }
 

@@ -8,12 +8,20 @@ import (
 // Check is one finding of the doctor.
 type Check struct {
 	Check  string `json:"check"`
-	Status string `json:"status"` // "ok", "warn" or "fail"
+	Status string `json:"status" schema:"ok|warn|fail"`
 	Text   string `json:"text"`
 	Todo   string `json:"todo,omitempty"` // what the user can do
 }
 
 var statuses = map[string]style{"ok": green, "warn": yellow, "fail": red}
+
+type jsonCheckup struct {
+	FormatVersion string     `json:"format_version" schema:"2"`
+	Type          string     `json:"type" schema:"doctor"`
+	Header        jsonHeader `json:"header"`
+	Checks        []Check    `json:"checks"`
+	Summary       checkTally `json:"summary"`
+}
 
 type checkTally struct {
 	OK   int `json:"ok"`
@@ -63,11 +71,5 @@ func CheckupJSON(w io.Writer, h Header, list []Check) error {
 	if list == nil {
 		list = []Check{}
 	}
-	return document(w, struct {
-		FormatVersion string     `json:"format_version"`
-		Type          string     `json:"type"`
-		Header        jsonHeader `json:"header"`
-		Checks        []Check    `json:"checks"`
-		Summary       checkTally `json:"summary"`
-	}{FormatVersion, "doctor", jsonHeader(h), list, tallyChecks(list)})
+	return document(w, jsonCheckup{FormatVersion, "doctor", jsonHeader(h), list, tallyChecks(list)})
 }

@@ -160,26 +160,26 @@ func contents(e Environment) string {
 
 type (
 	jsonEnvironments struct {
-		FormatVersion string            `json:"format_version"`
-		Type          string            `json:"type"`
+		FormatVersion string            `json:"format_version" schema:"2"`
+		Type          string            `json:"type" schema:"list|sweep"`
 		Account       string            `json:"account"`
 		Caller        string            `json:"caller"`
-		Region        string            `json:"region,omitempty"`
+		Region        string            `json:"region,omitempty"` // none with --all-regions
 		Endpoint      string            `json:"endpoint,omitempty"`
 		Sandbox       bool              `json:"sandbox,omitempty"`
 		Endpoints     map[string]string `json:"service_endpoints,omitempty"`
 		Environments  []jsonEnvironment `json:"environments"`
-		Errors        []jsonError       `json:"errors"`
+		Errors        []jsonError       `json:"errors"` // the regions and services that could not be read
 	}
 	jsonEnvironment struct {
 		Environment string      `json:"environment"`
 		Region      string      `json:"region"`
-		Created     *string     `json:"created"`
-		Expires     *string     `json:"expires"`
+		Created     *string     `json:"created" schema:"date-time"` // null if its age is unknown
+		Expires     *string     `json:"expires" schema:"date-time"` // null without a ttl
 		Expired     bool        `json:"expired"`
 		Protected   bool        `json:"deletion_protection"`
 		Objects     []jsonThing `json:"objects"`
-		Why         string      `json:"why,omitempty"`
+		Why         string      `json:"why,omitempty" schema:"expired|named"` // why sweep would remove it
 	}
 	jsonThing struct {
 		Kind string `json:"kind"`

@@ -99,17 +99,36 @@ func NewFlowRunJSON(w io.Writer, o Options) FlowRun {
 
 type flowJSON struct{ lines *JSONLines }
 
+// The lines of hello.
+type (
+	// jsonRunEvent is what happens in a flow run.
+	jsonRunEvent struct {
+		Type    string `json:"type" schema:"note|state|task|log"`
+		Time    string `json:"time" schema:"date-time"`
+		State   string `json:"state,omitempty"`  // of the flow run, in Prefect's words
+		Task    string `json:"task,omitempty"`   // the id of the ECS task
+		Status  string `json:"status,omitempty"` // of the ECS task
+		Source  string `json:"source,omitempty" schema:"prefect|cloudwatch"`
+		Message string `json:"message,omitempty"`
+	}
+	// jsonRunSummary is the last line.
+	jsonRunSummary struct {
+		Type       string      `json:"type" schema:"summary"`
+		Time       string      `json:"time" schema:"date-time"`
+		OK         bool        `json:"ok"` // the flow completed, and its result was in the bucket
+		Elapsed    float64     `json:"elapsed_seconds"`
+		Flow       string      `json:"flow,omitempty"`
+		Deployment string      `json:"deployment,omitempty"`
+		Run        string      `json:"run,omitempty"`
+		Result     string      `json:"result,omitempty"` // the URL of the result in S3
+		Kept       bool        `json:"kept"`             // the flow stays
+		Errors     []jsonError `json:"errors"`
+	}
+)
+
 // MarshalJSON implements json.Marshaler.
 func (e RunEvent) MarshalJSON() ([]byte, error) {
-	j := struct {
-		Type    string `json:"type"`
-		Time    string `json:"time"`
-		State   string `json:"state,omitempty"`
-		Task    string `json:"task,omitempty"`
-		Status  string `json:"status,omitempty"`
-		Source  string `json:"source,omitempty"`
-		Message string `json:"message,omitempty"`
-	}{Type: e.Kind, Time: stamp(e.Time), Source: e.Source, Message: e.Text}
+	j := jsonRunEvent{Type: e.Kind, Time: stamp(e.Time), Source: e.Source, Message: e.Text}
 	switch e.Kind {
 	case "state":
 		j.State = e.Name
@@ -122,18 +141,7 @@ func (e RunEvent) MarshalJSON() ([]byte, error) {
 func (f flowJSON) Notify(e RunEvent) { f.lines.line(e) }
 
 func (f flowJSON) Done(r RunResult) error {
-	f.lines.line(struct {
-		Type       string      `json:"type"`
-		Time       string      `json:"time"`
-		OK         bool        `json:"ok"`
-		Elapsed    float64     `json:"elapsed_seconds"`
-		Flow       string      `json:"flow,omitempty"`
-		Deployment string      `json:"deployment,omitempty"`
-		Run        string      `json:"run,omitempty"`
-		Result     string      `json:"result,omitempty"`
-		Kept       bool        `json:"kept"`
-		Errors     []jsonError `json:"errors"`
-	}{
+	f.lines.line(jsonRunSummary{
 		"summary", stamp(time.Now()), r.Err == nil || r.Left, inSeconds(r.Elapsed), r.Flow, r.Deployment, r.Run, r.Object, r.Kept,
 		errorsJSON(r.Err, f.lines.o),
 	})

@@ -13,23 +13,25 @@ import (
 // meaning.
 const FormatVersion = "2"
 
-// The JSON form of a plan.
+// The JSON form of a plan. Package gendoc makes JSON Schemas of these types and of the others
+// whose names begin with json: their comments become descriptions, and the tag schema has the
+// values of a string, or the format of one.
 type (
 	jsonHeader struct {
 		Environment string `json:"environment"`
-		Account     string `json:"account"`
-		Caller      string `json:"caller"`
+		Account     string `json:"account"` // empty if the run failed before it knew the account
+		Caller      string `json:"caller"`  // the ARN of the caller
 		Region      string `json:"region"`
-		Endpoint    string `json:"endpoint,omitempty"`
-		Sandbox     bool   `json:"sandbox,omitempty"`
+		Endpoint    string `json:"endpoint,omitempty"` // of all AWS services, if it is not AWS's own
+		Sandbox     bool   `json:"sandbox,omitempty"`  // nothing is real
 
-		Endpoints map[string]string `json:"service_endpoints,omitempty"`
+		Endpoints map[string]string `json:"service_endpoints,omitempty"` // of single AWS services
 	}
 	jsonPlan struct {
-		FormatVersion string      `json:"format_version,omitempty"`
-		Type          string      `json:"type"`
-		Time          string      `json:"time,omitempty"`
-		Verb          string      `json:"verb"`
+		FormatVersion string      `json:"format_version,omitempty" schema:"2"`
+		Type          string      `json:"type" schema:"plan"`
+		Time          string      `json:"time,omitempty" schema:"date-time"`
+		Verb          string      `json:"verb" schema:"up|down"`
 		Header        *jsonHeader `json:"header,omitempty"`
 		Steps         []jsonStep  `json:"steps"`
 		Summary       jsonTally   `json:"summary"`
@@ -37,44 +39,51 @@ type (
 	jsonTally struct {
 		Tally
 		Unknown  int  `json:"unknown"`
-		Problems int  `json:"problems"`
-		Empty    bool `json:"empty"`
+		Problems int  `json:"problems"` // what stops the run
+		Empty    bool `json:"empty"`    // there is nothing to do
 	}
+	// jsonStep is one resource of the environment.
 	jsonStep struct {
 		Step    string       `json:"step"`
-		Object  string       `json:"object,omitempty"`
-		Action  string       `json:"action"`
-		Owner   string       `json:"owner,omitempty"`
-		Claims  []string     `json:"claims,omitempty"`
+		Object  string       `json:"object,omitempty"` // its name or id in AWS
+		Action  string       `json:"action" schema:"none|create|change|replace|delete|release|use|conflict|missing|skip|leave|unknown"`
+		Owner   string       `json:"owner,omitempty"`  // the environment that created it
+		Claims  []string     `json:"claims,omitempty"` // the environments that use it, if it is shared
 		Changes []jsonChange `json:"changes,omitempty"`
 		Notes   []jsonNote   `json:"notes,omitempty"`
-		Error   string       `json:"error,omitempty"`
-		Awaits  string       `json:"awaits,omitempty"`
+		Error   string       `json:"error,omitempty"`  // why it could not be read
+		Awaits  string       `json:"awaits,omitempty"` // the step that must be read before it
 	}
 	jsonChange struct {
 		Field   string     `json:"field"`
 		From    *jsonValue `json:"from"`
 		To      *jsonValue `json:"to"`
-		Replace bool       `json:"replace,omitempty"`
-		Why     string     `json:"why,omitempty"`
+		Replace bool       `json:"replace,omitempty"` // needs a new resource
+		Why     string     `json:"why,omitempty"`     // the reason for the new resource
 	}
 	jsonNote struct {
-		Severity string `json:"severity"`
+		Severity string `json:"severity" schema:"info|warning|error"`
 		Text     string `json:"text"`
 	}
 	// jsonValue has exactly one member.
 	jsonValue struct {
 		Text    *string         `json:"text,omitempty"`
-		JSON    json.RawMessage `json:"json,omitempty"`
-		Secret  bool            `json:"secret,omitempty"`
-		Unknown bool            `json:"unknown,omitempty"`
+		JSON    json.RawMessage `json:"json,omitempty"`    // a JSON document
+		Secret  bool            `json:"secret,omitempty"`  // there is a value, and it is not shown
+		Unknown bool            `json:"unknown,omitempty"` // the value is known only after an earlier step
 	}
 	jsonError struct {
 		Step  string `json:"step,omitempty"`
 		Doing string `json:"doing,omitempty"`
 		Error string `json:"error"`
 		Cause string `json:"cause,omitempty"`
-		Hint  string `json:"hint,omitempty"`
+		Hint  string `json:"hint,omitempty"` // what to do
+	}
+	jsonOutputs struct {
+		FormatVersion string         `json:"format_version" schema:"2"`
+		Type          string         `json:"type" schema:"outputs"`
+		Header        jsonHeader     `json:"header"`
+		Outputs       map[string]any `json:"outputs" schema:"string|list"` // by their names
 	}
 )
 
@@ -145,12 +154,7 @@ type Output struct {
 
 // OutputsJSON writes outputs as one JSON document.
 func OutputsJSON(w io.Writer, h Header, list []Output) error {
-	return document(w, struct {
-		FormatVersion string         `json:"format_version"`
-		Type          string         `json:"type"`
-		Header        jsonHeader     `json:"header"`
-		Outputs       map[string]any `json:"outputs"`
-	}{FormatVersion, "outputs", jsonHeader(h), outputsJSON(list)})
+	return document(w, jsonOutputs{FormatVersion, "outputs", jsonHeader(h), outputsJSON(list)})
 }
 
 func outputsJSON(list []Output) map[string]any {

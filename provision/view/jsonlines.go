@@ -20,33 +20,67 @@ type JSONLines struct {
 	err   error // of the writer
 }
 
-type jsonEvent struct {
-	Type    string     `json:"type"`
-	Time    string     `json:"time"`
-	Step    string     `json:"step"`
-	Action  string     `json:"action"`
-	Detail  string     `json:"detail,omitempty"`
-	For     string     `json:"waits_for,omitempty"`
-	Elapsed float64    `json:"elapsed_seconds"`
-	Error   *jsonError `json:"error,omitempty"`
-}
-
-type jsonWarning struct {
-	Step string `json:"step"`
-	Text string `json:"text"`
-}
+// The lines of a run.
+type (
+	// jsonFirst is the first line.
+	jsonFirst struct {
+		Type          string     `json:"type" schema:"version"`
+		Time          string     `json:"time" schema:"date-time"`
+		FormatVersion string     `json:"format_version" schema:"2"`
+		Verb          string     `json:"verb" schema:"up|down|hello"`
+		Header        jsonHeader `json:"header"`
+	}
+	// jsonLocked says that another run holds the lock, and this one waits.
+	jsonLocked struct {
+		Type    string `json:"type" schema:"locked"`
+		Time    string `json:"time" schema:"date-time"`
+		Holder  string `json:"holder"`
+		Command string `json:"command"`
+		PID     int    `json:"pid"`
+		Since   string `json:"since" schema:"date-time"`
+		Expires string `json:"expires" schema:"date-time"`
+	}
+	// jsonEvent is what happens in a step.
+	jsonEvent struct {
+		Type    string     `json:"type" schema:"start|act|wait|done|fail|skip"`
+		Time    string     `json:"time" schema:"date-time"`
+		Step    string     `json:"step"`
+		Action  string     `json:"action" schema:"none|create|change|replace|delete|release|use|conflict|missing|skip|leave"`
+		Detail  string     `json:"detail,omitempty"`    // the call, what the step waits for, or the step that failed before it
+		For     string     `json:"waits_for,omitempty"` // what keeps AWS from deleting the object
+		Elapsed float64    `json:"elapsed_seconds"`
+		Error   *jsonError `json:"error,omitempty"`
+	}
+	// jsonOutputsLine has the outputs after a successful up.
+	jsonOutputsLine struct {
+		Type    string         `json:"type" schema:"outputs"`
+		Time    string         `json:"time" schema:"date-time"`
+		Outputs map[string]any `json:"outputs" schema:"string|list"` // by their names
+	}
+	// jsonSummary is the last line.
+	jsonSummary struct {
+		Type     string         `json:"type" schema:"summary"`
+		Time     string         `json:"time" schema:"date-time"`
+		OK       bool           `json:"ok"` // everything succeeded
+		Elapsed  float64        `json:"elapsed_seconds"`
+		Done     map[string]int `json:"done"` // the successful steps by their action
+		Failed   int            `json:"failed"`
+		Skipped  int            `json:"skipped"`
+		Errors   []jsonError    `json:"errors"`
+		Warnings []jsonWarning  `json:"warnings,omitempty"` // what will not work until somebody acts
+		Left     *[]jsonStep    `json:"left,omitempty"`     // what still exists after a down
+	}
+	jsonWarning struct {
+		Step string `json:"step"`
+		Text string `json:"text"`
+	}
+)
 
 // NewJSONLines writes the first line. It uses the options' header, verb and hints.
 func NewJSONLines(w io.Writer, o Options) *JSONLines {
 	l := &JSONLines{o: o, e: json.NewEncoder(w), done: map[string]int{}, kinds: map[provision.EventKind]int{}}
 	l.e.SetEscapeHTML(false)
-	l.line(struct {
-		Type          string     `json:"type"`
-		Time          string     `json:"time"`
-		FormatVersion string     `json:"format_version"`
-		Verb          string     `json:"verb"`
-		Header        jsonHeader `json:"header"`
-	}{"version", stamp(time.Now()), FormatVersion, o.Verb, jsonHeader(o.Header)})
+	l.line(jsonFirst{"version", stamp(time.Now()), FormatVersion, o.Verb, jsonHeader(o.Header)})
 	return l
 }
 
@@ -59,25 +93,13 @@ func (l *JSONLines) Plan(p provision.Plan) {
 
 // Outputs writes the outputs of the environment on one line.
 func (l *JSONLines) Outputs(list []Output) {
-	l.line(struct {
-		Type    string         `json:"type"`
-		Time    string         `json:"time"`
-		Outputs map[string]any `json:"outputs"`
-	}{"outputs", stamp(time.Now()), outputsJSON(list)})
+	l.line(jsonOutputsLine{"outputs", stamp(time.Now()), outputsJSON(list)})
 }
 
 // Locked writes that another run holds the environment lock and this one waits. The
 // arguments describe the other run.
 func (l *JSONLines) Locked(holder, command string, pid int, since, expires time.Time) {
-	l.line(struct {
-		Type    string `json:"type"`
-		Time    string `json:"time"`
-		Holder  string `json:"holder"`
-		Command string `json:"command"`
-		PID     int    `json:"pid"`
-		Since   string `json:"since"`
-		Expires string `json:"expires"`
-	}{"locked", stamp(time.Now()), holder, command, pid, stamp(since), stamp(expires)})
+	l.line(jsonLocked{"locked", stamp(time.Now()), holder, command, pid, stamp(since), stamp(expires)})
 }
 
 // Begin implements Progress. The plan has told what there is to do.
@@ -104,18 +126,7 @@ func (l *JSONLines) Notify(e provision.Event) {
 
 // Done implements Progress: the last line, with the errors of the run.
 func (l *JSONLines) Done(o Outcome) error {
-	s := struct {
-		Type     string         `json:"type"`
-		Time     string         `json:"time"`
-		OK       bool           `json:"ok"`
-		Elapsed  float64        `json:"elapsed_seconds"`
-		Done     map[string]int `json:"done"`
-		Failed   int            `json:"failed"`
-		Skipped  int            `json:"skipped"`
-		Errors   []jsonError    `json:"errors"`
-		Warnings []jsonWarning  `json:"warnings,omitempty"`
-		Left     *[]jsonStep    `json:"left,omitempty"`
-	}{
+	s := jsonSummary{
 		Type: "summary", Time: stamp(time.Now()), OK: o.Err == nil, Elapsed: inSeconds(o.Elapsed),
 		Done: l.done, Failed: l.kinds[provision.Failed], Skipped: l.kinds[provision.Skipped],
 		Errors: errorsJSON(o.Err, l.o),

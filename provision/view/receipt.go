@@ -16,21 +16,21 @@ type DownResult struct {
 }
 
 type jsonReceipt struct {
-	FormatVersion string       `json:"format_version"`
-	Type          string       `json:"type"`
+	FormatVersion string       `json:"format_version" schema:"2"`
+	Type          string       `json:"type" schema:"receipt"`
 	Header        jsonHeader   `json:"header"`
-	Began         string       `json:"began"`
-	Ended         string       `json:"ended"`
-	OK            bool         `json:"ok"`
-	Found         int          `json:"found"`
-	Deleted       []jsonObject `json:"deleted"`
-	Released      []jsonObject `json:"released"`
-	Skipped       []jsonObject `json:"skipped"`
-	Remained      []jsonObject `json:"remained"`
+	Began         string       `json:"began" schema:"date-time"`
+	Ended         string       `json:"ended" schema:"date-time"`
+	OK            bool         `json:"ok"`       // nothing failed and nothing remained
+	Found         int          `json:"found"`    // how many resources down found, whoever owns them
+	Deleted       []jsonObject `json:"deleted"`  // what is gone
+	Released      []jsonObject `json:"released"` // what others still use
+	Skipped       []jsonObject `json:"skipped"`  // what belongs to somebody else
+	Remained      []jsonObject `json:"remained"` // what still exists, or may still exist
 	Errors        []jsonError  `json:"errors"`
 }
 
-// jsonObject is one object of a receipt. Why is set if the object still exists.
+// jsonObject is one resource of a receipt. Its why is set if it still exists.
 type jsonObject struct {
 	Step   string   `json:"step"`
 	Object string   `json:"object,omitempty"`

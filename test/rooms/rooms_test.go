@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 
 	"provision/permissions/gendoc": {"provision/permissions", "provision/resource", "provision/spec", "provision/stack"},
 	"provision/spec/gendoc":        {},
+	"provision/view/gendoc":        {},
 
 	"test/audit":             {"provision/resource"},
 	"test/canary":            {"provision/awserr", "provision/freetier", "provision/prefect", "provision/resource"},
