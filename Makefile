@@ -10,6 +10,9 @@ HOMES    = $(HOME) $(shell getent passwd "$$(id -u)" | cut -d: -f6)
 PYTHON39 ?= $(firstword $(wildcard $(addsuffix /versions/3.9.*/bin/python3.9,$(PYENV_ROOT) $(addsuffix /.pyenv,$(HOMES))) \
 	$(addsuffix /.local/share/uv/python/cpython-3.9*/bin/python3.9,$(HOMES))) python3.9)
 
+# What a release is built for, as .goreleaser.yaml has it.
+PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
 # The race detector needs a C compiler. Where there is none, Go turns cgo off and
 # the tests run without it; .ci/run insists.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -46,7 +49,7 @@ export FLOWBED_TEST_PREFECT := $(CURDIR)/.venv-prefect
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/flowbed
@@ -73,14 +76,28 @@ test: .venv/ready ## run what a change must pass before you commit it: 5 minutes
 test-all: test .venv-prefect/wheels .venv-prefect1/ready ## run make test, then the slow proofs, under the race detector: 40 minutes, as root
 	@echo "make test-all now runs everything in full under the race detector: all crashes of the real program, real Prefect"
 	@echo "servers, machines that boot, agents of Prefect 1. About 30 minutes on 2 cores. What this machine lacks is a failure."
-	CGO_ENABLED=0 GOOS=windows go vet ./cmd/flowbed
-	CGO_ENABLED=0 GOOS=darwin go vet ./cmd/flowbed
 	FLOWBED_TESTS=all go test $(RACE) -timeout 4h ./test/e2e ./...
 
 .PHONY: lint
-lint: bin/golangci-lint ## check the format, run golangci-lint
+lint: bin/golangci-lint bin/actionlint cross ## check the format, run golangci-lint and actionlint, and make cross
 	$(format)
 	bin/golangci-lint run ./...
+	PATH="$(CURDIR)/.venv/bin:$$PATH" bin/actionlint
+
+# Each of them compiles everything anew, unless Go has it in its cache.
+.PHONY: cross
+cross: ## vet and build the program for all platforms of a release
+	@set -e; for platform in $(PLATFORMS); do echo "vet and build for $$platform"; \
+	export CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+	go vet ./cmd/flowbed; go build -o /dev/null ./cmd/flowbed; done
+
+.PHONY: release-check
+release-check: bin/goreleaser ## try a release of one platform, without publishing it: 10 minutes the first time
+	bin/goreleaser check
+	@mkdir -p .release
+	sed -E 's/goos: \[.*/goos: [linux]/; s/goarch: \[.*/goarch: [amd64]/' .goreleaser.yaml > .release/one.yaml
+	bin/goreleaser release --snapshot --clean --config .release/one.yaml --skip=sign,sbom,docker,homebrew
+	dist/flowbed_linux_amd64_v1/flowbed version
 
 .PHONY: bench
 bench: build .venv/ready ## measure the program against moto with 50 ms added to each call
@@ -112,12 +129,20 @@ venv: .venv/ready ## install the Python programs that make test needs into .venv
 
 .PHONY: clean
 clean: ## remove what these targets made
-	rm -rf bin .venv .venv-*
+	rm -rf bin dist .release .venv .venv-*
 
-# The linter has a module file of its own, so that its dependencies are not ours.
+# Each tool has a module file of its own: its dependencies are not ours, nor those of another tool.
 bin/golangci-lint: tools/go.mod tools/go.sum
 	@mkdir -p bin
 	cd tools && go build -trimpath -ldflags "-s -w" -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/actionlint: tools/actionlint/go.mod tools/actionlint/go.sum
+	@mkdir -p bin
+	cd tools/actionlint && go build -trimpath -ldflags "-s -w" -o ../../bin/actionlint github.com/rhysd/actionlint/cmd/actionlint
+
+bin/goreleaser: tools/release/go.mod tools/release/go.sum
+	@mkdir -p bin
+	cd tools/release && go build -trimpath -ldflags "-s -w" -o ../../bin/goreleaser github.com/goreleaser/goreleaser/v2
 
 # A virtual environment is made anew when its pins change: a half-updated one
 # would test something that nobody wrote down.

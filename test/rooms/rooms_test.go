@@ -64,6 +64,7 @@ var mayImport = map[string][]string{
 	"test/faultmatrix":       {},
 	"test/lifecycle":         {"provision", "provision/awserr", "provision/resource"},
 	"test/prefecttest":       {sandbox + "/prefectapi"},
+	"test/release":           {},
 	"test/rooms":             {},
 	"test/try":               {sandbox, sandbox + "/core"},
 }
