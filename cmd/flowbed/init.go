@@ -38,16 +38,17 @@ func (a *app) initCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "init", Short: "Write a config file", SuggestFor: []string{"new", "setup"},
 		Long: `Ask four questions, and write config.hcl: the environment's name, its region,
-the URL of the Prefect API, and what starts the flows. Init suggests the region
+the URL of the Prefect API, and what runs the Prefect worker. Init suggests the region
 of your AWS configuration and PREFECT_API_URL. It overwrites no file, and writes
 no secret. Inside a Git repository it also adds .flowbed/ to .gitignore.`,
 		Example: `  flowbed init
-  flowbed init --region eu-central-1 --api-url https://prefect.example.com/api
+  flowbed init --region eu-central-1 --api-url https://prefect.example.com/api \
+    --agent service
   flowbed init --region eu-central-1 --api-url none --agent none`,
 		Args: noArgs,
 	}
 	c.Flags().StringVar(&api, "api-url", "", "`URL` of the Prefect API, or none")
-	c.Flags().StringVar(&agent, "agent", "", "what starts the flows: `instance` or none")
+	c.Flags().StringVar(&agent, "agent", "", "what runs the Prefect worker: `instance`, service or none")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := a.mustBeNew(); err != nil {
 			return err
@@ -106,11 +107,11 @@ func (a *app) initQuestions(ctx context.Context) ([]question, error) {
 			}},
 		{flag: "region", text: "AWS region", found: region, from: from, field: func(x *answers) *string { return &x.region }},
 		{flag: "api-url", text: "URL of the Prefect API, or none", found: prefectURL(), from: "PREFECT_API_URL", field: func(x *answers) *string { return &x.api }},
-		{flag: "agent", text: "What starts the flows: instance (an EC2 instance that flowbed runs), or none", found: "instance",
+		{flag: "agent", text: "What runs the Prefect worker: instance (on EC2), service (on Fargate), or none (you do)", found: "instance",
 			field: func(x *answers) *string { return &x.agent }, needed: func(x answers) bool { return x.api != none },
 			invalid: func(s string) string {
-				if s != "instance" && s != none {
-					return fmt.Sprintf("%q is neither instance nor none", s)
+				if s != "instance" && s != "service" && s != none {
+					return fmt.Sprintf("%q is neither instance nor service nor none", s)
 				}
 				return ""
 			}},

@@ -40,14 +40,25 @@ variable "` + s + `" {
 	if x.api != none {
 		b.WriteString(x.prefect())
 	}
-	if x.agent == "instance" {
-		b.WriteString(`
-  # The EC2 instance whose Prefect worker starts the flows.
-  agent {}
-`)
-	}
+	b.WriteString(agentTexts[x.agent])
 	b.WriteString("}\n")
 	return b.String()
+}
+
+// agentTexts are the agent's blocks.
+var agentTexts = map[string]string{
+	"instance": `
+  # The EC2 instance whose Prefect worker starts the flows. This compares it with a service:
+  # https://github.com/flowbed/flowbed/blob/main/docs/choose.md
+  agent {}
+`,
+	"service": `
+  # The ECS service whose Prefect worker starts the flows. This compares it with an instance:
+  # https://github.com/flowbed/flowbed/blob/main/docs/choose.md
+  agent {
+    service {}
+  }
+`,
 }
 
 // prefect is the text of the prefect block.
