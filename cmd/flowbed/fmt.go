@@ -74,7 +74,8 @@ func (a *app) format(path string, f formatting) (changed bool, err error) {
 	changed = !bytes.Equal(have, want)
 	switch {
 	case f.diff:
-		_, err = a.out.Write(diff.Diff(name, have, name+" (formatted)", want))
+		// Where a secret may be, only spaces are of interest.
+		_, err = a.out.Write(diff.Diff(name, spec.Veil(have), name+" (formatted)", spec.Veil(want)))
 	case path == "-" && !f.check:
 		_, err = a.out.Write(want)
 	case changed:

@@ -55,6 +55,7 @@ func shows(text []byte) string {
 var given = map[string][]string{
 	"format": {"text", "json", "env", "prefect"}, "receipt": {"receipt.json"}, "lines": {"5"},
 	"lock-timeout": {"1s"}, "timeout": {"1s"}, "match": {"dev", "*"}, "older-than": {"1h"},
+	"agent": {"instance", "service", none}, "api-url": {"https://prefect.example.com/api", none},
 	"for": {"plan", "up", "down", "worker"}, "confirm": {"dev", "prod"}, "trust": {"github:owner/repo"},
 }
 

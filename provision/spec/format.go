@@ -2,8 +2,10 @@ package spec
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
 
@@ -47,4 +49,46 @@ const MaxFile = maxFile
 // ValidateText is [Validate] for a text that is not in a file yet.
 func ValidateText(path string, src []byte) (*File, error) {
 	return newFile(Options{partial: true}).validate(path, src)
+}
+
+// Veil returns a text with the strings overwritten where a secret may be: in the blocks
+// variable, locals and prefect, and in all of a file that is no config file, as those with
+// values of variables. Spaces stay. The text must be one that Format accepts; nothing is left of another one.
+func Veil(src []byte) []byte {
+	parsed, diags := parseHCL(src, "", &meter{})
+	if diags.HasErrors() {
+		return nil
+	}
+	body := parsed.Body.(*hclsyntax.Body)
+	closed := closedRanges(body)
+	if len(body.Attributes) > 0 || len(body.Blocks) == 0 {
+		closed = []hcl.Range{body.Range()}
+	}
+	out := bytes.Clone(src)
+	tokens, _ := hclsyntax.LexConfig(src, "", hcl.InitialPos)
+	for _, t := range tokens {
+		in := slices.ContainsFunc(closed, func(r hcl.Range) bool { return r.Start.Byte <= t.Range.Start.Byte && t.Range.Start.Byte < r.End.Byte })
+		if in && (t.Type == hclsyntax.TokenQuotedLit || t.Type == hclsyntax.TokenStringLit) {
+			text := out[t.Range.Start.Byte:t.Range.End.Byte]
+			for i, c := range text {
+				if c > ' ' {
+					text[i] = '*'
+				}
+			}
+		}
+	}
+	return out
+}
+
+// closedRanges are the blocks that may have a secret in them.
+func closedRanges(body *hclsyntax.Body) (list []hcl.Range) {
+	for _, b := range body.Blocks {
+		switch b.Type {
+		case "environment", "defaults":
+			list = append(list, closedRanges(b.Body)...)
+		case "variable", "locals", "prefect":
+			list = append(list, b.Body.Range())
+		}
+	}
+	return list
 }

@@ -77,3 +77,18 @@ func TestFormatRefuses(t *testing.T) {
 		t.Errorf("a secret is shown:\n%s", &b)
 	}
 }
+
+// TestVeil: strings where a secret may be are overwritten, and nothing else.
+func TestVeil(t *testing.T) {
+	for name, c := range map[string]struct{ have, want string }{
+		"config file": {"variable \"k\" {\n  default=\"hunter2\"\n}\nlocals {\n  k = \"a ${env(\"B\")} c\"\n}\nenvironment \"dev\" {\n  region=\"us-east-1\"\n  prefect {\n    api_key=\"hunter2\"\n  }\n}\n",
+			"variable \"k\" {\n  default=\"*******\"\n}\nlocals {\n  k = \"* ${env(\"*\")} *\"\n}\nenvironment \"dev\" {\n  region=\"us-east-1\"\n  prefect {\n    api_key=\"*******\"\n  }\n}\n"},
+		"one line": {"environment \"dev\" { prefect { api_key = \"hunter2\" } }\n", ""},
+		"defaults": {"defaults {\n  prefect {\n    auth_string = <<E\nada:hunter2\nE\n  }\n}\n", "defaults {\n  prefect {\n    auth_string = <<E\n***********\nE\n  }\n}\n"},
+		"values":   {"api_key=\"hunter2\"\nlist=[\"a\"]\n", "api_key=\"*******\"\nlist=[\"*\"]\n"},
+	} {
+		if have := string(Veil([]byte(c.have))); have != c.want {
+			t.Errorf("%s:\n%s", name, cmp.Diff(c.want, have))
+		}
+	}
+}
