@@ -19,6 +19,7 @@ type Agent struct {
 	Packages Packages
 	Command  Command   // the arguments of the prefect program
 	Settings []Setting // environment variables, in order
+	Extra    []Setting // further ones, which the user sets; their values may have several lines
 	Secret   *Secret   // nil if the API needs no authentication
 	CA       *CA       // nil if a public authority signed the API's certificate
 	Files    []File
@@ -111,6 +112,10 @@ func (a Agent) check() error {
 	}
 	for _, s := range a.Settings {
 		errs = append(errs, variable(s.Name), plain(s.Name, s.Value))
+	}
+	for _, s := range a.Extra {
+		lines := strings.NewReplacer("\n", "", "\t", "") // systemd accepts these two in a value
+		errs = append(errs, variable(s.Name), plain(s.Name, lines.Replace(s.Value)))
 	}
 	for _, f := range a.Files {
 		errs = append(errs, plain("file", f.Path))

@@ -74,6 +74,7 @@ func ContainerOf(a Agent, s Service) (Container, error) {
 			c.Environment = append(c.Environment, e)
 		}
 	}
+	c.Environment = append(c.Environment, a.Extra...)
 	if a.CA != nil {
 		l.Files = append(l.Files, launchFile{Path: caFile, Content: a.CA.PEM, Public: a.CA.WithPublic})
 		c.Environment = append(c.Environment, Setting{a.CA.Variable, caFile})

@@ -17,6 +17,7 @@ type Common struct {
 	Secret  *Secret       // nil if the API needs no authentication
 	CA      string        // certificates in PEM; empty if a public authority signed the API's certificate
 	TTL     time.Duration // as in Agent
+	Extra   []Setting     // as in Agent
 }
 
 // Worker holds what only a worker needs.
@@ -120,7 +121,7 @@ func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 // agent returns what agents of every version have in common.
 func (c Common) agent() Agent {
 	return Agent{
-		Env: c.Env, Secret: c.Secret, TTL: c.TTL,
+		Env: c.Env, Secret: c.Secret, TTL: c.TTL, Extra: c.Extra,
 		Settings: []Setting{
 			// boto reads only this variable; it does not ask the instance for its region.
 			{"AWS_DEFAULT_REGION", c.Region},

@@ -29,6 +29,11 @@ var oddPieces = []string{
 // word returns a string without control characters.
 func (o odd) word() string { return o.text(oddPieces) }
 
+// lines returns a string that may have several lines, and no other control characters.
+func (o odd) lines() string {
+	return o.text(append([]string{"\n", "\t", "\\\n", "\nFLOWBED_END\n"}, oddPieces...))
+}
+
 // content returns a string that may have several lines.
 func (o odd) content() string {
 	return o.text(append([]string{"\n", "\n\n", "\t", "\r\n", "\v", "\x1b[0m", "\x01", "\x7f", "\xff", "\nFLOWBED_END ", "\nFLOWBED_END\n"}, oddPieces...))
@@ -57,6 +62,9 @@ func (o odd) agent(dir string) Agent {
 	for i := range o.IntN(6) {
 		a.Command = append(a.Command, Word{WordKind(i % 3), o.word()})
 		a.Settings = append(a.Settings, Setting{fmt.Sprintf("S%d", i), o.word()})
+	}
+	for i := range o.IntN(3) {
+		a.Extra = append(a.Extra, Setting{fmt.Sprintf("S%d", 6+i), o.lines()})
 	}
 	for i := range o.IntN(4) {
 		name := strings.ReplaceAll(o.word(), "/", "_")
@@ -116,6 +124,7 @@ func hasEnd(a Agent) bool {
 	if a.CA != nil {
 		contents = append(contents, a.CA.PEM)
 	}
+	contents = append(contents, envFile(a))
 	return slices.ContainsFunc(contents, func(c string) bool { return slices.Contains(strings.Split(c, "\n"), "FLOWBED_END") })
 }
 
@@ -274,7 +283,7 @@ func checkSettings(t *testing.T, a Agent, root string) {
 		settings = append(slices.Clone(settings), Setting{"CA", root + file})
 	}
 	want := ""
-	for _, s := range settings {
+	for _, s := range append(slices.Clone(a.Settings), append(slices.Clone(a.Extra), settings[len(a.Settings):]...)...) {
 		want += s.Name + "=" + s.Value + "\x00"
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-euc", lines+`for n in ${!S@} ${CA:+CA}; do case $n in S[0-9]|CA) printf '%s=%s\0' "$n" "${!n}";; esac; done`)

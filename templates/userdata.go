@@ -152,7 +152,7 @@ func envFile(a Agent) string {
 		settings = append(settings[:len(settings):len(settings)], Setting{a.CA.Variable, file})
 	}
 	var b strings.Builder
-	for _, s := range settings {
+	for _, s := range append(settings[:len(settings):len(settings)], a.Extra...) { // of two with one name, the last one counts
 		b.WriteString(s.Name + "=" + envQuote(s.Value) + "\n")
 	}
 	return b.String()

@@ -87,6 +87,9 @@ func agents(t *testing.T) map[string]string {
 			i.APIURL = `http://h/api?a="b"&c=$HOME'%n` + "`id`" + `\`
 			i.WorkPool, i.Env, i.Queues = `p'o"o%l $x`, "it's", []string{"etl", `a "queue" of $5`}
 		},
+		"worker-env": func(i *input) {
+			i.Extra = []Setting{{"PREFECT_LOGGING_LEVEL", "DEBUG"}, {"GREETING", "it's 100% \"odd\":\n\t$HOME `id` \\ 日本\n"}}
+		},
 		"worker-events": func(i *input) { i.Events = "flowbed-dev-events" },
 		"worker-ttl":    func(i *input) { i.TTL = 90 * time.Minute },
 	} {
@@ -291,15 +294,18 @@ func TestUserDataRejects(t *testing.T) {
 		edit func(*Agent)
 		want string
 	}{
-		"another Python":      {func(a *Agent) { a.Python = "2.7" }, "python2.7.sh"},
-		"two constraints":     {func(a *Agent) { a.Packages.Constraints = "click==8.1.3" }, "not both"},
-		"a heredoc's end":     {func(a *Agent) { a.Packages = Packages{Constraints: "FLOWBED_END\nid"} }, "constraints.txt cannot be written"},
-		"a setting's name":    {func(a *Agent) { a.Settings = []Setting{{"A B", "c"}} }, `variable name "A B"`},
-		"a secret's name":     {func(a *Agent) { a.Secret.Variable = "A-B" }, `variable name "A-B"`},
-		"a CA's name":         {func(a *Agent) { a.CA = &CA{PEM: ca} }, `variable name ""`},
-		"a relative path":     {func(a *Agent) { a.Files = []File{{"a", 0o644, ""}} }, "not absolute"},
-		"a newline in a path": {func(a *Agent) { a.Files = []File{{"/a\nb", 0o644, ""}} }, "file: "},
-		"an odd flag":         {func(a *Agent) { a.Command = Command{{Literal, "a\tb"}} }, "command: "},
+		"another Python":                {func(a *Agent) { a.Python = "2.7" }, "python2.7.sh"},
+		"two constraints":               {func(a *Agent) { a.Packages.Constraints = "click==8.1.3" }, "not both"},
+		"a heredoc's end":               {func(a *Agent) { a.Packages = Packages{Constraints: "FLOWBED_END\nid"} }, "constraints.txt cannot be written"},
+		"a variable's name":             {func(a *Agent) { a.Extra = []Setting{{"A B", "c"}} }, `variable name "A B"`},
+		"a variable's value":            {func(a *Agent) { a.Extra = []Setting{{"A", "b\rc"}} }, "control character"},
+		"a heredoc's end in a variable": {func(a *Agent) { a.Extra = []Setting{{"A", "b\nFLOWBED_END\n"}} }, "cannot be written"},
+		"a setting's name":              {func(a *Agent) { a.Settings = []Setting{{"A B", "c"}} }, `variable name "A B"`},
+		"a secret's name":               {func(a *Agent) { a.Secret.Variable = "A-B" }, `variable name "A-B"`},
+		"a CA's name":                   {func(a *Agent) { a.CA = &CA{PEM: ca} }, `variable name ""`},
+		"a relative path":               {func(a *Agent) { a.Files = []File{{"a", 0o644, ""}} }, "not absolute"},
+		"a newline in a path":           {func(a *Agent) { a.Files = []File{{"/a\nb", 0o644, ""}} }, "file: "},
+		"an odd flag":                   {func(a *Agent) { a.Command = Command{{Literal, "a\tb"}} }, "command: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := worker()

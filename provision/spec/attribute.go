@@ -153,13 +153,18 @@ func (d *decoder) value(m member, attr *hclsyntax.Attribute) (cty.Value, given) 
 	switch {
 	case marks[sensitive] && !m.secret && (ok || !d.file.o.Destroy):
 		d.errorAt(attr.Expr.Range(), "Misplaced secret", fmt.Sprintf(
-			"Plans show %q and AWS stores it in plain text, so it must not come from a sensitive variable. → use a variable that is not sensitive", m.name))
+			"Plans show %q and AWS stores it in plain text, so it must not come from a sensitive variable. → use a variable that is not sensitive%s", m.name, instead[m.of+"."+m.name]))
 		return cty.NilVal, g
 	case !ok:
 		return cty.NilVal, g
 	}
 	g.null = plain.IsNull()
 	return plain, g
+}
+
+// instead tells where a secret belongs that is not accepted in an attribute.
+var instead = map[string]string{
+	"Agent.env": "; for a secret, keep it in Parameter Store or Secrets Manager, and let the program that needs it read it there",
 }
 
 // known evaluates an attribute. It returns false if it cannot tell the value. It

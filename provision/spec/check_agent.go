@@ -14,6 +14,7 @@ var instanceType = compile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
 func (d *decoder) checkAgent(a *Agent) {
 	d.checkQueues(a)
 	d.checkLabels(a)
+	d.checkEnv(&a.Env, badAgentVariable)
 	if a.Service != nil {
 		d.checkService(a)
 		return

@@ -115,6 +115,7 @@ func (d *decoder) checkParts(e *Environment) {
 		d.checkWithoutPrefect(e)
 		return
 	}
+	d.checkCAVariables(e)
 	switch kind := d.kind(p); kind {
 	case prefect.Agent1:
 		if a == nil {

@@ -68,6 +68,7 @@ type given struct {
 // member is a field of a struct and its tags.
 type member struct {
 	index    int
+	of       string // the struct
 	name     string
 	block    bool
 	label    bool
@@ -88,7 +89,7 @@ func members(t reflect.Type) []member {
 		if name == "" {
 			continue
 		}
-		m := member{index: i, name: name, block: kind == "block", label: kind == "label", optional: kind == "optional"}
+		m := member{index: i, of: t.Name(), name: name, block: kind == "block", label: kind == "label", optional: kind == "optional"}
 		for word := range strings.SplitSeq(tag.Get("spec"), ",") {
 			group, alternative := strings.CutPrefix(word, "one-of:")
 			side, sided := strings.CutPrefix(word, "side:")

@@ -68,7 +68,7 @@ func (f *Flows) check(d *decoder) {
 	if d.has(&f.Image) && !imageName.matches(f.Image) {
 		d.bad(&f.Image, "Invalid image", `%s is not a container image. → use, for example, "prefecthq/prefect:3.9.1-python3.12"`)
 	}
-	d.checkEnv(f)
+	d.checkEnv(&f.Env, badFlowVariable)
 }
 
 // imageName: ECS accepts 255 of these characters.
@@ -115,29 +115,4 @@ func wholeNumbers(list []int) string {
 		text += fmt.Sprint(n)
 	}
 	return fmt.Sprintf("%s or %d", text, list[last])
-}
-
-// envName matches names of environment variables that every shell and ECS accept.
-var envName = compile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-func (d *decoder) checkEnv(f *Flows) {
-	g := d.given[&f.Env]
-	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
-		why := ""
-		switch {
-		case !envName.matches(name):
-			why = "is not a valid name. → use letters, digits and underscores, and no digit at the start"
-		case name == "PREFECT_API_KEY" || name == "PREFECT_API_AUTH_STRING":
-			why = "is a secret, and plans show the value. → set api_key or auth_string in the prefect block: each task gets it from there"
-		case name == "PREFECT_API_URL":
-			why = "comes from the worker. → set api_url in the prefect block"
-		}
-		if why != "" {
-			shown := "An environment variable"
-			if g.open {
-				shown = "The environment variable " + quote(name)
-			}
-			d.errorAt(d.keyRange(g, name), "Invalid environment variable", shown+" "+why)
-		}
-	}
 }

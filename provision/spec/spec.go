@@ -240,6 +240,13 @@ type Agent struct {
 	// Default: none.
 	Labels []string `hcl:"labels,optional"`
 
+	// Env are environment variables of the worker or agent, for example
+	// PREFECT_LOGGING_LEVEL. Whoever may describe the instance can read them, so secrets do
+	// not belong here. A worker copies its PREFECT_… settings into the task of each flow, as
+	// plain text; for variables of your flows, use `env` in the flows block. A changed value
+	// replaces the instance. Default: none.
+	Env map[string]string `hcl:"env,optional"`
+
 	SSH     *SSH     `hcl:"ssh,block" spec:"side:instance"`
 	Service *Service `hcl:"service,block" spec:"side:service"`
 }

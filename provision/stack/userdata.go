@@ -2,6 +2,8 @@ package stack
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/flowbed/flowbed/provision/names"
@@ -62,7 +64,7 @@ func Check(env *spec.Environment) []spec.Complaint {
 	if _, err := userData(env, exampleTasks(env)); err != nil {
 		p := env.Prefect
 		return []spec.Complaint{{
-			Fields: []any{&p.CAFile, &env.Agent.Labels, &env.Agent.WorkQueues, &p.APIURL}, Summary: "Invalid user data",
+			Fields: []any{&p.CAFile, &env.Agent.Env, &env.Agent.Labels, &env.Agent.WorkQueues, &p.APIURL}, Summary: "Invalid user data",
 			Detail: fmt.Sprintf("The agent's user data, which contains values of the prefect and agent blocks, is invalid: %s.", strings.TrimPrefix(err.Error(), "write user data: ")),
 		}}
 	}
@@ -88,6 +90,7 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 	}
 	c := templates.Common{
 		Env: env.Name, Region: env.Region, Prefect: v.String(), APIURL: p.APIURL, CA: p.CAFile, TTL: env.Lifetime(),
+		Extra: agentEnv(env),
 	}
 	if p.APIKey != "" || p.AuthString != "" {
 		c.Secret = &templates.Secret{Parameter: names.Names{Env: env.Name}.APIKey(), Variable: v.SecretVariable(p.APIKey == "")}
@@ -99,6 +102,17 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 		PrefectAWS: v.AWS(), Before: v.Before(), WorkPool: p.WorkPool, Queues: env.Agent.WorkQueues, PoolExists: v.StaysOut(),
 		Events: eventsQueue(env, v),
 	}), nil
+}
+
+// agentEnv are the environment variables that the file sets for the agent, wherever it runs.
+func agentEnv(env *spec.Environment) (list []templates.Setting) {
+	if env.Agent == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(env.Agent.Env)) {
+		list = append(list, templates.Setting{Name: name, Value: env.Agent.Env[name]})
+	}
+	return list
 }
 
 // userData is the script with the facts that are known so far. Build has checked it with

@@ -59,6 +59,7 @@ var (
 	ttlLine     = regexp.MustCompile(`\+ (\d+)\)\) >/etc/flowbed/deadline`)
 	execLine    = regexp.MustCompile(`(?m)^ExecStart=/opt/flowbed/venv/bin/prefect (.+)$`)
 	secretLine  = regexp.MustCompile(`(?m)^PARAMETER, VARIABLE = ("(?:[^"\\]|\\.)*"), ("(?:[^"\\]|\\.)*")$`)
+	setting     = regexp.MustCompile(`(?m)^([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|(?s:\\.))*)"$`)
 	heredoc     = regexp.MustCompile(`(?m)^cat >(\S+) <<'FLOWBED_END'\n((?s:.*?))\nFLOWBED_END$`)
 )
 
@@ -95,9 +96,8 @@ func (p *parser) find(what string, pattern *regexp.Regexp) string {
 // settings reads a systemd environment file.
 func (p *parser) settings(text string) map[string]string {
 	all := map[string]string{}
-	for line := range strings.Lines(text) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		all[name] = unescape(strings.TrimSuffix(strings.TrimPrefix(value, `"`), `"`), "")
+	for _, m := range setting.FindAllStringSubmatch(text, -1) {
+		all[m[1]] = unescape(m[2], "")
 	}
 	if all["AWS_DEFAULT_REGION"] == "" {
 		p.note(fmt.Errorf("the user data does not have the agent's settings"))

@@ -23,6 +23,7 @@ var wantScripts = map[string]script{
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_AUTH_STRING"}, Command: worker("flowbed-dev", true),
 	},
 	"worker-events": {Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true)},
+	"worker-env":    {Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true)},
 	"worker-ttl": {
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true), TTL: 90 * time.Minute,
 	},
@@ -34,7 +35,7 @@ var wantScripts = map[string]script{
 }
 
 var wantAPI = map[string]string{
-	"worker-cloud": cloudURL, "worker-events": cloudURL, "worker-ttl": cloudURL, "worker-odd": "http://h/api?a=\"b\"&c=$HOME'%n`id`\\",
+	"worker-cloud": cloudURL, "worker-env": cloudURL, "worker-events": cloudURL, "worker-ttl": cloudURL, "worker-odd": "http://h/api?a=\"b\"&c=$HOME'%n`id`\\",
 	"worker-open": "http://10.0.0.5:4200/api", "worker-server": "https://prefect.example.org:4200/api",
 	"agent-key": "http://10.0.0.5:4200", "agent-server": "http://10.0.0.5:4200",
 }
@@ -88,6 +89,9 @@ func TestParse(t *testing.T) {
 			want.Settings = s.Settings
 			if d := gocmp.Diff(want, *s); d != "" {
 				t.Error("(-want +have):\n" + d)
+			}
+			if have := s.Settings["GREETING"]; name == "worker-env" && have != "it's 100% \"odd\":\n\t$HOME `id` \\ 日本\n" {
+				t.Errorf("have the variable %q", have)
 			}
 			if s.api() != wantAPI[name] || s.Settings["AWS_DEFAULT_REGION"] != "eu-central-1" {
 				t.Errorf("have the API %s and the settings %v", s.api(), s.Settings)

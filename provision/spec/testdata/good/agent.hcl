@@ -41,6 +41,7 @@ environment "prod" {
   }
   agent {
     instance_type = var.big ? "t3.large" : null
+    env           = { PREFECT_LOGGING_LEVEL = "DEBUG", GREETING = "two\nlines", SSL_CERT_FILE = "/etc/ssl/cert.pem" }
     ssh {
       cidr       = "2001:DB8:0::7/64"
       public_key = file("~/.ssh/id_rsa.pub")

@@ -1,0 +1,9 @@
+# --var token=hunter2
+variable "token" { sensitive = true }
+
+environment "dev" {
+  prefect { api_url = "https://prefect.example.com/api" }
+  agent {
+    env = { TOKEN = var.token, PREFECT_LOGGING_LEVEL = "DEBUG" }
+  }
+}
