@@ -17,6 +17,7 @@ type Agent struct {
 	Env      string // the environment's name
 	Python   string // the version it needs, e.g. "3.12"
 	Packages Packages
+	Further  bool      // Packages has more than Prefect's own, which the image of a container has
 	Command  Command   // the arguments of the prefect program
 	Settings []Setting // environment variables, in order
 	Extra    []Setting // further ones, which the user sets; their values may have several lines

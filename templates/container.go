@@ -25,6 +25,10 @@ type Container struct {
 // <env>-<task id>. The launcher replaces it.
 const NameInCommand = "{name}"
 
+// extraPackages tells the entrypoint of Prefect's images what to install before it runs the
+// command. It installs all in one call, so Prefect's own versions stand beside the others.
+const extraPackages = "EXTRA_PIP_PACKAGES"
+
 const (
 	launcherSettings = "FLOWBED_AGENT"
 	launchScript     = "launch.py"
@@ -75,6 +79,9 @@ func ContainerOf(a Agent, s Service) (Container, error) {
 		}
 	}
 	c.Environment = append(c.Environment, a.Extra...)
+	if a.Further {
+		c.Environment = append(c.Environment, Setting{extraPackages, strings.Join(a.Packages.Requirements, " ")})
+	}
 	if a.CA != nil {
 		l.Files = append(l.Files, launchFile{Path: caFile, Content: a.CA.PEM, Public: a.CA.WithPublic})
 		c.Environment = append(c.Environment, Setting{a.CA.Variable, caFile})

@@ -13,6 +13,14 @@ import (
 var logs = map[string]struct{ log, kind string }{
 	"version": {"ERROR: Could not find a version that satisfies the requirement prefect[aws]==3.99.0 (from versions: 0.2.0, 0.2.1)\n" +
 		"ERROR: No matching distribution found for prefect[aws]==3.99.0", "version"},
+	"dependency": {"ERROR: Could not find a version that satisfies the requirement httpx>=9 (from prefect) (from versions: 0.1, 0.2)\n" +
+		"ERROR: No matching distribution found for httpx>=9", "version"},
+	"no release": {"ERROR: Could not find a version that satisfies the requirement s3fs==9999 (from versions: 0.0.1, 0.0.2)\n" +
+		"ERROR: No matching distribution found for s3fs==9999", "packages"},
+	"conflict": {"ERROR: Cannot install prefect==3.9.1 and pydantic==1.0 because these package versions have conflicting dependencies.\n\n" +
+		"The conflict is caused by:\n    The user requested pydantic==1.0\n    prefect 3.9.1 depends on pydantic>=2.10\n\n" +
+		"To fix this you could try to:\n1. loosen the range of package versions you've specified\n2. remove package versions to allow pip to attempt to solve the dependency conflict\n\n" +
+		"ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/", "packages"},
 	"mirror": {"WARNING: Retrying (Retry(total=0, connect=None)) after connection broken\n" +
 		"ERROR: Could not find a version that satisfies the requirement prefect[aws]==3.9.1 (from versions: none)\n" +
 		"ERROR: No matching distribution found for prefect[aws]==3.9.1", ""},

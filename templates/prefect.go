@@ -18,6 +18,9 @@ type Common struct {
 	CA      string        // certificates in PEM; empty if a public authority signed the API's certificate
 	TTL     time.Duration // as in Agent
 	Extra   []Setting     // as in Agent
+
+	// Install are further packages, which pip installs together with Prefect.
+	Install []string
 }
 
 // Worker holds what only a worker needs.
@@ -51,7 +54,7 @@ func Prefect3Agent(c Common, w Worker) Agent {
 	a := c.agent()
 	a.Python = "3.12"
 	a.Packages = Packages{
-		Requirements: []string{"prefect[aws]==" + c.Prefect, "prefect-aws==" + w.PrefectAWS},
+		Requirements: append([]string{"prefect[aws]==" + c.Prefect, "prefect-aws==" + w.PrefectAWS}, c.Install...),
 		Before:       w.Before,
 	}
 	a.Command = Command{}.literals("worker start").flag("--pool", w.WorkPool).literals("--type ecs").
@@ -92,7 +95,7 @@ func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 	}
 	a := c.agent()
 	a.Python = "3.9"
-	a.Packages = Packages{Requirements: []string{"prefect[aws]==" + c.Prefect}, Constraints: constraints}
+	a.Packages = Packages{Requirements: append([]string{"prefect[aws]==" + c.Prefect}, c.Install...), Constraints: constraints}
 	a.Command = Command{}.literals("agent ecs start").name().flag("--api", c.APIURL).
 		literals("--agent-address http://127.0.0.1:8080").
 		flag("--cluster", t.ClusterARN).flag("--launch-type", "FARGATE").
@@ -121,7 +124,7 @@ func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 // agent returns what agents of every version have in common.
 func (c Common) agent() Agent {
 	return Agent{
-		Env: c.Env, Secret: c.Secret, TTL: c.TTL, Extra: c.Extra,
+		Env: c.Env, Secret: c.Secret, TTL: c.TTL, Extra: c.Extra, Further: len(c.Install) > 0,
 		Settings: []Setting{
 			// boto reads only this variable; it does not ask the instance for its region.
 			{"AWS_DEFAULT_REGION", c.Region},

@@ -52,6 +52,7 @@ func agent1(version string) input {
 	}
 	if strings.HasPrefix(version, "1.") {
 		i.labels = append(i.labels, `it's 100% "odd"`)
+		i.Extra, i.Install = []Setting{{"PREFECT__LOGGING__LEVEL", "DEBUG"}}, []string{"s3fs"}
 		i.Secret, i.CA = &Secret{Parameter: secret.Parameter, Variable: "PREFECT__CLOUD__API_KEY"}, ca
 	}
 	return i
@@ -89,6 +90,7 @@ func agents(t *testing.T) map[string]string {
 		},
 		"worker-env": func(i *input) {
 			i.Extra = []Setting{{"PREFECT_LOGGING_LEVEL", "DEBUG"}, {"GREETING", "it's 100% \"odd\":\n\t$HOME `id` \\ 日本\n"}}
+			i.Install = []string{"s3fs==2024.1.0", "pandas[parquet]>=2,<3"}
 		},
 		"worker-events": func(i *input) { i.Events = "flowbed-dev-events" },
 		"worker-ttl":    func(i *input) { i.TTL = 90 * time.Minute },

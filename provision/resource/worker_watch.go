@@ -118,6 +118,8 @@ var forGood = map[string]FailedForGood{
 		Remedy: "correct api_key or auth_string in the prefect block, run `flowbed up`, and then `flowbed agent restart`"},
 	"version": {Why: "the package index does not have the version of Prefect, or of one of the packages that it needs",
 		Remedy: "correct version in the prefect block, and run `flowbed up`"},
+	"packages": {Why: "the package index does not have one of the packages beside Prefect, or it conflicts with Prefect",
+		Remedy: "correct pip_packages in the agent block, and run `flowbed up`"},
 	"python": {Why: "the image does not offer the Python that this version of Prefect needs",
 		Remedy: "remove image from the agent block, or set it to an image that has this Python, and run `flowbed up`"},
 	"disk": {Why: "its disk is full",

@@ -15,6 +15,7 @@ func (d *decoder) checkAgent(a *Agent) {
 	d.checkQueues(a)
 	d.checkLabels(a)
 	d.checkEnv(&a.Env, badAgentVariable)
+	d.checkPackages(&a.PipPackages)
 	if a.Service != nil {
 		d.checkService(a)
 		return

@@ -100,6 +100,9 @@ func (a *Agent) complete(names.Names) {
 	or(&a.InstanceType, "t2.micro")
 	or(&a.Image, "al2023")
 	or(&a.VolumeGiB, 16)
+	for i, p := range a.PipPackages {
+		a.PipPackages[i] = strings.ReplaceAll(p, " ", "") // where a shell splits the list, it splits at spaces
+	}
 	if s := a.SSH; s != nil {
 		or(&s.CIDR, "auto")
 		if p, err := netip.ParsePrefix(s.CIDR); err == nil {

@@ -49,27 +49,29 @@ func badFlowVariable(name, _ string) string {
 // reads the names of its settings regardless of case, so they are compared that way.
 var agentVariables = func() map[string]string {
 	const (
-		api    = "comes from the prefect block. → set api_url there"
-		secret = "is a secret, and whoever may describe the instance can read its environment. → set it in the prefect block, as api_key or auth_string: the agent reads it from Parameter Store when it starts"
-		region = "comes from the environment. → set region in the environment block"
-		retry  = "is set by flowbed, so that the agent bears with AWS when it limits calls. → leave it out"
-		health = "is set by flowbed: only the instance itself may read the worker's health page. → leave it out"
-		events = "comes from the queue that flowbed creates. → set events in the prefect block"
-		copied = "would be copied into the task of each flow, where that path does not exist. → leave it out"
-		ca     = "would be copied into the task of each flow, which does not have the file. → set ca_file in the prefect block"
-		keys   = "has no place here: the agent uses its role's credentials. → leave it out"
+		api      = "comes from the prefect block. → set api_url there"
+		secret   = "is a secret, and whoever may describe the instance can read its environment. → set it in the prefect block, as api_key or auth_string: the agent reads it from Parameter Store when it starts"
+		region   = "comes from the environment. → set region in the environment block"
+		retry    = "is set by flowbed, so that the agent bears with AWS when it limits calls. → leave it out"
+		health   = "is set by flowbed: only the instance itself may read the worker's health page. → leave it out"
+		events   = "comes from the queue that flowbed creates. → set events in the prefect block"
+		packages = "is how the image of a service learns which packages to install. → set pip_packages"
+		copied   = "would be copied into the task of each flow, where that path does not exist. → leave it out"
+		ca       = "would be copied into the task of each flow, which does not have the file. → set ca_file in the prefect block"
+		keys     = "has no place here: the agent uses its role's credentials. → leave it out"
 	)
 	all := map[string]string{}
 	for why, names := range map[string]string{
-		api:    "PREFECT_API_URL PREFECT__CLOUD__API PREFECT__BACKEND",
-		secret: "PREFECT_API_KEY PREFECT_API_AUTH_STRING PREFECT__CLOUD__API_KEY PREFECT__CLOUD__AUTH_TOKEN PREFECT__CLOUD__AGENT__AUTH_TOKEN",
-		region: "AWS_DEFAULT_REGION AWS_REGION",
-		retry:  "AWS_RETRY_MODE AWS_MAX_ATTEMPTS AWS_METADATA_SERVICE_NUM_ATTEMPTS",
-		health: "PREFECT_WORKER_WEBSERVER_HOST",
-		events: "PREFECT_INTEGRATIONS_AWS_ECS_OBSERVER_SQS_QUEUE_NAME",
-		copied: "PREFECT_HOME PREFECT_PROFILES_PATH",
-		ca:     "PREFECT_API_SSL_CERT_FILE",
-		keys:   "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE",
+		api:      "PREFECT_API_URL PREFECT__CLOUD__API PREFECT__BACKEND",
+		secret:   "PREFECT_API_KEY PREFECT_API_AUTH_STRING PREFECT__CLOUD__API_KEY PREFECT__CLOUD__AUTH_TOKEN PREFECT__CLOUD__AGENT__AUTH_TOKEN",
+		region:   "AWS_DEFAULT_REGION AWS_REGION",
+		retry:    "AWS_RETRY_MODE AWS_MAX_ATTEMPTS AWS_METADATA_SERVICE_NUM_ATTEMPTS",
+		health:   "PREFECT_WORKER_WEBSERVER_HOST",
+		events:   "PREFECT_INTEGRATIONS_AWS_ECS_OBSERVER_SQS_QUEUE_NAME",
+		packages: "EXTRA_PIP_PACKAGES",
+		copied:   "PREFECT_HOME PREFECT_PROFILES_PATH",
+		ca:       "PREFECT_API_SSL_CERT_FILE",
+		keys:     "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE",
 	} {
 		for name := range strings.FieldsSeq(names) {
 			all[name] = why

@@ -247,6 +247,13 @@ type Agent struct {
 	// replaces the instance. Default: none.
 	Env map[string]string `hcl:"env,optional"`
 
+	// PipPackages are Python packages to install beside Prefect's own, for example
+	// "s3fs==2024.1.0": a name, perhaps with extras, and versions. pip installs them together
+	// with Prefect, and only as wheels. A version that is newer than the release of Prefect
+	// makes pip take the newest version of everything that Prefect does not pin. What your
+	// flows import belongs in their image. Default: none.
+	PipPackages []string `hcl:"pip_packages,optional"`
+
 	SSH     *SSH     `hcl:"ssh,block" spec:"side:instance"`
 	Service *Service `hcl:"service,block" spec:"side:service"`
 }

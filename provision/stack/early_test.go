@@ -55,6 +55,8 @@ func TestUpEndsEarly(t *testing.T) {
 	}{
 		{"wrong key", "3.9.1", refuse, time.Minute, "Prefect's API refuses its key", "correct api_key or auth_string"},
 		{"version", "3.99.0", func(*sandbox.Account) {}, time.Minute, "does not have the version of Prefect", "correct version in the prefect block"},
+		{"package", "3.9.1", fails("prefect", "ERROR: Could not find a version that satisfies the requirement s3fs==9999 (from versions: 0.0.1, 0.0.2)"), time.Minute, "does not have one of the packages", "correct pip_packages in the agent block"},
+		{"conflict", "3.9.1", fails("prefect", "ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/"), time.Minute, "it conflicts with Prefect", "correct pip_packages in the agent block"},
 		{"disk", "3.9.1", fails("prefect", "OSError: [Errno 28] No space left on device"), time.Minute, "its disk is full", "increase volume_gib"},
 		{"image", "3.9.1", fails("python", "Error: Unable to find a match: python3.12"), time.Minute, "does not offer the Python", "remove image from the agent block"},
 		{"hiccup", "3.9.1", fails("prefect", "ERROR: No matching distribution found for prefect (from versions: none)"), 0, "", ""},

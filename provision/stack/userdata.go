@@ -64,7 +64,7 @@ func Check(env *spec.Environment) []spec.Complaint {
 	if _, err := userData(env, exampleTasks(env)); err != nil {
 		p := env.Prefect
 		return []spec.Complaint{{
-			Fields: []any{&p.CAFile, &env.Agent.Env, &env.Agent.Labels, &env.Agent.WorkQueues, &p.APIURL}, Summary: "Invalid user data",
+			Fields: []any{&p.CAFile, &env.Agent.Env, &env.Agent.PipPackages, &env.Agent.Labels, &env.Agent.WorkQueues, &p.APIURL}, Summary: "Invalid user data",
 			Detail: fmt.Sprintf("The agent's user data, which contains values of the prefect and agent blocks, is invalid: %s.", strings.TrimPrefix(err.Error(), "write user data: ")),
 		}}
 	}
@@ -90,7 +90,7 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 	}
 	c := templates.Common{
 		Env: env.Name, Region: env.Region, Prefect: v.String(), APIURL: p.APIURL, CA: p.CAFile, TTL: env.Lifetime(),
-		Extra: agentEnv(env),
+		Extra: agentEnv(env), Install: env.Agent.PipPackages,
 	}
 	if p.APIKey != "" || p.AuthString != "" {
 		c.Secret = &templates.Secret{Parameter: names.Names{Env: env.Name}.APIKey(), Variable: v.SecretVariable(p.APIKey == "")}

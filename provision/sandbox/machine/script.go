@@ -14,6 +14,7 @@ import (
 type script struct {
 	Env      string
 	Prefect  string            // exact version
+	Packages []string          // beside Prefect's own
 	Settings map[string]string // the environment of the agent
 	Command  []string          // the arguments of the prefect program, without quotes
 	Secret   secret            // zero if the API needs none
@@ -39,6 +40,7 @@ func parse(text string) (*script, error) {
 	s := &script{
 		Env:      unquoteShell(p.find("name of the agent", envLine)),
 		Prefect:  p.find("requirement", requirement),
+		Packages: packages(text),
 		Settings: p.settings(files["/etc/flowbed/agent.env"]),
 		Command:  p.command(files["/etc/systemd/system/flowbed-agent.service"]),
 	}
@@ -56,6 +58,7 @@ func parse(text string) (*script, error) {
 var (
 	envLine     = regexp.MustCompile(`(?m)^name=(.+)-\$instance$`)
 	requirement = regexp.MustCompile(`'prefect\[aws\]==([0-9.]+)'`)
+	others      = regexp.MustCompile(`'prefect\[aws\]==[0-9.]+'((?: '[^']+')+)`)
 	ttlLine     = regexp.MustCompile(`\+ (\d+)\)\) >/etc/flowbed/deadline`)
 	execLine    = regexp.MustCompile(`(?m)^ExecStart=/opt/flowbed/venv/bin/prefect (.+)$`)
 	secretLine  = regexp.MustCompile(`(?m)^PARAMETER, VARIABLE = ("(?:[^"\\]|\\.)*"), ("(?:[^"\\]|\\.)*")$`)
@@ -70,6 +73,20 @@ func heredocs(text string) map[string]string {
 		files[unquoteShell(m[1])] = m[2]
 	}
 	return files
+}
+
+// packages returns the packages that a script installs beside Prefect's own.
+func packages(text string) (list []string) {
+	m := others.FindStringSubmatch(text)
+	if m == nil {
+		return nil
+	}
+	for _, w := range strings.Fields(m[1]) {
+		if w = unquoteShell(w); !strings.HasPrefix(w, "prefect-aws==") {
+			list = append(list, w)
+		}
+	}
+	return list
 }
 
 // parser keeps the first error.

@@ -23,12 +23,15 @@ var wantScripts = map[string]script{
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_AUTH_STRING"}, Command: worker("flowbed-dev", true),
 	},
 	"worker-events": {Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true)},
-	"worker-env":    {Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true)},
+	"worker-env": {
+		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
+		Packages: []string{"s3fs==2024.1.0", "pandas[parquet]>=2,<3"},
+	},
 	"worker-ttl": {
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true), TTL: 90 * time.Minute,
 	},
 	"agent-key": {
-		Env: "dev", Prefect: "1.4.1", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT__CLOUD__API_KEY"},
+		Env: "dev", Prefect: "1.4.1", Packages: []string{"s3fs"}, Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT__CLOUD__API_KEY"},
 		Command: agent("s3-flow-storage", "it's 100% \"odd\""),
 	},
 	"agent-server": {Env: "dev", Prefect: "0.14.22", Command: agent("s3-flow-storage")},

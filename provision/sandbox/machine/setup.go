@@ -83,7 +83,8 @@ type patterns []struct{ word, kind string }
 
 var (
 	setupFatal = patterns{
-		{"No space left on device", "disk"}, {"(from versions: 0", "version"},
+		{"No space left on device", "disk"},
+		{"requirement prefect", "version"}, {"(from versions: 0", "packages"}, {"ResolutionImpossible", "packages"},
 		{"Unable to find a match", "python"}, {"no Python", "python"},
 	}
 	agentFatal = patterns{{"401 Unauthorized", "key"}, {"403 Forbidden", "key"}, {"AuthorizationError", "key"}}
