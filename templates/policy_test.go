@@ -68,6 +68,15 @@ func withEvents() AgentRights {
 	return r
 }
 
+func withStatements() AgentRights {
+	r := agentRights(Prefect3)
+	r.Statements = []Statement{
+		{Actions: []string{"s3:GetObject"}, Resources: []string{"arn:aws:s3:::wheels/*"}},
+		{Actions: []string{"ssm:GetParameter"}, Resources: []string{"arn:aws:ssm:eu-central-1:123456789012:parameter/db"}},
+	}
+	return r
+}
+
 // RegisterTaskDefinition can name a resource, but a family that is not registered
 // yet has no revision to name. PassRole limits what can be registered.
 var register = []string{"RESOURCE_STAR [ecs:RegisterTaskDefinition]"}
@@ -100,6 +109,7 @@ var policies = []struct {
 	{name: "execution", text: ExecutionPolicy(dev, "/flowbed/dev", "/flowbed/dev/prefect-api-key")},
 	{name: "agent-3", text: AgentPolicy(dev, agentRights(Prefect3)), expected: register},
 	{name: "agent-events", text: AgentPolicy(dev, withEvents()), expected: register},
+	{name: "agent-statements", text: AgentPolicy(dev, withStatements()), expected: register},
 	{name: "worker-events", text: WorkerPolicy(dev, withEvents()), expected: register},
 	{name: "events", text: EventsPolicy("arn:aws:sqs:eu-central-1:123456789012:flowbed-dev-events", "arn:aws:events:eu-central-1:123456789012:rule/flowbed-dev-events")},
 	{name: "agent-2", text: AgentPolicy(dev, agentRights(Prefect2)), expected: register},
@@ -181,6 +191,28 @@ func TestEmptyPolicy(t *testing.T) {
 	r.Parameter = ""
 	if got := AgentPolicy(dev, r); strings.Contains(got, `"Secret"`) || strings.Contains(got, "parameter/flowbed") {
 		t.Errorf("agent policy without a secret: got %s, want no access to the secret", got)
+	}
+}
+
+// TestOtherParameters checks which statements of the spec open Parameter Store: the policy
+// denies the rest of it.
+func TestOtherParameters(t *testing.T) {
+	const db = "arn:aws:ssm:eu-central-1:123456789012:parameter/db"
+	for _, c := range []struct {
+		action, resource string
+		denied           bool // that there is a denial, and it has an effect on db
+	}{
+		{"ssm:GetParameter", db, false}, {"ssm:getparameters", db, false}, {"ssm:*", db, false}, {"*", db, false},
+		{"ssm:GetParameter?", "*", false}, {"ssm:GetParameter", "*", false},
+		{"ssm:PutParameter", db, true}, {"s3:*", "*", true}, {"ssm:GetParameter", db + "2", true},
+	} {
+		r := agentRights(Prefect3)
+		r.Statements = []Statement{{Actions: []string{c.action}, Resources: []string{c.resource}}}
+		text := AgentPolicy(dev, r)
+		_, denial, found := strings.Cut(text, `"Sid":"OtherSecrets"`)
+		if have := found && !strings.Contains(denial, `"`+db+`"`); have != c.denied {
+			t.Errorf("%s on %s: denied is %v:\n%s", c.action, c.resource, have, text)
+		}
 	}
 }
 

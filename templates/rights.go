@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 )
 
@@ -54,10 +56,15 @@ func TaskPolicy(p Place, r TaskRights) string {
 	if r.Dask != nil {
 		s = append(s, dask(p, *r.Dask)...)
 	}
-	for i, e := range r.Statements {
+	return document(append(s, further(r.Statements)...)...)
+}
+
+// further returns the statements of the spec.
+func further(list []Statement) (s []statement) {
+	for i, e := range list {
 		s = append(s, allow(fmt.Sprintf("Statement%d", i+1), e.Actions, e.Resources...))
 	}
-	return document(s...)
+	return s
 }
 
 // pull allows to pull images from a repository, or from all.
@@ -128,26 +135,30 @@ type AgentRights struct {
 	// Events is the name of the queue from which a worker of Prefect 3 learns what happens to
 	// its tasks, and LogGroup that of their logs. Both are empty if there is no queue.
 	Events, LogGroup string
+
+	// Statements are what the spec adds, for an agent that flowbed runs.
+	Statements []Statement
 }
 
-// AgentPolicy allows exactly what the agent's instance does: the calls of the agent, and
-// reading its secret.
+// AgentPolicy allows exactly what the agent's instance does: the calls of the agent, reading
+// its secret, and what the spec adds.
 func AgentPolicy(p Place, r AgentRights) string {
 	s := workerStatements(p, r)
 	if r.Parameter != "" {
 		s = append(s, allow("Secret", list{"ssm:GetParameter"}, p.parameter(r.Parameter)))
 	}
-	return document(append(s, otherParameters(p, r.Parameter))...)
+	s = append(s, further(r.Statements)...)
+	return document(append(s, otherParameters(p, r)...)...)
 }
 
-// ServicePolicy allows exactly what the agent in a task of a service does. ECS gives it its
+// ServicePolicy allows exactly what the agent in a task of a service does, and what the spec adds. ECS gives it its
 // secret, so it need not read that.
 func ServicePolicy(p Place, r AgentRights) string {
 	s := workerStatements(p, r)
 	if r.Service != "" {
 		s = append(s, allow("Expire", list{"ecs:UpdateService"}, r.Service))
 	}
-	return document(s...)
+	return document(append(s, further(r.Statements)...)...)
 }
 
 // WorkerPolicy allows exactly the calls of a worker that runs elsewhere, on indented
@@ -223,16 +234,37 @@ func observer(p Place, r AgentRights) []statement {
 
 // otherParameters denies reads of every other parameter in the account. Session
 // Manager needs AmazonSSMManagedInstanceCore, and that policy would allow them.
-// AWS's public parameters stay readable.
+// AWS's public parameters stay readable, and those that a statement of the spec opens.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonSSMManagedInstanceCore.html
-func otherParameters(p Place, own string) statement {
+func otherParameters(p Place, r AgentRights) []statement {
+	reads := list{"ssm:GetParameter", "ssm:GetParameters"}
 	but := list{"arn:" + p.Partition + ":ssm:*::parameter/aws/*"}
-	if own != "" {
-		but = append(but, p.parameter(own))
+	if r.Parameter != "" {
+		but = append(but, p.parameter(r.Parameter))
 	}
-	return statement{
-		Sid: "OtherSecrets", Effect: "Deny", Action: list{"ssm:GetParameter", "ssm:GetParameters"}, NotResource: but,
+	for _, s := range r.Statements {
+		if !slices.ContainsFunc(s.Actions, func(a string) bool { return matchesOne(a, reads) }) {
+			continue
+		}
+		for _, arn := range s.Resources {
+			if arn == "*" {
+				return nil
+			}
+			if strings.Contains(arn, ":ssm:") && !slices.Contains(but, arn) {
+				but = append(but, arn)
+			}
+		}
 	}
+	return []statement{{Sid: "OtherSecrets", Effect: "Deny", Action: reads, NotResource: but}}
+}
+
+// matchesOne reports whether an action of a statement matches one of the actions. IAM compares
+// them regardless of case; * matches any text, and ? any character.
+func matchesOne(pattern string, actions list) bool {
+	return slices.ContainsFunc(actions, func(a string) bool {
+		ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(a))
+		return ok && err == nil
+	})
 }
 
 func definitionActions(g Generation) list {

@@ -17,6 +17,8 @@ import (
 type ManagedPolicies struct {
 	API  *iam.Client
 	ARNs []string
+
+	Block string // of the file that names them
 }
 
 // ManagedPoliciesState tells nothing: the policies exist, as far as the caller may know.
@@ -32,7 +34,7 @@ func (m ManagedPolicies) Read(ctx context.Context) (ManagedPoliciesState, error)
 			_, err := m.API.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
 			switch awserr.Classify(err) {
 			case awserr.Absent, awserr.Invalid:
-				missing[i] = fmt.Errorf("the managed policy %s %w → correct it in policies of task_role", arn, provision.ErrAbsent)
+				missing[i] = fmt.Errorf("the managed policy %s %w → correct it in policies of %s", arn, provision.ErrAbsent, m.Block)
 				return nil
 			case awserr.Denied:
 				return nil

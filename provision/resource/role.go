@@ -31,6 +31,9 @@ type Role struct {
 	Managed     []string // ARNs of managed policies
 	Shared      bool     // the name is account-wide
 
+	// Block is what the file calls the block that adds to the role's permissions; may be empty.
+	Block string
+
 	// Inline returns the inline policies by name. It may be nil.
 	Inline func() map[string]string
 
@@ -96,10 +99,10 @@ var _ = awserr.Declare(awserr.Errors{
 		{Code: "MalformedPolicyDocument", Message: "Invalid principal", Class: awserr.Transient},
 		// This limit is fixed: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 		{Operation: "PutRolePolicy", Code: "LimitExceeded", Message: "policy size", Class: awserr.Invalid,
-			Hint: "a role's inline policies can have 10,240 characters in total: use fewer statement blocks in task_role, or move them to a managed policy (policies = [...])"},
+			Hint: "a role's inline policies can have 10,240 characters in total: use fewer statement blocks, or move them to a managed policy (policies = [...])"},
 	},
 	Hints: map[string]string{
-		"MalformedPolicyDocument": "IAM does not accept the policy: check the statement blocks of task_role",
+		"MalformedPolicyDocument": "IAM does not accept the policy: check the statement blocks of task_role, and of role in the agent block",
 	},
 })
 

@@ -101,7 +101,11 @@ func (r Role) moreRoom() string {
 	if r.Shared {
 		return `name another role in the file: execution_role { name = "` + r.ID.Names().ExecutionRole() + `" }`
 	}
-	return "use fewer statement blocks in task_role, or move them to a managed policy (policies = [...]); for tags, remove some from the file or from the role"
+	in := ""
+	if r.Block != "" {
+		in = " in " + r.Block
+	}
+	return "use fewer statement blocks" + in + ", or move them to a managed policy (policies = [...]); for tags, remove some from the file or from the role"
 }
 
 // limited adds what to do to IAM's own refusal, which comes if the estimate of the policies

@@ -97,7 +97,7 @@ func (r *TaskRole) check(d *decoder) {
 	d.oneOf(&r.Ownership, "ownership", ownerships...)
 	d.oneOf(&r.S3, "S3 access", "bucket", "full", "none")
 	d.oneOf(&r.ECR, "ECR access", "pull", "repository", "full", "none")
-	d.checkPolicies(r)
+	d.checkPolicies(&r.Policies, r.Statements)
 }
 
 func (r *ExecutionRole) check(d *decoder) { d.oneOf(&r.Ownership, "ownership", ownerships...) }

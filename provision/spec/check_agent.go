@@ -16,6 +16,9 @@ func (d *decoder) checkAgent(a *Agent) {
 	d.checkLabels(a)
 	d.checkEnv(&a.Env, badAgentVariable)
 	d.checkPackages(&a.PipPackages)
+	if r := a.Role; r != nil {
+		d.checkPolicies(&r.Policies, r.Statements)
+	}
 	if a.Service != nil {
 		d.checkService(a)
 		return

@@ -18,17 +18,18 @@ var (
 	resource  = compile(`^(arn:[^:]+:[^:]+:[^:]*:[^:]*:.+|\*)$`)
 )
 
-func (d *decoder) checkPolicies(r *TaskRole) {
-	for i, p := range r.Policies {
+// checkPolicies checks what a block adds to the permissions of a role.
+func (d *decoder) checkPolicies(policies *[]string, statements []Statement) {
+	for i, p := range *policies {
 		switch {
 		case !policyARN.matches(p):
-			d.badElement(&r.Policies, i, p, "Invalid policy", `%s is not the ARN of a managed policy. → use, for example, "arn:aws:iam::aws:policy/AmazonSQSFullAccess"`)
-		case slices.Contains(r.Policies[:i], p):
-			d.badElement(&r.Policies, i, p, "Duplicate", "%s is in the list twice. → remove one of them")
+			d.badElement(policies, i, p, "Invalid policy", `%s is not the ARN of a managed policy. → use, for example, "arn:aws:iam::aws:policy/AmazonSQSFullAccess"`)
+		case slices.Contains((*policies)[:i], p):
+			d.badElement(policies, i, p, "Duplicate", "%s is in the list twice. → remove one of them")
 		}
 	}
-	for i := range r.Statements {
-		s := &r.Statements[i]
+	for i := range statements {
+		s := &statements[i]
 		d.checkList(&s.Actions, "action", action, `%s is not an IAM action. → use, for example, "sqs:SendMessage" or "sqs:*"`)
 		d.checkList(&s.Resources, "resource", resource, `%s is not an ARN. → use, for example, "arn:aws:sqs:${region}:${account}:events", or "*"`)
 	}

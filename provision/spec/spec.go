@@ -254,8 +254,21 @@ type Agent struct {
 	// flows import belongs in their image. Default: none.
 	PipPackages []string `hcl:"pip_packages,optional"`
 
-	SSH     *SSH     `hcl:"ssh,block" spec:"side:instance"`
-	Service *Service `hcl:"service,block" spec:"side:service"`
+	Role    *AgentRole `hcl:"role,block"`
+	SSH     *SSH       `hcl:"ssh,block" spec:"side:instance"`
+	Service *Service   `hcl:"service,block" spec:"side:service"`
+}
+
+// AgentRole adds to what the agent may do: starting the flows of this environment, reading
+// its secret, and Session Manager.
+type AgentRole struct {
+	// Policies are the ARNs of managed policies to attach. They cannot open Parameter Store:
+	// the agent reads its secret there, and no other, unless a statement names it.
+	// Default: none.
+	Policies []string `hcl:"policies,optional"`
+
+	// Statement blocks add to the role's policy. You can write any number of them.
+	Statements []Statement `hcl:"statement,block"`
 }
 
 // SSH opens port 22 of the agent instance to one address range. It needs either

@@ -40,6 +40,7 @@ func (s *Stack) addAgent() {
 	before := append([]provision.Edge{
 		s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer(),
 	}, s.orphans...)
+	s.findPolicies("agent managed policies", agentRoleBlock, s.agentRole().Policies)
 	old := s.addOldService(before)
 	s.oldService = old.step
 	s.addInstance(a, key, append(slices.Clip(before), old.step))
@@ -58,8 +59,8 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(),
 		Description: "What the agent of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.InstanceTrust(s.place()),
-		Managed:     []string{"arn:" + s.id.Partition + ":iam::aws:policy/AmazonSSMManagedInstanceCore"},
-		Inline:      s.agentPolicy,
+		Managed:     s.agentManaged("arn:" + s.id.Partition + ":iam::aws:policy/AmazonSSMManagedInstanceCore"),
+		Inline:      s.agentPolicy, Block: agentRoleBlock,
 	})
 	profile := addOptional(s, "agent instance profile", has, resource.Profile{
 		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(), Role: role,
@@ -79,6 +80,9 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 		UserData: s.userData, Events: s.eventsForAgent(), Launched: new(resource.Launched),
 	})
 }
+
+// agentRoleBlock is what the file calls the block that adds to the agent's role.
+const agentRoleBlock = "role in the agent block"
 
 // beforeAgent is what down deletes after the agent, besides what the agent needs: the records of
 // its workers.

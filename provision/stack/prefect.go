@@ -2,6 +2,7 @@ package stack
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/names"
@@ -166,7 +167,27 @@ func (s *Stack) agentRights() templates.AgentRights {
 	if q := eventsQueue(s.env, s.version); q != "" {
 		r.Events, r.LogGroup = q, s.id.Names().LogGroup()
 	}
+	r.Statements = statements(s.agentRole().Statements)
 	return r
+}
+
+// agentRole is what the spec adds to what the agent may do, wherever it runs.
+func (s *Stack) agentRole() spec.AgentRole {
+	if s.env.Agent == nil || s.env.Agent.Role == nil {
+		return spec.AgentRole{}
+	}
+	return *s.env.Agent.Role
+}
+
+// agentManaged are the managed policies of the agent's role: those that it needs itself, and
+// those that the spec adds.
+func (s *Stack) agentManaged(own ...string) []string {
+	for _, arn := range s.agentRole().Policies {
+		if !slices.Contains(own, arn) {
+			own = append(own, arn)
+		}
+	}
+	return own
 }
 
 // WorkerPolicy is the IAM policy for a worker that runs elsewhere. It makes no calls. The

@@ -16,21 +16,17 @@ import (
 
 func (s *Stack) addRoles() {
 	e, p := s.env, s.place()
-	statements := make([]templates.Statement, len(e.TaskRole.Statements))
-	for i, st := range e.TaskRole.Statements {
-		statements[i] = templates.Statement{Actions: st.Actions, Resources: st.Resources}
-	}
-	if len(e.TaskRole.Policies) > 0 && e.TaskRole.Ownership != "external" && !s.o.Destroy {
-		data(s, "managed policies", resource.ManagedPolicies{API: s.c.IAM, ARNs: e.TaskRole.Policies})
+	if e.TaskRole.Ownership != "external" {
+		s.findPolicies("managed policies", "task_role", e.TaskRole.Policies)
 	}
 	taskNames, executionNames := s.orphanRoles()
 	s.task = add(s, "task role", ownership(e.TaskRole.Ownership, false), resource.Role{
 		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name,
 		Description: "What the flows of the flowbed environment " + s.id.Env + " may do",
-		Trust:       templates.TasksTrust(p), Managed: e.TaskRole.Policies,
+		Trust:       templates.TasksTrust(p), Managed: e.TaskRole.Policies, Block: "task_role",
 		Inline: func() map[string]string {
 			return policy(names.OwnPolicy, templates.TaskPolicy(p, templates.TaskRights{
-				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Repository: s.repositoryName(), Dask: s.dask(), Statements: statements,
+				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Repository: s.repositoryName(), Dask: s.dask(), Statements: statements(e.TaskRole.Statements),
 			}))()
 		},
 		Names: taskNames, External: e.TaskRole.Ownership == "external",
@@ -68,6 +64,21 @@ func (s *Stack) addRoles() {
 		s.steps = append(s.steps, permissions.Step{Name: "execution role", Ownership: provision.Own, Permissions: own.Permissions()})
 	}
 	s.execution = add(s, "execution role", ownership(e.ExecutionRole.Ownership, shared), role)
+}
+
+func statements(list []spec.Statement) []templates.Statement {
+	all := make([]templates.Statement, len(list))
+	for i, s := range list {
+		all[i] = templates.Statement{Actions: s.Actions, Resources: s.Resources}
+	}
+	return all
+}
+
+// findPolicies adds a step that finds the managed policies that a block of the file names.
+func (s *Stack) findPolicies(step, block string, arns []string) {
+	if len(arns) > 0 && !s.o.Destroy {
+		data(s, step, resource.ManagedPolicies{API: s.c.IAM, ARNs: arns, Block: block})
+	}
 }
 
 // pulls is the ARN of the ECR repository of the flows' default image; empty if the image is

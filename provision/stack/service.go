@@ -82,7 +82,8 @@ func (s *Stack) addService(old oldService, before []provision.Edge) {
 		API: s.c.IAM, ID: s.id, Name: name,
 		Description: "What the workers of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.TasksTrust(s.place()),
-		Inline:      s.workerPolicy, Names: old.roles,
+		Managed:     s.agentManaged(), Block: agentRoleBlock,
+		Inline: s.workerPolicy, Names: old.roles,
 	})
 	definition := resource.TaskDefinition{
 		API: s.c.ECS, ID: s.id, Family: name, CPU: want.CPU, Memory: want.Memory, LogGroup: s.id.Names().LogGroup(),

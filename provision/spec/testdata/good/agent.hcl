@@ -43,6 +43,13 @@ environment "prod" {
     instance_type = var.big ? "t3.large" : null
     env           = { PREFECT_LOGGING_LEVEL = "DEBUG", GREETING = "two\nlines", SSL_CERT_FILE = "/etc/ssl/cert.pem" }
     pip_packages  = ["s3fs == 2024.1.0", "pandas[ parquet, aws ] >=2, <3", "prefect-dask", "x===1.0+local", "zope.interface~=6.0", "a!=1.*"]
+    role {
+      policies = ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
+      statement {
+        actions   = ["ssm:GetParameter"]
+        resources = ["arn:aws:ssm:${region}:${account}:parameter/wheels"]
+      }
+    }
     ssh {
       cidr       = "2001:DB8:0::7/64"
       public_key = file("~/.ssh/id_rsa.pub")
