@@ -21,6 +21,7 @@ type Agent struct {
 	Command  Command   // the arguments of the prefect program
 	Settings []Setting // environment variables, in order
 	Extra    []Setting // further ones, which the user sets; their values may have several lines
+	Proxy    *Proxy    // nil for none; the agent's settings are in Extra
 	Secret   *Secret   // nil if the API needs no authentication
 	CA       *CA       // nil if a public authority signed the API's certificate
 	Files    []File
@@ -123,6 +124,9 @@ func (a Agent) check() error {
 		if !path.IsAbs(f.Path) {
 			errs = append(errs, fmt.Errorf("file %q: the path is not absolute", f.Path))
 		}
+	}
+	for _, s := range a.Proxy.Settings() {
+		errs = append(errs, plain(s.Name, s.Value))
 	}
 	if a.Secret != nil {
 		errs = append(errs, a.Secret.check())

@@ -18,6 +18,7 @@ type Common struct {
 	CA      string        // certificates in PEM; empty if a public authority signed the API's certificate
 	TTL     time.Duration // as in Agent
 	Extra   []Setting     // as in Agent
+	Proxy   *Proxy        // as in Agent
 
 	// Install are further packages, which pip installs together with Prefect.
 	Install []string
@@ -124,7 +125,7 @@ func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 // agent returns what agents of every version have in common.
 func (c Common) agent() Agent {
 	return Agent{
-		Env: c.Env, Secret: c.Secret, TTL: c.TTL, Extra: c.Extra, Further: len(c.Install) > 0,
+		Env: c.Env, Secret: c.Secret, TTL: c.TTL, Extra: c.Extra, Proxy: c.Proxy, Further: len(c.Install) > 0,
 		Settings: []Setting{
 			// boto reads only this variable; it does not ask the instance for its region.
 			{"AWS_DEFAULT_REGION", c.Region},

@@ -77,6 +77,9 @@ func (o odd) agent(dir string) Agent {
 		a.CA = &CA{PEM: ca + o.content(), Variable: "CA", WithPublic: o.IntN(2) == 0}
 	}
 	if o.IntN(2) == 0 {
+		a.Proxy = &Proxy{URL: o.word(), Except: []string{o.word()}}
+	}
+	if o.IntN(2) == 0 {
 		a.TTL = time.Duration(1+o.IntN(1000)) * time.Second
 	}
 	return a

@@ -50,7 +50,7 @@ try() {
   fail "${1##*/} failed 5 times"
 }
 
-{{deadline}}begin 'swap'
+{{deadline}}{{proxy}}begin 'swap'
 memory=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
 if [ "$memory" -le 1024 ] && [ ! -e /swapfile ]; then
   if dd if=/dev/zero of=/swapfile bs=1M count=1024 status=none && chmod 600 /swapfile &&

@@ -50,6 +50,7 @@ func userData(a Agent) (string, error) {
 	var r renderer
 	script := r.text("setup.sh", map[string]string{
 		"env": a.Env, "env_quoted": shellQuote(a.Env), "deadline": r.deadline(a.TTL),
+		"proxy":  r.proxy(a.Proxy),
 		"python": r.text("python"+a.Python+".sh", nil), "install": r.install(a.Packages), "files": r.files(a),
 	})
 	if err := errors.Join(r.errs...); err != nil {

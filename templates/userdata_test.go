@@ -92,6 +92,10 @@ func agents(t *testing.T) map[string]string {
 			i.Extra = []Setting{{"PREFECT_LOGGING_LEVEL", "DEBUG"}, {"GREETING", "it's 100% \"odd\":\n\t$HOME `id` \\ 日本\n"}}
 			i.Install = []string{"s3fs==2024.1.0", "pandas[parquet]>=2,<3"}
 		},
+		"worker-proxy": func(i *input) {
+			i.Proxy = &Proxy{URL: "http://proxy.example.com:3128", Except: []string{".internal", "localhost"}}
+			i.Extra = i.Proxy.Settings()
+		},
 		"worker-events": func(i *input) { i.Events = "flowbed-dev-events" },
 		"worker-ttl":    func(i *input) { i.TTL = 90 * time.Minute },
 	} {
@@ -302,6 +306,7 @@ func TestUserDataRejects(t *testing.T) {
 		"a variable's name":             {func(a *Agent) { a.Extra = []Setting{{"A B", "c"}} }, `variable name "A B"`},
 		"a variable's value":            {func(a *Agent) { a.Extra = []Setting{{"A", "b\rc"}} }, "control character"},
 		"a heredoc's end in a variable": {func(a *Agent) { a.Extra = []Setting{{"A", "b\nFLOWBED_END\n"}} }, "cannot be written"},
+		"a proxy":                       {func(a *Agent) { a.Proxy = &Proxy{URL: "http://a\nb"} }, "HTTP_PROXY: "},
 		"a setting's name":              {func(a *Agent) { a.Settings = []Setting{{"A B", "c"}} }, `variable name "A B"`},
 		"a secret's name":               {func(a *Agent) { a.Secret.Variable = "A-B" }, `variable name "A-B"`},
 		"a CA's name":                   {func(a *Agent) { a.CA = &CA{PEM: ca} }, `variable name ""`},

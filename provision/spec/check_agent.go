@@ -16,6 +16,7 @@ func (d *decoder) checkAgent(a *Agent) {
 	d.checkLabels(a)
 	d.checkEnv(&a.Env, badAgentVariable)
 	d.checkPackages(&a.PipPackages)
+	d.checkProxy(a)
 	if r := a.Role; r != nil {
 		d.checkPolicies(&r.Policies, r.Statements)
 	}

@@ -58,6 +58,7 @@ var agentVariables = func() map[string]string {
 		packages = "is how the image of a service learns which packages to install. → set pip_packages"
 		copied   = "would be copied into the task of each flow, where that path does not exist. → leave it out"
 		ca       = "would be copied into the task of each flow, which does not have the file. → set ca_file in the prefect block"
+		proxy    = "would hold for the agent, but not for the setup of its instance. → set proxy in the agent block; exceptions belong in NO_PROXY"
 		keys     = "has no place here: the agent uses its role's credentials. → leave it out"
 	)
 	all := map[string]string{}
@@ -71,6 +72,7 @@ var agentVariables = func() map[string]string {
 		packages: "EXTRA_PIP_PACKAGES",
 		copied:   "PREFECT_HOME PREFECT_PROFILES_PATH",
 		ca:       "PREFECT_API_SSL_CERT_FILE",
+		proxy:    "HTTP_PROXY HTTPS_PROXY ALL_PROXY",
 		keys:     "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE",
 	} {
 		for name := range strings.FieldsSeq(names) {

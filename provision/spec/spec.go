@@ -254,6 +254,14 @@ type Agent struct {
 	// flows import belongs in their image. Default: none.
 	PipPackages []string `hcl:"pip_packages,optional"`
 
+	// Proxy is the URL of an HTTP proxy, for example "http://proxy.example.com:3128". The
+	// instance's setup, its Systems Manager agent and the worker then use it for every call,
+	// to AWS and to Prefect's API, except those to the instance itself and to its metadata
+	// service. NO_PROXY in `env` lists further exceptions: hosts, or domains that begin with
+	// a dot, with commas between. Your flows do not use it unless `env` in the flows block
+	// says so. Default: none.
+	Proxy string `hcl:"proxy,optional"`
+
 	Role    *AgentRole `hcl:"role,block"`
 	SSH     *SSH       `hcl:"ssh,block" spec:"side:instance"`
 	Service *Service   `hcl:"service,block" spec:"side:service"`

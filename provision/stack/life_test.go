@@ -120,9 +120,8 @@ func policies(t *testing.T, account *sandbox.Account) string {
 	return b.String()
 }
 
-// userData is that of the instance, without the parts that do not depend on the
-// spec: what is tested here is what the stack fills in.
-func userData(t *testing.T, account *sandbox.Account) string {
+// wholeUserData is that of the instance; empty if there is none.
+func wholeUserData(t *testing.T, account *sandbox.Account) string {
 	t.Helper()
 	api, ctx := ec2.NewFromConfig(account.Config(region)), context.Background()
 	list, err := api.DescribeInstances(ctx, &ec2.DescribeInstancesInput{})
@@ -133,6 +132,11 @@ func userData(t *testing.T, account *sandbox.Account) string {
 		return ""
 	}
 	id := list.Reservations[0].Instances[0].InstanceId
+	for _, r := range list.Reservations {
+		if i := r.Instances[0]; i.State.Name == types.InstanceStateNamePending || i.State.Name == types.InstanceStateNameRunning {
+			id = i.InstanceId
+		}
+	}
 	out, err := api.DescribeInstanceAttribute(ctx, &ec2.DescribeInstanceAttributeInput{InstanceId: id, Attribute: types.InstanceAttributeNameUserData})
 	if err != nil {
 		t.Fatal(err)
@@ -141,8 +145,15 @@ func userData(t *testing.T, account *sandbox.Account) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(raw)
+}
+
+// userData is that of the instance, without the parts that do not depend on the
+// spec: what is tested here is what the stack fills in.
+func userData(t *testing.T, account *sandbox.Account) string {
+	t.Helper()
 	var b strings.Builder
-	for line := range strings.Lines(string(raw)) {
+	for line := range strings.Lines(wholeUserData(t, account)) {
 		for _, word := range []string{"ExecStart=", "PREFECT_", "PREFECT__", "PARAMETER, VARIABLE", "subnets:", "securityGroups:", "assignPublicIp:", "'prefect[aws]"} {
 			if strings.Contains(line, word) {
 				b.WriteString(line)

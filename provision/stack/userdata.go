@@ -90,7 +90,7 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 	}
 	c := templates.Common{
 		Env: env.Name, Region: env.Region, Prefect: v.String(), APIURL: p.APIURL, CA: p.CAFile, TTL: env.Lifetime(),
-		Extra: agentEnv(env), Install: env.Agent.PipPackages,
+		Extra: agentEnv(env), Proxy: agentProxy(env), Install: env.Agent.PipPackages,
 	}
 	if p.APIKey != "" || p.AuthString != "" {
 		c.Secret = &templates.Secret{Parameter: names.Names{Env: env.Name}.APIKey(), Variable: v.SecretVariable(p.APIKey == "")}
@@ -109,10 +109,31 @@ func agentEnv(env *spec.Environment) (list []templates.Setting) {
 	if env.Agent == nil {
 		return nil
 	}
+	proxy := agentProxy(env)
+	list = proxy.Settings()
 	for _, name := range slices.Sorted(maps.Keys(env.Agent.Env)) {
-		list = append(list, templates.Setting{Name: name, Value: env.Agent.Env[name]})
+		if proxy == nil || !strings.EqualFold(name, noProxy) {
+			list = append(list, templates.Setting{Name: name, Value: env.Agent.Env[name]})
+		}
 	}
 	return list
+}
+
+const noProxy = "NO_PROXY"
+
+// agentProxy is the proxy of the agent, with the exceptions that its variables name.
+func agentProxy(env *spec.Environment) *templates.Proxy {
+	if env.Agent == nil || env.Agent.Proxy == "" {
+		return nil
+	}
+	p := &templates.Proxy{URL: env.Agent.Proxy}
+	for name, value := range env.Agent.Env {
+		if strings.EqualFold(name, noProxy) {
+			p.Except = append(p.Except, spec.Exceptions(value)...)
+		}
+	}
+	slices.Sort(p.Except)
+	return p
 }
 
 // userData is the script with the facts that are known so far. Build has checked it with

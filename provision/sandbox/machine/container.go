@@ -87,6 +87,7 @@ func (c *Container) parse() (*script, launcher, error) {
 			s.Command[i] = nameVariable
 		}
 	}
+	s.Proxy, s.Direct = c.Environment["HTTPS_PROXY"], strings.Split(c.Environment["NO_PROXY"], ",")
 	if c.Variable != "" {
 		s.Secret = secret{Parameter: "(read by ECS)", Variable: c.Variable}
 	}

@@ -9,6 +9,10 @@ package machine
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
@@ -102,6 +106,29 @@ type host struct {
 	container *Container // that runs the agent in place of an instance; nil for an instance
 }
 
+// reaches reports whether a program of the host reaches a port of a host: through the proxy,
+// if there is one, unless the host is an exception. A proxy reaches everything.
+func (h host) reaches(name string, port int) bool {
+	if h.script == nil || h.Proxy == "" || h.isDirect(name) {
+		return h.connects(name, port)
+	}
+	u, err := url.Parse(h.Proxy)
+	if err != nil {
+		return false
+	}
+	at, err := strconv.Atoi(u.Port())
+	if err != nil {
+		at = map[string]int{"http": 80, "https": 443}[u.Scheme]
+	}
+	return h.connects(u.Hostname(), at)
+}
+
+func (h host) isDirect(name string) bool {
+	return slices.ContainsFunc(h.Direct, func(e string) bool {
+		return e == name || e == "*" || strings.HasSuffix(name, "."+strings.TrimPrefix(e, "."))
+	})
+}
+
 // find returns the computer of the instance, which is new at its first boot.
 func (h host) find() *computer {
 	all := part.In(h.Request)
@@ -132,7 +159,8 @@ func (h host) session() (core.Identity, bool) {
 	return iam.Session(h.Request, h.machine.Profile, h.machine.ID)
 }
 
-func (h host) reaches(host string, port int) bool {
+// connects reports whether the instance or the container can connect to a port of a host.
+func (h host) connects(host string, port int) bool {
 	if h.container != nil {
 		return h.container.Reaches(host, port)
 	}

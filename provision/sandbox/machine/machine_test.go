@@ -135,6 +135,12 @@ func (w *world) subnet() *string {
 	return try.Must(w.ec2.CreateSubnet(w.Context(), &ec2.CreateSubnetInput{VpcId: v.Vpc.VpcId, CidrBlock: aws.String("10.0.1.0/24")})).Subnet.SubnetId
 }
 
+// through gives the agent a proxy.
+func (w *world) through(proxy string, except ...string) {
+	w.common.Proxy = &templates.Proxy{URL: proxy, Except: except}
+	w.common.Extra = w.common.Proxy.Settings()
+}
+
 // TestBoot boots an instance in each situation, and looks at its worker and its console 5
 // seconds after the setup.
 func TestBoot(t *testing.T) {
@@ -190,6 +196,21 @@ func TestBoot(t *testing.T) {
 			subnet := w.subnet()
 			w.edit = func(in *ec2.RunInstancesInput) { in.SubnetId = subnet }
 		}, "none", []string{"again: python: dnf failed 1 of 5 times", "FAILED: python: dnf failed 5 times"}},
+		{"no way out but a proxy", func(w *world) {
+			subnet := w.subnet()
+			w.edit = func(in *ec2.RunInstancesInput) { in.SubnetId = subnet }
+			w.through("http://10.0.7.7:3128")
+		}, "ONLINE", []string{"step: proxy\nFLOWBED: step: swap"}},
+		{"a proxy that is out of reach", func(w *world) {
+			subnet := w.subnet()
+			w.edit = func(in *ec2.RunInstancesInput) { in.SubnetId = subnet }
+			w.through("http://192.0.2.7:3128")
+		}, "none", []string{"FAILED: python: dnf failed 5 times"}},
+		{"a proxy, and an API that is an exception", func(w *world) {
+			subnet := w.subnet()
+			w.edit = func(in *ec2.RunInstancesInput) { in.SubnetId = subnet }
+			w.through("http://10.0.7.7:3128", ".prefect.cloud")
+		}, "none", []string{"done: dev-i-"}},
 		{"no public address", func(w *world) {
 			w.edit = func(in *ec2.RunInstancesInput) {
 				in.NetworkInterfaces = []types.InstanceNetworkInterfaceSpecification{{AssociatePublicIpAddress: aws.Bool(false)}}

@@ -15,6 +15,8 @@ type script struct {
 	Env      string
 	Prefect  string            // exact version
 	Packages []string          // beside Prefect's own
+	Proxy    string            // the URL of the proxy for all calls; empty for none
+	Direct   []string          // the hosts that it calls without the proxy
 	Settings map[string]string // the environment of the agent
 	Command  []string          // the arguments of the prefect program, without quotes
 	Secret   secret            // zero if the API needs none
@@ -36,13 +38,16 @@ func parse(text string) (*script, error) {
 		return nil, nil
 	}
 	files := heredocs(text)
-	p := parser{text: text}
+	p := &parser{text: text}
 	s := &script{
 		Env:      unquoteShell(p.find("name of the agent", envLine)),
 		Prefect:  p.find("requirement", requirement),
 		Packages: packages(text),
 		Settings: p.settings(files["/etc/flowbed/agent.env"]),
 		Command:  p.command(files["/etc/systemd/system/flowbed-agent.service"]),
+	}
+	if file, ok := files["/etc/flowbed/proxy.env"]; ok {
+		s.proxy(p, file)
 	}
 	if fetch, ok := files["/opt/flowbed/bin/fetch-secret"]; ok {
 		s.Secret = p.secret(fetch)
@@ -110,12 +115,33 @@ func (p *parser) find(what string, pattern *regexp.Regexp) string {
 	return m[1]
 }
 
-// settings reads a systemd environment file.
-func (p *parser) settings(text string) map[string]string {
+// proxy reads the file with the settings of the proxy. curl reads http_proxy only in lower
+// case, and the worker has the settings among its own.
+func (s *script) proxy(p *parser, file string) {
+	all := variables(file)
+	s.Proxy, s.Direct = all["https_proxy"], strings.Split(all["no_proxy"], ",")
+	for _, have := range []string{all["http_proxy"], all["HTTPS_PROXY"], s.Settings["HTTPS_PROXY"], s.Settings["HTTP_PROXY"]} {
+		if have == "" || have != s.Proxy {
+			p.note(fmt.Errorf("the user data has not the same proxy for all programs"))
+		}
+	}
+	if !strings.Contains(p.text, "\n. /etc/flowbed/proxy.env\n") {
+		p.note(fmt.Errorf("the user data does not use the proxy"))
+	}
+}
+
+// variables reads a systemd environment file.
+func variables(text string) map[string]string {
 	all := map[string]string{}
 	for _, m := range setting.FindAllStringSubmatch(text, -1) {
 		all[m[1]] = unescape(m[2], "")
 	}
+	return all
+}
+
+// settings reads the environment of the agent.
+func (p *parser) settings(text string) map[string]string {
+	all := variables(text)
 	if all["AWS_DEFAULT_REGION"] == "" {
 		p.note(fmt.Errorf("the user data does not have the agent's settings"))
 	}

@@ -27,6 +27,10 @@ var wantScripts = map[string]script{
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
 		Packages: []string{"s3fs==2024.1.0", "pandas[parquet]>=2,<3"},
 	},
+	"worker-proxy": {
+		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
+		Proxy: "http://proxy.example.com:3128", Direct: []string{"localhost", "127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254", "169.254.170.2", ".internal"},
+	},
 	"worker-ttl": {
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true), TTL: 90 * time.Minute,
 	},
@@ -38,7 +42,7 @@ var wantScripts = map[string]script{
 }
 
 var wantAPI = map[string]string{
-	"worker-cloud": cloudURL, "worker-env": cloudURL, "worker-events": cloudURL, "worker-ttl": cloudURL, "worker-odd": "http://h/api?a=\"b\"&c=$HOME'%n`id`\\",
+	"worker-cloud": cloudURL, "worker-env": cloudURL, "worker-proxy": cloudURL, "worker-events": cloudURL, "worker-ttl": cloudURL, "worker-odd": "http://h/api?a=\"b\"&c=$HOME'%n`id`\\",
 	"worker-open": "http://10.0.0.5:4200/api", "worker-server": "https://prefect.example.org:4200/api",
 	"agent-key": "http://10.0.0.5:4200", "agent-server": "http://10.0.0.5:4200",
 }

@@ -18,6 +18,9 @@ func (h host) begin(at time.Time) {
 		h.tell(at, "step: deadline")
 		h.tell(at, "ends itself at %s", h.Deadline.UTC().Format(time.RFC3339))
 	}
+	if h.Proxy != "" {
+		h.tell(at, "step: proxy")
+	}
 	h.tell(at, "step: swap")
 }
 

@@ -17,8 +17,12 @@ var lines = regexp.MustCompile(`--lines (\d+)`)
 // Runs reports whether an instance in the call's region runs, and reaches Systems
 // Manager's endpoint.
 func Runs(r *core.Request, id string) bool {
-	_, running := ec2.Running(r, id)
-	return running && ec2.Reaches(r, id, "ssm."+r.Region+".amazonaws.com", 443)
+	if _, running := ec2.Running(r, id); !running {
+		return false
+	}
+	h, _ := hostOf(r, id)
+	h.Request, h.machine.ID = r, id // also of an instance with other user data
+	return h.reaches("ssm."+r.Region+".amazonaws.com", 443)
 }
 
 // Shell runs a script on an instance in the call's region. It understands the scripts

@@ -1,0 +1,52 @@
+package spec
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// checkProxy checks the proxy of the agent. It never shows a password in its URL.
+func (d *decoder) checkProxy(a *Agent) {
+	if !d.has(&a.Proxy) {
+		return
+	}
+	const example = ` → use, for example, "http://proxy.example.com:3128"`
+	u, err := url.Parse(a.Proxy)
+	switch {
+	case err == nil && u.User != nil:
+		d.errorAt(d.given[&a.Proxy].attr.Expr.Range(), "Password in user data", "The URL contains a user name or a password, and whoever may describe the instance can read its user data. "+
+			"→ use a proxy that knows its clients by their address, and remove them")
+	case err != nil || !proxyURL.matches(a.Proxy) || !validPort(u):
+		d.bad(&a.Proxy, "Invalid proxy", "%s is not the URL of an HTTP proxy."+example)
+	case loopback(u.Hostname()):
+		d.bad(&a.Proxy, "Invalid proxy", "%s is the instance itself, where no proxy runs."+example)
+	}
+	for name, value := range a.Env {
+		bad := slices.ContainsFunc(Exceptions(value), func(e string) bool { return !exception.matches(e) })
+		if strings.ToUpper(name) == "NO_PROXY" && bad {
+			d.errorAt(d.keyRange(d.given[&a.Env], name), "Invalid environment variable",
+				`NO_PROXY is a list of hosts, and of domains that begin with a dot. → use, for example, "prefect.example.com,.internal"`)
+		}
+	}
+}
+
+var (
+	proxyURL  = compile(`^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?/?$`)
+	exception = compile(`^[A-Za-z0-9.*:_/-]+$`)
+)
+
+func validPort(u *url.URL) bool {
+	n := u.Port()
+	return n == "" || len(n) <= 5 && n != "0" && (len(n) < 5 || n <= "65535")
+}
+
+// Exceptions are the elements of NO_PROXY.
+func Exceptions(list string) (all []string) {
+	for e := range strings.SplitSeq(list, ",") {
+		if e = strings.TrimSpace(e); e != "" {
+			all = append(all, e)
+		}
+	}
+	return all
+}

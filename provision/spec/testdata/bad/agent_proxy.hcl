@@ -1,0 +1,7 @@
+environment "dev" {
+  prefect { api_url = "https://prefect.example.com/api" }
+  agent {
+    proxy = "http://deploy:hunter2@proxy.example.com:3128"
+    env   = { https_proxy = "http://proxy.example.com:3128", NO_PROXY = "a b" }
+  }
+}
