@@ -35,6 +35,7 @@ type Agent struct {
 // Constraints and Before is set. With neither, pip installs the newest version of
 // each package that Requirements does not name.
 type Packages struct {
+	Index        string   // the URL of the package index; empty for PyPI
 	Requirements []string // in pip's syntax, e.g. "prefect[aws]==3.9.1"
 	Constraints  string   // the contents of a constraints file for pip
 	Before       string   // ignore packages released after this RFC 3339 time
@@ -138,7 +139,7 @@ func (a Agent) check() error {
 }
 
 func (p Packages) check() error {
-	errs := []error{plain("release date", p.Before)}
+	errs := []error{plain("release date", p.Before), plain("package index", p.Index)}
 	for _, r := range p.Requirements {
 		errs = append(errs, plain("package", r))
 	}

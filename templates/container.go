@@ -81,6 +81,9 @@ func ContainerOf(a Agent, s Service) (Container, error) {
 	c.Environment = append(c.Environment, a.Extra...)
 	if a.Further {
 		c.Environment = append(c.Environment, Setting{extraPackages, strings.Join(a.Packages.Requirements, " ")})
+		if i := a.Packages.Index; i != "" { // the images of Prefect 3 use uv, and those of Prefect 1 pip
+			c.Environment = append(c.Environment, Setting{"PIP_INDEX_URL", i}, Setting{"UV_DEFAULT_INDEX", i})
+		}
 	}
 	if a.CA != nil {
 		l.Files = append(l.Files, launchFile{Path: caFile, Content: a.CA.PEM, Public: a.CA.WithPublic})

@@ -22,6 +22,7 @@ type Common struct {
 
 	// Install are further packages, which pip installs together with Prefect.
 	Install []string
+	Index   string // as in Packages
 }
 
 // Worker holds what only a worker needs.
@@ -55,6 +56,7 @@ func Prefect3Agent(c Common, w Worker) Agent {
 	a := c.agent()
 	a.Python = "3.12"
 	a.Packages = Packages{
+		Index:        c.Index,
 		Requirements: append([]string{"prefect[aws]==" + c.Prefect, "prefect-aws==" + w.PrefectAWS}, c.Install...),
 		Before:       w.Before,
 	}
@@ -96,7 +98,7 @@ func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 	}
 	a := c.agent()
 	a.Python = "3.9"
-	a.Packages = Packages{Requirements: append([]string{"prefect[aws]==" + c.Prefect}, c.Install...), Constraints: constraints}
+	a.Packages = Packages{Index: c.Index, Requirements: append([]string{"prefect[aws]==" + c.Prefect}, c.Install...), Constraints: constraints}
 	a.Command = Command{}.literals("agent ecs start").name().flag("--api", c.APIURL).
 		literals("--agent-address http://127.0.0.1:8080").
 		flag("--cluster", t.ClusterARN).flag("--launch-type", "FARGATE").

@@ -53,6 +53,9 @@ func (o odd) agent(dir string) Agent {
 	for range 1 + o.IntN(3) {
 		a.Packages.Requirements = append(a.Packages.Requirements, o.word())
 	}
+	if o.IntN(2) == 0 {
+		a.Packages.Index = "https://" + o.word()
+	}
 	switch o.IntN(3) {
 	case 0:
 		a.Packages.Before = o.word()
@@ -150,6 +153,7 @@ func run(t *testing.T, s string) (root string, installed [][]string) {
 	python := `#!/bin/bash
 if [ "$2" = certifi ]; then echo /dev/null; exit; fi
 printf '%s\n' "$@" >>` + root + `/pip
+printf '%s\0' "${PIP_INDEX_URL-}" >>` + root + `/index
 printf '\0' >>` + root + `/pip
 [[ " $* " != *" --uploaded-prior-to "* ]]
 `
@@ -192,6 +196,9 @@ func checkInstalled(t *testing.T, a Agent, root string, calls [][]string) {
 	if a.Packages.Before != "" {
 		dated := append([]string{"--uploaded-prior-to", a.Packages.Before}, a.Packages.Requirements...)
 		want = [][]string{{"--upgrade", "pip==" + pipVersion}, dated, dated, a.Packages.Requirements}
+	}
+	if raw, err := os.ReadFile(root + "/index"); err != nil || string(raw) != strings.Repeat(a.Packages.Index+"\x00", len(calls)) {
+		t.Errorf("pip was called with the indexes %q (%v), want %q for each call", raw, err, a.Packages.Index)
 	}
 	if len(calls) != len(want) {
 		t.Fatalf("pip was called with %q, want %q", calls, want)
@@ -240,7 +247,7 @@ func checkFiles(t *testing.T, a Agent, root, dir string) {
 	}
 	var got []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if name := strings.TrimPrefix(path, root); err == nil && !d.IsDir() && name != "/pip" && name != "/opt/flowbed/venv/bin/python" {
+		if name := strings.TrimPrefix(path, root); err == nil && !d.IsDir() && name != "/pip" && name != "/index" && name != "/opt/flowbed/venv/bin/python" {
 			got = append(got, name)
 		}
 		return err

@@ -90,18 +90,21 @@ func (r *renderer) install(p Packages) string {
 	for i, requirement := range p.Requirements {
 		quoted[i] = shellQuote(requirement)
 	}
-	packages := strings.Join(quoted, " ")
+	packages, index := strings.Join(quoted, " "), ""
+	if p.Index != "" {
+		index = "export PIP_INDEX_URL=" + shellQuote(p.Index) + "\n"
+	}
 	switch {
 	case p.Constraints != "":
-		return r.text("pip_constraints.sh", map[string]string{
+		return index + r.text("pip_constraints.sh", map[string]string{
 			"constraints": r.heredoc(constraintsFile, p.Constraints), "packages": packages,
 		})
 	case p.Before != "":
-		return r.text("pip_before.sh", map[string]string{
+		return index + r.text("pip_before.sh", map[string]string{
 			"pip": pipVersion, "before": shellQuote(p.Before), "packages": packages,
 		})
 	}
-	return r.text("pip_newest.sh", map[string]string{"packages": packages})
+	return index + r.text("pip_newest.sh", map[string]string{"packages": packages})
 }
 
 // files renders the part that writes the agent's files and its systemd unit.

@@ -94,7 +94,7 @@ func agents(t *testing.T) map[string]string {
 		},
 		"worker-proxy": func(i *input) {
 			i.Proxy = &Proxy{URL: "http://proxy.example.com:3128", Except: []string{".internal", "localhost"}}
-			i.Extra = i.Proxy.Settings()
+			i.Extra, i.Index = i.Proxy.Settings(), "https://packages.example.com/simple/%7Eteam"
 		},
 		"worker-events": func(i *input) { i.Events = "flowbed-dev-events" },
 		"worker-ttl":    func(i *input) { i.TTL = 90 * time.Minute },
@@ -281,6 +281,7 @@ func TestPrefect3AgentRejects(t *testing.T) {
 		"an odd queue":        {func(i *input) { i.Queues = []string{"a\nb"} }, "--work-queue: "},
 		"an odd version":      {func(i *input) { i.Prefect = "3\n" }, "package: "},
 		"an odd prefect-aws":  {func(i *input) { i.PrefectAWS = "\xff" }, "package: "},
+		"an odd index":        {func(i *input) { i.Index = "https://a\nb" }, "package index: "},
 		"an odd release date": {func(i *input) { i.Before = "2026\n" }, "release date: "},
 	} {
 		t.Run(name, func(t *testing.T) {

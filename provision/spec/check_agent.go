@@ -17,6 +17,7 @@ func (d *decoder) checkAgent(a *Agent) {
 	d.checkEnv(&a.Env, badAgentVariable)
 	d.checkPackages(&a.PipPackages)
 	d.checkProxy(a)
+	d.checkIndex(a)
 	if r := a.Role; r != nil {
 		d.checkPolicies(&r.Policies, r.Statements)
 	}

@@ -31,7 +31,28 @@ func (d *decoder) checkProxy(a *Agent) {
 	}
 }
 
+// checkIndex checks the URL of the package index.
+func (d *decoder) checkIndex(a *Agent) {
+	if !d.has(&a.PipIndexURL) {
+		return
+	}
+	const example = ` → use, for example, "https://packages.example.com/simple"`
+	u, err := url.Parse(a.PipIndexURL)
+	switch {
+	case err == nil && u.User != nil:
+		d.errorAt(d.given[&a.PipIndexURL].attr.Expr.Range(), "Password in user data", "The URL contains a user name or a password, and whoever may describe the instance can read its user data. "+
+			"→ use an index that is open to the instance, and remove them; or write /root/.config/pip/pip.conf in a setup script that reads the password from Parameter Store")
+	case err == nil && u.Scheme == "http":
+		d.bad(&a.PipIndexURL, "Invalid package index", "%s is not encrypted, and pip ignores such an index."+example)
+	case err != nil || !indexURL.matches(a.PipIndexURL) || !validPort(u):
+		d.bad(&a.PipIndexURL, "Invalid package index", "%s is not the URL of a package index."+example)
+	case loopback(u.Hostname()):
+		d.bad(&a.PipIndexURL, "Invalid package index", "%s is the instance itself, where there is no index."+example)
+	}
+}
+
 var (
+	indexURL  = compile(`^https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[A-Za-z0-9._~%/+-]*)?$`)
 	proxyURL  = compile(`^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?/?$`)
 	exception = compile(`^[A-Za-z0-9.*:_/-]+$`)
 )

@@ -262,6 +262,11 @@ type Agent struct {
 	// says so. Default: none.
 	Proxy string `hcl:"proxy,optional"`
 
+	// PipIndexURL is the package index from which pip installs everything, Prefect and pip
+	// itself included, for example "https://packages.example.com/simple". It must be open to the
+	// instance: a password in the URL is refused. Default: PyPI.
+	PipIndexURL string `hcl:"pip_index_url,optional"`
+
 	Role    *AgentRole `hcl:"role,block"`
 	SSH     *SSH       `hcl:"ssh,block" spec:"side:instance"`
 	Service *Service   `hcl:"service,block" spec:"side:service"`

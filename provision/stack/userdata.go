@@ -91,6 +91,7 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 	c := templates.Common{
 		Env: env.Name, Region: env.Region, Prefect: v.String(), APIURL: p.APIURL, CA: p.CAFile, TTL: env.Lifetime(),
 		Extra: agentEnv(env), Proxy: agentProxy(env), Install: env.Agent.PipPackages,
+		Index: env.Agent.PipIndexURL,
 	}
 	if p.APIKey != "" || p.AuthString != "" {
 		c.Secret = &templates.Secret{Parameter: names.Names{Env: env.Name}.APIKey(), Variable: v.SecretVariable(p.APIKey == "")}

@@ -108,6 +108,7 @@ begin 'prefect'
 install -d -m 0755 /opt/flowbed /opt/flowbed/bin /etc/flowbed
 id prefect >/dev/null 2>&1 || useradd --system --user-group --create-home --home-dir /var/lib/flowbed --shell /sbin/nologin prefect
 try "$python" -m venv --clear /opt/flowbed/venv
+export PIP_INDEX_URL='https://packages.example.com/simple/%7Eteam'
 # Wheels only: this machine could not build anything in its memory.
 pip=(/opt/flowbed/venv/bin/python -m pip install -q --no-cache-dir --disable-pip-version-check --retries 5 --only-binary :all:)
 try "${pip[@]}" --upgrade pip==26.3

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -234,14 +233,10 @@ func (h host) call(at time.Time, method, path string, body any, header http.Head
 }
 
 func (h host) send(at time.Time, method string, u *url.URL, body []byte, header http.Header) (prefectapi.Answer, error) {
-	port, err := strconv.Atoi(u.Port())
-	if err != nil {
-		port = map[string]int{"http": 80, "https": 443}[u.Scheme]
-	}
 	switch {
 	case prefectapi.Loopback(u):
 		return prefectapi.Answer{}, prefectapi.Refused(u)
-	case !h.reaches(u.Hostname(), port):
+	case !h.reaches(u.Hostname(), portOf(u)):
 		return prefectapi.Answer{}, errors.New("connect to " + u.Host + ": timed out")
 	}
 	m := prefectapi.Message{Now: at, Method: method, URL: u, Header: header, Body: body, Admitted: h.Online}

@@ -113,14 +113,20 @@ func (h host) reaches(name string, port int) bool {
 		return h.connects(name, port)
 	}
 	u, err := url.Parse(h.Proxy)
-	if err != nil {
-		return false
+	return err == nil && h.connects(u.Hostname(), portOf(u))
+}
+
+// reachesURL reports the same for a URL.
+func (h host) reachesURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && h.reaches(u.Hostname(), portOf(u))
+}
+
+func portOf(u *url.URL) int {
+	if port, err := strconv.Atoi(u.Port()); err == nil {
+		return port
 	}
-	at, err := strconv.Atoi(u.Port())
-	if err != nil {
-		at = map[string]int{"http": 80, "https": 443}[u.Scheme]
-	}
-	return h.connects(u.Hostname(), at)
+	return map[string]int{"http": 80, "https": 443}[u.Scheme]
 }
 
 func (h host) isDirect(name string) bool {

@@ -135,6 +135,22 @@ func (w *world) subnet() *string {
 	return try.Must(w.ec2.CreateSubnet(w.Context(), &ec2.CreateSubnetInput{VpcId: v.Vpc.VpcId, CidrBlock: aws.String("10.0.1.0/24")})).Subnet.SubnetId
 }
 
+// closed is a security group that lets nothing out.
+func (w *world) closed() *string {
+	g := try.Must(w.ec2.CreateSecurityGroup(w.Context(), &ec2.CreateSecurityGroupInput{GroupName: aws.String("g"), Description: aws.String("g")}))
+	try.Must(w.ec2.RevokeSecurityGroupEgress(w.Context(), &ec2.RevokeSecurityGroupEgressInput{GroupId: g.GroupId,
+		IpPermissions: []types.IpPermission{{IpProtocol: aws.String("-1"), IpRanges: []types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}}}))
+	return g.GroupId
+}
+
+// onlyHTTPS lets the instance connect to port 443 alone.
+func (w *world) onlyHTTPS() {
+	group := w.closed()
+	try.Must(w.ec2.AuthorizeSecurityGroupEgress(w.Context(), &ec2.AuthorizeSecurityGroupEgressInput{GroupId: group, IpPermissions: []types.IpPermission{
+		{IpProtocol: aws.String("tcp"), FromPort: aws.Int32(443), ToPort: aws.Int32(443), IpRanges: []types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}}}))
+	w.edit = func(in *ec2.RunInstancesInput) { in.SecurityGroupIds = []string{*group} }
+}
+
 // through gives the agent a proxy.
 func (w *world) through(proxy string, except ...string) {
 	w.common.Proxy = &templates.Proxy{URL: proxy, Except: except}
@@ -211,16 +227,18 @@ func TestBoot(t *testing.T) {
 			w.edit = func(in *ec2.RunInstancesInput) { in.SubnetId = subnet }
 			w.through("http://10.0.7.7:3128", ".prefect.cloud")
 		}, "none", []string{"done: dev-i-"}},
+		{"a package index behind a closed port", func(w *world) {
+			w.common.Index = "https://packages.example.com:8443/simple"
+			w.onlyHTTPS()
+		}, "none", []string{"FAILED: prefect: python failed 5 times", "after connection broken"}},
 		{"no public address", func(w *world) {
 			w.edit = func(in *ec2.RunInstancesInput) {
 				in.NetworkInterfaces = []types.InstanceNetworkInterfaceSpecification{{AssociatePublicIpAddress: aws.Bool(false)}}
 			}
 		}, "none", []string{"FAILED: python: dnf failed 5 times"}},
 		{"closed group", func(w *world) {
-			g := try.Must(w.ec2.CreateSecurityGroup(w.Context(), &ec2.CreateSecurityGroupInput{GroupName: aws.String("g"), Description: aws.String("g")}))
-			try.Must(w.ec2.RevokeSecurityGroupEgress(w.Context(), &ec2.RevokeSecurityGroupEgressInput{GroupId: g.GroupId,
-				IpPermissions: []types.IpPermission{{IpProtocol: aws.String("-1"), IpRanges: []types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}}}))
-			w.edit = func(in *ec2.RunInstancesInput) { in.SecurityGroupIds = []string{*g.GroupId} }
+			group := w.closed()
+			w.edit = func(in *ec2.RunInstancesInput) { in.SecurityGroupIds = []string{*group} }
 		}, "none", []string{"FAILED: python: dnf failed 5 times"}},
 		{"no metadata", func(w *world) {
 			w.edit = func(in *ec2.RunInstancesInput) {

@@ -15,6 +15,7 @@ type script struct {
 	Env      string
 	Prefect  string            // exact version
 	Packages []string          // beside Prefect's own
+	Index    string            // the URL of the package index; empty for PyPI
 	Proxy    string            // the URL of the proxy for all calls; empty for none
 	Direct   []string          // the hosts that it calls without the proxy
 	Settings map[string]string // the environment of the agent
@@ -46,6 +47,9 @@ func parse(text string) (*script, error) {
 		Settings: p.settings(files["/etc/flowbed/agent.env"]),
 		Command:  p.command(files["/etc/systemd/system/flowbed-agent.service"]),
 	}
+	if m := indexLine.FindStringSubmatch(text); m != nil {
+		s.Index = unquoteShell(m[1])
+	}
 	if file, ok := files["/etc/flowbed/proxy.env"]; ok {
 		s.proxy(p, file)
 	}
@@ -64,6 +68,7 @@ var (
 	envLine     = regexp.MustCompile(`(?m)^name=(.+)-\$instance$`)
 	requirement = regexp.MustCompile(`'prefect\[aws\]==([0-9.]+)'`)
 	others      = regexp.MustCompile(`'prefect\[aws\]==[0-9.]+'((?: '[^']+')+)`)
+	indexLine   = regexp.MustCompile(`(?m)^export PIP_INDEX_URL=('.+')$`)
 	ttlLine     = regexp.MustCompile(`\+ (\d+)\)\) >/etc/flowbed/deadline`)
 	execLine    = regexp.MustCompile(`(?m)^ExecStart=/opt/flowbed/venv/bin/prefect (.+)$`)
 	secretLine  = regexp.MustCompile(`(?m)^PARAMETER, VARIABLE = ("(?:[^"\\]|\\.)*"), ("(?:[^"\\]|\\.)*")$`)

@@ -29,7 +29,7 @@ var wantScripts = map[string]script{
 	},
 	"worker-proxy": {
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
-		Proxy: "http://proxy.example.com:3128", Direct: []string{"localhost", "127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254", "169.254.170.2", ".internal"},
+		Index: "https://packages.example.com/simple/%7Eteam", Proxy: "http://proxy.example.com:3128", Direct: []string{"localhost", "127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254", "169.254.170.2", ".internal"},
 	},
 	"worker-ttl": {
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true), TTL: 90 * time.Minute,

@@ -118,6 +118,12 @@ func (h host) wrong(step string) *failure {
 			reason: "dnf failed 5 times", lines: tried(step, "dnf"),
 			log: []string{"Error: Failed to download metadata for repo 'amazonlinux': Cannot download repomd.xml: Curl error (28): Timeout was reached"},
 		}
+	case step == "prefect" && h.Index != "" && !h.reachesURL(h.Index):
+		lines := append([]string{"again: prefect: with the newest packages"}, tried("prefect", "python")...)
+		return &failure{reason: "python failed 5 times", lines: lines, log: []string{
+			"WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection broken by 'ConnectTimeoutError'",
+			"ERROR: No matching distribution found for prefect[aws]==" + h.Prefect + " (from versions: none)",
+		}}
 	case step == "prefect":
 		return h.unreleased()
 	}
