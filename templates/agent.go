@@ -21,6 +21,7 @@ type Agent struct {
 	Command  Command   // the arguments of the prefect program
 	Settings []Setting // environment variables, in order
 	Extra    []Setting // further ones, which the user sets; their values may have several lines
+	Setup    string    // the user's own script, which runs first; may be empty
 	Proxy    *Proxy    // nil for none; the agent's settings are in Extra
 	Secret   *Secret   // nil if the API needs no authentication
 	CA       *CA       // nil if a public authority signed the API's certificate

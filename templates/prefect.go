@@ -19,6 +19,7 @@ type Common struct {
 	TTL     time.Duration // as in Agent
 	Extra   []Setting     // as in Agent
 	Proxy   *Proxy        // as in Agent
+	Setup   string        // as in Agent
 
 	// Install are further packages, which pip installs together with Prefect.
 	Install []string
@@ -127,7 +128,7 @@ func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 // agent returns what agents of every version have in common.
 func (c Common) agent() Agent {
 	return Agent{
-		Env: c.Env, Secret: c.Secret, TTL: c.TTL, Extra: c.Extra, Proxy: c.Proxy, Further: len(c.Install) > 0,
+		Env: c.Env, Secret: c.Secret, TTL: c.TTL, Extra: c.Extra, Proxy: c.Proxy, Setup: c.Setup, Further: len(c.Install) > 0,
 		Settings: []Setting{
 			// boto reads only this variable; it does not ask the instance for its region.
 			{"AWS_DEFAULT_REGION", c.Region},

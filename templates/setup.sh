@@ -15,7 +15,10 @@ fail() { reason=$1; exit 1; }
 # fatal names what fails for good, if that is why the step fails: then no retry helps.
 # Without an index pip finds no versions; with one it lists those that exist.
 fatal() {
-  case $last$reason in
+  case $step:$last$reason in
+    setup:*) # it knows best; but what has not helped twice will not help
+      if [ -e /run/flowbed-setup-failed ]; then echo "setup: $reason"; else : >/run/flowbed-setup-failed; fi
+      ;;
     *'No space left on device'*) echo disk ;;
     *'requirement prefect'*'(from versions: '[0-9]* | *'(from prefect'*'(from versions: '[0-9]*) echo version ;;
     *'(from versions: '[0-9]* | *ResolutionImpossible*) echo packages ;;
@@ -50,7 +53,7 @@ try() {
   fail "${1##*/} failed 5 times"
 }
 
-{{deadline}}{{proxy}}begin 'swap'
+{{deadline}}{{proxy}}{{own}}begin 'swap'
 memory=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
 if [ "$memory" -le 1024 ] && [ ! -e /swapfile ]; then
   if dd if=/dev/zero of=/swapfile bs=1M count=1024 status=none && chmod 600 /swapfile &&

@@ -12,6 +12,13 @@ import (
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
 const MaxUserData = 16384
 
+// TooLongError is the error of user data that EC2 does not take.
+type TooLongError struct{ Bytes int }
+
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("it is %d bytes long, which is %d too many: EC2 takes %d at most", e.Bytes, e.Bytes-MaxUserData, MaxUserData)
+}
+
 const (
 	caFile          = "/etc/flowbed/ca.pem"
 	bundleFile      = "/etc/flowbed/ca-bundle.pem"
@@ -50,14 +57,14 @@ func userData(a Agent) (string, error) {
 	var r renderer
 	script := r.text("setup.sh", map[string]string{
 		"env": a.Env, "env_quoted": shellQuote(a.Env), "deadline": r.deadline(a.TTL),
-		"proxy":  r.proxy(a.Proxy),
+		"proxy": r.proxy(a.Proxy), "own": r.own(a.Setup),
 		"python": r.text("python"+a.Python+".sh", nil), "install": r.install(a.Packages), "files": r.files(a),
 	})
 	if err := errors.Join(r.errs...); err != nil {
 		return "", err
 	}
 	if len(script) > MaxUserData {
-		return "", fmt.Errorf("it is %d bytes long, and EC2 takes %d at most", len(script), MaxUserData)
+		return "", &TooLongError{len(script)}
 	}
 	return script, nil
 }
@@ -81,6 +88,17 @@ func (r *renderer) deadline(ttl time.Duration) string {
 		return ""
 	}
 	return r.text("deadline.sh", map[string]string{"ttl": ttl.String(), "seconds": strconv.Itoa(int(ttl / time.Second))})
+}
+
+// own renders the part that runs the user's script.
+func (r *renderer) own(script string) string {
+	if script == "" {
+		return ""
+	}
+	if !strings.HasPrefix(script, "#!") {
+		script = "#!/bin/bash\n" + script
+	}
+	return r.text("own.sh", map[string]string{"file": r.heredoc("/etc/flowbed/setup", script)})
 }
 
 // install renders the part that installs the packages. If the package index has

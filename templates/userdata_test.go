@@ -96,6 +96,7 @@ func agents(t *testing.T) map[string]string {
 			i.Proxy = &Proxy{URL: "http://proxy.example.com:3128", Except: []string{".internal", "localhost"}}
 			i.Extra, i.Index = i.Proxy.Settings(), "https://packages.example.com/simple/%7Eteam"
 		},
+		"worker-setup":  func(i *input) { i.Setup = ownScript },
 		"worker-events": func(i *input) { i.Events = "flowbed-dev-events" },
 		"worker-ttl":    func(i *input) { i.TTL = 90 * time.Minute },
 	} {
@@ -266,7 +267,7 @@ func TestPrefect3AgentRejects(t *testing.T) {
 		edit func(*input)
 		want string
 	}{
-		"too long":            {func(i *input) { i.CA = ca + strings.Repeat("x", MaxUserData) }, "and EC2 takes 16384 at most"},
+		"too long":            {func(i *input) { i.CA = ca + strings.Repeat("x", MaxUserData) }, "EC2 takes 16384 at most"},
 		"a private key":       {func(i *input) { i.CA = ca + "-----BEGIN RSA PRIVATE KEY-----" }, "nothing else"},
 		"no certificate":      {func(i *input) { i.CA = "hello" }, "certificates in PEM"},
 		"a heredoc's end":     {func(i *input) { i.CA = ca + "FLOWBED_END\nrm -rf /" }, "cannot be written"},
@@ -306,6 +307,7 @@ func TestUserDataRejects(t *testing.T) {
 		"a heredoc's end":               {func(a *Agent) { a.Packages = Packages{Constraints: "FLOWBED_END\nid"} }, "constraints.txt cannot be written"},
 		"a variable's name":             {func(a *Agent) { a.Extra = []Setting{{"A B", "c"}} }, `variable name "A B"`},
 		"a variable's value":            {func(a *Agent) { a.Extra = []Setting{{"A", "b\rc"}} }, "control character"},
+		"a heredoc's end in a script":   {func(a *Agent) { a.Setup = "id\nFLOWBED_END\n" }, "setup cannot be written"},
 		"a heredoc's end in a variable": {func(a *Agent) { a.Extra = []Setting{{"A", "b\nFLOWBED_END\n"}} }, "cannot be written"},
 		"a proxy":                       {func(a *Agent) { a.Proxy = &Proxy{URL: "http://a\nb"} }, "HTTP_PROXY: "},
 		"a setting's name":              {func(a *Agent) { a.Settings = []Setting{{"A B", "c"}} }, `variable name "A B"`},

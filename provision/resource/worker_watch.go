@@ -120,11 +120,16 @@ var forGood = map[string]FailedForGood{
 		Remedy: "correct version in the prefect block, and run `flowbed up`"},
 	"packages": {Why: "the package index does not have one of the packages beside Prefect, or it conflicts with Prefect",
 		Remedy: "correct pip_packages in the agent block, and run `flowbed up`"},
+	"setup": {Why: "its setup script has failed twice",
+		Remedy: "correct setup in the agent block, and run `flowbed up`"},
 	"python": {Why: "the image does not offer the Python that this version of Prefect needs",
 		Remedy: "remove image from the agent block, or set it to an image that has this Python, and run `flowbed up`"},
 	"disk": {Why: "its disk is full",
 		Remedy: "increase volume_gib in the agent block, and run `flowbed up`"},
 }
+
+// exitStatus is that of the user's setup script in a mark.
+var exitStatus = regexp.MustCompile(`exit status \d+`)
 
 func failedForGood(instance, mark string) error {
 	kind := markForm.FindStringSubmatch(mark)[1]
@@ -133,5 +138,8 @@ func failedForGood(instance, mark string) error {
 		return errors.New("the agent on " + instance + " cannot start: " + mark + " → `flowbed agent logs` shows the logs")
 	}
 	e.Instance = instance
+	if status := exitStatus.FindString(mark); status != "" && kind == "setup" {
+		e.Why += ", with " + status
+	}
 	return &e
 }

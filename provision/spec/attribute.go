@@ -164,7 +164,8 @@ func (d *decoder) value(m member, attr *hclsyntax.Attribute) (cty.Value, given) 
 
 // instead tells where a secret belongs that is not accepted in an attribute.
 var instead = map[string]string{
-	"Agent.env": "; for a secret, keep it in Parameter Store or Secrets Manager, and let the program that needs it read it there",
+	"Agent.setup": "; let the script read its secrets from Parameter Store or Secrets Manager",
+	"Agent.env":   "; for a secret, keep it in Parameter Store or Secrets Manager, and let the program that needs it read it there",
 }
 
 // known evaluates an attribute. It returns false if it cannot tell the value. It

@@ -35,10 +35,35 @@ func (d *decoder) checkAgent(a *Agent) {
 	if d.has(&a.VolumeGiB) && (a.VolumeGiB < 8 || a.VolumeGiB > 16384) {
 		d.bad(&a.VolumeGiB, "Invalid volume size", "%s GiB is not a valid volume size. → use 8 to 16384: the image needs 8, and 16384 is the limit of gp3")
 	}
+	d.checkSetup(a)
 	if a.SSH != nil {
 		d.checkSSH(a.SSH)
 	}
 }
+
+// checkSetup checks the setup script as far as that needs no shell. It never shows the script.
+func (d *decoder) checkSetup(a *Agent) {
+	if !d.has(&a.Setup) {
+		return
+	}
+	why := ""
+	switch {
+	case strings.TrimSpace(a.Setup) == "":
+		why = "The script is empty. → remove the attribute"
+	case strings.Contains(a.Setup, "\r\n"):
+		why = `The script has the line ends of Windows, which no Unix shell understands. → write replace(file("…"), "\r\n", "\n")`
+	case strings.ContainsRune(a.Setup, 0):
+		why = "The script contains a zero byte. → use a text: file(\"setup.sh\")"
+	case !strings.Contains(strings.TrimSpace(a.Setup), "\n") && scriptName.matches(strings.TrimSpace(a.Setup)):
+		why = "This is the name of a file, and not its content. → write setup = file(\"…\")"
+	}
+	if why != "" {
+		d.errorAt(d.given[&a.Setup].attr.Expr.Range(), "Invalid setup script", why)
+	}
+}
+
+// scriptName matches the name of a script file.
+var scriptName = compile(`^[A-Za-z0-9_.~/-]+\.(sh|bash|py)$`)
 
 var images = []string{"al2023", "al2"}
 

@@ -10,8 +10,9 @@ import (
 // Service runs the agent as an ECS service on Fargate instead of an EC2 instance: ECS replaces
 // a worker that has died, and a change starts the new worker before it stops the old one. No
 // port is open, and there is nothing to log in to. An empty block is enough. It cannot be
-// combined with `instance_type`, `image`, `volume_gib` and `ssh` of the agent block, which are
-// about the instance; in an environment it replaces those in the defaults, and they replace it.
+// combined with `instance_type`, `image`, `volume_gib`, `setup` and `ssh` of the agent block,
+// which are about the instance; in an environment it replaces those in the defaults, and they
+// replace it.
 type Service struct {
 	// Enabled leaves the block out if it is false, where the defaults have one.
 	// Default: true.
@@ -64,9 +65,12 @@ func (d *decoder) checkService(a *Agent) {
 	for _, f := range []struct {
 		field any
 		name  string
-	}{{&a.InstanceType, "instance_type"}, {&a.Image, "image"}, {&a.VolumeGiB, "volume_gib"}} {
+	}{{&a.InstanceType, "instance_type"}, {&a.Image, "image"}, {&a.VolumeGiB, "volume_gib"}, {&a.Setup, "setup"}} {
 		todo := "remove it, or remove the service block"
-		if f.name == "image" {
+		switch f.name {
+		case "setup":
+			todo = "to prepare the worker, build an image and name it in the service block; to use an instance, remove the service block"
+		case "image":
 			todo = "to set the worker's image, move it into the service block; to use an instance, remove the service block"
 		}
 		d.refuse(f.field, f.name+" with a service", fmt.Sprintf("The attribute %s is about an EC2 instance, and the service block runs the agent on Fargate, without one. → %s", f.name, todo))

@@ -262,6 +262,14 @@ type Agent struct {
 	// says so. Default: none.
 	Proxy string `hcl:"proxy,optional"`
 
+	// Setup is a script that runs before the setup of the agent, as root, once the proxy is
+	// set: setup = file("setup.sh"). It starts with #! and its interpreter; bash runs one that
+	// does not. It runs again every two minutes until it has ended with 0 once, so it must bear
+	// that. It is part of the user data, which may have 16 KiB and is no place for secrets; the
+	// console shows its last words if it fails. A changed script replaces the instance.
+	// Default: none.
+	Setup string `hcl:"setup,optional" spec:"side:instance"`
+
 	// PipIndexURL is the package index from which pip installs everything, Prefect and pip
 	// itself included, for example "https://packages.example.com/simple". It must be open to the
 	// instance: a password in the URL is refused. Default: PyPI.

@@ -90,6 +90,26 @@ func TestUpEndsEarly(t *testing.T) {
 	}
 }
 
+// TestSetupScriptFails: up ends after the setup script of the file has failed twice, with its
+// exit status and its last words.
+func TestSetupScriptFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		account.BootTime, account.SetupTime, account.CommandTime = 20*time.Second, time.Minute, 2*time.Second
+		text := strings.Replace(worker("3.9.1", "t3.micro"), `agent { instance_type = "t3.micro" }`, "agent {\ninstance_type = \"t3.micro\"\nsetup = \"echo 'no such mount'\\nexit 32\"\n}", 1)
+		begun := time.Now()
+		err := build(t, account, text, stack.Options{Transport: sandbox.Prefect(account), Wait: 10 * time.Minute}).Graph.Up(t.Context())
+		e, ok := errors.AsType[*resource.FailedForGood](err)
+		if took := time.Since(begun); !ok || e.Why != "its setup script has failed twice, with exit status 32" || !strings.HasPrefix(e.Hint(), "correct setup") || took > 6*time.Minute {
+			t.Fatalf("after %s: %v", took, err)
+		}
+		step, ok := errors.AsType[*provision.StepError](err)
+		if !ok || !strings.Contains(step.Cause, "| no such mount") {
+			t.Errorf("have the cause %q", step.Cause)
+		}
+	})
+}
+
 // TestPoolDeleted: somebody deletes the work pool while up waits.
 func TestPoolDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -198,8 +199,10 @@ func TestDask(t *testing.T) {
 	})
 }
 
+var tooMany = regexp.MustCompile(`which is ([0-9]+) too many`)
+
 // TestTooLong: a chain of authorities makes the user data longer than EC2 takes,
-// which is said before anything is called.
+// or a setup script does. Both are said before anything is called.
 func TestTooLong(t *testing.T) {
 	pem, err := os.ReadFile("../spec/testdata/home/.ssh/ca.pem")
 	if err != nil {
@@ -231,6 +234,28 @@ func TestTooLong(t *testing.T) {
 		d := e.Diags[0]
 		if d.Subject.Start.Line != 5 || !strings.Contains(d.Detail, "EC2 takes 16384 at most") {
 			t.Errorf("have %v at %v", d, d.Subject)
+		}
+		script := strings.Repeat("# 16 characters\n", 1000)
+		if err := os.WriteFile(filepath.Join(dir, "setup.sh"), []byte(script), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		e, ok = errors.AsType[*spec.Error](load(strings.Replace(text, "agent {}", "agent {\n setup = file(\"setup.sh\")\n}", 1)))
+		if !ok {
+			t.Fatalf("%s: the long script passes", version)
+		}
+		m := tooMany.FindStringSubmatch(e.Diags[0].Detail)
+		if m == nil || e.Diags[0].Subject.Start.Line != 8 || !strings.Contains(e.Diags[0].Detail, "the setup script, which has 16000 of them") {
+			t.Fatalf("have %v at %v", e.Diags[0], e.Diags[0].Subject)
+		}
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for cut, want := range map[int]bool{n: true, n - 1: false} { // exactly as many as the error says
+			err := os.WriteFile(filepath.Join(dir, "setup.sh"), []byte("#"+script[cut+1:]), 0o644)
+			if err = errors.Join(err, load(strings.Replace(text, "agent {}", "agent {\n setup = file(\"setup.sh\")\n}", 1))); (err == nil) != want {
+				t.Errorf("%s: with %d characters less: have %v", version, cut, err)
+			}
 		}
 	}
 }

@@ -24,6 +24,7 @@ func TestOptions(t *testing.T) {
 		{"env", `env = { PREFECT_LOGGING_LEVEL = "DEBUG", B = "it's $5" }`, "\nB=\"it's \\$5\"\nPREFECT_LOGGING_LEVEL=\"DEBUG\"\n"},
 		{"packages", `pip_packages = ["s3fs == 2024.1.0"]`, " 's3fs==2024.1.0'\n"},
 		{"index", `pip_index_url = "https://packages.example.com/simple"`, "\nexport PIP_INDEX_URL='https://packages.example.com/simple'\n"},
+		{"setup", `setup = "echo 'hello' $USER"`, "\ncat >/etc/flowbed/setup <<'FLOWBED_END'\n#!/bin/bash\necho 'hello' $USER\nFLOWBED_END\n"},
 		{"proxy", `proxy = "http://10.0.0.9:3128"`, "\nHTTPS_PROXY=\"http://10.0.0.9:3128\"\nNO_PROXY=\"localhost,127.0.0.1,::1,169.254.169.254,fd00:ec2::254,169.254.170.2\"\nFLOWBED_END\n"},
 		{"exceptions", "proxy = \"http://10.0.0.9:3128\"\nenv = { no_proxy = \"b, .a\", C = \"d\" }", "169.254.170.2,.a,b\"\nC=\"d\"\nFLOWBED_END\n"},
 	} {

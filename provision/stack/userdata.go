@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,13 +63,25 @@ func Check(env *spec.Environment) []spec.Complaint {
 		return nil
 	}
 	if _, err := userData(env, exampleTasks(env)); err != nil {
-		p := env.Prefect
-		return []spec.Complaint{{
-			Fields: []any{&p.CAFile, &env.Agent.Env, &env.Agent.PipPackages, &env.Agent.Labels, &env.Agent.WorkQueues, &p.APIURL}, Summary: "Invalid user data",
+		p, a := env.Prefect, env.Agent
+		c := spec.Complaint{
+			Fields: []any{&a.Setup, &p.CAFile, &a.Env, &a.PipPackages, &a.Labels, &a.WorkQueues, &p.APIURL}, Summary: "Invalid user data",
 			Detail: fmt.Sprintf("The agent's user data, which contains values of the prefect and agent blocks, is invalid: %s.", strings.TrimPrefix(err.Error(), "write user data: ")),
-		}}
+		}
+		if errors.As(err, new(*templates.TooLongError)) {
+			c.Summary, c.Detail = "User data too long", c.Detail+shorten(env)
+		}
+		return []spec.Complaint{c}
 	}
 	return nil
+}
+
+// shorten is what to do about user data that is too long.
+func shorten(env *spec.Environment) string {
+	if n := len(env.Agent.Setup); n > 0 {
+		return fmt.Sprintf(" → shorten the setup script, which has %d of them: let it download the rest, for example from the flow bucket", n)
+	}
+	return " → shorten the values"
 }
 
 // userData is the script that installs and starts the agent on the instance. It returns
@@ -91,7 +104,7 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 	c := templates.Common{
 		Env: env.Name, Region: env.Region, Prefect: v.String(), APIURL: p.APIURL, CA: p.CAFile, TTL: env.Lifetime(),
 		Extra: agentEnv(env), Proxy: agentProxy(env), Install: env.Agent.PipPackages,
-		Index: env.Agent.PipIndexURL,
+		Index: env.Agent.PipIndexURL, Setup: env.Agent.Setup,
 	}
 	if p.APIKey != "" || p.AuthString != "" {
 		c.Secret = &templates.Secret{Parameter: names.Names{Env: env.Name}.APIKey(), Variable: v.SecretVariable(p.APIKey == "")}

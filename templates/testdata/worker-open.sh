@@ -15,7 +15,10 @@ fail() { reason=$1; exit 1; }
 # fatal names what fails for good, if that is why the step fails: then no retry helps.
 # Without an index pip finds no versions; with one it lists those that exist.
 fatal() {
-  case $last$reason in
+  case $step:$last$reason in
+    setup:*) # it knows best; but what has not helped twice will not help
+      if [ -e /run/flowbed-setup-failed ]; then echo "setup: $reason"; else : >/run/flowbed-setup-failed; fi
+      ;;
     *'No space left on device'*) echo disk ;;
     *'requirement prefect'*'(from versions: '[0-9]* | *'(from prefect'*'(from versions: '[0-9]*) echo version ;;
     *'(from versions: '[0-9]* | *ResolutionImpossible*) echo packages ;;

@@ -227,6 +227,9 @@ func TestBoot(t *testing.T) {
 			w.edit = func(in *ec2.RunInstancesInput) { in.SubnetId = subnet }
 			w.through("http://10.0.7.7:3128", ".prefect.cloud")
 		}, "none", []string{"done: dev-i-"}},
+		{"a script of the user", func(w *world) { w.common.Setup = "echo 'hello'\nexit 0\nexit 1" }, "ONLINE", []string{"step: setup\nFLOWBED: step: swap\nFLOWBED: step: name"}},
+		{"a script of the user that fails", func(w *world) { w.common.Setup = "echo 'not today'\nexit 3\n" }, "none",
+			[]string{"step: setup\nFLOWBED: FAILED: setup: exit status 3\nFLOWBED: | not today\nFLOWBED: again in 2 minutes\n"}},
 		{"a package index behind a closed port", func(w *world) {
 			w.common.Index = "https://packages.example.com:8443/simple"
 			w.onlyHTTPS()

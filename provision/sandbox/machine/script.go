@@ -15,6 +15,7 @@ type script struct {
 	Env      string
 	Prefect  string            // exact version
 	Packages []string          // beside Prefect's own
+	Own      string            // the user's own script, which runs first; may be empty
 	Index    string            // the URL of the package index; empty for PyPI
 	Proxy    string            // the URL of the proxy for all calls; empty for none
 	Direct   []string          // the hosts that it calls without the proxy
@@ -47,6 +48,7 @@ func parse(text string) (*script, error) {
 		Settings: p.settings(files["/etc/flowbed/agent.env"]),
 		Command:  p.command(files["/etc/systemd/system/flowbed-agent.service"]),
 	}
+	s.Own = files["/etc/flowbed/setup"]
 	if m := indexLine.FindStringSubmatch(text); m != nil {
 		s.Index = unquoteShell(m[1])
 	}

@@ -31,6 +31,10 @@ var wantScripts = map[string]script{
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
 		Index: "https://packages.example.com/simple/%7Eteam", Proxy: "http://proxy.example.com:3128", Direct: []string{"localhost", "127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254", "169.254.170.2", ".internal"},
 	},
+	"worker-setup": {
+		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
+		Own: "#!/bin/bash\necho \"it's $((1 + 1)) \\\\ %n ${HOME}\"\necho 'No space left on device' >&2\ncat # of an empty standard input\necho >>\"$RUNS/runs\"\nexit \"$(cat \"$RUNS/code\")\"",
+	},
 	"worker-ttl": {
 		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true), TTL: 90 * time.Minute,
 	},
@@ -42,7 +46,7 @@ var wantScripts = map[string]script{
 }
 
 var wantAPI = map[string]string{
-	"worker-cloud": cloudURL, "worker-env": cloudURL, "worker-proxy": cloudURL, "worker-events": cloudURL, "worker-ttl": cloudURL, "worker-odd": "http://h/api?a=\"b\"&c=$HOME'%n`id`\\",
+	"worker-cloud": cloudURL, "worker-env": cloudURL, "worker-setup": cloudURL, "worker-proxy": cloudURL, "worker-events": cloudURL, "worker-ttl": cloudURL, "worker-odd": "http://h/api?a=\"b\"&c=$HOME'%n`id`\\",
 	"worker-open": "http://10.0.0.5:4200/api", "worker-server": "https://prefect.example.org:4200/api",
 	"agent-key": "http://10.0.0.5:4200", "agent-server": "http://10.0.0.5:4200",
 }

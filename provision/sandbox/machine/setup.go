@@ -21,7 +21,9 @@ func (h host) begin(at time.Time) {
 	if h.Proxy != "" {
 		h.tell(at, "step: proxy")
 	}
-	h.tell(at, "step: swap")
+	if h.Own == "" {
+		h.tell(at, "step: swap")
+	}
 }
 
 // tell writes a marked line to the console and to the setup's log.
@@ -45,6 +47,14 @@ type failure struct {
 
 // install ends the setup.
 func (h host) install(at time.Time) {
+	if h.Own != "" {
+		h.tell(at, "step: setup")
+		if f := h.wrong("setup"); f != nil {
+			h.failed(at, "setup", *f)
+			return
+		}
+		h.tell(at, "step: swap")
+	}
 	for _, step := range []string{"name", "python", "prefect"} {
 		h.tell(at, "step: %s", step)
 		if f := h.wrong(step); f != nil {
@@ -69,7 +79,13 @@ func (h host) failed(at time.Time, step string, f failure) {
 	for _, line := range f.log {
 		h.tell(at, "| %s", line)
 	}
-	if kind := setupFatal.of(f.reason, f.log); kind != "" {
+	kind := setupFatal.of(f.reason, f.log)
+	if step == "setup" { // the script may still end well, if it has failed only once
+		if kind = ""; h.Tries > 0 {
+			kind = "setup: " + f.reason
+		}
+	}
+	if kind != "" {
 		h.tell(at, forGood, kind, at.UTC().Format(time.RFC3339))
 	}
 	h.tell(at, "again in 2 minutes")
@@ -107,6 +123,8 @@ func (p patterns) of(reason string, lines []string) string {
 // wrong returns why a step fails, or nil.
 func (h host) wrong(step string) *failure {
 	switch {
+	case step == "setup":
+		return h.runOwn()
 	case h.Account.SetupFails == step && h.Account.SetupSays != "":
 		return &failure{reason: "python failed 5 times", lines: tried(step, "python"), log: []string{h.Account.SetupSays}}
 	case h.Account.SetupFails == step:
@@ -126,6 +144,29 @@ func (h host) wrong(step string) *failure {
 		}}
 	case step == "prefect":
 		return h.unreleased()
+	}
+	return nil
+}
+
+// runOwn runs the user's script, and returns why it fails, or nil. The sandbox understands
+// lines with echo and a text, and with exit; it ignores other lines.
+func (h host) runOwn() *failure {
+	var log []string
+	for line := range strings.Lines(h.Own) {
+		line = strings.TrimSpace(line)
+		if text, ok := strings.CutPrefix(line, "echo "); ok {
+			log = append(log, strings.Trim(text, `'"`))
+		}
+		code, ok := strings.CutPrefix(line, "exit ")
+		if ok && code == "0" {
+			break
+		}
+		if ok {
+			return &failure{reason: "exit status " + code, log: log}
+		}
+	}
+	for _, line := range log {
+		h.logged(line)
 	}
 	return nil
 }

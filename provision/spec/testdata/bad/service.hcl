@@ -8,6 +8,7 @@ environment "dev" {
   agent {
     image      = "al2023"
     volume_gib = 20
+    setup      = "dnf -y install nfs-utils"
     ssh { public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl" }
     service {
       desired_count = 101

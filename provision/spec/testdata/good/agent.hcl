@@ -44,6 +44,10 @@ environment "prod" {
     env           = { PREFECT_LOGGING_LEVEL = "DEBUG", GREETING = "two\nlines", SSL_CERT_FILE = "/etc/ssl/cert.pem", NO_PROXY = "prefect.example.com, .internal" }
     pip_packages  = ["s3fs == 2024.1.0", "pandas[ parquet, aws ] >=2, <3", "prefect-dask", "x===1.0+local", "zope.interface~=6.0", "a!=1.*"]
     pip_index_url = "https://packages.example.com/simple"
+    setup         = <<-EOT
+      #!/bin/bash
+      dnf -y install nfs-utils
+    EOT
     proxy         = "http://proxy.example.com:3128/"
     role {
       policies = ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
