@@ -163,9 +163,12 @@ func ServicePolicy(p Place, r AgentRights) string {
 
 // WorkerPolicy allows exactly the calls of a worker that runs elsewhere, on indented
 // lines. Such a worker has its secret from whoever starts it.
-func WorkerPolicy(p Place, r AgentRights) string {
+func WorkerPolicy(p Place, r AgentRights) string { return Indented(document(workerStatements(p, r)...)) }
+
+// Indented returns a policy of this package on indented lines.
+func Indented(policy string) string {
 	var b bytes.Buffer
-	if err := json.Indent(&b, []byte(document(workerStatements(p, r)...)), "", "  "); err != nil {
+	if err := json.Indent(&b, []byte(policy), "", "  "); err != nil {
 		panic("templates: policy: " + err.Error()) // document returns JSON
 	}
 	return b.String() + "\n"

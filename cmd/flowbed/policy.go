@@ -23,9 +23,9 @@ func (a *app) policyCommand() *cobra.Command {
 		Use: "policy", Short: "Print the IAM policy that a command needs",
 		Long: `Print the smallest IAM policy for a user or a role that runs a command on this
 environment; docs/permissions.md explains it. With --for worker, print that of
-a Prefect worker that runs elsewhere. With --trust, print the trust policy of a
-role for a GitHub workflow. If the file sets account and region, policy does
-not call AWS.`,
+a Prefect worker that runs elsewhere; with --for agent, that of an agent's role
+that is not flowbed's own. With --trust, print the trust policy of a role for a
+GitHub workflow. If the file sets account and region, policy does not call AWS.`,
 		Example: `  flowbed policy --for up > up.json
   flowbed policy --for worker > worker.json
   flowbed policy --trust github:ada/flows:main > trust.json
@@ -35,7 +35,7 @@ not call AWS.`,
     --policy-document file://up.json`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&verb, "for", "", "the `command`: plan, up, down, hello or worker")
+	c.Flags().StringVar(&verb, "for", "", "the `command`: plan, up, down, hello, agent or worker")
 	c.Flags().StringVar(&trust, "trust", "", "the `workflow`: github:OWNER/REPO[:BRANCH|:environment:NAME]")
 	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -44,10 +44,12 @@ not call AWS.`,
 			return usageOf(c, errors.New("want either --for or --trust"))
 		case trust != "":
 			return a.trustPolicy(c, trust)
+		case verb == "agent":
+			return a.agentPolicy(c.Context())
 		case verb == "worker":
 			return a.workerPolicy(c.Context())
 		case !slices.Contains(permissions.Verbs, permissions.Verb(verb)):
-			return usageOf(c, fmt.Errorf("--for %s: want plan, up, down, hello or worker", verb))
+			return usageOf(c, fmt.Errorf("--for %s: want plan, up, down, hello, agent or worker", verb))
 		}
 		return a.policy(c.Context(), permissions.Verb(verb), data)
 	}
@@ -102,6 +104,24 @@ func (a *app) workerPolicy(ctx context.Context) error {
 		return usage(err)
 	}
 	text, err := stack.WorkerPolicy(env, id)
+	if err != nil {
+		return usage(err)
+	}
+	_, err = io.WriteString(a.out, text)
+	return err
+}
+
+// agentPolicy prints the policy for the role of the agent. Like up, it needs the secrets: they
+// decide whether the agent reads a parameter.
+func (a *app) agentPolicy(ctx context.Context) error {
+	_, env, id, err := a.inPlace(ctx, false)
+	if err != nil {
+		return err
+	}
+	if env.Agent == nil {
+		return usage(&hinted{errors.New("the environment has no agent"), "for a worker that runs elsewhere: flowbed policy --for worker"})
+	}
+	text, err := stack.RoleOfAgent(env, id)
 	if err != nil {
 		return usage(err)
 	}

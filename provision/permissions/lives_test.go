@@ -39,6 +39,7 @@ var lives = []life{
 	{"what is in the way", obstructed},
 	{"full of data", holding},
 	{"external and adopted", externalAndAdopted},
+	{"an agent with a role of somebody else", lent},
 	{"private subnets", private},
 	{"names of its own", named},
 	{"a type that is not sold", unsold},
@@ -158,6 +159,35 @@ func externalAndAdopted(w *world) {
 	if err := w.run(permissions.Down, text, quiet); err != nil {
 		w.Errorf("down of what is external: %v", err)
 	}
+}
+
+// lent lets the agent go from its own role to one of somebody else, and back.
+func lent(w *world) {
+	const agent = `prefect { api_url = "https://prefect.example.com/api" }
+		agent {
+			role {
+				name      = "company"
+				ownership = "external"
+			}
+		}`
+	cfg, ctx := w.account.Config(home), context.Background()
+	roles, name := iam.NewFromConfig(cfg), aws.String("company")
+	_, err := roles.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)})
+	w.check(err)
+	_, err = roles.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: name, PolicyName: name, PolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)})
+	w.check(err)
+	_, err = roles.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: name})
+	w.check(err)
+	_, err = roles.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: name, RoleName: name})
+	w.check(err)
+	own := agent[:strings.Index(agent, "role {")] + "}"
+	for _, text := range []string{agent, own, agent} {
+		w.must(permissions.Plan, text, quiet)
+		w.must(permissions.Up, text, quiet)
+	}
+	w.must(permissions.Down, agent, quiet)
 }
 
 // release removes the flowbed tags of the roles and of the cluster by hand.

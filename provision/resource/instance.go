@@ -30,11 +30,15 @@ type Instance struct {
 	Offering  provision.Ref[OfferingState] // on demand; unset for down
 	VolumeGiB int
 	Key       provision.Ref[KeyPairState] // may be unset
-	Profile   provision.Ref[ProfileState]
+	Profile   provision.Ref[ProfileState] // of the environment
 	Groups    []provision.Ref[SecurityGroupState] // none means the VPC's default group
 	Network   provision.Ref[NetworkState]
 	UserData  func() string             // in plain text; nil means none
 	Events    provision.Ref[QueueState] // the queue that the agent looks for when it starts; may be unset
+
+	// Lent is an external profile that the instance gets instead; may be unset. Others may
+	// have it, too, so it does not tell whose an instance is; see lent.
+	Lent provision.Ref[ProfileState]
 
 	// The external objects that the spec names. A policy can be limited to them.
 	Subnets []string // ids; empty means all public subnets of the VPC

@@ -26,6 +26,9 @@ func (i Instance) launchTag() string {
 	if u := i.userData(); u != "" {
 		parts = append(parts, "user-data="+digest(u))
 	}
+	if p, ok := i.Lent.Get(); ok {
+		parts = append(parts, profilePart+"="+digest(p.ARN))
+	}
 	if q, ok := i.Events.Get(); ok {
 		parts = append(parts, eventsPart+"="+q.Created.Format(time.RFC3339))
 	}
@@ -35,6 +38,9 @@ func (i Instance) launchTag() string {
 // eventsPart tells when the queue was created that the agent found. An agent that is older
 // than its queue never reads it: it looks for the queue only when it starts.
 const eventsPart = "events"
+
+// profilePart tells which external profile flowbed gave the instance.
+const profilePart = "profile"
 
 func (i Instance) userData() string {
 	if i.UserData == nil {
@@ -86,6 +92,9 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 	}
 	have, want := launchParts(m.Launch), launchParts(i.launchTag())
 	c = append(c, i.olderThanQueue(m, have[eventsPart], want[eventsPart])...)
+	if p, ok := i.profile().Expect(); ok && have[profilePart] != want[profilePart] {
+		add("instance profile", m.Profile, p.ARN)
+	}
 	for _, f := range launchFields {
 		// Another key pair has another key: one of the two differences is enough.
 		if f.part == "key" && m.Key != k.Name {
@@ -179,7 +188,7 @@ func (i Instance) creation() []provision.Change {
 	add("subnet", provision.Of(i.Network, func(n NetworkState) string { return "one of " + strings.Join(n.IDs(), ", ") }))
 	groups, known := i.groups()
 	add("security groups", textOr(known, setText(groups)))
-	p, known := i.Profile.Expect()
+	p, known := i.profile().Expect()
 	add("instance profile", textOr(known, p.ARN))
 	add("instance metadata", provision.Text(wantMetadata))
 	if u := i.userData(); u != "" {

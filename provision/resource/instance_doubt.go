@@ -96,7 +96,12 @@ func (i Instance) untagCommand(m EC2Instance) string {
 // withoutProfile is an instance with our tags alone. Somebody may have taken its profile
 // away, or have copied the tags.
 func (i Instance) withoutProfile(m EC2Instance, association string) Doubtful {
-	want, _ := i.Profile.Expect()
+	want, _ := i.profile().Expect()
+	if m.Profile != "" && m.Profile == want.ARN { // an external one, which others have, too
+		return Doubtful{m,
+			fmt.Sprintf("%s has the tags of this environment, but flowbed did not launch it, so it is not certainly the agent", m.ID),
+			fmt.Sprintf("if it is a copy, terminate it (%s) or remove its tag (%s)", i.terminateCommand(m), i.untagCommand(m))}
+	}
 	lacks := "not its instance profile " + want.Name
 	give := i.ID.cli("associate-iam-instance-profile", "--instance-id %s --iam-instance-profile Name=%s", m.ID, want.Name)
 	if m.Profile != "" {

@@ -72,11 +72,26 @@ func (i Instance) sortInto(s *InstanceState, ours *[]EC2Instance, m EC2Instance,
 	}
 }
 
-// hasProfile reports whether an instance has our instance profile. The profile may have been
-// deleted, and created again with another id, since.
+// hasProfile reports whether an instance has our instance profile, or one that flowbed has
+// given it. Our own may have been deleted, and created again with another id, since.
 func (i Instance) hasProfile(m EC2Instance) bool {
 	want, ok := i.Profile.Expect()
-	return ok && m.Profile == want.ARN
+	return ok && m.Profile == want.ARN || m.lent()
+}
+
+// lent reports whether flowbed launched the instance with the external profile that it has.
+// The profile proves nothing, because others may have it, and the tags, which name it, are
+// copied by "Launch more like this". But a copy has not the client token of our launch.
+func (m EC2Instance) lent() bool {
+	return m.Profile != "" && launchParts(m.Launch)[profilePart] == digest(m.Profile) && strings.HasPrefix(m.Token, tokenPrefix)
+}
+
+// profile is the profile that the instance gets.
+func (i Instance) profile() provision.Ref[ProfileState] {
+	if i.Lent.Set() {
+		return i.Lent
+	}
+	return i.Profile
 }
 
 // starting reports whether flowbed launched the instance just now, so that EC2 may not show
@@ -240,7 +255,7 @@ func (i Instance) discovered(ctx context.Context, tagged []EC2Instance, profiles
 	}
 	for _, m := range f.list {
 		env, doubt := m.Tags[KeyEnvironment], ""
-		if m.Profile != i.profileOf(env) && !m.starting() {
+		if m.Profile != i.profileOf(env) && !m.lent() && !m.starting() {
 			doubt = env + "@" + m.Tags[KeyRegion]
 		}
 		add(m, doubt)

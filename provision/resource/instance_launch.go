@@ -63,7 +63,7 @@ func (i Instance) launch(ctx context.Context) error {
 // request returns the launch request without its client token.
 func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, error) {
 	image, _ := i.Image.Get()
-	profile, ok := i.Profile.Get()
+	profile, ok := i.profile().Get()
 	groups, known := i.groups()
 	if !ok || !known {
 		return nil, errors.New("launch: the instance profile or a security group is not known")

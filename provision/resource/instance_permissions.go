@@ -49,7 +49,7 @@ func (i Instance) launching() []Permission {
 		key, _ := i.Key.Expect()
 		from = from.and(i.ID.ec2("key-pair/" + cmp.Or(i.KeyName, key.Name)))
 	}
-	profile, _ := i.Profile.Expect()
+	profile, _ := i.profile().Expect()
 	return []Permission{
 		i.ID.requested(on(i.ID.ec2("instance/*"), "ec2:RunInstances").and(i.ID.ec2("volume/*"), i.ID.ec2("network-interface/*"))).composite(),
 		from.composite(),

@@ -38,7 +38,7 @@ func (i Instance) drift(m EC2Instance) []provision.Change {
 		c = append(c, change)
 	}
 	c = append(c, diffText("instance metadata", m.Metadata, wantMetadata, i.setMetadata(m))...)
-	if p, ok := i.Profile.Expect(); ok {
+	if p, ok := i.profile().Expect(); ok {
 		c = append(c, i.profileDrift(m, p)...)
 	}
 	return c
@@ -94,7 +94,7 @@ func (i Instance) setMetadata(m EC2Instance) doFunc {
 // associate gives the instance its profile, and replaces another one if it has one.
 func (i Instance) associate(m EC2Instance) doFunc {
 	return func(ctx context.Context) error {
-		p, ok := i.Profile.Get()
+		p, ok := i.profile().Get()
 		if !ok {
 			return fmt.Errorf("associate instance profile: it does not exist")
 		}

@@ -20,6 +20,9 @@ type Profile struct {
 	ID   Identity
 	Name string
 	Role provision.Ref[RoleState]
+
+	// External means that flowbed only uses the profile, which holds the role with a name.
+	External string
 }
 
 // ProfileState is the actual state of an instance profile.
@@ -32,11 +35,12 @@ type ProfileState struct {
 }
 
 var (
-	_ Kind[ProfileState]                = Profile{}
-	_ Discoverer                        = Profile{}
-	_ provision.Predictor[ProfileState] = Profile{}
-	_ provision.Keeper[ProfileState]    = Profile{}
-	_ provision.Labelled                = ProfileState{}
+	_ Kind[ProfileState]                 = Profile{}
+	_ Discoverer                         = Profile{}
+	_ provision.Predictor[ProfileState]  = Profile{}
+	_ provision.Keeper[ProfileState]     = Profile{}
+	_ provision.UseChecker[ProfileState] = Profile{}
+	_ provision.Labelled                 = ProfileState{}
 )
 
 var _ = awserr.Declare(awserr.Errors{
@@ -214,6 +218,20 @@ func (p Profile) Keeps(have ProfileState, stays bool) []provision.Kept {
 		return nil
 	}
 	return []provision.Kept{{Object: p.Role, Why: "it is in the instance profile " + p.Name + ", which is left"}}
+}
+
+// CheckUse implements provision.UseChecker: an instance gets the permissions of the role that
+// is in its profile.
+func (p Profile) CheckUse(have ProfileState) []provision.Note {
+	if p.External == "" || strings.EqualFold(have.Role, p.External) {
+		return nil
+	}
+	holds := "no role"
+	if have.Role != "" {
+		holds = "the role " + have.Role
+	}
+	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
+		"%s has %s, and not %s → correct name or instance_profile in role of the agent block, or let the owner of the profile put the role into it", p.Name, holds, p.External)}}
 }
 
 // Permissions are what the calls need.

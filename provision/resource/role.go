@@ -34,6 +34,10 @@ type Role struct {
 	// Block is what the file calls the block that adds to the role's permissions; may be empty.
 	Block string
 
+	// Advice is what the user can do if an external role lacks something; empty for an
+	// execution role.
+	Advice string
+
 	// Inline returns the inline policies by name. It may be nil.
 	Inline func() map[string]string
 

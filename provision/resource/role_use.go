@@ -72,6 +72,9 @@ func (r Role) lacks(have RoleState) (notes []provision.Note) {
 		notes = append(notes, provision.Note{Severity: severity, Text: text})
 	}
 	for _, s := range untrusted(services(r.Trust), services(have.Trust)) {
+		if r.Named && r.Advice != "" { // no policy of the role can make up for that
+			severity = provision.Error
+		}
 		warn("%s does not allow %s to assume it, so flows cannot start", r.Name, s)
 	}
 	for _, arn := range r.Managed {
@@ -143,6 +146,9 @@ func (r Role) forExecution() bool {
 
 // cure is the hint for a role that lacks a permission without which no flow runs.
 func (r Role) cure() string {
+	if r.Advice != "" {
+		return " → " + r.Advice
+	}
 	return ` → name another role in the file, for example: execution_role { name = "` + r.ID.Names().ExecutionRole() + `" }, or allow it in ` + r.Name
 }
 

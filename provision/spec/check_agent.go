@@ -19,7 +19,7 @@ func (d *decoder) checkAgent(a *Agent) {
 	d.checkProxy(a)
 	d.checkIndex(a)
 	if r := a.Role; r != nil {
-		d.checkPolicies(&r.Policies, r.Statements)
+		d.checkAgentRole(r)
 	}
 	if a.Service != nil {
 		d.checkService(a)
@@ -40,6 +40,27 @@ func (d *decoder) checkAgent(a *Agent) {
 		d.checkSSH(a.SSH)
 	}
 }
+
+func (d *decoder) checkAgentRole(r *AgentRole) {
+	d.checkPolicies(&r.Policies, r.Statements)
+	d.oneOf(&r.Ownership, "ownership", "own", "external")
+	d.checkRoleName(&r.Name)
+	if d.has(&r.InstanceProfile) && !profileName.matches(r.InstanceProfile) {
+		d.bad(&r.InstanceProfile, "Invalid instance profile", "%s is not a valid name of an instance profile. → use up to 128 letters, digits and _+=,.@-, without a path")
+	}
+	switch own := !d.has(&r.Ownership) || r.Ownership == "own"; {
+	case d.undecidedField(&r.Ownership):
+	case r.Ownership == "external" && !d.written(&r.Name):
+		d.errorAt(d.blockOf(r).DefRange(), "Missing attribute", `An external role needs "name". → for example: name = "data-agent"`)
+	case own:
+		const why = `flowbed names its own role and instance profile. → to use those of somebody else, set ownership = "external"`
+		d.refuse(&r.Name, "Name of flowbed's own role", why)
+		d.refuse(&r.InstanceProfile, "Name of flowbed's own instance profile", why)
+	}
+}
+
+// profileName: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html
+var profileName = compile(`^[A-Za-z0-9_+=,.@-]{1,128}$`)
 
 // checkSetup checks the setup script as far as that needs no shell. It never shows the script.
 func (d *decoder) checkSetup(a *Agent) {

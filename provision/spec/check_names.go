@@ -140,6 +140,13 @@ func (d *decoder) checkTogether(e *Environment, p Place) {
 // checkRoleNames checks that each role has a name of its own.
 func (d *decoder) checkRoleNames(e *Environment) {
 	n := names.Names{Env: e.Name}
+	if e.Agent != nil && e.Agent.Role != nil {
+		for _, name := range []*string{&e.Agent.Role.Name, &e.Agent.Role.InstanceProfile} {
+			if strings.EqualFold(*name, n.Agent()) && d.has(name) {
+				d.bad(name, "Name of flowbed's own role", `%s is what flowbed calls its own. → remove name, instance_profile and ownership`)
+			}
+		}
+	}
 	for _, name := range []*string{&e.TaskRole.Name, &e.ExecutionRole.Name} {
 		ofAgent := func(role string) bool { return strings.EqualFold(*name, role) } // IAM names are case-insensitive
 		if d.has(name) && (ofAgent(n.Agent()) || ofAgent(n.Service())) {

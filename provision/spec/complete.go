@@ -100,6 +100,10 @@ func (a *Agent) complete(names.Names) {
 	or(&a.InstanceType, "t2.micro")
 	or(&a.Image, "al2023")
 	or(&a.VolumeGiB, 16)
+	if r := a.Role; r != nil {
+		or(&r.Ownership, "own")
+		or(&r.InstanceProfile, r.Name)
+	}
 	a.Proxy = strings.TrimSuffix(a.Proxy, "/")
 	for i, p := range a.PipPackages {
 		a.PipPackages[i] = strings.ReplaceAll(p, " ", "") // where a shell splits the list, it splits at spaces

@@ -75,6 +75,9 @@ func (d *decoder) checkService(a *Agent) {
 		}
 		d.refuse(f.field, f.name+" with a service", fmt.Sprintf("The attribute %s is about an EC2 instance, and the service block runs the agent on Fargate, without one. → %s", f.name, todo))
 	}
+	if r := a.Role; r != nil && r.Ownership == "external" {
+		d.refuse(&r.Ownership, "External role with a service", "flowbed makes the role of a service itself. → remove name, instance_profile and ownership here, or remove the service block")
+	}
 	if b := d.blockOf(a.SSH); a.SSH != nil && b != nil {
 		d.errorAt(b.DefRange(), "ssh with a service", "The service block runs the agent on Fargate, where there is no instance to log in to. → remove one of the two blocks; `flowbed agent logs` shows the worker's log")
 	}

@@ -281,8 +281,22 @@ type Agent struct {
 }
 
 // AgentRole adds to what the agent may do: starting the flows of this environment, reading
-// its secret, and Session Manager.
+// its secret, and Session Manager. Or it names a role of somebody else.
 type AgentRole struct {
+	// Name is the name of an external role, which EC2 may assume. `flowbed policy --for agent`
+	// prints what it must allow; for Session Manager it also needs the policy
+	// AmazonSSMManagedInstanceCore. Default: a role of flowbed's own, `flowbed-<env>-agent`.
+	Name string `hcl:"name,optional"`
+
+	// InstanceProfile is the name of the instance profile with an external role. Other
+	// instances may have it, too. Default: the role's name.
+	InstanceProfile string `hcl:"instance_profile,optional"`
+
+	// Ownership is "own", or "external" to use a role and an instance profile as they are:
+	// flowbed never changes or deletes them, and only compares the role with what the agent
+	// needs. Default: "own".
+	Ownership string `hcl:"ownership,optional"`
+
 	// Policies are the ARNs of managed policies to attach. They cannot open Parameter Store:
 	// the agent reads its secret there, and no other, unless a statement names it.
 	// Default: none.

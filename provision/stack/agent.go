@@ -40,7 +40,9 @@ func (s *Stack) addAgent() {
 	before := append([]provision.Edge{
 		s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer(),
 	}, s.orphans...)
-	s.findPolicies("agent managed policies", agentRoleBlock, s.agentRole().Policies)
+	if s.agentRole().Ownership != "external" {
+		s.findPolicies("agent managed policies", agentRoleBlock, s.agentRole().Policies)
+	}
 	old := s.addOldService(before)
 	s.oldService = old.step
 	s.addInstance(a, key, append(slices.Clip(before), old.step))
@@ -55,16 +57,7 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 	if s.onService() != nil && s.leavesOld() {
 		return
 	}
-	role := addOptional(s, "agent role", has, resource.Role{
-		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(),
-		Description: "What the agent of the flowbed environment " + s.id.Env + " may do",
-		Trust:       templates.InstanceTrust(s.place()),
-		Managed:     s.agentManaged("arn:" + s.id.Partition + ":iam::aws:policy/AmazonSSMManagedInstanceCore"),
-		Inline:      s.agentPolicy, Block: agentRoleBlock,
-	})
-	profile := addOptional(s, "agent instance profile", has, resource.Profile{
-		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(), Role: role,
-	})
+	own, lent := s.addProfiles(has)
 	var image provision.Ref[resource.ImageState]
 	var offering provision.Ref[resource.OfferingState]
 	if has && !s.o.Destroy {
@@ -74,10 +67,36 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 	s.agent = addOptional(s, "agent instance", has, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Type: a.InstanceType,
 		ImageName: a.Image, Image: image, Offering: offering, VolumeGiB: a.VolumeGiB,
-		Key: key, KeyName: keyName(a.SSH), Profile: profile, Network: s.network, Subnets: s.env.Network.Subnets,
+		Key: key, KeyName: keyName(a.SSH), Profile: own, Lent: lent, Network: s.network, Subnets: s.env.Network.Subnets,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
 		After:    before,
 		UserData: s.userData, Events: s.eventsForAgent(), Launched: new(resource.Launched),
+	})
+}
+
+// addProfiles adds the agent's role and its instance profile, and those of somebody else if the
+// spec names them. Then own is what an earlier spec may have had, which up prunes.
+func (s *Stack) addProfiles(has bool) (own, lent provision.Ref[resource.ProfileState]) {
+	external := has && s.agentRole().Ownership == "external"
+	kind := resource.Role{
+		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(),
+		Description: "What the agent of the flowbed environment " + s.id.Env + " may do",
+		Trust:       templates.InstanceTrust(s.place()),
+		Managed:     s.agentManaged("arn:" + s.id.Partition + ":iam::aws:policy/AmazonSSMManagedInstanceCore"),
+		Inline:      s.agentPolicy, Block: agentRoleBlock,
+	}
+	role := addOptional(s, "agent role", has && !external, kind)
+	own = addOptional(s, "agent instance profile", has && !external, resource.Profile{
+		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(), Role: role,
+	})
+	if !external || s.o.Destroy {
+		return own, lent
+	}
+	kind.Name, kind.External, kind.Named = s.agentRole().Name, true, true
+	kind.Managed, kind.Advice = s.agentRole().Policies, "allow it in "+kind.Name+" (`flowbed policy --for agent` prints what the agent needs), or name another role in role of the agent block"
+	lender := add(s, "external agent role", provision.External, kind)
+	return own, add(s, "external instance profile", provision.External, resource.Profile{
+		API: s.c.IAM, ID: s.id, Name: s.agentRole().InstanceProfile, Role: lender, External: kind.Name,
 	})
 }
 

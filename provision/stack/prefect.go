@@ -203,6 +203,16 @@ func WorkerPolicy(env *spec.Environment, id resource.Identity) (string, error) {
 	return templates.WorkerPolicy(s.place(), s.agentRights()), nil
 }
 
+// RoleOfAgent is the IAM policy for an external role of the agent. It makes no calls. The
+// environment must have a Prefect API and an agent.
+func RoleOfAgent(env *spec.Environment, id resource.Identity) (string, error) {
+	s, err := Build(env, id, Clients{}, Options{NoPrefect: true})
+	if err != nil {
+		return "", err
+	}
+	return templates.Indented(s.agentPolicy()[names.OwnPolicy]), nil
+}
+
 func generation(v prefect.Version) templates.Generation {
 	switch {
 	case v.FindsByTags():

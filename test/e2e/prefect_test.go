@@ -74,7 +74,17 @@ func boot(t *testing.T, id, userData string, f *moto.Front, s *prefectserver.Ser
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bootPython(t, filepath.Join(dir, "bin", "python"), filepath.Join(dir, "wheels"),
+	return bootFrom(t, filepath.Join(dir, "wheels"), id, userData, f, s)
+}
+
+// bootFrom does the same with another directory of wheels.
+func bootFrom(t *testing.T, wheels, id, userData string, f *moto.Front, s *prefectserver.Server) *hypervisor.Machine {
+	t.Helper()
+	dir, err := venv.Prefect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bootPython(t, filepath.Join(dir, "bin", "python"), wheels,
 		hypervisor.Config{ID: id, UserData: userData, Doors: []int{s.Port}}, f)
 }
 

@@ -31,7 +31,8 @@ func TestWorker(t *testing.T) {
 	needMachine(t)
 	t.Parallel()
 	server := prefectServer(t, prefectserver.Options{Auth: `us er:hunter2$a"s\s`, CSRF: true})
-	w := worker{session: newSession(t, withWorker(t, server), "hunter2"), server: server}
+	config := strings.Replace(withWorker(t, server), "agent { work_queues = [\"etl\"] }", agentOptions, 1)
+	w := worker{session: newSession(t, config, "hunter2"), server: server}
 	before := inventory(t, w.front)
 	w.up()
 	w.run(0, "plan", "--detailed-exitcode")
@@ -57,7 +58,7 @@ func (w *worker) up() {
 	if list := w.workers(); len(list) > 0 {
 		w.Fatalf("before the machine boots: have workers %v, want none", list)
 	}
-	boot(w.T, id, userData, w.front, w.server)
+	m := bootFrom(w.T, withProbe(w.T), id, userData, w.front, w.server)
 	if !up.runs() {
 		w.Error("up ended before the worker reported")
 	}
@@ -65,6 +66,7 @@ func (w *worker) up() {
 	if list := w.workers(); len(list) != 1 || list[0].Name != w.name || list[0].Status != "ONLINE" {
 		w.Errorf("after up: have workers %v, want one online:\n%s%s", list, results, progress)
 	}
+	wantOptions(w.T, m)
 }
 
 func (w *worker) workers() []prefectserver.Worker {
