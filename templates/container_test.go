@@ -132,6 +132,34 @@ def client(name):
 	}
 }
 
+// TestContainerOptions: what the user sets reaches the container as environment variables, and
+// Prefect's entrypoint installs the packages together with Prefect's own.
+func TestContainerOptions(t *testing.T) {
+	c := inContainer
+	c.Proxy = &Proxy{URL: "http://proxy.example.com:3128"}
+	c.Extra = append(c.Proxy.Settings(), Setting{"GREETING", "it's 100% \"odd\":\n$HOME"})
+	c.Install, c.Index = []string{"s3fs==2024.1.0"}, "https://packages.example.com/simple"
+	have := map[string]string{}
+	for _, e := range container(t, Prefect3Agent(c, Worker{PrefectAWS: "0.7.12", WorkPool: "p"}), Service{}).Environment {
+		have[e.Name] = e.Value
+	}
+	for name, want := range map[string]string{
+		"GREETING": "it's 100% \"odd\":\n$HOME", "HTTPS_PROXY": "http://proxy.example.com:3128",
+		"NO_PROXY":           "localhost,127.0.0.1,::1,169.254.169.254,fd00:ec2::254,169.254.170.2",
+		"EXTRA_PIP_PACKAGES": "prefect[aws]==3.9.1 prefect-aws==0.7.12 s3fs==2024.1.0",
+		"PIP_INDEX_URL":      "https://packages.example.com/simple", "UV_DEFAULT_INDEX": "https://packages.example.com/simple",
+	} {
+		if have[name] != want {
+			t.Errorf("%s: have %q, want %q", name, have[name], want)
+		}
+	}
+	for _, e := range container(t, Prefect3Agent(inContainer, Worker{PrefectAWS: "0.7.12", WorkPool: "p"}), Service{}).Environment {
+		if e.Name == "EXTRA_PIP_PACKAGES" || e.Name == "UV_DEFAULT_INDEX" {
+			t.Errorf("without packages: have %s=%s", e.Name, e.Value)
+		}
+	}
+}
+
 // TestContainerRefuses: what cannot be written safely is an error.
 func TestContainerRefuses(t *testing.T) {
 	a := Prefect3Agent(inContainer, Worker{WorkPool: "p\nq"})

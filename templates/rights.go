@@ -151,8 +151,8 @@ func AgentPolicy(p Place, r AgentRights) string {
 	return document(append(s, otherParameters(p, r)...)...)
 }
 
-// ServicePolicy allows exactly what the agent in a task of a service does, and what the spec adds. ECS gives it its
-// secret, so it need not read that.
+// ServicePolicy allows exactly what the agent in a task of a service does, and what the spec
+// adds. ECS gives it its secret, so it need not read that.
 func ServicePolicy(p Place, r AgentRights) string {
 	s := workerStatements(p, r)
 	if r.Service != "" {
@@ -163,7 +163,9 @@ func ServicePolicy(p Place, r AgentRights) string {
 
 // WorkerPolicy allows exactly the calls of a worker that runs elsewhere, on indented
 // lines. Such a worker has its secret from whoever starts it.
-func WorkerPolicy(p Place, r AgentRights) string { return Indented(document(workerStatements(p, r)...)) }
+func WorkerPolicy(p Place, r AgentRights) string {
+	return Indented(document(workerStatements(p, r)...))
+}
 
 // Indented returns a policy of this package on indented lines.
 func Indented(policy string) string {

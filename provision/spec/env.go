@@ -50,7 +50,7 @@ func badFlowVariable(name, _ string) string {
 var agentVariables = func() map[string]string {
 	const (
 		api      = "comes from the prefect block. → set api_url there"
-		secret   = "is a secret, and whoever may describe the instance can read its environment. → set it in the prefect block, as api_key or auth_string: the agent reads it from Parameter Store when it starts"
+		secret   = "is a secret, and whoever may describe the agent can read its environment. → set it in the prefect block, as api_key or auth_string: the agent gets it from Parameter Store when it starts"
 		region   = "comes from the environment. → set region in the environment block"
 		retry    = "is set by flowbed, so that the agent bears with AWS when it limits calls. → leave it out"
 		health   = "is set by flowbed: only the instance itself may read the worker's health page. → leave it out"

@@ -241,17 +241,18 @@ type Agent struct {
 	Labels []string `hcl:"labels,optional"`
 
 	// Env are environment variables of the worker or agent, for example
-	// PREFECT_LOGGING_LEVEL. Whoever may describe the instance can read them, so secrets do
-	// not belong here. A worker copies its PREFECT_… settings into the task of each flow, as
-	// plain text; for variables of your flows, use `env` in the flows block. A changed value
-	// replaces the instance. Default: none.
+	// PREFECT_LOGGING_LEVEL. Whoever may describe the instance or the task definition can read
+	// them, so secrets do not belong here. A worker copies its PREFECT_… settings into the task
+	// of each flow, as plain text; for variables of your flows, use `env` in the flows block. A
+	// changed value replaces the instance. Default: none.
 	Env map[string]string `hcl:"env,optional"`
 
 	// PipPackages are Python packages to install beside Prefect's own, for example
 	// "s3fs==2024.1.0": a name, perhaps with extras, and versions. pip installs them together
 	// with Prefect, and only as wheels. A version that is newer than the release of Prefect
-	// makes pip take the newest version of everything that Prefect does not pin. What your
-	// flows import belongs in their image. Default: none.
+	// makes pip take the newest version of everything that Prefect does not pin. The image of
+	// a service installs them whenever a worker starts, if it has the entrypoint of Prefect's
+	// images. What your flows import belongs in their image. Default: none.
 	PipPackages []string `hcl:"pip_packages,optional"`
 
 	// Proxy is the URL of an HTTP proxy, for example "http://proxy.example.com:3128". The

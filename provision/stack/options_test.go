@@ -1,13 +1,19 @@
 package stack_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/stack"
 )
@@ -15,6 +21,53 @@ import (
 // withOptions is an environment whose agent block has some lines.
 func withOptions(lines string) string {
 	return "environment \"dev\" {\n  prefect { api_url = \"http://prefect.example.com:4200/api\" }\n  agent {\n" + lines + "\n  }\n}\n"
+}
+
+// TestOptionsOfService: the options reach the container and the role of a service, and another
+// run finds nothing to do.
+func TestOptionsOfService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		o := stack.Options{Transport: sandbox.Prefect(account), NoWait: true}
+		text := withOptions(`env = { PREFECT_LOGGING_LEVEL = "DEBUG" }
+			pip_packages = ["s3fs==2024.1.0"]
+			proxy = "http://10.0.0.9:3128"
+			role {
+				policies = ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
+				statement {
+					actions = ["ssm:GetParameter"]
+					resources = ["arn:aws:ssm:${region}:${account}:parameter/db"]
+				}
+			}
+			service {}`)
+		if err := build(t, account, text, o).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := build(t, account, text, o).Graph.Plan(t.Context()); err != nil || !p.Empty() {
+			t.Errorf("the second plan: %v, %+v", err, p.Actions)
+		}
+		api := ecs.NewFromConfig(account.Config(region))
+		list, err := api.ListTaskDefinitions(t.Context(), &ecs.ListTaskDefinitionsInput{})
+		if err != nil || len(list.TaskDefinitionArns) != 1 {
+			t.Fatalf("have %v, %v", list, err)
+		}
+		out, err := api.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: &list.TaskDefinitionArns[0]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := map[string]string{}
+		for _, e := range out.TaskDefinition.ContainerDefinitions[0].Environment {
+			have[aws.ToString(e.Name)] = aws.ToString(e.Value)
+		}
+		if have["PREFECT_LOGGING_LEVEL"] != "DEBUG" || have["HTTPS_PROXY"] != "http://10.0.0.9:3128" || !strings.HasSuffix(have["EXTRA_PIP_PACKAGES"], " s3fs==2024.1.0") {
+			t.Errorf("have the environment %v", have)
+		}
+		_, role, _ := strings.Cut(aws.ToString(out.TaskDefinition.TaskRoleArn), "role/")
+		s, err := resource.Role{API: iam.NewFromConfig(account.Config(region)), Name: role}.Read(t.Context())
+		if err != nil || !slices.Contains(s.Managed, "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess") || !strings.Contains(fmt.Sprint(s.Inline), ":parameter/db") {
+			t.Errorf("have the role %+v, %v", s, err)
+		}
+	})
 }
 
 // TestOptions: each option of the agent reaches the user data, where it replaces the
