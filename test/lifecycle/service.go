@@ -21,8 +21,7 @@ const (
 // TaskDefinition is what the agent's service runs.
 var TaskDefinition = register(Case{
 	Name: "task definition", Step: "task definition",
-	NotInMoto: "it lists a definition that was deleted",
-	Add:       func(w *World, g *provision.Graph) { addDefinition(w, g) },
+	Add: func(w *World, g *provision.Graph) { addDefinition(w, g) },
 	Fields: []Field{
 		{"tags", onDefinition(func(ctx context.Context, api *ecs.Client, arn *string) error {
 			_, err := api.UntagResource(ctx, &ecs.UntagResourceInput{ResourceArn: arn, TagKeys: []string{"team"}})
