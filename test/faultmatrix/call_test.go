@@ -1,12 +1,17 @@
 package faultmatrix_test
 
 import (
+	"errors"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/test/faultmatrix"
 )
@@ -44,18 +49,61 @@ func field(v reflect.Value, name string) string {
 	return ""
 }
 
-// worker is a running instance, as Prefect sees it.
+// worker is a running instance, or a task of a service, as Prefect sees it.
 type worker struct {
 	env  string
 	next time.Time // when it sends its next heartbeat
+	task bool
+}
+
+// workerTasks returns the ids of the running tasks of dev's service.
+func (w *world) workerTasks() (ids []string) {
+	w.Helper()
+	if w.text != serving && w.text != served {
+		return nil
+	}
+	api := ecs.NewFromConfig(w.account.Config(region))
+	in := &ecs.ListTasksInput{Cluster: aws.String("default"), ServiceName: aws.String("flowbed-dev-worker")}
+	list, err := api.ListTasks(w.Context(), in)
+	if _, gone := errors.AsType[*types.ClusterNotFoundException](err); gone || err == nil && len(list.TaskArns) == 0 {
+		return nil
+	}
+	if err != nil {
+		w.Error(err)
+		return nil
+	}
+	out, err := api.DescribeTasks(w.Context(), &ecs.DescribeTasksInput{Cluster: in.Cluster, Tasks: list.TaskArns})
+	if err != nil {
+		w.Error(err)
+		return nil
+	}
+	for _, t := range out.Tasks {
+		if *t.LastStatus == "RUNNING" {
+			ids = append(ids, path.Base(*t.TaskArn))
+		}
+	}
+	return ids
 }
 
 const heartbeat = 30 * time.Second // the interval of Prefect's workers
 
-// beat sends all heartbeats that are due.
+// beat sends all heartbeats that are due. A worker in a service sends them as long as its task
+// runs.
 func (w *world) beat() {
+	w.Helper()
+	tasks := w.workerTasks()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for id := range w.workers {
+		if w.workers[id].task && !slices.Contains(tasks, id) {
+			delete(w.workers, id)
+		}
+	}
+	for _, id := range tasks {
+		if w.workers[id] == nil {
+			w.workers[id] = &worker{env: "dev", task: true}
+		}
+	}
 	for id, k := range w.workers {
 		// Without a pool, workers send no heartbeats.
 		if now := time.Now(); !now.Before(k.next) && w.prefect.Pool("flowbed-"+k.env) != nil {
@@ -77,7 +125,7 @@ func (p *process) learn(in, out any) {
 		p.world.mu.Lock()
 		defer p.world.mu.Unlock()
 		if p.workers[*i.InstanceId] == nil {
-			p.workers[*i.InstanceId] = &worker{p.env, time.Now().Add(p.account.BootTime)}
+			p.workers[*i.InstanceId] = &worker{env: p.env, next: time.Now().Add(p.account.BootTime)}
 		}
 	case *ec2.TerminateInstancesOutput:
 		p.world.mu.Lock()

@@ -12,7 +12,7 @@ import (
 var objects = []string{
 	"Bucket", "RoleName", "InstanceProfileName", "ClusterName", "LogGroupName", "KeyName", "GroupName",
 	"GroupId", "InstanceIds", "InstanceId", "NetworkInterfaceId", "Resources", "ResourceArn", "ResourceId",
-	"Cluster", "Clusters", "Name", "QueueUrl", "Rule", "ResourceARN",
+	"Family", "TaskDefinitions", "ServiceName", "Service", "Cluster", "Clusters", "TaskDefinition", "Name", "QueueUrl", "Rule", "ResourceARN",
 }
 
 // parts lists the parameters that distinguish calls on the same object.
@@ -42,8 +42,12 @@ func Key(service, operation string, all []string, field func(string) string) str
 	return key
 }
 
-// short returns the last part of an ARN or a URL, or the name unchanged.
+// short returns the last part of an ARN or a URL, or the name unchanged. A task definition's has
+// the family and the revision.
 func short(v string) string {
+	if _, revision, ok := strings.Cut(v, ":task-definition/"); ok {
+		return revision
+	}
 	if !strings.HasPrefix(v, "arn:") && !strings.HasPrefix(v, "https://") && !strings.HasPrefix(v, "http://") {
 		return v
 	}

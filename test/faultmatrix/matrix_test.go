@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
@@ -52,8 +55,16 @@ func named(objects map[string]any) string {
 	if kind, hex, ok := strings.Cut(names[0], "-"); ok && len(hex) == 17 {
 		return fmt.Sprintf("%d %s", len(names), kind)
 	}
+	if strings.Contains(names[0], ":task/") {
+		return fmt.Sprintf("%d tasks", len(names))
+	}
+	for i, name := range names { // which revision of a task definition there is does not matter
+		names[i] = revision.ReplaceAllString(name, "")
+	}
 	return strings.Join(names, ", ")
 }
+
+var revision = regexp.MustCompile(`:\d+$`)
 
 // settle waits longer than any lag.
 func (w *world) settle() { time.Sleep(2 * time.Minute) }
@@ -95,6 +106,12 @@ func (w *world) clear(what string, before map[string]any) {
 	if n := w.prefect.Workers("flowbed-dev"); len(n) > 0 || w.prefect.Pool("flowbed-dev") != nil {
 		w.Errorf("%s: Prefect still has the pool, or the workers %v", what, n)
 	}
+	out, err := ecs.NewFromConfig(w.account.Config(region)).ListTaskDefinitions(w.Context(), &ecs.ListTaskDefinitionsInput{
+		FamilyPrefix: aws.String("flowbed-dev-worker"), Status: types.TaskDefinitionStatusInactive,
+	})
+	if err != nil || len(out.TaskDefinitionArns) > 0 {
+		w.Errorf("%s: the deregistered task definitions are %v, %v, want none", what, out.TaskDefinitionArns, err)
+	}
 }
 
 // use adds to the bucket what flows leave there: objects, an old version, and an
@@ -115,11 +132,12 @@ func (w *world) use() {
 	}
 }
 
-// clean is a life without faults: the writes of up and down, and the objects in between.
+// clean is a life without faults: the writes of up, of an up that changes the environment, and
+// of down, and the objects after up.
 type clean struct {
-	up, down []string
-	want     map[string]string
-	calls    map[string]int // by verb
+	up, change, down []string
+	want             map[string]string
+	calls            map[string]int // by verb
 }
 
 func (w *world) clean(prepare func(*world)) (c clean) {
@@ -131,6 +149,15 @@ func (w *world) clean(prepare func(*world)) (c clean) {
 		w.Fatalf("up: %v", err)
 	}
 	w.settle()
+	if w.text == serving {
+		w.text = served
+		change := w.process("dev")
+		if err := change.up(w.Context()); err != nil {
+			w.Fatalf("up with another file: %v", err)
+		}
+		w.settle()
+		c.change = change.writes()
+	}
 	c.want = census(w.account.Inventory())
 	w.wantComplete("undisturbed", c.want)
 	w.use()
@@ -153,19 +180,15 @@ func (w *world) try(verb, key string, f faultmatrix.Fault, c clean, prepare func
 	prepare(w)
 	before := w.account.Inventory()
 	o := &once{key: key, fault: f}
+	w.first(what, verb)
 	p := w.process("dev")
 	p.alter = o.alter
 	run := p.up
 	if verb == "down" {
-		if err := w.process("dev").up(w.Context()); err != nil {
-			w.Fatalf("%s: the up before it: %v", what, err)
-		}
-		w.settle()
-		w.use()
 		run = p.down
 	}
 	if f.Sleeps() {
-		run = func(ctx context.Context) error { return p.leased(ctx, verb) }
+		run = func(ctx context.Context) error { return p.leased(ctx, strings.Replace(verb, "change", "up", 1)) }
 	}
 	verdict := faultmatrix.GoesOn
 	err := run(w.Context())
@@ -185,6 +208,30 @@ func (w *world) try(verb, key string, f faultmatrix.Fault, c clean, prepare func
 	}
 	w.finish(what, before, c.want)
 	return verdict
+}
+
+// first does what comes before a run.
+func (w *world) first(what, verb string) {
+	w.Helper()
+	if verb == "up" {
+		return
+	}
+	up := func() {
+		if err := w.process("dev").up(w.Context()); err != nil {
+			w.Fatalf("%s: the up before it: %v", what, err)
+		}
+		w.settle()
+	}
+	up()
+	if w.text == serving {
+		w.text = served
+		if verb == "down" {
+			up()
+		}
+	}
+	if verb == "down" {
+		w.use()
+	}
 }
 
 // wantLost checks a process that woke up after the end of its lease: it says so, and has not
@@ -207,14 +254,10 @@ func (w *world) abandon(verb, key string, f faultmatrix.Fault, prepare func(*wor
 	what := fmt.Sprintf("%s: %s at %s, then down", verb, f, key)
 	prepare(w)
 	before := w.account.Inventory()
+	w.first(what, verb)
 	p := w.process("dev")
 	p.alter = (&once{key: key, fault: f}).alter
 	if verb == "down" {
-		if err := w.process("dev").up(w.Context()); err != nil {
-			w.Fatalf("%s: the up before it: %v", what, err)
-		}
-		w.settle()
-		w.use()
 		_ = p.down(w.Context())
 	} else {
 		_ = p.up(w.Context())
@@ -255,22 +298,50 @@ var kinds = []kind{
 	}},
 }
 
+// service is an account whose environment has its agent in a service. Its tables have the calls
+// that another environment does not make.
+var service = kind{"service", faultmatrix.Faults, func(w *world) {
+	w.text, w.blocks = serving, ""
+	w.account.TaskTime, w.account.StopTime, w.account.HealthTime = 15*time.Second, 10*time.Second, 10*time.Second
+}}
+
+// ofService returns the calls that are about the service.
+func ofService(keys []string) []string {
+	return slices.DeleteFunc(keys, func(key string) bool { return !strings.Contains(key, "flowbed-dev-worker") })
+}
+
 // TestEachCall injects each fault at each write, one at a time. Under `make check`
 // each call gets one fault, and the faults take turns.
 func TestEachCall(t *testing.T) {
-	found := map[string]faultmatrix.Table{}
+	eachCall(t, kinds, func(c clean) map[string][]string { return map[string][]string{"up": c.up, "down": c.down} })
+}
+
+// TestEachCallOfService does the same for the calls that are about an agent's service.
+func TestEachCallOfService(t *testing.T) {
+	eachCall(t, []kind{service}, func(c clean) map[string][]string {
+		return map[string][]string{"up": ofService(c.up), "change": ofService(c.change), "down": ofService(c.down)}
+	})
+}
+
+// eachCall tries the calls of runs, by verb, and compares the outcomes with the document.
+func eachCall(t *testing.T, kinds []kind, calls func(clean) map[string][]string) {
+	type part struct {
+		kind
+		table faultmatrix.Table
+	}
+	found := map[string]part{}
 	var mu sync.Mutex
 	t.Run("in", func(t *testing.T) {
 		for _, k := range kinds {
 			var c clean
 			bubble(t, func(w *world) { c = w.clean(k.prepare) })
-			for verb, keys := range map[string][]string{"up": c.up, "down": c.down} {
+			for verb, keys := range calls(c) {
 				t.Run(k.name+" "+verb, func(t *testing.T) {
 					t.Parallel()
 					table := goThrough(t, verb, keys, c, k)
 					mu.Lock()
 					defer mu.Unlock()
-					found[k.name+" "+verb] = table
+					found[k.name+" "+verb] = part{k, table}
 				})
 			}
 		}
@@ -278,13 +349,11 @@ func TestEachCall(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	for _, k := range kinds {
-		for _, verb := range []string{"up", "down"} {
-			if part := k.name + " " + verb; inFull() {
-				wantDocument(t, part, found[part].Markdown(k.faults))
-			} else {
-				wantCells(t, part, found[part], k.faults)
-			}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if p := found[name]; inFull() {
+			wantDocument(t, name, p.table.Markdown(p.faults))
+		} else {
+			wantCells(t, name, p.table, p.faults)
 		}
 	}
 }

@@ -64,6 +64,27 @@ environment "%s" {
 %s}
 `
 
+// inService has its agent in a service with a memory. The other verbs are those of everything.
+const inService = `
+environment "%%s" {
+  prefect {
+    api_url = "http://prefect.example/api"
+    api_key = "pnu_a_secret_of_the_test"
+  }
+  agent {
+    service {
+      memory = %d
+    }
+  }
+%%s}
+`
+
+// serving has its agent in a service, and served is another version of it.
+var (
+	serving = fmt.Sprintf(inService, 1024)
+	served  = fmt.Sprintf(inService, 2048)
+)
+
 var given = regexp.MustCompile(`(?m)^ +(name|ownership) += .*\n`)
 
 // otherBlocks returns the blocks of the example that are not in everything.
