@@ -12,7 +12,7 @@ type Control struct {
 
 // Controls lists the controls that every environment passes. docs/security.md has
 // the same table.
-var Controls = slices.Concat(machineControls, networkControls, storageControls, queueControls, roleControls)
+var Controls = slices.Concat(machineControls, serviceControls, networkControls, storageControls, queueControls, roleControls)
 
 // Faults returns what violates a control, each with the control's text.
 func (a *Account) Faults() (list []string) {

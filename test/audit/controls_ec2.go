@@ -23,15 +23,16 @@ var machineControls = []Control{
 	{"CKV_AWS_46, AWS-0029", "the user data contains no secret", "attribute userData: the API key itself, and what looks like a key", machines(func(a *Account, i Instance) bool {
 		return i.UserData != "" && !strings.Contains(i.UserData, a.Secret) && !keylike.MatchString(i.UserData)
 	})},
-	{"SSM.1", "the instance is managed by Systems Manager", "the policies of the instance's role", func(a *Account) []string {
-		return each(a.Instances, "instance", machine, func(i Instance) bool {
-			_, name, _ := strings.Cut(aws.ToString(i.IamInstanceProfile.Arn), ":instance-profile/")
-			return slices.ContainsFunc(a.Roles, func(r Role) bool {
-				return r.Name == name && slices.ContainsFunc(r.Managed, managesInstances)
-			})
+	{"SSM.1", "the instance is managed by Systems Manager", "the policies of the instance's role", machines(func(a *Account, i Instance) bool {
+		_, name, _ := strings.Cut(aws.ToString(i.IamInstanceProfile.Arn), ":instance-profile/")
+		return slices.ContainsFunc(a.Roles, func(r Role) bool {
+			return r.Name == name && slices.ContainsFunc(r.Managed, managesInstances)
 		})
-	}},
+	})},
 	{"EC2.3, CIS 5.1.1, CKV_AWS_8, AWS-0131", "volumes are encrypted", "Volume.Encrypted", func(a *Account) []string {
+		if a.onService() {
+			return nil
+		}
 		return each(a.Volumes, "volume", func(v ec2types.Volume) string { return aws.ToString(v.VolumeId) },
 			func(v ec2types.Volume) bool { return aws.ToBool(v.Encrypted) })
 	}},
@@ -44,6 +45,9 @@ func machine(i Instance) string { return aws.ToString(i.InstanceId) }
 
 func machines(passes func(*Account, Instance) bool) func(*Account) []string {
 	return func(a *Account) []string {
+		if a.onService() {
+			return nil
+		}
 		return each(a.Instances, "instance", machine, func(i Instance) bool { return passes(a, i) })
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"github.com/flowbed/flowbed/provision/sandbox"
@@ -205,6 +206,95 @@ var spoil = map[string][]func(*audit.Account){
 	}},
 }
 
+// spoilService is the same for the controls of a service.
+var spoilService = map[string][]func(*audit.Account){
+	"nobody can run commands in the service's tasks (ECS Exec)": {
+		func(a *audit.Account) { a.Services[0].EnableExecuteCommand = true },
+		workerRole(`{"Statement":[{"Effect":"Allow","Action":"ssmmessages:OpenDataChannel","Resource":"*"}]}`),
+		func(a *audit.Account) { a.Services = nil; a.Instances = nil },
+	},
+	"the workers have a role of their own: not that of ECS, nor that of the flows": {
+		definition(func(d *ecstypes.TaskDefinition) { d.TaskRoleArn = d.ExecutionRoleArn }),
+		definition(func(d *ecstypes.TaskDefinition) {
+			d.TaskRoleArn = aws.String("arn:aws:iam::123456789012:role/flowbed-dev-task")
+		}),
+		definition(func(d *ecstypes.TaskDefinition) { d.TaskRoleArn = nil }),
+	},
+	"the workers' role has no managed policy, and may read no parameter": {
+		workerRole(`{"Statement":[{"Effect":"Allow","Action":"ssm:GetParameter","Resource":"*"}]}`),
+		workerRole(`{"Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`),
+		func(a *audit.Account) {
+			for i := range a.Roles {
+				a.Roles[i].Managed = []string{"arn:aws:iam::aws:policy/AdministratorAccess"}
+			}
+		},
+	},
+	"the task definition contains no secret": {
+		container(func(c *ecstypes.ContainerDefinition) {
+			c.Environment = append(c.Environment, ecstypes.KeyValuePair{Name: aws.String("KEY"), Value: aws.String(secret)})
+		}),
+		container(func(c *ecstypes.ContainerDefinition) { c.Command = append(c.Command, "--key=AKIAIOSFODNN7EXAMPLE") }),
+	},
+	"ECS reads the containers' secrets from this environment's parameters": {
+		container(func(c *ecstypes.ContainerDefinition) { c.Secrets = nil }),
+		container(func(c *ecstypes.ContainerDefinition) {
+			c.Secrets[0].ValueFrom = aws.String("arn:aws:ssm:eu-central-1:210987654321:parameter/flowbed/dev/prefect-api-key")
+		}),
+	},
+	"the containers write to a log group that expires": {
+		container(func(c *ecstypes.ContainerDefinition) { c.LogConfiguration = nil }),
+		container(func(c *ecstypes.ContainerDefinition) { c.LogConfiguration.Options["awslogs-group"] = "/other" }),
+		func(a *audit.Account) { a.LogGroups[0].RetentionInDays = nil },
+	},
+	"the containers are not privileged, and add no capabilities": {
+		container(func(c *ecstypes.ContainerDefinition) { c.Privileged = aws.Bool(true) }),
+		container(func(c *ecstypes.ContainerDefinition) { c.LinuxParameters = &ecstypes.LinuxParameters{} }),
+	},
+	"the tasks share neither process namespace nor network with a host": {
+		definition(func(d *ecstypes.TaskDefinition) { d.PidMode = ecstypes.PidModeHost }),
+		definition(func(d *ecstypes.TaskDefinition) { d.IpcMode = ecstypes.IpcModeHost }),
+		definition(func(d *ecstypes.TaskDefinition) { d.NetworkMode = ecstypes.NetworkModeHost }),
+	},
+	"no port of a container is open": {
+		container(func(c *ecstypes.ContainerDefinition) {
+			c.PortMappings = []ecstypes.PortMapping{{ContainerPort: aws.Int32(8080)}}
+		}),
+		func(a *audit.Account) {
+			for i := range a.Groups {
+				a.Groups[i].IpPermissions = []ec2types.IpPermission{{IpRanges: []ec2types.IpRange{{CidrIp: aws.String("10.0.0.0/8")}}}}
+			}
+		},
+	},
+	"the service does not use the VPC's default group": {
+		func(a *audit.Account) { a.Services[0].NetworkConfiguration.AwsvpcConfiguration.SecurityGroups = nil },
+		func(a *audit.Account) {
+			a.Services[0].NetworkConfiguration.AwsvpcConfiguration.SecurityGroups = []string{"sg-0123456789abcdef0"}
+		},
+	},
+	"the service runs on Fargate's latest platform version": {func(a *audit.Account) { a.Services[0].PlatformVersion = aws.String("1.3.0") }},
+	"the service's tasks have the environment's tags":       {func(a *audit.Account) { a.Services[0].PropagateTags = ecstypes.PropagateTagsNone }},
+}
+
+// workerRole gives the workers' role a policy.
+func workerRole(text string) func(*audit.Account) {
+	return func(a *audit.Account) {
+		p, err := audit.ParsePolicy(text)
+		if err != nil {
+			panic(err)
+		}
+		i := slices.IndexFunc(a.Roles, func(r audit.Role) bool { return r.Name == "flowbed-dev-worker" })
+		a.Roles[i].Inline["more"] = p
+	}
+}
+
+func definition(change func(*ecstypes.TaskDefinition)) func(*audit.Account) {
+	return func(a *audit.Account) { change(&a.Services[0].Definition) }
+}
+
+func container(change func(*ecstypes.ContainerDefinition)) func(*audit.Account) {
+	return definition(func(d *ecstypes.TaskDefinition) { change(&d.ContainerDefinitions[0]) })
+}
+
 func queuePolicy(text string) func(*audit.Account) {
 	return func(a *audit.Account) {
 		p, err := audit.ParsePolicy(text)
@@ -222,14 +312,19 @@ func ingress(p ec2types.IpPermission) func(*audit.Account) {
 // TestControlsSee checks that each control detects each way to violate it.
 func TestControlsSee(t *testing.T) {
 	left := maps.Clone(spoil)
+	maps.Copy(left, spoilService)
 	for _, c := range audit.Controls {
-		if len(spoil[c.Want]) == 0 {
+		ways, text := spoil[c.Want], environments[0].text
+		if len(spoilService[c.Want]) > 0 {
+			ways, text = spoilService[c.Want], environments[1].text
+		}
+		if len(ways) == 0 {
 			t.Errorf("%s: no case in spoil makes this control fail", c.Want)
 		}
 		delete(left, c.Want)
-		for i, f := range spoil[c.Want] {
+		for i, f := range ways {
 			synctest.Test(t, func(t *testing.T) {
-				a := up(t, sandbox.New(), environments[0].text)
+				a := up(t, sandbox.New(), text)
 				f(a)
 				if len(c.Faults(a)) == 0 {
 					t.Errorf("%s: case %d of spoil passes, want a fault", c.Want, i+1)

@@ -34,6 +34,17 @@ var Exceptions = []Exception{
 		func(a *Account) bool {
 			return slices.ContainsFunc(a.Instances, func(i Instance) bool { return aws.ToString(i.PublicIpAddress) != "" })
 		}},
+	{"ECS.2, CKV_AWS_333", "the tasks of the agent's service have public IP addresses", "Same as for the agent.",
+		"network { subnets = … } with private subnets",
+		func(a *Account) bool { return slices.ContainsFunc(a.Services, Service.public) }},
+	{"ECS.5, CKV_AWS_336", "the root file system of the agent's container can be written", "Prefect writes to its home directory. Fargate deletes the file system with the task.", "",
+		func(a *Account) bool {
+			return a.inContainers(func(c ecstypes.ContainerDefinition) bool { return !aws.ToBool(c.ReadonlyRootFilesystem) })
+		}},
+	{"ECS.20", "the agent's container runs as root", "Prefect's images do. On Fargate, a task has a virtual machine of its own.", "",
+		func(a *Account) bool {
+			return a.inContainers(func(c ecstypes.ContainerDefinition) bool { return aws.ToString(c.User) == "" })
+		}},
 	{"AWS-0101", "the default VPC is used", "Every account has one, and a dedicated VPC needs a design that only the account's owner can choose.",
 		"network { vpc = … }",
 		func(a *Account) bool {

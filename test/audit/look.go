@@ -35,6 +35,7 @@ type Account struct {
 	LogGroups  []logstypes.LogGroup
 	Parameters []ssmtypes.ParameterMetadata
 	Clusters   []ecstypes.Cluster
+	Services   []Service
 	Queues     []Queue
 }
 
@@ -55,7 +56,7 @@ type Instance struct {
 // Look reads an account. The secret is the value of its parameter.
 func Look(ctx context.Context, cfg aws.Config, number, secret string) (*Account, error) {
 	a := &Account{Number: number, Region: cfg.Region, Secret: secret}
-	for _, look := range []func(context.Context, aws.Config) error{a.roles, a.machines, a.network, a.buckets, a.queues, a.rest} {
+	for _, look := range []func(context.Context, aws.Config) error{a.roles, a.machines, a.network, a.buckets, a.queues, a.rest, a.services} {
 		if err := look(ctx, cfg); err != nil {
 			return nil, fmt.Errorf("read the account: %w", err)
 		}

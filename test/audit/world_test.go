@@ -28,6 +28,9 @@ func agent(version, more string) string {
 // environments are the environments that the tests check.
 var environments = []struct{ name, text string }{
 	{"default", agent("3.9.1", "")},
+	{"service", agent("3.9.1", "service {}\n")},
+	{"Prefect 1 in a service", "prefect {\nversion = \"1.4.1\"\napi_url = \"https://prefect.example.com\"\napi_key = \"" + secret + "\"\n}\nagent {\nservice {}\n}\n"},
+	{"service that expires", "ttl = \"1h\"\n" + agent("3.9.1", "service {\nspot = true\n}\n")},
 	{"ssh", agent("3.9.1", ssh)},
 	{"dask", "task_role { dask = true }\n" + agent("3.9.1", ssh)},
 	{"without S3 and ECR", "task_role {\ns3 = \"none\"\necr = \"none\"\n}\n" + agent("2.20.25", "")},

@@ -33,7 +33,7 @@ func (t *taskDefinition) key() string { return fmt.Sprintf("%s:%d", t.Family, t.
 func (r *request) definition(t *taskDefinition) *types.TaskDefinition {
 	o := &types.TaskDefinition{
 		TaskDefinitionArn: aws.String(r.arnOf("task-definition/" + t.key())), Family: &t.Family, Revision: t.Revision,
-		Status: types.TaskDefinitionStatus(t.Status), RegisteredAt: &t.Registered,
+		Status: types.TaskDefinitionStatus(t.Status), RegisteredAt: &t.Registered, NetworkMode: t.NetworkMode, PidMode: t.PidMode,
 		ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("flow"), Image: &t.Image}},
 	}
 	if t.CPU > 0 {
@@ -42,6 +42,9 @@ func (r *request) definition(t *taskDefinition) *types.TaskDefinition {
 	if c := &o.ContainerDefinitions[0]; t.Container != "" {
 		// AWS fills these in, and returns lists that nobody has set.
 		c.Essential, c.Cpu, c.PortMappings, c.MountPoints, c.VolumesFrom = aws.Bool(true), 0, []types.PortMapping{}, []types.MountPoint{}, []types.VolumeFrom{}
+		if t.Privileged {
+			c.Privileged = aws.Bool(true)
+		}
 		c.Command, c.HealthCheck, c.StopTimeout = t.Command, t.Health, t.StopTimeout
 		for _, name := range slices.Sorted(maps.Keys(t.Environment)) {
 			c.Environment = append(c.Environment, types.KeyValuePair{Name: aws.String(name), Value: aws.String(t.Environment[name])})
@@ -83,6 +86,7 @@ func registerTaskDefinition(r *request, in *ecs.RegisterTaskDefinitionInput) (*e
 	def := &taskDefinition{
 		Family: family, Revision: 1, Status: "ACTIVE", Image: aws.ToString(in.ContainerDefinitions[0].Image),
 		TaskRole: aws.ToString(in.TaskRoleArn), ExecutionRole: aws.ToString(in.ExecutionRoleArn), Tags: t, Registered: r.Now,
+		NetworkMode: in.NetworkMode, PidMode: in.PidMode, Privileged: aws.ToBool(in.ContainerDefinitions[0].Privileged),
 	}
 	if err := def.contain(in); err != nil {
 		return nil, err

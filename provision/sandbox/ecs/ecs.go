@@ -90,6 +90,10 @@ type taskDefinition struct {
 	Memory    int               `json:"memory,omitempty"`  // of the task, in MiB
 	CPU       int               `json:"cpu,omitempty"`
 
+	NetworkMode types.NetworkMode `json:"network_mode,omitempty"`
+	PidMode     types.PidMode     `json:"pid_mode,omitempty"`
+	Privileged  bool              `json:"privileged,omitempty"`
+
 	Command     []string           `json:"command,omitempty"`
 	Environment map[string]string  `json:"environment,omitempty"`
 	Health      *types.HealthCheck `json:"health,omitempty"`
