@@ -135,6 +135,10 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 		checks = slices.Insert(checks, 3, d.instanceType, d.machineImage)
 		checks = slices.Insert(checks, 9, d.processors)
 	}
+	if d.Env.Agent != nil && d.Env.Agent.Service != nil {
+		checks = slices.Insert(checks, 3, d.wayOut, d.capacity)
+		checks = append(checks, d.workers)
+	}
 	if d.Env.Prefect != nil {
 		checks = append(checks, d.prefect, d.flowRuns)
 	}

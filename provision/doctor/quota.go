@@ -29,9 +29,17 @@ func (d *Doctor) serviceRole(ctx context.Context) []Finding {
 	case err == nil:
 		return []Finding{ok(check, "%s exists", name)}
 	case awserr.Classify(err) == awserr.Absent:
-		return []Finding{ok(check, "%s does not exist yet: ECS creates it with the first cluster", name)}
+		return []Finding{ok(check, "%s does not exist yet: ECS creates it with the first cluster%s", name, d.orService())}
 	}
 	return []Finding{unseen(check, err)}
+}
+
+// orService completes a sentence for an environment with a service.
+func (d *Doctor) orService() string {
+	if d.Env.Agent != nil && d.Env.Agent.Service != nil {
+		return " or service"
+	}
+	return ""
 }
 
 // The most that one environment adds.
