@@ -190,17 +190,21 @@ func (v Version) Newer() bool {
 // it starts.
 func (v Version) Image() string { return "prefecthq/prefect:" + v.String() + "-python3.12" }
 
-// WorkerImage is Prefect's image for a worker, or for an agent of Prefect 1. It pins both
-// versions: the tags that name only one of them move with each release of the other. Prefect
-// publishes none for version 2.
-func (v Version) WorkerImage() string {
+// WorkerImage is Prefect's image for a worker, or for an agent of Prefect 1, and the packages
+// that it has to install when it starts (EXTRA_PIP_PACKAGES); none if they are in it. The image
+// of a worker of version 3 pins both versions: the tags that name only one of them move with
+// each release of the other. For version 2 Prefect publishes no such image, and its guide
+// installs prefect-aws when the container starts.
+func (v Version) WorkerImage() (image, packages string) {
 	switch v.Kind() {
 	case Worker3:
-		return "prefecthq/prefect-aws:" + v.AWS() + "-python3.12-prefect" + v.String()
+		return "prefecthq/prefect-aws:" + v.AWS() + "-python3.12-prefect" + v.String(), ""
+	case Worker2:
+		return v.Image(), "prefect==" + v.String() + " prefect-aws==" + v.AWS()
 	case Agent1:
-		return "prefecthq/prefect:" + v.String()
+		return "prefecthq/prefect:" + v.String(), ""
 	}
-	return ""
+	return "", ""
 }
 
 // StaysOut reports whether the worker has an option not to create a missing work pool.

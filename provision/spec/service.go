@@ -3,8 +3,6 @@ package spec
 import (
 	"fmt"
 	"slices"
-
-	"github.com/flowbed/flowbed/provision/prefect"
 )
 
 // Service runs the agent as an ECS service on Fargate instead of an EC2 instance: ECS replaces
@@ -33,7 +31,8 @@ type Service struct {
 	// Image is the worker's container image. It needs Python, Prefect of the same version
 	// and, for a worker, prefect-aws. Default: Prefect's image that pins both versions:
 	// `prefecthq/prefect-aws:<version of prefect-aws>-python3.12-prefect<version>`; for
-	// Prefect 1, `prefecthq/prefect:<version>`.
+	// Prefect 2, `prefecthq/prefect:<version>-python3.12`, which installs the right prefect-aws
+	// each time it starts; for Prefect 1, `prefecthq/prefect:<version>`.
 	Image string `hcl:"image,optional"`
 
 	// Spot runs the workers on Fargate Spot: cheaper, but AWS may stop one with two minutes'
@@ -102,8 +101,5 @@ func (d *decoder) checkSpot(e *Environment) {
 	if s.Spot && d.has(&s.Spot) && !slices.Contains(e.Cluster.CapacityProviders, "FARGATE_SPOT") {
 		d.errorAt(d.given[&s.Spot].attr.Expr.Range(), "No Fargate Spot",
 			`The cluster does not have the capacity provider "FARGATE_SPOT". → add it to capacity_providers in the cluster block, or leave them out`)
-	}
-	if p := e.Prefect; p != nil && kindOf(p.Version) == prefect.Worker2 && s.Image == "" && d.blockOf(s) != nil {
-		d.errorAt(d.blockOf(s).DefRange(), "No image of the worker", "Prefect publishes no image of its version 2 with prefect-aws. → set image to one that has both, or use Prefect 3")
 	}
 }

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -118,12 +117,19 @@ func (s *Stack) container() (c resource.Container, err error) {
 		return c, err
 	}
 	want := s.onService()
+	image, packages := s.version.WorkerImage()
+	if want.Image != "" {
+		image, packages = want.Image, ""
+	}
 	c = resource.Container{
-		Name: containerName, Image: cmp.Or(want.Image, s.version.WorkerImage()), Command: made.Command,
+		Name: containerName, Image: image, Command: made.Command,
 		Environment: map[string]string{}, Secrets: map[string]string{}, Health: made.Health, StopTimeout: want.StopTimeout,
 	}
 	for _, e := range made.Environment {
 		c.Environment[e.Name] = e.Value
+	}
+	if packages != "" {
+		c.Environment["EXTRA_PIP_PACKAGES"] = packages
 	}
 	if made.Secret != nil {
 		c.Secrets[made.Secret.Variable] = s.id.ARN("ssm", s.id.Region, "parameter"+made.Secret.Parameter)

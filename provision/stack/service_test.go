@@ -397,6 +397,39 @@ func TestServicePrefect1(t *testing.T) {
 	}
 }
 
+// TestServicePrefect2: Prefect publishes no image of its version 2 with prefect-aws, so the one of
+// Prefect installs it, in the right version. An image of the user's own has it.
+func TestServicePrefect2(t *testing.T) {
+	const version = "prefect {\nversion = \"2.20.25\""
+	for settings, want := range map[string][2]string{
+		"": {"prefecthq/prefect:2.20.25-python3.12", "prefect==2.20.25 prefect-aws==0.4.20"},
+		`image = "prefecthq/prefect-aws:0.4.20-python3.12-prefect2.20.25"`: {"prefecthq/prefect-aws:0.4.20-python3.12-prefect2.20.25", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			account := slow()
+			text := strings.Replace(inService(settings), "prefect {", version, 1)
+			if err := build(t, account, text, with(account)).Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			unchanged(t, account, text)
+			wantWorkers(t, account, 1)
+			out, err := ecs.NewFromConfig(account.Config(region)).DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: aws.String("flowbed-dev-worker")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, packages := out.TaskDefinition.ContainerDefinitions[0], ""
+			for _, e := range c.Environment {
+				if *e.Name == "EXTRA_PIP_PACKAGES" {
+					packages = *e.Value
+				}
+			}
+			if *c.Image != want[0] || packages != want[1] {
+				t.Errorf("the container is %s with the packages %q, want %q", *c.Image, packages, want)
+			}
+		})
+	}
+}
+
 // TestSwitchWithoutWaiting: up --no-wait builds the new agent, and leaves the old one for the
 // next up, whichever is which.
 func TestSwitchWithoutWaiting(t *testing.T) {

@@ -91,7 +91,11 @@ func (c *Container) parse() (*script, launcher, error) {
 	if c.Variable != "" {
 		s.Secret = secret{Parameter: "(read by ECS)", Variable: c.Variable}
 	}
-	if s.worker() && strings.HasPrefix(c.Image, "prefecthq/prefect:") {
+	packages := c.Environment["EXTRA_PIP_PACKAGES"]
+	if packages != "" && !c.Reaches("pypi.org", 443) {
+		return nil, l, said("ERROR: Could not find a version that satisfies the requirement " + packages)
+	}
+	if s.worker() && strings.HasPrefix(c.Image, "prefecthq/prefect:") && !strings.Contains(packages, "prefect-aws==") {
 		return nil, l, said("Worker type 'ecs' not found, and --install-policy is never: prefect-aws is not installed")
 	}
 	return s, l, nil
