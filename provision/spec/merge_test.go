@@ -43,9 +43,20 @@ var samples = map[string][]string{
 	"ssh.cidr":                   {`"203.0.113.7/32"`, `"auto"`},
 	"ssh.public_key":             {`file("~/.ssh/id_ed25519.pub")`},
 	"ssh.key_name":               {`"laptop"`, `local.word`},
+	"service.enabled":            {"true", "false"},
+	"service.desired_count":      {"0", "2"},
+	"service.memory":             {"512", "2048"},
+	"service.image":              {`"acme/worker:${env_name}"`, `"ghcr.io/acme/worker:2"`},
+	"service.stop_timeout":       {"2", "120"},
 }
 
-const nestedIn = "ssh" // the block that is in the agent block
+// inAgent are the blocks that are in the agent block.
+var inAgent = []string{"ssh", "service"}
+
+// onInstance are the samples of the agent that are about an instance, and so exclude a service.
+func onInstance(name string) bool {
+	return name == "agent.instance_type" || strings.HasPrefix(name, "ssh.")
+}
 
 // part is a random part of a file: the values of its attributes, and its statements.
 type part struct {
@@ -56,8 +67,10 @@ type part struct {
 
 func randomPart(r *rand.Rand, null bool) part {
 	p := part{values: map[string]string{}}
+	agent := r.IntN(5) // mostly of one kind: both in one part are an error
 	for _, name := range slices.Sorted(maps.Keys(samples)) {
 		switch n := r.IntN(6); {
+		case agent < 2 && onInstance(name), (agent == 2 || agent == 3) && strings.HasPrefix(name, "service."):
 		case n == 0 && null:
 			p.values[name] = "null"
 		case n < 3:
@@ -90,7 +103,24 @@ func (p part) has(block string) bool {
 			return true
 		}
 	}
-	return block == "agent" && p.has(nestedIn)
+	return block == "agent" && slices.ContainsFunc(inAgent, p.has)
+}
+
+// says reports whether the part describes the agent in a way that excludes another one.
+func (p part) says(service bool) bool {
+	if service {
+		return p.has("service") && p.values["service.enabled"] != "false"
+	}
+	v := p.values["agent.instance_type"]
+	return p.has("ssh") || v != "" && v != "null"
+}
+
+// without leaves out values and blocks.
+func (p part) without(left func(string) bool) part {
+	p.values, p.blocks = maps.Clone(p.values), slices.Clone(p.blocks)
+	maps.DeleteFunc(p.values, func(name, _ string) bool { return left(name) })
+	p.blocks = slices.DeleteFunc(p.blocks, func(b string) bool { return left(b + ".") })
+	return p
 }
 
 func (p part) text(head string) string {
@@ -98,7 +128,7 @@ func (p part) text(head string) string {
 	b.WriteString(head + " {\n")
 	p.body(&b, "")
 	for _, block := range blockNames() {
-		if block == nestedIn || !p.has(block) {
+		if slices.Contains(inAgent, block) || !p.has(block) {
 			continue
 		}
 		b.WriteString(block + " {\n")
@@ -108,10 +138,12 @@ func (p part) text(head string) string {
 				fmt.Fprintf(&b, "statement {\nactions = [%s]\nresources = [\"*\"]\n}\n", s)
 			}
 		}
-		if block == "agent" && p.has(nestedIn) {
-			b.WriteString(nestedIn + " {\n")
-			p.body(&b, nestedIn)
-			b.WriteString("}\n")
+		for _, inner := range inAgent {
+			if block == "agent" && p.has(inner) {
+				b.WriteString(inner + " {\n")
+				p.body(&b, inner)
+				b.WriteString("}\n")
+			}
 		}
 		b.WriteString("}\n")
 	}
@@ -133,9 +165,16 @@ func (p part) body(b *strings.Builder, block string) {
 // over is what the environment and the defaults say together, by the rules of the
 // documentation and not by the code of the loader.
 func (p part) over(defaults part) part {
+	said := defaults
+	if p.says(true) {
+		defaults = defaults.without(onInstance)
+	}
+	if p.says(false) {
+		defaults = defaults.without(func(name string) bool { return strings.HasPrefix(name, "service.") })
+	}
 	all := part{values: maps.Clone(defaults.values), statements: slices.Concat(defaults.statements, p.statements)}
 	for _, block := range blockNames() {
-		if p.has(block) || defaults.has(block) {
+		if p.has(block) || defaults.has(block) || block == "agent" && said.has(block) {
 			all.blocks = append(all.blocks, block)
 		}
 	}
@@ -164,11 +203,11 @@ func (p part) over(defaults part) part {
 			all.values[name] = "{ for k, v in " + v + " : k => v if v != null }"
 		}
 	}
-	for _, block := range []string{"flows", "agent"} {
+	for _, block := range []string{"flows", "agent", "service"} {
 		if all.values[block+".enabled"] == "false" {
-			all.blocks = slices.DeleteFunc(all.blocks, func(b string) bool { return b == block || block == "agent" && b == nestedIn })
-			maps.DeleteFunc(all.values, func(name, _ string) bool {
-				return strings.HasPrefix(name, block+".") || block == "agent" && strings.HasPrefix(name, nestedIn+".")
+			all = all.without(func(name string) bool {
+				in, _, _ := strings.Cut(name, ".")
+				return in == block || block == "agent" && slices.Contains(inAgent, in)
 			})
 		}
 	}
