@@ -1,6 +1,6 @@
 # Only Go and Python 3 (3.10 or newer, with venv) are assumed; everything else is
 # fetched at the versions that go.mod, tools/go.mod and requirements-dev.txt pin.
-# `make test-all` also needs to be root, systemd, tmux and Python 3.9.
+# `make test-all` also needs to be root, systemd, tmux, Python 3.11 and Python 3.9.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PYTHON  ?= python3
@@ -147,8 +147,8 @@ bin/goreleaser: tools/release/go.mod tools/release/go.sum
 # A virtual environment is made anew when its pins change: a half-updated one
 # would test something that nobody wrote down.
 define venv
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
-		{ echo "The tests need Python 3.10 or newer; name one with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, $(1)))' 2>/dev/null || \
+		{ echo "The tests need Python 3.$(1) or newer; name one with PYTHON=..." >&2; exit 1; }
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
@@ -156,11 +156,11 @@ define venv
 endef
 
 .venv/ready: requirements-dev.txt
-	$(venv)
+	$(call venv,10)
 
 # Virtual environments of single tests, which would not agree with the one above.
 .venv-%/ready: test/e2e/requirements-%.txt
-	$(venv)
+	$(call venv,11)
 
 # The same pins as wheels: the agents of the tests install them, without a network.
 .venv-prefect/wheels: .venv-prefect/ready

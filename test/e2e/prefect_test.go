@@ -17,6 +17,7 @@ import (
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/templates"
 	"github.com/flowbed/flowbed/test/e2e/able"
 	"github.com/flowbed/flowbed/test/e2e/hypervisor"
@@ -43,6 +44,13 @@ func prefectVersion(t *testing.T) prefect.Version {
 	}
 	t.Fatal("requirements-prefect.txt does not pin prefect")
 	return prefect.Version{}
+}
+
+// TestPinnedVersion checks that the tests run the version that flowbed installs by default.
+func TestPinnedVersion(t *testing.T) {
+	if v := prefectVersion(t).String(); v != spec.DefaultPrefectVersion {
+		t.Errorf("requirements-prefect.txt pins Prefect %s, and flowbed's default is %s", v, spec.DefaultPrefectVersion)
+	}
 }
 
 func prefectServer(t *testing.T, o prefectserver.Options) *prefectserver.Server {
