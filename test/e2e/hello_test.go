@@ -53,7 +53,6 @@ environment "dev" {
 	if out, progress := s.start("hello").wait(1); !strings.Contains(progress, "no worker of the work pool flowbed-dev is online") {
 		t.Errorf("without a worker, hello says:\n%s%s", out, progress)
 	}
-	h.allowHTTP()
 	h.startWorker()
 	h.completes()
 	h.crashes()
@@ -65,16 +64,6 @@ type helloWorld struct {
 	server *prefectserver.Server
 	ecs    *ecs.Client
 	tasks  []string // ARNs of those that the worker has started
-}
-
-// allowHTTP removes the bucket's policy, which refuses moto's HTTP.
-func (h *helloWorld) allowHTTP() {
-	h.Helper()
-	_, err := s3.NewFromConfig(h.front.Config("us-east-1"), func(o *s3.Options) { o.UsePathStyle = true }).
-		DeleteBucketPolicy(h.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(h.bucket())})
-	if err != nil {
-		h.Fatal(err)
-	}
 }
 
 func (h *helloWorld) bucket() string { return "flowbed-dev-" + h.front.Account + "-us-east-1-an" }

@@ -9,14 +9,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flowbed/flowbed/test/e2e/hypervisor"
 	"github.com/flowbed/flowbed/test/e2e/prefectserver"
 )
 
 // worker is an environment with a worker that reports to a real server.
 type worker struct {
 	session
-	server *prefectserver.Server
-	name   string // of the worker
+	server  *prefectserver.Server
+	name    string // of the worker
+	machine *hypervisor.Machine
 }
 
 const pool = "flowbed-dev"
@@ -58,7 +60,7 @@ func (w *worker) up() {
 	if list := w.workers(); len(list) > 0 {
 		w.Fatalf("before the machine boots: have workers %v, want none", list)
 	}
-	m := bootFrom(w.T, withProbe(w.T), id, userData, w.front, w.server)
+	w.machine = bootFrom(w.T, withProbe(w.T), id, userData, w.front, w.server)
 	if !up.runs() {
 		w.Error("up ended before the worker reported")
 	}
@@ -66,7 +68,7 @@ func (w *worker) up() {
 	if list := w.workers(); len(list) != 1 || list[0].Name != w.name || list[0].Status != "ONLINE" {
 		w.Errorf("after up: have workers %v, want one online:\n%s%s", list, results, progress)
 	}
-	wantOptions(w.T, m)
+	wantOptions(w.T, w.machine)
 }
 
 func (w *worker) workers() []prefectserver.Worker {

@@ -56,6 +56,7 @@ var mayImport = map[string][]string{
 	"test/e2e":               {},
 	"test/e2e/able":          {"test/e2e/venv"},
 	"test/e2e/bench":         {"test/e2e/moto", "test/prefecttest"},
+	"test/e2e/fargate":       {sandbox + "/core", "test/e2e/hypervisor", "test/e2e/moto"},
 	"test/e2e/faultproxy":    {"test/e2e/moto", "test/faultmatrix"},
 	"test/e2e/hypervisor":    {},
 	"test/e2e/moto":          {"test/e2e/venv"},

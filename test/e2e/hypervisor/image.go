@@ -37,7 +37,7 @@ func (c Config) layOut(ctx context.Context, root string) error {
 		os.Chmod(filepath.Join(root, "tmp"), os.ModeSticky|0o777),
 		os.Chmod(filepath.Join(root, "var/tmp"), os.ModeSticky|0o777),
 		os.Chmod(filepath.Join(root, "root"), 0o700),
-		links(root), copyBelow(ctx, root), unpack(root),
+		Below(ctx, root), unpack(root),
 	); err != nil {
 		return err
 	}
@@ -83,6 +83,12 @@ func doorUnits(files map[string]string, door, address string) {
 	files["etc/systemd/system/door-"+door+".service"] = "[Service]\nExecStart=/lib/systemd/systemd-socket-proxyd /doors/" + door + "\n"
 	files["etc/systemd/system/default.target.d/"+door+".conf"] = "[Unit]\nRequires=door-" + door + ".socket\n"
 	files["etc/systemd/system/cloud-final.service.d/"+door+".conf"] = "[Unit]\nAfter=door-" + door + ".socket\n"
+}
+
+// Below gives a root directory what programs in the host's /usr need beside it: the links
+// into /usr, and some files of /etc. It needs a directory etc.
+func Below(ctx context.Context, root string) error {
+	return errors.Join(links(root), copyBelow(ctx, root))
 }
 
 // links copies the host's links into /usr.

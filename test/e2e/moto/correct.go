@@ -1,6 +1,7 @@
 package moto
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"sync"
@@ -40,7 +41,15 @@ var corrections = map[string]func(*Front, request) (answer, error){
 }
 
 // correct executes a call as AWS would.
-func (f *Front) correct(r request) (answer, error) {
+func (f *Front) correct(ctx context.Context, r request) (answer, error) {
+	if play := f.player(); play != nil && r.service == "ecs" {
+		return f.played(ctx, r, play)
+	}
+	return f.corrected(r)
+}
+
+// corrected lets moto execute a call, with the rules that it lacks.
+func (f *Front) corrected(r request) (answer, error) {
 	if c, ok := corrections[r.service+"."+r.operation]; ok {
 		return c(f, r)
 	}

@@ -34,6 +34,7 @@ type Front struct {
 
 	mu    sync.Mutex
 	calls []Call
+	ecs   Play // nil if moto answers
 	memory
 }
 
@@ -110,7 +111,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.Key, c.Body = key(r), body
 	time.Sleep(f.delay / 2)
 	c.Sent = time.Now()
-	a, err := f.correct(request{Request: r, body: body, service: c.Service, operation: c.Operation})
+	a, err := f.correct(r.Context(), request{Request: r, body: body, service: c.Service, operation: c.Operation})
 	c.Answered = time.Now()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)

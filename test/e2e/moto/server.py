@@ -4,6 +4,7 @@ outlives the process that started it, however that one ends.
 What moto's answers lack is supplied by the front, over HTTP; here stand the few
 rules of AWS that only the objects themselves can keep."""
 
+import json
 import os
 import sys
 import threading
@@ -15,8 +16,11 @@ from moto.ec2.models.iam_instance_profile import (
 )
 from moto.ec2.models.instances import Instance
 from moto.ecs.models import Container, EC2ContainerServiceBackend
+from moto.events.models import Rule
+from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.moto_api import state_manager
 from moto.server import main
+from moto.sqs import sqs_backends
 
 
 def guard():
@@ -87,6 +91,52 @@ def contain_text(container, definition):
 
 
 Container.__init__ = contain_text
+
+permitted = IAMPolicyStatement.is_action_permitted
+
+
+def permitted_if_it_applies(statement, *args, **kwargs):
+    """moto ignores conditions. Its HTTP stands for AWS's HTTPS, so a statement about
+    HTTP applies to no call."""
+    if statement._statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}:
+        return PermissionResult.NEUTRAL
+    return permitted(statement, *args, **kwargs)
+
+
+IAMPolicyStatement.is_action_permitted = permitted_if_it_applies
+
+send = Rule._send_to_sqs_queue
+
+
+def texts(value):
+    return [value] if isinstance(value, str) else value or []
+
+
+def may_send(rule, policy, queue_arn):
+    """Whether a queue's policy lets a rule send events to it. An event that it refuses
+    is lost. A statement with another condition than the rule's ARN allows nothing."""
+    for statement in json.loads(policy or "{}").get("Statement", []):
+        condition = statement.get("Condition", {"ArnEquals": {"aws:SourceArn": rule.arn}})
+        if (
+            statement["Effect"] == "Allow"
+            and statement["Principal"] == {"Service": "events.amazonaws.com"}
+            and "sqs:SendMessage" in texts(statement["Action"])
+            and queue_arn in texts(statement["Resource"])
+            and list(condition) == ["ArnEquals"]
+            and list(condition["ArnEquals"]) == ["aws:SourceArn"]
+            and rule.arn in texts(condition["ArnEquals"]["aws:SourceArn"])
+        ):
+            return True
+    return False
+
+
+def send_as_allowed(rule, resource_id, event, group_id=None):
+    queue = sqs_backends[rule.account_id][rule.region_name].queues.get(resource_id)
+    if queue and may_send(rule, queue.policy, queue.queue_arn):
+        send(rule, resource_id, event, group_id)
+
+
+Rule._send_to_sqs_queue = send_as_allowed
 
 # A task runs until somebody stops it. moto's ends after a few looks at it.
 state_manager.set_transition("ecs::task", {"progression": "manual", "times": sys.maxsize})
