@@ -8,7 +8,7 @@ import (
 
 // Edge is a Ref of any type. A resource that must come after other steps, but does
 // not need their state, holds a slice of Edge.
-type Edge interface{ target() *step }
+type Edge interface{ targets() []*step }
 
 var edgeType = reflect.TypeFor[Edge]()
 
@@ -29,9 +29,7 @@ func follow(v reflect.Value, path string, deps *[]*step) {
 		if v.Kind() == reflect.Interface && v.IsNil() {
 			return
 		}
-		if e := v.Interface().(Edge); e.target() != nil {
-			*deps = append(*deps, e.target())
-		}
+		*deps = append(*deps, v.Interface().(Edge).targets()...)
 		return
 	}
 	switch v.Kind() {

@@ -112,7 +112,7 @@ func (g *Graph) keptBy(s *step) string {
 		}
 		op := g.inspectDownAt(t, l).Op
 		for _, k := range t.keeps(l.have, op == Leave || op == Skip) {
-			if k.Object.target() == s {
+			if slices.Contains(k.Object.targets(), s) {
 				return k.Why
 			}
 		}

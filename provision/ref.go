@@ -5,12 +5,24 @@ import (
 	"fmt"
 )
 
-// Ref is the promise of an earlier step's state. Only Add, Data, OnDemand and Known
-// return one, so no graph has a cycle. The zero Ref is never known.
+// Ref is the promise of an earlier step's state. Only Add, Data, OnDemand, Known and
+// Derive return one, so no graph has a cycle. The zero Ref is never known.
 type Ref[S any] struct {
-	step  *step
-	known *S
+	step    *step
+	known   *S
+	derived Derived[S]
 }
+
+// Derived is a state that follows from those of earlier steps, to which its fields hold
+// references.
+type Derived[S any] interface {
+	Get() (S, bool)
+	Await(ctx context.Context) (S, error)
+}
+
+// Derive returns a reference to a state that follows from those of other steps. Whatever holds
+// it depends on all of them.
+func Derive[S any](d Derived[S]) Ref[S] { return Ref[S]{derived: d} }
 
 // Known returns a reference to a state that is already known.
 func Known[S any](s S) Ref[S] { return Ref[S]{known: &s} }
@@ -21,6 +33,8 @@ func (r Ref[S]) Get() (S, bool) {
 	switch {
 	case r.known != nil:
 		return *r.known, true
+	case r.derived != nil:
+		return r.derived.Get()
 	case r.step == nil:
 		return zero, false
 	}
@@ -48,6 +62,8 @@ func (r Ref[S]) Await(ctx context.Context) (S, error) {
 	switch {
 	case r.known != nil:
 		return *r.known, nil
+	case r.derived != nil:
+		return r.derived.Await(ctx)
 	case r.step == nil:
 		return zero, fmt.Errorf("no such step: %w", ErrAbsent)
 	}
@@ -63,6 +79,14 @@ func (r Ref[S]) Await(ctx context.Context) (S, error) {
 }
 
 // Set reports whether the reference refers to anything.
-func (r Ref[S]) Set() bool { return r.step != nil || r.known != nil }
+func (r Ref[S]) Set() bool { return r.step != nil || r.known != nil || r.derived != nil }
 
-func (r Ref[S]) target() *step { return r.step }
+func (r Ref[S]) targets() []*step {
+	switch {
+	case r.derived != nil:
+		return edges("a derived state", r.derived)
+	case r.step != nil:
+		return []*step{r.step}
+	}
+	return nil
+}
