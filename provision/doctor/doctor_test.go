@@ -322,6 +322,11 @@ func noVPC(c *clinic) {
 	for _, s := range subnets.Subnets {
 		c.must(api.DeleteSubnet(ctx, &ec2.DeleteSubnetInput{SubnetId: s.SubnetId}))
 	}
+	gateways, err := api.DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{})
+	c.must(nil, err)
+	c.must(api.DetachInternetGateway(ctx, &ec2.DetachInternetGatewayInput{
+		InternetGatewayId: gateways.InternetGateways[0].InternetGatewayId, VpcId: subnets.Subnets[0].VpcId,
+	}))
 	c.must(api.DeleteVpc(ctx, &ec2.DeleteVpcInput{VpcId: subnets.Subnets[0].VpcId}))
 }
 

@@ -122,6 +122,15 @@ func deleteDefaultVPC(t *testing.T, api *ec2.Client) {
 			t.Fatal(err)
 		}
 	}
+	gateways, err := api.DescribeInternetGateways(t.Context(), &ec2.DescribeInternetGatewaysInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.DetachInternetGateway(t.Context(), &ec2.DetachInternetGatewayInput{
+		InternetGatewayId: gateways.InternetGateways[0].InternetGatewayId, VpcId: out.Subnets[0].VpcId,
+	}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := api.DeleteVpc(t.Context(), &ec2.DeleteVpcInput{VpcId: out.Subnets[0].VpcId}); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 // kinds maps the prefix of an id to the type of the resource.
 var kinds = map[string]string{
 	"i": "instance", "sg": "security-group", "eni": "network-interface", "vol": "volume",
-	"vpc": "vpc", "subnet": "subnet", "key": "key-pair", "rtb": "route-table",
+	"vpc": "vpc", "subnet": "subnet", "key": "key-pair", "rtb": "route-table", "igw": "internet-gateway",
 }
 
 // ToInstance returns the access of another service's call to an instance, with its tags.

@@ -26,11 +26,21 @@ type request struct{ *core.Request }
 
 func (r *request) db() *database { return part.In(r.Request) }
 
+// gateways are the internet gateways. A file of an earlier version lacks that of the default VPC.
+func (r *request) gateways() map[string]*gateway {
+	d := r.db()
+	if d.Gateways == nil {
+		d.Gateways = fresh(r.Region).Gateways
+	}
+	return d.Gateways
+}
+
 // database is EC2's part of a region.
 type database struct {
 	VPCs       map[string]*vpc           `json:"vpcs"`
 	Subnets    map[string]*subnet        `json:"subnets"`
 	Routes     map[string]*routeTable    `json:"routes"`
+	Gateways   map[string]*gateway       `json:"gateways,omitempty"` // nil in a file of an earlier version
 	Groups     map[string]*securityGroup `json:"groups"`
 	Keys       map[string]*keyPair       `json:"keys"` // by name
 	Instances  map[string]*instance      `json:"instances"`
@@ -42,7 +52,16 @@ type vpc struct {
 	ID      string    `json:"id"`
 	CIDR    string    `json:"cidr"`
 	Default bool      `json:"default"`
+	NoDNS   bool      `json:"no_dns,omitempty"`
+	NoNames bool      `json:"no_names,omitempty"` // no DNS host names for public addresses
 	Tags    core.Tags `json:"tags"`
+}
+
+// gateway is an internet gateway.
+type gateway struct {
+	ID   string    `json:"id"`
+	VPC  string    `json:"vpc"` // to which it is attached; may be empty
+	Tags core.Tags `json:"tags"`
 }
 
 type subnet struct {
@@ -57,11 +76,14 @@ type subnet struct {
 }
 
 type routeTable struct {
-	ID      string   `json:"id"`
-	VPC     string   `json:"vpc"`
-	Main    bool     `json:"main"`
-	Subnets []string `json:"subnets"` // associated by name
-	Gateway string   `json:"gateway"` // of the default route; may be empty
+	ID      string            `json:"id"`
+	VPC     string            `json:"vpc"`
+	Main    bool              `json:"main"`
+	Gateway string            `json:"gateway"`        // the target of the default route; may be empty
+	More    map[string]string `json:"more,omitempty"` // the targets of other routes, by destination
+	Subnets map[string]string `json:"subnets"`        // by the id of their association
+	Tags    core.Tags         `json:"tags,omitempty"`
+	Token   string            `json:"token,omitempty"` // the client token of its creation
 }
 
 type securityGroup struct {

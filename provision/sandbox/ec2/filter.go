@@ -91,6 +91,10 @@ func (d *database) tagsOf(id string) (*core.Tags, error) {
 		return tagsIn(d.VPCs, id, noVPC, func(o *vpc) *core.Tags { return &o.Tags })
 	case "subnet":
 		return tagsIn(d.Subnets, id, noSubnet, func(o *subnet) *core.Tags { return &o.Tags })
+	case "igw":
+		return tagsIn(d.Gateways, id, noGateway, func(o *gateway) *core.Tags { return &o.Tags })
+	case "rtb":
+		return tagsIn(d.Routes, id, noTable, func(o *routeTable) *core.Tags { return &o.Tags })
 	case "key":
 		for _, k := range d.Keys {
 			if k.ID == id {

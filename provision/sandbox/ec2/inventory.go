@@ -14,11 +14,16 @@ func inventory(r *core.Request, d *database) any {
 		return i == nil || (&request{r}).state(i) == "terminated"
 	}
 	fresh := fresh(r.Region)
+	gateways := d.Gateways
+	if gateways == nil {
+		gateways = fresh.Gateways
+	}
 	return map[string]any{
-		"vpcs":    changed(d.VPCs, fresh.VPCs, nil),
-		"routes":  changed(d.Routes, fresh.Routes, nil),
-		"groups":  changed(d.Groups, fresh.Groups, nil),
-		"subnets": changed(d.Subnets, fresh.Subnets, func(s *subnet) { s.Used = 0 }), // EC2 does not reuse addresses, so Used only grows
+		"vpcs":     changed(d.VPCs, fresh.VPCs, nil),
+		"routes":   changed(d.Routes, fresh.Routes, nil),
+		"gateways": changed(gateways, fresh.Gateways, nil),
+		"groups":   changed(d.Groups, fresh.Groups, nil),
+		"subnets":  changed(d.Subnets, fresh.Subnets, func(s *subnet) { s.Used = 0 }), // EC2 does not reuse addresses, so Used only grows
 
 		"keys":       d.Keys,
 		"instances":  silent(core.Without(d.Instances, func(i *instance) bool { return ended(i.ID) })),

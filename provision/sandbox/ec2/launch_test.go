@@ -59,6 +59,8 @@ var launchRules = []ruleTest{
 		for _, s := range try.Must(c.DescribeSubnets(bg, &ec2.DescribeSubnetsInput{})).Subnets {
 			try.Must(c.DeleteSubnet(bg, &ec2.DeleteSubnetInput{SubnetId: s.SubnetId}))
 		}
+		g := try.Must(c.DescribeInternetGateways(bg, &ec2.DescribeInternetGatewaysInput{})).InternetGateways[0].InternetGatewayId
+		try.Must(c.DetachInternetGateway(bg, &ec2.DetachInternetGatewayInput{InternetGatewayId: g, VpcId: v}))
 		try.Must(c.DeleteVpc(bg, &ec2.DeleteVpcInput{VpcId: v}))
 		_, err := c.run()
 		return err

@@ -16,12 +16,9 @@ import (
 func init() {
 	core.Register(service, describeVpcs, core.Anything)
 	core.Register(service, describeSubnets, core.Anything)
-	core.Register(service, describeRouteTables, core.Anything)
-	core.Register(service, createVpc, core.Anything)
-	core.Register(service, deleteVpc, core.Anything)
-	core.Register(service, createSubnet, core.Anything)
-	core.Register(service, deleteSubnet, core.Anything)
-	core.Register(service, modifySubnetAttribute, core.Anything)
+	core.Register(service, createSubnet, createSubnetAccess)
+	core.Register(service, deleteSubnet, subnetAccess)
+	core.Register(service, modifySubnetAttribute, subnetAccess)
 }
 
 func noSubnet(id string) error {
@@ -64,10 +61,7 @@ func describeVpcs(r *request, in *ec2.DescribeVpcsInput) (*ec2.DescribeVpcsOutpu
 			return nil, err
 		}
 		if ok {
-			out = append(out, types.Vpc{
-				VpcId: &v.ID, CidrBlock: &v.CIDR, IsDefault: &v.Default, State: types.VpcStateAvailable,
-				OwnerId: &r.AccountID, Tags: tagList(v.Tags),
-			})
+			out = append(out, r.shownVPC(v))
 		}
 	}
 	return &ec2.DescribeVpcsOutput{Vpcs: out}, nil
@@ -92,103 +86,31 @@ func describeSubnets(r *request, in *ec2.DescribeSubnetsInput) (*ec2.DescribeSub
 			return nil, err
 		}
 		if ok {
-			out = append(out, types.Subnet{
-				SubnetId: &s.ID, VpcId: &s.VPC, AvailabilityZone: &s.Zone, CidrBlock: &s.CIDR,
-				MapPublicIpOnLaunch: aws.Bool(s.MapPublicIP), DefaultForAz: &s.Default, State: types.SubnetStateAvailable,
-				OwnerId: &r.AccountID, Tags: tagList(s.Tags),
-			})
+			out = append(out, r.shownSubnet(s))
 		}
 	}
 	return &ec2.DescribeSubnetsOutput{Subnets: out}, nil
 }
 
-func describeRouteTables(r *request, in *ec2.DescribeRouteTablesInput) (*ec2.DescribeRouteTablesOutput, error) {
-	list, err := chosen(r.db().Routes, in.RouteTableIds, func(id string) error {
-		return core.Fail("InvalidRouteTableID.NotFound", "The routeTable ID '%s' does not exist", id)
-	})
-	if err != nil {
-		return nil, err
-	}
-	var out []types.RouteTable
-	for _, t := range list {
-		ok, err := matches(in.Filters, nil, map[string][]string{
-			"vpc-id":                {t.VPC},
-			"association.subnet-id": append([]string{}, t.Subnets...),
-		})
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			continue
-		}
-		o := types.RouteTable{RouteTableId: &t.ID, VpcId: &t.VPC, OwnerId: &r.AccountID}
-		o.Routes = []types.Route{{
-			DestinationCidrBlock: &r.db().VPCs[t.VPC].CIDR, GatewayId: aws.String("local"), State: types.RouteStateActive,
-		}}
-		if t.Gateway != "" {
-			o.Routes = append(o.Routes, types.Route{
-				DestinationCidrBlock: aws.String("0.0.0.0/0"), GatewayId: &t.Gateway, State: types.RouteStateActive,
-			})
-		}
-		if t.Main {
-			o.Associations = append(o.Associations, types.RouteTableAssociation{Main: aws.Bool(true), RouteTableId: &t.ID})
-		}
-		for _, s := range t.Subnets {
-			o.Associations = append(o.Associations, types.RouteTableAssociation{Main: aws.Bool(false), RouteTableId: &t.ID, SubnetId: &s})
-		}
-		out = append(out, o)
-	}
-	return &ec2.DescribeRouteTablesOutput{RouteTables: out}, nil
-}
-
-func createVpc(r *request, in *ec2.CreateVpcInput) (*ec2.CreateVpcOutput, error) {
-	p, err := netip.ParsePrefix(aws.ToString(in.CidrBlock))
-	if err != nil || p.Bits() < 16 || p.Bits() > 28 {
-		return nil, core.Fail("InvalidVpc.Range", "The CIDR '%s' is invalid.", aws.ToString(in.CidrBlock))
-	}
-	t, err := specified(in.TagSpecifications, types.ResourceTypeVpc)
-	if err != nil {
-		return nil, err
-	}
-	d := r.db()
-	v := &vpc{ID: r.ID("vpc"), CIDR: p.Masked().String(), Tags: t}
-	d.VPCs[v.ID] = v
-	d.addVPCParts(v.ID, v, "")
-	return &ec2.CreateVpcOutput{Vpc: &types.Vpc{VpcId: &v.ID, CidrBlock: &v.CIDR, IsDefault: aws.Bool(false)}}, nil
-}
-
-// deleteVpc also deletes the default group and the main route table. Everything
-// else must be deleted first.
-func deleteVpc(r *request, in *ec2.DeleteVpcInput) (*ec2.DeleteVpcOutput, error) {
-	d, id := r.db(), aws.ToString(in.VpcId)
-	if d.VPCs[id] == nil {
-		return nil, noVPC(id)
-	}
-	for _, s := range d.Subnets {
-		if s.VPC == id {
-			return nil, core.Fail("DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted.", id)
-		}
-	}
-	for _, g := range d.Groups {
-		if g.VPC == id && g.Name != "default" {
-			return nil, core.Fail("DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted.", id)
-		}
-	}
-	maps.DeleteFunc(d.Groups, func(_ string, g *securityGroup) bool { return g.VPC == id })
-	maps.DeleteFunc(d.Routes, func(_ string, t *routeTable) bool { return t.VPC == id })
-	delete(d.VPCs, id)
-	return &ec2.DeleteVpcOutput{}, nil
-}
-
+// createSubnet rejects a range that is not in the VPC's, or that another subnet has a part of.
+// https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
 func createSubnet(r *request, in *ec2.CreateSubnetInput) (*ec2.CreateSubnetOutput, error) {
-	d, id := r.db(), aws.ToString(in.VpcId)
+	d, id, cidr := r.db(), aws.ToString(in.VpcId), aws.ToString(in.CidrBlock)
 	v := d.VPCs[id]
 	if v == nil {
 		return nil, noVPC(id)
 	}
-	p, err := netip.ParsePrefix(aws.ToString(in.CidrBlock))
-	if err != nil || !netip.MustParsePrefix(v.CIDR).Contains(p.Addr()) {
-		return nil, core.Fail("InvalidSubnet.Range", "The CIDR '%s' is invalid.", aws.ToString(in.CidrBlock))
+	p, err := netip.ParsePrefix(cidr)
+	if err != nil || p.Bits() < 16 || p.Bits() > 28 {
+		return nil, core.Fail("InvalidSubnet.Range", "The CIDR '%s' is invalid.", cidr)
+	}
+	if of := netip.MustParsePrefix(v.CIDR); !of.Contains(p.Addr()) || p.Bits() < of.Bits() {
+		return nil, core.Fail("InvalidSubnet.Range", "The CIDR '%s' is invalid.", cidr)
+	}
+	for _, s := range d.Subnets {
+		if s.VPC == id && netip.MustParsePrefix(s.CIDR).Overlaps(p) {
+			return nil, core.Fail("InvalidSubnet.Conflict", "The CIDR '%s' conflicts with another subnet", cidr)
+		}
 	}
 	zone := aws.ToString(in.AvailabilityZone)
 	if zone == "" {
@@ -204,9 +126,18 @@ func createSubnet(r *request, in *ec2.CreateSubnetInput) (*ec2.CreateSubnetOutpu
 	}
 	s := &subnet{ID: r.ID("subnet"), VPC: id, Zone: zone, CIDR: p.Masked().String(), Tags: t}
 	d.Subnets[s.ID] = s
-	return &ec2.CreateSubnetOutput{Subnet: &types.Subnet{SubnetId: &s.ID, VpcId: &s.VPC, AvailabilityZone: &s.Zone, CidrBlock: &s.CIDR}}, nil
+	return &ec2.CreateSubnetOutput{Subnet: new(r.shownSubnet(s))}, nil
 }
 
+func (r *request) shownSubnet(s *subnet) types.Subnet {
+	return types.Subnet{
+		SubnetId: &s.ID, VpcId: &s.VPC, AvailabilityZone: &s.Zone, CidrBlock: &s.CIDR,
+		MapPublicIpOnLaunch: aws.Bool(s.MapPublicIP), DefaultForAz: &s.Default, State: types.SubnetStateAvailable,
+		OwnerId: &r.AccountID, Tags: tagList(s.Tags),
+	}
+}
+
+// deleteSubnet also ends the subnet's association with a route table.
 func deleteSubnet(r *request, in *ec2.DeleteSubnetInput) (*ec2.DeleteSubnetOutput, error) {
 	d, id := r.db(), aws.ToString(in.SubnetId)
 	if d.Subnets[id] == nil {
@@ -217,17 +148,30 @@ func deleteSubnet(r *request, in *ec2.DeleteSubnetInput) (*ec2.DeleteSubnetOutpu
 			return nil, core.Fail("DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted.", id)
 		}
 	}
+	for _, t := range d.Routes {
+		maps.DeleteFunc(t.Subnets, func(_, subnet string) bool { return subnet == id })
+	}
 	delete(d.Subnets, id)
 	return &ec2.DeleteSubnetOutput{}, nil
 }
 
+// modifySubnetAttribute changes one attribute.
 func modifySubnetAttribute(r *request, in *ec2.ModifySubnetAttributeInput) (*ec2.ModifySubnetAttributeOutput, error) {
 	s := r.db().Subnets[aws.ToString(in.SubnetId)]
-	if s == nil {
+	switch {
+	case s == nil:
 		return nil, noSubnet(aws.ToString(in.SubnetId))
+	case in.MapPublicIpOnLaunch == nil:
+		return nil, core.Fail("InvalidParameterCombination", "the sandbox only changes MapPublicIpOnLaunch")
 	}
-	if in.MapPublicIpOnLaunch != nil {
-		s.MapPublicIP = aws.ToBool(in.MapPublicIpOnLaunch.Value)
-	}
+	s.MapPublicIP = aws.ToBool(in.MapPublicIpOnLaunch.Value)
 	return &ec2.ModifySubnetAttributeOutput{}, nil
+}
+
+func createSubnetAccess(r *request, a core.Access, in *ec2.CreateSubnetInput) []core.Access {
+	return append(r.creation(a, types.ResourceTypeSubnet, "*", in.TagSpecifications), r.object(a, aws.ToString(in.VpcId)))
+}
+
+func subnetAccess[I any](r *request, a core.Access, in *I) []core.Access {
+	return r.objects(a, core.Text(in, "SubnetId"))
 }

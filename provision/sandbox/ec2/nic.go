@@ -77,6 +77,9 @@ func (r *request) shown(n *nic) types.NetworkInterface {
 	if n.Instance != "" {
 		o.Attachment.InstanceId = &n.Instance
 	}
+	if n.PublicIP != "" {
+		o.Association = &types.NetworkInterfaceAssociation{PublicIp: &n.PublicIP}
+	}
 	return o
 }
 

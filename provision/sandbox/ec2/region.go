@@ -16,7 +16,7 @@ import (
 func fresh(region string) *database {
 	d := &database{
 		VPCs: map[string]*vpc{}, Subnets: map[string]*subnet{}, Routes: map[string]*routeTable{},
-		Groups: map[string]*securityGroup{}, Keys: map[string]*keyPair{},
+		Groups: map[string]*securityGroup{}, Keys: map[string]*keyPair{}, Gateways: map[string]*gateway{},
 		Instances: map[string]*instance{}, Volumes: map[string]*volume{}, Interfaces: map[string]*nic{},
 	}
 	v := &vpc{ID: fixedID("vpc", region), CIDR: "172.31.0.0/16", Default: true, Tags: core.Tags{}}
@@ -28,7 +28,9 @@ func fresh(region string) *database {
 		}
 		d.Subnets[s.ID] = s
 	}
-	d.addVPCParts(region, v, fixedID("igw", region))
+	g := &gateway{ID: fixedID("igw", region), VPC: v.ID, Tags: core.Tags{}}
+	d.Gateways[g.ID] = g
+	d.addVPCParts(region, v, g.ID)
 	return d
 }
 

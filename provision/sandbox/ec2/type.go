@@ -14,7 +14,6 @@ func init() {
 	core.Register(service, describeOfferings, core.Anything)
 	core.Register(service, describeInstanceTypes, core.Anything)
 	core.Register(service, describeImages, core.Anything)
-	core.Register(service, describeZones, core.Anything)
 }
 
 func describeOfferings(r *request, in *ec2.DescribeInstanceTypeOfferingsInput) (*ec2.DescribeInstanceTypeOfferingsOutput, error) {
@@ -116,17 +115,6 @@ func describeImages(r *request, in *ec2.DescribeImagesInput) (*ec2.DescribeImage
 				}},
 			})
 		}
-	}
-	return out, nil
-}
-
-func describeZones(r *request, in *ec2.DescribeAvailabilityZonesInput) (*ec2.DescribeAvailabilityZonesOutput, error) {
-	out := &ec2.DescribeAvailabilityZonesOutput{}
-	for _, z := range zones(r.Region) {
-		out.AvailabilityZones = append(out.AvailabilityZones, types.AvailabilityZone{
-			ZoneName: aws.String(z), RegionName: aws.String(r.Region), State: types.AvailabilityZoneStateAvailable,
-			OptInStatus: types.AvailabilityZoneOptInStatusOptInNotRequired,
-		})
 	}
 	return out, nil
 }
