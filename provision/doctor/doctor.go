@@ -122,6 +122,9 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 		d.Getenv = os.Getenv
 	}
 	d.network = sync.OnceValues(func() (resource.NetworkState, error) {
+		if d.Env.Network.New() {
+			return d.ownNetwork(ctx)
+		}
 		return resource.Network{API: d.clients.EC2, VPC: d.Env.Network.VPC, Subnets: d.Env.Network.Subnets}.Read(ctx)
 	})
 	d.image = sync.OnceValues(func() (resource.ImageState, error) {

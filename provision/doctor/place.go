@@ -16,16 +16,52 @@ import (
 	"github.com/flowbed/flowbed/provision/resource"
 )
 
-func (d *Doctor) vpc(context.Context) []Finding {
+func (d *Doctor) vpc(ctx context.Context) []Finding {
 	const check = "network"
 	n, err := d.network()
 	switch {
+	case errors.Is(err, errNoVPC):
+		return d.zones(ctx)
 	case err == nil:
 		return []Finding{ok(check, "%s with subnets in %s", n.VPC, strings.Join(zones(n), ", "))}
 	case awserr.Code(err) != "" || awserr.Classify(err) != awserr.Unknown:
 		return []Finding{unseen(check, err)}
 	}
 	return []Finding{fail(check, "", "%s", said(err))} // the error tells what to do
+}
+
+// errNoVPC is the error if up has yet to create the environment's own VPC.
+var errNoVPC = errors.New("the environment's VPC does not exist yet")
+
+// ownNetwork reads the network in the environment's own VPC.
+func (d *Doctor) ownNetwork(ctx context.Context) (s resource.NetworkState, err error) {
+	vpc, err := resource.VPC{API: d.clients.EC2, ID: d.ID}.Read(ctx)
+	if errors.Is(err, provision.ErrAbsent) {
+		return s, errNoVPC
+	}
+	if err != nil {
+		return s, err
+	}
+	return resource.Network{API: d.clients.EC2, VPC: vpc.ID}.Read(ctx)
+}
+
+// zones tells in which zones a new VPC will have subnets.
+func (d *Doctor) zones(ctx context.Context) []Finding {
+	const check = "network"
+	want := resource.Zones{API: d.clients.EC2, ID: d.ID}
+	if d.Env.Agent != nil {
+		want.Type = d.Env.Agent.InstanceType
+	}
+	z, err := want.Read(ctx)
+	switch n := d.Env.Network.Zones; {
+	case err != nil:
+		return []Finding{unseen(check, err)}
+	case len(z.Names) < n:
+		return []Finding{fail(check, "set network.zones to a smaller number, or set agent.instance_type", "network.zones is %d, but %d zones suit: %s",
+			n, len(z.Names), strings.Join(z.Names, ", "))}
+	default:
+		return []Finding{ok(check, "a new VPC, with subnets in %s", strings.Join(z.Names[:n], ", "))}
+	}
 }
 
 func zones(n resource.NetworkState) (list []string) {

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/flowbed/flowbed/test/lifecycle"
 )
 
 // apiKey is the variable of the example.
@@ -29,6 +31,12 @@ func everything(t *testing.T) string {
 func byDefault(t *testing.T, text string) string {
 	t.Helper()
 	return edited(t, withoutTTL(text), `(?m)^ +(name|namespace|ownership) += .*\n`, "")
+}
+
+// inNewVPC is a text whose environment has a VPC of its own.
+func inNewVPC(t *testing.T, text string) string {
+	t.Helper()
+	return edited(t, text, lifecycle.VPC.Edits...)
 }
 
 // changed is a text that differs wherever something can be changed.

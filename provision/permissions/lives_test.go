@@ -41,6 +41,7 @@ var lives = []life{
 	{"external and adopted", externalAndAdopted},
 	{"an agent with a role of somebody else", lent},
 	{"private subnets", private},
+	{"a VPC of its own", apart},
 	{"names of its own", named},
 	{"a type that is not sold", unsold},
 	{"a VPC without subnets", nowhere},
@@ -67,6 +68,7 @@ func drifts() (list []life) {
 			case c.Name == "service" || c.Name == "task definition":
 				text = "tags = { team = \"data\" }\n" + inService
 			}
+			text = edited(w.T, text, c.Edits...)
 			w.must(permissions.Up, text, quiet)
 			hand := w.hand()
 			for _, f := range c.Fields {
@@ -230,6 +232,26 @@ func private(w *world) {
 	w.must(permissions.Plan, text, quiet)
 	w.must(permissions.Up, text, quiet)
 	w.must(permissions.Down, text, quiet)
+}
+
+// apart has a VPC of its own, which is removed also with a file that has none any more.
+func apart(w *world) {
+	text := inNewVPC(w.T, everything(w.T))
+	w.must(permissions.Plan, text, quiet)
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Plan, text, quiet)
+	w.must(permissions.Down, text, quiet)
+	w.must(permissions.Down, text, quiet) // nothing is there
+	if !w.empty() {
+		w.Error("something is left")
+	}
+	w.must(permissions.Up, text, quiet)
+	if err := w.runUnder(policyFor{permissions.Down, text}, permissions.Down, everything(w.T), quiet); err != nil {
+		w.Errorf("down with a file that has no VPC: %v", err)
+	}
+	if !w.empty() {
+		w.Error("something is left by down with a file that has no VPC")
+	}
 }
 
 func named(w *world) {

@@ -68,6 +68,9 @@ func (i Instance) Keeps(have InstanceState, _ bool) (kept []provision.Kept) {
 				kept = append(kept, provision.Kept{Object: g, Why: d.ID + ", which is left, is in it"})
 			}
 		}
+		if n, ok := i.Network.Get(); ok && n.VPC == d.VPC {
+			kept = append(kept, provision.Kept{Object: i.Network, Why: d.ID + ", which is left, is in it"})
+		}
 		if i.hasProfile(d.EC2Instance) && i.Profile.Set() {
 			kept = append(kept, provision.Kept{Object: i.Profile, Why: d.ID + ", which is left, has it"})
 		}

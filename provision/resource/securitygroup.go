@@ -26,6 +26,7 @@ type SecurityGroup struct {
 	Description string // EC2 cannot change it later
 	VPC         string // the id in the spec, if any: a policy can be limited to it
 	Network     provision.Ref[NetworkState]
+	NewVPC      bool // the environment has a VPC of its own, which may not exist yet
 	Ingress     []Ingress
 	Self        bool // members of the group can reach each other
 
@@ -60,6 +61,7 @@ var (
 	_ provision.Validator[SecurityGroupState]     = SecurityGroup{}
 	_ provision.DeleteChecker[SecurityGroupState] = SecurityGroup{}
 	_ provision.Explainer[SecurityGroupState]     = SecurityGroup{}
+	_ provision.Keeper[SecurityGroupState]        = SecurityGroup{}
 	_ provision.Labelled                          = SecurityGroupState{}
 )
 
@@ -208,6 +210,9 @@ func (g SecurityGroup) Changes(have SecurityGroupState) []provision.Change {
 // interface can use only groups of its own VPC.
 func (g SecurityGroup) Validate(have SecurityGroupState, found bool) []provision.Note {
 	n, ok := g.Network.Get()
+	if found && !ok && g.NewVPC {
+		n.VPC, ok = "a VPC of its own", true
+	}
 	if !found || !ok || have.VPC == n.VPC {
 		return nil
 	}

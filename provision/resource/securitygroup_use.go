@@ -65,6 +65,15 @@ func (g SecurityGroup) use(ctx context.Context, id string) (u groupUse, err erro
 	return u, nil
 }
 
+// Keeps implements provision.Keeper: EC2 does not delete the VPC of a group that is left.
+func (g SecurityGroup) Keeps(have SecurityGroupState, stays bool) []provision.Kept {
+	n, ok := g.Network.Get()
+	if !stays || !ok || have.VPC != n.VPC && have.doubt == "" {
+		return nil
+	}
+	return []provision.Kept{{Object: g.Network, Why: "the security group " + g.Name + ", which is left, is in it"}}
+}
+
 // CheckDelete implements provision.DeleteChecker: somebody else's network interface in the
 // group, or a rule of somebody else's group that refers to it, stops the run.
 func (g SecurityGroup) CheckDelete(ctx context.Context, have SecurityGroupState) ([]provision.Note, error) {

@@ -156,8 +156,9 @@ func (d *decoder) checkProviders(c *Cluster) {
 }
 
 func (n *Network) check(d *decoder) {
-	if d.has(&n.VPC) && n.VPC != "default" && !objectID("vpc", n.VPC) {
-		d.bad(&n.VPC, "Invalid VPC", `%s is not a VPC id. → use "default", or an id such as "vpc-0a1b2c3d4e5f67890"`)
+	n.checkNew(d)
+	if d.has(&n.VPC) && n.VPC != "default" && !n.New() && !objectID("vpc", n.VPC) {
+		d.bad(&n.VPC, "Invalid VPC", `%s is not a VPC id. → use "default", "new", or an id such as "vpc-0a1b2c3d4e5f67890"`)
 	}
 	for i, s := range n.Subnets {
 		switch {

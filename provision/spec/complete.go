@@ -61,8 +61,6 @@ func (c *Cluster) complete(names.Names) {
 	}
 }
 
-func (n *Network) complete(names.Names) { or(&n.VPC, "default") }
-
 func (l *Logs) complete(names.Names) { or(&l.RetentionDays, 30) }
 
 // Defaults returns the environment that a file with an empty environment block

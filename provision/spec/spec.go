@@ -195,12 +195,21 @@ type Cluster struct {
 
 // Network is the VPC and the subnets that tasks and the agent run in.
 type Network struct {
-	// VPC is a VPC's id, or "default" for the account's default VPC in the region.
-	// Default: "default".
+	// VPC is a VPC's id, "default" for the account's default VPC in the region, or
+	// "new" for one of the environment's own. Default: "default".
 	VPC string `hcl:"vpc,optional"`
 
 	// Subnets are subnet ids. Default: the VPC's public subnets.
 	Subnets []string `hcl:"subnets,optional"`
+
+	// CIDR is the range of private IPv4 addresses of a new VPC, from /16 to /24. It
+	// cannot change later. Default: "10.42.0.0/16".
+	CIDR string `hcl:"cidr,optional"`
+
+	// Zones is in how many availability zones a new VPC has subnets, from 1 to 6.
+	// flowbed chooses zones with Fargate and with the agent's instance type.
+	// Default: 2.
+	Zones int `hcl:"zones,optional"`
 }
 
 // Logs is the CloudWatch log group, `/flowbed/<env>`.

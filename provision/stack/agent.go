@@ -12,12 +12,15 @@ import (
 
 // addNetwork adds the network and the security group of the tasks.
 func (s *Stack) addNetwork() {
-	s.network = data(s, "network", resource.Network{
-		API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
-	})
+	s.addOwnNetwork()
+	if !s.env.Network.New() {
+		s.network = data(s, "network", resource.Network{
+			API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
+		})
+	}
 	s.tasks = add(s, "task security group", provision.Own, resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().TaskGroup(), Reader: s.groups, Self: s.env.TaskRole.Dask, Tasks: s.taskReader,
-		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.network, VPC: s.vpc(),
+		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.groupNetwork(), NewVPC: s.env.Network.New(), VPC: s.vpc(),
 	})
 }
 
@@ -32,7 +35,7 @@ func (s *Stack) addAgent() {
 	}
 	group := resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Reader: s.groups,
-		Description: "The agent of the flowbed environment " + s.id.Env, Network: s.network, VPC: s.vpc(),
+		Description: "The agent of the flowbed environment " + s.id.Env, Network: s.groupNetwork(), NewVPC: s.env.Network.New(), VPC: s.vpc(),
 	}
 	key := s.addKey(a.SSH)
 	s.openSSH(&group, a.SSH)
@@ -67,7 +70,7 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 	s.agent = addOptional(s, "agent instance", has, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Type: a.InstanceType,
 		ImageName: a.Image, Image: image, Offering: offering, VolumeGiB: a.VolumeGiB,
-		Key: key, KeyName: keyName(a.SSH), Profile: own, Lent: lent, Network: s.network, Subnets: s.env.Network.Subnets,
+		Key: key, KeyName: keyName(a.SSH), Profile: own, Lent: lent, Network: s.agentNetwork(), Subnets: s.env.Network.Subnets,
 		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
 		After:    before,
 		UserData: s.userData, Events: s.eventsForAgent(), Launched: new(resource.Launched),
@@ -118,9 +121,9 @@ func (s *Stack) image() resource.Image {
 	return resource.Image{SSM: s.c.SSM, ID: s.id, Image: a.Image, Type: a.InstanceType, Reader: s.parameters}
 }
 
-// vpc is the id of the VPC in the spec; empty for the default VPC.
+// vpc is the id of the VPC in the spec; empty for the default VPC and for a new one.
 func (s *Stack) vpc() string {
-	if v := s.env.Network.VPC; v != "default" {
+	if v := s.env.Network.VPC; v != "default" && !s.env.Network.New() {
 		return v
 	}
 	return ""

@@ -31,6 +31,7 @@ import (
 // policies and the user data that they bring about.
 var lives = []struct{ name, text string }{
 	{"no_agent", ``},
+	{"new_vpc", "network {\nvpc = \"new\"\nzones = 3\n}\n" + fmt.Sprintf(agent3, "https://prefect.example.com")},
 	{"dask", `task_role { dask = true }`},
 	{"worker3", fmt.Sprintf(agent3, "https://prefect.example.com")},
 	{"worker2", "agent {}\nprefect {\nversion = \"2.20.25\"\napi_key = \"pnu_0123456789\"\napi_url = \"https://prefect.example.com/api\"\n}"},

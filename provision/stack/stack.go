@@ -145,7 +145,9 @@ type Stack struct {
 	cluster    provision.Ref[resource.ClusterState]
 	repository provision.Ref[resource.RepositoryState]
 	network    provision.Ref[resource.NetworkState]
-	queue      provision.Ref[resource.QueueState] // of the events of tasks
+	vpcAlone   provision.Ref[resource.NetworkState] // the environment's own VPC; unset if it has none
+	ownNetwork provision.Ref[resource.NetworkState] // in it
+	queue      provision.Ref[resource.QueueState]   // of the events of tasks
 	rule       provision.Ref[resource.EventRuleState]
 	pool       provision.Ref[resource.PoolState]
 	group      provision.Ref[resource.SecurityGroupState] // of the agent

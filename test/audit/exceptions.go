@@ -45,8 +45,8 @@ var Exceptions = []Exception{
 		func(a *Account) bool {
 			return a.inContainers(func(c ecstypes.ContainerDefinition) bool { return aws.ToString(c.User) == "" })
 		}},
-	{"AWS-0101", "the default VPC is used", "Every account has one, and a dedicated VPC needs a design that only the account's owner can choose.",
-		"network { vpc = … }",
+	{"AWS-0101", "the default VPC is used", "Every account has one, and it has no limit: an account may have five VPCs in a region.",
+		`network { vpc = "new" }`,
 		func(a *Account) bool {
 			return slices.ContainsFunc(a.Groups, func(g ec2types.SecurityGroup) bool { return aws.ToString(g.VpcId) == a.DefaultVPC })
 		}},

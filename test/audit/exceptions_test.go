@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the tables of docs/security.md")
 var closing = map[string]func(t *testing.T, account *sandbox.Account) string{
 	"logs { retention_days = 365 }":                as("logs { retention_days = 365 }\n"),
 	"cluster { container_insights = true }":        as("cluster { container_insights = true }\n"),
-	"network { vpc = … }":                          private,
+	`network { vpc = "new" }`:                      as("network { vpc = \"new\" }\n"),
 	"network { subnets = … } with private subnets": private,
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
@@ -115,6 +116,7 @@ func (w *world) beat() {
 
 // learn records names for new ids, and which instances exist.
 func (p *process) learn(in, out any) {
+	p.learnNetwork(in, out)
 	switch out := out.(type) {
 	case *ec2.CreateSecurityGroupOutput:
 		p.names.Set(*out.GroupId, *in.(*ec2.CreateSecurityGroupInput).GroupName)
@@ -131,5 +133,28 @@ func (p *process) learn(in, out any) {
 		p.world.mu.Lock()
 		defer p.world.mu.Unlock()
 		delete(p.workers, *out.TerminatingInstances[0].InstanceId)
+	}
+}
+
+// learnNetwork records the names of the parts of a network.
+func (p *process) learnNetwork(in, out any) {
+	name := func(id *string, tags []ec2types.Tag) {
+		for _, t := range tags {
+			if *t.Key == "Name" {
+				p.names.Set(*id, *t.Value)
+			}
+		}
+	}
+	switch out := out.(type) {
+	case *ec2.CreateVpcOutput:
+		name(out.Vpc.VpcId, out.Vpc.Tags)
+	case *ec2.CreateSubnetOutput:
+		name(out.Subnet.SubnetId, out.Subnet.Tags)
+	case *ec2.CreateInternetGatewayOutput:
+		name(out.InternetGateway.InternetGatewayId, out.InternetGateway.Tags)
+	case *ec2.CreateRouteTableOutput:
+		name(out.RouteTable.RouteTableId, out.RouteTable.Tags)
+	case *ec2.AssociateRouteTableOutput:
+		p.names.Set(*out.AssociationId, p.names.In(*in.(*ec2.AssociateRouteTableInput).SubnetId))
 	}
 }

@@ -291,10 +291,11 @@ var kinds = []kind{
 			w.Fatalf("up of the other environment: %v", err)
 		}
 	}},
-	{"slow", hard, func(w *world) {
-		w.account.Lag, w.account.ProfileLag, w.account.BootTime = 10*time.Second, 20*time.Second, 30*time.Second
-		w.account.ReuseLag, w.account.ParameterRest, w.account.FirstCluster = 40*time.Second, 30*time.Second, true
-		w.account.QueueRest, w.account.QueueStart = time.Minute, time.Second
+	{"slow", hard, (*world).slow},
+	{"network", faultmatrix.Faults, func(w *world) { w.text = ownNetwork }},
+	{"slow network", hard, func(w *world) {
+		w.text = ownNetwork
+		w.slow()
 	}},
 }
 
@@ -309,6 +310,19 @@ var service = kind{"service", faultmatrix.Faults, func(w *world) {
 func ofService(keys []string) []string {
 	return slices.DeleteFunc(keys, func(key string) bool { return !strings.Contains(key, "flowbed-dev-worker") })
 }
+
+func (w *world) slow() {
+	w.account.Lag, w.account.ProfileLag, w.account.BootTime = 10*time.Second, 20*time.Second, 30*time.Second
+	w.account.ReuseLag, w.account.ParameterRest, w.account.FirstCluster = 40*time.Second, 30*time.Second, true
+	w.account.QueueRest, w.account.QueueStart = time.Minute, time.Second
+}
+
+// ownNetwork is an environment of which the network has a VPC of its own.
+const ownNetwork = `
+environment "%s" {
+  network { vpc = "new" }
+}
+%.0s`
 
 // TestEachCall injects each fault at each write, one at a time. Under `make check`
 // each call gets one fault, and the faults take turns.

@@ -19,6 +19,10 @@ type Case struct {
 	// Add builds the graph: the step, and those that it refers to.
 	Add func(*World, *provision.Graph)
 
+	// Edits are pairs of a pattern and its replacement, with which the environment of
+	// config.hcl.example has the object; none if it has it as it is.
+	Edits []string
+
 	// Fields lists what may drift, and how somebody else changes it.
 	Fields []Field
 

@@ -68,6 +68,8 @@ can get. If that matters, limit roles named ` + "`flowbed-*`" + ` with a service
 - ` + "`flowbed doctor`" + ` also uses ` + "`ec2:DescribeRegions`, `iam:GetAccountSummary`" + `,
   ` + "`iam:SimulatePrincipalPolicy`" + ` and ` + "`iam:GetRole`" + `. If one of them is denied, doctor
   reports that it could not make the check.
+- With ` + "`network { vpc = \"new\" }`" + ` alone, flowbed may create and delete a VPC and what is in it. The run that
+  deletes them after you remove this line needs the policy for ` + "`down`" + ` of the old file, too.
 - If you change a name in the config file, the run that deletes the old resource needs the
   permissions for the old name. Allow the policy for ` + "`down`" + ` of the old file, too. The same
   holds for a file that does not have the ` + "`service`" + ` block any more: the policy for ` + "`up`" + ` of the
@@ -138,9 +140,11 @@ var edits = [][2]string{
 	{`file\(".*?"\)`, `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl"`},
 }
 
+var newVPC = [2]string{`vpc( +)= "default"`, `vpc${1}= "new"`}
+
 // example writes the edited example to a file, and returns its path. env gets the name
 // nameofenv.
-func example(root, env string) (string, error) {
+func example(root, env string, edits ...[2]string) (string, error) {
 	b, err := os.ReadFile(filepath.Join(root, "config.hcl.example"))
 	if err != nil {
 		return "", err
@@ -161,20 +165,21 @@ func example(root, env string) (string, error) {
 	return f.Name(), errors.Join(err, f.Close())
 }
 
-// tables are what all the environments need.
+// tables are what all the environments need: in the default VPC, and the first of them in a new one.
 func tables(root string, v permissions.Verb) (all []permissions.Needs, err error) {
 	for _, env := range environments {
-		steps, err := table(root, env, v)
+		steps, err := table(root, env, v, edits...)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, steps...)
 	}
-	return all, nil
+	steps, err := table(root, environments[0], v, append(slices.Clone(edits), newVPC)...)
+	return append(all, steps...), err
 }
 
-func table(root, env string, v permissions.Verb) ([]permissions.Needs, error) {
-	path, err := example(root, env)
+func table(root, env string, v permissions.Verb, edits ...[2]string) ([]permissions.Needs, error) {
+	path, err := example(root, env, edits...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,197 @@
+package resource
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// vpcContent is what keeps EC2 from deleting a VPC. Its error names nothing. Not in the list are the
+// main route table and the default security group, which go with the VPC.
+// https://docs.aws.amazon.com/vpc/latest/userguide/delete-vpc.html
+type vpcContent struct {
+	interfaces []types.NetworkInterface
+	objects    []vpcObject // all others, in a fixed order
+}
+
+// vpcObject is a part of a VPC.
+type vpcObject struct {
+	kind, id, name string
+	tags           Tags
+	remove         string // the command of the AWS CLI
+}
+
+func (c vpcContent) empty() bool { return len(c.interfaces) == 0 && len(c.objects) == 0 }
+
+// content makes its calls in parallel.
+func (v VPC) content(ctx context.Context, id string) (c vpcContent, err error) {
+	in := []types.Filter{filter("vpc-id", id)}
+	var subnets, tables, groups, gateways []vpcObject
+	err = parallel(ctx,
+		func(ctx context.Context) (err error) {
+			c.interfaces, err = interfacesIn(ctx, v.API, in...)
+			return err
+		},
+		func(ctx context.Context) error {
+			return eachPage(ctx, ec2.NewDescribeSubnetsPaginator(v.API, &ec2.DescribeSubnetsInput{Filters: in}), func(page *ec2.DescribeSubnetsOutput) {
+				for _, o := range page.Subnets {
+					subnets = append(subnets, vpcObject{"subnet", deref(o.SubnetId), deref(o.CidrBlock), ec2Tags(o.Tags),
+						v.ID.cli("delete-subnet", "--subnet-id %s", deref(o.SubnetId))})
+				}
+			})
+		},
+		func(ctx context.Context) error {
+			return eachPage(ctx, ec2.NewDescribeRouteTablesPaginator(v.API, &ec2.DescribeRouteTablesInput{Filters: in}), func(page *ec2.DescribeRouteTablesOutput) {
+				for _, o := range page.RouteTables {
+					if !slices.ContainsFunc(o.Associations, func(a types.RouteTableAssociation) bool { return deref(a.Main) }) {
+						tables = append(tables, vpcObject{"route table", deref(o.RouteTableId), "", ec2Tags(o.Tags),
+							v.ID.cli("delete-route-table", "--route-table-id %s", deref(o.RouteTableId))})
+					}
+				}
+			})
+		},
+		func(ctx context.Context) error {
+			return eachPage(ctx, ec2.NewDescribeSecurityGroupsPaginator(v.API, &ec2.DescribeSecurityGroupsInput{Filters: in}), func(page *ec2.DescribeSecurityGroupsOutput) {
+				for _, o := range page.SecurityGroups {
+					if deref(o.GroupName) != "default" {
+						groups = append(groups, vpcObject{"security group", deref(o.GroupId), deref(o.GroupName), ec2Tags(o.Tags),
+							v.ID.cli("delete-security-group", "--group-id %s", deref(o.GroupId))})
+					}
+				}
+			})
+		},
+		func(ctx context.Context) error {
+			attached := &ec2.DescribeInternetGatewaysInput{Filters: []types.Filter{filter("attachment.vpc-id", id)}}
+			return eachPage(ctx, ec2.NewDescribeInternetGatewaysPaginator(v.API, attached), func(page *ec2.DescribeInternetGatewaysOutput) {
+				for _, o := range page.InternetGateways {
+					gateways = append(gateways, vpcObject{"internet gateway", deref(o.InternetGatewayId), "", ec2Tags(o.Tags),
+						v.ID.cli("detach-internet-gateway", "--internet-gateway-id %s --vpc-id %s", deref(o.InternetGatewayId), id)})
+				}
+			})
+		},
+	)
+	if err != nil {
+		return c, fmt.Errorf("read what is in %s: %w", id, err)
+	}
+	c.objects = slices.Concat(subnets, tables, groups, gateways)
+	return c, nil
+}
+
+// pager is a paginator of the SDK.
+type pager[O any] interface {
+	HasMorePages() bool
+	NextPage(ctx context.Context, options ...func(*ec2.Options)) (*O, error)
+}
+
+func eachPage[O any](ctx context.Context, pages pager[O], f func(*O)) error {
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		f(page)
+	}
+	return nil
+}
+
+// interfacesIn returns the network interfaces that match, in a fixed order.
+func interfacesIn(ctx context.Context, api *ec2.Client, filters ...types.Filter) (list []types.NetworkInterface, err error) {
+	err = eachPage(ctx, ec2.NewDescribeNetworkInterfacesPaginator(api, &ec2.DescribeNetworkInterfacesInput{Filters: filters}),
+		func(page *ec2.DescribeNetworkInterfacesOutput) { list = append(list, page.NetworkInterfaces...) })
+	slices.SortFunc(list, func(a, b types.NetworkInterface) int {
+		return cmp.Compare(deref(a.NetworkInterfaceId), deref(b.NetworkInterfaceId))
+	})
+	return list, err
+}
+
+// guardDuty begins the name of the security group that Amazon GuardDuty creates in a VPC in which
+// it monitors tasks or instances, together with an endpoint. EC2 deletes no VPC with them.
+// https://docs.aws.amazon.com/guardduty/latest/ug/runtime-monitoring-agent-resource-clean-up.html
+const guardDuty = "GuardDutyManagedSecurityGroup"
+
+func ofGuardDuty(n types.NetworkInterface) bool {
+	return slices.ContainsFunc(n.Groups, func(g types.GroupIdentifier) bool { return strings.HasPrefix(deref(g.GroupName), guardDuty) })
+}
+
+// removeGuardDuty is what helps against GuardDuty's objects. It creates them again as long as there
+// is something to monitor.
+const removeGuardDuty = "Amazon GuardDuty put it there for its Runtime Monitoring: when the tasks and the agent are gone, " +
+	"delete GuardDuty's endpoint in this VPC (aws ec2 delete-vpc-endpoints), then its security group"
+
+// CheckDelete implements provision.DeleteChecker: what others have in the VPC stops the run. What
+// GuardDuty has in it can be deleted only after the tasks.
+func (v VPC) CheckDelete(ctx context.Context, have VPCState) (notes []provision.Note, err error) {
+	c, err := v.content(ctx, have.ID)
+	if err != nil {
+		return nil, err
+	}
+	add := func(severity provision.Severity, what, advice string) {
+		notes = append(notes, provision.Note{Severity: severity, Text: fmt.Sprintf("%s cannot be deleted while %s is in it → %s", have.ID, what, advice)})
+	}
+	for _, n := range c.interfaces {
+		switch {
+		case ec2Tags(n.TagSet).Owner().By == v.ID.Owner() || ofTask(n): // they go with what they belong to
+		case ofGuardDuty(n):
+			add(provision.Warn, describeInterface(n), removeGuardDuty)
+		default:
+			add(provision.Error, describeInterface(n), "delete what it belongs to")
+		}
+	}
+	for _, o := range c.objects {
+		switch {
+		case o.tags.Owner().By == v.ID.Owner():
+		case strings.HasPrefix(o.name, guardDuty):
+			add(provision.Warn, o.text(), removeGuardDuty)
+		default:
+			add(provision.Error, o.text(), "delete it ("+o.remove+")")
+		}
+	}
+	return notes, nil
+}
+
+func (o vpcObject) text() string {
+	s := fmt.Sprintf("the %s %s", o.kind, o.id)
+	if o.name != "" {
+		s += " (" + o.name + ")"
+	}
+	if by := o.tags.Owner().By; by != "" {
+		s += " of environment " + by
+	}
+	return s
+}
+
+// Blockers implements provision.BlockerFinder: all that is in the VPC.
+func (v VPC) Blockers(ctx context.Context, have VPCState) (list []provision.Blocker) {
+	c, err := v.content(ctx, have.ID)
+	if err != nil {
+		return nil // EC2's own error must do
+	}
+	list = interfaceBlockers(v.ID, c.interfaces)
+	for _, o := range c.objects {
+		remedy := fmt.Sprintf("delete it (%s)%s", o.remove, again)
+		if strings.HasPrefix(o.name, guardDuty) {
+			remedy = removeGuardDuty + again
+		}
+		list = append(list, provision.Blocker{What: o.text(), Remedy: remedy})
+	}
+	return list
+}
+
+// interfaceBlockers are network interfaces that keep EC2 from deleting a part of a network.
+func interfaceBlockers(id Identity, interfaces []types.NetworkInterface) (list []provision.Blocker) {
+	for _, n := range interfaces {
+		b := SecurityGroup{ID: id}.ofInterface(n)
+		if ofGuardDuty(n) {
+			b.Remedy = removeGuardDuty + again
+		}
+		list = append(list, b)
+	}
+	return list
+}

@@ -1,0 +1,87 @@
+package spec
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/flowbed/flowbed/provision/names"
+)
+
+const (
+	newVPC      = "new"
+	newVPCRange = "10.42.0.0/16"
+)
+
+// New reports whether the environment has a VPC of its own.
+func (n *Network) New() bool { return n.VPC == newVPC }
+
+// Range is the range of a new VPC.
+func (n *Network) Range() netip.Prefix {
+	p, _ := netip.ParsePrefix(n.CIDR) // it was checked; down does not need it
+	return p
+}
+
+func (n *Network) complete(names.Names) {
+	or(&n.VPC, "default")
+	if n.New() {
+		or(&n.CIDR, newVPCRange)
+		or(&n.Zones, 2)
+	}
+}
+
+// maxZones is how many zones the largest region has. Each has two of the 16 ranges of a VPC, so that a
+// VPC of the smallest size has subnets of the smallest size.
+// https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
+const (
+	maxZones = 6
+	largest  = 16
+	smallest = 24
+)
+
+// privateRanges are those for which AWS recommends a VPC: other addresses belong to somebody.
+// https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+var privateRanges = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("198.19.0.0/16"),
+}
+
+// checkNew checks the attributes of a new VPC.
+func (n *Network) checkNew(d *decoder) {
+	if d.has(&n.VPC) && !n.New() || !d.written(&n.VPC) {
+		for _, f := range []struct {
+			field any
+			given bool
+		}{{&n.CIDR, d.written(&n.CIDR)}, {&n.Zones, d.written(&n.Zones)}} {
+			if f.given {
+				d.errorAt(d.given[f.field].attr.NameRange, "Only for a new VPC",
+					`This attribute describes a VPC that flowbed creates. → set vpc = "new", or remove it`)
+			}
+		}
+		return
+	}
+	if n.New() && d.has(&n.Subnets) && len(n.Subnets) > 0 {
+		d.errorAt(d.given[&n.Subnets].attr.NameRange, "Subnets of a new VPC",
+			`flowbed creates the subnets of a new VPC. → remove subnets, or set vpc to the id of their VPC`)
+	}
+	if d.has(&n.CIDR) {
+		n.checkRange(d)
+	}
+	if d.has(&n.Zones) && (n.Zones < 1 || n.Zones > maxZones) {
+		d.bad(&n.Zones, "Invalid number of zones", "%s is not a number of zones from 1 to 6. → use 2, or 3 for more capacity")
+	}
+}
+
+func (n *Network) checkRange(d *decoder) {
+	const example = `use a range such as "10.42.0.0/16"`
+	p, err := netip.ParsePrefix(n.CIDR)
+	switch {
+	case err != nil || !p.Addr().Is4():
+		d.bad(&n.CIDR, "Invalid range", "%s is not a range of IPv4 addresses. → "+example)
+	case p != p.Masked():
+		d.bad(&n.CIDR, "Invalid range", "%s does not begin at the first address of its range. → use %q", p.Masked().String())
+	case p.Bits() < largest || p.Bits() > smallest:
+		d.bad(&n.CIDR, "Invalid range", "%s has an invalid size: a VPC is /16 at most, and its subnets need /24 at least. → "+example)
+	case !slices.ContainsFunc(privateRanges, func(r netip.Prefix) bool { return r.Bits() <= p.Bits() && r.Contains(p.Addr()) }):
+		d.bad(&n.CIDR, "Invalid range", "%s is not a private range: the environment could not reach the internet's hosts with these addresses. → "+example)
+	}
+}

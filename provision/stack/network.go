@@ -1,0 +1,76 @@
+package stack
+
+import (
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/permissions"
+	"github.com/flowbed/flowbed/provision/resource"
+)
+
+// addOwnNetwork adds the environment's own VPC, and all that is in it. A run that deletes the
+// environment looks for a VPC also if the spec has none: an earlier one may have had it.
+func (s *Stack) addOwnNetwork() {
+	n := s.env.Network
+	if !n.New() && !s.o.Destroy {
+		return
+	}
+	name := s.id.Names().Plain()
+	vpc := resource.VPC{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
+	gateway := resource.InternetGateway{API: s.c.EC2, ID: s.id, Name: name, OnlyWithVPC: !n.New(), Made: new(resource.Launched)}
+	subnets := resource.Subnets{API: s.c.EC2, ID: s.id, Name: name, Count: n.Zones}
+	routes := resource.RouteTables{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
+	if !s.o.Destroy {
+		vpc.CIDR, subnets.CIDR = n.Range(), n.Range()
+		subnets.Zones = onDemand(s, "zones", s.zones())
+	}
+	own := resource.OwnNetwork{}
+	own.VPC = addPart(s, "vpc", vpc)
+	gateway.VPC, subnets.VPC, routes.VPC = own.VPC, own.VPC, own.VPC
+	routes.Gateway = addPart(s, "internet gateway", gateway)
+	own.Subnets = addPart(s, "subnets", subnets)
+	routes.Subnets = own.Subnets
+	own.Routes = addPart(s, "route tables", routes)
+	s.ownNetwork = provision.Derive(own)
+	s.vpcAlone = provision.Derive(resource.InVPC{VPC: own.VPC})
+	if n.New() {
+		s.network = s.ownNetwork
+	}
+}
+
+// addPart adds a part of the environment's own network. If the spec has none, a policy for down
+// allows to look for the VPC, and no more: most environments never had one.
+func addPart[S provision.State](s *Stack, name string, r resource.Kind[S]) provision.Ref[S] {
+	if s.env.Network.New() {
+		return add(s, name, provision.Own, r)
+	}
+	s.search(r)
+	if _, ok := any(r).(resource.VPC); ok {
+		s.steps = append(s.steps, permissions.Step{Name: name, Permissions: resource.VPC{}.Look()})
+	}
+	return provision.Add(s.Graph, name, provision.Own, r)
+}
+
+// zones finds the zones for the subnets of a new VPC.
+func (s *Stack) zones() resource.Zones {
+	z := resource.Zones{API: s.c.EC2, ID: s.id}
+	if s.env.Agent != nil {
+		z.Type = s.env.Agent.InstanceType
+	}
+	return z
+}
+
+// groupNetwork is the VPC of the security groups. A run that deletes the environment needs it only
+// for the order.
+func (s *Stack) groupNetwork() provision.Ref[resource.NetworkState] {
+	if s.vpcAlone.Set() {
+		return s.vpcAlone
+	}
+	return s.network
+}
+
+// agentNetwork is the network of the agent's instance; see groupNetwork.
+func (s *Stack) agentNetwork() provision.Ref[resource.NetworkState] {
+	if s.ownNetwork.Set() {
+		return s.ownNetwork
+	}
+	return s.network
+}

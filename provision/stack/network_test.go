@@ -1,0 +1,107 @@
+package stack_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/stack"
+)
+
+const (
+	inDefaultVPC = `environment "dev" {}`
+	inNewVPC     = "environment \"dev\" {\nnetwork { vpc = \"new\" }\n}"
+)
+
+// A file cannot move an environment into a VPC of its own, nor out of it.
+func TestVPCChanges(t *testing.T) {
+	for _, c := range []struct{ before, after, want string }{
+		{inDefaultVPC, inNewVPC, ", but the config file selects a VPC of its own → run `flowbed down` first"},
+		{inNewVPC, inDefaultVPC, ", but the config file selects vpc-"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			account := sandbox.New()
+			if err := build(t, account, c.before, stack.Options{}).Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			writes := len(account.Writes())
+			err := build(t, account, c.after, stack.Options{}).Graph.Up(t.Context())
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("up says %v, want %q", err, c.want)
+			}
+			if made := account.Writes()[writes:]; len(made) > 0 {
+				t.Errorf("up has written %v", made)
+			}
+		})
+	}
+}
+
+// Down finds a VPC that the file has no more, and a search finds all parts of it.
+func TestVPCOfEarlierFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		before := account.Inventory()
+		if err := build(t, account, inNewVPC, stack.Options{}).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s := build(t, account, inDefaultVPC, stack.Options{Destroy: true})
+		p, err := s.Graph.PlanDown(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"vpc", "subnets", "internet gateway", "route tables"} {
+			i := slices.IndexFunc(p.Actions, func(a provision.Action) bool { return a.Step == name })
+			if i < 0 || p.Actions[i].Op != provision.Delete {
+				t.Errorf("down would not delete the %s: %+v", name, p.Actions[max(i, 0)])
+			}
+		}
+		if left, err := s.Graph.Down(t.Context()); err != nil || !left.Empty() {
+			t.Fatalf("down: %v, left %+v", err, left)
+		}
+		if d := cmp.Diff(before, account.Inventory()); d != "" {
+			t.Errorf("the account is not what it was (-before +after):\n%s", d)
+		}
+	})
+}
+
+// Down deletes no part of a network that something left behind needs.
+func TestVPCOfWhatStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		if err := build(t, account, inNewVPC, stack.Options{}).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		api := ec2.NewFromConfig(account.Config(region))
+		loseTags(t, api, "flowbed-dev-tasks")
+		left, err := build(t, account, inNewVPC, stack.Options{Destroy: true}).Graph.Down(context.WithoutCancel(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(left.Actions, func(a provision.Action) bool { return a.Step == "vpc" })
+		if i < 0 || left.Actions[i].Op != provision.Leave || !strings.Contains(left.Actions[i].Owner.Leave, "the security group flowbed-dev-tasks, which is left, is in it") {
+			t.Errorf("down leaves %+v", left.Actions)
+		}
+	})
+}
+
+func loseTags(t *testing.T, api *ec2.Client, name string) {
+	t.Helper()
+	out, err := api.DescribeSecurityGroups(t.Context(), &ec2.DescribeSecurityGroupsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range out.SecurityGroups {
+		if *g.GroupName == name {
+			if _, err := api.DeleteTags(t.Context(), &ec2.DeleteTagsInput{Resources: []string{*g.GroupId}, Tags: g.Tags}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
