@@ -33,10 +33,10 @@ func byDefault(t *testing.T, text string) string {
 	return edited(t, withoutTTL(text), `(?m)^ +(name|namespace|ownership) += .*\n`, "")
 }
 
-// inNewVPC is a text whose environment has a VPC of its own.
+// inNewVPC is a text whose environment has a VPC of its own, with a NAT gateway.
 func inNewVPC(t *testing.T, text string) string {
 	t.Helper()
-	return edited(t, text, lifecycle.VPC.Edits...)
+	return edited(t, text, lifecycle.NATGateways.Edits...)
 }
 
 // changed is a text that differs wherever something can be changed.

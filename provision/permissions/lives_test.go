@@ -246,6 +246,8 @@ func apart(w *world) {
 		w.Error("something is left")
 	}
 	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Up, edited(w.T, text, `nat = "single"`, ``), quiet)
+	w.must(permissions.Up, text, quiet)
 	if err := w.runUnder(policyFor{permissions.Down, text}, permissions.Down, everything(w.T), quiet); err != nil {
 		w.Errorf("down with a file that has no VPC: %v", err)
 	}

@@ -15,6 +15,7 @@ type OwnNetwork struct {
 	VPC     provision.Ref[VPCState]
 	Subnets provision.Ref[SubnetsState]
 	Routes  provision.Ref[RouteTablesState]
+	Private bool // tasks and the agent run in the private subnets
 }
 
 // InVPC is an environment's own VPC without its subnets.
@@ -34,7 +35,8 @@ func (n OwnNetwork) Get() (s NetworkState, ok bool) {
 	if !ok || !some {
 		return s, false
 	}
-	return n.state(vpc, subnets), true
+	s = n.state(vpc, subnets)
+	return s, len(s.Subnets) > 0
 }
 
 // Await implements provision.Derived.
@@ -52,7 +54,7 @@ func (n OwnNetwork) Await(ctx context.Context) (s NetworkState, err error) {
 
 func (n OwnNetwork) state(vpc VPCState, subnets SubnetsState) NetworkState {
 	s := NetworkState{VPC: vpc.ID}
-	for _, o := range subnets.Own {
+	for _, o := range subnets.only(!n.Private) {
 		s.Subnets = append(s.Subnets, o.Subnet)
 	}
 	slices.SortFunc(s.Subnets, func(a, b Subnet) int { return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.ID, b.ID)) })

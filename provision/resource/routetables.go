@@ -25,7 +25,9 @@ type RouteTables struct {
 	VPC     provision.Ref[VPCState]
 	Subnets provision.Ref[SubnetsState]
 	Gateway provision.Ref[InternetGatewayState]
-	Made    *Launched // by this run; may be nil
+	NATs    provision.Ref[NATGatewaysState] // the way out of the private subnets
+	Private int                             // how many tables the private subnets have: one for each NAT gateway
+	Made    *Launched                       // by this run; may be nil
 }
 
 // RouteTablesState is the actual state of the tables.
@@ -103,12 +105,31 @@ type wantTable struct {
 
 func (t RouteTables) want() []wantTable {
 	w := wantTable{part: publicTable, out: provision.Of(t.Gateway, func(s InternetGatewayState) string { return s.ID })}
-	if s, ok := t.Subnets.Get(); ok {
-		for _, o := range s.Own {
-			w.subnets = append(w.subnets, o.ID)
+	subnets, _ := t.Subnets.Get()
+	for _, o := range subnets.public() {
+		w.subnets = append(w.subnets, o.ID)
+	}
+	list := []wantTable{w}
+	for i := range t.Private {
+		p := wantTable{part: fmt.Sprintf("private-%d", i+1), out: t.nat(i)}
+		for at, o := range subnets.private() {
+			if at%t.Private == i {
+				p.subnets = append(p.subnets, o.ID)
+			}
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// nat is one of the NAT gateways, if it exists.
+func (t RouteTables) nat(i int) provision.Value {
+	if s, ok := t.NATs.Get(); ok {
+		if o, ok := s.of(natPart(i)); ok {
+			return provision.Text(o.ID)
 		}
 	}
-	return []wantTable{w}
+	return provision.Unknown()
 }
 
 // Read implements provision.Resource.
@@ -265,10 +286,16 @@ func (t RouteTables) route(have RouteTable, w wantTable) []provision.Change {
 	}
 	target := w.out.String()
 	return []provision.Change{{Field: "default route", From: provision.Text(from), To: w.out, Do: func(ctx context.Context) (err error) {
+		gateway, nat := &target, (*string)(nil)
+		if strings.HasPrefix(target, "nat-") {
+			gateway, nat = nil, &target
+		}
 		if have.Out == "" {
-			_, err = t.API.CreateRoute(ctx, &ec2.CreateRouteInput{RouteTableId: &have.ID, DestinationCidrBlock: new(everywhere), GatewayId: &target})
+			_, err = t.API.CreateRoute(ctx, &ec2.CreateRouteInput{
+				RouteTableId: &have.ID, DestinationCidrBlock: new(everywhere), GatewayId: gateway, NatGatewayId: nat})
 		} else {
-			_, err = t.API.ReplaceRoute(ctx, &ec2.ReplaceRouteInput{RouteTableId: &have.ID, DestinationCidrBlock: new(everywhere), GatewayId: &target})
+			_, err = t.API.ReplaceRoute(ctx, &ec2.ReplaceRouteInput{
+				RouteTableId: &have.ID, DestinationCidrBlock: new(everywhere), GatewayId: gateway, NatGatewayId: nat})
 		}
 		return err
 	}}}

@@ -17,7 +17,8 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// Subnets are the subnets of an environment's own VPC: a public one in each of its zones.
+// Subnets are the subnets of an environment's own VPC: a public one in each of its zones, and perhaps
+// a private one.
 //
 // A subnet is known by its range. CreateSubnet has no client token, but EC2 rejects a range that
 // another subnet has.
@@ -29,6 +30,8 @@ type Subnets struct {
 	CIDR  netip.Prefix              // of the VPC; not valid for a run that only deletes
 	Zones provision.Ref[ZonesState] // on demand; unset for a run that only deletes
 	Count int                       // of zones
+
+	Private bool // there is a private subnet in each zone, too
 }
 
 // SubnetsState is the actual state of the subnets.
@@ -102,6 +105,33 @@ func (n Subnets) want() (list []wantSubnet) {
 	for i := range n.Count {
 		list = append(list, wantSubnet{fmt.Sprintf("public-%d", i+1), n.block(i), i})
 	}
+	for i := range n.Count {
+		if n.Private {
+			list = append(list, wantSubnet{fmt.Sprintf("private-%d", i+1), n.block(firstPrivate + i), i})
+		}
+	}
+	return list
+}
+
+// firstPrivate is the number of the first range of a private subnet.
+const firstPrivate = 1 << rangeBits / 2
+
+// isPublic reports whether a subnet with a range is a public one.
+func (n Subnets) isPublic(cidr string) bool {
+	a, err := netip.ParsePrefix(cidr)
+	return err != nil || !n.CIDR.IsValid() || a.Addr().Less(netip.MustParsePrefix(n.block(firstPrivate)).Addr())
+}
+
+// public and private are the subnets of a kind, in the order of their zones' numbers.
+func (s SubnetsState) public() []OwnSubnet  { return s.only(true) }
+func (s SubnetsState) private() []OwnSubnet { return s.only(false) }
+
+func (s SubnetsState) only(public bool) (list []OwnSubnet) {
+	for _, o := range s.Own {
+		if o.Public == public {
+			list = append(list, o)
+		}
+	}
 	return list
 }
 
@@ -139,7 +169,7 @@ func (n Subnets) Read(ctx context.Context) (s SubnetsState, err error) {
 			for _, o := range page.Subnets {
 				sub := Subnet{ID: deref(o.SubnetId), Zone: deref(o.AvailabilityZone), CIDR: deref(o.CidrBlock)}
 				if t := ec2Tags(o.Tags); t.Owner().By == n.ID.Owner() {
-					sub.Public = true
+					sub.Public = n.isPublic(sub.CIDR)
 					s.Own = append(s.Own, OwnSubnet{sub, deref(o.MapPublicIpOnLaunch), t})
 				} else {
 					s.Others = append(s.Others, sub)
@@ -149,7 +179,7 @@ func (n Subnets) Read(ctx context.Context) (s SubnetsState, err error) {
 	if err != nil {
 		return s, fmt.Errorf("read subnets: %w", err)
 	}
-	slices.SortFunc(s.Own, func(a, b OwnSubnet) int { return cmp.Compare(a.CIDR, b.CIDR) })
+	slices.SortFunc(s.Own, byRange)
 	slices.SortFunc(s.Others, func(a, b Subnet) int { return cmp.Compare(a.ID, b.ID) })
 	if n.Zones.Set() && len(n.missing(s)) > 0 {
 		if s.zones, err = n.Zones.Await(ctx); err != nil {
@@ -160,6 +190,12 @@ func (n Subnets) Read(ctx context.Context) (s SubnetsState, err error) {
 		return s, fmt.Errorf("read subnets: %w", provision.ErrAbsent)
 	}
 	return s, nil
+}
+
+func byRange(a, b OwnSubnet) int {
+	x, _ := netip.ParsePrefix(a.CIDR)
+	y, _ := netip.ParsePrefix(b.CIDR)
+	return x.Addr().Compare(y.Addr())
 }
 
 func (n Subnets) missing(have SubnetsState) (list []wantSubnet) {
@@ -219,7 +255,7 @@ func (n Subnets) Create(ctx context.Context) (*SubnetsState, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(made.Own, func(a, b OwnSubnet) int { return cmp.Compare(a.CIDR, b.CIDR) })
+	slices.SortFunc(made.Own, byRange)
 	return &made, nil
 }
 
@@ -235,7 +271,7 @@ func (n Subnets) create(ctx context.Context, w wantSubnet, zone string) (s OwnSu
 	if err != nil {
 		return s, fmt.Errorf("create subnet %s in %s: %w", w.cidr, zone, err)
 	}
-	return OwnSubnet{Subnet: Subnet{ID: deref(deref(out.Subnet).SubnetId), Zone: zone, CIDR: w.cidr, Public: true}, Tags: tags}, nil
+	return OwnSubnet{Subnet: Subnet{ID: deref(deref(out.Subnet).SubnetId), Zone: zone, CIDR: w.cidr, Public: n.isPublic(w.cidr)}, Tags: tags}, nil
 }
 
 // Changes implements provision.Resource. A subnet gives out no public addresses by itself: what
@@ -285,7 +321,7 @@ func (n Subnets) Validate(have SubnetsState, _ bool) (notes []provision.Note) {
 	}
 	for _, s := range have.Own {
 		if !slices.ContainsFunc(n.want(), func(w wantSubnet) bool { return w.cidr == s.CIDR }) {
-			notes = append(notes, provision.Note{Text: fmt.Sprintf("%s (%s) is from a larger network.zones, and stays in use until down deletes it", s.ID, s.CIDR)})
+			notes = append(notes, provision.Note{Text: fmt.Sprintf("%s (%s) is from an earlier config file, and stays until down deletes it", s.ID, s.CIDR)})
 		}
 	}
 	return notes

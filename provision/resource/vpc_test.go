@@ -400,3 +400,61 @@ func TestCreatedOnce(t *testing.T) {
 		})
 	}
 }
+
+// nat adds a NAT gateway to an environment's VPC.
+func (e apart) nat(g *provision.Graph, n resource.OwnNetwork) provision.Ref[resource.NATGatewaysState] {
+	addresses := provision.Add(g, "addresses", provision.Own, resource.Addresses{
+		API: e.api(), ID: e.identity(), Name: "flowbed-dev", VPC: n.VPC, Count: 1, Made: new(resource.Launched)})
+	return provision.Add(g, "nat gateways", provision.Own, resource.NATGateways{
+		API: e.api(), ID: e.identity(), Name: "flowbed-dev", VPC: n.VPC, Subnets: n.Subnets, Addresses: addresses, Count: 1})
+}
+
+// A NAT gateway that has failed is replaced, as is one that somebody deleted. The plan of the first
+// says what it costs.
+func TestNATGateway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newApart()
+		e.up(t)
+		g, n := e.graph()
+		nat := e.nat(g, n)
+		p, err := g.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if notes := action(t, p, "nat gateways").Notes; len(notes) != 1 || !strings.Contains(notes[0].Text, "about $36 a month") {
+			t.Errorf("the plan notes %+v", notes)
+		}
+		vpc, _ := n.VPC.Get()
+		out, err := e.api().DescribeInternetGateways(t.Context(), &ec2.DescribeInternetGatewaysInput{
+			Filters: []types.Filter{{Name: aws.String("attachment.vpc-id"), Values: []string{vpc.ID}}}})
+		e.must(t, nil, err)
+		id := out.InternetGateways[0].InternetGatewayId
+		if err := g.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first, _ := nat.Get()
+		_, err = e.api().DeleteNatGateway(t.Context(), &ec2.DeleteNatGatewayInput{NatGatewayId: &first.Own[0].ID})
+		e.must(t, nil, err)
+		time.Sleep(5 * time.Minute)
+		_, err = e.api().DetachInternetGateway(t.Context(), &ec2.DetachInternetGatewayInput{InternetGatewayId: id, VpcId: &vpc.ID})
+		e.must(t, nil, err)
+		g, n = e.graph()
+		nat = e.nat(g, n)
+		if err := g.Up(t.Context()); err != nil { // the gateway is created before the internet gateway is attached again, or after
+			t.Fatal(err)
+		}
+		second, _ := nat.Get()
+		if len(second.Own) != 1 || second.Own[0].State != "available" || second.Own[0].ID == first.Own[0].ID {
+			t.Errorf("after up: %+v, want another gateway than %s", second, first.Own[0].ID)
+		}
+		g, n = e.graph()
+		e.nat(g, n)
+		if left, err := g.Down(t.Context()); err != nil || !left.Empty() {
+			t.Errorf("down: %v, left %+v", err, left)
+		}
+		out2, err := e.api().DescribeAddresses(t.Context(), &ec2.DescribeAddressesInput{})
+		if err != nil || len(out2.Addresses) > 0 {
+			t.Errorf("%d addresses are left, %v", len(out2.Addresses), err)
+		}
+	})
+}

@@ -10,7 +10,22 @@ import (
 const (
 	newVPC      = "new"
 	newVPCRange = "10.42.0.0/16"
+
+	natNone    = "none"
+	natSingle  = "single"
+	natPerZone = "per-zone"
 )
+
+// NATs is how many NAT gateways a new VPC has.
+func (n *Network) NATs() int {
+	switch n.NAT {
+	case natSingle:
+		return 1
+	case natPerZone:
+		return n.Zones
+	}
+	return 0
+}
 
 // New reports whether the environment has a VPC of its own.
 func (n *Network) New() bool { return n.VPC == newVPC }
@@ -26,6 +41,7 @@ func (n *Network) complete(names.Names) {
 	if n.New() {
 		or(&n.CIDR, newVPCRange)
 		or(&n.Zones, 2)
+		or(&n.NAT, natNone)
 	}
 }
 
@@ -51,7 +67,7 @@ func (n *Network) checkNew(d *decoder) {
 		for _, f := range []struct {
 			field any
 			given bool
-		}{{&n.CIDR, d.written(&n.CIDR)}, {&n.Zones, d.written(&n.Zones)}} {
+		}{{&n.CIDR, d.written(&n.CIDR)}, {&n.Zones, d.written(&n.Zones)}, {&n.NAT, d.written(&n.NAT)}} {
 			if f.given {
 				d.errorAt(d.given[f.field].attr.NameRange, "Only for a new VPC",
 					`This attribute describes a VPC that flowbed creates. → set vpc = "new", or remove it`)
@@ -66,6 +82,7 @@ func (n *Network) checkNew(d *decoder) {
 	if d.has(&n.CIDR) {
 		n.checkRange(d)
 	}
+	d.oneOf(&n.NAT, "way out", natNone, natSingle, natPerZone)
 	if d.has(&n.Zones) && (n.Zones < 1 || n.Zones > maxZones) {
 		d.bad(&n.Zones, "Invalid number of zones", "%s is not a number of zones from 1 to 6. → use 2, or 3 for more capacity")
 	}

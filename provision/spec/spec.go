@@ -210,6 +210,12 @@ type Network struct {
 	// flowbed chooses zones with Fargate and with the agent's instance type.
 	// Default: 2.
 	Zones int `hcl:"zones,optional"`
+
+	// NAT gives a new VPC private subnets too, in which tasks and the agent then run
+	// without public addresses: with "single", they reach the internet through one
+	// NAT gateway, with "per-zone" through one in each zone. A NAT gateway costs more
+	// than all else in a small environment. Default: "none".
+	NAT string `hcl:"nat,optional"`
 }
 
 // Logs is the CloudWatch log group, `/flowbed/<env>`.

@@ -32,6 +32,8 @@ import (
 var lives = []struct{ name, text string }{
 	{"no_agent", ``},
 	{"new_vpc", "network {\nvpc = \"new\"\nzones = 3\n}\n" + fmt.Sprintf(agent3, "https://prefect.example.com")},
+	{"nat", "network {\nvpc = \"new\"\nnat = \"single\"\n}\n" + fmt.Sprintf(agent3, "https://prefect.example.com")},
+	{"nat_per_zone", "network {\nvpc = \"new\"\nnat = \"per-zone\"\n}"},
 	{"dask", `task_role { dask = true }`},
 	{"worker3", fmt.Sprintf(agent3, "https://prefect.example.com")},
 	{"worker2", "agent {}\nprefect {\nversion = \"2.20.25\"\napi_key = \"pnu_0123456789\"\napi_url = \"https://prefect.example.com/api\"\n}"},

@@ -16,7 +16,7 @@ func (s *Stack) addOwnNetwork() {
 	name := s.id.Names().Plain()
 	vpc := resource.VPC{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
 	gateway := resource.InternetGateway{API: s.c.EC2, ID: s.id, Name: name, OnlyWithVPC: !n.New(), Made: new(resource.Launched)}
-	subnets := resource.Subnets{API: s.c.EC2, ID: s.id, Name: name, Count: n.Zones}
+	subnets := resource.Subnets{API: s.c.EC2, ID: s.id, Name: name, Count: n.Zones, Private: n.NATs() > 0}
 	routes := resource.RouteTables{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
 	if !s.o.Destroy {
 		vpc.CIDR, subnets.CIDR = n.Range(), n.Range()
@@ -27,13 +27,31 @@ func (s *Stack) addOwnNetwork() {
 	gateway.VPC, subnets.VPC, routes.VPC = own.VPC, own.VPC, own.VPC
 	routes.Gateway = addPart(s, "internet gateway", gateway)
 	own.Subnets = addPart(s, "subnets", subnets)
-	routes.Subnets = own.Subnets
+	routes.Subnets, routes.Private, own.Private = own.Subnets, n.NATs(), n.NATs() > 0
+	routes.NATs = s.addNAT(own, routes.Gateway)
 	own.Routes = addPart(s, "route tables", routes)
 	s.ownNetwork = provision.Derive(own)
 	s.vpcAlone = provision.Derive(resource.InVPC{VPC: own.VPC})
 	if n.New() {
 		s.network = s.ownNetwork
 	}
+}
+
+// addNAT adds the NAT gateways and their addresses. If the spec has none, up deletes earlier ones, which
+// cost money.
+func (s *Stack) addNAT(own resource.OwnNetwork, gateway provision.Ref[resource.InternetGatewayState]) provision.Ref[resource.NATGatewaysState] {
+	n, name := s.env.Network, s.id.Names().Plain()
+	addresses := addNATPart(s, "addresses", resource.Addresses{
+		API: s.c.EC2, ID: s.id, Name: name, VPC: own.VPC, Count: n.NATs(), OnlyWithVPC: !n.New(), Made: new(resource.Launched)})
+	return addNATPart(s, "nat gateways", resource.NATGateways{
+		API: s.c.EC2, ID: s.id, Name: name, VPC: own.VPC, Subnets: own.Subnets, Addresses: addresses, Gateway: gateway, Count: n.NATs()})
+}
+
+func addNATPart[S provision.State](s *Stack, name string, r resource.Kind[S]) provision.Ref[S] {
+	if s.env.Network.New() {
+		return addOptional(s, name, s.env.Network.NATs() > 0, r)
+	}
+	return addPart(s, name, r)
 }
 
 // addPart adds a part of the environment's own network. If the spec has none, a policy for down

@@ -71,6 +71,46 @@ func TestVPCOfEarlierFile(t *testing.T) {
 	})
 }
 
+// Without the line, up deletes the NAT gateways and their addresses, and the network is public again.
+func TestNATGoes(t *testing.T) {
+	const private = "environment \"dev\" {\nnetwork {\nvpc = \"new\"\nnat = \"per-zone\"\n}\n}"
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		for _, c := range []struct {
+			text      string
+			addresses int
+			public    bool
+		}{{inNewVPC, 0, true}, {private, 2, false}, {inNewVPC, 0, true}} {
+			if err := build(t, account, c.text, stack.Options{}).Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s := build(t, account, c.text, stack.Options{})
+			p, err := s.Graph.Plan(t.Context())
+			if err != nil || p.Err() != nil || !p.Empty() {
+				t.Errorf("the plan after up is %+v, %v", p, err)
+			}
+			api := ec2.NewFromConfig(account.Config(region))
+			out, err := api.DescribeAddresses(t.Context(), &ec2.DescribeAddressesInput{})
+			if err != nil || len(out.Addresses) != c.addresses {
+				t.Errorf("there are %d addresses, want %d; %v", len(out.Addresses), c.addresses, err)
+			}
+			subnets, err := api.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{SubnetIds: subnetsOf(s)})
+			if err != nil || len(subnets.Subnets) != 2 || strings.HasSuffix(*subnets.Subnets[0].CidrBlock, ".0.0/20") != c.public {
+				t.Errorf("the network has the subnets %+v, %v", subnets, err)
+			}
+		}
+	})
+}
+
+func subnetsOf(s *stack.Stack) []string {
+	for _, o := range s.Outputs() {
+		if o.Name == "subnets" {
+			return o.List
+		}
+	}
+	return nil
+}
+
 // Down deletes no part of a network that something left behind needs.
 func TestVPCOfWhatStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -154,6 +154,8 @@ func (p *process) learnNetwork(in, out any) {
 		name(out.InternetGateway.InternetGatewayId, out.InternetGateway.Tags)
 	case *ec2.CreateRouteTableOutput:
 		name(out.RouteTable.RouteTableId, out.RouteTable.Tags)
+	case *ec2.CreateNatGatewayOutput:
+		name(out.NatGateway.NatGatewayId, out.NatGateway.Tags)
 	case *ec2.AssociateRouteTableOutput:
 		p.names.Set(*out.AssociationId, p.names.In(*in.(*ec2.AssociateRouteTableInput).SubnetId))
 	}

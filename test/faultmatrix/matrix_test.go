@@ -320,7 +320,10 @@ func (w *world) slow() {
 // ownNetwork is an environment of which the network has a VPC of its own.
 const ownNetwork = `
 environment "%s" {
-  network { vpc = "new" }
+  network {
+    vpc = "new"
+    nat = "single"
+  }
 }
 %.0s`
 

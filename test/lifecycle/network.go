@@ -23,7 +23,7 @@ var ofNewVPC = []string{`vpc( +)= "default"`, `vpc${1}= "new"`}
 // VPC is the environment's own VPC.
 var VPC = register(Case{
 	Name: "vpc", Step: "vpc", Edits: ofNewVPC,
-	Add: func(w *World, g *provision.Graph) { addVPC(w, g) },
+	Add: func(w *World, g *provision.Graph) { addSubnets(w, g, addVPC(w, g)) }, // a VPC in use can be told from an empty one
 	Fields: []Field{
 		{"dns hostnames", onVPC(func(ctx context.Context, api *ec2.Client, id *string) error {
 			_, err := api.ModifyVpcAttribute(ctx, &ec2.ModifyVpcAttributeInput{VpcId: id, EnableDnsHostnames: off()})
@@ -134,6 +134,85 @@ var RouteTables = register(Case{
 	},
 	Foreign: foreignVPC, Beside: true, Others: otherVPCs,
 })
+
+// withNAT gives the environment of config.hcl.example a VPC with a NAT gateway.
+var withNAT = []string{`vpc( +)= "default"`, `vpc${1}= "new"` + "\n" + `nat = "single"`}
+
+// Addresses are the addresses of the NAT gateways.
+var Addresses = register(Case{
+	Name: "addresses", Step: "addresses", Edits: withNAT,
+	Add: func(w *World, g *provision.Graph) { addAddresses(w, g, addVPC(w, g)) },
+	Fields: []Field{
+		{"double", func(ctx context.Context, w *World) error {
+			tags := w.ID.Tags(networkName)
+			tags[resource.KeyPart] = "nat-1"
+			_, err := ec2.NewFromConfig(w.Config).AllocateAddress(ctx, &ec2.AllocateAddressInput{TagSpecifications: ec2TagsFor(tags, types.ResourceTypeElasticIp)})
+			return err
+		}},
+		{"tags", func(ctx context.Context, w *World) error {
+			api := ec2.NewFromConfig(w.Config)
+			out, err := api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: w.ours()})
+			if err != nil || len(out.Addresses) != 1 {
+				return fmt.Errorf("there are %d addresses, want 1: %w", len(out.Addresses), err)
+			}
+			return untag(ctx, api, *out.Addresses[0].AllocationId)
+		}},
+	},
+	Foreign: func(ctx context.Context, w *World, tags resource.Tags) error {
+		_, err := ec2.NewFromConfig(w.Config).AllocateAddress(ctx, &ec2.AllocateAddressInput{TagSpecifications: ec2TagsFor(tags, types.ResourceTypeElasticIp)})
+		return err
+	},
+	Beside: true,
+	Others: func(ctx context.Context, w *World) (string, error) {
+		out, err := ec2.NewFromConfig(w.Config).DescribeAddresses(ctx, &ec2.DescribeAddressesInput{})
+		if err != nil {
+			return "", err
+		}
+		var ids []string
+		for _, a := range out.Addresses {
+			ids = append(ids, fmt.Sprint(*a.AllocationId, len(a.Tags)))
+		}
+		slices.Sort(ids)
+		return strings.Join(ids, " "), nil
+	},
+})
+
+// NATGateways are the NAT gateways.
+var NATGateways = register(Case{
+	Name: "nat gateways", Step: "nat gateways", Edits: withNAT,
+	Add: func(w *World, g *provision.Graph) {
+		vpc := addVPC(w, g)
+		provision.Add(g, "nat gateways", provision.Own, resource.NATGateways{
+			API: ec2.NewFromConfig(w.Config), ID: w.ID, Name: networkName, VPC: vpc, Count: 1,
+			Subnets: addSubnets(w, g, vpc), Addresses: addAddresses(w, g, vpc), Gateway: addInternetGateway(w, g, vpc),
+		})
+	},
+	Fields: []Field{
+		{"NAT gateway", onNAT(func(ctx context.Context, api *ec2.Client, id string) error {
+			_, err := api.DeleteNatGateway(ctx, &ec2.DeleteNatGatewayInput{NatGatewayId: &id})
+			return err
+		})},
+		{"tags", onNAT(func(ctx context.Context, api *ec2.Client, id string) error { return untag(ctx, api, id) })},
+	},
+	Foreign: foreignVPC, Beside: true, Others: otherVPCs,
+})
+
+func addAddresses(w *World, g *provision.Graph, vpc provision.Ref[resource.VPCState]) provision.Ref[resource.AddressesState] {
+	return provision.Add(g, "addresses", provision.Own, resource.Addresses{
+		API: ec2.NewFromConfig(w.Config), ID: w.ID, Name: networkName, VPC: vpc, Count: 1, Made: new(resource.Launched),
+	})
+}
+
+// onNAT finds the environment's NAT gateway.
+func onNAT(f func(ctx context.Context, api *ec2.Client, id string) error) func(context.Context, *World) error {
+	return onEC2(func(ctx context.Context, w *World, api *ec2.Client) error {
+		out, err := api.DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{Filter: append(w.ours(), by("state", "available")...)})
+		if err != nil || len(out.NatGateways) != 1 {
+			return fmt.Errorf("there are %d NAT gateways, want 1: %w", len(out.NatGateways), err)
+		}
+		return f(ctx, api, *out.NatGateways[0].NatGatewayId)
+	})
+}
 
 func addVPC(w *World, g *provision.Graph) provision.Ref[resource.VPCState] {
 	return provision.Add(g, "vpc", provision.Own, resource.VPC{

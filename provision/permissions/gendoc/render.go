@@ -140,7 +140,7 @@ var edits = [][2]string{
 	{`file\(".*?"\)`, `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl"`},
 }
 
-var newVPC = [2]string{`vpc( +)= "default"`, `vpc${1}= "new"`}
+var newVPC = [2]string{`vpc( +)= "default"`, `vpc${1}= "new"` + "\n" + `nat = "single"`}
 
 // example writes the edited example to a file, and returns its path. env gets the name
 // nameofenv.

@@ -41,6 +41,8 @@ type database struct {
 	Subnets    map[string]*subnet        `json:"subnets"`
 	Routes     map[string]*routeTable    `json:"routes"`
 	Gateways   map[string]*gateway       `json:"gateways,omitempty"` // nil in a file of an earlier version
+	Addresses  map[string]*address       `json:"addresses,omitempty"`
+	NATs       map[string]*natGateway    `json:"nats,omitempty"`
 	Groups     map[string]*securityGroup `json:"groups"`
 	Keys       map[string]*keyPair       `json:"keys"` // by name
 	Instances  map[string]*instance      `json:"instances"`

@@ -93,6 +93,10 @@ func (d *database) tagsOf(id string) (*core.Tags, error) {
 		return tagsIn(d.Subnets, id, noSubnet, func(o *subnet) *core.Tags { return &o.Tags })
 	case "igw":
 		return tagsIn(d.Gateways, id, noGateway, func(o *gateway) *core.Tags { return &o.Tags })
+	case "eipalloc":
+		return tagsIn(d.Addresses, id, noAddress, func(o *address) *core.Tags { return &o.Tags })
+	case "nat":
+		return tagsIn(d.NATs, id, noNAT, func(o *natGateway) *core.Tags { return &o.Tags })
 	case "rtb":
 		return tagsIn(d.Routes, id, noTable, func(o *routeTable) *core.Tags { return &o.Tags })
 	case "key":

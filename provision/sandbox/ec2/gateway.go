@@ -114,10 +114,12 @@ func detachInternetGateway(r *request, in *ec2.DetachInternetGatewayInput) (*ec2
 	case g.VPC != v:
 		return nil, core.Fail("Gateway.NotAttached", "resource %s is not attached to network %s", id, v)
 	}
+	mapped := r.natIn(func(g *natGateway) bool { return g.VPC == v })
 	for _, n := range d.Interfaces {
-		if n.VPC == v && n.PublicIP != "" && r.exists(n) {
-			return nil, core.Fail("DependencyViolation", "Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", v)
-		}
+		mapped = mapped || n.VPC == v && n.PublicIP != "" && r.exists(n)
+	}
+	if mapped {
+		return nil, core.Fail("DependencyViolation", "Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", v)
 	}
 	g.VPC = ""
 	return &ec2.DetachInternetGatewayOutput{}, nil

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 )
 
@@ -26,6 +28,8 @@ func inventory(r *core.Request, d *database) any {
 		"subnets":  changed(d.Subnets, fresh.Subnets, func(s *subnet) { s.Used = 0 }), // EC2 does not reuse addresses, so Used only grows
 
 		"keys":       d.Keys,
+		"addresses":  core.Without(d.Addresses, func(*address) bool { return false }),
+		"nats":       core.Without(d.NATs, func(g *natGateway) bool { return g.state(r.Now) == types.NatGatewayStateDeleted }),
 		"instances":  silent(core.Without(d.Instances, func(i *instance) bool { return ended(i.ID) })),
 		"volumes":    core.Without(d.Volumes, func(v *volume) bool { return v.Ends && ended(v.Instance) }),
 		"interfaces": core.Without(d.Interfaces, func(n *nic) bool { return n.Task && n.gone(r.Now) || n.Instance != "" && ended(n.Instance) }),

@@ -91,12 +91,19 @@ func (r *request) shownRoute(destination, target string) types.Route {
 	if r.leadsOut(target) {
 		o.State = types.RouteStateActive
 	}
-	o.GatewayId = &target
+	if strings.HasPrefix(target, "nat-") {
+		o.NatGatewayId = &target
+	} else {
+		o.GatewayId = &target
+	}
 	return o
 }
 
 // leadsOut reports whether a target of a route takes traffic.
 func (r *request) leadsOut(target string) bool {
+	if n := r.db().NATs[target]; n != nil {
+		return n.exists(r.Now)
+	}
 	g := r.gateways()[target]
 	return g != nil && g.VPC != ""
 }
@@ -136,10 +143,16 @@ func deleteRouteTable(r *request, in *ec2.DeleteRouteTableInput) (*ec2.DeleteRou
 }
 
 // target checks a route's destination, and its target.
-func (r *request) target(t *routeTable, cidr, gateway *string) (destination, target string, err error) {
+func (r *request) target(t *routeTable, cidr, gateway, nat *string) (destination, target string, err error) {
 	p, err := netip.ParsePrefix(aws.ToString(cidr))
 	if err != nil {
 		return "", "", core.Fail("InvalidParameterValue", "Value (%s) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.", aws.ToString(cidr))
+	}
+	if n := r.db().NATs[aws.ToString(nat)]; nat != nil && gateway == nil {
+		if n == nil || n.state(r.Now) != types.NatGatewayStateAvailable {
+			return "", "", core.Fail("InvalidNatGatewayID.NotFound", "The natGateway ID '%s' does not exist", *nat)
+		}
+		return p.Masked().String(), n.ID, nil
 	}
 	id := aws.ToString(gateway)
 	switch g := r.gateways()[id]; {
@@ -179,7 +192,7 @@ func createRoute(r *request, in *ec2.CreateRouteInput) (*ec2.CreateRouteOutput, 
 	if t == nil {
 		return nil, noTable(aws.ToString(in.RouteTableId))
 	}
-	destination, target, err := r.target(t, in.DestinationCidrBlock, in.GatewayId)
+	destination, target, err := r.target(t, in.DestinationCidrBlock, in.GatewayId, in.NatGatewayId)
 	switch {
 	case err != nil:
 		return nil, err
@@ -199,7 +212,7 @@ func replaceRoute(r *request, in *ec2.ReplaceRouteInput) (*ec2.ReplaceRouteOutpu
 	if t == nil {
 		return nil, noTable(aws.ToString(in.RouteTableId))
 	}
-	destination, target, err := r.target(t, in.DestinationCidrBlock, in.GatewayId)
+	destination, target, err := r.target(t, in.DestinationCidrBlock, in.GatewayId, in.NatGatewayId)
 	switch {
 	case err != nil:
 		return nil, err

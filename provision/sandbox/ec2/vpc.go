@@ -96,7 +96,7 @@ func (r *request) holdsVPC(id string) bool {
 			return true
 		}
 	}
-	return false
+	return r.natIn(func(g *natGateway) bool { return g.VPC == id })
 }
 
 // describeVpcAttribute shows one attribute.

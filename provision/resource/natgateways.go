@@ -1,0 +1,252 @@
+package resource
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// NATGateways are the NAT gateways in an environment's own VPC, through which its private subnets
+// reach the internet.
+type NATGateways struct {
+	API       *ec2.Client
+	ID        Identity
+	Name      string // that of each gateway begins with it
+	VPC       provision.Ref[VPCState]
+	Subnets   provision.Ref[SubnetsState]
+	Addresses provision.Ref[AddressesState]
+	Gateway   provision.Ref[InternetGatewayState]
+	Count     int
+}
+
+// NATGatewaysState is the actual state of the gateways.
+type NATGatewaysState struct {
+	Own   []NATGateway // without deleted ones
+	Ended []string     // the ids of those that are gone: EC2 shows them for an hour
+}
+
+// NATGateway is a NAT gateway of the environment.
+type NATGateway struct {
+	ID, Part, State, Failure string
+	Tags                     Tags
+}
+
+var (
+	_ Kind[NATGatewaysState]                = NATGateways{}
+	_ Discoverer                            = NATGateways{}
+	_ provision.Patient                     = NATGateways{}
+	_ provision.DeletePatient               = NATGateways{}
+	_ provision.DependsUntilDeleted         = NATGateways{}
+	_ provision.Validator[NATGatewaysState] = NATGateways{}
+	_ provision.Labelled                    = NATGatewaysState{}
+)
+
+var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
+	awserr.Absent: `NatGatewayNotFound InvalidNatGatewayID.NotFound`,
+	awserr.Quota:  `NatGatewayLimitExceeded`,
+}})
+
+// Owner implements provision.State.
+func (s NATGatewaysState) Owner() (o provision.Owner) {
+	if len(s.Own) > 0 {
+		o = s.Own[0].Tags.Owner()
+	}
+	return o
+}
+
+// Label has the ids of the gateways.
+func (s NATGatewaysState) Label() string {
+	ids := make([]string, len(s.Own))
+	for i, o := range s.Own {
+		ids[i] = o.ID
+	}
+	return strings.Join(ids, ", ")
+}
+
+// Patience implements provision.Patient: a gateway takes minutes to start.
+func (NATGateways) Patience() time.Duration { return 10 * time.Minute }
+
+// DeletePatience implements provision.DeletePatience: it may take half an hour to go.
+func (NATGateways) DeletePatience() time.Duration { return 30 * time.Minute }
+
+// DependsUntilDeleted implements provision.DependsUntilDeleted: a gateway that is being deleted holds
+// its address and its subnet.
+func (NATGateways) DependsUntilDeleted() {}
+
+func (s NATGatewaysState) of(part string) (NATGateway, bool) {
+	i := slices.IndexFunc(s.Own, func(o NATGateway) bool { return o.Part == part && o.State != "deleting" })
+	if i < 0 {
+		return NATGateway{}, false
+	}
+	return s.Own[i], true
+}
+
+// Read implements provision.Resource.
+func (n NATGateways) Read(ctx context.Context) (s NATGatewaysState, err error) {
+	vpc, err := n.VPC.Await(ctx)
+	if err != nil {
+		return s, err
+	}
+	list, err := n.find(ctx, filter("vpc-id", vpc.ID))
+	if err != nil {
+		return s, fmt.Errorf("read NAT gateways: %w", err)
+	}
+	for _, o := range list {
+		switch {
+		case o.Tags.Owner().By != n.ID.Owner():
+		case o.State == string(types.NatGatewayStateDeleted):
+			s.Ended = append(s.Ended, o.ID)
+		default:
+			s.Own = append(s.Own, o)
+		}
+	}
+	if len(s.Own) == 0 {
+		return s, fmt.Errorf("read NAT gateways: %w", provision.ErrAbsent)
+	}
+	return s, nil
+}
+
+func (n NATGateways) find(ctx context.Context, filters ...types.Filter) (list []NATGateway, err error) {
+	err = eachPage(ctx, ec2.NewDescribeNatGatewaysPaginator(n.API, &ec2.DescribeNatGatewaysInput{Filter: filters}), func(page *ec2.DescribeNatGatewaysOutput) {
+		for _, o := range page.NatGateways {
+			t := ec2Tags(o.Tags)
+			list = append(list, NATGateway{ID: deref(o.NatGatewayId), Part: t[KeyPart], State: string(o.State),
+				Failure: strings.TrimSpace(deref(o.FailureCode) + " " + deref(o.FailureMessage)), Tags: t})
+		}
+	})
+	slices.SortFunc(list, func(a, b NATGateway) int { return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.ID, b.ID)) })
+	return list, err
+}
+
+// Discover implements Discoverer.
+func (n NATGateways) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
+	found, err := n.find(ctx, hasOwnerTag())
+	if err != nil {
+		return nil, fmt.Errorf("list NAT gateways in %s: %w", n.ID.Region, err)
+	}
+	for _, o := range found {
+		if o.State != string(types.NatGatewayStateDeleted) && o.State != string(types.NatGatewayStateDeleting) {
+			list = append(list, Found{Kind: "NAT gateway", Name: o.ID, Tags: o.Tags})
+		}
+	}
+	return list, nil
+}
+
+func (n NATGateways) tags(part string) Tags {
+	t := n.ID.Tags(n.Name + "-" + part)
+	t[KeyPart] = part
+	return t
+}
+
+// Create implements provision.Resource.
+func (n NATGateways) Create(ctx context.Context) (*NATGatewaysState, error) {
+	have, err := n.Read(ctx) // for the gateways that are gone
+	if err != nil && !errors.Is(err, provision.ErrAbsent) {
+		return nil, err
+	}
+	for i := range n.Count {
+		if err := n.create(i, have)(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// create sends a client token that follows from the request, so that a run that follows a killed one
+// sends the same. After a gateway is gone, the token is another one.
+func (n NATGateways) create(i int, have NATGatewaysState) doFunc {
+	return func(ctx context.Context) error {
+		subnets, ok := n.Subnets.Get()
+		addresses, some := n.Addresses.Get()
+		address, has := addresses.of(natPart(i))
+		public := subnets.public()
+		if !ok || !some || !has || i >= len(public) {
+			return errors.New("create NAT gateway: the subnet or the address is not known")
+		}
+		sum := sha256.Sum256([]byte(strings.Join(append([]string{public[i].ID, address.ID}, have.Ended...), " ")))
+		_, err := n.API.CreateNatGateway(ctx, &ec2.CreateNatGatewayInput{
+			SubnetId: &public[i].ID, AllocationId: &address.ID, ConnectivityType: types.ConnectivityTypePublic,
+			ClientToken: new(hex.EncodeToString(sum[:])), TagSpecifications: ec2TagsFor(n.tags(natPart(i)), types.ResourceTypeNatgateway),
+		})
+		if err != nil {
+			return fmt.Errorf("create NAT gateway in %s: %w", public[i].ID, err)
+		}
+		return nil
+	}
+}
+
+// Changes implements provision.Resource. A gateway can be used when it is available. One that has
+// failed is replaced.
+func (n NATGateways) Changes(have NATGatewaysState) (c []provision.Change) {
+	for i := range n.Count {
+		o, ok := have.of(natPart(i))
+		switch available := provision.Text(string(types.NatGatewayStateAvailable)); {
+		case !ok:
+			c = append(c, provision.Change{Field: "NAT gateway", To: provision.Text(n.Name + "-" + natPart(i)), Do: n.create(i, have)})
+			continue
+		case o.State == string(types.NatGatewayStateFailed):
+			c = append(c, provision.Change{Field: "state", From: provision.Text(o.State + ": " + o.Failure), To: available,
+				Do: func(ctx context.Context) error { return n.delete(ctx, o) }})
+		case o.State != string(types.NatGatewayStateAvailable):
+			c = append(c, provision.Change{Field: "state", From: provision.Text(o.State), To: available})
+		}
+		c = append(c, tagChange(o.Tags, n.tags(o.Part), false, ec2Tagger(n.API, o.ID))...)
+	}
+	return c
+}
+
+// Validate implements provision.Validator: it says what the gateways will cost.
+// https://aws.amazon.com/vpc/pricing/ and https://aws.amazon.com/vpc/pricing/#Public_IPv4_Address
+func (n NATGateways) Validate(_ NATGatewaysState, found bool) []provision.Note {
+	if found {
+		return nil
+	}
+	const hours, hourly = 730, 0.045 + 0.005 // in us-east-1, with the address
+	return []provision.Note{{Text: fmt.Sprintf("%d NAT gateway(s) with an address cost about $%.0f a month, and $0.045 per GB (us-east-1, November 2026): https://aws.amazon.com/vpc/pricing/",
+		n.Count, float64(n.Count)*hours*hourly)}}
+}
+
+// Delete implements provision.Resource.
+func (n NATGateways) Delete(ctx context.Context, have NATGatewaysState) error {
+	var errs []error
+	for _, o := range have.Own {
+		if o.State != string(types.NatGatewayStateDeleting) {
+			errs = append(errs, n.delete(ctx, o))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (n NATGateways) delete(ctx context.Context, o NATGateway) error {
+	_, err := n.API.DeleteNatGateway(ctx, &ec2.DeleteNatGatewayInput{NatGatewayId: &o.ID})
+	if err := awserr.Gone(err); err != nil {
+		return fmt.Errorf("delete %s: %w", o.ID, err)
+	}
+	return nil
+}
+
+// Permissions are what the calls need.
+func (n NATGateways) Permissions() Permissions {
+	const example = "natgateway/nat-0123456789abcdef0"
+	remove := []Permission{n.ID.tagged(example, "ec2:DeleteNatGateway")}
+	return Permissions{
+		Read: []Permission{on("*", "ec2:DescribeNatGateways")},
+		Build: slices.Concat([]Permission{
+			n.ID.requested(on(n.ID.ec2("natgateway/*"), "ec2:CreateNatGateway")).like(n.ID.ec2(example)),
+			n.ID.tagged("subnet/subnet-0123456789abcdef0", "ec2:CreateNatGateway").composite(),
+		}, remove, n.ID.tagging(example, "CreateNatGateway")),
+		Delete: remove,
+	}
+}
