@@ -49,7 +49,7 @@ func (d *Doctor) ownNetwork(ctx context.Context) (s resource.NetworkState, err e
 func (d *Doctor) zones(ctx context.Context) []Finding {
 	const check = "network"
 	want := resource.Zones{API: d.clients.EC2, ID: d.ID}
-	if d.Env.Agent != nil {
+	if d.Env.Agent != nil && d.Env.Agent.Service == nil {
 		want.Type = d.Env.Agent.InstanceType
 	}
 	z, err := want.Read(ctx)

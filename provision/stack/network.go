@@ -70,7 +70,7 @@ func addPart[S provision.State](s *Stack, name string, r resource.Kind[S]) provi
 // zones finds the zones for the subnets of a new VPC.
 func (s *Stack) zones() resource.Zones {
 	z := resource.Zones{API: s.c.EC2, ID: s.id}
-	if s.env.Agent != nil {
+	if s.onInstance() {
 		z.Type = s.env.Agent.InstanceType
 	}
 	return z

@@ -93,7 +93,7 @@ func (s *Stack) addService(old oldService, before []provision.Edge) {
 	}
 	s.definition = addOptional(s, "task definition", true, definition)
 	s.service = addOptional(s, "service", true, resource.Service{
-		API: s.c.ECS, ID: s.id, Cluster: s.env.Cluster.Name, In: s.cluster, Name: name, Definition: s.definition, Network: s.network,
+		API: s.c.ECS, ID: s.id, Cluster: s.env.Cluster.Name, In: s.cluster, Name: name, Definition: s.definition, Network: s.agentNetwork(),
 		Groups: []provision.Ref[resource.SecurityGroupState]{s.group}, Desired: *want.DesiredCount, Spot: want.Spot,
 		After: before, Names: old.services,
 	})
