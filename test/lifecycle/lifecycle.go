@@ -34,8 +34,8 @@ type Case struct {
 	// would.
 	Foreign func(ctx context.Context, w *World, tags resource.Tags) error
 
-	// NotInMoto is why moto cannot take the case through its life; empty if it can.
-	NotInMoto string
+	// Scheduled is for a case that needs ECS's service scheduler, which moto lacks.
+	Scheduled bool
 
 	// AccountWide is for names that belong to the whole account: up uses another
 	// owner's object as it is, instead of reporting a conflict.

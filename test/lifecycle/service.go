@@ -66,7 +66,7 @@ func onDefinition(f func(context.Context, *ecs.Client, *string) error) func(cont
 // Service runs the agent.
 var Service = register(Case{
 	Name: "service", Step: "service",
-	NotInMoto: "it has no scheduler, and drops most settings of a service",
+	Scheduled: true,
 	Add: func(w *World, g *provision.Graph) {
 		definition := addDefinition(w, g)
 		cluster := provision.Add(g, "cluster", provision.Own, resource.Cluster{

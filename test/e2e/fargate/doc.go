@@ -7,5 +7,5 @@
 // credentials of the task role, and what it prints goes to CloudWatch Logs. When the state of
 // a task changes, the player tells EventBridge, and shows it in the answers about tasks.
 //
-// It needs root and Linux.
+// It needs Linux, and root for tasks that run.
 package fargate

@@ -22,9 +22,9 @@ import (
 type Config struct {
 	Front  *moto.Front // of the account
 	Region string
-	Venv   string // the virtual environment that is in every image
-	Images []string
-	Doors  []int // loopback ports of the host that tasks can reach on their own loopback
+	Venv   string   // the virtual environment that is in every image
+	Images []string // none: each task fails, because its image cannot be pulled
+	Doors  []int    // loopback ports of the host that tasks can reach on their own loopback
 }
 
 // Player runs the tasks of an account. It is safe for concurrent use.
@@ -44,25 +44,36 @@ type Player struct {
 }
 
 // Start starts a player for all tasks that RunTask starts from now on. Stop it before the
-// front is closed.
+// front is closed. Without images it needs neither root nor a virtual environment.
 func Start(ctx context.Context, c Config) (*Player, error) {
-	if os.Geteuid() != 0 {
-		return nil, errors.New("play Fargate: this test makes namespaces, and needs to be root")
+	p := &Player{Config: c}
+	if len(c.Images) > 0 {
+		if err := p.prepare(ctx); err != nil {
+			return nil, fmt.Errorf("play Fargate: %w", err)
+		}
 	}
-	venv, err := filepath.EvalSymlinks(c.Venv)
-	if err != nil {
-		return nil, fmt.Errorf("play Fargate: %w", err)
-	}
-	c.Venv = venv
-	python, err := exec.CommandContext(ctx, filepath.Join(venv, "bin", "python"), "-c", "import sys; print(sys.base_prefix)").Output()
-	if err != nil {
-		return nil, fmt.Errorf("play Fargate: find Python: %w", err)
-	}
-	p := &Player{Config: c, python: strings.TrimSpace(string(python))}
 	p.ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
 	c.Front.PlayECS(p.answer)
 	p.lives.Go(p.schedule)
 	return p, nil
+}
+
+// prepare finds what containers need.
+func (p *Player) prepare(ctx context.Context) error {
+	if os.Geteuid() != 0 {
+		return errors.New("this test makes namespaces, and needs to be root")
+	}
+	venv, err := filepath.EvalSymlinks(p.Venv)
+	if err != nil {
+		return err
+	}
+	p.Venv = venv
+	python, err := exec.CommandContext(ctx, filepath.Join(venv, "bin", "python"), "-c", "import sys; print(sys.base_prefix)").Output()
+	if err != nil {
+		return fmt.Errorf("find Python: %w", err)
+	}
+	p.python = strings.TrimSpace(string(python))
+	return nil
 }
 
 // Stop kills all tasks, without a word to anybody, and waits until they have ended.

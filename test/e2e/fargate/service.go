@@ -50,18 +50,18 @@ func refuse(code, message string) (int, moto.Object, error) {
 
 const invalid = "InvalidParameterException"
 
-// deployable returns the ARN of an active definition; or what refuses it.
-func (p *Player) deployable(ctx context.Context, name any) (arn string, status int, out moto.Object, err error) {
+// deployable returns an active definition; or what refuses it.
+func (p *Player) deployable(ctx context.Context, name any) (definition moto.Object, status int, out moto.Object, err error) {
 	status, out, err = p.ask(ctx, "DescribeTaskDefinition", moto.Object{"taskDefinition": name})
 	if err != nil || status != http.StatusOK {
-		return "", status, out, err
+		return nil, status, out, err
 	}
 	d, _ := out["taskDefinition"].(moto.Object)
 	if text(d["status"]) != "ACTIVE" {
 		status, out, err = refuse("ClientException", "TaskDefinition is inactive")
-		return "", status, out, err
+		return nil, status, out, err
 	}
-	return text(d["taskDefinitionArn"]), http.StatusOK, nil, nil
+	return d, http.StatusOK, nil, nil
 }
 
 // createService creates a service. Its tasks start later.
@@ -78,20 +78,14 @@ func (p *Player) createService(ctx context.Context, in moto.Object) (int, moto.O
 	if err != nil {
 		return 0, nil, err
 	}
-	count, ok := in["desiredCount"].(float64)
-	switch _, launch := in["launchType"]; {
-	case !ok:
-		return refuse(invalid, "Services using the REPLICA scheduling strategy must specify a desired count.")
-	case launch && in["capacityProviderStrategy"] != nil:
-		return refuse(invalid, "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
-	case in["networkConfiguration"] == nil:
-		return refuse(invalid, "Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+	if reason := incomplete(in, definition); reason != "" {
+		return refuse(invalid, reason)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := &service{
 		name: text(in["serviceName"]), cluster: first(lastPart(text(in["cluster"])), "default"), asked: string(asked), status: "ACTIVE",
-		desired: int(count), definition: definition, created: time.Now(), settings: moto.Object{
+		desired: int(in["desiredCount"].(float64)), definition: text(definition["taskDefinitionArn"]), created: time.Now(), settings: moto.Object{
 			"schedulingStrategy": "REPLICA", "platformVersion": "LATEST", "propagateTags": "NONE", "availabilityZoneRebalancing": "ENABLED", "enableExecuteCommand": false,
 			"deploymentConfiguration": moto.Object{"minimumHealthyPercent": 100, "maximumPercent": 200},
 		},
@@ -113,6 +107,20 @@ func (p *Player) createService(ctx context.Context, in moto.Object) (int, moto.O
 	s.deploy("")
 	p.services = append(p.services, s)
 	return http.StatusOK, moto.Object{"service": p.showService(s)}, nil
+}
+
+// incomplete tells what is wrong with a request to create a service.
+func incomplete(in, definition moto.Object) string {
+	_, counted := in["desiredCount"].(float64)
+	switch _, launch := in["launchType"]; {
+	case !counted:
+		return "Services using the REPLICA scheduling strategy must specify a desired count."
+	case launch && in["capacityProviderStrategy"] != nil:
+		return "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
+	case in["networkConfiguration"] == nil && text(definition["networkMode"]) == "awsvpc":
+		return "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+	}
+	return ""
 }
 
 // set takes the settings that a call names. A strategy replaces the launch type.
@@ -153,11 +161,11 @@ func (s *service) deploy(reason string) {
 func (p *Player) updateService(ctx context.Context, in moto.Object) (int, moto.Object, error) {
 	definition := ""
 	if in["taskDefinition"] != nil {
-		arn, status, out, err := p.deployable(ctx, in["taskDefinition"])
+		d, status, out, err := p.deployable(ctx, in["taskDefinition"])
 		if err != nil || status != http.StatusOK {
 			return status, out, err
 		}
-		definition = arn
+		definition = text(d["taskDefinitionArn"])
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
