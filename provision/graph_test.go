@@ -69,7 +69,31 @@ func TestReferences(t *testing.T) {
 
 type prophet struct{ thing }
 
-func (prophet) Predicted() state { return state{object{ID: "soon"}} }
+func (prophet) Predicted() state           { return state{object{ID: "soon"}} }
+func (p prophet) Replaces(have state) bool { return have.Value != p.Value }
+
+// TestExpectOfReplaced: what refers to an object that is replaced is planned with the new one.
+func TestExpectOfReplaced(t *testing.T) {
+	for _, c := range []struct {
+		value string
+		own   provision.Ownership
+		want  string
+	}{
+		{"old", provision.Own, "i"}, {"new", provision.Own, "soon"}, {"new", provision.External, "i"},
+	} {
+		w := newWorld()
+		w.objects["it"] = object{ID: "i", Value: "old", By: "a"}
+		g, _ := graph("a")
+		it := provision.Add(g, "it", c.own, prophet{thing{w: w, Name: "it", Me: "a", Value: c.value}})
+		mustPlan(t, g.Plan)
+		if s, ok := it.Expect(); !ok || s.ID != c.want {
+			t.Errorf("%v of %s: have %q, want %q", c.own, c.value, s.ID, c.want)
+		}
+		if s, ok := it.Get(); !ok || s.ID != "i" {
+			t.Errorf("%v of %s: the actual state is %q", c.own, c.value, s.ID)
+		}
+	}
+}
 
 // hasty gives up its own reading while another's is under way.
 type hasty struct {

@@ -179,6 +179,7 @@ type (
 	wordy       struct{ thing }
 	clairvoyant struct{ thing }
 	clinging    struct{ thing }
+	replacing   struct{ thing }
 	unlabelled  struct{ thing }
 	oddState    struct{ state }
 )
@@ -190,6 +191,7 @@ func (misjudged) Validate(state) []provision.Note                     { return n
 func (impatient) Patience() int                                       { return 0 }
 func (wordy) CheckUse(state) string                                   { return "" }
 func (clairvoyant) Predicted() object                                 { return object{} }
+func (replacing) Replaces(object) bool                                { return true }
 func (clinging) DependsUntilDeleted() bool                            { return true }
 func (oddState) Label() []string                                      { return nil }
 
@@ -212,7 +214,7 @@ func TestSlips(t *testing.T) {
 	}{
 		{"CheckDelete", add(oneTooFew{it})}, {"Explain", add(noContext{it})}, {"CheckUse", add(byPointer{it})},
 		{"Validate", add(misjudged{it})}, {"Patience", add(impatient{it})}, {"CheckUse", add(wordy{it})},
-		{"Predicted", add(clairvoyant{it})}, {"DependsUntilDeleted", add(clinging{it})},
+		{"Predicted", add(clairvoyant{it})}, {"DependsUntilDeleted", add(clinging{it})}, {"Replaces", add(replacing{it})},
 		{"Label", func() { provision.Add(g, "unlabelled", provision.Own, unlabelled{it}) }},
 	} {
 		t.Run(c.method, func(t *testing.T) {

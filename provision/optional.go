@@ -19,6 +19,10 @@ func addOptional[S State](s *step, r Resource[S]) {
 	if s.implements(ok, "Predicted", named(t.MethodByName("Predicted"))) {
 		s.predicted = predictor.Predicted()
 	}
+	replacer, ok := r.(Replacer[S])
+	if s.implements(ok, "Replaces", named(t.MethodByName("Replaces"))) {
+		s.replaces = func(have any) bool { return replacer.Replaces(have.(S)) }
+	}
 	patient, ok := r.(Patient)
 	if s.implements(ok, "Patience", named(t.MethodByName("Patience"))) {
 		s.patience = patient.Patience()

@@ -45,9 +45,14 @@ func (r Ref[S]) Get() (S, bool) {
 	return have.(S), true
 }
 
-// Expect returns the state from Get, or else the state that the step predicts.
+// Expect returns the state from Get, or else the state that the step predicts: of an object
+// that does not exist, or that the step replaces by a new one.
 func (r Ref[S]) Expect() (S, bool) {
-	if s, ok := r.Get(); ok || r.step == nil || r.step.predicted == nil {
+	s, ok := r.Get()
+	switch {
+	case r.step == nil, r.step.predicted == nil:
+		return s, ok
+	case ok && (r.step.replaces == nil || r.step.own == External || !r.step.replaces(s)):
 		return s, ok
 	}
 	return r.step.predicted.(S), true

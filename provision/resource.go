@@ -148,6 +148,11 @@ type (
 	// plan can show what depends on an object that does not exist yet.
 	Predictor[S State] interface{ Predicted() S }
 
+	// Replacer reports whether a Predictor's object is replaced by a new one, which is then
+	// as predicted, so that a plan can show what depends on that one. It is pure, and asks no
+	// other steps.
+	Replacer[S State] interface{ Replaces(have S) bool }
+
 	// DependsUntilDeleted resources need the objects that they refer to until their
 	// own object is gone, not only until the service has accepted its deletion.
 	DependsUntilDeleted interface{ DependsUntilDeleted() }

@@ -23,7 +23,8 @@ type step struct {
 	remove      func(context.Context, any) error
 	changes     func(any) []Change
 	zero        any
-	predicted   any // nil if the step predicts nothing
+	predicted   any            // nil if the step predicts nothing
+	replaces    func(any) bool // may be nil
 	owner       func(any) Owner
 	validate    func(any, bool) []Note
 	checkUse    func(any) []Note
