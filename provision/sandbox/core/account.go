@@ -34,6 +34,12 @@ type Account struct {
 	// not allow are denied.
 	Policy string
 
+	// ControlPolicy, if set, is a service control policy of the organization in JSON. Its
+	// Deny statements hold for the caller and for all roles of the account. All else is
+	// allowed, as if AWS's FullAWSAccess were attached, too.
+	// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
+	ControlPolicy string
+
 	// Caller is the caller's ARN; empty means the user "sandbox".
 	Caller string
 

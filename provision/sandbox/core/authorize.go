@@ -1,11 +1,14 @@
 package core
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/flowbed/flowbed/provision/awserr"
 )
@@ -18,17 +21,23 @@ func (a *Account) authorize(op *operation, c Call, region string, in any) error 
 		}
 		return Fail("UnrecognizedClientException", "The security token included in the request is invalid.")
 	}
-	if a.Policy == "" {
+	if a.Policy == "" && a.ControlPolicy == "" {
 		return nil
 	}
 	r := a.request(region)
-	return op.allow(r, Identity{ARN: r.Caller(), Policies: []string{a.Policy}}, c, in)
+	return op.allow(r, Identity{ARN: r.Caller(), Policies: []string{cmp.Or(a.Policy, allowAll)}}, c, in)
 }
+
+const allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
 
 // Identity is who makes a call.
 type Identity struct {
 	ARN      string
 	Policies []string // in JSON; without one, nothing is allowed
+
+	// Boundary is the document of the permissions boundary, which must allow a call as well;
+	// nil if the identity has none.
+	Boundary *string
 }
 
 // As makes a call as another identity of the account, such as the role of an instance.
@@ -50,37 +59,71 @@ func (r *Request) As(who Identity, in any) (any, error) {
 func (op *operation) allow(r *Request, who Identity, c Call, in any) error {
 	first := Access{Action: awserr.Action(c.Service, c.Operation), Resource: "*"}
 	for _, want := range op.access(r, first, in) {
-		v, err := JudgeAll(who.Policies, want)
-		if err != nil {
+		denial, err := r.Judge(who, want)
+		switch {
+		case err != nil:
 			return err
-		}
-		if v == Allowed {
+		case denial == nil:
 			continue
-		}
-		denial := Denial{Access: want, Caller: who.ARN, Explicit: v == ExplicitDeny}
-		if op.rules.Denied != nil {
-			return op.rules.Denied(denial)
+		case op.rules.Denied != nil:
+			return op.rules.Denied(*denial)
 		}
 		return Fail("AccessDeniedException", "%s", denial.Text())
 	}
 	return nil
 }
 
+// Judge returns why an identity is denied an access; nil if it is allowed. The account's
+// control policy, the identity's policies and its boundary must all allow it. A Deny
+// statement in one of them overrides whatever the others allow.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+func (r *Request) Judge(who Identity, want Access) (*Denial, error) {
+	layers := []struct {
+		kind      string
+		documents []string
+	}{
+		{"service control policy", []string{allowAll, cmp.Or(r.Account.ControlPolicy, allowAll)}},
+		{"identity-based policy", who.Policies},
+		{"permissions boundary", []string{aws.ToString(who.Boundary)}},
+	}
+	if who.Boundary == nil {
+		layers = layers[:2]
+	}
+	var denial *Denial
+	for _, l := range layers {
+		v, err := JudgeAll(l.documents, want)
+		switch {
+		case err != nil:
+			return nil, err
+		case v == ExplicitDeny:
+			return &Denial{Access: want, Caller: who.ARN, Kind: l.kind, Explicit: true}, nil
+		case v == ImplicitDeny && denial == nil:
+			denial = &Denial{Access: want, Caller: who.ARN, Kind: l.kind}
+		}
+	}
+	return denial, nil
+}
+
 // Denial is the permission that a caller lacks.
 type Denial struct {
 	Access
 	Caller   string
-	Explicit bool // a statement denies it
+	Kind     string // of the policy that denies it, in AWS's words
+	Explicit bool   // a statement denies it
 }
 
 // Text returns AWS's message:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 func (d Denial) Text() string {
 	text := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", d.Caller, d.Action, d.Resource)
-	if d.Explicit {
-		return text + " with an explicit deny in an identity-based policy"
+	article := "a "
+	if d.Kind == "identity-based policy" {
+		article = "an "
 	}
-	return text + fmt.Sprintf(" because no identity-based policy allows the %s action", d.Action)
+	if d.Explicit {
+		return text + " with an explicit deny in " + article + d.Kind
+	}
+	return text + fmt.Sprintf(" because no %s allows the %s action", d.Kind, d.Action)
 }
 
 // Encoded returns the denial in an encoded form that stands in for EC2's encrypted

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -112,10 +113,21 @@ func (s Statement) covers(resource string) bool {
 	return slices.ContainsFunc(s.Resource, matches)
 }
 
-// holds evaluates the condition operators that flowbed uses.
+// holds evaluates the condition operators that flowbed uses, and those with which an
+// organization demands something. A negated operator also holds for a key that the call does
+// not have.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 func holds(operator string, want, have []string) (bool, error) {
+	for _, kind := range []string{"String", "Arn"} {
+		if rest, negated := strings.CutPrefix(operator, kind+"Not"); negated {
+			ok, err := holds(kind+rest, want, have)
+			return !ok, err
+		}
+	}
 	same := func(want, have string) bool { return want == have }
 	switch operator {
+	case "Null":
+		return slices.Contains(want, strconv.FormatBool(len(have) == 0)), nil
 	case "StringEquals":
 	case "StringLike", "ArnLike", "ArnEquals": // AWS treats these the same for ARNs
 		same = Wild

@@ -192,13 +192,12 @@ func (t *task) pull() error {
 		{Action: "ecr:GetAuthorizationToken", Resource: "*"},
 		{Action: "ecr:BatchGetImage", Resource: t.call.ARN("ecr", t.Region, "repository/"+name)},
 	} {
-		v, err := core.JudgeAll(t.who.Policies, need)
+		denial, err := t.call.Judge(t.who, need)
 		if err != nil {
 			return err
 		}
-		if v != core.Allowed {
-			d := core.Denial{Access: need, Caller: t.who.ARN, Explicit: v == core.ExplicitDeny}
-			return sayf("AccessDeniedException: %s", d.Text())
+		if denial != nil {
+			return sayf("AccessDeniedException: %s", denial.Text())
 		}
 	}
 	switch {

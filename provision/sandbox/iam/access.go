@@ -15,6 +15,26 @@ func roleAccess[I any](r *request, a core.Access, in *I) []core.Access {
 	return a.To(r.roleARN(core.Text(in, "RoleName")))
 }
 
+// boundedAccess covers the role. A condition may name its permissions boundary.
+func boundedAccess[I any](r *request, a core.Access, in *I) []core.Access {
+	if role := r.db().role(core.Text(in, "RoleName")); role != nil {
+		a = withBoundary(a, role.Boundary)
+	}
+	return roleAccess(r, a, in)
+}
+
+func withBoundary(a core.Access, arn string) core.Access {
+	if arn == "" {
+		return a
+	}
+	return a.WithContext("iam:PermissionsBoundary", arn)
+}
+
+// putBoundaryAccess covers the role. A condition may name the boundary that the role gets.
+func putBoundaryAccess(r *request, a core.Access, in *iam.PutRolePermissionsBoundaryInput) []core.Access {
+	return roleAccess(r, withBoundary(a, aws.ToString(in.PermissionsBoundary)), in)
+}
+
 func profileAccess[I any](r *request, a core.Access, in *I) []core.Access {
 	return a.To(r.profileARN(core.Text(in, "InstanceProfileName")))
 }
@@ -23,18 +43,18 @@ func policyAccess[I any](_ *request, a core.Access, in *I) []core.Access {
 	return a.To(core.Text(in, "PolicyArn"))
 }
 
-// attachAccess covers the role. A condition may name the policy.
+// attachAccess covers the role. A condition may name the policy, and the role's boundary.
 func attachAccess[I any](r *request, a core.Access, in *I) []core.Access {
-	return roleAccess(r, a.WithContext("iam:PolicyARN", core.Text(in, "PolicyArn")), in)
+	return boundedAccess(r, a.WithContext("iam:PolicyARN", core.Text(in, "PolicyArn")), in)
 }
 
 func createRoleAccess(r *request, a core.Access, in *iam.CreateRoleInput) []core.Access {
-	a = a.WithResource(r.roleARN(aws.ToString(in.RoleName))).WithTags(core.RequestTag, given(in.Tags))
-	return []core.Access{a, a.WithAction("iam:TagRole")}
+	a = a.WithResource(r.newARN("role", in.Path, in.RoleName)).WithTags(core.RequestTag, given(in.Tags))
+	return []core.Access{withBoundary(a, aws.ToString(in.PermissionsBoundary)), a.WithAction("iam:TagRole")}
 }
 
 func createProfileAccess(r *request, a core.Access, in *iam.CreateInstanceProfileInput) []core.Access {
-	a = a.WithResource(r.profileARN(aws.ToString(in.InstanceProfileName))).WithTags(core.RequestTag, given(in.Tags))
+	a = a.WithResource(r.newARN("instance-profile", in.Path, in.InstanceProfileName)).WithTags(core.RequestTag, given(in.Tags))
 	return []core.Access{a, a.WithAction("iam:TagInstanceProfile")}
 }
 
@@ -72,7 +92,21 @@ func (r *request) roleARN(name string) string {
 	return r.ARN("iam", "", "role/"+name)
 }
 
-func (r *request) profileARN(name string) string { return r.ARN("iam", "", "instance-profile/"+name) }
+func (r *request) profileARN(name string) string {
+	if p := r.db().profile(name); p != nil {
+		return p.ARN
+	}
+	return r.ARN("iam", "", "instance-profile/"+name)
+}
+
+// newARN is the ARN of an object that a call creates. The path is part of it.
+func (r *request) newARN(kind string, path, name *string) string {
+	p := aws.ToString(path)
+	if p == "" {
+		p = "/"
+	}
+	return r.ARN("iam", "", kind+p+aws.ToString(name))
+}
 
 // given returns the tags of a request, unchecked.
 func given(list []types.Tag) core.Tags {

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -54,14 +55,26 @@ func TaskSession(r *core.Request, arn, task string) (core.Identity, bool) {
 func (o *Role) session(r *core.Request, name string) core.Identity {
 	who := core.Identity{ARN: r.ARN("sts", "", "assumed-role/"+o.Name+"/"+name), Policies: core.Sorted(o.Inline)}
 	for _, arn := range o.Attached {
-		if own := part.Of(r).Policies[arn]; own != nil {
-			who.Policies = append(who.Policies, own.Document)
-		} else if text := awsDocuments[arn[strings.LastIndex(arn, "/")+1:]]; text != "" {
+		if text := documentOf(r, arn); text != "" {
 			who.Policies = append(who.Policies, text)
 		}
 	}
+	if o.Boundary != "" {
+		who.Boundary = new(cmp.Or(documentOf(r, o.Boundary), allowNothing))
+	}
 	return who
 }
+
+// documentOf is the document of a managed policy; empty if the sandbox does not know it.
+func documentOf(r *core.Request, arn string) string {
+	if own := part.Of(r).Policies[arn]; own != nil {
+		return own.Document
+	}
+	return awsDocuments[arn[strings.LastIndex(arn, "/")+1:]]
+}
+
+// allowNothing stands for a boundary whose document the sandbox does not know.
+const allowNothing = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`
 
 // trusts reports whether a service may assume the role. It does not evaluate conditions.
 func (o *Role) trusts(service string) bool {

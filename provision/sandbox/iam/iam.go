@@ -48,7 +48,7 @@ type Role struct {
 	Inline      map[string]string `json:"inline,omitempty"`
 	Attached    []string          `json:"attached,omitempty"` // ARNs in the order of attachment
 	Tags        core.Tags         `json:"tags,omitempty"`
-	Boundary    string            `json:"boundary,omitempty"` // which is shown, but not applied
+	Boundary    string            `json:"boundary,omitempty"` // the ARN of a managed policy
 	Created     time.Time         `json:"created"`
 }
 

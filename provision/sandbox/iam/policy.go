@@ -12,10 +12,10 @@ import (
 )
 
 func init() {
-	core.Register(service, putRolePolicy, roleAccess)
+	core.Register(service, putRolePolicy, boundedAccess)
 	core.Register(service, getRolePolicy, roleAccess)
 	core.Register(service, listRolePolicies, roleAccess)
-	core.Register(service, deleteRolePolicy, roleAccess)
+	core.Register(service, deleteRolePolicy, boundedAccess)
 	core.Register(service, attachRolePolicy, attachAccess)
 	core.Register(service, detachRolePolicy, attachAccess)
 	core.Register(service, listAttachedRolePolicies, roleAccess)
@@ -239,7 +239,7 @@ func deletePolicy(r *request, in *iam.DeletePolicyInput) (*iam.DeletePolicyOutpu
 	if r.db().Policies[arn] == nil {
 		return nil, noEntity("Policy %s was not found.", arn)
 	}
-	if r.attachments(arn) > 0 {
+	if r.attachments(arn) > 0 || r.bounds(arn) {
 		return nil, deleteConflict("Cannot delete a policy attached to entities.")
 	}
 	delete(r.db().Policies, arn)

@@ -13,10 +13,10 @@ import (
 func init() {
 	core.Register(service, createRole, createRoleAccess)
 	core.Register(service, createServiceLinkedRole, linkedRoleAccess)
-	core.Register(service, getRole, roleAccess)
+	core.Register(service, getRole, boundedAccess)
 	core.Register(service, listRoles, core.Anything)
-	core.Register(service, updateAssumeRolePolicy, roleAccess)
-	core.Register(service, deleteRole, roleAccess)
+	core.Register(service, updateAssumeRolePolicy, boundedAccess)
+	core.Register(service, deleteRole, boundedAccess)
 	core.Register(service, tagRole, roleAccess)
 	core.Register(service, untagRole, roleAccess)
 	core.Register(service, listRoleTags, roleAccess)
@@ -53,7 +53,7 @@ func createRole(r *request, in *iam.CreateRoleInput) (*iam.CreateRoleOutput, err
 		return nil, err
 	}
 	if boundary := aws.ToString(in.PermissionsBoundary); boundary != "" {
-		if _, err := r.mustPolicy(boundary); err != nil {
+		if err := r.checkBoundary(boundary); err != nil {
 			return nil, err
 		}
 	}
