@@ -73,10 +73,11 @@ func (i Instance) sortInto(s *InstanceState, ours *[]EC2Instance, m EC2Instance,
 }
 
 // hasProfile reports whether an instance has our instance profile, or one that flowbed has
-// given it. Our own may have been deleted, and created again with another id, since.
+// given it. Our own may have been deleted, and created again with another id or on another
+// path, since.
 func (i Instance) hasProfile(m EC2Instance) bool {
 	want, ok := i.Profile.Expect()
-	return ok && m.Profile == want.ARN || m.lent()
+	return ok && withoutPath(m.Profile) == withoutPath(want.ARN) || m.lent()
 }
 
 // lent reports whether flowbed launched the instance with the external profile that it has.
@@ -141,7 +142,7 @@ func (i Instance) search(ctx context.Context) (f found, err error) {
 	want, _ := i.Profile.Expect()
 	var more []string
 	for id, a := range profiles {
-		if deref(deref(a.IamInstanceProfile).Arn) == want.ARN && !slices.ContainsFunc(f.list, func(m EC2Instance) bool { return m.ID == id }) {
+		if withoutPath(deref(deref(a.IamInstanceProfile).Arn)) == withoutPath(want.ARN) && !slices.ContainsFunc(f.list, func(m EC2Instance) bool { return m.ID == id }) {
 			more = append(more, id)
 		}
 	}
@@ -255,7 +256,7 @@ func (i Instance) discovered(ctx context.Context, tagged []EC2Instance, profiles
 	}
 	for _, m := range f.list {
 		env, doubt := m.Tags[KeyEnvironment], ""
-		if m.Profile != i.profileOf(env) && !m.lent() && !m.starting() {
+		if withoutPath(m.Profile) != i.profileOf(env) && !m.lent() && !m.starting() {
 			doubt = env + "@" + m.Tags[KeyRegion]
 		}
 		add(m, doubt)
@@ -277,15 +278,15 @@ func (i Instance) discovered(ctx context.Context, tagged []EC2Instance, profiles
 	return list, err
 }
 
-// profileOf is the ARN of the instance profile of an environment's agent.
+// profileOf is the ARN of the instance profile of an environment's agent, without its path.
 func (i Instance) profileOf(env string) string {
-	return i.ID.ARN("iam", "", "instance-profile/"+Names{Env: env, Account: i.ID.Account, Region: i.ID.Region}.Agent())
+	return i.ID.profileARN(rootPath, Names{Env: env, Account: i.ID.Account, Region: i.ID.Region}.Agent())
 }
 
 // environmentOf is the environment whose agent has an instance profile.
 func (i Instance) environmentOf(profile string) (env string, ok bool) {
 	before, after, _ := strings.Cut(i.profileOf("*"), "*")
-	env, begins := strings.CutPrefix(profile, before)
+	env, begins := strings.CutPrefix(withoutPath(profile), before)
 	env, ends := strings.CutSuffix(env, after)
 	return env, begins && ends && env != ""
 }

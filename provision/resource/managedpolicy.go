@@ -11,21 +11,19 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// ManagedPolicies are the managed policies that the spec attaches to a role. IAM says only
-// when a policy is attached that it does not exist, and by then the role does. So the plan
-// looks for the policies.
+// ManagedPolicies are managed policies that the spec names. IAM says only when a policy is used
+// that it does not exist, and by then other objects do. So the plan looks for the policies.
 type ManagedPolicies struct {
 	API  *iam.Client
 	ARNs []string
-
-	Block string // of the file that names them
+	Of   string // where the file names them, for example "policies of task_role"
 }
 
 // ManagedPoliciesState tells nothing: the policies exist, as far as the caller may know.
 type ManagedPoliciesState struct{}
 
 // Read implements provision.DataSource. It fails if a policy does not exist. A caller who may
-// not look for a policy can still attach it, so a denial is no error.
+// not look for a policy can still use it, so a denial is no error.
 func (m ManagedPolicies) Read(ctx context.Context) (ManagedPoliciesState, error) {
 	missing := make([]error, len(m.ARNs))
 	calls := make([]func(context.Context) error, len(m.ARNs))
@@ -34,7 +32,7 @@ func (m ManagedPolicies) Read(ctx context.Context) (ManagedPoliciesState, error)
 			_, err := m.API.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
 			switch awserr.Classify(err) {
 			case awserr.Absent, awserr.Invalid:
-				missing[i] = fmt.Errorf("the managed policy %s %w → correct it in policies of %s", arn, provision.ErrAbsent, m.Block)
+				missing[i] = fmt.Errorf("the managed policy %s %w → correct it in %s", arn, provision.ErrAbsent, m.Of)
 				return nil
 			case awserr.Denied:
 				return nil

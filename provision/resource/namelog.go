@@ -77,6 +77,11 @@ type NameEntry struct {
 	InUse    []string // names of current objects of other kinds in the same namespace
 	Own      string   // the name that flowbed may have chosen instead of the default; may be empty
 
+	// KeepDefault leaves out of the permissions what changes or deletes an object with the
+	// default name: only an earlier file gave the environment one, and the policy of that file
+	// allows to delete it.
+	KeepDefault bool
+
 	// Optional is for a kind that not every environment has. Its name is recorded even
 	// if it is the default, so that Orphan makes no call if no name is recorded.
 	Optional bool

@@ -184,7 +184,11 @@ func (o Orphan[S]) Permissions() (all Permissions) {
 			continue
 		}
 		p := o.Make(name).Permissions()
-		all.Read, all.Build = append(all.Read, p.Read...), append(all.Build, p.Build...)
+		all.Read = append(all.Read, p.Read...)
+		if name == o.Entry.Default && o.Entry.KeepDefault {
+			continue
+		}
+		all.Build = append(all.Build, p.Build...)
 		all.CheckDelete, all.Delete = append(all.CheckDelete, p.CheckDelete...), append(all.Delete, p.Delete...)
 	}
 	return all

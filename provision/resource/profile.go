@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -19,6 +20,7 @@ type Profile struct {
 	API  *iam.Client
 	ID   Identity
 	Name string
+	Path string // empty means "/"
 	Role provision.Ref[RoleState]
 
 	// External means that flowbed only uses the profile, which holds the role with a name.
@@ -29,7 +31,9 @@ type Profile struct {
 type ProfileState struct {
 	Name, ARN string
 	ID        string // IAM's unique id: a new profile with the same name has another one
+	Path      string
 	Role      string // the name of its role; empty if it has none
+	RoleARN   string
 	RoleID    string // IAM's unique id of the role
 	Tags      Tags
 }
@@ -38,6 +42,7 @@ var (
 	_ Kind[ProfileState]                 = Profile{}
 	_ Discoverer                         = Profile{}
 	_ provision.Predictor[ProfileState]  = Profile{}
+	_ provision.Replacer[ProfileState]   = Profile{}
 	_ provision.Keeper[ProfileState]     = Profile{}
 	_ provision.UseChecker[ProfileState] = Profile{}
 	_ provision.Labelled                 = ProfileState{}
@@ -61,7 +66,14 @@ func (s ProfileState) Owner() provision.Owner { return s.Tags.Owner() }
 // Predicted implements provision.Predictor.
 func (p Profile) Predicted() ProfileState {
 	role, _ := p.Role.Expect()
-	return ProfileState{Name: p.Name, ARN: p.ID.ARN("iam", "", "instance-profile/"+p.Name), Role: role.Name}
+	return ProfileState{Name: p.Name, ARN: p.ID.profileARN(p.path(), p.Name), Path: p.path(), Role: role.Name, RoleARN: role.ARN}
+}
+
+func (p Profile) path() string { return cmp.Or(p.Path, rootPath) }
+
+// profileARN is the ARN of an instance profile. Its path is part of it.
+func (i Identity) profileARN(path, name string) string {
+	return i.ARN("iam", "", "instance-profile"+path+name)
 }
 
 // Read implements provision.Resource.
@@ -78,9 +90,9 @@ func (p Profile) Read(ctx context.Context) (s ProfileState, err error) {
 	if !strings.HasPrefix(s.ARN, "arn:") { // for a moment after the creation, IAM returns the unique id here
 		return ProfileState{}, fmt.Errorf("read instance profile: %w", provision.ErrAbsent)
 	}
-	s.ID = deref(o.InstanceProfileId)
+	s.ID, s.Path = deref(o.InstanceProfileId), deref(o.Path)
 	for _, r := range o.Roles { // there is at most one
-		s.Role, s.RoleID = deref(r.RoleName), deref(r.RoleId)
+		s.Role, s.RoleARN, s.RoleID = deref(r.RoleName), deref(r.Arn), deref(r.RoleId)
 	}
 	s.Tags = tagsOf(o.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value })
 	return s, nil
@@ -120,20 +132,28 @@ func (p Profile) Discover(ctx context.Context, _ Recorded) (list []Found, err er
 // Create implements provision.Resource.
 func (p Profile) Create(ctx context.Context) (*ProfileState, error) {
 	tags := p.ID.Tags(p.Name)
-	_, err := p.API.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{
-		InstanceProfileName: &p.Name, Tags: tagList(tags, iamTag),
-	})
+	in := &iam.CreateInstanceProfileInput{InstanceProfileName: &p.Name, Tags: tagList(tags, iamTag)}
+	if p.path() != rootPath {
+		in.Path = new(p.path())
+	}
+	_, err := p.API.CreateInstanceProfile(ctx, in)
 	if err != nil {
 		return nil, fmt.Errorf("create instance profile: %w", err)
 	}
 	have := p.Predicted()
-	have.Role, have.Tags = "", tags // Changes adds the role
+	have.Role, have.RoleARN, have.Tags = "", "", tags // Changes adds the role
 	return &have, nil
 }
 
-// Changes implements provision.Resource.
+// Changes implements provision.Resource. A profile on another path is replaced, and the new one
+// gets all the rest.
 func (p Profile) Changes(have ProfileState) []provision.Change {
+	moved := p.pathChange(have)
+	if p.Replaces(have) {
+		return moved
+	}
 	c := tagChange(have.Tags, p.ID.Tags(p.Name), false, tagger{p.setTags, p.dropTags})
+	c = append(c, moved...)
 	role, ok := p.Role.Expect()
 	same := ok && strings.EqualFold(have.Role, role.Name) // IAM's names are unique regardless of case
 	// A role that was deleted and created again has the same name, but the profile still
@@ -152,6 +172,27 @@ func (p Profile) Changes(have ProfileState) []provision.Change {
 		change.From, change.Why = provision.Text(have.RoleID), "the role was deleted and created again"
 	}
 	return append(c, change)
+}
+
+// Replaces implements provision.Replacer: a profile on another path is replaced.
+func (p Profile) Replaces(have ProfileState) bool {
+	return have.Name != "" && cmp.Or(have.Path, rootPath) != p.path()
+}
+
+// pathChange is the difference of the path, which IAM cannot change. The instance keeps its
+// credentials until they expire, and its step gives it the new profile.
+func (p Profile) pathChange(have ProfileState) []provision.Change {
+	if cmp.Or(have.Path, rootPath) == p.path() {
+		return nil
+	}
+	c := provision.Change{
+		Field: "path", From: provision.Text(have.Path), To: provision.Text(p.path()),
+		Do: func(ctx context.Context) error { return p.Delete(ctx, have) },
+	}
+	if p.Replaces(have) {
+		c.Replace, c.Why = true, "IAM cannot change the path of an instance profile: it is deleted and created again"
+	}
+	return []provision.Change{c}
 }
 
 func (p Profile) setTags(ctx context.Context, t Tags) error {
@@ -237,12 +278,16 @@ func (p Profile) CheckUse(have ProfileState) []provision.Note {
 // Permissions are what the calls need.
 func (p Profile) Permissions() Permissions {
 	profile := p.Predicted()
+	read := on(profile.ARN, "iam:GetInstanceProfile")
+	if p.path() != rootPath { // IAM knows the path of a profile only if there is one
+		read = read.and(p.ID.profileARN(rootPath, p.Name))
+	}
 	return Permissions{
-		Read: []Permission{on(profile.ARN, "iam:GetInstanceProfile")},
+		Read: []Permission{read},
 		Build: []Permission{
 			on(profile.ARN, "iam:CreateInstanceProfile", "iam:TagInstanceProfile", "iam:UntagInstanceProfile",
 				"iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile"),
-			p.ID.passRole(profile.Role),
+			p.ID.passRole(profile.RoleARN),
 		},
 		Delete: []Permission{on(profile.ARN, "iam:RemoveRoleFromInstanceProfile", "iam:DeleteInstanceProfile")},
 	}

@@ -26,6 +26,8 @@ type Role struct {
 	API         *iam.Client
 	ID          Identity
 	Name        string
+	Path        string // of a role that flowbed creates; empty means "/"
+	Boundary    string // the ARN of the permissions boundary; empty leaves the role's as it is
 	Description string
 	Trust       string   // the trust policy
 	Managed     []string // ARNs of managed policies
@@ -71,6 +73,7 @@ type Role struct {
 type RoleState struct {
 	Name, ARN string
 	ID        string // IAM's unique id: a new role with the same name has another one
+	Path      string
 	Trust     string
 	Managed   []string          // ARNs, sorted
 	Inline    map[string]string // decoded policies by name
@@ -84,6 +87,7 @@ var (
 	_ Kind[RoleState]                    = Role{}
 	_ Discoverer                         = Role{}
 	_ provision.Predictor[RoleState]     = Role{}
+	_ provision.Replacer[RoleState]      = Role{}
 	_ provision.UseChecker[RoleState]    = Role{}
 	_ provision.Validator[RoleState]     = Role{}
 	_ provision.DeleteChecker[RoleState] = Role{}
@@ -113,9 +117,10 @@ var _ = awserr.Declare(awserr.Errors{
 // Owner implements provision.State.
 func (s RoleState) Owner() provision.Owner { return s.Tags.Owner() }
 
-// Predicted implements provision.Predictor.
+// Predicted implements provision.Predictor. The path of an external role is not known before
+// it is read.
 func (r Role) Predicted() RoleState {
-	return RoleState{Name: r.Name, ARN: r.ID.ARN("iam", "", "role/"+r.Name)}
+	return RoleState{Name: r.Name, ARN: r.ID.roleARN(r.path(), r.Name), Path: r.path(), Boundary: r.Boundary}
 }
 
 // Read implements provision.Resource. Its calls run in parallel.
@@ -172,7 +177,7 @@ func (r Role) readRole(ctx context.Context, s *RoleState) error {
 		return fmt.Errorf("read role: %w", incomplete("role"))
 	}
 	o := deref(out.Role)
-	s.Name, s.ARN, s.ID = deref(o.RoleName), deref(o.Arn), deref(o.RoleId)
+	s.Name, s.ARN, s.ID, s.Path = deref(o.RoleName), deref(o.Arn), deref(o.RoleId), deref(o.Path)
 	if !strings.HasPrefix(s.ARN, "arn:") { // for a moment after the creation, IAM returns the unique id here
 		return fmt.Errorf("read role: %w", provision.ErrAbsent)
 	}

@@ -37,6 +37,7 @@ func (r Role) Validate(have RoleState, found bool) (notes []provision.Note) {
 			notes = append(notes, provision.Note{Severity: provision.Error, Text: why + " → run `flowbed up` again: it then uses a role of its own"})
 		}
 	}
+	notes = append(notes, r.foreignBoundary(have)...)
 	return append(notes, r.room(have)...)
 }
 

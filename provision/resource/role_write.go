@@ -37,10 +37,17 @@ func (r Role) Create(ctx context.Context) (*RoleState, error) {
 		return nil, err
 	}
 	tags := r.tags()
-	_, err := r.API.CreateRole(ctx, &iam.CreateRoleInput{
+	in := &iam.CreateRoleInput{
 		RoleName: &r.Name, AssumeRolePolicyDocument: &r.Trust, Description: &r.Description,
 		Tags: tagList(tags, iamTag),
-	})
+	}
+	if r.path() != rootPath {
+		in.Path = new(r.path())
+	}
+	if r.Boundary != "" { // in this call, because an account may refuse a role without one
+		in.PermissionsBoundary = &r.Boundary
+	}
+	_, err := r.API.CreateRole(ctx, in)
 	if err != nil {
 		return nil, fmt.Errorf("create role: %w", err)
 	}
@@ -51,13 +58,20 @@ func (r Role) Create(ctx context.Context) (*RoleState, error) {
 
 func iamTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 
-// Changes implements provision.Resource.
+// Changes implements provision.Resource. A role on another path is replaced, and the new one
+// gets all the rest. The boundary comes before the policies: whoever runs up may be allowed to
+// write those only to a role that has it.
 func (r Role) Changes(have RoleState) []provision.Change {
+	moved := r.pathChange(have)
+	if r.Replaces(have) {
+		return moved
+	}
 	tags := tagChange(have.Tags, r.tags(), r.Shared, tagger{r.setTags, r.dropTags})
 	if !r.Shared { // a shared role needs our claim first, so that no policy of ours is without one
 		independent(tags)
 	}
-	return append(tags, independent(r.policyChanges(have))...)
+	before := slices.Concat(tags, moved, r.boundaryChange(have))
+	return append(before, independent(r.policyChanges(have))...)
 }
 
 func (r Role) policyChanges(have RoleState) (c []provision.Change) {
@@ -136,6 +150,21 @@ func (r Role) detach(arn string) doFunc {
 
 // Delete implements provision.Resource.
 func (r Role) Delete(ctx context.Context, have RoleState) error {
+	if err := r.stripPolicies(ctx, have); err != nil {
+		return err
+	}
+	_, err := r.API.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &r.Name}, r.deleteOnce)
+	if _, ok := errors.AsType[*types.DeleteConflictException](err); ok {
+		return fmt.Errorf("delete role%s: %w", r.holders(ctx), err)
+	}
+	if err := awserr.Gone(err); err != nil {
+		return fmt.Errorf("delete role: %w", err)
+	}
+	return nil
+}
+
+// stripPolicies removes all policies of the role: IAM deletes no role that has one.
+func (r Role) stripPolicies(ctx context.Context, have RoleState) error {
 	for _, name := range slices.Sorted(maps.Keys(have.Inline)) {
 		if err := awserr.Gone(r.deletePolicy(name)(ctx)); err != nil {
 			return fmt.Errorf("delete policy %s: %w", name, err)
@@ -145,13 +174,6 @@ func (r Role) Delete(ctx context.Context, have RoleState) error {
 		if err := awserr.Gone(r.detach(arn)(ctx)); err != nil {
 			return fmt.Errorf("detach %s: %w", arn, err)
 		}
-	}
-	_, err := r.API.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &r.Name}, r.deleteOnce)
-	if _, ok := errors.AsType[*types.DeleteConflictException](err); ok {
-		return fmt.Errorf("delete role%s: %w", r.holders(ctx), err)
-	}
-	if err := awserr.Gone(err); err != nil {
-		return fmt.Errorf("delete role: %w", err)
 	}
 	return nil
 }
@@ -181,26 +203,4 @@ func (r Role) Release(ctx context.Context, have RoleState) error {
 	}
 	_, err := r.API.UntagRole(ctx, &iam.UntagRoleInput{RoleName: &r.Name, TagKeys: []string{r.ID.claim()}})
 	return awserr.Gone(err)
-}
-
-// Permissions are what the calls need. They allow attaching only the managed policies of
-// the role, but detaching all.
-func (r Role) Permissions() Permissions {
-	arn := r.Predicted().ARN
-	p := Permissions{
-		Read:        []Permission{on(arn, "iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy")},
-		CheckDelete: []Permission{on(arn, "iam:ListInstanceProfilesForRole")},
-		Build:       []Permission{on(arn, "iam:CreateRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy", "iam:PutRolePolicy")},
-		Delete:      []Permission{on(arn, "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole")},
-	}
-	if len(r.Managed) > 0 {
-		p.Build = append(p.Build, on(arn, "iam:AttachRolePolicy").when("ArnEquals", "iam:PolicyARN", r.Managed...))
-	}
-	if r.Shared {
-		p.Build = append(p.Build, on(arn, "iam:DeleteRolePolicy"))           // of an environment that no longer has a secret
-		p.Delete = append(p.Delete, on(arn, "iam:TagRole", "iam:UntagRole")) // the mark of one that leaves, and its claim
-	} else {
-		p.Build = append(p.Build, on(arn, "iam:UntagRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"))
-	}
-	return p
 }

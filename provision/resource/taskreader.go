@@ -25,7 +25,8 @@ import (
 type TaskReader struct {
 	API *ecs.Client
 
-	// Roles returns the ARNs of the environment's own task role, under all its names.
+	// Roles returns the ARNs of the environment's own task role, under all its names. The
+	// paths do not matter.
 	Roles func() []string
 
 	// External is the ARN of an external task role; empty if there is none. Families returns
@@ -88,7 +89,8 @@ func (r *TaskReader) note(ctx context.Context, t types.Task) error {
 	if err != nil {
 		return err
 	}
-	ours := slices.Contains(r.Roles(), role) || role != "" && role == r.External && r.ofPool(t)
+	is := func(arn string) bool { return withoutPath(arn) == withoutPath(role) }
+	ours := role != "" && (slices.ContainsFunc(r.Roles(), is) || is(r.External) && r.ofPool(t))
 	arn := deref(t.TaskArn)
 	r.mu.Lock()
 	defer r.mu.Unlock()

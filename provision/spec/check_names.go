@@ -126,6 +126,7 @@ func (d *decoder) checkTogether(e *Environment, p Place) {
 		return
 	}
 	d.checkNamespace(e, p)
+	d.checkAccountRole(e)
 	if e.TaskRole.ECR == "repository" && e.Repository == nil && d.has(&e.TaskRole.ECR) {
 		d.bad(&e.TaskRole.ECR, "No repository", `%s needs a repository block. → add one: repository {}`)
 	}

@@ -31,6 +31,9 @@ func (e *Environment) complete(p Place) {
 		or(&e.ExecutionRole.Name, n.ExecutionRole())
 		or(&e.Cluster.Name, n.Plain())
 	}
+	if e.IAM != nil { // nobody decides for others on the path and the boundary of a role
+		or(&e.ExecutionRole.Name, n.ExecutionRole())
+	}
 	for b := range blocks[completer](e) {
 		b.complete(n)
 	}

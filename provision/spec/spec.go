@@ -74,6 +74,7 @@ type Environment struct {
 	// somebody else adds. Default: none.
 	Tags map[string]string `hcl:"tags,optional"`
 
+	IAM           *IAM           `hcl:"iam,block"`
 	Bucket        *Bucket        `hcl:"bucket,block"`
 	TaskRole      *TaskRole      `hcl:"task_role,block"`
 	ExecutionRole *ExecutionRole `hcl:"execution_role,block"`
@@ -165,7 +166,8 @@ type Statement struct {
 type ExecutionRole struct {
 	// Name is the role's name. Default: "ecsTaskExecutionRole" if the account has no such
 	// role, or one that may do what the environment's tasks need and that does not open the
-	// key of one environment to another; otherwise, and with a ttl, `flowbed-<env>-execution`.
+	// key of one environment to another; otherwise, and with a ttl or an `iam` block,
+	// `flowbed-<env>-execution`.
 	Name string `hcl:"name,optional" spec:"names"`
 
 	// Ownership works as in the bucket block. Default: for "ecsTaskExecutionRole",

@@ -18,7 +18,11 @@ func nearest(word string, candidates []string) string {
 		return ""
 	}
 	for _, c := range candidates[:min(len(candidates), mostCandidates)] {
-		if d := distance(strings.ToLower(word), c); d <= least && (best == "" || d < least) {
+		d := distance(strings.ToLower(word), c)
+		if 2*d > len(c) { // most of a short name is another one
+			continue
+		}
+		if d <= least && (best == "" || d < least) {
 			best, least = c, d
 		}
 	}

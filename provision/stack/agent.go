@@ -44,7 +44,7 @@ func (s *Stack) addAgent() {
 		s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer(),
 	}, s.orphans...)
 	if s.agentRole().Ownership != "external" {
-		s.findPolicies("agent managed policies", agentRoleBlock, s.agentRole().Policies)
+		s.findPolicies("agent managed policies", "policies of " + agentRoleBlock, s.agentRole().Policies)
 	}
 	old := s.addOldService(before)
 	s.oldService = old.step
@@ -82,7 +82,7 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 func (s *Stack) addProfiles(has bool) (own, lent provision.Ref[resource.ProfileState]) {
 	external := has && s.agentRole().Ownership == "external"
 	kind := resource.Role{
-		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(),
+		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(), Path: s.env.RolePath(), Boundary: s.env.Boundary(),
 		Description: "What the agent of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.InstanceTrust(s.place()),
 		Managed:     s.agentManaged("arn:" + s.id.Partition + ":iam::aws:policy/AmazonSSMManagedInstanceCore"),
@@ -90,12 +90,12 @@ func (s *Stack) addProfiles(has bool) (own, lent provision.Ref[resource.ProfileS
 	}
 	role := addOptional(s, "agent role", has && !external, kind)
 	own = addOptional(s, "agent instance profile", has && !external, resource.Profile{
-		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(), Role: role,
+		API: s.c.IAM, ID: s.id, Name: s.id.Names().Agent(), Path: s.env.RolePath(), Role: role,
 	})
 	if !external || s.o.Destroy {
 		return own, lent
 	}
-	kind.Name, kind.External, kind.Named = s.agentRole().Name, true, true
+	kind.Name, kind.External, kind.Named, kind.Path, kind.Boundary = s.agentRole().Name, true, true, "", ""
 	kind.Managed, kind.Advice = s.agentRole().Policies, "allow it in "+kind.Name+" (`flowbed policy --for agent` prints what the agent needs), or name another role in role of the agent block"
 	lender := add(s, "external agent role", provision.External, kind)
 	return own, add(s, "external instance profile", provision.External, resource.Profile{

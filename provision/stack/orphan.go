@@ -46,7 +46,7 @@ func (s *Stack) orphanBuckets() resource.NameEntry {
 func (s *Stack) orphanRoles() (task, execution resource.NameEntry) {
 	t, x := s.env.TaskRole, s.env.ExecutionRole
 	of := func(name string) resource.Kind[resource.RoleState] {
-		r := resource.Role{API: s.c.IAM, ID: s.id, Name: name}
+		r := resource.Role{API: s.c.IAM, ID: s.id, Name: name, Path: s.env.RolePath()}
 		if name == spec.AccountExecutionRole { // others may still use it: then delete only our part
 			r.Shared, r.Managed, r.Inline = true, s.executionManaged(), policy(s.id.Names().SharedPolicy(), "{}")
 		}
@@ -56,6 +56,7 @@ func (s *Stack) orphanRoles() (task, execution resource.NameEntry) {
 	task = entry(resource.KindTaskRole, t.Name, s.defaults.TaskRole.Name, t.Ownership, x.Name, agent)
 	execution = entry(resource.KindExecutionRole, x.Name, s.defaults.ExecutionRole.Name, x.Ownership, t.Name, agent)
 	execution.Own = s.id.Names().ExecutionRole()
+	execution.KeepDefault = s.env.IAM != nil // who may write to roles on one path only may not write to the account's
 	return addOrphans(s, task, "", of), addOrphans(s, execution, spec.AccountExecutionRole, of)
 }
 

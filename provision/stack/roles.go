@@ -16,12 +16,15 @@ import (
 
 func (s *Stack) addRoles() {
 	e, p := s.env, s.place()
+	if boundary := e.Boundary(); boundary != "" {
+		s.findPolicies("permissions boundary", "permissions_boundary of iam", []string{boundary})
+	}
 	if e.TaskRole.Ownership != "external" {
-		s.findPolicies("managed policies", "task_role", e.TaskRole.Policies)
+		s.findPolicies("managed policies", "policies of task_role", e.TaskRole.Policies)
 	}
 	taskNames, executionNames := s.orphanRoles()
 	s.task = add(s, "task role", ownership(e.TaskRole.Ownership, false), resource.Role{
-		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name,
+		API: s.c.IAM, ID: s.id, Name: e.TaskRole.Name, Path: e.RolePath(), Boundary: e.Boundary(),
 		Description: "What the flows of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.TasksTrust(p), Managed: e.TaskRole.Policies, Block: "task_role",
 		Inline: func() map[string]string {
@@ -41,7 +44,7 @@ func (s *Stack) addRoles() {
 		}
 	}
 	role := resource.Role{
-		API: s.c.IAM, ID: s.id, Name: e.ExecutionRole.Name, Shared: shared,
+		API: s.c.IAM, ID: s.id, Name: e.ExecutionRole.Name, Path: e.RolePath(), Boundary: e.Boundary(), Shared: shared,
 		Description: "Lets ECS pull images, write logs and read the Prefect key for tasks",
 		Trust:       templates.ExecutionTrust(),
 		Managed:     s.executionManaged(),
@@ -74,10 +77,10 @@ func statements(list []spec.Statement) []templates.Statement {
 	return all
 }
 
-// findPolicies adds a step that finds the managed policies that a block of the file names.
-func (s *Stack) findPolicies(step, block string, arns []string) {
+// findPolicies adds a step that finds the managed policies that the file names at a place.
+func (s *Stack) findPolicies(step, of string, arns []string) {
 	if len(arns) > 0 && !s.o.Destroy {
-		data(s, step, resource.ManagedPolicies{API: s.c.IAM, ARNs: arns, Block: block})
+		data(s, step, resource.ManagedPolicies{API: s.c.IAM, ARNs: arns, Of: of})
 	}
 }
 

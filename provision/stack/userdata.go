@@ -48,8 +48,8 @@ func exampleTasks(env *spec.Environment) templates.Tasks {
 		return "arn:aws-us-gov:" + service + ":" + env.Region + ":" + env.Account + ":" + object
 	}
 	t := templates.Tasks{
-		ClusterARN: arn("ecs", "cluster/"+env.Cluster.Name), TaskRole: arn("iam", "role/"+env.TaskRole.Name),
-		ExecutionRole: arn("iam", "role/"+env.ExecutionRole.Name), Groups: []string{"sg-00000000000000000"}, PublicIP: true,
+		ClusterARN: arn("ecs", "cluster/"+env.Cluster.Name), TaskRole: arn("iam", "role"+env.RolePath()+env.TaskRole.Name),
+		ExecutionRole: arn("iam", "role"+env.RolePath()+env.ExecutionRole.Name), Groups: []string{"sg-00000000000000000"}, PublicIP: true,
 	}
 	for range maxSubnets {
 		t.Subnets = append(t.Subnets, "subnet-00000000000000000")

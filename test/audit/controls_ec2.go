@@ -24,7 +24,8 @@ var machineControls = []Control{
 		return i.UserData != "" && !strings.Contains(i.UserData, a.Secret) && !keylike.MatchString(i.UserData)
 	})},
 	{"SSM.1", "the instance is managed by Systems Manager", "the policies of the instance's role", machines(func(a *Account, i Instance) bool {
-		_, name, _ := strings.Cut(aws.ToString(i.IamInstanceProfile.Arn), ":instance-profile/")
+		arn := aws.ToString(i.IamInstanceProfile.Arn)
+		name := arn[strings.LastIndex(arn, "/")+1:] // after the path
 		return slices.ContainsFunc(a.Roles, func(r Role) bool {
 			return r.Name == name && slices.ContainsFunc(r.Managed, managesInstances)
 		})

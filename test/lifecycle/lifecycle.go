@@ -23,6 +23,10 @@ type Case struct {
 	// config.hcl.example has the object; none if it has it as it is.
 	Edits []string
 
+	// Spec is what an environment of config.hcl.example needs in its block besides, so that
+	// its object has the fields; usually empty.
+	Spec string
+
 	// Fields lists what may drift, and how somebody else changes it.
 	Fields []Field
 

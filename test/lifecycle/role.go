@@ -56,6 +56,38 @@ var Role = register(Case{
 	Foreign: foreignRole("flowbed-dev-task"),
 })
 
+// Policies of AWS, which exist in every account, as permissions boundaries.
+const (
+	boundary = "arn:aws:iam::aws:policy/AdministratorAccess"
+	another  = "arn:aws:iam::aws:policy/PowerUserAccess"
+)
+
+// BoundedRole is an IAM role with a path and a permissions boundary.
+var BoundedRole = register(Case{
+	Name: "bounded role", Step: "task role",
+	Add: func(w *World, g *provision.Graph) {
+		r := roleOf(w, "flowbed-dev-task")
+		r.Path, r.Boundary = "/data/", boundary
+		provision.Add(g, "task role", provision.Own, r)
+	},
+	Spec: `iam {
+		path                 = "/data/"
+		permissions_boundary = "` + boundary + `"
+	}`,
+	Fields: []Field{
+		{"permissions boundary", onRole(func(ctx context.Context, api *iam.Client) error {
+			_, err := api.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{
+				RoleName: aws.String("flowbed-dev-task"), PermissionsBoundary: aws.String(another)})
+			return err
+		})},
+		{"permissions boundary", onRole(func(ctx context.Context, api *iam.Client) error {
+			_, err := api.DeleteRolePermissionsBoundary(ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: aws.String("flowbed-dev-task")})
+			return err
+		})},
+	},
+	Foreign: foreignRole("flowbed-dev-task"),
+})
+
 // SharedRole is an IAM role whose name belongs to the whole account.
 var SharedRole = register(Case{
 	Name: "shared role", Step: "execution role", AccountWide: true,

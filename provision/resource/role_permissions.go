@@ -1,0 +1,48 @@
+package resource
+
+// Permissions are what the calls need. They allow attaching only the managed policies of
+// the role, but detaching all. With a boundary, they allow to create a role and to give it
+// permissions only if it has the boundary, and never to take that away: so whoever runs up
+// cannot give a role more than the boundary allows.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+func (r Role) Permissions() Permissions {
+	arn := r.Predicted().ARN
+	bounded := func(p Permission) Permission {
+		if r.Boundary == "" {
+			return p
+		}
+		return p.when("StringEquals", "iam:PermissionsBoundary", r.Boundary)
+	}
+	p := Permissions{
+		Read:        []Permission{r.reading("iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy")},
+		CheckDelete: []Permission{on(arn, "iam:ListInstanceProfilesForRole")},
+		Build:       []Permission{bounded(on(arn, "iam:CreateRole")), on(arn, "iam:TagRole", "iam:UpdateAssumeRolePolicy"), bounded(on(arn, "iam:PutRolePolicy"))},
+		Delete:      []Permission{on(arn, "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole")},
+	}
+	if r.Boundary != "" {
+		p.Build = append(p.Build, bounded(on(arn, "iam:PutRolePermissionsBoundary")))
+	}
+	if len(r.Managed) > 0 {
+		p.Build = append(p.Build, bounded(on(arn, "iam:AttachRolePolicy").when("ArnEquals", "iam:PolicyARN", r.Managed...)))
+	}
+	if r.Shared {
+		p.Build = append(p.Build, on(arn, "iam:DeleteRolePolicy"))           // of an environment that no longer has a secret
+		p.Delete = append(p.Delete, on(arn, "iam:TagRole", "iam:UntagRole")) // the mark of one that leaves, and its claim
+	} else {
+		p.Build = append(p.Build, on(arn, "iam:UntagRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"))
+	}
+	return p
+}
+
+// reading allows to read the role. IAM knows the path of a role only if there is one, so the
+// question whether there is needs the ARN without a path, too.
+func (r Role) reading(actions ...string) Permission {
+	p := on(r.Predicted().ARN, actions...)
+	switch {
+	case r.External && r.Path != "" && r.Path != rootPath: // it may be on the path of the others
+		return p.and(r.ID.roleARN(r.Path, r.Name))
+	case r.path() != rootPath:
+		return p.and(r.ID.roleARN(rootPath, r.Name))
+	}
+	return p
+}
