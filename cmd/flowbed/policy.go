@@ -18,16 +18,17 @@ import (
 
 func (a *app) policyCommand() *cobra.Command {
 	var verb, trust string
+	var part int
 	var data force
 	c := &cobra.Command{
 		Use: "policy", Short: "Print the IAM policy that a command needs",
 		Long: `Print the smallest IAM policy for a user or a role that runs a command on this
-environment; docs/permissions.md explains it. With --for worker, print that of
-a Prefect worker that runs elsewhere; with --for agent, that of an agent's role
+environment; docs/permissions.md explains it. With --part, print one of the
+policies into which a long one is split. With --for worker, print that of a
+Prefect worker that runs elsewhere; with --for agent, that of an agent's role
 that is not flowbed's own. With --trust, print the trust policy of a role for a
 GitHub workflow. If the file sets account and region, policy does not call AWS.`,
 		Example: `  flowbed policy --for up > up.json
-  flowbed policy --for worker > worker.json
   flowbed policy --trust github:ada/flows:main > trust.json
   aws iam create-role --role-name flowbed-ci \
     --assume-role-policy-document file://trust.json
@@ -37,11 +38,14 @@ GitHub workflow. If the file sets account and region, policy does not call AWS.`
 	}
 	c.Flags().StringVar(&verb, "for", "", "the `command`: plan, up, down, hello, agent or worker")
 	c.Flags().StringVar(&trust, "trust", "", "the `workflow`: github:OWNER/REPO[:BRANCH|:environment:NAME]")
+	c.Flags().IntVar(&part, "part", 0, "the `number` of a part that fits into a managed policy, from 1")
 	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		switch {
 		case (verb == "") == (trust == ""):
 			return usageOf(c, errors.New("want either --for or --trust"))
+		case part != 0 && (verb == "worker" || verb == "agent" || trust != ""):
+			return usageOf(c, errors.New("--part is for the policy of plan, up, down or hello"))
 		case trust != "":
 			return a.trustPolicy(c, trust)
 		case verb == "agent":
@@ -51,7 +55,7 @@ GitHub workflow. If the file sets account and region, policy does not call AWS.`
 		case !slices.Contains(permissions.Verbs, permissions.Verb(verb)):
 			return usageOf(c, fmt.Errorf("--for %s: want plan, up, down, hello, agent or worker", verb))
 		}
-		return a.policy(c.Context(), permissions.Verb(verb), data)
+		return a.policy(c.Context(), permissions.Verb(verb), data, part)
 	}
 	return c
 }
@@ -73,7 +77,7 @@ func (a *app) inPlace(ctx context.Context, destroy bool) (*spec.File, *spec.Envi
 	return f, env, id, a.warn(f)
 }
 
-func (a *app) policy(ctx context.Context, v permissions.Verb, data force) error {
+func (a *app) policy(ctx context.Context, v permissions.Verb, data force, part int) error {
 	_, env, id, err := a.inPlace(ctx, v == permissions.Down)
 	if err != nil {
 		return err
@@ -83,12 +87,29 @@ func (a *app) policy(ctx context.Context, v permissions.Verb, data force) error 
 		return usage(err)
 	}
 	p := permissions.NewPolicy(needs)
-	if n := p.Size(); n > permissions.ManagedSize {
-		a.say("This policy has %d characters, but a managed policy can have only %d. Use it as an inline policy of a role "+
-			"(at most %d characters), or split it into two managed policies.", n, permissions.ManagedSize, permissions.InlineSize)
+	parts := p.Split(permissions.ManagedSize)
+	switch {
+	case part < 0 || part > len(parts):
+		return usage(fmt.Errorf("--part %d: the policy has %d, each of which fits into a managed policy", part, len(parts)))
+	case part > 0:
+		p = parts[part-1]
+	case len(parts) > 1:
+		a.say("%s", tooLong(p.Size(), len(parts)))
 	}
 	_, err = io.WriteString(a.out, p.String())
 	return err
+}
+
+// tooLong tells where a policy of this many characters fits.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func tooLong(size, parts int) string {
+	text := fmt.Sprintf("This policy has %d characters, but a managed policy can have only %d. ", size, permissions.ManagedSize)
+	if size <= permissions.InlineSize {
+		text += fmt.Sprintf("Use it as an inline policy of a role (at most %d characters), or print", permissions.InlineSize)
+	} else {
+		text += fmt.Sprintf("It is too long even for the inline policies of a role (%d characters). Print", permissions.InlineSize)
+	}
+	return text + fmt.Sprintf(" it in %d parts, each for a managed policy: --part 1 to --part %[1]d.", parts)
 }
 
 // workerPolicy prints the policy for a worker elsewhere. Like down, it needs no secrets.

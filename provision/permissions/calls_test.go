@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/test/lifecycle"
 )
 
 // TestPermissions compares what the kinds say with the calls that are made, both
@@ -16,7 +17,8 @@ import (
 // that they say is called by one of the lives, or implied by what is.
 func TestPermissions(t *testing.T) {
 	made := lived(t, slices.Concat(lives, drifts(), goes(t)))
-	for _, text := range []string{everything(t), byDefault(t, everything(t)), inService} {
+	bounded := adding(everything(t), lifecycle.BoundedRole.Spec)
+	for _, text := range []string{everything(t), byDefault(t, everything(t)), bounded, inService} {
 		for _, v := range permissions.Verbs {
 			for _, s := range needs(t, text, here, v, stack.Options{ForceDestroy: true}) {
 				for _, p := range s.Permissions {

@@ -59,6 +59,12 @@ func changed(t *testing.T, text string) string {
 	)
 }
 
+// adding is a text with one more block in its environment.
+func adding(text, block string) string {
+	const begin = "environment \"dev\" {\n"
+	return strings.Replace(text, begin, begin+block+"\n", 1)
+}
+
 // withoutTTL is a text without the lifetimes that it gives.
 func withoutTTL(text string) string {
 	return regexp.MustCompile(`(?m)^ +ttl += .*\n`).ReplaceAllString(text, "")

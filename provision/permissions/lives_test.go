@@ -55,6 +55,7 @@ var lives = []life{
 	{"others share", shared},
 	{"a service", served},
 	{"a service that does not start", unserved},
+	{"a company's account", company},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.
@@ -68,7 +69,7 @@ func drifts() (list []life) {
 			case c.Name == "service" || c.Name == "task definition":
 				text = "tags = { team = \"data\" }\n" + inService
 			}
-			text = edited(w.T, text, c.Edits...)
+			text = adding(edited(w.T, text, c.Edits...), c.Spec)
 			w.must(permissions.Up, text, quiet)
 			hand := w.hand()
 			for _, f := range c.Fields {

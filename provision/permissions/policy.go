@@ -161,6 +161,22 @@ func (p Policy) String() string {
 	return b.String() + "\n"
 }
 
+// Split returns policies that together allow the same, each with at most most characters. A
+// statement that is longer has a policy of its own.
+func (p Policy) Split(most int) (parts []Policy) {
+	for _, s := range p.Statements {
+		fits := func(part Policy) bool {
+			return Policy{append(slices.Clone(part.Statements), s)}.Size() <= most
+		}
+		i := slices.IndexFunc(parts, fits)
+		if i < 0 {
+			parts, i = append(parts, Policy{}), len(parts)
+		}
+		parts[i].Statements = append(parts[i].Statements, s)
+	}
+	return parts
+}
+
 // Size is the document's size as IAM counts it.
 func (p Policy) Size() int { return len(p.compact()) }
 

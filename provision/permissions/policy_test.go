@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -272,4 +273,25 @@ func TestTrust(t *testing.T) {
 		t.Fatal(w, err)
 	}
 	golden(t, "trust-main.txt", w.Trust("aws-cn", identity.Account))
+}
+
+// TestSplit: the parts are within the limit, and have each statement once.
+func TestSplit(t *testing.T) {
+	whole := policyOf(t, byDefault(t, everything(t)), here, permissions.Up, stack.Options{})
+	for _, most := range []int{permissions.ManagedSize, 3000, 1} {
+		var have []permissions.Statement
+		for _, p := range whole.Split(most) {
+			if p.Size() > most && len(p.Statements) > 1 {
+				t.Errorf("a part has %d characters, want at most %d", p.Size(), most)
+			}
+			have = append(have, p.Statements...)
+		}
+		order := func(a, b permissions.Statement) int {
+			return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
+		}
+		slices.SortFunc(have, order)
+		if diff := cmp.Diff(slices.SortedFunc(slices.Values(whole.Statements), order), have); diff != "" {
+			t.Errorf("at most %d characters (-whole +parts):\n%s", most, diff)
+		}
+	}
 }

@@ -29,8 +29,8 @@ type Instance struct {
 	Image     provision.Ref[ImageState]
 	Offering  provision.Ref[OfferingState] // on demand; unset for down
 	VolumeGiB int
-	Key       provision.Ref[KeyPairState] // may be unset
-	Profile   provision.Ref[ProfileState] // of the environment
+	Key       provision.Ref[KeyPairState]         // may be unset
+	Profile   provision.Ref[ProfileState]         // of the environment
 	Groups    []provision.Ref[SecurityGroupState] // none means the VPC's default group
 	Network   provision.Ref[NetworkState]
 	UserData  func() string             // in plain text; nil means none

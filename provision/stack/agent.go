@@ -44,7 +44,7 @@ func (s *Stack) addAgent() {
 		s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer(),
 	}, s.orphans...)
 	if s.agentRole().Ownership != "external" {
-		s.findPolicies("agent managed policies", "policies of " + agentRoleBlock, s.agentRole().Policies)
+		s.findPolicies("agent managed policies", "policies of "+agentRoleBlock, s.agentRole().Policies)
 	}
 	old := s.addOldService(before)
 	s.oldService = old.step

@@ -53,9 +53,10 @@ has an action that no call uses.
   too, if the old one gave the resources no names of its own.
 - A bucket, role or cluster with ` + "`ownership = \"external\"`" + ` is only read.
 
-The policies cannot prevent privilege escalation: whoever may write the policies of the
-environment's roles, and pass one to an instance, can get any permission that those roles
-can get. If that matters, limit roles named ` + "`flowbed-*`" + ` with a service control policy.
+Without a permissions boundary, the policies cannot prevent privilege escalation: whoever may
+write the policies of the environment's roles, and pass one to an instance, can get any
+permission. With ` + "`iam { permissions_boundary = … }`" + ` in the config file, the policy for ` + "`up`" + ` allows
+only what stays within the boundary; see [company.md](company.md).
 
 ## What is not included
 
@@ -70,15 +71,16 @@ can get. If that matters, limit roles named ` + "`flowbed-*`" + ` with a service
   reports that it could not make the check.
 - With ` + "`network { vpc = \"new\" }`" + ` alone, flowbed may create and delete a VPC and what is in it. The run that
   deletes them after you remove this line needs the policy for ` + "`down`" + ` of the old file, too.
-- If you change a name in the config file, the run that deletes the old resource needs the
-  permissions for the old name. Allow the policy for ` + "`down`" + ` of the old file, too. The same
+- If you change a name or the ` + "`path`" + ` of roles in the config file, the run that deletes the old
+  resource needs the permissions for the old name or path. Allow the policy for ` + "`down`" + ` of the old file, too. The same
   holds for a file that does not have the ` + "`service`" + ` block any more: the policy for ` + "`up`" + ` of the
   file with the block allows deleting the service.
 - ` + "`flowbed list`, `flowbed sweep` and `flowbed agent`" + ` read the resources of several
   environments, or run commands on the instance. They are for people.
 
 A managed policy can have 6,144 characters, and the policy for ` + "`up`" + ` of an environment with an
-agent has more. The command then tells you: put it into an inline policy of a role.
+agent has more. The command then tells you: put it into an inline policy of a role, or print it
+in parts, with ` + "`--part 1`" + ` and so on, and attach them all.
 
 ## Permissions by resource
 
