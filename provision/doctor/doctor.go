@@ -125,7 +125,7 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 		if d.Env.Network.New() {
 			return d.ownNetwork(ctx)
 		}
-		return resource.Network{API: d.clients.EC2, VPC: d.Env.Network.VPC, Subnets: d.Env.Network.Subnets}.Read(ctx)
+		return resource.Network{API: d.clients.EC2, VPC: d.Env.Network.VPC, Subnets: d.Env.Network.Subnets, PublicIP: d.Env.Network.PublicIP}.Read(ctx)
 	})
 	d.image = sync.OnceValues(func() (resource.ImageState, error) {
 		return resource.Image{SSM: d.clients.SSM, Image: d.Env.Agent.Image, Type: d.Env.Agent.InstanceType}.Read(ctx)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/flowbed/flowbed/provision/permissions"
@@ -113,3 +114,25 @@ func (w *world) escapes(policy string) {
 }
 
 const everythingAllowed = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+
+// otherGroups moves the tasks and the agent into a security group of somebody else.
+func otherGroups(w *world) {
+	api, ctx := ec2.NewFromConfig(w.account.Config(home)), context.Background()
+	vpcs, err := api.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{})
+	w.check(err)
+	group, err := api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
+		GroupName: aws.String("other"), Description: aws.String("of others"), VpcId: vpcs.Vpcs[0].VpcId})
+	w.check(err)
+	const text = "agent {}\nprefect {\napi_url = \"https://prefect.example.com/api\"\n}\n"
+	named := text + `network {
+		public_ip       = true
+		security_groups = ["` + *group.GroupId + `"]
+	}`
+	for _, text := range []string{named, text, named} {
+		w.must(permissions.Plan, text, quiet)
+		w.must(permissions.Up, text, quiet)
+	}
+	w.must(permissions.Down, named, quiet)
+	_, err = api.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: group.GroupId})
+	w.check(err)
+}

@@ -56,6 +56,7 @@ var lives = []life{
 	{"a service", served},
 	{"a service that does not start", unserved},
 	{"a company's account", company},
+	{"groups of others", otherGroups},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.

@@ -32,9 +32,12 @@ type Instance struct {
 	Key       provision.Ref[KeyPairState]         // may be unset
 	Profile   provision.Ref[ProfileState]         // of the environment
 	Groups    []provision.Ref[SecurityGroupState] // none means the VPC's default group
-	Network   provision.Ref[NetworkState]
-	UserData  func() string             // in plain text; nil means none
-	Events    provision.Ref[QueueState] // the queue that the agent looks for when it starts; may be unset
+
+	// OtherGroups are the ids of those that the spec names.
+	OtherGroups []string
+	Network     provision.Ref[NetworkState]
+	UserData    func() string             // in plain text; nil means none
+	Events      provision.Ref[QueueState] // the queue that the agent looks for when it starts; may be unset
 
 	// Lent is an external profile that the instance gets instead; may be unset. Others may
 	// have it, too, so it does not tell whose an instance is; see lent.

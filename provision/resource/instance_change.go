@@ -86,6 +86,9 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 	if n, ok := i.Network.Get(); ok && !slices.Contains(n.IDs(), m.Subnet) && (n.Named || m.VPC != n.VPC) {
 		add("subnet", m.Subnet, "one of "+strings.Join(n.IDs(), ", "))
 	}
+	if n, ok := i.Network.Get(); ok && n.Private && m.PublicIP != "" {
+		add("public address", m.PublicIP, "none")
+	}
 	if m.Launch == "" {
 		add("launch specification", "unknown: the tag "+KeyLaunch+" is missing", i.launchTag())
 		return c

@@ -121,7 +121,8 @@ func (i Instance) search(ctx context.Context) (f found, err error) {
 		},
 		func(ctx context.Context) (err error) {
 			for _, g := range i.Groups {
-				if s, err := g.Await(ctx); err == nil { // an error is about the group's own step
+				// An error is about the group's own step. A group of others has instances of others.
+				if s, err := g.Await(ctx); err == nil && s.Owner().By != "" {
 					f.groups = append(f.groups, s.ID)
 				}
 			}

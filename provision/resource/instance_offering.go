@@ -137,7 +137,8 @@ func (i Instance) Validate(have InstanceState, _ bool) (notes []provision.Note) 
 		notes = append(notes, provision.Note{Severity: provision.Info, Text: fmt.Sprintf(
 			"runs AMI %s; the newest %s AMI is %s, which the next replacement will use", current.ImageID, i.ImageName, newest.ID)})
 	}
-	return append(notes, have.beside()...)
+	n, _ := i.Network.Get()
+	return append(append(notes, n.cutOff()...), have.beside()...)
 }
 
 // included is the line of the file that cures a type outside the free plan.

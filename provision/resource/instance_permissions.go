@@ -45,6 +45,9 @@ func (i Instance) launching() []Permission {
 	if len(i.Subnets) == 0 {
 		from = from.and(i.ID.ec2("subnet/*"))
 	}
+	for _, id := range i.OtherGroups {
+		from = from.and(i.ID.ec2("security-group/" + id))
+	}
 	if i.Key.Set() {
 		key, _ := i.Key.Expect()
 		from = from.and(i.ID.ec2("key-pair/" + cmp.Or(i.KeyName, key.Name)))

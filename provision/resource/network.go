@@ -21,6 +21,9 @@ type Network struct {
 	API     *ec2.Client
 	VPC     string   // an id, or "default"
 	Subnets []string // ids; none means the VPC's public subnets
+
+	// PublicIP tells whether to use public addresses; nil means: if the subnets are public.
+	PublicIP *bool
 }
 
 // NetworkState is the VPC and the subnets for the tasks and the agent.
@@ -28,6 +31,8 @@ type NetworkState struct {
 	VPC     string
 	Subnets []Subnet // in the order of their zones; at least one
 	Named   bool     // the spec names the subnets
+	Private bool     // the spec wants no public addresses
+	CutOff  bool     // and a subnet is public all the same
 }
 
 var _ = awserr.Declare(awserr.Errors{
@@ -43,7 +48,7 @@ var _ = awserr.Declare(awserr.Errors{
 // Subnet is a part of a VPC in one zone.
 type Subnet struct {
 	ID, Zone, CIDR string
-	Public         bool // an interface in it can have a public address
+	Public         bool // an interface in it gets a public address
 	Edge           bool // in a Local Zone, Wavelength Zone or Outpost, where Fargate is not available
 }
 
@@ -68,8 +73,10 @@ func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
 	}
 	s.VPC = vpc
 	if s.Named = len(n.Subnets) > 0; s.Named {
-		s.Subnets, err = n.named(s.VPC, all)
-		return s, err
+		if s.Subnets, err = n.named(s.VPC, all); err != nil {
+			return s, err
+		}
+		return n.addressed(s)
 	}
 	for _, sub := range all {
 		if sub.Public && !sub.Edge {
@@ -79,7 +86,34 @@ func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
 	if len(s.Subnets) == 0 {
 		return s, fmt.Errorf("%s has no public subnets → set network.subnets; a private subnet needs a NAT gateway", s.VPC)
 	}
+	return n.addressed(s)
+}
+
+// addressed decides which subnets give public addresses, if the spec does.
+func (n Network) addressed(s NetworkState) (NetworkState, error) {
+	if n.PublicIP == nil {
+		return s, nil
+	}
+	s.Private = !*n.PublicIP
+	for i := range s.Subnets {
+		sub := &s.Subnets[i]
+		if *n.PublicIP && !sub.Public {
+			return s, fmt.Errorf("%s has no route to an internet gateway, so a public address in it leads nowhere → leave out public_ip, or name public subnets in network.subnets", sub.ID)
+		}
+		s.CutOff = s.CutOff || sub.Public && !*n.PublicIP
+		sub.Public = *n.PublicIP
+	}
 	return s, nil
+}
+
+// cutOff warns that there may be no way out. It cannot tell of a proxy or an endpoint in the
+// VPC.
+func (s NetworkState) cutOff() []provision.Note {
+	if !s.CutOff {
+		return nil
+	}
+	return []provision.Note{{Severity: provision.Warn, Text: "public_ip is false, but the subnets are public: without an address, nothing outside " + s.VPC +
+		" is in reach but through endpoints and proxies in it → name private subnets in network.subnets, or leave out public_ip"}}
 }
 
 // vpc finds the VPC if no subnet tells its id.

@@ -1,6 +1,7 @@
 package resource_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 )
@@ -161,5 +163,43 @@ func TestImage(t *testing.T) {
 	before := len(a.Calls())
 	if s, err := (resource.Image{Image: "ami-0123"}).Read(t.Context()); err != nil || s.ID != "ami-0123" || len(a.Calls()) > before {
 		t.Errorf("an image by its id: %+v, %v, %d calls", s, err, len(a.Calls())-before)
+	}
+}
+
+// TestExistingGroups: a group that does not exist, or is in another VPC, is named.
+func TestExistingGroups(t *testing.T) {
+	api := ec2.NewFromConfig(sandbox.New().Config("us-east-1"))
+	out, err := api.DescribeSecurityGroups(t.Context(), &ec2.DescribeSecurityGroupsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, vpc := aws.ToString(out.SecurityGroups[0].GroupId), aws.ToString(out.SecurityGroups[0].VpcId)
+	for _, c := range []struct {
+		groups    []string
+		vpc, want string
+	}{
+		{[]string{id}, vpc, ""},
+		{[]string{id, "sg-0a1b2c3d", "sg-0a1b2c3e"}, vpc, "security group sg-0a1b2c3d, sg-0a1b2c3e does not exist → correct network.security_groups"},
+		{[]string{id}, "vpc-0a1b2c3d", id + " is in " + vpc + ", and the subnets are in vpc-0a1b2c3d"},
+	} {
+		_, err := resource.ExistingGroups{API: api, IDs: c.groups, Network: provision.Known(resource.NetworkState{VPC: c.vpc})}.Read(t.Context())
+		if said := fmt.Sprint(err); c.want == "" && err != nil || !strings.Contains(said, c.want) {
+			t.Errorf("%v in %s: have %v, want %q", c.groups, c.vpc, err, c.want)
+		}
+	}
+}
+
+// TestPublicIP: the file decides on public addresses, as far as the routes allow it.
+func TestPublicIP(t *testing.T) {
+	api := ec2.NewFromConfig(sandbox.New().Config("us-east-1"))
+	for _, want := range []bool{true, false} {
+		s, err := resource.Network{API: api, VPC: "default", PublicIP: &want}.Read(t.Context())
+		if err != nil || s.Subnets[0].Public != want || s.CutOff == want || s.Private == want {
+			t.Errorf("public_ip = %t: %+v, %v", want, s, err)
+		}
+	}
+	s, err := resource.Network{API: api, VPC: "default"}.Read(t.Context())
+	if err != nil || s.Private || s.CutOff {
+		t.Errorf("by default: %+v, %v", s, err)
 	}
 }

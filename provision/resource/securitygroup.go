@@ -214,7 +214,7 @@ func (g SecurityGroup) Validate(have SecurityGroupState, found bool) []provision
 		n.VPC, ok = "a VPC of its own", true
 	}
 	if !found || !ok || have.VPC == n.VPC {
-		return nil
+		return n.cutOff()
 	}
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
 		"%s is in %s, but the config file selects %s → run `flowbed down` first, then up in the new VPC", have.ID, have.VPC, n.VPC)}}

@@ -160,12 +160,26 @@ func (n *Network) check(d *decoder) {
 	if d.has(&n.VPC) && n.VPC != "default" && !n.New() && !objectID("vpc", n.VPC) {
 		d.bad(&n.VPC, "Invalid VPC", `%s is not a VPC id. → use "default", "new", or an id such as "vpc-0a1b2c3d4e5f67890"`)
 	}
-	for i, s := range n.Subnets {
+	d.checkIDs(&n.Subnets, "subnet", "subnet", "subnet-0a1b2c3d4e5f67890")
+	d.checkIDs(&n.SecurityGroups, "security group", "sg", "sg-0a1b2c3d4e5f67890")
+	if d.has(&n.SecurityGroups) && len(n.SecurityGroups) > maxGroups {
+		d.errorAt(d.given[&n.SecurityGroups].attr.Expr.Range(), "Too many security groups", fmt.Sprintf(
+			"ECS accepts at most %d security groups for a task. → leave some out, or merge them", maxGroups))
+	}
+}
+
+// maxGroups is how many security groups a task can have:
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
+const maxGroups = 5
+
+// checkIDs checks a list of ids of one kind of EC2 object.
+func (d *decoder) checkIDs(field *[]string, what, prefix, example string) {
+	for i, id := range *field {
 		switch {
-		case !objectID("subnet", s):
-			d.badElement(&n.Subnets, i, s, "Invalid subnet", `%s is not a subnet id. → use an id such as "subnet-0a1b2c3d4e5f67890"`)
-		case slices.Contains(n.Subnets[:i], s):
-			d.badElement(&n.Subnets, i, s, "Duplicate", "%s is in the list twice. → remove one of them")
+		case !objectID(prefix, id):
+			d.badElement(field, i, id, "Invalid "+what, "%s is not a "+what+" id. → use an id such as %q", example)
+		case slices.Contains((*field)[:i], id):
+			d.badElement(field, i, id, "Duplicate", "%s is in the list twice. → remove one of them")
 		}
 	}
 }

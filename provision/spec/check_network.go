@@ -71,3 +71,24 @@ func Exceptions(list string) (all []string) {
 	}
 	return all
 }
+
+// checkBorrowedGroups reports what needs a security group of flowbed's, if the file names
+// others.
+func (d *decoder) checkBorrowedGroups(e *Environment) {
+	if len(e.Network.SecurityGroups) == 0 {
+		return
+	}
+	if e.TaskRole.Dask && d.has(&e.TaskRole.Dask) {
+		d.warnAt(d.given[&e.TaskRole.Dask].attr.Expr.Range(), "Groups of others",
+			"The workers of a Dask cluster connect to each other, and flowbed does not change the groups in security_groups. → check that the members of one of them may reach each other")
+	}
+	if e.Agent == nil || e.Agent.SSH == nil {
+		return
+	}
+	for _, field := range []any{&e.Agent.SSH.CIDR, &e.Agent.SSH.AllowWorld} {
+		if d.written(field) {
+			d.errorAt(d.given[field].attr.Expr.Range(), "No effect",
+				"flowbed does not change the groups in security_groups, so it opens no port for SSH. → leave this out, and open the port in one of the groups")
+		}
+	}
+}

@@ -204,6 +204,16 @@ type Network struct {
 	// Subnets are subnet ids. Default: the VPC's public subnets.
 	Subnets []string `hcl:"subnets,optional"`
 
+	// SecurityGroups are the ids of existing security groups for the tasks and the agent,
+	// at most 5. flowbed then creates no groups, and opens no port: an `ssh` block only gives
+	// the agent its key. Default: flowbed creates a group for the tasks and one for the agent.
+	SecurityGroups []string `hcl:"security_groups,optional"`
+
+	// PublicIP decides whether the tasks and the agent get public addresses. Without one,
+	// they need another way out, such as a NAT gateway: in public subnets there is none.
+	// Default: true if the subnets are public.
+	PublicIP *bool `hcl:"public_ip,optional"`
+
 	// CIDR is the range of private IPv4 addresses of a new VPC, from /16 to /24. It
 	// cannot change later. Default: "10.42.0.0/16".
 	CIDR string `hcl:"cidr,optional"`

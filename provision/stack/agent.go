@@ -15,13 +15,35 @@ func (s *Stack) addNetwork() {
 	s.addOwnNetwork()
 	if !s.env.Network.New() {
 		s.network = data(s, "network", resource.Network{
-			API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets,
+			API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets, PublicIP: s.env.Network.PublicIP,
 		})
 	}
-	s.tasks = add(s, "task security group", provision.Own, resource.SecurityGroup{
+	own := provision.Own
+	if s.groupsNamed() {
+		own = provision.Prune
+		data(s, "security groups", resource.ExistingGroups{API: s.c.EC2, IDs: s.env.Network.SecurityGroups, Network: s.network})
+	}
+	s.tasks = add(s, "task security group", own, resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().TaskGroup(), Reader: s.groups, Self: s.env.TaskRole.Dask, Tasks: s.taskReader,
 		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.groupNetwork(), NewVPC: s.env.Network.New(), VPC: s.vpc(),
 	})
+}
+
+// groupsNamed reports whether the spec names the security groups. Down also deletes the
+// environment's own, which an earlier spec may have had.
+func (s *Stack) groupsNamed() bool {
+	return len(s.env.Network.SecurityGroups) > 0 && !s.o.Destroy
+}
+
+// agentGroups are the security groups of the agent.
+func (s *Stack) agentGroups() (groups []provision.Ref[resource.SecurityGroupState]) {
+	if !s.groupsNamed() {
+		return []provision.Ref[resource.SecurityGroupState]{s.group}
+	}
+	for _, id := range s.env.Network.SecurityGroups {
+		groups = append(groups, provision.Known(resource.SecurityGroupState{ID: id}))
+	}
+	return groups
 }
 
 // addAgent adds the agent, on an instance or in a service, and the objects that only the agent
@@ -38,10 +60,12 @@ func (s *Stack) addAgent() {
 		Description: "The agent of the flowbed environment " + s.id.Env, Network: s.groupNetwork(), NewVPC: s.env.Network.New(), VPC: s.vpc(),
 	}
 	key := s.addKey(a.SSH)
-	s.openSSH(&group, a.SSH)
-	s.group = addOptional(s, "agent security group", has, group)
+	if !s.groupsNamed() { // the owners of those groups open their ports
+		s.openSSH(&group, a.SSH)
+	}
+	s.group = addOptional(s, "agent security group", has && !s.groupsNamed(), group)
 	before := append([]provision.Edge{
-		s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer(),
+		s.group, s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer(),
 	}, s.orphans...)
 	if s.agentRole().Ownership != "external" {
 		s.findPolicies("agent managed policies", "policies of "+agentRoleBlock, s.agentRole().Policies)
@@ -71,7 +95,7 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Type: a.InstanceType,
 		ImageName: a.Image, Image: image, Offering: offering, VolumeGiB: a.VolumeGiB,
 		Key: key, KeyName: keyName(a.SSH), Profile: own, Lent: lent, Network: s.agentNetwork(), Subnets: s.env.Network.Subnets,
-		Groups:   []provision.Ref[resource.SecurityGroupState]{s.group},
+		Groups: s.agentGroups(), OtherGroups: s.env.Network.SecurityGroups,
 		After:    before,
 		UserData: s.userData, Events: s.eventsForAgent(), Launched: new(resource.Launched),
 	})

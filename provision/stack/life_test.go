@@ -128,7 +128,8 @@ func policies(t *testing.T, account *sandbox.Account) string {
 func wholeUserData(t *testing.T, account *sandbox.Account) string {
 	t.Helper()
 	api, ctx := ec2.NewFromConfig(account.Config(region)), context.Background()
-	list, err := api.DescribeInstances(ctx, &ec2.DescribeInstancesInput{})
+	list, err := api.DescribeInstances(ctx, &ec2.DescribeInstancesInput{Filters: []types.Filter{
+		{Name: aws.String("instance-state-name"), Values: []string{"pending", "running"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,8 +58,8 @@ func (s *Stack) Outputs() []Output {
 		}
 		list = append(list, Output{Name: "subnets", List: subnets})
 	}
-	if group, ok := s.tasks.Get(); ok {
-		list = append(list, Output{Name: "security_groups", List: []string{group.ID}})
+	if groups := s.taskGroups(); len(groups) > 0 {
+		list = append(list, Output{Name: "security_groups", List: groups})
 	}
 	if s.Exists() {
 		list = append(list, s.prefectOutputs()...)

@@ -51,7 +51,7 @@ func (s *Stack) addOldService(before []provision.Edge) (old oldService) {
 		return oldService{roles: s.nameLog.Add(role), definitions: s.nameLog.Add(revisions), services: s.nameLog.Add(one)}
 	}
 	old.roles = addOrphans(s, role, "", func(name string) resource.Kind[resource.RoleState] {
-		return resource.Role{API: s.c.IAM, ID: s.id, Name: name}
+		return resource.Role{API: s.c.IAM, ID: s.id, Name: name, Path: s.env.RolePath()}
 	})
 	old.definitions = addOrphans(s, revisions, "", func(name string) resource.Kind[resource.TaskDefinitionState] {
 		r := definition
@@ -78,7 +78,7 @@ func (s *Stack) addService(old oldService, before []provision.Edge) {
 	}
 	name := s.id.Names().Service()
 	role := addOptional(s, "worker role", true, resource.Role{
-		API: s.c.IAM, ID: s.id, Name: name,
+		API: s.c.IAM, ID: s.id, Name: name, Path: s.env.RolePath(), Boundary: s.env.Boundary(),
 		Description: "What the workers of the flowbed environment " + s.id.Env + " may do",
 		Trust:       templates.TasksTrust(s.place()),
 		Managed:     s.agentManaged(), Block: agentRoleBlock,
@@ -94,7 +94,7 @@ func (s *Stack) addService(old oldService, before []provision.Edge) {
 	s.definition = addOptional(s, "task definition", true, definition)
 	s.service = addOptional(s, "service", true, resource.Service{
 		API: s.c.ECS, ID: s.id, Cluster: s.env.Cluster.Name, In: s.cluster, Name: name, Definition: s.definition, Network: s.agentNetwork(),
-		Groups: []provision.Ref[resource.SecurityGroupState]{s.group}, Desired: *want.DesiredCount, Spot: want.Spot,
+		Groups: s.agentGroups(), Desired: *want.DesiredCount, Spot: want.Spot,
 		After: before, Names: old.services,
 	})
 }

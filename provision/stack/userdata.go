@@ -36,10 +36,19 @@ func (s *Stack) facts() (f facts) {
 			f.PublicIP = f.PublicIP && subnet.Public
 		}
 	}
-	if g, ok := s.tasks.Get(); ok {
-		f.Groups = []string{g.ID}
-	}
+	f.Groups = s.taskGroups()
 	return f
+}
+
+// taskGroups are the ids of the security groups of tasks; none if they are not known yet.
+func (s *Stack) taskGroups() []string {
+	if named := s.env.Network.SecurityGroups; len(named) > 0 {
+		return named
+	}
+	if g, ok := s.tasks.Get(); ok {
+		return []string{g.ID}
+	}
+	return nil
 }
 
 // exampleTasks returns values of the maximum length.
@@ -50,6 +59,9 @@ func exampleTasks(env *spec.Environment) templates.Tasks {
 	t := templates.Tasks{
 		ClusterARN: arn("ecs", "cluster/"+env.Cluster.Name), TaskRole: arn("iam", "role"+env.RolePath()+env.TaskRole.Name),
 		ExecutionRole: arn("iam", "role"+env.RolePath()+env.ExecutionRole.Name), Groups: []string{"sg-00000000000000000"}, PublicIP: true,
+	}
+	if named := env.Network.SecurityGroups; len(named) > 0 {
+		t.Groups = named
 	}
 	for range maxSubnets {
 		t.Subnets = append(t.Subnets, "subnet-00000000000000000")
