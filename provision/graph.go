@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"reflect"
 	"sync"
 	"time"
 )
@@ -33,6 +34,10 @@ type Graph struct {
 	// value means that changes are visible at once.
 	Settle time.Duration
 
+	// Ignore has, by step, the fields whose differences up leaves alone, because others
+	// change them. A new object gets them all.
+	Ignore map[string][]string
+
 	steps     []*step
 	refreshed time.Time  // when all steps were last read
 	withData  bool       // whether that included the data sources
@@ -46,7 +51,7 @@ type Graph struct {
 func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	var zero S
 	s := &step{
-		name: name, own: own, deps: edges(name, r), zero: zero, reading: &reading{done: make(chan struct{})},
+		name: name, own: own, kind: reflect.TypeOf(r), deps: edges(name, r), zero: zero, reading: &reading{done: make(chan struct{})},
 		read:    func(ctx context.Context) (any, error) { return r.Read(ctx) },
 		changes: func(have any) []Change { return r.Changes(have.(S)) },
 		remove:  func(ctx context.Context, have any) error { return r.Delete(ctx, have.(S)) },
@@ -54,6 +59,9 @@ func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	}
 	s.create = func(ctx context.Context) (any, error) {
 		made, err := r.Create(ctx)
+		if err == nil {
+			s.made.Store(true)
+		}
 		if err != nil || made == nil {
 			return nil, err
 		}

@@ -241,7 +241,10 @@ func (g *Graph) inspectFound(s *step, l *reading) Action {
 		return a
 	}
 	a.Notes = append(a.Notes, g.sharedNotes(s, l, a.Owner)...)
-	if a.Changes = s.changes(l.have); len(a.Changes) > 0 {
+	var ignored []Change
+	a.Changes, ignored = g.split(s, s.changes(l.have))
+	a.Notes = append(a.Notes, ignoredNotes(ignored)...)
+	if len(a.Changes) > 0 {
 		a.Op = Update
 		if slices.ContainsFunc(a.Changes, func(c Change) bool { return c.Replace }) {
 			a.Op = Replace

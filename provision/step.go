@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ type step struct {
 	data     bool // only read
 	onDemand bool // data that is read only when another step awaits it
 	own      Ownership
+	kind     reflect.Type // of a resource
 	deps     []*step
 
 	read        func(context.Context) (any, error)
@@ -49,6 +51,8 @@ type step struct {
 	reading *reading
 	before  *reading // the last one that was done before reading; may be nil
 	doubt   error    // an action failed since the last reading, so the actual state is unknown
+
+	made atomic.Bool // the run created the object
 
 	gone time.Time // when a reading showed that the deleted object is gone; zero if none has
 }

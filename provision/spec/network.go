@@ -75,16 +75,32 @@ func (n *Network) checkNew(d *decoder) {
 		}
 		return
 	}
-	if n.New() && d.has(&n.Subnets) && len(n.Subnets) > 0 {
-		d.errorAt(d.given[&n.Subnets].attr.NameRange, "Subnets of a new VPC",
-			`flowbed creates the subnets of a new VPC. → remove subnets, or set vpc to the id of their VPC`)
-	}
+	n.checkNewAlone(d)
 	if d.has(&n.CIDR) {
 		n.checkRange(d)
 	}
 	d.oneOf(&n.NAT, "way out", natNone, natSingle, natPerZone)
 	if d.has(&n.Zones) && (n.Zones < 1 || n.Zones > maxZones) {
 		d.bad(&n.Zones, "Invalid number of zones", "%s is not a number of zones from 1 to 6. → use 2, or 3 for more capacity")
+	}
+}
+
+// checkNewAlone reports what a new VPC decides by itself.
+func (n *Network) checkNewAlone(d *decoder) {
+	if !n.New() {
+		return
+	}
+	if d.has(&n.Subnets) && len(n.Subnets) > 0 {
+		d.errorAt(d.given[&n.Subnets].attr.NameRange, "Subnets of a new VPC",
+			`flowbed creates the subnets of a new VPC. → remove subnets, or set vpc to the id of their VPC`)
+	}
+	if d.has(&n.SecurityGroups) && len(n.SecurityGroups) > 0 {
+		d.errorAt(d.given[&n.SecurityGroups].attr.NameRange, "Groups in a new VPC",
+			`A security group that exists is in another VPC. → remove security_groups, or set vpc to the id of their VPC`)
+	}
+	if d.written(&n.PublicIP) {
+		d.errorAt(d.given[&n.PublicIP].attr.NameRange, "Addresses in a new VPC",
+			`In a new VPC, nat decides on public addresses: without a NAT gateway, they are the way out. → remove public_ip, or set nat = "single"`)
 	}
 }
 

@@ -30,6 +30,9 @@ type Repository struct {
 
 	// Ownership works as in the bucket block. Default: "own".
 	Ownership string `hcl:"ownership,optional"`
+
+	// IgnoreChanges works as in the bucket block. Default: none.
+	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 }
 
 func (r *Repository) complete(n names.Names) {

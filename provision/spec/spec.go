@@ -119,6 +119,12 @@ type Bucket struct {
 	// changes it and down deletes it. "external" uses the bucket as it is and never
 	// changes or deletes it. Default: "own".
 	Ownership string `hcl:"ownership,optional"`
+
+	// IgnoreChanges are fields, as the plan names them, that others may change: up then
+	// leaves a difference alone, and the plan shows it as ignored. A new resource gets them
+	// all. For example, an account may encrypt all buckets with its own key: ["encryption"].
+	// Tags cannot be ignored; flowbed leaves tags alone that others add. Default: none.
+	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 }
 
 // TaskRole is the IAM role that your flow's code runs with.
@@ -149,6 +155,9 @@ type TaskRole struct {
 
 	// Ownership works as in the bucket block. Default: "own".
 	Ownership string `hcl:"ownership,optional"`
+
+	// IgnoreChanges works as in the bucket block. Default: none.
+	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 }
 
 // Statement allows actions on resources.
@@ -174,6 +183,9 @@ type ExecutionRole struct {
 	// flowbed creates the role if it does not exist, and uses it as it is if
 	// somebody else created it; for any other name, "own".
 	Ownership string `hcl:"ownership,optional"`
+
+	// IgnoreChanges works as in the bucket block. Default: none.
+	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 }
 
 // Cluster is the ECS cluster that flows run in.
@@ -193,6 +205,9 @@ type Cluster struct {
 	// flowbed creates the cluster if it does not exist, and uses it as it is if
 	// somebody else created it; for any other name, "own".
 	Ownership string `hcl:"ownership,optional"`
+
+	// IgnoreChanges works as in the bucket block. Default: none.
+	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 }
 
 // Network is the VPC and the subnets that tasks and the agent run in.
@@ -228,6 +243,9 @@ type Network struct {
 	// NAT gateway, with "per-zone" through one in each zone. A NAT gateway costs more
 	// than all else in a small environment. Default: "none".
 	NAT string `hcl:"nat,optional"`
+
+	// IgnoreChanges works as in the bucket block, for the security group of the tasks. Default: none.
+	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 }
 
 // Logs is the CloudWatch log group, `/flowbed/<env>`.
@@ -236,6 +254,9 @@ type Logs struct {
 	// 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
 	// 3288 or 3653. Default: 30.
 	RetentionDays int `hcl:"retention_days,optional"`
+
+	// IgnoreChanges works as in the bucket block. Default: none.
+	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 }
 
 // Agent is what starts your flows: it runs a Prefect worker, or an agent of Prefect 1, on an
@@ -302,6 +323,11 @@ type Agent struct {
 	// itself included, for example "https://packages.example.com/simple". It must be open to the
 	// instance: a password in the URL is refused. Default: PyPI.
 	PipIndexURL string `hcl:"pip_index_url,optional"`
+
+	// IgnoreChanges works as in the bucket block, for the instance, its instance profile, the
+	// service, its task definition, and the role and the security group of either.
+	// Default: none.
+	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 
 	Role    *AgentRole `hcl:"role,block"`
 	SSH     *SSH       `hcl:"ssh,block" spec:"side:instance"`
@@ -411,4 +437,7 @@ type Prefect struct {
 	// queue and an EventBridge rule for this environment's tasks. Only Prefect 3 supports
 	// it. Default: true with Prefect 3.
 	Events *bool `hcl:"events,optional"`
+
+	// IgnoreChanges works as in the bucket block, for the work pool, the API key parameter, the queues and the event rule. Default: none.
+	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 }

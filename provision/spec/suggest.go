@@ -29,6 +29,9 @@ func nearest(word string, candidates []string) string {
 	return best
 }
 
+// Nearest is the candidate that a word is probably a misspelling of, or empty.
+func Nearest(word string, candidates []string) string { return nearest(word, candidates) }
+
 // didYouMean asks whether the nearest candidate was meant; empty if there is none.
 func didYouMean(word string, candidates []string) string {
 	if c := nearest(word, candidates); c != "" {

@@ -125,7 +125,7 @@ func (s *Stack) serviceOutputs() []Output {
 	}
 	definition, _ := s.definition.Get()
 	return []Output{
-		{Name: "service_arn", Value: service.ARN}, {Name: "task_definition_arn", Value: definition.ARN}, {Name: "worker_role_arn", Value: s.id.ARN("iam", "", "role/"+s.id.Names().Service())},
+		{Name: "service_arn", Value: service.ARN}, {Name: "task_definition_arn", Value: definition.ARN}, {Name: "worker_role_arn", Value: s.id.ARN("iam", "", "role"+s.env.RolePath()+s.id.Names().Service())},
 	}
 }
 

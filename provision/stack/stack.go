@@ -175,7 +175,7 @@ type Stack struct {
 // user data or its Prefect settings are invalid.
 func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*Stack, error) {
 	s := &Stack{
-		Graph: &provision.Graph{Owner: id.Owner(), Retry: retry, Fatal: awserr.Fatal, Settle: o.Settle},
+		Graph: &provision.Graph{Owner: id.Owner(), Retry: retry, Fatal: awserr.Fatal, Settle: o.Settle, Ignore: ignored(env)},
 		env:   env, id: id, c: c, o: o,
 	}
 	if env.Agent != nil && env.Agent.Service == nil && !o.Destroy {

@@ -69,8 +69,13 @@ func exampleTasks(env *spec.Environment) templates.Tasks {
 	return t
 }
 
-// Check is for spec.Options.Check: it reports user data that EC2 would reject.
+// Check is for spec.Options.Check: it reports user data that EC2 would reject, and fields that
+// cannot be ignored.
 func Check(env *spec.Environment) []spec.Complaint {
+	return append(checkUserData(env), checkIgnored(env)...)
+}
+
+func checkUserData(env *spec.Environment) []spec.Complaint {
 	if env.Agent == nil || env.Prefect == nil || env.Agent.Service != nil {
 		return nil
 	}
