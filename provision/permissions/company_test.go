@@ -60,6 +60,11 @@ func company(w *world) {
 	w.must(permissions.Hello, text, o)
 	w.escapes(permissions.NewPolicy(needs(w.T, text, here, permissions.Up, o)).String())
 	w.must(permissions.Up, text, o) // repairs the role
+	service := strings.Replace(text, "agent {}", "agent {\nservice {}\n}", 1)
+	w.must(permissions.Plan, service, o)
+	w.must(permissions.Up, service, o)
+	w.must(permissions.Down, service, o)
+	w.must(permissions.Up, text, o)
 	w.must(permissions.Down, text, o)
 	if _, err := api.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: aws.String(companyBoundary)}); err != nil {
 		w.Errorf("the boundary is still in use: %v", err)
