@@ -23,16 +23,6 @@ func (p Place) logGroup(name string) string {
 	return p.arn("logs", p.Region, "log-group:"+name+":*")
 }
 
-// parameter returns the ARN of an SSM parameter, given its name or its ARN. The
-// ARN does not double a leading slash of the name.
-// https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
-func (p Place) parameter(name string) string {
-	if strings.HasPrefix(name, "arn:") {
-		return name
-	}
-	return p.arn("ssm", p.Region, "parameter/"+strings.TrimPrefix(name, "/"))
-}
-
 // policy is an IAM policy. Its statements keep their order.
 type policy struct {
 	Version   string

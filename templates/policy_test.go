@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flowbed/flowbed/provision/secret"
 	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
@@ -55,10 +56,29 @@ var (
 const cluster = "arn:aws:ecs:eu-central-1:123456789012:cluster/default"
 
 func agentRights(g Generation) AgentRights {
-	r := AgentRights{ClusterARN: cluster, Roles: roles, Parameter: "/flowbed/dev/prefect-api-key", Prefect: g}
+	r := AgentRights{ClusterARN: cluster, Roles: roles, Secret: ownKey, Prefect: g}
 	if g == Prefect3 || g == Prefect2 {
 		r.Families = "prefect_flowbed-dev_"
 	}
+	return r
+}
+
+// ownKey is the parameter that flowbed makes.
+var ownKey = secret.Ref{
+	Partition: "aws", Service: secret.SSM, Region: "eu-central-1", Account: "123456789012", Name: "flowbed/dev/prefect-api-key", Ours: true,
+}
+
+func existing(arn string) secret.Ref {
+	r, err := secret.Parse(arn)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func withKey(arn string) AgentRights {
+	r := agentRights(Prefect3)
+	r.Secret = existing(arn)
 	return r
 }
 
@@ -106,7 +126,11 @@ var policies = []struct {
 	{name: "task-dask", text: TaskPolicy(dev, TaskRights{S3: "none", ECR: "none", Dask: &DaskRights{
 		ClusterARN: cluster, Roles: roles, LogGroup: "/flowbed/dev",
 	}}), expected: register},
-	{name: "execution", text: ExecutionPolicy(dev, "/flowbed/dev", "/flowbed/dev/prefect-api-key")},
+	{name: "execution", text: ExecutionPolicy(dev, "/flowbed/dev", ownKey)},
+	{name: "execution-secrets", text: ExecutionPolicy(dev, "/flowbed/dev", ownKey, existing(
+		"arn:aws:ssm:eu-central-1:123456789012:parameter/db/password"), existing("arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf:user::"))},
+	{name: "agent-secret", text: AgentPolicy(dev, withKey("arn:aws:secretsmanager:eu-central-1:123456789012:secret:prefect-AbCdEf")), expected: register},
+	{name: "agent-parameter", text: AgentPolicy(dev, withKey("arn:aws:ssm:eu-central-1:123456789012:parameter/prefect")), expected: register},
 	{name: "agent-3", text: AgentPolicy(dev, agentRights(Prefect3)), expected: register},
 	{name: "agent-events", text: AgentPolicy(dev, withEvents()), expected: register},
 	{name: "agent-statements", text: AgentPolicy(dev, withStatements()), expected: register},
@@ -181,14 +205,14 @@ func TestEmptyPolicy(t *testing.T) {
 	if got := TaskPolicy(dev, TaskRights{S3: "none", ECR: "none"}); got != "" {
 		t.Errorf("task policy: got %s, want none", got)
 	}
-	if got := ExecutionPolicy(dev, "", ""); got != "" {
+	if got := ExecutionPolicy(dev, ""); got != "" {
 		t.Errorf("execution policy: got %s, want none", got)
 	}
-	if got := ExecutionPolicy(dev, "/flowbed/dev", ""); strings.Contains(got, "ssm:") {
+	if got := ExecutionPolicy(dev, "/flowbed/dev"); strings.Contains(got, "ssm:") {
 		t.Errorf("execution policy without a secret: got %s, want no ssm action", got)
 	}
 	r := agentRights(Prefect3)
-	r.Parameter = ""
+	r.Secret = secret.Ref{}
 	if got := AgentPolicy(dev, r); strings.Contains(got, `"Secret"`) || strings.Contains(got, "parameter/flowbed") {
 		t.Errorf("agent policy without a secret: got %s, want no access to the secret", got)
 	}

@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/flowbed/flowbed/provision/secret"
 )
 
 // TaskRights says what a flow's container may do.
@@ -97,16 +101,27 @@ func dask(p Place, r DaskRights) []statement {
 }
 
 // ExecutionPolicy returns the policy that this environment adds to the execution
-// role: write to the log group, and read the secret. It is "" if both names are.
-func ExecutionPolicy(p Place, logGroup, parameter string) string {
+// role: write to the log group, and read the secrets. It is "" if there is neither.
+func ExecutionPolicy(p Place, logGroup string, secrets ...secret.Ref) string {
 	var s []statement
 	if logGroup != "" {
 		s = append(s, allow("Log", list{"logs:CreateLogStream", "logs:PutLogEvents"}, p.logGroup(logGroup)))
 	}
-	if parameter != "" {
-		s = append(s, allow("Secret", list{"ssm:GetParameters"}, p.parameter(parameter)))
+	return document(append(s, reading(secret.ByECS, secrets...)...)...)
+}
+
+// reading allows to read secrets, and to decrypt them.
+func reading(by secret.Reader, secrets ...secret.Ref) (s []statement) {
+	sid := ""
+	for _, r := range secret.Rights(by, secrets...) {
+		one := allow("Secret"+sid, r.Actions, r.Resources...)
+		for _, key := range slices.Sorted(maps.Keys(r.Condition)) {
+			one = one.when("StringEquals", key, r.Condition[key]...)
+		}
+		s = append(s, one)
+		sid = strconv.Itoa(len(s) + 1)
 	}
-	return document(s...)
+	return s
 }
 
 // Generation groups Prefect versions by the AWS calls their agents make.
@@ -123,9 +138,9 @@ const (
 // AgentRights says what the agent's instance may do, or a worker elsewhere.
 type AgentRights struct {
 	ClusterARN string
-	Roles      []string // ARNs of the task and the execution role
-	Parameter  string   // name of the secret's SSM parameter; empty if there is none
-	Families   string   // limits RunTask to task definitions whose families begin with it; may be empty
+	Roles      []string   // ARNs of the task and the execution role
+	Secret     secret.Ref // of the API; the zero value if there is none
+	Families   string     // limits RunTask to task definitions whose families begin with it; may be empty
 	Prefect    Generation
 
 	// Service is the ARN of the agent's own service, which the agent scales to zero when the
@@ -143,10 +158,7 @@ type AgentRights struct {
 // AgentPolicy allows exactly what the agent's instance does: the calls of the agent, reading
 // its secret, and what the spec adds.
 func AgentPolicy(p Place, r AgentRights) string {
-	s := workerStatements(p, r)
-	if r.Parameter != "" {
-		s = append(s, allow("Secret", list{"ssm:GetParameter"}, p.parameter(r.Parameter)))
-	}
+	s := append(workerStatements(p, r), reading(secret.ByCall, r.Secret)...)
 	s = append(s, further(r.Statements)...)
 	return document(append(s, otherParameters(p, r)...)...)
 }
@@ -244,8 +256,8 @@ func observer(p Place, r AgentRights) []statement {
 func otherParameters(p Place, r AgentRights) []statement {
 	reads := list{"ssm:GetParameter", "ssm:GetParameters"}
 	but := list{"arn:" + p.Partition + ":ssm:*::parameter/aws/*"}
-	if r.Parameter != "" {
-		but = append(but, p.parameter(r.Parameter))
+	if own := r.Secret; own.Service == secret.SSM {
+		but = append(but, own.ARN())
 	}
 	for _, s := range r.Statements {
 		if !slices.ContainsFunc(s.Actions, func(a string) bool { return matchesOne(a, reads) }) {

@@ -17,7 +17,7 @@ MIIBszCCAVmgAwIBAgIUQ0E
 -----END CERTIFICATE-----
 `
 
-var secret = Secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY"}
+var apiKey = Secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY"}
 
 // input holds the arguments that describe an agent under test.
 type input struct {
@@ -28,7 +28,7 @@ type input struct {
 }
 
 func worker() input {
-	s := secret
+	s := apiKey
 	return input{
 		Common: Common{
 			Env: "dev", Region: "eu-central-1", Prefect: "3.9.1",
@@ -53,7 +53,7 @@ func agent1(version string) input {
 	if strings.HasPrefix(version, "1.") {
 		i.labels = append(i.labels, `it's 100% "odd"`)
 		i.Extra, i.Install = []Setting{{"PREFECT__LOGGING__LEVEL", "DEBUG"}}, []string{"s3fs"}
-		i.Secret, i.CA = &Secret{Parameter: secret.Parameter, Variable: "PREFECT__CLOUD__API_KEY"}, ca
+		i.Secret, i.CA = &Secret{Parameter: apiKey.Parameter, Variable: "PREFECT__CLOUD__API_KEY"}, ca
 	}
 	return i
 }

@@ -221,7 +221,7 @@ func TestFindings(t *testing.T) {
 		{"shared role", "some room", shared(3, ""), doctor.OK, "ecsTaskExecutionRole has about 10240 of 10240 characters left for inline policies, and 47 of 50 tags"},
 		{"shared role", "no tag left", shared(50, ""), doctor.OK, "0 of 50 tags: a new environment gets a role of its own"},
 		{"shared role", "no tag left, and named", shared(50, named), doctor.Warn, `execution_role { name = "flowbed-dev-execution" }`},
-		{"role sharing", "the role, which reads a key", sharing, doctor.Warn, "would share ecsTaskExecutionRole with prod@eu-central-1: the agents of all of them, and whoever may pass ecsTaskExecutionRole and register task definitions, can read the API key of prod@eu-central-1"},
+		{"role sharing", "the role, which reads a key", sharing, doctor.Warn, "would share ecsTaskExecutionRole with prod@eu-central-1: the agents of all of them, and whoever may pass ecsTaskExecutionRole and register task definitions, can read the secrets of prod@eu-central-1"},
 		{"cluster sharing", "the cluster", sharing, doctor.OK, "would share cluster default with prod@eu-central-1: the workers of all of them can see and stop all tasks in cluster default"},
 		{"cluster sharing", "unseen", func(c *clinic) { c.account.Policy = but("ecs:DescribeClusters") }, doctor.Warn, "this check needs ecs:DescribeClusters"},
 		{"shared role", "unseen", func(c *clinic) { c.account.Policy = but("iam:GetRole") }, doctor.Warn, "this check needs iam:GetRole"},

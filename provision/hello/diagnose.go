@@ -85,12 +85,17 @@ var causes = []cause{
 		todo: "run `flowbed up`, which creates the log group again", section: sectionLogGroup,
 	},
 	{
-		text: `resourceinitializationerror.*(secret|ssm|registry auth|kms).*(accessdenied|not authorized)`, what: "the execution role may not read the key, or not log in to the registry",
-		todo: "run `flowbed up`, which repairs the role; to a role that somebody else created, add the permission", section: sectionPermission,
+		text: `resourceinitializationerror.*(secret|ssm|registry auth|kms).*(accessdenied|not authorized)`, what: "the execution role may not read the key or a secret, or not log in to the registry",
+		todo: "run `flowbed up`, which repairs the role; to a role that somebody else created, add the permission. The policy of a secret in another account, and of its key, must allow it, too", section: sectionPermission,
 	},
 	{
-		text: `resourceinitializationerror.*(invalid ssm parameters|parameternotfound|can't find the specified secret|secretsmanager.*resourcenotfound)`, what: "the key is missing",
+		text: `resourceinitializationerror.*(invalid ssm parameters: /flowbed/|parameternotfound)`, what: "the key is missing",
 		todo: "run `flowbed up`, which writes the key again", section: sectionKey,
+	},
+	{
+		text: `resourceinitializationerror.*(invalid ssm parameters|can't find the specified secret|resourcenotfound|marked for deletion|did not contain json key|not a valid json|unexpected arn format)`,
+		what: "a secret that the file names is missing, or has no such JSON key or version",
+		todo: "compare the ARNs of the file with the secrets, and run `flowbed up`", section: sectionKey,
 	},
 	{
 		text: `resourceinitializationerror`, what: "the task does not reach an endpoint of AWS",

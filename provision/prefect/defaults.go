@@ -28,11 +28,11 @@ type Defaults struct {
 // Entries returns the defaults as entries of a template. What the config file does not say
 // depends on the pool's present template; that of a new pool is nil.
 func (d Defaults) Entries(have Template) []Entry {
-	return append(d.environment(), d.flows(have)...)
+	return append(d.environment(have), d.flows(have)...)
 }
 
 // environment is where the tasks run. It follows from the environment.
-func (d Defaults) environment() []Entry {
+func (d Defaults) environment(have Template) []Entry {
 	public := "DISABLED"
 	if d.PublicIP {
 		public = "ENABLED"
@@ -56,7 +56,7 @@ func (d Defaults) environment() []Entry {
 		variable("match_latest_revision_in_family", true),
 	}
 	if d.Kind == Worker2 {
-		return append(list, d.secret2()...)
+		return append(list, d.secret2(have)...)
 	}
 	return append(list, d.secret("prefect_api_key_secret_arn", "PREFECT_API_KEY"),
 		d.secret("prefect_api_auth_string_secret_arn", "PREFECT_API_AUTH_STRING"))
@@ -73,14 +73,12 @@ func (d Defaults) secret(name, setting string) Entry {
 // secret2 does the same for a worker that does not support such variables. It puts a
 // reference for ECS into the task definition, and null into the environment, where
 // the worker would otherwise write the secret itself.
-func (d Defaults) secret2() []Entry {
+func (d Defaults) secret2(have Template) []Entry {
 	if d.Variable == "" {
 		return nil
 	}
 	return []Entry{
-		{Name: "secret " + d.Variable, Value: d.SecretARN, Path: []any{
-			"job_configuration", "task_definition", "containerDefinitions", 0, "secrets", Named(d.Variable), "valueFrom",
-		}},
+		{Name: "secret " + d.Variable, Value: d.SecretARN, Path: append(secretPath(have, d.Variable), "valueFrom")},
 		variable("env", nil, d.Variable),
 	}
 }

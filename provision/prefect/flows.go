@@ -12,8 +12,9 @@ import (
 // does not say otherwise. A field with its zero value is one that the file does not say.
 //
 // Workers of Prefect 2 and 3 can do all of it. Their own templates lack the architecture
-// and the storage, but RegisterTaskDefinition gets what the template has. Env must not have
-// the secret of the API: the pool passes it to the tasks without showing it.
+// and the storage, but RegisterTaskDefinition gets what the template has. Env and Secrets must
+// not have the secret of the API: the pool passes it to the tasks without showing it. They
+// must not have the same name: ECS refuses a container with a name in both lists.
 type Flows struct {
 	Image               string
 	CPU                 int    // in units of 1/1024 vCPU
@@ -22,10 +23,11 @@ type Flows struct {
 	Architecture        string // X86_64 or ARM64
 	Spot                *bool
 	Env                 map[string]string
+	Secrets             map[string]string // where ECS finds the values, as valueFrom has it
 }
 
-// The names of the values, as the config file has them. A variable of the environment has
-// the prefix.
+// The names of the values, as the config file has them. A variable of the environment, and a
+// secret, have the prefix.
 const (
 	imageName        = "image"
 	cpuName          = "cpu"
@@ -34,6 +36,7 @@ const (
 	architectureName = "cpu_architecture"
 	spotName         = "spot"
 	envPrefix        = "env."
+	secretPrefix     = "secrets."
 )
 
 // The two values of launch_type to which spot leads.
@@ -69,6 +72,9 @@ func (f Flows) said() map[string]any {
 	for name, v := range f.Env {
 		said[envPrefix+name] = v
 	}
+	for name, v := range f.Secrets {
+		said[secretPrefix+name] = v
+	}
 	return said
 }
 
@@ -80,7 +86,7 @@ func ordered(values map[string]any) (names []string) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if strings.HasPrefix(name, envPrefix) {
+		if strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, secretPrefix) {
 			names = append(names, name)
 		}
 	}
@@ -107,10 +113,13 @@ func variableOf(name string) string {
 	return name
 }
 
-// flowEntry is an entry without its value.
-func flowEntry(name string) Entry {
+// flowEntry is an entry of a template without its value.
+func flowEntry(have Template, name string) Entry {
 	if env, ok := strings.CutPrefix(name, envPrefix); ok {
 		return variable("env", nil, env)
+	}
+	if secret, ok := strings.CutPrefix(name, secretPrefix); ok {
+		return Entry{Name: name, Path: append(secretPath(have, secret), "valueFrom")}
 	}
 	e := variable(variableOf(name), nil)
 	e.Name = name
@@ -126,6 +135,9 @@ func (e Entry) Show(v any) string {
 		return "false"
 	case strings.HasPrefix(e.Name, envPrefix) && v == "":
 		return `""`
+	}
+	if m, ok := v.(map[string]any); ok && strings.HasPrefix(e.Name, secretPrefix) {
+		v = m["valueFrom"] // it goes together with its name
 	}
 	return Text(v)
 }

@@ -12,7 +12,10 @@ import (
 var everything = Flows{
 	Image: "team/flows:1", CPU: 512, Memory: 1024, EphemeralStorageGiB: 50, Architecture: "ARM64",
 	Spot: new(true), Env: map[string]string{"A": "1", "EMPTY": ""},
+	Secrets: map[string]string{"PASSWORD": password, "TOKEN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-AbCdEf:key::"},
 }
+
+const password = "arn:aws:ssm:eu-central-1:123456789012:parameter/db/password"
 
 // apply returns the template after an up with a file that says this.
 func apply(k Kind, f Flows, have Template) Template {
@@ -40,7 +43,7 @@ func TestFlowsSaid(t *testing.T) {
 		with := apply(k, everything, without)
 		added := map[string]any{}
 		for _, name := range ordered(everything.said()) {
-			added[name], _ = lookup(map[string]any(with), flowEntry(name).Path)
+			added[name], _ = lookup(map[string]any(with), flowEntry(with, name).Path)
 		}
 		for name, x := range extras {
 			added[x.member], _ = lookup(map[string]any(with), x.path())
@@ -67,6 +70,7 @@ func TestFlowsOneByOne(t *testing.T) {
 		"ephemeral_storage_gib": {EphemeralStorageGiB: 50}, "cpu_architecture": {Architecture: "ARM64"},
 		"spot": {Spot: new(true)}, "env.A": {Env: map[string]string{"A": "1"}},
 		"env.EXTRA_PIP_PACKAGES": {Env: map[string]string{"EXTRA_PIP_PACKAGES": "prefect-aws==0.7.12"}},
+		"secrets.PASSWORD":       {Secrets: map[string]string{"PASSWORD": password}},
 	} {
 		for _, k := range []Kind{Worker3, Worker2} {
 			without := apply(k, Flows{}, nil)
@@ -93,10 +97,10 @@ func TestFlowsOneByOne(t *testing.T) {
 func withDefault(have Template, name string, v any) Template {
 	t, _ := clone(map[string]any(have)).(map[string]any)
 	if v == nil {
-		remove(t, flowEntry(name).Path)
+		remove(t, flowEntry(have, name).Path)
 		return t
 	}
-	put(t, flowEntry(name).Path, v)
+	put(t, flowEntry(have, name).Path, v)
 	return t
 }
 
@@ -106,13 +110,14 @@ func TestFlowsSetInPrefect(t *testing.T) {
 	for name, v := range map[string]any{
 		"image": "theirs", "cpu": json.Number("2048"), "memory": json.Number("4096"), "ephemeral_storage_gib": json.Number("30"),
 		"cpu_architecture": "X86_64", "spot": "EC2", "env.A": "theirs", "env.EXTRA_PIP_PACKAGES": "prefect-aws==0.7.12",
+		"secrets.PASSWORD": "theirs", "secrets.MORE": "theirs",
 	} {
 		for what, have := range map[string]Template{"set": fresh, "changed": full} {
 			theirs := withDefault(have, name, v)
 			if slices.Contains(changes(Worker3, Flows{}, theirs), name) {
 				t.Errorf("%s: what somebody has %s would change", name, what)
 			}
-			if got, _ := lookup(map[string]any(apply(Worker3, Flows{}, theirs)), flowEntry(name).Path); got != v {
+			if got, _ := lookup(map[string]any(apply(Worker3, Flows{}, theirs)), flowEntry(theirs, name).Path); got != v {
 				t.Errorf("%s: what somebody has %s became %v", name, what, got)
 			}
 			_, said := everything.said()[name]

@@ -23,6 +23,7 @@ const (
 	whyUnsaid   = "the config file does not say it any more"
 	whyPackages = "the deployment says which packages its tasks install"
 	whyLine     = "without it, the worker ignores the value"
+	whyTwice    = "ECS refuses a name in both env and secrets"
 )
 
 // flows returns the entries for the tasks of flows: what the file says, what flowbed takes
@@ -35,7 +36,7 @@ func (d Defaults) flows(have Template) (list []Entry) {
 	record, why := recordOf(have)
 	next := map[string]any{}
 	for _, name := range d.names(said, record) {
-		e := flowEntry(name)
+		e := flowEntry(have, name)
 		was, _ := lookup(map[string]any(have), e.Path)
 		ours := record[name] != nil && same(was, record[name])
 		if value, is := said[name]; is {
@@ -55,7 +56,9 @@ func (d Defaults) flows(have Template) (list []Entry) {
 			list = append(list, Entry{Name: name, Path: x.path(), Value: x.line, Said: true, Why: whyLine})
 		}
 	}
+	list = append(list, clashes(have, said, list)...)
 	list = append(list, d.emptyEnv(have, list)...)
+	list = append(list, emptySecrets(have, list)...)
 	return append(list, Entry{Name: "record", Path: []any{"variables", recordKey}, Value: next, Silent: true})
 }
 
@@ -85,6 +88,9 @@ func (d Defaults) takeBack(have Template, e Entry, recorded any) []Entry {
 // original makes an entry for the value that the worker's template had before flowbed set
 // its own.
 func (d Defaults) original(e Entry) Entry {
+	if strings.HasPrefix(e.Name, secretPrefix) {
+		return without(e)
+	}
 	value, found := lookup(map[string]any(Base(d.Kind)), e.Path)
 	e.Value, e.Unset, e.Removed = value, found && value == nil, !found
 	return e
@@ -161,7 +167,7 @@ const packagesName = envPrefix + "EXTRA_PIP_PACKAGES"
 // always did. The first up that finds such packages removes them and writes the record, so
 // this happens once.
 func earlier(t Template) map[string]any {
-	packages, _ := lookup(map[string]any(t), flowEntry(packagesName).Path)
+	packages, _ := lookup(map[string]any(t), flowEntry(t, packagesName).Path)
 	text, _ := packages.(string)
 	aws, ok := strings.CutPrefix(text, "prefect-aws==")
 	if !ok || !slices.ContainsFunc(pairs, func(p pair) bool { return p.aws == aws }) {

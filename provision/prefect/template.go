@@ -215,10 +215,17 @@ func put(v any, path []any, value any) any {
 	}
 }
 
-// remove removes the member at a path from its object.
+// remove removes the member at a path from its object, or the element from its list.
 func remove(v any, path []any) {
 	last := len(path) - 1
 	at, _ := lookup(v, path[:last])
+	if name, ok := path[last].(Named); ok {
+		l, _ := at.([]any)
+		if i := name.in(l); i >= 0 {
+			put(v, path[:last], slices.Delete(slices.Clone(l), i, i+1))
+		}
+		return
+	}
 	if m, ok := at.(map[string]any); ok {
 		delete(m, fmt.Sprint(path[last]))
 	}

@@ -34,6 +34,40 @@ var flowValues = []struct {
 	{"env.A", "env", []any{"", "a", "their a", "their b"}},
 	{"env.B", "env", []any{"a", "b", "their a", "their b"}},
 	{"env.EXTRA_PIP_PACKAGES", "env", []any{"pandas", "polars", "theirs"}},
+	{"secrets.S", "", []any{"arn:a", "arn:b", "arn:their-a", "arn:their-b"}},
+	{"secrets.T", "", []any{"arn:b", "arn:c", "arn:their-b", "arn:their-c"}},
+}
+
+// secretsIn returns the container's secrets in a template, and the container.
+func secretsIn(template object) (list []any, container object) {
+	definition := member(template, "job_configuration", "task_definition")
+	container = definition["containerDefinitions"].([]any)[0].(object)
+	list, _ = container["secrets"].([]any)
+	return list, container
+}
+
+// secretIn returns the index and the value of a secret in a list; -1 and nil if it has none.
+func secretIn(list []any, name string) (int, any) {
+	for i, s := range list {
+		if s.(object)["name"] == name {
+			return i, s.(object)["valueFrom"]
+		}
+	}
+	return -1, nil
+}
+
+func setSecret(template object, name string, v any) {
+	list, container := secretsIn(template)
+	i, _ := secretIn(list, name)
+	switch {
+	case v == nil:
+		list = slices.Delete(list, i, i+1)
+	case i < 0:
+		list = append(list, object{"name": name, "valueFrom": v})
+	default:
+		list[i] = object{"name": name, "valueFrom": v}
+	}
+	container["secrets"] = list
 }
 
 // member returns the object at a path. It makes what is missing.
@@ -60,6 +94,11 @@ func (f *flows) template() object { return member(f.server.Pool(poolName), "base
 
 // valueIn returns a value of flowValues in a template, or nil.
 func valueIn(template object, name, variable string) any {
+	if secret, ok := strings.CutPrefix(name, "secrets."); ok {
+		list, _ := secretsIn(template)
+		_, v := secretIn(list, secret)
+		return v
+	}
 	properties, _ := template["variables"].(object)["properties"].(object)
 	declared, _ := properties[variable].(object)
 	v := declared["default"]
@@ -72,6 +111,10 @@ func valueIn(template object, name, variable string) any {
 
 func setValue(template object, name, variable string, v any) {
 	if v == nil && valueIn(template, name, variable) == nil {
+		return
+	}
+	if secret, ok := strings.CutPrefix(name, "secrets."); ok {
+		setSecret(template, secret, v)
 		return
 	}
 	holder, key := member(template, "variables", "properties", variable), "default"
@@ -102,13 +145,22 @@ func fileOf(said map[string]any) (f prefect.Flows) {
 		case "spot":
 			f.Spot = new(v == "FARGATE_SPOT")
 		default:
-			if f.Env == nil {
-				f.Env = map[string]string{}
+			if secret, ok := strings.CutPrefix(name, "secrets."); ok {
+				f.Secrets = with(f.Secrets, secret, v.(string))
+			} else {
+				f.Env = with(f.Env, strings.TrimPrefix(name, "env."), v.(string))
 			}
-			f.Env[strings.TrimPrefix(name, "env.")] = v.(string)
 		}
 	}
 	return f
+}
+
+func with(m map[string]string, name, v string) map[string]string {
+	if m == nil {
+		m = map[string]string{}
+	}
+	m[name] = v
+	return m
 }
 
 // others is a template without what flowbed may change for flows, as JSON.
@@ -116,7 +168,7 @@ func others(t *testing.T, template object) string {
 	t.Helper()
 	for _, v := range flowValues {
 		setValue(template, v.name, v.variable, nil)
-		if v.variable != "env" {
+		if v.variable != "env" && v.variable != "" {
 			delete(member(template, "variables", "properties", v.variable), "default")
 		}
 	}
@@ -124,6 +176,9 @@ func others(t *testing.T, template object) string {
 	properties := member(variables, "properties")
 	if env := member(properties, "env"); len(member(env, "default")) == 0 {
 		delete(env, "default")
+	}
+	if list, container := secretsIn(template); len(list) == 0 {
+		delete(container, "secrets")
 	}
 	delete(properties, "cpu_architecture")
 	delete(properties, "ephemeral_storage_gib")
@@ -225,7 +280,14 @@ func (h *history) people(name, variable string, v any) {
 func (h *history) strange() {
 	h.edit(func(template object) {
 		n := h.rand.IntN(1000)
-		switch h.rand.IntN(4) {
+		switch h.rand.IntN(5) {
+		case 4:
+			list, _ := secretsIn(template)
+			if i, _ := secretIn(list, "THEIRS"); i >= 0 {
+				setSecret(template, "THEIRS", nil)
+			} else {
+				setSecret(template, "THEIRS", fmt.Sprint(n))
+			}
 		case 0:
 			member(template, "variables", "properties", "theirs")["default"] = n
 		case 1:
@@ -313,7 +375,7 @@ func TestPoolFlowsPlan(t *testing.T) {
 		plain := f.template()
 		f.defaults.Flows = prefect.Flows{
 			Image: "team/flows:1", CPU: 512, Memory: 1024, EphemeralStorageGiB: 50, Architecture: "ARM64",
-			Spot: new(true), Env: map[string]string{"A": "1", "EMPTY": ""},
+			Spot: new(true), Env: map[string]string{"A": "1", "EMPTY": ""}, Secrets: map[string]string{"S": "arn:a"},
 		}
 		text := func() (lines []string) {
 			for _, c := range f.plan(t).Changes {
@@ -323,7 +385,7 @@ func TestPoolFlowsPlan(t *testing.T) {
 		}
 		want := []string{
 			"image: prefecthq/prefect:3.9.1-python3.12 → team/flows:1", "cpu:  → 512", "memory:  → 1024", "ephemeral_storage_gib:  → 50",
-			"cpu_architecture:  → ARM64", "spot: false → true", "env.A:  → 1", `env.EMPTY:  → ""`,
+			"cpu_architecture:  → ARM64", "spot: false → true", "env.A:  → 1", `env.EMPTY:  → ""`, "secrets.S:  → arn:a",
 		}
 		if diff := cmp.Diff(want, text()); diff != "" {
 			t.Errorf("the file says everything:\n%s", diff)
@@ -334,7 +396,7 @@ func TestPoolFlowsPlan(t *testing.T) {
 		want = []string{
 			"image: team/flows:1 → prefecthq/prefect:3.9.1-python3.12", "cpu: 512 → " + why, "memory: 1024 → " + why,
 			"ephemeral_storage_gib: 50 → " + why, "cpu_architecture: ARM64 → " + why, "spot: true → false" + why,
-			"env.A: 1 → " + why, `env.EMPTY: "" → ` + why,
+			"env.A: 1 → " + why, `env.EMPTY: "" → ` + why, "secrets.S: arn:a → " + why,
 		}
 		if diff := cmp.Diff(want, text()); diff != "" {
 			t.Errorf("the file says nothing any more:\n%s", diff)

@@ -155,9 +155,9 @@ func (r Role) Opens(have RoleState) []provision.Note {
 	may := "the agents of all of them, and whoever may pass " + r.Name + " and register task definitions, "
 	envs := r.keys(have, derived)
 	if len(envs) == 0 {
-		return []provision.Note{{Severity: provision.Info, Text: may + "can run tasks with it; it can read no API key"}}
+		return []provision.Note{{Severity: provision.Info, Text: may + "can run tasks with it; it can read no secret of an environment"}}
 	}
 	return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf(
-		"%scan read the API key of %s, because this role can → to separate them, name another role in the file: execution_role { name = %q }",
+		"%scan read the secrets of %s, because this role can → to separate them, name another role in the file: execution_role { name = %q }",
 		may, strings.Join(envs, ", "), r.ID.Names().ExecutionRole())}}
 }

@@ -14,6 +14,7 @@ import (
 	_ "github.com/flowbed/flowbed/provision/sandbox/machine"
 	_ "github.com/flowbed/flowbed/provision/sandbox/prefectapi"
 	_ "github.com/flowbed/flowbed/provision/sandbox/s3"
+	_ "github.com/flowbed/flowbed/provision/sandbox/secretsmanager"
 	_ "github.com/flowbed/flowbed/provision/sandbox/sqs"
 	_ "github.com/flowbed/flowbed/provision/sandbox/ssm"
 	_ "github.com/flowbed/flowbed/provision/sandbox/sts"

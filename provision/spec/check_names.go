@@ -128,6 +128,7 @@ func (d *decoder) checkTogether(e *Environment, p Place) {
 	d.checkNamespace(e, p)
 	d.checkAccountRole(e)
 	d.checkBorrowedGroups(e)
+	d.checkPartitions(e, p)
 	if e.TaskRole.ECR == "repository" && e.Repository == nil && d.has(&e.TaskRole.ECR) {
 		d.bad(&e.TaskRole.ECR, "No repository", `%s needs a repository block. → add one: repository {}`)
 	}

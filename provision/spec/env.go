@@ -10,6 +10,8 @@ import (
 // envName matches names of environment variables that every shell and ECS accept.
 var envName = compile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+const badEnvName = "is not a valid name. → use letters, digits and underscores, and no digit at the start"
+
 // secretName matches names whose values are secrets.
 var secretName = compile(`KEY|TOKEN|SECRET|PASSWORD|AUTH_STRING`)
 
@@ -18,7 +20,7 @@ var secretName = compile(`KEY|TOKEN|SECRET|PASSWORD|AUTH_STRING`)
 func (d *decoder) checkEnv(field *map[string]string, bad func(name, value string) string) {
 	g := d.given[field]
 	for _, name := range slices.Sorted(maps.Keys(*field)) {
-		why := "is not a valid name. → use letters, digits and underscores, and no digit at the start"
+		why := badEnvName
 		if envName.matches(name) {
 			why = bad(name, (*field)[name])
 		}
@@ -26,11 +28,7 @@ func (d *decoder) checkEnv(field *map[string]string, bad func(name, value string
 			if secretName.matches(strings.ToUpper(name)) {
 				d.file.hidden.add((*field)[name])
 			}
-			shown := "An environment variable"
-			if g.open {
-				shown = "The environment variable " + quote(name)
-			}
-			d.errorAt(d.keyRange(g, name), "Invalid environment variable", shown+" "+why)
+			d.errorAt(d.keyRange(g, name), "Invalid environment variable", d.shownKey(g, "environment variable", name)+" "+why)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/flowbed/flowbed/provision/secret"
 )
 
 // Flows sets what each flow's task gets, unless its deployment says otherwise: the
@@ -43,6 +45,14 @@ type Flows struct {
 	// key of the Prefect API reaches each task without being written anywhere.
 	// Default: none.
 	Env map[string]string `hcl:"env,optional"`
+
+	// Secrets are environment variables whose values ECS reads when a task starts: names, and
+	// the ARNs of SSM parameters or of secrets in Secrets Manager. After the ARN of a secret
+	// may stand a JSON key, a version stage and a version id, as ECS has them:
+	// `<arn>:password::`. The execution role may read exactly these, and decrypt them. Nothing
+	// else in flowbed reads them. ECS refuses a name that is in `env`, too.
+	// Default: none.
+	Secrets map[string]string `hcl:"secrets,optional"`
 }
 
 // The cpu and memory of a task when nobody says otherwise, by the template of Prefect's
@@ -69,6 +79,7 @@ func (f *Flows) check(d *decoder) {
 		d.bad(&f.Image, "Invalid image", `%s is not a container image. → use, for example, "prefecthq/prefect:3.9.1-python3.12"`)
 	}
 	d.checkEnv(&f.Env, badFlowVariable)
+	d.checkFlowSecrets(f)
 }
 
 // imageName: ECS accepts 255 of these characters.
@@ -115,4 +126,51 @@ func wholeNumbers(list []int) string {
 		text += fmt.Sprint(n)
 	}
 	return fmt.Sprintf("%s or %d", text, list[last])
+}
+
+// shownKey is a key of a map at the beginning of a sentence.
+func (d *decoder) shownKey(g given, what, name string) string {
+	if !g.open {
+		return title(article(what))
+	}
+	return "The " + what + " " + quote(name)
+}
+
+func (d *decoder) checkFlowSecrets(f *Flows) {
+	g := d.given[&f.Secrets]
+	for _, name := range slices.Sorted(maps.Keys(f.Secrets)) {
+		_, twice := f.Env[name]
+		why := ""
+		switch {
+		case !envName.matches(name):
+			why = badEnvName
+		case name == "PREFECT_API_URL":
+			why = badFlowVariable(name, "")
+		case name == "PREFECT_API_KEY" || name == "PREFECT_API_AUTH_STRING":
+			why = "is the secret of the Prefect API, which each task gets anyway. → set it in the prefect block, and remove it here"
+		case twice:
+			why = "is in env, too, and ECS refuses a name in both. → remove one of them"
+		}
+		if why == "" {
+			_, err := secret.Parse(f.Secrets[name])
+			why = badRef(f.Secrets[name], err, g.open)
+		}
+		if why != "" {
+			d.errorAt(d.keyRange(g, name), "Invalid secret", d.shownKey(g, "secret", name)+" "+why)
+		}
+	}
+}
+
+const refExample = ` → use, for example, "arn:aws:ssm:us-east-1:123456789012:parameter/db/password"`
+
+// badRef explains why a text does not say where a secret is; empty if it does.
+func badRef(text string, err error, showable bool) string {
+	if err == nil {
+		return ""
+	}
+	shown := "has a value that "
+	if showable {
+		shown = "has the value " + quote(text) + ", which "
+	}
+	return shown + err.Error() + "." + refExample
 }

@@ -36,6 +36,7 @@ var samples = map[string][]string{
 	"prefect.concurrency_limit":  {"3", "4"},
 	"flows.cpu":                  {"1024", "512"},
 	"flows.env":                  {`{ LOG = "1" }`, `{ LOG = null, TEAM = local.word }`, `{ LOG = "2" }`},
+	"flows.secrets":              {`{ KEY = "arn:aws:ssm:us-east-1:123456789012:parameter/a" }`, `{ KEY = null, WORD = "arn:aws:ssm:us-east-1:123456789012:parameter/${local.word}" }`},
 	"flows.spot":                 {"true", "false"},
 	"agent.enabled":              {"true", "false"},
 	"agent.instance_type":        {`"t3.small"`, `"t3.large"`},
@@ -191,14 +192,14 @@ func (p part) over(defaults part) part {
 		switch {
 		case v == "null":
 			delete(all.values, name)
-		case (name == "tags" || name == "flows.env") && weaker != "" && weaker != "null":
+		case (name == "tags" || name == "flows.env" || name == "flows.secrets") && weaker != "" && weaker != "null":
 			all.values[name] = "{ for k, v in merge(" + weaker + ", " + v + ") : k => v if v != null }"
 		default:
 			all.values[name] = v
 		}
 	}
 	// a map that is written once may have elements to leave out, too
-	for _, name := range []string{"tags", "flows.env"} {
+	for _, name := range []string{"tags", "flows.env", "flows.secrets"} {
 		if v := all.values[name]; strings.Contains(v, "null") && !strings.HasPrefix(v, "{ for") {
 			all.values[name] = "{ for k, v in " + v + " : k => v if v != null }"
 		}
@@ -272,6 +273,9 @@ func show(t *testing.T, e *Environment) string {
 		role.Name = ""
 	}
 	shown.ExecutionRole = &role
+	if e.Prefect == nil { // then a flows block would be an error
+		shown.Flows = nil
+	}
 	f := hclwrite.NewEmptyFile()
 	showBlock(t, f.Body().AppendNewBlock("environment", []string{e.Name}).Body(), reflect.ValueOf(&shown).Elem())
 	return string(f.Bytes())

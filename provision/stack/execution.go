@@ -98,8 +98,8 @@ func (s *Stack) mayChoose() bool {
 // accountsRole is the account's role as this environment would need it.
 func (s *Stack) accountsRole() resource.Role {
 	doc := ""
-	if parameter := s.taskParameter(); parameter != "" || s.o.Account.state.Owner().By == "" {
-		doc = templates.ExecutionPolicy(s.place(), s.id.Names().LogGroup(), parameter)
+	if secrets := s.taskSecrets(); len(secrets) > 0 || s.o.Account.state.Owner().By == "" {
+		doc = templates.ExecutionPolicy(s.place(), s.id.Names().LogGroup(), secrets...)
 	}
 	return resource.Role{
 		ID: s.id, Name: spec.AccountExecutionRole, Shared: true, Trust: templates.ExecutionTrust(), Managed: s.executionManaged(),
@@ -115,8 +115,8 @@ func lengthOfOthers(p templates.Place) func(policy string) int {
 		if !ok {
 			return 0
 		}
-		p.Env, p.Region = n.Env, n.Region
-		return len(templates.ExecutionPolicy(p, n.LogGroup(), n.APIKey()))
+		p.Env, p.Region, n.Account = n.Env, n.Region, p.Account
+		return len(templates.ExecutionPolicy(p, n.LogGroup(), ownParameter(p.Partition, n)))
 	}
 }
 
@@ -136,7 +136,7 @@ func (s *Stack) opensKey(have resource.RoleState) string {
 		return "the account's role " + spec.AccountExecutionRole + " can read the key of another environment"
 	}
 	us := func(env string) bool { return env == s.id.Owner() }
-	if owner := have.Owner(); owner.By != "" && s.taskParameter() != "" && len(slices.DeleteFunc(owner.Users(), us)) > 0 {
+	if owner := have.Owner(); owner.By != "" && len(s.taskSecrets()) > 0 && len(slices.DeleteFunc(owner.Users(), us)) > 0 {
 		return "other environments use the account's role " + spec.AccountExecutionRole + ", and could read this one's key"
 	}
 	return ""

@@ -17,6 +17,7 @@ import (
 	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/secret"
 	"github.com/flowbed/flowbed/provision/stack"
 	"github.com/flowbed/flowbed/templates"
 )
@@ -77,7 +78,8 @@ func alsoUses(name string, key bool) func(*testing.T, *sandbox.Account) {
 			return
 		}
 		n := names.Names{Env: name, Region: region}
-		doc := templates.ExecutionPolicy(templates.Place{Partition: "aws", Region: region, Account: sandbox.DefaultAccount, Env: name}, n.LogGroup(), n.APIKey())
+		doc := templates.ExecutionPolicy(templates.Place{Partition: "aws", Region: region, Account: sandbox.DefaultAccount, Env: name}, n.LogGroup(),
+			secret.Ref{Partition: "aws", Service: secret.SSM, Region: region, Account: sandbox.DefaultAccount, Name: n.APIKey()[1:], Ours: true})
 		if _, err := api.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(n.SharedPolicy()), PolicyDocument: &doc}); err != nil {
 			t.Fatal(err)
 		}

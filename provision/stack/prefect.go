@@ -130,9 +130,8 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 		ClusterARN: f.ClusterARN, TaskRole: f.TaskRole, ExecutionRole: f.ExecutionRole,
 		VPC: f.vpc, Subnets: f.Subnets, Groups: f.Groups, PublicIP: f.PublicIP,
 	}
-	if s.secret() != "" {
-		d.Variable = s.version.SecretVariable(s.env.Prefect.APIKey == "")
-		d.SecretARN = s.id.ARN("ssm", s.id.Region, "parameter"+s.id.Names().APIKey())
+	if r := s.apiSecret(); r.Set() {
+		d.Variable, d.SecretARN = s.version.SecretVariable(s.env.Prefect.APIKey == ""), r.ValueFrom()
 	}
 	return d
 }
@@ -142,7 +141,7 @@ func (s *Stack) flows() prefect.Flows {
 	f := s.env.Flows
 	return prefect.Flows{
 		Image: f.Image, CPU: f.CPU, Memory: f.Memory, EphemeralStorageGiB: f.EphemeralStorageGiB,
-		Architecture: f.CPUArchitecture, Spot: f.Spot, Env: f.Env,
+		Architecture: f.CPUArchitecture, Spot: f.Spot, Env: f.Env, Secrets: f.Secrets,
 	}
 }
 
@@ -157,10 +156,7 @@ func (s *Stack) agentRights() templates.AgentRights {
 	cluster, _ := s.cluster.Expect()
 	task, _ := s.task.Expect()
 	execution, _ := s.execution.Expect()
-	r := templates.AgentRights{ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, Prefect: generation(s.version)}
-	if s.secret() != "" {
-		r.Parameter = s.id.Names().APIKey()
-	}
+	r := templates.AgentRights{ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, Prefect: generation(s.version), Secret: s.apiSecret()}
 	if p := s.env.Prefect; p != nil && p.WorkPool != "" { // Prefect 1's agent runs any
 		r.Families = prefect.FamilyPrefix(p.WorkPool)
 	}

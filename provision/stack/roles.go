@@ -8,7 +8,6 @@ import (
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/permissions"
-	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/templates"
@@ -34,12 +33,12 @@ func (s *Stack) addRoles() {
 		},
 		Names: taskNames, External: e.TaskRole.Ownership == "external",
 	})
-	parameter := s.taskParameter()
+	secrets := s.taskSecrets()
 	shared := e.ExecutionRole.Name == spec.AccountExecutionRole
-	inline, doc := names.OwnPolicy, templates.ExecutionPolicy(p, s.id.Names().LogGroup(), parameter)
+	inline, doc := names.OwnPolicy, templates.ExecutionPolicy(p, s.id.Names().LogGroup(), secrets...)
 	if shared { // one policy for each environment that has a secret; AWS's own policy allows the rest
 		inline = s.id.Names().SharedPolicy()
-		if parameter == "" {
+		if len(secrets) == 0 {
 			doc = ""
 		}
 	}
@@ -100,16 +99,6 @@ func (s *Stack) pulls() string {
 // inECR matches an image in a private repository: registry, region and repository.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
 var inECR = regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)/([^:@]+)`)
-
-// taskParameter is the name of the parameter that ECS reads for tasks; empty if the spec has
-// no secret. For down it is what an earlier spec may have had.
-func (s *Stack) taskParameter() string {
-	// The agent of Prefect 1 passes the key to its tasks. In a service, it is a task itself.
-	if s.o.Destroy || s.secret() != "" && (s.version.Kind() != prefect.Agent1 || s.onService() != nil) {
-		return s.id.Names().APIKey()
-	}
-	return ""
-}
 
 func (s *Stack) executionManaged() []string {
 	return []string{"arn:" + s.id.Partition + ":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"}

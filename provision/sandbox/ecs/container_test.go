@@ -2,6 +2,7 @@ package ecs_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -60,5 +61,39 @@ func TestTaskStarts(t *testing.T) {
 	stopped := try.Must(api.StopTask(ctx, &ecs.StopTaskInput{Task: ran.Tasks[0].TaskArn, Reason: aws.String("by hand")})).Task
 	if stopped.StopCode != types.TaskStopCodeUserInitiated || *stopped.StoppedReason != "by hand" || stopped.Containers[0].ExitCode != nil {
 		t.Errorf("the stopped task is %+v", stopped)
+	}
+}
+
+// TestSecretNames: ECS refuses a container in which a variable has the name of a secret, in
+// the definition and in the overrides of RunTask.
+func TestSecretNames(t *testing.T) {
+	a := sandbox.New()
+	api := ecs.NewFromConfig(a.Config("us-east-1"))
+	role := "arn:aws:iam::123456789012:role/execution"
+	_, err := iam.NewFromConfig(a.Config("us-east-1")).CreateRole(t.Context(), &iam.CreateRoleInput{
+		RoleName: aws.String("execution"), AssumeRolePolicyDocument: aws.String(strings.Replace(try.Trust, "ec2.", "ecs-tasks.", 1))})
+	try.OK(err)
+	define := func(from string, secrets []string, variables ...string) error {
+		c := types.ContainerDefinition{Name: aws.String("c"), Image: aws.String("python:3.12")}
+		for _, n := range secrets {
+			c.Secrets = append(c.Secrets, types.Secret{Name: &n, ValueFrom: &from})
+		}
+		for _, n := range variables {
+			c.Environment = append(c.Environment, types.KeyValuePair{Name: &n, Value: aws.String("x")})
+		}
+		_, err := api.RegisterTaskDefinition(t.Context(), &ecs.RegisterTaskDefinitionInput{
+			Family: aws.String("f"), ExecutionRoleArn: &role, ContainerDefinitions: []types.ContainerDefinition{c}})
+		return err
+	}
+	try.WantCode(t, define("db", []string{"A"}, "A"), "ClientException")
+	try.WantCode(t, define("db", []string{"A", "A"}), "ClientException")
+	try.WantCode(t, define("", []string{"A"}), "ClientException")
+	try.WantCode(t, define("db", []string{"A", "B"}, "C"), "")
+	_, err = api.CreateCluster(t.Context(), &ecs.CreateClusterInput{})
+	try.OK(err)
+	for name, want := range map[string]string{"A": "ClientException", "C": ""} {
+		_, err = api.RunTask(t.Context(), &ecs.RunTaskInput{TaskDefinition: aws.String("f"), Overrides: &types.TaskOverride{
+			ContainerOverrides: []types.ContainerOverride{{Name: aws.String("c"), Environment: []types.KeyValuePair{{Name: &name, Value: aws.String("x")}}}}}})
+		try.WantCode(t, err, want)
 	}
 }

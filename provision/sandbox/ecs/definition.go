@@ -105,10 +105,19 @@ func (t *taskDefinition) contain(in *ecs.RegisterTaskDefinitionInput) error {
 	c := in.ContainerDefinitions[0]
 	t.Container = aws.ToString(c.Name)
 	for _, s := range c.Secrets {
+		if aws.ToString(s.ValueFrom) == "" {
+			return clientError("Invalid 'valueFrom' setting for secret %s: the value must not be empty.", aws.ToString(s.Name))
+		}
+		if _, twice := t.Secrets[aws.ToString(s.Name)]; twice {
+			return sharedName(aws.ToString(s.Name))
+		}
 		if t.Secrets == nil {
 			t.Secrets = map[string]string{}
 		}
 		t.Secrets[aws.ToString(s.Name)] = aws.ToString(s.ValueFrom)
+	}
+	if err := t.apart(c.Environment); err != nil {
+		return err
 	}
 	if l := c.LogConfiguration; l != nil && l.LogDriver == types.LogDriverAwslogs {
 		t.Log = maps.Clone(l.Options)
@@ -195,6 +204,20 @@ func (t *taskDefinition) size(in *ecs.RegisterTaskDefinitionInput) error {
 		return clientError("No Fargate configuration exists for given values: %d CPU, %d memory.", t.CPU, t.Memory)
 	}
 	return nil
+}
+
+// apart checks that no variable has the name of a secret.
+func (t *taskDefinition) apart(environment []types.KeyValuePair) error {
+	for _, e := range environment {
+		if _, both := t.Secrets[aws.ToString(e.Name)]; both {
+			return sharedName(aws.ToString(e.Name))
+		}
+	}
+	return nil
+}
+
+func sharedName(name string) error {
+	return clientError("The secret name must be unique and not shared with any new or existing environment variables set on the container, such as '%s'.", name)
 }
 
 // findDefinition finds a task definition by ARN, by family:revision, or by family,

@@ -70,6 +70,13 @@ func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	if d.Status != "ACTIVE" {
 		return nil, clientError("TaskDefinition is inactive")
 	}
+	if o := in.Overrides; o != nil {
+		for _, c := range o.ContainerOverrides {
+			if err := d.apart(c.Environment); err != nil {
+				return nil, err
+			}
+		}
+	}
 	provider := "FARGATE"
 	if len(in.CapacityProviderStrategy) > 0 {
 		if in.LaunchType != "" {

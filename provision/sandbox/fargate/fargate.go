@@ -19,7 +19,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
@@ -129,7 +128,7 @@ func (t *task) prepare() error {
 		}
 	}
 	if err := t.readSecrets(); err != nil {
-		return sayf("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: %v", err)
+		return sayf("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: %v", err)
 	}
 	if err := t.pull(); err != nil {
 		return sayf("CannotPullContainerError: %v", err)
@@ -154,27 +153,6 @@ func (t *task) as(who core.Identity, in any) (any, error) {
 		return nil, sayf("%s: %s", api.ErrorCode(), api.ErrorMessage())
 	}
 	return out, err
-}
-
-func (t *task) readSecrets() error {
-	t.secrets = map[string]string{}
-	for _, variable := range core.SortedKeys(t.Secrets) {
-		arn := t.Secrets[variable]
-		if !t.reaches(t.endpoint("ssm"), 443) {
-			return said("service call has been retried 5 time(s): RequestCanceled: request context canceled caused by: context deadline exceeded")
-		}
-		_, name, _ := strings.Cut(arn, ":parameter")
-		out, err := t.as(t.who, &ssm.GetParametersInput{Names: []string{name}, WithDecryption: aws.Bool(true)})
-		if err != nil {
-			return sayf("service call has been retried 1 time(s): %v", err)
-		}
-		found := out.(*ssm.GetParametersOutput)
-		if len(found.InvalidParameters) > 0 {
-			return sayf("invalid ssm parameters: %s", strings.Join(found.InvalidParameters, ", "))
-		}
-		t.secrets[variable] = aws.ToString(found.Parameters[0].Value)
-	}
-	return nil
 }
 
 // pull pulls the image. The sandbox knows the images of Prefect on Docker Hub, and those in

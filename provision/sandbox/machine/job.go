@@ -126,7 +126,7 @@ func (h host) configured(t map[string]any) (j job, err error) {
 	if err == nil {
 		err = json.Unmarshal(raw, &j.Network)
 	}
-	if list, ok := container["secrets"].([]any); ok { // of Prefect 2
+	if list, ok := container["secrets"].([]any); ok {
 		for _, s := range list {
 			j.Secrets[text(object(s)["name"])] = text(object(s)["valueFrom"])
 		}

@@ -129,6 +129,9 @@ func (j job) definition(h host, r flowRun) *ecs.RegisterTaskDefinitionInput {
 	if c.Image == nil || j.Image == "" {
 		c.Image = aws.String("prefecthq/prefect:" + h.Prefect + "-python3.12")
 	}
+	for name, value := range j.Env {
+		c.Environment = append(c.Environment, types.KeyValuePair{Name: aws.String(name), Value: aws.String(value)})
+	}
 	for name, arn := range j.Secrets {
 		c.Secrets = append(c.Secrets, types.Secret{Name: aws.String(name), ValueFrom: aws.String(arn)})
 	}

@@ -17,6 +17,9 @@ func (r *request) parameterARN(name string) string {
 	if strings.HasPrefix(name, "/aws/") { // public parameters belong to no account
 		return "arn:" + r.Partition() + ":ssm:" + r.Region + "::parameter" + name
 	}
+	if strings.HasPrefix(name, "arn:") {
+		return name
+	}
 	return r.ARN("ssm", r.Region, "parameter/"+strings.TrimPrefix(name, "/"))
 }
 
@@ -37,7 +40,8 @@ func getAccess(r *request, a core.Access, in *ssm.GetParameterInput) []core.Acce
 }
 
 // decryptAccess is the access to the keys that encrypt parameters. Everybody in the
-// account may use the key of Systems Manager itself.
+// account may use the key of Systems Manager itself. The encryption context names the
+// parameter.
 // https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
 func (r *request) decryptAccess(a core.Access, decrypt *bool, names ...string) (all []core.Access) {
 	for _, name := range names {
@@ -49,7 +53,9 @@ func (r *request) decryptAccess(a core.Access, decrypt *bool, names ...string) (
 		if !strings.HasPrefix(arn, "arn:") {
 			arn = r.ARN("kms", r.Region, "key/"+p.Key)
 		}
-		all = append(all, a.WithAction("kms:Decrypt").WithResource(arn))
+		all = append(all, a.WithAction("kms:Decrypt").WithResource(arn).
+			WithContext("kms:ViaService", "ssm."+r.Region+".amazonaws.com").
+			WithContext("kms:EncryptionContext:PARAMETER_ARN", r.parameterARN(p.Name)))
 	}
 	return all
 }

@@ -173,10 +173,15 @@ func (r *request) setParameter(p *parameter, in *ssm.PutParameterInput) {
 	p.remember()
 }
 
-// byName finds a parameter by name or ARN. A public parameter has only a value.
+// byName finds a parameter by name or ARN. A public parameter has only a value. An ARN does
+// not tell whether a name begins with a slash, and belongs to one account and one region.
 func (r *request) byName(name string) *parameter {
-	if _, rest, ok := strings.Cut(name, ":parameter"); ok && strings.HasPrefix(name, "arn:") {
-		name = rest
+	if strings.HasPrefix(name, "arn:") {
+		own, ok := strings.CutPrefix(name, r.ARN("ssm", r.Region, "parameter"))
+		if p := r.db().Parameters[strings.TrimPrefix(own, "/")]; !ok || p != nil {
+			return p
+		}
+		name = own
 	}
 	if id := ec2.PublicImage(r.Region, name, r.Account.ImageRelease); id != "" {
 		return &parameter{Name: name, Type: string(types.ParameterTypeString), Value: id, Version: int64(r.Account.ImageRelease) + 1}

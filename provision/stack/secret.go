@@ -1,0 +1,62 @@
+package stack
+
+import (
+	"slices"
+
+	"github.com/flowbed/flowbed/provision/names"
+	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/secret"
+	"github.com/flowbed/flowbed/provision/spec"
+)
+
+// ownParameter refers to the parameter that flowbed makes for the secret of the Prefect API.
+func ownParameter(partition string, n names.Names) secret.Ref {
+	r := secret.Parameter(partition, n.Region, n.Account, n.APIKey())
+	r.Ours = true
+	return r
+}
+
+// apiSecret says where the agent and the tasks find the secret of the Prefect API. The zero
+// value means that the API requires none.
+func apiSecret(env *spec.Environment, partition string) secret.Ref {
+	if p := env.Prefect; p == nil || p.APIKey == "" && p.AuthString == "" {
+		return secret.Ref{}
+	}
+	return ownParameter(partition, names.Names{Env: env.Name, Account: env.Account, Region: env.Region})
+}
+
+func (s *Stack) apiSecret() secret.Ref { return apiSecret(s.env, s.id.Partition) }
+
+// taskSecrets are the secrets that ECS reads for the tasks of flows. For down, they are the
+// parameter that an earlier spec may have had: down removes the rights to read whatever there
+// was.
+//
+// The agent of Prefect 1 passes the key to its tasks. In a service, it is a task itself.
+func (s *Stack) taskSecrets() (list []secret.Ref) {
+	if s.o.Destroy {
+		return []secret.Ref{ownParameter(s.id.Partition, s.id.Names())}
+	}
+	old := s.version.Kind() == prefect.Agent1
+	if r := s.apiSecret(); r.Set() && (!old || s.onService() != nil) {
+		list = append(list, r)
+	}
+	if s.env.Prefect != nil && !old {
+		list = append(list, flowSecrets(s.env)...)
+	}
+	return list
+}
+
+// flowSecrets are the secrets of the spec's flows block, in the order of their ARNs.
+func flowSecrets(env *spec.Environment) (list []secret.Ref) {
+	var texts []string
+	for _, text := range env.Flows.Secrets {
+		texts = append(texts, text)
+	}
+	slices.Sort(texts)
+	for _, text := range texts {
+		if r, err := secret.Parse(text); err == nil { // package spec has checked it
+			list = append(list, r)
+		}
+	}
+	return list
+}
