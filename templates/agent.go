@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/flowbed/flowbed/provision/secret"
 )
 
 // Agent describes a Prefect agent: what to install and run, and its settings,
@@ -48,8 +50,10 @@ type Setting struct{ Name, Value string }
 // Secret says where the agent reads the API's secret, and which environment
 // variable receives it. An Agent never holds the secret itself.
 type Secret struct {
-	Parameter string // name of an SSM parameter
+	Parameter string // name of an SSM parameter that flowbed makes; or empty, and From is set
 	Variable  string
+
+	From secret.Ref // a secret that exists
 }
 
 // CA is a private certificate authority that the agent trusts.
@@ -151,10 +155,10 @@ func (p Packages) check() error {
 }
 
 func (s Secret) check() error {
-	if s.Parameter == "" || s.Variable == "" {
-		return errors.New("a secret needs both a parameter and a variable")
+	if (s.Parameter == "") != s.From.Set() || s.Variable == "" {
+		return errors.New("a secret needs a variable, and either a parameter or another secret")
 	}
-	return errors.Join(plain("parameter", s.Parameter), variable(s.Variable))
+	return errors.Join(plain("parameter", s.Parameter), plain("secret", s.From.ValueFrom()), variable(s.Variable))
 }
 
 func (c CA) check() error {

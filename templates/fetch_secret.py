@@ -1,6 +1,6 @@
 #!/opt/flowbed/venv/bin/python -I
 """Puts the API's secret where only systemd reads it, at each start."""
-import os
+{{imports}}import os
 import sys
 
 import boto3
@@ -26,7 +26,7 @@ def quoted(value):
 
 try:
     os.makedirs("/run/flowbed", mode=0o700, exist_ok=True)
-    value = boto3.client("ssm").get_parameter(Name=PARAMETER, WithDecryption=True)["Parameter"]["Value"].strip()
+    value = {{read}}.strip()
     if not value or any(ord(c) < 32 for c in value):
         raise ValueError("the value is empty or has control characters")
     handle = os.open("/run/flowbed/secret.env.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

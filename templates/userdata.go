@@ -134,9 +134,7 @@ func (r *renderer) files(a Agent) string {
 	}
 	list = append(list, a.Files...)
 	if s := a.Secret; s != nil {
-		list = append(list, File{"/opt/flowbed/bin/fetch-secret", 0o755, r.text("fetch_secret.py", map[string]string{
-			"parameter": codeQuote(s.Parameter), "variable": codeQuote(s.Variable),
-		})})
+		list = append(list, File{"/opt/flowbed/bin/fetch-secret", 0o755, r.text("fetch_secret.py", s.program())})
 	}
 	if a.CA != nil {
 		list = append(list, File{caFile, 0o644, a.CA.PEM})

@@ -97,6 +97,12 @@ func agents(t *testing.T) map[string]string {
 			i.Extra, i.Index = i.Proxy.Settings(), "https://packages.example.com/simple/%7Eteam"
 		},
 		"worker-setup":  func(i *input) { i.Setup = ownScript },
+		"worker-secret": func(i *input) {
+			i.Secret = &Secret{Variable: "PREFECT_API_KEY", From: existing("arn:aws:secretsmanager:us-east-1:123456789012:secret:prefect-AbCdEf:key:AWSPREVIOUS:")}
+		},
+		"worker-parameter": func(i *input) {
+			i.Secret = &Secret{Variable: "PREFECT_API_KEY", From: existing("arn:aws:ssm:eu-central-1:123456789012:parameter/team/prefect")}
+		},
 		"worker-events": func(i *input) { i.Events = "flowbed-dev-events" },
 		"worker-ttl":    func(i *input) { i.TTL = 90 * time.Minute },
 	} {
@@ -272,8 +278,8 @@ func TestPrefect3AgentRejects(t *testing.T) {
 		"no certificate":      {func(i *input) { i.CA = "hello" }, "certificates in PEM"},
 		"a heredoc's end":     {func(i *input) { i.CA = ca + "FLOWBED_END\nrm -rf /" }, "cannot be written"},
 		"a zero byte":         {func(i *input) { i.CA = ca + "\x00" }, "cannot be written"},
-		"no variable":         {func(i *input) { i.Secret.Variable = "" }, "both a parameter and a variable"},
-		"no parameter":        {func(i *input) { i.Secret.Parameter = "" }, "both a parameter and a variable"},
+		"no variable":         {func(i *input) { i.Secret.Variable = "" }, "a secret needs a variable, and either a parameter or another secret"},
+		"no parameter":        {func(i *input) { i.Secret.Parameter = "" }, "a secret needs a variable, and either a parameter or another secret"},
 		"an odd parameter":    {func(i *input) { i.Secret.Parameter = "/a\nb" }, "parameter: "},
 		"an odd API":          {func(i *input) { i.APIURL = "http://h\nExecStart=/bin/sh" }, "PREFECT_API_URL: "},
 		"an odd region":       {func(i *input) { i.Region = "a\nb" }, "AWS_DEFAULT_REGION: "},

@@ -83,7 +83,7 @@ func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Heade
 	if err := a.warn(f); err != nil {
 		return nil, h, err
 	}
-	d := &doctor.Doctor{Config: cfg, ID: id, Caller: caller, Env: env}
+	d := &doctor.Doctor{Config: cfg, ID: id, Caller: caller, Env: env, Learned: a.learned.add}
 	if a.sandbox {
 		d.Transport = sandbox.Prefect(a.account)
 	} else if d.Transport, err = conn.New(a.network); err != nil {

@@ -82,7 +82,7 @@ func (s *session) outputs() (list []view.Output) {
 func (s *session) secretSetting() string {
 	p := s.env.Prefect
 	given := func(field *string) bool { return *field != "" || s.file.Unset(field) != nil }
-	key, auth := given(&p.APIKey), given(&p.AuthString)
+	key, auth := given(&p.APIKey) || given(&p.APIKeyFrom), given(&p.AuthString) || given(&p.AuthStringFrom)
 	v, err := prefect.ParseVersion(p.Version)
 	if err != nil || !key && !auth {
 		return ""

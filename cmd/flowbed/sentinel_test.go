@@ -19,9 +19,13 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/test/e2e/able"
 )
 
@@ -133,6 +137,7 @@ type situation struct {
 	args    []string
 	env     []string
 	broken  string // what is in the sandbox's file instead
+	stored  string // the name of a parameter of somebody else with the secret
 }
 
 func situations(server string) []situation {
@@ -153,6 +158,8 @@ func situations(server string) []situation {
 		{name: "key with spaces", program: "flowbed-unguarded", file: good, env: []string{"FLOWBED_SANDBOX=1", "FLOWBED_VAR_api_key= " + hidden + " \n"}},
 		{name: "mistake beside the secret", program: "flowbed-unguarded", env: sandbox[:1],
 			file: wrong("api_key = var.api_key", `api_key = "`+strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(hidden, `\`, `\\`), `"`, `\"`), "%", "%%")+`" + 1`)},
+		{name: "a key that exists", program: "flowbed-unguarded", env: sandbox, stored: "/team/prefect",
+			file: wrong("api_key = var.api_key", `api_key_from = "/team/prefect"`)},
 		{name: "broken sandbox", program: "flowbed-unguarded", file: good, env: sandbox, broken: `{"format": 7}`},
 		{name: "AWS and Prefect repeat what they refuse", program: "flowbed", file: good, env: aws},
 		{name: "half of the credentials", program: "flowbed-unguarded", file: good, env: []string{aws[0], aws[2], aws[3]}},
@@ -220,6 +227,9 @@ func (s situation) prepare(t *testing.T, dir, api string) {
 	if err := os.WriteFile(filepath.Join(dir, "config.hcl"), fmt.Appendf(nil, s.file, api), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if s.stored != "" {
+		s.store(t, filepath.Join(dir, ".flowbed"))
+	}
 	if s.broken == "" {
 		return
 	}
@@ -227,6 +237,28 @@ func (s situation) prepare(t *testing.T, dir, api string) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, ".flowbed", "sandbox.json"), []byte(s.broken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// store puts the parameter into the account of the sandbox. Its file has only a fingerprint of
+// the value, which the program recognizes by its variable.
+func (s situation) store(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "sandbox.json")
+	account, err := sandbox.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = ssm.NewFromConfig(account.Config("us-east-1")).PutParameter(t.Context(), &ssm.PutParameterInput{
+		Name: &s.stored, Value: aws.String(hidden), Type: types.ParameterTypeSecureString})
+	if err == nil {
+		err = account.Save(path)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }

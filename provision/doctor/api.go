@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/stack"
 )
 
 // api is the client of the API in the file.
@@ -16,8 +17,9 @@ func (d *Doctor) api() (prefect.Version, *prefect.Client, error) {
 	if err != nil {
 		return version, nil, err
 	}
-	api, err := prefect.New(prefect.Config{URL: p.APIURL, APIKey: p.APIKey, AuthString: p.AuthString, CA: []byte(p.CAFile),
-		UserAgent: "flowbed/" + d.ID.Version, Transport: d.Transport})
+	settings := stack.APISettings(d.Env, d.ID, d.clients, d.Learned)
+	settings.Transport = d.Transport
+	api, err := prefect.New(settings)
 	return version, api, err
 }
 

@@ -106,6 +106,10 @@ type Doctor struct {
 	NoPrefect bool              // skips the check of Prefect's API
 	Transport http.RoundTripper // to Prefect's API; nil is Go's default
 
+	// Learned is told the secret that Doctor reads from the account, so that nothing prints it.
+	// nil tells nobody.
+	Learned func(secret string)
+
 	Getenv func(string) string // os.Getenv if nil
 
 	clients   stack.Clients

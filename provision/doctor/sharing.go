@@ -38,9 +38,9 @@ func (d *Doctor) sharing(ctx context.Context) (found []Finding) {
 	return found
 }
 
-// hasKey reports whether the environment's tasks get a key of Prefect's API.
+// hasKey reports whether the environment's tasks get a key of Prefect's API, or secrets.
 func (d *Doctor) hasKey() bool {
-	return d.Env.Prefect != nil && (d.Env.Prefect.APIKey != "" || d.Env.Prefect.AuthString != "")
+	return d.Env.Prefect != nil && (d.Env.Prefect.HasSecret() || len(d.Env.Flows.Secrets) > 0)
 }
 
 func (d *Doctor) shares(check, object string, o provision.Owner, opens []provision.Note) (found []Finding) {

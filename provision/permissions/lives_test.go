@@ -12,6 +12,9 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/flowbed/flowbed/provision/permissions"
@@ -52,6 +55,7 @@ var lives = []life{
 	{"a failure", failing},
 	{"a flow still runs", running},
 	{"hello", greeted},
+	{"a key that exists", keyFrom},
 	{"others share", shared},
 	{"a service", served},
 	{"a service that does not start", unserved},
@@ -438,6 +442,33 @@ func unserved(w *world) {
 		w.Errorf("up: %v", err)
 	}
 	w.must(permissions.Down, text, o)
+}
+
+// The key is a parameter or a secret of somebody else, which a customer key encrypts.
+func keyFrom(w *world) {
+	cfg, ctx, name := w.account.Config(home), context.Background(), aws.String("team/prefect")
+	key := here.ARN("kms", home, "key/00000000-0000-4000-8000-000000000001")
+	_, err := ssm.NewFromConfig(cfg).PutParameter(ctx, &ssm.PutParameterInput{
+		Name: aws.String("/team/prefect"), Value: aws.String("pnu_0123456789"), Type: ssmtypes.ParameterTypeSecureString, KeyId: &key})
+	w.check(err)
+	out, err := secretsmanager.NewFromConfig(cfg).CreateSecret(ctx, &secretsmanager.CreateSecretInput{
+		Name: name, SecretString: aws.String("pnu_0123456789"), KmsKeyId: &key})
+	w.check(err)
+	for _, from := range []string{"/team/prefect", *out.ARN} {
+		for _, more := range []string{"", "version = \"1.4.1\"\n"} {
+			text := "agent {}\nprefect {\n" + more + "api_key_from = \"" + from + "\"\napi_url = \"https://prefect.example.com/api\"\n}"
+			if more != "" {
+				text = strings.Replace(text, "https://prefect.example.com/api", "http://prefect.example.com:4200", 1)
+			}
+			o := stack.Options{Transport: sandbox.Prefect(w.account)}
+			w.must(permissions.Plan, text, o)
+			w.must(permissions.Up, text, o)
+			if more == "" {
+				w.must(permissions.Hello, text, o)
+			}
+			w.must(permissions.Down, text, o)
+		}
+	}
 }
 
 // What fails is explained.

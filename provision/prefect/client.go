@@ -31,8 +31,14 @@ type Config struct {
 	URL        string // with /api, or Cloud's with account and workspace
 	APIKey     string // Prefect Cloud's
 	AuthString string // a server's, user:password
-	CA         []byte // additional CA certificates, in PEM
-	UserAgent  string
+
+	// Read, if set, reads the secret before the first call, instead of the two above. With Basic
+	// it is a user and password. The advice of an error is a method Hint.
+	Read  func(context.Context) (secret string, err error)
+	Basic bool
+
+	CA        []byte // additional CA certificates, in PEM
+	UserAgent string
 
 	// Transport sends the requests. nil is a transport of package conn, which also limits
 	// the size of a reply.
@@ -53,6 +59,11 @@ type Client struct {
 	agent string
 	guard func() error
 
+	reading sync.Mutex                            // until the secret has been read
+	read    func(context.Context) (string, error) // nil after that
+	basic   bool
+	stored  bool // the secret is one that exists in AWS
+
 	mu     sync.Mutex
 	csrf   string // token; empty until the server requires one
 	client string // the name that the token belongs to
@@ -64,8 +75,8 @@ func New(c Config) (*Client, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("%q is not an API URL", c.URL)
 	}
-	if c.APIKey != "" && c.AuthString != "" {
-		return nil, errors.New("both api_key and auth_string are set; remove one of them")
+	if c.APIKey != "" && c.AuthString != "" || c.Read != nil && c.APIKey+c.AuthString != "" {
+		return nil, errors.New("the API has more than one secret; remove all but one of them")
 	}
 	transport := c.Transport
 	if transport == nil {
@@ -80,6 +91,7 @@ func New(c Config) (*Client, error) {
 		http: &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: stay},
 		root: strings.TrimRight(u.String(), "/"), shown: strings.TrimRight(u.Redacted(), "/"),
 		key: c.APIKey, auth: c.AuthString, agent: c.UserAgent, guard: c.Guard, client: rand.Text(),
+		read: c.Read, basic: c.Basic, stored: c.Read != nil,
 	}, nil
 }
 
@@ -96,7 +108,7 @@ func stay(req *http.Request, via []*http.Request) error {
 // call sends in, unless it is nil, and decodes the answer into out, unless that is
 // nil. It retries temporary failures: all calls of this package can be repeated.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	body, err := encode(in)
+	body, err := c.prepare(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -127,6 +139,48 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		pause *= 3
 	}
 }
+
+// prepare returns the body of a call, and sees to it that the secret is known.
+func (c *Client) prepare(ctx context.Context, in any) ([]byte, error) {
+	body, err := encode(in)
+	if err != nil {
+		return nil, err
+	}
+	return body, c.learn(ctx)
+}
+
+// learn reads the secret, unless it is known. Nothing else writes the two fields, and each
+// call comes here first.
+func (c *Client) learn(ctx context.Context) error {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.read == nil {
+		return nil
+	}
+	secret, err := c.read(ctx)
+	if err != nil {
+		e := &Error{URL: c.shown, Err: unread{err}, Class: ErrUnauthorized}
+		if h, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err); ok {
+			e.Advice = h.Hint()
+		}
+		return e
+	}
+	if c.read = nil; c.basic {
+		c.auth = secret
+	} else {
+		c.key = secret
+	}
+	return nil
+}
+
+// unread is why the secret could not be read. It is no error of the network, whose innermost
+// message would be enough.
+type unread struct{ error }
+
+func (u unread) Unwrap() error { return u.error }
 
 func encode(in any) ([]byte, error) {
 	if in == nil {

@@ -68,6 +68,9 @@ func (e *Error) Unwrap() []error {
 
 // reason is the innermost message of a network error. The outer ones repeat the URL.
 func reason(err error) string {
+	if u, ok := errors.AsType[unread](err); ok {
+		return u.Error()
+	}
 	if e, ok := errors.AsType[*conn.Error](err); ok {
 		return e.Reason()
 	}
@@ -154,6 +157,10 @@ func (c *Client) redact(body []byte) []byte {
 
 func (c *Client) secretAdvice() string {
 	switch {
+	case c.key != "" && c.stored:
+		return "the API refuses the key: check the secret that api_key_from names"
+	case c.auth != "" && c.stored:
+		return "the API refuses the user and password: check the secret that auth_string_from names"
 	case c.key != "":
 		return "the API refuses the key: check api_key; your own server uses auth_string instead"
 	case c.auth != "":

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/secret"
 )
 
 // Pool is a work pool in Prefect. Its job template makes flows run in the environment.
@@ -34,6 +35,9 @@ type Pool struct {
 	Queues []string
 
 	Names NameEntry
+
+	// Secret is the secret of the API if it exists in AWS; flowbed then reads it.
+	Secret secret.Ref
 
 	// Want is our part of the template. An empty text or list means that the value is not
 	// known yet.

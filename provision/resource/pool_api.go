@@ -127,7 +127,7 @@ func (a *PoolAPI) open(ctx context.Context) (api *prefect.Client, why string, er
 		return a.api, a.why, nil
 	}
 	c := a.Config
-	if c.URL == "" || c.APIKey == "" && c.AuthString == "" {
+	if c.URL == "" || c.APIKey == "" && c.AuthString == "" && c.Read == nil {
 		why, err = a.complete(ctx, &c)
 		if err != nil {
 			return nil, "", err

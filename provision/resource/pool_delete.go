@@ -149,12 +149,13 @@ func (p Pool) deleteDeployments(ctx context.Context, api *prefect.Client) error 
 }
 
 // Permissions are none, because the calls go to Prefect and not to AWS. But down may read
-// the secret.
+// the secret, and so may all runs if it is one that exists.
 func (p Pool) Permissions() Permissions {
-	if p.Down == nil {
-		return Permissions{}
+	read := reading(p.Secret)
+	if p.Down != nil {
+		read = append(read, p.Down.permission())
 	}
-	return Permissions{Read: []Permission{p.Down.permission()}}
+	return Permissions{Read: read}
 }
 
 // recordedPools returns the work pools that a log group records. Prefect is not asked, so

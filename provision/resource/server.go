@@ -5,13 +5,15 @@ import (
 	"errors"
 
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/secret"
 )
 
 // Server checks the API of a Prefect 1 Server, or of a compatible backend, so that a wrong
 // URL or key stops up before it changes anything.
 type Server struct {
 	API     *prefect.Client
-	Tenants bool // require a tenant: a Prefect Server without one rejects agents
+	Secret  secret.Ref // as in Pool
+	Tenants bool       // require a tenant: a Prefect Server without one rejects agents
 }
 
 // ServerState is what Server read from the API.
@@ -30,5 +32,6 @@ func (s Server) Read(ctx context.Context) (ServerState, error) {
 	return ServerState{Tenants: n}, err
 }
 
-// Permissions are none: the calls go to Prefect, not to AWS.
-func (Server) Permissions() Permissions { return Permissions{} }
+// Permissions are none, because the calls go to Prefect and not to AWS, unless flowbed reads
+// the secret.
+func (s Server) Permissions() Permissions { return Permissions{Read: reading(s.Secret)} }

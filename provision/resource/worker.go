@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/secret"
 )
 
 // maxClockSkew is how far the clocks of AWS and of Prefect may differ.
@@ -31,6 +32,9 @@ type Worker struct {
 	After []provision.Edge
 	Watch *Watch   // nil means that up waits even for an agent that has failed for good
 	Down  *PoolAPI // as in Pool; Prefect 1 has none
+
+	// Secret is as in Pool. It must be set only if no pool's step has it.
+	Secret secret.Ref
 
 	// Version1 means that the API is that of Prefect 1, where agents have no work pool.
 	Version1 bool
@@ -199,10 +203,11 @@ func (w Worker) Explain(ctx context.Context, have WorkerState) string {
 	return explainAgent(ctx, w.EC2, w.SSM, have.Instance)
 }
 
-// Permissions are what Explain and Quit need. All other calls go to Prefect, not to AWS. AWS checks
-// ssm:SendCommand on the document and on the instance; it offers no scope for the others.
+// Permissions are what Explain and Quit need. All other calls go to Prefect, not to AWS, unless
+// flowbed reads the secret. AWS checks ssm:SendCommand on the document and on the instance; it
+// offers no scope for the others.
 func (w Worker) Permissions() Permissions {
-	return Permissions{Build: []Permission{
+	return Permissions{Read: reading(w.Secret), Build: []Permission{
 		w.ID.tagged(exampleInstance, "ec2:GetConsoleOutput"),
 		w.ID.tagged(exampleInstance, "ssm:SendCommand").composite(),
 		on("arn:"+w.ID.Partition+":ssm:"+w.ID.Region+":*:document/"+shellDocument, "ssm:SendCommand").

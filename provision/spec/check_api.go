@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/secret"
 )
 
 const uuid = `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`
@@ -79,29 +81,103 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && (addr.IsLoopback() || addr.IsUnspecified())
 }
 
+// secretField is one of the attributes that can say the API's secret.
+type secretField struct {
+	field *string
+	name  string
+	basic bool // it is a user and password
+}
+
+func (p *Prefect) secretFields() []secretField {
+	return []secretField{
+		{&p.APIKey, "api_key", false}, {&p.APIKeyFrom, "api_key_from", false},
+		{&p.AuthString, "auth_string", true}, {&p.AuthStringFrom, "auth_string_from", true},
+	}
+}
+
+// HasSecret reports whether the API requires a secret.
+func (p *Prefect) HasSecret() bool {
+	return slices.ContainsFunc(p.secretFields(), func(s secretField) bool { return *s.field != "" })
+}
+
+// Basic reports whether the API's secret is a user and password.
+func (p *Prefect) Basic() bool { return p.AuthString != "" || p.AuthStringFrom != "" }
+
+// SecretFrom returns where a secret that exists is, and the attribute that says so. Both are
+// empty if there is none.
+func (p *Prefect) SecretFrom() (from, attribute string) {
+	switch {
+	case p.APIKeyFrom != "":
+		return p.APIKeyFrom, "api_key_from"
+	case p.AuthStringFrom != "":
+		return p.AuthStringFrom, "auth_string_from"
+	}
+	return "", ""
+}
+
 // checkSecrets checks the API's secret. It never shows it.
 func (d *decoder) checkSecrets(p *Prefect, kind prefect.Kind, cloud bool) {
-	key, auth := d.written(&p.APIKey), d.written(&p.AuthString)
-	switch {
-	case auth && kind == prefect.Agent1: // checkPrefect has reported it
-	case key && auth:
-		d.refuse(&p.AuthString, "Two secrets", "The block sets both api_key, for Prefect Cloud, and auth_string, for your own server. → remove one of them")
-	case auth && cloud:
-		d.refuse(&p.AuthString, "auth_string with Prefect Cloud", "Prefect Cloud does not support auth_string. → use api_key")
-	case !key && cloud:
-		if !d.misspells(d.blocks[p], "api_key") {
-			d.errorAt(d.blockOf(p).DefRange(), "Missing attribute", "Prefect Cloud requires an API key. → add api_key = var.api_key to the prefect block, and variable \"api_key\" { sensitive = true } to the file")
-		}
-	}
+	d.checkOneSecret(p, kind, cloud)
 	if d.has(&p.APIKey) {
 		d.checkSecret(&p.APIKey, "API key", "api_key", badKeyText(p.APIKey, cloud))
-		if kind == prefect.Agent1 && p.APIKey != "" {
-			d.warnAt(d.given[&p.APIKey].attr.Expr.Range(), "Key in plain text",
-				"A Prefect 1 agent copies the key into the environment of every task, and anybody who may describe the tasks can read it there. → leave it out for a Prefect Server, which does not need one")
-		}
 	}
 	if d.has(&p.AuthString) {
 		d.checkSecret(&p.AuthString, "auth_string", "auth_string", badAuth(p.AuthString))
+	}
+	for _, s := range p.secretFields() {
+		if kind == prefect.Agent1 && !s.basic && d.has(s.field) && *s.field != "" {
+			d.warnAt(d.given[s.field].attr.Expr.Range(), "Key in plain text",
+				"A Prefect 1 agent copies the key into the environment of every task, and anybody who may describe the tasks can read it there. → leave it out for a Prefect Server, which does not need one")
+		}
+		if strings.HasSuffix(s.name, "_from") {
+			d.checkFrom(s)
+		}
+	}
+}
+
+// checkOneSecret checks which of the attributes are there.
+func (d *decoder) checkOneSecret(p *Prefect, kind prefect.Kind, cloud bool) {
+	var written []secretField
+	for _, s := range p.secretFields() {
+		if d.written(s.field) && (kind != prefect.Agent1 || !s.basic) { // checkPrefect has reported the others
+			written = append(written, s)
+		}
+	}
+	switch {
+	case len(written) > 1 && written[0].name == "api_key" && written[1].name == "auth_string":
+		d.refuse(written[1].field, "Two secrets", "The block sets both api_key, for Prefect Cloud, and auth_string, for your own server. → remove one of them")
+	case len(written) > 1:
+		last := written[len(written)-1]
+		d.refuse(last.field, "Two secrets", fmt.Sprintf("The block sets both %s and %s, and the API has one secret. → remove one of them", written[0].name, last.name))
+	case len(written) == 1 && written[0].basic && cloud:
+		d.refuse(written[0].field, written[0].name+" with Prefect Cloud", "Prefect Cloud does not support auth_string. → use api_key")
+	case len(written) == 0 && cloud && !d.misspells(d.blocks[p], "api_key"):
+		d.errorAt(d.blockOf(p).DefRange(), "Missing attribute", "Prefect Cloud requires an API key. → add api_key = var.api_key to the prefect block, and variable \"api_key\" { sensitive = true } to the file")
+	}
+}
+
+// looksLikeKey matches the keys of Prefect Cloud.
+var looksLikeKey = compile(`^pn[a-z]_`)
+
+// checkFrom checks what names a secret that exists. Somebody may have written the secret
+// itself there, so a message shows only what is an ARN.
+func (d *decoder) checkFrom(s secretField) {
+	if !d.has(s.field) || *s.field == "" {
+		return
+	}
+	at, text := d.given[s.field].attr.Expr.Range(), *s.field
+	switch {
+	case looksLikeKey.matches(text):
+		d.file.hidden.add(text)
+		d.errorAt(at, "Secret in the file", fmt.Sprintf(
+			"%s names a secret in AWS, and this is an API key itself. → put it into an SSM parameter and write its name here, or use api_key with a sensitive variable", s.name))
+	case strings.HasPrefix(text, "arn:"):
+		if _, err := secret.Parse(text); err != nil {
+			d.errorAt(at, "Invalid "+s.name, title("it "+badRef(text, err, d.showable(s.field))))
+		}
+	case !secret.IsName(text):
+		d.file.hidden.add(text)
+		d.errorAt(at, "Invalid "+s.name, "The value is neither the name or ARN of an SSM parameter nor the ARN of a secret in Secrets Manager."+refExample)
 	}
 }
 

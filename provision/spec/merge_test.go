@@ -31,6 +31,7 @@ var samples = map[string][]string{
 	"logs.retention_days":        {"7", "14"},
 	"prefect.api_url":            {`"https://prefect.example.com/api"`, `"https://other.example.com/api/"`},
 	"prefect.api_key":            {`"key-of-${env_name}"`, `"another-key"`},
+	"prefect.api_key_from":       {`"/team/${local.word}"`, `"arn:aws:ssm:us-east-1:123456789012:parameter/key"`},
 	"prefect.auth_string":        {`"ada:${local.word}"`, `"bob:another"`},
 	"prefect.work_pool":          {`"flows"`, `local.word`},
 	"prefect.concurrency_limit":  {"3", "4"},
@@ -179,11 +180,12 @@ func (p part) over(defaults part) part {
 			all.blocks = append(all.blocks, block)
 		}
 	}
-	for _, group := range [][]string{{"prefect.api_key", "prefect.auth_string"}, {"ssh.public_key", "ssh.key_name"}} {
+	for _, group := range [][]string{{"prefect.api_key", "prefect.auth_string", "prefect.api_key_from"}, {"ssh.public_key", "ssh.key_name"}} {
 		for _, name := range group {
 			if v := p.values[name]; v != "" && v != "null" {
-				delete(all.values, group[0])
-				delete(all.values, group[1])
+				for _, other := range group {
+					delete(all.values, other)
+				}
 			}
 		}
 	}

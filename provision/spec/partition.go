@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/secret"
 )
 
@@ -26,11 +27,35 @@ func partition(region string) string {
 // checkPartitions refuses secrets that no role of this account can read: partitions of AWS
 // have nothing in common, not even the credentials.
 func (d *decoder) checkPartitions(e *Environment, p Place) {
+	d.checkFromPlace(e, p)
 	g := d.given[&e.Flows.Secrets]
 	for _, name := range slices.Sorted(maps.Keys(e.Flows.Secrets)) {
 		r, err := secret.Parse(e.Flows.Secrets[name])
 		if why := outOfReach(r, p); err == nil && why != "" {
 			d.errorAt(d.keyRange(g, name), "Invalid secret", d.shownKey(g, "secret", name)+" "+why)
+		}
+	}
+}
+
+// checkFromPlace does the same for the secret of the API. The parameter that flowbed makes is
+// none that exists: up would delete it, because no file says its value.
+func (d *decoder) checkFromPlace(e *Environment, p Place) {
+	if e.Prefect == nil {
+		return
+	}
+	for _, s := range e.Prefect.secretFields() {
+		text := *s.field
+		if !strings.HasSuffix(s.name, "_from") || text == "" || !d.has(s.field) {
+			continue
+		}
+		at, own := d.given[s.field].attr.Expr.Range(), names.Names{Env: e.Name}.APIKey()
+		r, err := secret.Parse(text)
+		switch why := outOfReach(r, p); {
+		case err != nil && "/"+strings.TrimPrefix(text, "/") == own,
+			err == nil && r.Service == secret.SSM && "/"+r.Name == own && (p.Region == "" || r.Region == p.Region):
+			d.errorAt(at, "Invalid "+s.name, "This is the parameter that flowbed makes for api_key and auth_string, and deletes without them. → use a secret of your own")
+		case err == nil && why != "":
+			d.errorAt(at, "Invalid "+s.name, "The secret "+why)
 		}
 	}
 }

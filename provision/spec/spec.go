@@ -418,6 +418,18 @@ type Prefect struct {
 	// of `api_key`. flowbed stores it the same way.
 	AuthString string `hcl:"auth_string,optional" spec:"secret,one-of:secret"`
 
+	// APIKeyFrom names a secret that exists and holds the API key, instead of `api_key`: the
+	// name or the ARN of an SSM parameter, or the ARN of a secret in Secrets Manager, after
+	// which may stand a JSON key, a version stage and a version id, as ECS has them:
+	// `<arn>:key::`. The execution role and the agent may read exactly this secret, and decrypt
+	// it. flowbed reads it only to call the API, and writes it nowhere; it makes no parameter of
+	// its own then.
+	APIKeyFrom string `hcl:"api_key_from,optional" spec:"one-of:secret"`
+
+	// AuthStringFrom names a secret that exists and holds what `auth_string` would say. It
+	// works as `api_key_from`.
+	AuthStringFrom string `hcl:"auth_string_from,optional" spec:"one-of:secret"`
+
 	// CAFile is the PEM certificate of the private CA that signed the API's
 	// certificate: ca_file = file("ca.pem"). flowbed and the agent trust it. Your
 	// flows' images must trust the CA on their own. Default: public CAs only.

@@ -52,5 +52,7 @@ func helloPermissions(env *spec.Environment, id resource.Identity, o Options) ([
 	if err != nil {
 		return nil, err
 	}
-	return permissions.For(permissions.Hello, []permissions.Step{{Name: "hello", Permissions: h.Permissions()}}), nil
+	needs := h.Permissions()
+	needs.Build = append(needs.Build, resource.Secret{Ref: s.existingSecret()}.Permissions().Read...)
+	return permissions.For(permissions.Hello, []permissions.Step{{Name: "hello", Permissions: needs}}), nil
 }

@@ -30,8 +30,8 @@ func (s *Stack) openPrefect() (err error) {
 	if s.o.NoPrefect {
 		return nil
 	}
-	with := s.prefect
-	with.URL, with.APIKey, with.AuthString, with.CA = p.APIURL, p.APIKey, p.AuthString, []byte(p.CAFile)
+	with := APISettings(s.env, s.id, s.c, s.o.Learned)
+	with.Transport, with.Guard = s.prefect.Transport, s.prefect.Guard
 	s.api, err = prefect.New(with)
 	if err == nil && s.version.Kind() != prefect.Agent1 {
 		s.prefect = with
@@ -59,7 +59,7 @@ func (s *Stack) apiTags() resource.Tags {
 	if s.secret() == "" {
 		return nil
 	}
-	return resource.APITags(s.env.Prefect.APIURL, s.env.Prefect.APIKey == "")
+	return resource.APITags(s.env.Prefect.APIURL, s.env.Prefect.Basic())
 }
 
 // addPool adds the work pool. Prefect 1 has no work pools. An earlier spec may have had one.
@@ -76,7 +76,7 @@ func (s *Stack) addPool() {
 		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Destroy: s.o.Destroy, Want: s.poolDefaults,
 		Down: s.poolAPI, DeleteDeployments: s.o.DeleteDeployments,
 		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter, s.running},
-		Names: names, Queues: s.queues(),
+		Names: names, Queues: s.queues(), Secret: s.existingSecret(),
 	})
 }
 
@@ -94,7 +94,7 @@ func (s *Stack) addServer() provision.Ref[resource.ServerState] {
 	if s.api == nil || s.o.Destroy || s.version.Kind() != prefect.Agent1 {
 		return provision.Ref[resource.ServerState]{}
 	}
-	return data(s, "prefect server", resource.Server{API: s.api, Tenants: s.secret() == ""})
+	return data(s, "prefect server", resource.Server{API: s.api, Tenants: !s.apiSecret().Set(), Secret: s.existingSecret()})
 }
 
 // addWorker adds the step in which up waits until Prefect lists the agent's worker. A run that
@@ -108,6 +108,9 @@ func (s *Stack) addWorker() {
 		API: s.api, EC2: s.c.EC2, SSM: s.c.SSM, ID: s.id, Pool: p.WorkPool, Destroy: s.o.Destroy, Down: s.poolAPI,
 		Version1: s.version.Kind() == prefect.Agent1,
 		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool, s.service, s.oldService}, Watch: &resource.Watch{},
+	}
+	if w.Version1 { // which has no pool
+		w.Secret = s.existingSecret()
 	}
 	switch {
 	case s.o.Destroy: // the agent goes first, and the records of its workers with or before the pool
@@ -131,7 +134,7 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 		VPC: f.vpc, Subnets: f.Subnets, Groups: f.Groups, PublicIP: f.PublicIP,
 	}
 	if r := s.apiSecret(); r.Set() {
-		d.Variable, d.SecretARN = s.version.SecretVariable(s.env.Prefect.APIKey == ""), r.ValueFrom()
+		d.Variable, d.SecretARN = s.version.SecretVariable(s.env.Prefect.Basic()), r.ValueFrom()
 	}
 	return d
 }

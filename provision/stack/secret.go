@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision/names"
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/secret"
 	"github.com/flowbed/flowbed/provision/spec"
 )
@@ -18,11 +19,48 @@ func ownParameter(partition string, n names.Names) secret.Ref {
 
 // apiSecret says where the agent and the tasks find the secret of the Prefect API. The zero
 // value means that the API requires none.
+//
+// It is all that whoever runs an agent or a task needs: where ECS finds the secret (ValueFrom),
+// and with secret.Rights what may read it.
 func apiSecret(env *spec.Environment, partition string) secret.Ref {
-	if p := env.Prefect; p == nil || p.APIKey == "" && p.AuthString == "" {
+	p := env.Prefect
+	if p == nil || !p.HasSecret() {
 		return secret.Ref{}
 	}
-	return ownParameter(partition, names.Names{Env: env.Name, Account: env.Account, Region: env.Region})
+	from, _ := p.SecretFrom()
+	if from == "" {
+		return ownParameter(partition, names.Names{Env: env.Name, Account: env.Account, Region: env.Region})
+	}
+	if r, err := secret.Parse(from); err == nil {
+		return r
+	}
+	return secret.Parameter(partition, env.Region, env.Account, from)
+}
+
+// existingSecret is the secret of the API if it is one that exists, which flowbed itself reads
+// to call the API; otherwise the zero value.
+func existingSecret(env *spec.Environment, partition string) secret.Ref {
+	if r := apiSecret(env, partition); !r.Ours {
+		return r
+	}
+	return secret.Ref{}
+}
+
+func (s *Stack) existingSecret() secret.Ref { return existingSecret(s.env, s.id.Partition) }
+
+// APISettings returns how to reach the Prefect API of an environment, with its secret, or with
+// what reads the secret when the first call needs it. It is told to learned, which may be nil.
+func APISettings(env *spec.Environment, id resource.Identity, c Clients, learned func(string)) prefect.Config {
+	p := env.Prefect
+	config := prefect.Config{
+		URL: p.APIURL, APIKey: p.APIKey, AuthString: p.AuthString, CA: []byte(p.CAFile), UserAgent: "flowbed/" + id.Version,
+	}
+	if r := existingSecret(env, id.Partition); r.Set() {
+		_, attribute := p.SecretFrom()
+		config.Read = resource.Secret{SSM: c.SSM, SecretsManager: c.SecretsManager, Ref: r, Attribute: attribute, Learned: learned}.Read
+		config.Basic = p.Basic()
+	}
+	return config
 }
 
 func (s *Stack) apiSecret() secret.Ref { return apiSecret(s.env, s.id.Partition) }

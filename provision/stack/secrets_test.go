@@ -14,7 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
-	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/stack"
 )
@@ -152,20 +151,9 @@ func replacePolicy(w *helloWorld, was, is string) {
 }
 
 // changes are the fields that a plan of up would change, by step.
-func changes(t *testing.T, account *sandbox.Account, text string) (list []string) {
+func changes(t *testing.T, account *sandbox.Account, text string) []string {
 	t.Helper()
-	p, err := build(t, account, text, stack.Options{Transport: sandbox.Prefect(account), NoWait: true}).Graph.Plan(t.Context())
-	if err != nil || p.Err() != nil {
-		t.Fatal(err, p.Err())
-	}
-	for _, a := range p.Actions {
-		for _, c := range a.Changes {
-			list = append(list, a.Step+": "+c.Field)
-		}
-		if a.Op == provision.Delete {
-			list = append(list, a.Step+": deleted")
-		}
-	}
+	list := changesOf(t, build(t, account, text, stack.Options{Transport: sandbox.Prefect(account), NoWait: true}))
 	slices.Sort(list)
 	return list
 }

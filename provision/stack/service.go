@@ -132,13 +132,13 @@ func (s *Stack) container() (c resource.Container, err error) {
 		c.Environment["EXTRA_PIP_PACKAGES"] = packages
 	}
 	if made.Secret != nil {
-		c.Secrets[made.Secret.Variable] = s.id.ARN("ssm", s.id.Region, "parameter"+made.Secret.Parameter)
+		c.Secrets[made.Secret.Variable] = s.apiSecret().ValueFrom()
 	}
 	return c, nil
 }
 
 func (s *Stack) template(t templates.Tasks) (templates.Container, error) {
-	a, err := agentOf(s.env, t)
+	a, err := agentOf(s.env, s.id.Partition, t)
 	if err != nil {
 		return templates.Container{}, err
 	}

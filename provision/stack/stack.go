@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
@@ -32,13 +33,16 @@ import (
 
 // Clients are the clients of the AWS services.
 type Clients struct {
-	IAM    *iam.Client
-	EC2    *ec2.Client
-	ECS    *ecs.Client
-	ECR    *ecr.Client
-	S3     *s3.Client
-	SQS    *sqs.Client
-	SSM    *ssm.Client
+	IAM *iam.Client
+	EC2 *ec2.Client
+	ECS *ecs.Client
+	ECR *ecr.Client
+	S3  *s3.Client
+	SQS *sqs.Client
+	SSM *ssm.Client
+
+	SecretsManager *secretsmanager.Client // only reads secrets that exist
+
 	Logs   *cloudwatchlogs.Client
 	Events *eventbridge.Client
 
@@ -50,7 +54,8 @@ func NewClients(cfg aws.Config) Clients {
 	return Clients{
 		IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ECR: ecr.NewFromConfig(cfg),
 		S3: s3.NewFromConfig(cfg, pathStyle(cfg)), SSM: ssm.NewFromConfig(cfg), Logs: cloudwatchlogs.NewFromConfig(cfg),
-		SQS: sqs.NewFromConfig(cfg), Events: eventbridge.NewFromConfig(cfg),
+		SecretsManager: secretsmanager.NewFromConfig(cfg),
+		SQS:            sqs.NewFromConfig(cfg), Events: eventbridge.NewFromConfig(cfg),
 		FreeTier: freetier.NewFromConfig(cfg),
 	}
 }
@@ -179,7 +184,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 		env:   env, id: id, c: c, o: o,
 	}
 	if env.Agent != nil && env.Agent.Service == nil && !o.Destroy {
-		if _, err := userData(env, exampleTasks(env)); err != nil {
+		if _, err := userData(env, examplePartition, exampleTasks(env)); err != nil {
 			return nil, err
 		}
 	}
@@ -289,8 +294,8 @@ func (s *Stack) repositoryName() string {
 	return s.env.Repository.Name
 }
 
-// secret is the API key, or the user and password, with which the agent calls Prefect;
-// empty if the spec has neither.
+// secret is the API key, or the user and password, with which the agent calls Prefect, and
+// which flowbed keeps in a parameter; empty if the spec has neither.
 func (s *Stack) secret() string {
 	if s.env.Prefect == nil {
 		return ""

@@ -51,10 +51,13 @@ func (s *Stack) taskGroups() []string {
 	return nil
 }
 
+// examplePartition has the longest name.
+const examplePartition = "aws-us-gov"
+
 // exampleTasks returns values of the maximum length.
 func exampleTasks(env *spec.Environment) templates.Tasks {
 	arn := func(service, object string) string {
-		return "arn:aws-us-gov:" + service + ":" + env.Region + ":" + env.Account + ":" + object
+		return "arn:" + examplePartition + ":" + service + ":" + env.Region + ":" + env.Account + ":" + object
 	}
 	t := templates.Tasks{
 		ClusterARN: arn("ecs", "cluster/"+env.Cluster.Name), TaskRole: arn("iam", "role"+env.RolePath()+env.TaskRole.Name),
@@ -79,7 +82,7 @@ func checkUserData(env *spec.Environment) []spec.Complaint {
 	if env.Agent == nil || env.Prefect == nil || env.Agent.Service != nil {
 		return nil
 	}
-	if _, err := userData(env, exampleTasks(env)); err != nil {
+	if _, err := userData(env, examplePartition, exampleTasks(env)); err != nil {
 		p, a := env.Prefect, env.Agent
 		c := spec.Complaint{
 			Fields: []any{&a.Setup, &p.CAFile, &a.Env, &a.PipPackages, &a.Labels, &a.WorkQueues, &p.APIURL}, Summary: "Invalid user data",
@@ -103,8 +106,8 @@ func shorten(env *spec.Environment) string {
 
 // userData is the script that installs and starts the agent on the instance. It returns
 // an error if a value is invalid or the script is too long for EC2.
-func userData(env *spec.Environment, t templates.Tasks) (string, error) {
-	a, err := agentOf(env, t)
+func userData(env *spec.Environment, partition string, t templates.Tasks) (string, error) {
+	a, err := agentOf(env, partition, t)
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +115,7 @@ func userData(env *spec.Environment, t templates.Tasks) (string, error) {
 }
 
 // agentOf returns the template values for the environment's agent.
-func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) {
+func agentOf(env *spec.Environment, partition string, t templates.Tasks) (templates.Agent, error) {
 	p := env.Prefect
 	v, err := prefect.ParseVersion(p.Version)
 	if err != nil {
@@ -123,8 +126,13 @@ func agentOf(env *spec.Environment, t templates.Tasks) (templates.Agent, error) 
 		Extra: agentEnv(env), Proxy: agentProxy(env), Install: env.Agent.PipPackages,
 		Index: env.Agent.PipIndexURL, Setup: env.Agent.Setup,
 	}
-	if p.APIKey != "" || p.AuthString != "" {
-		c.Secret = &templates.Secret{Parameter: names.Names{Env: env.Name}.APIKey(), Variable: v.SecretVariable(p.APIKey == "")}
+	if p.HasSecret() {
+		c.Secret = &templates.Secret{Variable: v.SecretVariable(p.Basic())}
+		if r := existingSecret(env, partition); r.Set() {
+			c.Secret.From = r
+		} else {
+			c.Secret.Parameter = names.Names{Env: env.Name}.APIKey()
+		}
 	}
 	if v.Kind() == prefect.Agent1 {
 		return templates.Prefect1Agent(c, env.Agent.Labels, t)
@@ -174,7 +182,7 @@ func (s *Stack) userData() string {
 	if s.env.Prefect == nil || !s.onInstance() {
 		return ""
 	}
-	script, err := userData(s.env, s.facts().Tasks)
+	script, err := userData(s.env, s.id.Partition, s.facts().Tasks)
 	if err != nil {
 		return templates.FailedUserData(err)
 	}

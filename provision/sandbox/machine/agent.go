@@ -10,10 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-	"github.com/aws/smithy-go"
-
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/sandbox/prefectapi"
 )
@@ -71,33 +67,6 @@ func (h host) ended(at time.Time, result, status string) {
 		h.log(at, "report["+h.pid()+"]", "FLOWBED: "+fmt.Sprintf(forGood, kind, at.UTC().Format(time.RFC3339)))
 	}
 	h.Phase, h.Due = starting, at.Add(restartPause)
-}
-
-// secret reads the API's secret as the instance's role.
-func (h host) secret() (string, error) {
-	if h.container != nil {
-		return h.container.Secret, nil
-	}
-	who, ok := h.session()
-	if !ok {
-		return "", said("Unable to locate credentials")
-	}
-	endpoint := "ssm." + h.Region + ".amazonaws.com"
-	if !h.reaches(endpoint, 443) {
-		return "", said("Connect timeout on endpoint URL: \"https://" + endpoint + "/\"")
-	}
-	out, err := h.As(who, &ssm.GetParameterInput{Name: &h.Secret.Parameter, WithDecryption: aws.Bool(true)})
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return "", said("An error occurred (" + api.ErrorCode() + ") when calling the GetParameter operation: " + api.ErrorMessage())
-	}
-	if err != nil {
-		return "", err
-	}
-	value := strings.TrimSpace(aws.ToString(out.(*ssm.GetParameterOutput).Parameter.Value))
-	if value == "" || strings.ContainsFunc(value, func(c rune) bool { return c < ' ' }) {
-		return "", errors.New("the value is empty or has control characters")
-	}
-	return value, nil
 }
 
 // report calls the API: at the start, and from then on at every interval.

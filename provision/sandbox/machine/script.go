@@ -26,7 +26,15 @@ type script struct {
 }
 
 // secret says where the agent reads the API's secret, and which variable gets it.
-type secret struct{ Parameter, Variable string }
+type secret struct {
+	Parameter, Variable string // the parameter, or the ARN of a secret in Secrets Manager
+
+	Store   string `json:",omitempty"` // "secretsmanager"; empty for a parameter
+	Region  string `json:",omitempty"` // if the program names one
+	Key     string `json:",omitempty"` // of the secret's JSON
+	Stage   string `json:",omitempty"` // of the secret's versions
+	Version string `json:",omitempty"`
+}
 
 // nameVariable stands for the agent's name in the unit.
 const nameVariable = "${FLOWBED_NAME}"
@@ -75,7 +83,12 @@ var (
 	execLine    = regexp.MustCompile(`(?m)^ExecStart=/opt/flowbed/venv/bin/prefect (.+)$`)
 	secretLine  = regexp.MustCompile(`(?m)^PARAMETER, VARIABLE = ("(?:[^"\\]|\\.)*"), ("(?:[^"\\]|\\.)*")$`)
 	setting     = regexp.MustCompile(`(?m)^([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|(?s:\\.))*)"$`)
-	heredoc     = regexp.MustCompile(`(?m)^cat >(\S+) <<'FLOWBED_END'\n((?s:.*?))\nFLOWBED_END$`)
+	// readLine is the line that reads the secret; readOf are its parts.
+	readLine = regexp.MustCompile(`(?m)^    value = (.*)\.strip\(\)$`)
+	readOf   = regexp.MustCompile(`^(?:json\.loads\()?boto3\.client\("(ssm|secretsmanager)"(?:, region_name=("[^"]*"))?\)\.(?:` +
+		`get_parameter\(Name=PARAMETER, WithDecryption=True\)\["Parameter"\]\["Value"\]|` +
+		`get_secret_value\(SecretId=PARAMETER(?:, VersionStage=("[^"]*"))?(?:, VersionId=("[^"]*"))?\)\["SecretString"\])(?:\)\[("[^"]*")\])?$`)
+	heredoc = regexp.MustCompile(`(?m)^cat >(\S+) <<'FLOWBED_END'\n((?s:.*?))\nFLOWBED_END$`)
 )
 
 // heredocs returns the files that a script writes, by path.
@@ -206,6 +219,25 @@ func (p *parser) secret(program string) (s secret) {
 		s.Variable, err = strconv.Unquote(m[2])
 	}
 	p.note(err)
+	line := readLine.FindStringSubmatch(program)
+	if line == nil {
+		p.note(fmt.Errorf("the user data does not read the secret"))
+		return s
+	}
+	of := readOf.FindStringSubmatch(line[1])
+	if of == nil {
+		p.note(fmt.Errorf("the user data reads the secret in a way that the sandbox does not understand: %s", line[1]))
+		return s
+	}
+	if of[1] != "ssm" {
+		s.Store = of[1]
+	}
+	for i, into := range []*string{&s.Region, &s.Stage, &s.Version, &s.Key} {
+		if of[i+2] != "" {
+			*into, err = strconv.Unquote(of[i+2])
+			p.note(err)
+		}
+	}
 	return s
 }
 

@@ -16,37 +16,44 @@ const cloudURL = "https://api.prefect.cloud/api/accounts/0f6e/workspaces/9d1c"
 // wantScripts is what the sandbox reads from each script that the templates have a golden
 // file for.
 var wantScripts = map[string]script{
-	"worker-cloud": {Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true)},
-	"worker-odd":   {Env: "it's", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("p'o\"o%l $x", true, "etl", `a "queue" of $5`)},
+	"worker-cloud": {Env: "dev", Secret: secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true)},
+	"worker-odd":   {Env: "it's", Secret: secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY"}, Command: worker("p'o\"o%l $x", true, "etl", `a "queue" of $5`)},
 	"worker-open":  {Env: "dev", Command: worker("flowbed-dev", false)},
 	"worker-server": {
-		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_AUTH_STRING"}, Command: worker("flowbed-dev", true),
+		Env: "dev", Secret: secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_AUTH_STRING"}, Command: worker("flowbed-dev", true),
 	},
-	"worker-events": {Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true)},
+	"worker-events": {Env: "dev", Secret: secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true)},
 	"worker-env": {
-		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
+		Env: "dev", Secret: secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
 		Packages: []string{"s3fs==2024.1.0", "pandas[parquet]>=2,<3"},
 	},
 	"worker-proxy": {
-		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
+		Env: "dev", Secret: secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
 		Index: "https://packages.example.com/simple/%7Eteam", Proxy: "http://proxy.example.com:3128", Direct: []string{"localhost", "127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254", "169.254.170.2", ".internal"},
 	},
 	"worker-setup": {
-		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
+		Env: "dev", Secret: secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true),
 		Own: "#!/bin/bash\necho \"it's $((1 + 1)) \\\\ %n ${HOME}\"\necho 'No space left on device' >&2\ncat # of an empty standard input\necho >>\"$RUNS/runs\"\nexit \"$(cat \"$RUNS/code\")\"",
 	},
+	"worker-secret": {Env: "dev", Command: worker("flowbed-dev", true), Secret: secret{
+		Parameter: "arn:aws:secretsmanager:us-east-1:123456789012:secret:prefect-AbCdEf", Variable: "PREFECT_API_KEY",
+		Store: "secretsmanager", Region: "us-east-1", Key: "key", Stage: "AWSPREVIOUS",
+	}},
+	"worker-parameter": {Env: "dev", Command: worker("flowbed-dev", true), Secret: secret{
+		Parameter: "arn:aws:ssm:eu-central-1:123456789012:parameter/team/prefect", Variable: "PREFECT_API_KEY", Region: "eu-central-1",
+	}},
 	"worker-ttl": {
-		Env: "dev", Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true), TTL: 90 * time.Minute,
+		Env: "dev", Secret: secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT_API_KEY"}, Command: worker("flowbed-dev", true), TTL: 90 * time.Minute,
 	},
 	"agent-key": {
-		Env: "dev", Prefect: "1.4.1", Packages: []string{"s3fs"}, Secret: secret{"/flowbed/dev/prefect-api-key", "PREFECT__CLOUD__API_KEY"},
+		Env: "dev", Prefect: "1.4.1", Packages: []string{"s3fs"}, Secret: secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT__CLOUD__API_KEY"},
 		Command: agent("s3-flow-storage", "it's 100% \"odd\""),
 	},
 	"agent-server": {Env: "dev", Prefect: "0.14.22", Command: agent("s3-flow-storage")},
 }
 
 var wantAPI = map[string]string{
-	"worker-cloud": cloudURL, "worker-env": cloudURL, "worker-setup": cloudURL, "worker-proxy": cloudURL, "worker-events": cloudURL, "worker-ttl": cloudURL, "worker-odd": "http://h/api?a=\"b\"&c=$HOME'%n`id`\\",
+	"worker-cloud": cloudURL, "worker-secret": cloudURL, "worker-parameter": cloudURL, "worker-env": cloudURL, "worker-setup": cloudURL, "worker-proxy": cloudURL, "worker-events": cloudURL, "worker-ttl": cloudURL, "worker-odd": "http://h/api?a=\"b\"&c=$HOME'%n`id`\\",
 	"worker-open": "http://10.0.0.5:4200/api", "worker-server": "https://prefect.example.org:4200/api",
 	"agent-key": "http://10.0.0.5:4200", "agent-server": "http://10.0.0.5:4200",
 }

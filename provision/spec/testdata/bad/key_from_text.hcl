@@ -1,0 +1,6 @@
+environment "dev" {
+  prefect {
+    api_url          = "https://prefect.example.com/api"
+    auth_string_from = "ada:correct-horse"
+  }
+}
