@@ -96,7 +96,7 @@ func agents(t *testing.T) map[string]string {
 			i.Proxy = &Proxy{URL: "http://proxy.example.com:3128", Except: []string{".internal", "localhost"}}
 			i.Extra, i.Index = i.Proxy.Settings(), "https://packages.example.com/simple/%7Eteam"
 		},
-		"worker-setup":  func(i *input) { i.Setup = ownScript },
+		"worker-setup": func(i *input) { i.Setup = ownScript },
 		"worker-secret": func(i *input) {
 			i.Secret = &Secret{Variable: "PREFECT_API_KEY", From: existing("arn:aws:secretsmanager:us-east-1:123456789012:secret:prefect-AbCdEf:key:AWSPREVIOUS:")}
 		},

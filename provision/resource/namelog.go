@@ -23,6 +23,7 @@ var (
 	KindExecutionRole = renamable("execution role")
 	KindCluster       = renamable("cluster")
 	KindWorkPool      = renamable("work pool")
+	KindResultBlock   = renamable("result storage") // its name is fixed, but not every environment has one
 )
 
 // renamableKinds has all of them.

@@ -129,6 +129,7 @@ func (d *decoder) checkTogether(e *Environment, p Place) {
 	d.checkAccountRole(e)
 	d.checkBorrowedGroups(e)
 	d.checkPartitions(e, p)
+	d.checkResults(e)
 	if e.TaskRole.ECR == "repository" && e.Repository == nil && d.has(&e.TaskRole.ECR) {
 		d.bad(&e.TaskRole.ECR, "No repository", `%s needs a repository block. → add one: repository {}`)
 	}
@@ -164,6 +165,16 @@ func (d *decoder) checkRoleNames(e *Environment) {
 		if d.has(second) {
 			d.bad(second, "Duplicate role name", "%s is the name of both the task role and the execution role, which need different permissions. → choose another name for one of them")
 		}
+	}
+}
+
+// checkResults: policies and statements of one's own may allow what s3 does not.
+func (d *decoder) checkResults(e *Environment) {
+	r := e.TaskRole
+	more := r.Ownership == "external" || len(r.Policies)+len(r.Statements) > 0
+	if e.Flows.Results && d.has(&e.Flows.Results) && r.S3 == "none" && !more {
+		d.errorAt(d.given[&e.Flows.Results].attr.Expr.Range(), "No access to the bucket",
+			`With s3 = "none" in the task_role block, flows cannot store results in the flow bucket. → use s3 = "bucket", or leave it out`)
 	}
 }
 

@@ -20,7 +20,7 @@ func (d *decoder) checkPrefect(p *Prefect) {
 		const use = "→ remove it, or use Prefect 3"
 		d.refuse(&p.WorkPool, "work_pool with Prefect 1", "Prefect 1 has no work pools: an agent picks flows by their labels. "+use)
 		d.refuse(&p.ConcurrencyLimit, "concurrency_limit with Prefect 1", "Prefect 1 has no work pools, and the limit applies to a work pool. "+use)
-		const key = "Prefect 1 does not support it. → if the backend requires a key or a token, use api_key; a Prefect Server does not"
+		const key = "Prefect 1 does not support auth_string. → if the backend requires a key or a token, use api_key; a Prefect Server does not"
 		d.refuse(&p.AuthString, "auth_string with Prefect 1", key)
 		d.refuse(&p.AuthStringFrom, "auth_string_from with Prefect 1", key)
 	}

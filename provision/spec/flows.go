@@ -53,6 +53,12 @@ type Flows struct {
 	// else in flowbed reads them. ECS refuses a name that is in `env`, too.
 	// Default: none.
 	Secrets map[string]string `hcl:"secrets,optional"`
+
+	// Results stores the results of flows in the flow bucket, below `results/`. flowbed makes a
+	// block in Prefect that points there without credentials (s3-bucket/flowbed-<env>), and sets
+	// PREFECT_DEFAULT_RESULT_STORAGE_BLOCK and PREFECT_RESULTS_PERSIST_BY_DEFAULT for the tasks,
+	// unless `env` says otherwise. The image needs the package prefect-aws. Default: false.
+	Results bool `hcl:"results,optional"`
 }
 
 // The cpu and memory of a task when nobody says otherwise, by the template of Prefect's

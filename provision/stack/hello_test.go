@@ -117,6 +117,7 @@ func TestHelloCompletes(t *testing.T) {
 		"Prefect 3":         helloFile,
 		"Prefect 2":         strings.Replace(helloFile, "api_key", "version = \"2.20.25\"\n\tapi_key", 1),
 		"queues":            strings.Replace(helloFile, "agent {}", `agent { work_queues = ["etl"] }`, 1),
+		"results":           "flows { results = true }\n" + helloFile,
 		"spot":              "flows { spot = true }\n" + helloFile,
 		"without a key":     strings.Replace(helloFile, `api_key = "pnu_0123456789"`, "", 1),
 		"basic auth":        strings.Replace(helloFile, `api_key = "pnu_0123456789"`, `auth_string = "flow:bed-of-flows"`, 1),

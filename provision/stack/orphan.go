@@ -71,17 +71,27 @@ func (s *Stack) orphanClusters() resource.NameEntry {
 	})
 }
 
+// noPoolAPI returns why flowbed has no access to the API of the work pool; empty if it has.
+func (s *Stack) noPoolAPI() string {
+	switch {
+	case s.version.Kind() == prefect.Agent1:
+		return "the config file is for Prefect 1, which has no work pools"
+	case s.api != nil:
+		return ""
+	case s.env.Prefect != nil:
+		return "the config file has no valid settings for the Prefect API"
+	}
+	return "the config file has no prefect block"
+}
+
 // orphanPools adds the orphans of the work pool. The name of the pool is always recorded: a
 // later spec may have no Prefect API, and then the record alone tells that there is a pool.
 func (s *Stack) orphanPools() resource.NameEntry {
-	name, api, why := "", s.api, "the config file has no prefect block"
-	switch p := s.env.Prefect; {
-	case s.version.Kind() == prefect.Agent1:
-		api, why = nil, "the config file is for Prefect 1, which has no work pools"
-	case api != nil:
-		name = p.WorkPool
-	case p != nil:
-		why = "the config file has no valid settings for the Prefect API"
+	name, api, why := "", s.api, s.noPoolAPI()
+	if why != "" {
+		api = nil
+	} else {
+		name = s.env.Prefect.WorkPool
 	}
 	e := entry(resource.KindWorkPool, name, s.id.Names().Plain(), "")
 	e.Optional = true

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/flowbed/flowbed/provision"
@@ -75,7 +76,7 @@ func (s *Stack) addPool() {
 	s.pool = add(s, "work pool", provision.Own, resource.Pool{
 		API: s.api, ID: s.id, Name: p.WorkPool, Limit: p.ConcurrencyLimit, Destroy: s.o.Destroy, Want: s.poolDefaults,
 		Down: s.poolAPI, DeleteDeployments: s.o.DeleteDeployments,
-		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter, s.running},
+		After: []provision.Edge{s.cluster, s.task, s.execution, s.network, s.tasks, s.logs, s.parameter, s.running, s.results},
 		Names: names, Queues: s.queues(), Secret: s.existingSecret(),
 	})
 }
@@ -142,9 +143,15 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 // flows are the values that the spec sets for the tasks of flows.
 func (s *Stack) flows() prefect.Flows {
 	f := s.env.Flows
+	env := f.Env
+	if s.storesResults() {
+		env = resultSettings(s.id.Names().Plain())
+		maps.DeleteFunc(env, func(name, _ string) bool { return f.Secrets[name] != "" })
+		maps.Copy(env, f.Env)
+	}
 	return prefect.Flows{
 		Image: f.Image, CPU: f.CPU, Memory: f.Memory, EphemeralStorageGiB: f.EphemeralStorageGiB,
-		Architecture: f.CPUArchitecture, Spot: f.Spot, Env: f.Env, Secrets: f.Secrets,
+		Architecture: f.CPUArchitecture, Spot: f.Spot, Env: env, Secrets: f.Secrets,
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *Stack) addRunningTasks() {
 	s.running = add(s, "running tasks", provision.Own, resource.RunningTasks{
 		ID: s.id, Reader: s.taskReader, Clusters: s.clusters, Known: s.knownClusters(), Names: s.logs,
 		After: append([]provision.Edge{
-			s.bucket, s.logs, s.parameter, s.repository, s.task, s.execution, s.cluster, s.tasks, s.queue, s.rule, s.ownNetwork,
+			s.bucket, s.logs, s.parameter, s.repository, s.task, s.execution, s.cluster, s.tasks, s.queue, s.rule, s.results, s.ownNetwork,
 		}, s.orphans...),
 	})
 }

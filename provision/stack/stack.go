@@ -155,6 +155,7 @@ type Stack struct {
 	queue      provision.Ref[resource.QueueState]   // of the events of tasks
 	rule       provision.Ref[resource.EventRuleState]
 	pool       provision.Ref[resource.PoolState]
+	results    provision.Ref[resource.ResultBlockState]   // set only if the spec stores results
 	group      provision.Ref[resource.SecurityGroupState] // of the agent
 	tasks      provision.Ref[resource.SecurityGroupState]
 	agent      provision.Ref[resource.InstanceState]
@@ -205,6 +206,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 	s.addCluster()
 	s.addNetwork()
 	s.addEvents()
+	s.addResults()
 	s.addRunningTasks()
 	s.addPool()
 	if o.Destroy {

@@ -31,6 +31,7 @@ type API struct {
 	Flows    map[string]*flow       `json:"flows,omitempty"`  // by id
 	Deployed map[string]*deployment `json:"deployed,omitempty"`
 	Runs     map[string]*run        `json:"runs,omitempty"`
+	Blocks   map[string]*block      `json:"blocks,omitempty"`
 }
 
 // Worker is the record of a worker in a pool.
@@ -126,6 +127,12 @@ func (a *API) route(c Call, path []string, body map[string]any) Answer {
 		return a.runs(c, path[1:], body)
 	case "flow_run_states":
 		return a.states(c, path[1:])
+	case "block_types":
+		return a.blockTypes(c, path[1:])
+	case "block_schemas":
+		return a.blockSchemas(c, path[1:], body)
+	case "block_documents":
+		return a.blocks(c, path[1:], body)
 	case "logs":
 		return a.logs(c, path[1:])
 	}

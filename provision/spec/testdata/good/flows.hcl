@@ -8,6 +8,7 @@ environment "dev" {
   prefect { api_url = "https://prefect.example.com/api" }
   flows {
     env = { TEAM = "data" }
+    results = true
     secrets = {
       LEFT_OUT = null
       PASSWORD = "arn:aws:secretsmanager:${region}:${account}:secret:team/db-AbCdEf:password::"
