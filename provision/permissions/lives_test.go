@@ -455,8 +455,12 @@ func keyFrom(w *world) {
 		Name: name, SecretString: aws.String("pnu_0123456789"), KmsKeyId: &key})
 	w.check(err)
 	for _, from := range []string{"/team/prefect", *out.ARN} {
-		for _, more := range []string{"", "version = \"1.4.1\"\n"} {
-			text := "agent {}\nprefect {\n" + more + "api_key_from = \"" + from + "\"\napi_url = \"https://prefect.example.com/api\"\n}"
+		for _, more := range []string{"", "service", "version = \"1.4.1\"\n"} {
+			agent := "agent {}"
+			if more == "service" {
+				agent, more = "agent {\nservice {}\n}", ""
+			}
+			text := agent + "\nprefect {\n" + more + "api_key_from = \"" + from + "\"\napi_url = \"https://prefect.example.com/api\"\n}"
 			if more != "" {
 				text = strings.Replace(text, "https://prefect.example.com/api", "http://prefect.example.com:4200", 1)
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -78,14 +79,18 @@ func fromKey(from string) string {
 // a flow completes, nothing of ours holds the value, and down leaves the secret.
 func TestKeyFrom(t *testing.T) {
 	for _, c := range keysFrom {
-		for _, version := range []string{"3.9.1", "2.20.25"} {
-			t.Run(c.name+", "+version, func(t *testing.T) {
+		for name, more := range map[string]string{
+			"3.9.1": "agent {}", "2.20.25": "agent {}", "a service": "agent {\nservice {}\n}",
+		} {
+			version := strings.Replace(name, "a service", "3.9.1", 1)
+			t.Run(c.name+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					account := sandbox.New()
 					c.make(t, account)
 					before := ofAWS(account)
 					checked := &admits{sandbox.Prefect(account), t, storedKey}
 					text := "environment \"dev\" {\n" + strings.Replace(fromKey(c.from), "api_key_from", "version = \""+version+"\"\napi_key_from", 1) + "}"
+					text = strings.Replace(text, "agent {}", more, 1)
 					var learned []string
 					o := stack.Options{Transport: checked, Learned: func(s string) { learned = append(learned, s) }}
 					if err := build(t, account, text, o).Graph.Up(t.Context()); err != nil {
@@ -105,6 +110,7 @@ func TestKeyFrom(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					h.Timeout = 10 * time.Minute
 					if _, err := h.Run(t.Context()); err != nil {
 						t.Errorf("hello: %v", err)
 					}
