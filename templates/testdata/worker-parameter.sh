@@ -15,9 +15,13 @@ fail() { reason=$1; exit 1; }
 # fatal names what fails for good, if that is why the step fails: then no retry helps.
 # Without an index pip finds no versions; with one it lists those that exist.
 fatal() {
-  case $last$reason in
+  case $step:$last$reason in
+    setup:*) # it knows best; but what has not helped twice will not help
+      if [ -e /run/flowbed-setup-failed ]; then echo "setup: $reason"; else : >/run/flowbed-setup-failed; fi
+      ;;
     *'No space left on device'*) echo disk ;;
-    *'(from versions: '[0-9]*) echo version ;;
+    *'requirement prefect'*'(from versions: '[0-9]* | *'(from prefect'*'(from versions: '[0-9]*) echo version ;;
+    *'(from versions: '[0-9]* | *ResolutionImpossible*) echo packages ;;
     *'Unable to find a match'* | *'Unable to locate package'* | *'no Python'* | *'Python '*' is not there'*) echo python ;;
     *) if [ "$(df --output=avail -k / | tail -n 1)" -lt 10240 ]; then echo disk; fi ;;
   esac
@@ -25,7 +29,7 @@ fatal() {
 ended() {
   [ "$1" = 0 ] && return
   # The URL of a package index may hold a password.
-  last=$(grep -v '^FLOWBED: ' "$log" | tail -n 8 | cut -c1-300 | sed -E 's#(://)[^/@ ]+@#\1***@#g') || true
+  last=$(grep -v -e '^FLOWBED: ' -e '^ *$' "$log" | tail -n 8 | cut -c1-300 | sed -E 's#(://)[^/@ ]+@#\1***@#g') || true
   say "FAILED: $step: ${reason:-exit status $1}"
   [ -z "$last" ] || while IFS= read -r l; do say "| $l"; done <<<"$last"
   kind=$(fatal) || true
