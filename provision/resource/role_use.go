@@ -66,18 +66,9 @@ func (r Role) lacks(have RoleState) (notes []provision.Note) {
 		severity = provision.Error
 	}
 	warn := func(format string, args ...any) {
-		text := fmt.Sprintf(format, args...)
-		if severity == provision.Error {
-			text += r.cure()
-		}
-		notes = append(notes, provision.Note{Severity: severity, Text: text})
+		notes = append(notes, r.lack(severity, fmt.Sprintf(format, args...)))
 	}
-	for _, s := range untrusted(services(r.Trust), services(have.Trust)) {
-		if r.Named && r.Advice != "" { // no policy of the role can make up for that
-			severity = provision.Error
-		}
-		warn("%s does not allow %s to assume it, so flows cannot start", r.Name, s)
-	}
+	notes = r.lacksTrust(have, severity)
 	for _, arn := range r.Managed {
 		if !slices.Contains(have.Managed, arn) && !strings.HasSuffix(arn, executionPolicy) {
 			warn("%s lacks the managed policy %s", r.Name, arn)
@@ -94,6 +85,26 @@ func (r Role) lacks(have RoleState) (notes []provision.Note) {
 	}
 	if r.Pull == "" && r.forExecution() && !allowed(granted, pullToken, "*") {
 		notes = append(notes, provision.Note{Severity: provision.Info, Text: r.Name + " does not allow to pull images from ECR" + unless + ": flows with such an image cannot start"})
+	}
+	return notes
+}
+
+// lack is a note about something that the role lacks.
+func (r Role) lack(severity provision.Severity, text string) provision.Note {
+	if severity == provision.Error {
+		text += r.cure()
+	}
+	return provision.Note{Severity: severity, Text: text}
+}
+
+// lacksTrust returns who may not assume the role. For the agent's, that is an error, because no
+// policy of the role makes up for it.
+func (r Role) lacksTrust(have RoleState, severity provision.Severity) (notes []provision.Note) {
+	if r.Named && r.Advice != "" {
+		severity = provision.Error
+	}
+	for _, s := range untrusted(services(r.Trust), services(have.Trust)) {
+		notes = append(notes, r.lack(severity, r.Name+" does not allow "+s+" to assume it, so flows cannot start"))
 	}
 	return notes
 }

@@ -61,6 +61,21 @@ func (s *Service) complete() {
 
 func (d *decoder) checkService(a *Agent) {
 	s := a.Service
+	d.refuseInstance(a)
+	if n := s.DesiredCount; d.has(&s.DesiredCount) && (*n < 0 || *n > 100) {
+		d.errorAt(d.given[&s.DesiredCount].attr.Expr.Range(), "Invalid desired_count", "That is not a number of workers that flowbed runs. → use 0 to 100")
+	}
+	d.checkSize(taskSize{&s.CPU, &s.Memory, serviceCPU, serviceMemory})
+	if n := s.StopTimeout; d.has(&s.StopTimeout) && (n < 2 || n > stopTimeout) {
+		d.bad(&s.StopTimeout, "Invalid stop_timeout", "%s is not a number of seconds that Fargate accepts. → use 2 to 120")
+	}
+	if d.has(&s.Image) && !imageName.matches(s.Image) {
+		d.bad(&s.Image, "Invalid image", `%s is not a container image. → use, for example, "prefecthq/prefect-aws:0.7.12-python3.12-prefect3.9.1"`)
+	}
+}
+
+// refuseInstance refuses what is about an instance beside a service.
+func (d *decoder) refuseInstance(a *Agent) {
 	for _, f := range []struct {
 		field any
 		name  string
@@ -79,16 +94,6 @@ func (d *decoder) checkService(a *Agent) {
 	}
 	if b := d.blockOf(a.SSH); a.SSH != nil && b != nil {
 		d.errorAt(b.DefRange(), "ssh with a service", "The service block runs the agent on Fargate, where there is no instance to log in to. → remove one of the two blocks; `flowbed agent logs` shows the worker's log")
-	}
-	if n := s.DesiredCount; d.has(&s.DesiredCount) && (*n < 0 || *n > 100) {
-		d.errorAt(d.given[&s.DesiredCount].attr.Expr.Range(), "Invalid desired_count", "That is not a number of workers that flowbed runs. → use 0 to 100")
-	}
-	d.checkSize(taskSize{&s.CPU, &s.Memory, serviceCPU, serviceMemory})
-	if n := s.StopTimeout; d.has(&s.StopTimeout) && (n < 2 || n > stopTimeout) {
-		d.bad(&s.StopTimeout, "Invalid stop_timeout", "%s is not a number of seconds that Fargate accepts. → use 2 to 120")
-	}
-	if d.has(&s.Image) && !imageName.matches(s.Image) {
-		d.bad(&s.Image, "Invalid image", `%s is not a container image. → use, for example, "prefecthq/prefect-aws:0.7.12-python3.12-prefect3.9.1"`)
 	}
 }
 

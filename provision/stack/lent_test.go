@@ -232,6 +232,12 @@ func TestLentRoleLacks(t *testing.T) {
 			_, err := c.iam.UpdateAssumeRolePolicy(c.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String("company"), PolicyDocument: aws.String(strings.ReplaceAll(trustEC2, "ec2.", "ecs-tasks."))})
 			c.ok(err)
 		}, "company does not allow ec2.amazonaws.com to assume it", provision.Use},
+		{"a trust of another service, and a managed policy", func(c company) {
+			_, err := c.iam.AttachRolePolicy(c.Context(), &iam.AttachRolePolicyInput{RoleName: aws.String("company"), PolicyArn: aws.String("arn:aws:iam::aws:policy/AmazonS3FullAccess")})
+			c.ok(err)
+			_, err = c.iam.UpdateAssumeRolePolicy(c.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String("company"), PolicyDocument: aws.String(strings.ReplaceAll(trustEC2, "ec2.", "ecs-tasks."))})
+			c.ok(err)
+		}, "company does not allow ec2.amazonaws.com to assume it", provision.Use},
 		{"a policy that lacks the start of tasks", policy(strings.Replace(allowAll, `"Action":"*"`, `"Action":["ecs:D*","ecs:Reg*","ecs:S*","ecs:T*","iam:*","ec2:*","sqs:*","logs:*"]`, 1)),
 			"company does not allow ecs:RunTask on ", provision.Use},
 		{"no role in the profile", func(c company) {
