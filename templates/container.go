@@ -25,9 +25,9 @@ type Container struct {
 // <env>-<task id>. The launcher replaces it.
 const NameInCommand = "{name}"
 
-// extraPackages tells the entrypoint of Prefect's images what to install before it runs the
+// ExtraPackages tells the entrypoint of Prefect's images what to install before it runs the
 // command. It installs all in one call, so Prefect's own versions stand beside the others.
-const extraPackages = "EXTRA_PIP_PACKAGES"
+const ExtraPackages = "EXTRA_PIP_PACKAGES"
 
 const (
 	launcherSettings = "FLOWBED_AGENT"
@@ -80,7 +80,7 @@ func ContainerOf(a Agent, s Service) (Container, error) {
 	}
 	c.Environment = append(c.Environment, a.Extra...)
 	if a.Further {
-		c.Environment = append(c.Environment, Setting{extraPackages, strings.Join(a.Packages.Requirements, " ")})
+		c.Environment = append(c.Environment, Setting{ExtraPackages, strings.Join(a.Packages.Requirements, " ")})
 		if i := a.Packages.Index; i != "" { // the images of Prefect 3 use uv, and those of Prefect 1 pip
 			c.Environment = append(c.Environment, Setting{"PIP_INDEX_URL", i}, Setting{"UV_DEFAULT_INDEX", i})
 		}

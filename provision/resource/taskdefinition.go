@@ -38,6 +38,9 @@ type TaskDefinition struct {
 	// Inactive also deletes the revisions that are deregistered.
 	Inactive bool
 
+	// After are the steps of which Container needs the states.
+	After []provision.Edge
+
 	Names NameEntry // of the family
 }
 

@@ -104,6 +104,8 @@ var lines = []struct{ path, line, want string }{
 	{"network", `cidr = "10.0.0.0/16"`, "describes a VPC that flowbed creates"},
 	{"network", "vpc = \"default\"\nzones = 3", "describes a VPC that flowbed creates"},
 	{"network", "vpc = \"new\"\nsubnets = [\"subnet-0a1b2c3d4e5f67890\"]", "creates the subnets of a new VPC"},
+	{"network", "vpc = \"new\"\nsecurity_groups = [\"sg-0a1b2c3d\"]", "is in another VPC"},
+	{"network", "vpc = \"new\"\npublic_ip = false", "nat decides on public addresses"},
 	{"network", "vpc = \"new\"\nnat = \"single\"", ""},
 	{"network", "vpc = \"new\"\nnat = \"perzone\"", "not a valid way out"},
 	{"network", "nat = \"single\"", "describes a VPC that flowbed creates"},

@@ -90,6 +90,9 @@ func (s *Stack) addService(old oldService, before []provision.Edge) {
 	}
 	if !s.o.Destroy {
 		definition.Container = s.container
+		if s.version.Kind() == prefect.Agent1 { // its command has the network of the tasks
+			definition.After = []provision.Edge{s.cluster, s.network, s.tasks}
+		}
 	}
 	s.definition = addOptional(s, "task definition", true, definition)
 	s.service = addOptional(s, "service", true, resource.Service{
@@ -128,8 +131,8 @@ func (s *Stack) container() (c resource.Container, err error) {
 	for _, e := range made.Environment {
 		c.Environment[e.Name] = e.Value
 	}
-	if packages != "" {
-		c.Environment["EXTRA_PIP_PACKAGES"] = packages
+	if packages != "" && c.Environment[templates.ExtraPackages] == "" { // pip_packages come with Prefect's own
+		c.Environment[templates.ExtraPackages] = packages
 	}
 	if made.Secret != nil {
 		c.Secrets[made.Secret.Variable] = s.apiSecret().ValueFrom()

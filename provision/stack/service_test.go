@@ -358,12 +358,15 @@ func TestServiceHasNoSecret(t *testing.T) {
 }
 
 // TestServicePrefect1: an agent of Prefect 1 runs in a service, too, with its network in a file.
+// The network may take its time to come.
 func TestServicePrefect1(t *testing.T) {
-	for _, version := range []string{"0.14.22", "1.4.1"} {
+	for version, network := range map[string]string{"0.14.22": `network { vpc = "new" }`, "1.4.1": ""} {
 		t.Run(version, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				account := slow()
+				account.Lag = 10 * time.Second
 				text := `environment "dev" {
+					` + network + `
 					prefect {
 						version = "` + version + `"
 						api_url = "http://prefect.example.com:4200"
@@ -403,6 +406,7 @@ func TestServicePrefect2(t *testing.T) {
 	const version = "prefect {\nversion = \"2.20.25\""
 	for settings, want := range map[string][2]string{
 		"": {"prefecthq/prefect:2.20.25-python3.12", "prefect==2.20.25 prefect-aws==0.4.20"},
+		"}\npip_packages = [\"s3fs==2024.1.0\"]\nenv = {": {"prefecthq/prefect:2.20.25-python3.12", "prefect[aws]==2.20.25 prefect-aws==0.4.20 s3fs==2024.1.0"},
 		`image = "prefecthq/prefect-aws:0.4.20-python3.12-prefect2.20.25"`: {"prefecthq/prefect-aws:0.4.20-python3.12-prefect2.20.25", ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
