@@ -211,6 +211,9 @@ func TestSentinel(t *testing.T) {
 				if code < 0 || code > 4 || bytes.Contains(said, []byte("goroutine ")) {
 					t.Errorf("%s:\n%s", what, said)
 				}
+				if s.stored != "" && slices.Equal(c.args, []string{"up", "--yes"}) && code != 0 {
+					t.Errorf("%s, although the key is there:\n%s", what, said)
+				}
 				s.files(t, what, dir)
 			}
 		})
