@@ -23,11 +23,10 @@ func (a *app) policyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "policy", Short: "Print the IAM policy that a command needs",
 		Long: `Print the smallest IAM policy for a user or a role that runs a command on this
-environment; docs/permissions.md explains it. --part splits a long policy. With
---for worker, print that of a Prefect worker that runs elsewhere; with --for
-agent, that of an agent's role that is not flowbed's own. With --trust, print
-the trust policy of a role for a GitHub workflow. If the file sets account and
-region, policy does not call AWS.`,
+environment, for a Prefect worker that runs elsewhere, or for an agent's role
+of your own; docs/permissions.md explains it. With --trust, print the trust
+policy of a role for a GitHub workflow. If the file sets account and region,
+policy does not call AWS.`,
 		Example: `  flowbed policy --for up > up.json
   flowbed policy --trust github:ada/flows:main > trust.json
   aws iam create-role --role-name flowbed-ci \
@@ -36,7 +35,7 @@ region, policy does not call AWS.`,
     --policy-document file://up.json`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&verb, "for", "", "the `command`: plan, up, down, hello, agent or worker")
+	c.Flags().StringVar(&verb, "for", "", "`command`: plan, up, down, hello, agent or worker")
 	c.Flags().StringVar(&trust, "trust", "", "the `workflow`: github:OWNER/REPO[:BRANCH|:environment:NAME]")
 	c.Flags().IntVar(&part, "part", 0, "which `part` of a long policy, from 1")
 	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")

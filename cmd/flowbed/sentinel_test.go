@@ -60,7 +60,7 @@ var given = map[string][]string{
 	"format": {"text", "json", "env", "prefect"}, "receipt": {"receipt.json"}, "lines": {"5"},
 	"lock-timeout": {"1s"}, "timeout": {"1s"}, "match": {"dev", "*"}, "older-than": {"1h"},
 	"agent": {"instance", "service", none}, "api-url": {"https://prefect.example.com/api", none},
-	"for": {"plan", "up", "down", "worker"}, "confirm": {"dev", "prod"}, "trust": {"github:owner/repo"},
+	"for": {"plan", "up", "down", "hello", "agent", "worker"}, "part": {"1"}, "confirm": {"dev", "prod"}, "trust": {"github:owner/repo"},
 }
 
 // command is a command line, and whether it is one of the few that are tried in
