@@ -151,14 +151,11 @@ func (w *world) OnStopTask(_ context.Context, in *ecs.StopTaskInput) (*ecs.StopT
 }
 
 func (w *world) OnRegisterTaskDefinition(_ context.Context, in *ecs.RegisterTaskDefinitionInput) (*ecs.RegisterTaskDefinitionOutput, error) {
-	if *in.Memory == "30720" && !w.AnySize {
-		return nil, &ecstypes.ClientException{Message: aws.String("No Fargate configuration exists for given values.")}
+	if *in.Memory == "30720" && w.AnySize {
+		return &ecs.RegisterTaskDefinitionOutput{TaskDefinition: &ecstypes.TaskDefinition{
+			TaskDefinitionArn: aws.String("arn:aws:ecs:us-east-1:123456789012:task-definition/" + *in.Family + ":1")}}, nil
 	}
 	return nil, errPass
-}
-
-func (w *world) OnDeleteTaskDefinitions(context.Context, *ecs.DeleteTaskDefinitionsInput) (*ecs.DeleteTaskDefinitionsOutput, error) {
-	return &ecs.DeleteTaskDefinitionsOutput{}, nil
 }
 
 func (w *world) OnGetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
