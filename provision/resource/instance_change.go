@@ -81,14 +81,7 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 	add("instance type", m.Type, i.Type)
 	k, _ := i.Key.Expect()
 	add("key pair", m.Key, k.Name)
-	// The list of public subnets can change at any time, but a running instance keeps
-	// its address. So only a spec that names subnets, or another VPC, moves the agent.
-	if n, ok := i.Network.Get(); ok && !slices.Contains(n.IDs(), m.Subnet) && (n.Named || m.VPC != n.VPC) {
-		add("subnet", m.Subnet, "one of "+strings.Join(n.IDs(), ", "))
-	}
-	if n, ok := i.Network.Get(); ok && n.Private && m.PublicIP != "" {
-		add("public address", m.PublicIP, "none")
-	}
+	i.misplaced(m, add)
 	if m.Launch == "" {
 		add("launch specification", "unknown: the tag "+KeyLaunch+" is missing", i.launchTag())
 		return c
@@ -109,6 +102,22 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 		}
 	}
 	return c
+}
+
+// misplaced adds what the network requires of an instance, and this one does not have.
+func (i Instance) misplaced(m EC2Instance, add func(field, have, want string)) {
+	n, ok := i.Network.Get()
+	if !ok {
+		return
+	}
+	// The list of public subnets can change at any time, but a running instance keeps
+	// its address. So only a spec that names subnets, or another VPC, moves the agent.
+	if !slices.Contains(n.IDs(), m.Subnet) && (n.Named || m.VPC != n.VPC) {
+		add("subnet", m.Subnet, "one of "+strings.Join(n.IDs(), ", "))
+	}
+	if n.Private && m.PublicIP != "" {
+		add("public address", m.PublicIP, "none")
+	}
 }
 
 // olderThanQueue is the difference of an instance whose agent did not find today's queue,

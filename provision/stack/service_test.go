@@ -406,7 +406,7 @@ func TestServicePrefect2(t *testing.T) {
 	const version = "prefect {\nversion = \"2.20.25\""
 	for settings, want := range map[string][2]string{
 		"": {"prefecthq/prefect:2.20.25-python3.12", "prefect==2.20.25 prefect-aws==0.4.20"},
-		"}\npip_packages = [\"s3fs==2024.1.0\"]\nenv = {": {"prefecthq/prefect:2.20.25-python3.12", "prefect[aws]==2.20.25 prefect-aws==0.4.20 s3fs==2024.1.0"},
+		"}\npip_packages = [\"s3fs==2024.1.0\"]\nenv = {":                  {"prefecthq/prefect:2.20.25-python3.12", "prefect[aws]==2.20.25 prefect-aws==0.4.20 s3fs==2024.1.0"},
 		`image = "prefecthq/prefect-aws:0.4.20-python3.12-prefect2.20.25"`: {"prefecthq/prefect-aws:0.4.20-python3.12-prefect2.20.25", ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {

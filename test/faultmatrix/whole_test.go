@@ -88,7 +88,7 @@ type whole struct {
 }
 
 var wholes = []whole{
-	{"30% of the calls are throttled", 2, nil,
+	{"30% of the calls are throttled", 2.3, nil,
 		func(seed int) *storm { return &storm{seed: seed, percent: 30, wrong: throttling} }},
 	{"10% of the calls return a 5xx", 1.5, nil,
 		func(seed int) *storm { return &storm{seed: seed, percent: 10, wrong: internal} }},
