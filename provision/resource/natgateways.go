@@ -105,9 +105,9 @@ func (n NATGateways) Read(ctx context.Context) (s NATGatewaysState, err error) {
 	}
 	for _, o := range list {
 		switch {
-		case o.Tags.Owner().By != n.ID.Owner():
-		case o.State == string(types.NatGatewayStateDeleted):
+		case o.State == string(types.NatGatewayStateDeleted): // it loses its tags within minutes
 			s.Ended = append(s.Ended, o.ID)
+		case o.Tags.Owner().By != n.ID.Owner():
 		default:
 			s.Own = append(s.Own, o)
 		}

@@ -243,30 +243,33 @@ func rollout() *types.DeploymentConfiguration {
 	}
 }
 
-// network returns the network of the tasks; known is false if a part of it does not exist yet.
+// subnets returns the subnets of the tasks, and whether the tasks get public addresses; known is
+// false if the network does not exist yet.
 // A task needs a public address where the only way out is an internet gateway. The subnet's
 // own setting does not count.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html
-func (v Service) network() (subnets, groups []string, public, known bool) {
-	n, ok := v.Network.Get()
-	if !ok {
-		return nil, nil, false, false
-	}
+func (v Service) subnets() (ids []string, public, known bool) {
+	n, known := v.Network.Get()
 	public = true
 	for _, s := range n.Subnets[:min(len(n.Subnets), maxTaskSubnets)] {
-		subnets = append(subnets, s.ID)
+		ids = append(ids, s.ID)
 		public = public && s.Public
 	}
-	slices.Sort(subnets)
+	slices.Sort(ids)
+	return ids, public && known, known
+}
+
+// groups returns the security groups of the tasks; known is false if one does not exist yet.
+func (v Service) groups() (ids []string, known bool) {
 	for _, r := range v.Groups {
 		g, ok := r.Get()
 		if !ok {
-			return nil, nil, false, false
+			return nil, false
 		}
-		groups = append(groups, g.ID)
+		ids = append(ids, g.ID)
 	}
-	slices.Sort(groups)
-	return subnets, groups, public, true
+	slices.Sort(ids)
+	return ids, true
 }
 
 // maxTaskSubnets is how many subnets ECS accepts:
@@ -274,8 +277,9 @@ func (v Service) network() (subnets, groups []string, public, known bool) {
 const maxTaskSubnets = 16
 
 func (v Service) networkInput() (*types.NetworkConfiguration, error) {
-	subnets, groups, public, known := v.network()
-	if !known {
+	subnets, public, known := v.subnets()
+	groups, also := v.groups()
+	if !known || !also {
 		return nil, errors.New("the subnets or the security group are not known yet")
 	}
 	a := &types.AwsVpcConfiguration{Subnets: subnets, SecurityGroups: groups, AssignPublicIp: types.AssignPublicIpDisabled}
@@ -363,10 +367,11 @@ func (v Service) settings(have ServiceState) (list []provision.Change) {
 	add("task definition", lastPart(have.Definition), textOr(known, lastPart(d.ARN)))
 	add("desired count", of(strconv.Itoa(have.Desired)), provision.Text(strconv.Itoa(v.Desired)))
 	add("capacity", have.Capacity, provision.Text(v.capacity()))
-	subnets, groups, public, known := v.network()
-	add("subnets", setText(have.Subnets), textOr(known, setText(subnets)))
-	add("security groups", setText(have.Groups), textOr(known, setText(groups)))
-	add("public address", of(onOff(have.PublicIP)), textOr(known, onOff(public)))
+	subnets, public, found := v.subnets()
+	groups, made := v.groups()
+	add("subnets", setText(have.Subnets), textOr(found, setText(subnets)))
+	add("security groups", setText(have.Groups), textOr(made, setText(groups)))
+	add("public address", of(onOff(have.PublicIP)), textOr(found, onOff(public)))
 	add("deployments", have.Rollout, provision.Text(wantRollout))
 	add("rebalancing", have.Rebalancing, provision.Text("disabled"))
 	add("tags of tasks from", have.TagsFrom, provision.Text("service"))

@@ -15,6 +15,7 @@ from moto.ec2.models.iam_instance_profile import (
     IamInstanceProfileAssociationBackend,
 )
 from moto.ec2.models.instances import Instance
+from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ecs.models import Container, EC2ContainerServiceBackend
 from moto.events.models import Rule
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
@@ -66,6 +67,21 @@ IamInstanceProfileAssociation.__init__ = shown(IamInstanceProfileAssociation.__i
 IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association = shown(
     IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association
 )
+
+delete_nat_gateway = NatGatewayBackend.delete_nat_gateway
+
+
+def delete_gateway_and_interface(self, nat_gateway_id):
+    """A deleted gateway gives back its addresses, and its interface goes with it."""
+    gateway = delete_nat_gateway(self, nat_gateway_id)
+    for address in gateway.address_set:
+        self.disassociate_address(association_id=address.get("associationId"))
+    if gateway._eni.id in self.enis:
+        self.delete_network_interface(gateway._eni.id)
+    return gateway
+
+
+NatGatewayBackend.delete_nat_gateway = delete_gateway_and_interface
 
 requirements = EC2ContainerServiceBackend._calculate_task_resource_requirements
 
