@@ -112,6 +112,7 @@ func (n NATGateways) Read(ctx context.Context) (s NATGatewaysState, err error) {
 			s.Own = append(s.Own, o)
 		}
 	}
+	slices.Sort(s.Ended)
 	if len(s.Own) == 0 {
 		return s, fmt.Errorf("read NAT gateways: %w", provision.ErrAbsent)
 	}

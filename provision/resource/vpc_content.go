@@ -80,8 +80,28 @@ func (v VPC) content(ctx context.Context, id string) (c vpcContent, err error) {
 	if err != nil {
 		return c, fmt.Errorf("read what is in %s: %w", id, err)
 	}
-	c.objects = slices.Concat(subnets, tables, groups, gateways)
+	nats, err := v.nats(ctx, id, &c)
+	if err != nil {
+		return c, fmt.Errorf("read what is in %s: %w", id, err)
+	}
+	c.objects = slices.Concat(subnets, tables, groups, gateways, nats)
 	return c, nil
+}
+
+// nats puts the NAT gateways in the place of their interfaces, which have no tags.
+func (v VPC) nats(ctx context.Context, id string, c *vpcContent) (list []vpcObject, err error) {
+	all := len(c.interfaces)
+	c.interfaces = slices.DeleteFunc(c.interfaces, func(n types.NetworkInterface) bool {
+		return n.InterfaceType == types.NetworkInterfaceTypeNatGateway || strings.HasPrefix(deref(n.Description), "Interface for NAT Gateway ")
+	})
+	if len(c.interfaces) == all {
+		return nil, nil
+	}
+	found, err := NATGateways{API: v.API}.find(ctx, filter("vpc-id", id), filter("state", "pending", "available", "deleting"))
+	for _, o := range found {
+		list = append(list, vpcObject{"NAT gateway", o.ID, "", o.Tags, v.ID.cli("delete-nat-gateway", "--nat-gateway-id %s", o.ID)})
+	}
+	return list, err
 }
 
 // pager is a paginator of the SDK.

@@ -43,6 +43,48 @@ func TestVPCChanges(t *testing.T) {
 	}
 }
 
+// The interface of a NAT gateway has no tags. It does not make down believe that somebody else uses
+// the VPC; the NAT gateway of somebody else does.
+func TestDownWithNAT(t *testing.T) {
+	text := strings.Replace(inNewVPC, "{ vpc", "{\nnat = \"single\"\nvpc", 1)
+	text = strings.Replace(text, "\"new\" }", "\"new\"\n}", 1)
+	for _, theirs := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			account := sandbox.New()
+			before := account.Inventory()
+			s := build(t, account, text, stack.Options{})
+			if err := s.Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			id := ""
+			if theirs {
+				api := ec2.NewFromConfig(account.Config(region))
+				address, err := api.AllocateAddress(t.Context(), &ec2.AllocateAddressInput{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				gateway, err := api.CreateNatGateway(t.Context(), &ec2.CreateNatGatewayInput{SubnetId: &subnetsOf(s)[0], AllocationId: address.AllocationId})
+				if err != nil {
+					t.Fatal(err)
+				}
+				id = *gateway.NatGateway.NatGatewayId
+			}
+			writes := len(account.Writes())
+			left, err := build(t, account, text, stack.Options{Destroy: true}).Graph.Down(t.Context())
+			switch {
+			case !theirs:
+				if d := cmp.Diff(before, account.Inventory()); err != nil || !left.Empty() || d != "" {
+					t.Errorf("down: %v, %+v; the account has changed (-before +after):\n%s", err, left, d)
+				}
+			case err == nil || !strings.Contains(err.Error(), "while the NAT gateway "+id+" is in it → delete it (aws ec2 delete-nat-gateway"):
+				t.Errorf("down: %v", err)
+			case len(account.Writes()) > writes:
+				t.Errorf("down has written %v", account.Writes()[writes:])
+			}
+		})
+	}
+}
+
 // Down finds a VPC that the file has no more, and a search finds all parts of it.
 func TestVPCOfEarlierFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -144,7 +144,7 @@ var Addresses = register(Case{
 	Add: func(w *World, g *provision.Graph) { addAddresses(w, g, addVPC(w, g)) },
 	Fields: []Field{
 		{"double", func(ctx context.Context, w *World) error {
-			tags := w.ID.Tags(networkName)
+			tags := w.ID.Tags(networkName + "-nat-1")
 			tags[resource.KeyPart] = "nat-1"
 			_, err := ec2.NewFromConfig(w.Config).AllocateAddress(ctx, &ec2.AllocateAddressInput{TagSpecifications: ec2TagsFor(tags, types.ResourceTypeElasticIp)})
 			return err

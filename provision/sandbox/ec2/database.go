@@ -181,6 +181,7 @@ type nic struct {
 	ID          string    `json:"id"`
 	Instance    string    `json:"instance"`       // may be empty
 	Task        bool      `json:"task,omitempty"` // of a task
+	NAT         bool      `json:"-"`              // of a NAT gateway
 	Ends        time.Time `json:"ends,omitzero"`  // when that of a task disappears; zero if it is not known yet
 	Description string    `json:"description"`
 	Subnet      string    `json:"subnet"`

@@ -19,13 +19,14 @@ func init() {
 	core.Register(service, deleteNatGateway, natAccess)
 }
 
-// How long a NAT gateway takes to start and to end, and its address to be free after that, and how
-// long EC2 shows it afterwards.
+// How long a NAT gateway takes to start and to end, its address to be free after that, how long it
+// keeps its tags then, and how long EC2 shows it.
 // https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
 const (
 	natStarts  = 90 * time.Second
 	natEnds    = time.Minute
 	natHolds   = 10 * time.Second
+	natHasTags = 2 * time.Minute
 	natIsShown = time.Hour
 )
 
@@ -154,7 +155,7 @@ func describeNatGateways(r *request, in *ec2.DescribeNatGatewaysInput) (*ec2.Des
 		if !g.Deleted.IsZero() && r.Now.After(g.Deleted.Add(natIsShown)) {
 			continue
 		}
-		ok, err := matches(in.Filter, g.Tags, map[string][]string{
+		ok, err := matches(in.Filter, r.natTags(g), map[string][]string{
 			"nat-gateway-id": {g.ID}, "vpc-id": {g.VPC}, "subnet-id": {g.Subnet}, "state": {string(g.state(r.Now))}})
 		if err != nil {
 			return nil, err
@@ -167,9 +168,18 @@ func describeNatGateways(r *request, in *ec2.DescribeNatGatewaysInput) (*ec2.Des
 	return &ec2.DescribeNatGatewaysOutput{NatGateways: some, NextToken: next}, err
 }
 
+// natTags are the tags of a gateway, which go some minutes after it.
+// https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
+func (r *request) natTags(g *natGateway) core.Tags {
+	if !g.Deleted.IsZero() && r.Now.After(g.Deleted.Add(natEnds+natHasTags)) {
+		return nil
+	}
+	return g.Tags
+}
+
 func (r *request) shownNAT(g *natGateway) types.NatGateway {
 	o := types.NatGateway{
-		NatGatewayId: &g.ID, VpcId: &g.VPC, SubnetId: &g.Subnet, State: g.state(r.Now), Tags: tagList(g.Tags), CreateTime: &g.Created,
+		NatGatewayId: &g.ID, VpcId: &g.VPC, SubnetId: &g.Subnet, State: g.state(r.Now), Tags: tagList(r.natTags(g)), CreateTime: &g.Created,
 		ConnectivityType: types.ConnectivityTypePublic, NatGatewayAddresses: []types.NatGatewayAddress{{AllocationId: &g.Address}},
 	}
 	if g.Failure != "" {

@@ -1,7 +1,9 @@
 package ec2
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -27,8 +29,7 @@ func noVolume(id string) error {
 }
 
 func describeNetworkInterfaces(r *request, in *ec2.DescribeNetworkInterfacesInput) (*ec2.DescribeNetworkInterfacesOutput, error) {
-	d := r.db()
-	list, err := chosen(d.Interfaces, in.NetworkInterfaceIds, noInterface)
+	list, err := chosen(r.interfaces(), in.NetworkInterfaceIds, noInterface)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +60,19 @@ func describeNetworkInterfaces(r *request, in *ec2.DescribeNetworkInterfacesInpu
 	return &ec2.DescribeNetworkInterfacesOutput{NetworkInterfaces: some, NextToken: next}, err
 }
 
+// interfaces are all interfaces. Those of NAT gateways are EC2's own, and have no tags.
+// https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
+func (r *request) interfaces() map[string]*nic {
+	all := maps.Clone(r.db().Interfaces)
+	for _, g := range r.db().NATs {
+		if g.exists(r.Now) {
+			n := &nic{ID: "eni-" + strings.TrimPrefix(g.ID, "nat-"), Description: "Interface for NAT Gateway " + g.ID, Subnet: g.Subnet, VPC: g.VPC, NAT: true}
+			all[n.ID] = n
+		}
+	}
+	return all
+}
+
 // shown is an interface as EC2 shows it.
 func (r *request) shown(n *nic) types.NetworkInterface {
 	o := types.NetworkInterface{
@@ -67,7 +81,10 @@ func (r *request) shown(n *nic) types.NetworkInterface {
 		PrivateIpAddress: &n.PrivateIP, InterfaceType: types.NetworkInterfaceTypeInterface,
 		RequesterManaged: aws.Bool(false), Status: types.NetworkInterfaceStatusAvailable, TagSet: tagList(n.Tags),
 	}
-	if n.Instance != "" || n.Task {
+	if n.NAT {
+		o.InterfaceType, o.RequesterManaged = types.NetworkInterfaceTypeNatGateway, aws.Bool(true)
+	}
+	if n.Instance != "" || n.Task || n.NAT {
 		o.Status = types.NetworkInterfaceStatusInUse
 		o.Attachment = &types.NetworkInterfaceAttachment{
 			InstanceOwnerId: &r.AccountID, DeviceIndex: aws.Int32(0),

@@ -68,7 +68,15 @@ IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association = 
     IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association
 )
 
+create_nat_gateway = NatGatewayBackend.create_nat_gateway
 delete_nat_gateway = NatGatewayBackend.delete_nat_gateway
+
+
+def create_gateway_and_interface(self, *args, **kwargs):
+    """The interface of a gateway says what it is."""
+    gateway = create_nat_gateway(self, *args, **kwargs)
+    gateway._eni.description = "Interface for NAT Gateway " + gateway.id
+    return gateway
 
 
 def delete_gateway_and_interface(self, nat_gateway_id):
@@ -81,6 +89,7 @@ def delete_gateway_and_interface(self, nat_gateway_id):
     return gateway
 
 
+NatGatewayBackend.create_nat_gateway = create_gateway_and_interface
 NatGatewayBackend.delete_nat_gateway = delete_gateway_and_interface
 
 requirements = EC2ContainerServiceBackend._calculate_task_resource_requirements
