@@ -13,6 +13,9 @@ PYTHON39 ?= $(firstword $(wildcard $(addsuffix /versions/3.9.*/bin/python3.9,$(P
 # What a release is built for, as .goreleaser.yaml has it.
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
+# Each system and each architecture of them once: no file depends on both.
+FOREIGN = linux/arm64 darwin/arm64 windows/amd64
+
 # The race detector needs a C compiler. Where there is none, Go turns cgo off and
 # the tests run without it; .ci/run insists.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -79,10 +82,11 @@ test-all: test .venv-prefect/wheels .venv-prefect1/ready ## run make test, then 
 	FLOWBED_TESTS=all go test $(RACE) -timeout 4h ./test/e2e ./...
 
 .PHONY: lint
-lint: bin/golangci-lint bin/actionlint cross ## check the format, run golangci-lint and actionlint, and make cross
+lint: bin/golangci-lint bin/actionlint ## check the format, run golangci-lint and actionlint, build for other systems
 	$(format)
 	bin/golangci-lint run ./...
 	PATH="$(CURDIR)/.venv/bin:$$PATH" bin/actionlint
+	@$(MAKE) --no-print-directory cross PLATFORMS="$(FOREIGN)"
 
 # Each of them compiles everything anew, unless Go has it in its cache.
 .PHONY: cross
