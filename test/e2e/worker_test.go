@@ -37,6 +37,7 @@ func TestWorker(t *testing.T) {
 	w := worker{session: newSession(t, config, "hunter2"), server: server}
 	before := inventory(t, w.front)
 	w.up()
+	wantOptions(t, w.machine)
 	w.run(0, "plan", "--detailed-exitcode")
 	deployment := w.flow()
 	w.dieEarly(deployment)
@@ -68,7 +69,6 @@ func (w *worker) up() {
 	if list := w.workers(); len(list) != 1 || list[0].Name != w.name || list[0].Status != "ONLINE" {
 		w.Errorf("after up: have workers %v, want one online:\n%s%s", list, results, progress)
 	}
-	wantOptions(w.T, w.machine)
 }
 
 func (w *worker) workers() []prefectserver.Worker {

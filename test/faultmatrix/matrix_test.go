@@ -354,7 +354,9 @@ func TestEachCallOfService(t *testing.T) {
 
 // TestEachCallOfNetwork does the same for the calls that are about a network of its own.
 func TestEachCallOfNetwork(t *testing.T) {
-	eachCall(t, networks, func(c clean) map[string][]string { return map[string][]string{"up": ofNetwork(c.up), "down": ofNetwork(c.down)} })
+	eachCall(t, networks, func(c clean) map[string][]string {
+		return map[string][]string{"up": ofNetwork(c.up), "down": ofNetwork(c.down)}
+	})
 }
 
 // eachCall tries the calls of runs, by verb, and compares the outcomes with the document.
