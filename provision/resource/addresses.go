@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -66,22 +65,14 @@ var _ = awserr.Declare(awserr.Errors{
 	},
 })
 
+func (o ElasticIP) tags() Tags    { return o.Tags }
+func (o ElasticIP) label() string { return o.IP }
+
 // Owner implements provision.State.
-func (s AddressesState) Owner() (o provision.Owner) {
-	if len(s.Own) > 0 {
-		o = s.Own[0].Tags.Owner()
-	}
-	return o
-}
+func (s AddressesState) Owner() provision.Owner { return ownerOf(s.Own) }
 
 // Label has the addresses.
-func (s AddressesState) Label() string {
-	list := make([]string, len(s.Own))
-	for i, o := range s.Own {
-		list[i] = o.IP
-	}
-	return strings.Join(list, ", ")
-}
+func (s AddressesState) Label() string { return labelOf(s.Own) }
 
 // Patience implements provision.Patient.
 func (Addresses) Patience() time.Duration { return appears }

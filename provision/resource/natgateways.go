@@ -58,22 +58,14 @@ var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
 	awserr.Quota:  `NatGatewayLimitExceeded`,
 }})
 
+func (o NATGateway) tags() Tags    { return o.Tags }
+func (o NATGateway) label() string { return o.ID }
+
 // Owner implements provision.State.
-func (s NATGatewaysState) Owner() (o provision.Owner) {
-	if len(s.Own) > 0 {
-		o = s.Own[0].Tags.Owner()
-	}
-	return o
-}
+func (s NATGatewaysState) Owner() provision.Owner { return ownerOf(s.Own) }
 
 // Label has the ids of the gateways.
-func (s NATGatewaysState) Label() string {
-	ids := make([]string, len(s.Own))
-	for i, o := range s.Own {
-		ids[i] = o.ID
-	}
-	return strings.Join(ids, ", ")
-}
+func (s NATGatewaysState) Label() string { return labelOf(s.Own) }
 
 // Patience implements provision.Patient: a gateway takes minutes to start.
 func (NATGateways) Patience() time.Duration { return 10 * time.Minute }

@@ -72,22 +72,14 @@ var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
 	awserr.Quota:    `RouteTableLimitExceeded RouteLimitExceeded`,
 }})
 
+func (t RouteTable) tags() Tags    { return t.Tags }
+func (t RouteTable) label() string { return t.ID }
+
 // Owner implements provision.State.
-func (s RouteTablesState) Owner() (o provision.Owner) {
-	if len(s.Tables) > 0 {
-		o = s.Tables[0].Tags.Owner()
-	}
-	return o
-}
+func (s RouteTablesState) Owner() provision.Owner { return ownerOf(s.Tables) }
 
 // Label has the ids of the tables.
-func (s RouteTablesState) Label() string {
-	ids := make([]string, len(s.Tables))
-	for i, t := range s.Tables {
-		ids[i] = t.ID
-	}
-	return strings.Join(ids, ", ")
-}
+func (s RouteTablesState) Label() string { return labelOf(s.Tables) }
 
 // Patience implements provision.Patient.
 func (RouteTables) Patience() time.Duration { return appears }

@@ -65,22 +65,14 @@ var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
 	awserr.Quota:    `SubnetLimitExceeded`,
 }})
 
+func (o OwnSubnet) tags() Tags    { return o.Tags }
+func (o OwnSubnet) label() string { return o.ID }
+
 // Owner implements provision.State.
-func (s SubnetsState) Owner() (o provision.Owner) {
-	if len(s.Own) > 0 {
-		o = s.Own[0].Tags.Owner()
-	}
-	return o
-}
+func (s SubnetsState) Owner() provision.Owner { return ownerOf(s.Own) }
 
 // Label has the ids of the subnets.
-func (s SubnetsState) Label() string {
-	ids := make([]string, len(s.Own))
-	for i, o := range s.Own {
-		ids[i] = o.ID
-	}
-	return strings.Join(ids, ", ")
-}
+func (s SubnetsState) Label() string { return labelOf(s.Own) }
 
 // Patience implements provision.Patient.
 func (Subnets) Patience() time.Duration { return appears }
