@@ -5,19 +5,17 @@ package fargate
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/flowbed/flowbed/test/e2e/hypervisor"
 	"github.com/flowbed/flowbed/test/e2e/moto"
 )
 
@@ -37,7 +35,7 @@ func (c *container) listen(ctx context.Context) error {
 	c.server = &http.Server{Handler: c.task.endpoints(), ReadHeaderTimeout: time.Minute}
 	go func() { _ = c.server.Serve(c.listeners[0]) }() // until remove
 	for i, l := range c.listeners[1:] {
-		go pass(context.WithoutCancel(ctx), l, addresses[i+1])
+		go hypervisor.Forward(context.WithoutCancel(ctx), l, addresses[i+1])
 	}
 	return nil
 }
@@ -75,38 +73,6 @@ func (c *container) listenThere(ctx context.Context, addresses []string) error {
 		c.listeners = append(c.listeners, l)
 	}
 	return nil
-}
-
-// pass forwards connections to an address of the host, until the listener is closed.
-func pass(ctx context.Context, l net.Listener, address string) {
-	for {
-		from, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer func() { _ = from.Close() }()
-			var d net.Dialer
-			to, err := d.DialContext(ctx, "tcp", address)
-			if err != nil {
-				return // like a port where nothing listens
-			}
-			defer func() { _ = to.Close() }()
-			var both sync.WaitGroup
-			both.Go(func() { hand(to, from) })
-			both.Go(func() { hand(from, to) })
-			both.Wait()
-		}()
-	}
-}
-
-func hand(to, from net.Conn) {
-	_, err := io.Copy(to, from)
-	if w, ok := to.(*net.TCPConn); ok && err == nil {
-		_ = w.CloseWrite()
-		return
-	}
-	_ = errors.Join(to.Close(), from.Close()) // the other direction ends, too
 }
 
 // endpoints are the metadata of the task, and the credentials of its role.

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -35,7 +34,7 @@ func (c Config) open(ctx context.Context, dir string) (*doors, error) {
 			return d, err
 		}
 		d.listeners = append(d.listeners, l)
-		go pass(context.WithoutCancel(ctx), l, fmt.Sprintf("127.0.0.1:%d", port))
+		go Forward(context.WithoutCancel(ctx), l, fmt.Sprintf("127.0.0.1:%d", port))
 	}
 	return d, nil
 }
@@ -44,37 +43,6 @@ func (d *doors) close() {
 	_ = d.metadata.Close()
 	for _, l := range d.listeners {
 		_ = l.Close()
-	}
-}
-
-// pass forwards connections to an address, until the listener is closed.
-func pass(ctx context.Context, l net.Listener, address string) {
-	for {
-		from, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer func() { _ = from.Close() }()
-			var d net.Dialer
-			to, err := d.DialContext(ctx, "tcp", address)
-			if err != nil {
-				return // like a port where nothing listens
-			}
-			defer func() { _ = to.Close() }()
-			var both sync.WaitGroup
-			both.Go(func() { shovel(to, from) })
-			both.Go(func() { shovel(from, to) })
-			both.Wait()
-		}()
-	}
-}
-
-// shovel copies one direction and then closes it.
-func shovel(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // either end may close at any time
-	if w, ok := to.(interface{ CloseWrite() error }); ok {
-		_ = w.CloseWrite()
 	}
 }
 
