@@ -311,7 +311,22 @@ func (v town) dies(command string, nth int, after bool) bool {
 	return err != nil
 }
 
-// TestAnyPace gives each call of runs that come and go at once its own delay, up to minutes.
+// again runs a command until it ends without error, as its user would. The only reason to fail
+// is that its calls took so long that its patience is over.
+func (v town) again(command string) error {
+	var err error
+	for range 20 {
+		err = v.run(command)
+		if !errors.Is(err, errAgain) && !errors.Is(err, provision.ErrWindow) {
+			return err
+		}
+	}
+	return err
+}
+
+// TestAnyPace gives each call of runs that come and go at once its own delay, of up to 100
+// seconds: nearly as much as the patience of a run that leaves, and longer than it may use to
+// delete. Whichever run gives up over that, its next one completes its work.
 func TestAnyPace(t *testing.T) {
 	for seed := range uint64(300) {
 		inTowns(t, func(v town) {
@@ -330,7 +345,7 @@ func TestAnyPace(t *testing.T) {
 			var all sync.WaitGroup
 			for _, c := range []string{"up a", "down b", "down c", "down d"} {
 				all.Go(func() {
-					if err := v.run(c); err != nil {
+					if err := v.again(c); err != nil {
 						v.Errorf("seed %d: %s: %v", seed, c, err)
 					}
 				})
