@@ -1,6 +1,6 @@
 # Only Go and Python 3 (3.10 or newer, with venv) are assumed; everything else is
 # fetched at the versions that go.mod, tools/go.mod and requirements-dev.txt pin.
-# `make test-all` also needs to be root, systemd, tmux, Python 3.11 and Python 3.9.
+# `make test-all` also needs to be root, systemd, tmux, Chromium, Python 3.11 and Python 3.9.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PYTHON  ?= python3

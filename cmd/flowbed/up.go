@@ -15,6 +15,7 @@ func (a *app) upCommand() *cobra.Command {
 	var f runFlags
 	var o stack.Options
 	var data force
+	var path string
 	c := &cobra.Command{
 		Use: "up", Short: "Build or repair an environment", SuggestFor: []string{"apply", "create", "deploy"},
 		Long: `Build or repair an environment: show the plan, ask for confirmation, and carry
@@ -28,6 +29,7 @@ account and does what is missing.`,
 	f.add(c)
 	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait for the agent")
 	data.add(c, "also delete what renamed objects hold", "also delete what a renamed bucket held")
+	c.Flags().StringVar(&path, "report", "", "write a report as an HTML page to this `file`")
 	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "do not wait for the agent")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
@@ -35,12 +37,23 @@ account and does what is missing.`,
 			return err
 		}
 		o.Fence = new(lease.Fence)
-		s, err := a.open(ctx, data.options(o))
+		file, err := a.load(false)
+		if err != nil {
+			return err
+		}
+		page, err := a.newPageFile(path)
+		if err != nil {
+			return err
+		}
+		defer page.write(&err)
+		s, err := a.openFile(ctx, file, data.options(o))
 		if err != nil {
 			return err
 		}
 		defer s.keep(&err)
-		return a.newRun(s, "up", f).do(ctx, func(ctx context.Context) (*provision.Plan, error) {
+		r := a.newRun(s, "up", f)
+		page.listen(r)
+		return r.do(ctx, func(ctx context.Context) (*provision.Plan, error) {
 			return nil, s.Graph.Up(ctx)
 		})
 	}
