@@ -123,6 +123,11 @@ docs: ## write docs/spec.md, docs/permissions.md, docs/schemas and the list of t
 	go run ./provision/permissions/gendoc
 	go run ./provision/view/gendoc
 
+.PHONY: picture
+picture: build ## record the session that README.md shows; needs tmux
+	go run ./docs/demo/picture bin/flowbed > docs/demo/session.svg.new
+	mv docs/demo/session.svg.new docs/demo/session.svg
+
 .PHONY: golden
 golden: .venv/ready ## write the golden files from what the code does now
 	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u | grep -v test/e2e) -update

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"html"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -188,6 +189,38 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 				t.Errorf("README.md shows a line that `%s` does not print: %s", lines[0], l)
 			}
 		}
+	}
+}
+
+// TestPictureShowsTheDemo: what README.md's picture shows is what the program prints now.
+// Lines are cut at the picture's width.
+func TestPictureShowsTheDemo(t *testing.T) {
+	program, err := exec.LookPath("flowbed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "sh", "../../docs/demo/run", program).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	var printed []string
+	for _, lines := range sessions(string(out)) {
+		printed = append(printed, lines...)
+	}
+	text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(readPage(t, "../../docs/demo/session.svg"), "")
+	shown := map[string]int{}
+	for _, l := range slices.Concat(sessions("$ \n" + html.UnescapeString(text))...) {
+		kind := regexp.MustCompile(`^(\+ create|- delete|Plan:|Up:|Hello:|Down:|Next:)`).FindString(l)
+		if kind == "" {
+			continue
+		}
+		shown[kind]++
+		if !slices.ContainsFunc(printed, func(p string) bool { return strings.HasPrefix(p, strings.TrimSpace(l)) }) {
+			t.Errorf("the picture shows a line that the demo does not print (`make picture` records it anew): %s", l)
+		}
+	}
+	if len(shown) != 7 {
+		t.Errorf("the picture shows %v", shown)
 	}
 }
 
