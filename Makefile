@@ -117,11 +117,24 @@ matrix: .venv/ready ## write docs/fault-matrix.md from what the tests find: 20 m
 	FLOWBED_TESTS=all go test -timeout 4h -run TestCrashes ./test/e2e -update
 
 .PHONY: docs
-docs: ## write docs/spec.md, docs/permissions.md, docs/schemas and the list of the sandbox's services
+docs: ## write docs/commands.md, spec.md, permissions.md and schemas, and build the site
 	go generate ./provision/sandbox
 	go run ./provision/spec/gendoc
 	go run ./provision/permissions/gendoc
 	go run ./provision/view/gendoc
+	go test ./cmd/flowbed -run TestCommandReference -update
+	@$(MAKE) --no-print-directory site
+
+# The site is a copy of docs/, in which links to other files lead to the repository. A link
+# that leads nowhere is an error.
+.PHONY: site
+site: .venv-site/ready ## build the documentation as a site in .site/site, and check its links
+	rm -rf .site
+	mkdir .site
+	cp -R docs zensical.toml .site/
+	sed -E -i.bak 's#\]\(\.\./([^)]*)\)#](https://github.com/flowbed/flowbed/blob/main/\1)#g' .site/docs/*.md
+	rm .site/docs/*.bak
+	cd .site && ../.venv-site/bin/zensical build --strict
 
 .PHONY: picture
 picture: build ## record the session that README.md shows; needs tmux
@@ -138,7 +151,7 @@ venv: .venv/ready ## install the Python programs that make test needs into .venv
 
 .PHONY: clean
 clean: ## remove what these targets made
-	rm -rf bin dist .release .venv .venv-*
+	rm -rf bin dist .release .site .venv .venv-*
 
 # Each tool has a module file of its own: its dependencies are not ours, nor those of another tool.
 bin/golangci-lint: tools/go.mod tools/go.sum
@@ -165,6 +178,9 @@ define venv
 endef
 
 .venv/ready: requirements-dev.txt
+	$(call venv,10)
+
+.venv-site/ready: requirements-site.txt
 	$(call venv,10)
 
 # Virtual environments of single tests, which would not agree with the one above.
