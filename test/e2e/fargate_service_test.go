@@ -39,6 +39,7 @@ func TestFlowsWithService(t *testing.T) {
 		return flowSpec(t, server, fmt.Sprintf("agent {\n service {\n desired_count = 2\n memory = %d\n }\n }", memory))
 	}
 	w := &flowsWorld{worker: worker{session: newSession(t, spec(1024), "hunter2"), server: server}}
+	w.storePassword()
 	before, had := inventory(t, w.front), w.inECS()
 	w.player = play(t, w.session, server)
 	w.run(0, "up", "--yes", "--timeout", bootTimeout)
@@ -71,6 +72,7 @@ func TestFlowsWithService(t *testing.T) {
 		}
 	}
 	w.completes(long, "results/long.json")
+	w.wantResult("results/long.json")
 	w.hello()
 	w.wantQueueEmpty()
 	w.wantNoSecret()

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -20,6 +21,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowbed/flowbed/test/e2e/fargate"
@@ -83,10 +86,32 @@ environment "dev" {
     api_url     = %q
     auth_string = %q
   }
-  flows { env = { TEAM = "data" } }
+  flows {
+    env     = { TEAM = "data" }
+    secrets = { DB_PASSWORD = "arn:aws:ssm:us-east-1:${account}:parameter%s" }
+    results = true
+  }
   %s
 }
-`, prefectVersion(t), s.API, s.Auth, agent)
+`, prefectVersion(t), s.API, s.Auth, passwordName, agent)
+}
+
+// The flow's own secret, which somebody else has stored. It contains the server's, so that
+// whoever looks for that one finds both.
+const (
+	passwordName = "/team/db-password"
+	password     = "db-hunter2-password"
+)
+
+// storePassword stores the flow's own secret.
+func (w *flowsWorld) storePassword() {
+	w.Helper()
+	_, err := ssm.NewFromConfig(w.front.Config("us-east-1")).PutParameter(w.Context(), &ssm.PutParameterInput{
+		Name: aws.String(passwordName), Value: aws.String(password), Type: types.ParameterTypeSecureString,
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
 }
 
 // TestFlowsWithInstance takes an environment whose worker runs on an instance from up to down.
@@ -96,12 +121,14 @@ func TestFlowsWithInstance(t *testing.T) {
 	t.Parallel()
 	server := prefectServer(t, prefectserver.Options{Auth: `us er:hunter2$a"s\s`, CSRF: true})
 	w := &flowsWorld{worker: worker{session: newSession(t, flowSpec(t, server, "agent {}"), "hunter2"), server: server}}
+	w.storePassword()
 	before := inventory(t, w.front)
 	w.player = play(t, w.session, server)
 	w.up()
 	w.deploy()
 	good, doomed := w.schedule("results/one.json", ""), w.schedule("results/doomed.json", "never")
 	w.completes(good, "results/one.json")
+	w.wantResult("results/one.json")
 	w.dies(doomed)
 	w.hello()
 	w.wantNoSecret()
@@ -122,7 +149,7 @@ import hashlib, json, os, time, urllib.request
 import boto3
 from prefect import flow
 
-@flow(log_prints=True)
+@flow(log_prints=True, persist_result=True)
 def prove(bucket: str, key: str, until: str = ""):
     def get(path):
         return json.load(urllib.request.urlopen(path, timeout=60))
@@ -130,16 +157,18 @@ def prove(bucket: str, key: str, until: str = ""):
     s3.put_object(Bucket=bucket, Key=key, Body=json.dumps({
         "team": os.environ.get("TEAM"),
         "secret": hashlib.sha256(os.environ["PREFECT_API_AUTH_STRING"].encode()).hexdigest(),
+        "password": hashlib.sha256(os.environ["DB_PASSWORD"].encode()).hexdigest(),
         "key": boto3.Session().get_credentials().access_key,
         "task": get(os.environ["ECS_CONTAINER_METADATA_URI_V4"] + "/task")["TaskARN"],
     }).encode())
     print("wrote the result")
     while until and "Contents" not in s3.list_objects_v2(Bucket=bucket, Prefix=until):
         time.sleep(1)
+    return "the result of " + key
 `
 
 // written is what the flow wrote.
-type written struct{ Team, Secret, Key, Task string }
+type written struct{ Team, Secret, Password, Key, Task string }
 
 func (w *flowsWorld) bucket() string { return "flowbed-dev-" + w.front.Account + "-us-east-1-an" }
 
@@ -234,7 +263,8 @@ func (w *flowsWorld) completes(id, key string) {
 	}
 	o := w.found()
 	want := written{
-		Team: "data", Secret: fmt.Sprintf("%x", sha256.Sum256([]byte(w.server.Auth))), Key: fargate.KeyOf(o.Task),
+		Team: "data", Secret: fmt.Sprintf("%x", sha256.Sum256([]byte(w.server.Auth))),
+		Password: fmt.Sprintf("%x", sha256.Sum256([]byte(password))), Key: fargate.KeyOf(o.Task),
 		Task: strings.Replace(o.Cluster, ":cluster/", ":task/", 1) + "/" + tasks[0].ID,
 	}
 	if diff := cmp.Diff(want, w.read(key)); diff != "" {
@@ -243,6 +273,55 @@ func (w *flowsWorld) completes(id, key string) {
 	if !strings.Contains(tasks[0].Log, "wrote the result") {
 		w.Errorf("the container's log lacks what the flow prints:\n%s", tasks[0].Log)
 	}
+}
+
+// wantResult checks that Prefect has stored what a flow returned in the bucket, below
+// results/, and that the block which says so goes with the environment.
+func (w *flowsWorld) wantResult(key string) {
+	w.Helper()
+	list, err := w.s3().ListObjectsV2(w.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(w.bucket()), Prefix: aws.String("results/")})
+	if err != nil {
+		w.Fatal(err)
+	}
+	var names []string
+	for _, o := range list.Contents {
+		names = append(names, *o.Key)
+		if strings.Contains(w.result(*o.Key), "the result of "+key) {
+			return
+		}
+	}
+	w.Errorf("the result of %s is not in the bucket, which has %v", key, names)
+}
+
+// result reads an object. What a flow returned is a pickle in base64, with line breaks.
+func (w *flowsWorld) result(key string) string {
+	w.Helper()
+	out, err := w.s3().GetObject(w.Context(), &s3.GetObjectInput{Bucket: aws.String(w.bucket()), Key: &key})
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer func() { _ = out.Body.Close() }()
+	text, err := io.ReadAll(out.Body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if pickle, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(string(text), "\n", "")); err == nil {
+		return string(pickle)
+	}
+	return string(text)
+}
+
+// blocks counts the blocks of Prefect that point to the bucket.
+func (w *flowsWorld) blocks() (n int) {
+	w.Helper()
+	var list []struct{ Data map[string]any }
+	w.call("POST", "/block_documents/filter", map[string]any{}, &list)
+	for _, b := range list {
+		if b.Data["bucket_name"] == w.bucket() {
+			n++
+		}
+	}
+	return n
 }
 
 // read reads what a flow wrote.
@@ -319,7 +398,13 @@ func (w *flowsWorld) wantNoSecret() {
 // down removes the environment with all that the test made in it.
 func (w *flowsWorld) down() {
 	w.Helper()
+	if n := w.blocks(); n != 1 {
+		w.Errorf("before down: Prefect has %d blocks of the bucket, want one", n)
+	}
 	w.run(0, "down", "--yes", "--force-destroy", "--delete-deployments")
+	if n := w.blocks(); n != 0 {
+		w.Errorf("after down: Prefect has %d blocks of the bucket, want none", n)
+	}
 	if list := w.workers(); len(list) > 0 {
 		w.Errorf("after down: have workers %v, want none", list)
 	}
