@@ -103,6 +103,9 @@ func (v *victim) command(arm func(kill func()), args ...string) (code int, said 
 	}
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
+	if args[0] == "outputs" {
+		cmd.Stderr = nil // a busy server may make it say that it waits
+	}
 	begun := make(chan struct{})
 	if arm != nil {
 		arm(func() {
@@ -273,6 +276,7 @@ func crash(t *testing.T, verb, key string, f faultmatrix.Fault, want map[string]
 		args = []string{"down", "--yes"}
 	}
 	key = strings.ReplaceAll(key, "ACCOUNT", v.front.Account)
+	ordinary := v.binary
 	if v.stops = f == faultmatrix.Stopped; v.stops {
 		short, err := buildShort()
 		if err != nil {
@@ -291,6 +295,7 @@ func crash(t *testing.T, verb, key string, f faultmatrix.Fault, want map[string]
 	case f.Kills() != (code == -1):
 		t.Errorf("%s: exit code %d\n%s", v.what, code, said)
 	}
+	v.binary = ordinary // a lock of seconds would be lost while the server is busy
 	v.finish(want)
 	if code != 0 {
 		return faultmatrix.NextRun
