@@ -3,6 +3,7 @@ package provision
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // split separates the changes that up makes from those that it leaves to others. A claim on a
@@ -26,7 +27,10 @@ func (g *Graph) split(s *step, all []Change) (made, ignored []Change) {
 func ignoredNotes(list []Change) (notes []Note) {
 	for _, c := range list {
 		text := fmt.Sprintf("ignores a difference of %s", c.Field)
-		if !c.From.IsJSON() && !c.To.IsJSON() {
+		switch {
+		case len(c.Causes) > 0:
+			text += ": " + strings.Join(c.Causes, "; ")
+		case !c.From.long() && !c.To.long():
 			text += fmt.Sprintf(": it is %s, and the config file wants %s", orNone(c.From), orNone(c.To))
 		}
 		notes = append(notes, Note{Info, text})

@@ -39,6 +39,10 @@ func addOptional[S State](s *step, r Resource[S]) {
 	if s.implements(ok, "Quit", named(t.MethodByName("Quit"))) {
 		s.quit = func(ctx context.Context, have any) error { return quitter.Quit(ctx, have.(S)) }
 	}
+	detailer, ok := r.(Detailer[S])
+	if s.implements(ok, "Detail", named(t.MethodByName("Detail"))) {
+		s.detail = func(ctx context.Context, have any) any { return detailer.Detail(ctx, have.(S)) }
+	}
 	explainer, ok := r.(Explainer[S])
 	if s.implements(ok, "Explain", named(t.MethodByName("Explain"))) {
 		s.explain = func(ctx context.Context, have any) string { return explainer.Explain(ctx, have.(S)) }

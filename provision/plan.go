@@ -94,6 +94,9 @@ func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 	if err := g.refresh(ctx, true); err != nil {
 		return Plan{}, err
 	}
+	if err := g.detail(ctx); err != nil {
+		return Plan{}, err
+	}
 	if err := g.checkDeletable(ctx, false); err != nil {
 		return Plan{}, err
 	}

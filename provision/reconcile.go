@@ -271,8 +271,14 @@ func remainingCalls(s *step, a Action, done map[string]bool) (list []call) {
 	return list
 }
 
-// key identifies the change within its step.
-func (c Change) key() string { return c.Field + "\x00" + c.From.String() + "\x00" + c.To.String() }
+// key identifies the change within its step. The old side of a script may not be read: see
+// Detailer.
+func (c Change) key() string {
+	if c.From.IsScript() || c.To.IsScript() {
+		return c.Field + "\x00" + c.To.String()
+	}
+	return c.Field + "\x00" + c.From.String() + "\x00" + c.To.String()
+}
 
 // pending is what an action waits for: it completes the phrase "waiting for …".
 func pending(a Action) string {
@@ -283,11 +289,11 @@ func pending(a Action) string {
 	for _, c := range a.Changes {
 		f := c.Field
 		switch gone := c.To.IsNothing() && !c.From.IsNothing(); {
-		case gone && c.From.IsJSON():
+		case gone && c.From.long():
 			f += " to go"
 		case gone:
 			f = fmt.Sprintf("%s %s to go", f, c.From)
-		case !c.To.IsNothing() && !c.To.IsJSON():
+		case !c.To.IsNothing() && !c.To.long():
 			f = fmt.Sprintf("%s %s", f, c.To)
 		}
 		fields = append(fields, f)

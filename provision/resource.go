@@ -173,6 +173,14 @@ type (
 		Quit(ctx context.Context, have S) error
 	}
 
+	// Detailer reads more of an object that differs, which only the reader of a plan needs.
+	// Plan calls it once for each reading, and shows the differences of the state that it
+	// returns. A run acts on readings without it, so what there is to do must not depend on it.
+	// What cannot be read is left out of the state.
+	Detailer[S State] interface {
+		Detail(ctx context.Context, have S) S
+	}
+
 	// Explainer returns the likely cause of a failed step, or an empty string if it
 	// knows none. Have is the zero state if the run created the object and can no
 	// longer find it.
@@ -187,6 +195,10 @@ type Change struct {
 	From, To Value
 	Replace  bool   // the change needs a new object
 	Why      string // the reason, where a reader would ask for one
+
+	// Causes say in a few words each why a long value differs, for example
+	// "prefect 3.9.0 → 3.9.1": the difference itself is many lines.
+	Causes []string
 
 	// Independent changes that are adjacent in the list run at the same time. All
 	// others run in the order of the list.

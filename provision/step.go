@@ -30,6 +30,7 @@ type step struct {
 	owner       func(any) Owner
 	validate    func(any, bool) []Note
 	checkUse    func(any) []Note
+	detail      func(context.Context, any) any // may be nil
 	checkDelete func(context.Context, any) ([]Note, error)
 	keeps       func(have any, stays bool) []Kept // may be nil
 	explain     func(context.Context, any) string
@@ -70,7 +71,8 @@ type reading struct {
 
 	implied bool // the state follows from a successful creation; Read was not called
 
-	check atomic.Pointer[deleteCheck] // nil before CheckDelete
+	check    atomic.Pointer[deleteCheck] // nil before CheckDelete
+	detailed bool                        // have is what Detail returned
 }
 
 // deleteCheck is the result of CheckDelete.

@@ -1,7 +1,7 @@
 package provision
 
-// Value is one side of a difference: a text, a JSON document, a secret, or a value
-// that is unknown until up has run. The zero Value is "nothing".
+// Value is one side of a difference: a text, a JSON document, a script, a secret, or a
+// value that is unknown until up has run. The zero Value is "nothing".
 type Value struct {
 	kind valueKind
 	text string
@@ -13,6 +13,7 @@ const (
 	nothing valueKind = iota
 	plain
 	document
+	script
 	secret
 	unknown
 )
@@ -31,6 +32,14 @@ func JSON(s string) Value {
 		return Value{}
 	}
 	return Value{document, s}
+}
+
+// Script is a text of many lines, such as a program, that a view may compare line by line.
+func Script(s string) Value {
+	if s == "" {
+		return Value{}
+	}
+	return Value{script, s}
 }
 
 // Secret stands for a value that a plan must not show. It does not hold the value.
@@ -58,6 +67,12 @@ func (v Value) IsSecret() bool { return v.kind == secret }
 
 // IsJSON reports whether the value is a JSON document.
 func (v Value) IsJSON() bool { return v.kind == document }
+
+// long reports whether the value does not fit into a sentence.
+func (v Value) long() bool { return v.IsJSON() || v.IsScript() }
+
+// IsScript reports whether the value is a script.
+func (v Value) IsScript() bool { return v.kind == script }
 
 // String is the value as a plan may show it.
 func (v Value) String() string {

@@ -91,6 +91,7 @@ func (e *agent) graph() (*provision.Graph, provision.Ref[resource.InstanceState]
 		API: e.ec2(), ID: id, Name: name, Type: e.kind, ImageName: e.image, Image: image, Offering: offer, VolumeGiB: e.volume,
 		Key: key, Profile: profile, Groups: []provision.Ref[resource.SecurityGroupState]{group}, Network: network,
 		UserData: func() string { return e.userData }, Launched: new(resource.Launched),
+		Causes: func(have, _, wrote string) []string { return []string{wrote + " wrote " + have} },
 	})
 }
 

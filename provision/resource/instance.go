@@ -37,6 +37,7 @@ type Instance struct {
 	OtherGroups []string
 	Network     provision.Ref[NetworkState]
 	UserData    func() string             // in plain text; nil means none
+	Causes      Causes                    // of user data that differ; may be nil
 	Events      provision.Ref[QueueState] // the queue that the agent looks for when it starts; may be unset
 
 	// Lent is an external profile that the instance gets instead; may be unset. Others may
@@ -63,6 +64,7 @@ type InstanceState struct {
 	Guests   []Doubtful // those that are certainly not ours, in one of our groups
 
 	offering OfferingState // read only if no instance has the desired type
+	running  runningScript // read only by Detail
 }
 
 // EC2Instance is one EC2 instance.
@@ -90,6 +92,7 @@ var (
 	_ provision.Validator[InstanceState]     = Instance{}
 	_ provision.DeleteChecker[InstanceState] = Instance{}
 	_ provision.Explainer[InstanceState]     = Instance{}
+	_ provision.Detailer[InstanceState]      = Instance{}
 	_ provision.Keeper[InstanceState]        = Instance{}
 	_ provision.Labelled                     = InstanceState{}
 )

@@ -21,10 +21,10 @@ const KeyLaunch = "flowbed:launch"
 func (i Instance) launchTag() string {
 	parts := []string{"image=" + i.ImageName, "volume=" + strconv.Itoa(i.VolumeGiB)}
 	if k, _ := i.Key.Expect(); k.Wanted != "" {
-		parts = append(parts, "key="+digest(k.Wanted))
+		parts = append(parts, partKey+"="+digest(k.Wanted))
 	}
 	if u := i.userData(); u != "" {
-		parts = append(parts, "user-data="+digest(u))
+		parts = append(parts, partUserData+"="+digest(u))
 	}
 	if p, ok := i.Lent.Get(); ok {
 		parts = append(parts, profilePart+"="+digest(p.ARN))
@@ -65,17 +65,16 @@ func launchParts(tag string) map[string]string {
 
 // launchFields maps the parts of the launch tag to field names in a plan.
 var launchFields = []struct{ part, field, unit string }{
-	{"image", "image", ""}, {"volume", "volume", " GiB"}, {"key", "public key", ""}, {"user-data", "user data", ""},
+	{"image", "image", ""}, {"volume", "volume", " GiB"}, {partKey, "public key", ""}, {partUserData, fieldUserData, ""},
 }
 
 // outdated lists the differences of an instance that require a replacement.
 func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 	add := func(field, have, want string) {
 		if have != want {
-			c = append(c, provision.Change{
-				Field: field, From: provision.Text(have), To: provision.Text(want), Replace: true,
-				Why: "it cannot be changed after the launch: a new instance replaces " + m.ID,
-			})
+			d := i.replaces(m, field)
+			d.From, d.To = provision.Text(have), provision.Text(want)
+			c = append(c, d)
 		}
 	}
 	add("instance type", m.Type, i.Type)
@@ -83,7 +82,7 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 	add("key pair", m.Key, k.Name)
 	i.misplaced(m, add)
 	if m.Launch == "" {
-		add("launch specification", "unknown: the tag "+KeyLaunch+" is missing", i.launchTag())
+		add("launch specification", "unknown: the tag "+KeyLaunch+" is missing", i.launchText())
 		return c
 	}
 	have, want := launchParts(m.Launch), launchParts(i.launchTag())
@@ -93,11 +92,16 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 	}
 	for _, f := range launchFields {
 		// Another key pair has another key: one of the two differences is enough.
-		if f.part == "key" && m.Key != k.Name {
+		if f.part == partKey && m.Key != k.Name {
 			continue
 		}
-		h, w := have[f.part], want[f.part]
-		if h != w {
+		switch h, w := have[f.part], want[f.part]; {
+		case h == w:
+		case f.part == partKey: // the tag has its digest
+			add(f.field, "another key", fingerprint(k.Wanted))
+		case f.part == partUserData: // explained adds what it is
+			c = append(c, i.replaces(m, f.field))
+		default:
 			add(f.field, h+f.unit, w+f.unit)
 		}
 	}
@@ -162,7 +166,8 @@ func (i Instance) Changes(have InstanceState) []provision.Change {
 	}
 	current, ok := i.current(have)
 	if !ok {
-		c := i.outdated(live[len(live)-1])
+		newest := live[len(live)-1]
+		c := i.explained(i.outdated(newest), newest, have.running)
 		c[0].Do = i.launch // removes all differences
 		return c
 	}
@@ -204,7 +209,7 @@ func (i Instance) creation() []provision.Change {
 	add("instance profile", textOr(known, p.ARN))
 	add("instance metadata", provision.Text(wantMetadata))
 	if u := i.userData(); u != "" {
-		add("user data", provision.Text(digest(u)))
+		add(fieldUserData, provision.Script(u))
 	}
 	add("tags", provision.Text(i.ID.Tags(i.Name).text()))
 	return c

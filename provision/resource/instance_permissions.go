@@ -14,14 +14,18 @@ const (
 // Permissions are what the calls need.
 func (i Instance) Permissions() Permissions {
 	remove := []Permission{i.ID.tagged(exampleInstance, "ec2:TerminateInstances")}
+	attributes := i.ID.tagged(exampleInstance, "ec2:DescribeInstanceAttribute")
 	groups := []Permission{
 		i.ID.tagged(exampleInterface, "ec2:ModifyNetworkInterfaceAttribute"),
 		// An interface moves between groups, of which not all are ours.
 		on(i.ID.ec2("security-group/*"), "ec2:ModifyNetworkInterfaceAttribute").like(i.ID.ec2(exampleGroup)),
 	}
 	return Permissions{
-		Read:        []Permission{on("*", "ec2:DescribeInstances", "ec2:DescribeIamInstanceProfileAssociations")},
-		CheckDelete: []Permission{i.ID.tagged(exampleInstance, "ec2:DescribeInstanceAttribute")},
+		Read: []Permission{
+			on("*", "ec2:DescribeInstances", "ec2:DescribeIamInstanceProfileAssociations"),
+			attributes, // the user data, for Detail
+		},
+		CheckDelete: []Permission{attributes},
 		Build: slices.Concat(i.launching(), []Permission{
 			i.ID.tagged(exampleInstance, "ec2:StartInstances", "ec2:ModifyInstanceMetadataOptions",
 				"ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"),
