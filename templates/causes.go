@@ -24,7 +24,11 @@ func Causes(have, want Program) (list []string) {
 	}
 	from, to := read(have.Text), read(want.Text)
 	list = from.versions(to)
-	explained := map[string]bool{prefectItself: from.versionsOf[prefectItself] != to.versionsOf[prefectItself]}
+	explained := map[string]bool{}
+	for _, name := range []string{prefectItself, prefectAWS} {
+		f, t := from.versionsOf[name], to.versionsOf[name]
+		explained[name] = f != t && f != "" && t != ""
+	}
 	for _, name := range names(from.values, to.values) {
 		f, t := from.values[name], to.values[name]
 		if f == t {
@@ -57,7 +61,7 @@ var causes = map[string]cause{
 	packageDate: {[]string{prefectItself}, true}, "constraints": {[]string{prefectItself}, true}, "options": {[]string{prefectItself}, true},
 	"install": {[]string{prefectItself, packageDate}, false}, "python": {[]string{prefectItself}, false}, "variable": {[]string{prefectItself}, false},
 	"deadline": {[]string{valueTTL}, false}, "proxy": {[]string{valueProxy}, false}, "setup": {[]string{valueSetup}, false},
-	"fetch": {[]string{valueSecret}, true},
+	"fetch": {[]string{valueSecret}, true}, valueImage: {[]string{prefectItself, prefectAWS}, true},
 }
 
 // follows reports whether a difference follows from another one, which is explained.
@@ -108,11 +112,11 @@ func plus(name, sign, word string) string {
 }
 
 // shown are values that are short and say more than that they changed.
-var shown = map[string]bool{valueTTL: true, valuePool: true, "image": true, "stop_timeout": true, packageDate: true}
+var shown = map[string]bool{valueTTL: true, valuePool: true, valueImage: true, valueTimeout: true, packageDate: true}
 
 // versions compares packages.
 func (p parts) versions(to parts) (list []string) {
-	for _, name := range []string{prefectItself, "prefect-aws"} {
+	for _, name := range []string{prefectItself, prefectAWS} {
 		from, to := p.versionsOf[name], to.versionsOf[name]
 		if from != to && from != "" && to != "" && (name == prefectItself || len(list) == 0) {
 			list = append(list, name+" "+from+" → "+to)

@@ -18,6 +18,7 @@ type parts struct {
 // The names of values, as far as they are more than a word in a table.
 const (
 	prefectItself = "prefect"
+	prefectAWS    = "prefect-aws"
 	packageDate   = "packages released before"
 	valueTTL      = "ttl"
 	valueProxy    = "agent.proxy"
@@ -29,6 +30,8 @@ const (
 	valueCA       = "prefect.ca_file"
 	valueAPI      = "prefect.api_url"
 	valueNetwork  = "the network of the tasks"
+	valueImage    = "image"
+	valueTimeout  = "stop_timeout"
 
 	variablePrefix = "the variable "
 )
@@ -162,7 +165,7 @@ func (p *parts) require(list []string) {
 	for _, one := range list {
 		name, version, exact := strings.Cut(one, "==")
 		name, _, _ = strings.Cut(name, "[")
-		if exact && (name == prefectItself || name == "prefect-aws") {
+		if exact && (name == prefectItself || name == prefectAWS) {
 			p.versionsOf[name] = version
 		} else if !slices.Contains(p.packages, one) {
 			p.packages = append(p.packages, one)
@@ -285,20 +288,19 @@ func (p *parts) container(text string) {
 func (p *parts) describe(name, value string) {
 	switch name {
 	case "image":
+		p.values[valueImage] = value
 		if m := ofImage.FindStringSubmatch(value); m != nil {
 			p.versionsOf[prefectItself] = m[1]
-			if m := awsOfImage.FindStringSubmatch(value); m != nil {
-				p.versionsOf["prefect-aws"] = m[1]
-			}
-			return
 		}
-		p.values["image"] = value
+		if m := awsOfImage.FindStringSubmatch(value); m != nil {
+			p.versionsOf[prefectAWS] = m[1]
+		}
 	case "secret":
-		p.values[valueSecret] = value
+		p.values[valueSecret] += value + "\n"
 	case "task role", "execution role":
 		p.values[name] = value
 	case "stop timeout":
-		p.values["stop_timeout"] = value
+		p.values[valueTimeout] = value
 	default:
 		p.own[name] = value
 	}

@@ -37,6 +37,7 @@ type Instance struct {
 	OtherGroups []string
 	Network     provision.Ref[NetworkState]
 	UserData    func() string             // in plain text; nil means none
+	Shown       func() string             // UserData with words in place of what is not known yet; may be nil
 	Causes      Causes                    // of user data that differ; may be nil
 	Events      provision.Ref[QueueState] // the queue that the agent looks for when it starts; may be unset
 

@@ -208,9 +208,7 @@ func (i Instance) creation() []provision.Change {
 	p, known := i.profile().Expect()
 	add("instance profile", textOr(known, p.ARN))
 	add("instance metadata", provision.Text(wantMetadata))
-	if u := i.userData(); u != "" {
-		add(fieldUserData, provision.Script(u))
-	}
+	add(fieldUserData, i.shown())
 	add("tags", provision.Text(i.ID.Tags(i.Name).text()))
 	return c
 }

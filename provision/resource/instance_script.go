@@ -73,14 +73,14 @@ func (i Instance) explained(list []provision.Change, m EC2Instance, running runn
 		if c.Field != fieldUserData {
 			continue
 		}
-		c.From, c.To = provision.Value{}, provision.Script(want)
+		c.From, c.To = provision.Value{}, i.shown()
 		switch {
 		case read && running.text == want:
 			c.From, c.Causes = provision.Script(want), []string{"the tag " + KeyLaunch + " has changed"}
 		case read:
 			c.From = provision.Script(running.text)
 			if i.Causes != nil {
-				c.Causes = i.Causes(running.text, want, m.Tags[KeyVersion])
+				c.Causes = i.Causes(running.text, c.To.String(), m.Tags[KeyVersion])
 			}
 		case running.of == m.ID:
 			c.Causes = []string{notRead(m, running.err)}
@@ -88,6 +88,14 @@ func (i Instance) explained(list []provision.Change, m EC2Instance, running runn
 		list[n] = c
 	}
 	return list
+}
+
+// shown is the user data as a plan has it.
+func (i Instance) shown() provision.Value {
+	if i.Shown != nil && i.userData() != "" {
+		return provision.Script(i.Shown())
+	}
+	return provision.Script(i.userData())
 }
 
 // notRead says that the user data of an instance could not be read, and who wrote it.

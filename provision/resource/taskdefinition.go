@@ -34,6 +34,7 @@ type TaskDefinition struct {
 	Task      provision.Ref[RoleState]
 	Execution provision.Ref[RoleState]
 	Container func() (Container, error) // nil for down; an error if something is not known yet
+	Causes    Causes                    // of texts of containers that differ; may be nil
 
 	// Inactive also deletes the revisions that are deregistered.
 	Inactive bool
@@ -70,6 +71,7 @@ type Revision struct {
 	Number      int
 	Image       string
 	CPU, Memory string
+	Text        string // what its container runs; see containerText
 	Tags        Tags
 }
 
@@ -199,6 +201,7 @@ func revisionOf(o types.TaskDefinition, tags []types.Tag) Revision {
 	}
 	if len(o.ContainerDefinitions) > 0 {
 		r.Image = deref(o.ContainerDefinitions[0].Image)
+		r.Text = containerText(deref(o.TaskRoleArn), deref(o.ExecutionRoleArn), o.ContainerDefinitions[0])
 	}
 	return r
 }
@@ -316,7 +319,9 @@ func (d TaskDefinition) revise(have TaskDefinitionState, want string, known bool
 	}
 	add("cpu", have.CPU, provision.Text(strconv.Itoa(d.CPU)))
 	add("memory", have.Memory, provision.Text(strconv.Itoa(d.Memory)))
-	add("definition", have.Tags[KeyDefinition], textOr(known, want))
+	if c := d.definition(have, len(list) > 0); c != nil {
+		list = append(list, *c)
+	}
 	if have.ARN != "" {
 		list[0].Why = "a task definition cannot be changed: a new revision replaces " + lastPart(have.ARN)
 		list[0].Do = func(ctx context.Context) error {

@@ -97,7 +97,7 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 		Key: key, KeyName: keyName(a.SSH), Profile: own, Lent: lent, Network: s.agentNetwork(), Subnets: s.env.Network.Subnets,
 		Groups: s.agentGroups(), OtherGroups: s.env.Network.SecurityGroups,
 		After:    before,
-		UserData: s.userData, Events: s.eventsForAgent(), Launched: new(resource.Launched),
+		UserData: s.userData, Shown: s.shownUserData, Causes: s.causes, Events: s.eventsForAgent(), Launched: new(resource.Launched),
 	})
 }
 

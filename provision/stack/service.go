@@ -89,11 +89,12 @@ func (s *Stack) addService(old oldService, before []provision.Edge) {
 		Task: role, Execution: s.execution, Names: old.definitions, Inactive: s.o.Destroy,
 	}
 	if !s.o.Destroy {
-		definition.Container = s.container
+		definition.Container, definition.Causes = s.container, s.causes
 		if s.version.Kind() == prefect.Agent1 { // its command has the network of the tasks
 			definition.After = []provision.Edge{s.cluster, s.network, s.tasks}
 		}
 	}
+	s.runs = definition
 	s.definition = addOptional(s, "task definition", true, definition)
 	s.service = addOptional(s, "service", true, resource.Service{
 		API: s.c.ECS, ID: s.id, Cluster: s.env.Cluster.Name, In: s.cluster, Name: name, Definition: s.definition, Network: s.agentNetwork(),
@@ -115,7 +116,12 @@ func (s *Stack) container() (c resource.Container, err error) {
 	if s.version.Kind() == prefect.Agent1 && (f.ClusterARN == "" || len(f.Subnets) == 0 || len(f.Groups) == 0) {
 		return c, errors.New("the network of the tasks is not known yet")
 	}
-	made, err := s.template(f.Tasks)
+	return s.containerIn(f.Tasks)
+}
+
+// containerIn is the container for tasks in a network.
+func (s *Stack) containerIn(t templates.Tasks) (c resource.Container, err error) {
+	made, err := s.template(t)
 	if err != nil {
 		return c, err
 	}

@@ -166,6 +166,8 @@ type Stack struct {
 	oldService provision.Edge         // the step that deletes it where the spec has none, or another
 	workers    resource.ServiceWorker // zero without a service
 
+	runs resource.TaskDefinition // of the service; zero without one
+
 	searches   resource.Searches
 	groups     *resource.GroupReader
 	parameters *resource.ParameterReader

@@ -37,6 +37,8 @@ func (o Options) created(b *strings.Builder, c provision.Change, width int) {
 		}
 	case c.To.IsJSON():
 		b.WriteString(name + o.outline(c.To, cells(name)) + "\n")
+	case c.To.IsScript():
+		o.script(b, name, c.To)
 	case c.Field == "tags" && !o.Full:
 		o.fit(b, name, clean(userTags(c.To.String()), true))
 	default:
@@ -61,6 +63,8 @@ func (o Options) changed(b *strings.Builder, c provision.Change, width int) {
 		o.line(b, name)
 		o.whole(b, "- ", from, red)
 		o.whole(b, "+ ", to, green)
+	case from.IsScript(), to.IsScript():
+		o.scripts(b, name, c)
 	default:
 		o.sides(b, name, from, to)
 	}
@@ -128,7 +132,11 @@ func (o Options) diff(b *strings.Builder, lines []diffLine) {
 		if l.sign == '…' {
 			sign = " "
 		}
-		b.WriteString("      " + o.paint(sign+" "+clean(l.text, false), st) + "\n")
+		text := "      " + o.paint(sign+" "+clean(l.text, true), st)
+		if l.text == "" {
+			text = strings.TrimRight("      "+o.paint(strings.TrimSpace(sign), st), " ")
+		}
+		b.WriteString(text + "\n")
 	}
 }
 

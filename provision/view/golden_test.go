@@ -80,6 +80,7 @@ var creation = provision.Plan{Actions: []provision.Action{
 	{Step: "api key parameter", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
 	{Step: "agent instance", Op: provision.Create, Changes: []provision.Change{
 		{Field: "type", To: text("t2.micro")}, {Field: "profile", To: provision.Unknown()},
+		{Field: "user data", To: provision.Script(newScript)},
 	}, Notes: []provision.Note{{Severity: provision.Info, Text: "costs about 0.0134 USD an hour"}}},
 }}
 
@@ -99,8 +100,8 @@ var drift = provision.Plan{Actions: []provision.Action{
 	{Step: "log group", Owner: ours, Notes: []provision.Note{{Severity: provision.Info, Text: "holds 12 GB"}}},
 	{Step: "adopted role", Op: provision.Update, Changes: []provision.Change{{Field: "tags", To: text("flowbed:environment=dev")}}},
 	{Step: "agent instance", Op: provision.Replace, Owner: ours, Changes: []provision.Change{
-		{Field: "user data", From: text("sha256:8c6976e5b5410415bde908bd"), To: text("sha256:fbb2e7a1d4c0ffee00000000"),
-			Replace: true, Why: "it is read only when the instance starts"},
+		{Field: "user data", From: provision.Script(oldScript), To: provision.Script(newScript),
+			Replace: true, Why: "it is read only when the instance starts", Causes: []string{"prefect 3.9.0 → 3.9.1", "agent.setup changed"}},
 		{Field: "type", From: text("t2.micro"), To: text("t3.small"), Replace: true},
 		{Field: "subnet", From: text("subnet-1"), To: provision.Unknown()},
 	}},

@@ -60,6 +60,8 @@ type (
 		To      *jsonValue `json:"to"`
 		Replace bool       `json:"replace,omitempty"` // needs a new resource
 		Why     string     `json:"why,omitempty"`     // the reason for the new resource
+		Causes  []string   `json:"causes,omitempty"`  // why a script differs, in words
+		Diff    string     `json:"diff,omitempty"`    // of two scripts, in the unified format
 	}
 	jsonNote struct {
 		Severity string `json:"severity" schema:"info|warning|error"`
@@ -110,7 +112,11 @@ func stepJSON(a provision.Action) jsonStep {
 		s.Action, s.Error = "unknown", a.Err.Error()
 	}
 	for _, c := range a.Changes {
-		s.Changes = append(s.Changes, jsonChange{c.Field, valueJSON(c.From), valueJSON(c.To), c.Replace, c.Why})
+		d := jsonChange{Field: c.Field, From: valueJSON(c.From), To: valueJSON(c.To), Replace: c.Replace, Why: c.Why, Causes: c.Causes}
+		if c.From.IsScript() && c.To.IsScript() {
+			d.Diff = unified(c.From.String(), c.To.String())
+		}
+		s.Changes = append(s.Changes, d)
 	}
 	for _, n := range a.Notes {
 		s.Notes = append(s.Notes, jsonNote{n.Severity.String(), n.Text})

@@ -1,6 +1,8 @@
 package ec2
 
 import (
+	"encoding/base64"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -149,7 +151,10 @@ func modifyInstanceAttribute(r *request, in *ec2.ModifyInstanceAttributeInput) (
 		return nil
 	})
 	add(len(in.Groups) > 0, func() error { return r.join(r.interfaceOf(i), in.Groups) })
-	add(in.UserData != nil, func() error { i.UserData = string(in.UserData.Value); return nil })
+	add(in.UserData != nil, func() error { // the SDK encodes a blob on the wire
+		i.UserData = base64.StdEncoding.EncodeToString(in.UserData.Value)
+		return nil
+	})
 	add(in.InstanceType != nil, func() error {
 		name := aws.ToString(in.InstanceType.Value)
 		if _, ok := findType(name); !ok {
