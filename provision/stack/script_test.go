@@ -1,6 +1,9 @@
 package stack_test
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +18,7 @@ import (
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
 )
 
@@ -215,4 +219,35 @@ func TestReleaseReplaces(t *testing.T) {
 			t.Errorf("have %q, want %q", c.Causes, want)
 		}
 	})
+}
+
+// TestSecretInScript: the secret of the API does not get into what the agent runs, wherever the
+// text comes from.
+func TestSecretInScript(t *testing.T) {
+	const key = "pnu_0123456789abcdef"
+	for _, c := range []struct{ name, prefect, agent, want string }{
+		{"setup", `api_key = "` + key + `"`, `setup = "curl -H 'X-Key: ` + key + `' x\necho"`, "setup"},
+		{"env", `api_key = "` + key + `"`, `env = { A = "-` + key + `" }`, "env"},
+		{"labels", `api_key = "` + key + `"`, `work_queues = ["` + key + `"]`, "work_queues"},
+		{"service", `api_key = "` + key + `"`, "env = { A = \"" + key + "\" }\nservice {}", "env"},
+		{"password", `auth_string = "ada:correct-horse"`, `env = { A = "correct-horse" }`, "env"},
+		{"short", `auth_string = "ada:flowbed"`, `env = { A = "flowbed" }`, ""},
+		{"nothing", `api_key = "` + key + `"`, `env = { A = "pnu_0123456789" }`, ""},
+	} {
+		path := filepath.Join(t.TempDir(), "config.hcl")
+		text := "environment \"dev\" {\nprefect {\napi_url = \"https://prefect.example.com/api\"\n" + c.prefect + "\n}\nagent {\n" + c.agent + "\n}\n}\n"
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := spec.Load(path, spec.Options{Check: stack.Check})
+		var have string
+		if e, ok := errors.AsType[*spec.Error](err); ok {
+			have = e.Diags[0].Detail
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if c.want == "" && have != "" || !strings.Contains(have, c.want) || strings.Contains(have, key) || strings.Contains(have, "horse") {
+			t.Errorf("%s: have %q, want a complaint about %q", c.name, have, c.want)
+		}
+	}
 }

@@ -72,10 +72,10 @@ func exampleTasks(env *spec.Environment) templates.Tasks {
 	return t
 }
 
-// Check is for spec.Options.Check: it reports user data that EC2 would reject, and fields that
-// cannot be ignored.
+// Check is for spec.Options.Check: it reports user data that EC2 would reject, or that has a
+// secret in it, and fields that cannot be ignored.
 func Check(env *spec.Environment) []spec.Complaint {
-	return append(checkUserData(env), checkIgnored(env)...)
+	return slices.Concat(checkUserData(env), checkLeaks(env), checkIgnored(env))
 }
 
 func checkUserData(env *spec.Environment) []spec.Complaint {
