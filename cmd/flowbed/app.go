@@ -81,7 +81,7 @@ func (a *app) command() *cobra.Command {
 	f.StringVar(&a.region, "region", "", "AWS region (overrides the file)")
 	f.BoolVar(&a.sandbox, "sandbox", truthy(os.Getenv("FLOWBED_SANDBOX")), "simulate an AWS account here (FLOWBED_SANDBOX=1)")
 	f.BoolVar(&a.noColor, "no-color", false, "disable color (NO_COLOR=1)")
-	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies and every call to AWS")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies and scripts, and all calls to AWS")
 	root.AddCommand(a.initCommand(), a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(), a.fmtCommand(),
 		a.outputsCommand(), a.helloCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
 		a.policyCommand(), a.doctorCommand(), a.versionCommand(), a.exitCodesCommand(), a.flagsCommand(), a.manualCommand())

@@ -35,7 +35,7 @@ func containerText(task, execution string, c types.ContainerDefinition) string {
 			shellWords(h.Command), deref(h.Interval), deref(h.Timeout), deref(h.Retries), deref(h.StartPeriod)))
 	}
 	if c.StopTimeout != nil {
-		describe("stop timeout", fmt.Sprintf("%d seconds", *c.StopTimeout))
+		describe("stop timeout", fmt.Sprintf("%d seconds", deref(c.StopTimeout)))
 	}
 	var lines []string
 	for _, s := range c.Secrets {
