@@ -28,7 +28,7 @@ func commandReference(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer
 	root := (&app{out: &out}).command()
-	page := "<!-- Written by \"make docs\" from the help of the commands. -->\n\n# Commands\n\nThis is what `flowbed COMMAND --help` prints.\n"
+	page := "<!-- Written by \"make docs\" from the help of the commands. -->\n\n# Commands\n\nThis is what `--help` prints for each command.\n"
 	count := 0
 	for _, c := range allCommands(root) {
 		if !c.IsAvailableCommand() && c.HasParent() || strings.HasPrefix(c.CommandPath(), "flowbed completion ") {

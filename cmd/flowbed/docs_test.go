@@ -94,7 +94,7 @@ func TestShownCommandsExist(t *testing.T) {
 	for _, page := range documents(t) {
 		text := readPage(t, page)
 		code := slices.DeleteFunc(fenced.FindAllString(text, -1), func(c string) bool {
-			return strings.HasPrefix(c, "```hcl") || strings.HasPrefix(c, "```json") // what they quote is prose
+			return strings.HasPrefix(c, "```hcl") || strings.HasPrefix(c, "```json") || strings.HasPrefix(c, "```text") // what they quote is prose
 		})
 		text = fenced.ReplaceAllString(text, "")
 		code = append(code, indented.FindAllString(text, -1)...)
