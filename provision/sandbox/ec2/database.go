@@ -103,9 +103,10 @@ type rule struct {
 	Protocol    string `json:"protocol"` // "tcp", "udp", "icmp", "-1", …
 	From        int32  `json:"from"`
 	To          int32  `json:"to"`
-	CIDR        string `json:"cidr"`              // IPv4 or IPv6, or
-	Group       string `json:"group"`             // another group
-	Account     string `json:"account,omitempty"` // of the group, if it belongs to another account
+	CIDR        string `json:"cidr"`                  // IPv4 or IPv6, or
+	Group       string `json:"group"`                 // another group
+	Account     string `json:"account,omitempty"`     // of the group, if it belongs to another account
+	PrefixList  string `json:"prefix_list,omitempty"` // or a prefix list
 	Description string `json:"description"`
 }
 

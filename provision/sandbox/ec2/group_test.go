@@ -47,6 +47,19 @@ func (c client) revoke(id string, p []types.IpPermission) error {
 	return err
 }
 
+func (c client) letOut(id string, p []types.IpPermission) error {
+	_, err := c.AuthorizeSecurityGroupEgress(bg, &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &id, IpPermissions: p})
+	return err
+}
+
+func (c client) prefixList(name string) string {
+	return *try.Must(c.DescribeManagedPrefixLists(bg, &ec2.DescribeManagedPrefixListsInput{Filters: by("prefix-list-name", name)})).PrefixLists[0].PrefixListId
+}
+
+func toList(id string, n int32) []types.IpPermission {
+	return []types.IpPermission{{IpProtocol: aws.String("tcp"), FromPort: &n, ToPort: &n, PrefixListIds: []types.PrefixListId{{PrefixListId: &id}}}}
+}
+
 var groupRules = []ruleTest{
 	{"group name in another case", func(c client) error {
 		try.Must(c.group("agent"))
@@ -133,6 +146,46 @@ var groupRules = []ruleTest{
 		}
 		return c.authorize(id, port(61, "10.0.0.0/8"))
 	}, "RulesPerSecurityGroupLimitExceeded", ""},
+	{"60 rules for IPv4 and 60 for IPv6", func(c client) error {
+		id := try.Must(c.group("g"))
+		for i := range int32(60) {
+			try.Must(0, c.authorize(id, port(i+1, "10.0.0.0/8")))
+		}
+		for i := range int32(59) {
+			try.Must(0, c.authorize(id, port(i+1, "fd00::/8")))
+		}
+		return c.authorize(id, port(60, "fd00::/8"))
+	}, "", ""},
+	{"the same rule twice in a request", func(c client) error {
+		return c.authorize(try.Must(c.group("g")), append(port(22, "10.0.0.9/8"), port(22, "10.0.0.0/8")...))
+	}, "InvalidParameterValue", "must not appear multiple times"},
+	{"a prefix list that does not exist", func(c client) error {
+		return c.letOut(try.Must(c.group("g")), toList("pl-1", 443))
+	}, "InvalidPrefixListID.NotFound", ""},
+	{"a prefix list twice", func(c client) error {
+		id, list := try.Must(c.group("g")), c.prefixList("com.amazonaws.us-east-1.s3")
+		try.Must(0, c.letOut(id, toList(list, 443)))
+		return c.letOut(id, toList(list, 443))
+	}, "InvalidPermission.Duplicate", ""},
+	{"a prefix list counts as its weight", func(c client) error {
+		id := try.Must(c.group("g"))
+		for i := range int32(4) { // there is a rule for all traffic
+			try.Must(0, c.letOut(id, port(i+1, "10.0.0.0/8")))
+		}
+		try.Must(0, c.letOut(id, toList(c.prefixList("com.amazonaws.global.cloudfront.origin-facing"), 443))) // 55
+		return c.letOut(id, toList(c.prefixList("com.amazonaws.us-east-1.s3"), 443))
+	}, "RulesPerSecurityGroupLimitExceeded", ""},
+	{"revoke a rule with a prefix list", func(c client) error {
+		id, list := try.Must(c.group("g")), c.prefixList("com.amazonaws.us-east-1.s3")
+		try.Must(0, c.letOut(id, toList(list, 443)))
+		_ = try.Must(c.RevokeSecurityGroupEgress(bg, &ec2.RevokeSecurityGroupEgressInput{GroupId: &id, IpPermissions: toList(list, 443)}))
+		_, err := c.RevokeSecurityGroupEgress(bg, &ec2.RevokeSecurityGroupEgressInput{GroupId: &id, IpPermissions: toList(list, 443)})
+		return err
+	}, "InvalidPermission.NotFound", ""},
+	{"an unknown prefix list", func(c client) error {
+		_, err := c.DescribeManagedPrefixLists(bg, &ec2.DescribeManagedPrefixListsInput{PrefixListIds: []string{"pl-1"}})
+		return err
+	}, "InvalidPrefixListID.NotFound", ""},
 	{"group of another VPC", func(c client) error {
 		v := try.Must(c.CreateVpc(bg, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})).Vpc.VpcId
 		g := try.Must(c.CreateSecurityGroup(bg, &ec2.CreateSecurityGroupInput{GroupName: aws.String("g"), Description: aws.String("d"), VpcId: v})).GroupId

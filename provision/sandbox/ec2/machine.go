@@ -59,25 +59,25 @@ func Reaches(call *core.Request, id, host string, port int) bool {
 		return false
 	}
 	n := r.interfaceOf(i)
-	return n != nil && d.leads(place{i.VPC, i.Subnet, n.Groups, n.PublicIP != ""}, host, port)
+	return n != nil && d.leads(place{r.Region, i.VPC, i.Subnet, n.Groups, n.PublicIP != ""}, host, port)
 }
 
 // Leads reports the same for a task of ECS in the call's region.
 func Leads(call *core.Request, subnet string, groups []string, public bool, host string, port int) bool {
 	d := (&request{call}).db()
 	s := d.Subnets[subnet]
-	return s != nil && d.leads(place{s.VPC, subnet, groups, public}, host, port)
+	return s != nil && d.leads(place{call.Region, s.VPC, subnet, groups, public}, host, port)
 }
 
 // place is where a network interface is.
 type place struct {
-	vpc, subnet string
-	groups      []string
-	public      bool // it has a public address
+	region, vpc, subnet string
+	groups              []string
+	public              bool // it has a public address
 }
 
 func (d *database) leads(p place, host string, port int) bool {
-	if !d.letsOut(p.groups, port) {
+	if !d.letsOut(p, host, port) {
 		return false
 	}
 	if v := d.VPCs[p.vpc]; v != nil && within(v.CIDR, host) {
@@ -96,19 +96,33 @@ func within(cidr, host string) bool {
 	return err == nil && p.Contains(a)
 }
 
-// letsOut reports whether one of some groups lets TCP connections to a port out, to any
-// address.
-func (d *database) letsOut(groups []string, port int) bool {
-	for _, id := range groups {
+// letsOut reports whether one of some groups lets TCP connections to a port of a host out. A name
+// stands for any address of the internet, and one of S3 for those of S3's prefix list. No group
+// filters what an instance asks the VPC's DNS server and the metadata service:
+// https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
+func (d *database) letsOut(p place, host string, port int) bool {
+	for _, id := range p.groups {
 		g := d.Groups[id]
 		if g == nil {
 			continue
 		}
 		for _, u := range g.Egress {
 			covered := u.Protocol == "-1" || u.Protocol == "tcp" && u.From <= int32(port) && int32(port) <= u.To
-			if covered && u.CIDR == "0.0.0.0/0" {
+			if covered && (u.CIDR == "0.0.0.0/0" || within(u.CIDR, host) || u.PrefixList == s3List(p.region) && ofS3(host, p.region)) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+func s3List(region string) string { return fixedID("pl", region+"com.amazonaws."+region+".s3") }
+
+// ofS3 reports whether a name is one of S3 in a region.
+func ofS3(host, region string) bool {
+	for _, end := range []string{"s3." + region + ".amazonaws.com", "s3.dualstack." + region + ".amazonaws.com"} {
+		if host == end || strings.HasSuffix(host, "."+end) {
+			return true
 		}
 	}
 	return false

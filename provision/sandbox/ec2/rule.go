@@ -125,9 +125,17 @@ func (r *request) peers(p types.IpPermission) (peers []rule, err error) {
 		}
 		peers = append(peers, rule{Group: id, Account: account, Description: aws.ToString(i.Description)})
 	}
+	for _, i := range p.PrefixListIds {
+		l, err := r.prefixList(aws.ToString(i.PrefixListId))
+		if err != nil {
+			return nil, err
+		}
+		peers = append(peers, rule{PrefixList: l.id, Description: aws.ToString(i.Description)})
+	}
 	return peers, nil
 }
 
+// mostRules is how many rules a group can have in each direction.
 const mostRules = 60
 
 // authorize adds all of the rules or none.
@@ -142,14 +150,17 @@ func (r *request) authorize(id *string, list []types.IpPermission, side func(*se
 		return err
 	}
 	next := slices.Clone(*side(g))
-	for _, u := range add {
-		if slices.ContainsFunc(next, u.same) {
-			return core.Fail("InvalidPermission.Duplicate", "the specified rule \"peer: %s%s, %s, from port: %d, to port: %d, ALLOW\" already exists",
-				u.CIDR, u.Group, u.Protocol, u.From, u.To)
+	for i, u := range add {
+		switch {
+		case slices.ContainsFunc(add[:i], u.same):
+			return core.Fail("InvalidParameterValue", "The same permission must not appear multiple times")
+		case slices.ContainsFunc(next, u.same):
+			return core.Fail("InvalidPermission.Duplicate", "the specified rule \"peer: %s%s%s, %s, from port: %d, to port: %d, ALLOW\" already exists",
+				u.CIDR, u.Group, u.PrefixList, u.Protocol, u.From, u.To)
 		}
-		next = append(next, u)
 	}
-	if len(next) > mostRules {
+	next = append(next, add...)
+	if four, six := r.weights(next); max(four, six) > mostRules {
 		return core.Fail("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.")
 	}
 	*side(g) = next
@@ -227,6 +238,8 @@ func permissions(account string, rules []rule) (list []types.IpPermission) {
 			p.UserIdGroupPairs = append(p.UserIdGroupPairs, types.UserIdGroupPair{
 				GroupId: aws.String(u.Group), UserId: aws.String(cmp.Or(u.Account, account)), Description: about,
 			})
+		case u.PrefixList != "":
+			p.PrefixListIds = append(p.PrefixListIds, types.PrefixListId{PrefixListId: aws.String(u.PrefixList), Description: about})
 		case err == nil && c.Addr().Is6():
 			p.Ipv6Ranges = append(p.Ipv6Ranges, types.Ipv6Range{CidrIpv6: aws.String(u.CIDR), Description: about})
 		default:

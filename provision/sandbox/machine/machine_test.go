@@ -243,6 +243,14 @@ func TestBoot(t *testing.T) {
 			group := w.closed()
 			w.edit = func(in *ec2.RunInstancesInput) { in.SecurityGroupIds = []string{*group} }
 		}, "none", []string{"FAILED: python: dnf failed 5 times"}},
+		{"a group that lets out to S3 alone", func(w *world) {
+			group := w.closed()
+			list := try.Must(w.ec2.DescribeManagedPrefixLists(w.Context(), &ec2.DescribeManagedPrefixListsInput{Filters: []types.Filter{
+				{Name: aws.String("prefix-list-name"), Values: []string{"com.amazonaws.us-east-1.s3"}}}})).PrefixLists[0].PrefixListId
+			try.Must(w.ec2.AuthorizeSecurityGroupEgress(w.Context(), &ec2.AuthorizeSecurityGroupEgressInput{GroupId: group, IpPermissions: []types.IpPermission{
+				{IpProtocol: aws.String("tcp"), FromPort: aws.Int32(443), ToPort: aws.Int32(443), PrefixListIds: []types.PrefixListId{{PrefixListId: list}}}}}))
+			w.edit = func(in *ec2.RunInstancesInput) { in.SecurityGroupIds = []string{*group} }
+		}, "none", []string{"FAILED: prefect: python failed 5 times"}}, // Amazon Linux's packages are in S3
 		{"no metadata", func(w *world) {
 			w.edit = func(in *ec2.RunInstancesInput) {
 				in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpEndpoint: "disabled"}

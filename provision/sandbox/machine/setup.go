@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -120,6 +121,12 @@ func (p patterns) of(reason string, lines []string) string {
 	return ""
 }
 
+// repository is the host of Amazon Linux's packages: a bucket in the region.
+// https://docs.aws.amazon.com/linux/al2023/ug/managing-repos-os-updates.html
+func (h host) repository() string {
+	return "al2023-repos-" + h.Region + "-de612dc2.s3.dualstack." + h.Region + ".amazonaws.com"
+}
+
 // wrong returns why a step fails, or nil.
 func (h host) wrong(step string) *failure {
 	switch {
@@ -131,12 +138,12 @@ func (h host) wrong(step string) *failure {
 		return &failure{reason: "exit status 1"}
 	case step == "name" && !h.machine.Metadata:
 		return &failure{reason: "exit status 22", log: []string{"curl: (22) The requested URL returned error: 403"}}
-	case step == "python" && !h.reaches("cdn.amazonlinux.com", 443):
+	case step == "python" && !h.reaches(h.repository(), 443):
 		return &failure{
 			reason: "dnf failed 5 times", lines: tried(step, "dnf"),
 			log: []string{"Error: Failed to download metadata for repo 'amazonlinux': Cannot download repomd.xml: Curl error (28): Timeout was reached"},
 		}
-	case step == "prefect" && h.Index != "" && !h.reachesURL(h.Index):
+	case step == "prefect" && !h.reachesURL(cmp.Or(h.Index, "https://pypi.org/simple")):
 		lines := append([]string{"again: prefect: with the newest packages"}, tried("prefect", "python")...)
 		return &failure{reason: "python failed 5 times", lines: lines, log: []string{
 			"WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection broken by 'ConnectTimeoutError'",
