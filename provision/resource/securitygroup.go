@@ -17,8 +17,8 @@ import (
 )
 
 // SecurityGroup is a security group with exactly these ingress rules: up removes all
-// others. Its egress rule allows all traffic, as in every new group, because the agent
-// installs packages and calls AWS.
+// others. If the spec does not narrow its egress, a rule allows all traffic, as in every new
+// group, because the agent installs packages and calls AWS.
 type SecurityGroup struct {
 	API         *ec2.Client
 	ID          Identity
@@ -29,6 +29,11 @@ type SecurityGroup struct {
 	NewVPC      bool // the environment has a VPC of its own, which may not exist yet
 	Ingress     []Ingress
 	Self        bool // members of the group can reach each other
+	Egress      Egress
+
+	// Needed is what the environment needs outside, so that the plan can tell what a narrowed
+	// egress cuts off.
+	Needed []Destination
 
 	// Caller, if it is set, is the range that may reach port 22.
 	Caller provision.Ref[netip.Prefix]
@@ -161,7 +166,7 @@ func (g SecurityGroup) want(id string) (rules []Rule, known bool) {
 		rules = append(rules, Rule{i.Protocol, int32(i.Port), int32(i.Port), i.CIDR.Masked().String(), i.Description})
 	}
 	if g.Self {
-		rules = append(rules, Rule{Protocol: "-1", Peer: cmp.Or(id, "the group itself"), Description: "each other"})
+		rules = append(rules, eachOther(id))
 	}
 	if !g.Caller.Set() {
 		return rules, true
@@ -171,6 +176,11 @@ func (g SecurityGroup) want(id string) (rules []Rule, known bool) {
 		rules = append(rules, Rule{"tcp", 22, 22, cidr.Masked().String(), "SSH"})
 	}
 	return rules, known
+}
+
+// eachOther lets the members of a group reach each other.
+func eachOther(id string) Rule {
+	return Rule{Protocol: "-1", Peer: cmp.Or(id, "the group itself"), Description: "each other"}
 }
 
 // Changes implements provision.Resource. It adds new rules before it removes old ones, so
@@ -200,10 +210,7 @@ func (g SecurityGroup) Changes(have SecurityGroupState) []provision.Change {
 			c = append(c, provision.Change{Field: "ingress", From: provision.Text(r.String()), Do: g.revoke(have.ID, r)})
 		}
 	}
-	if !slices.ContainsFunc(have.Egress, allTraffic.same) {
-		c = append(c, provision.Change{Field: "egress", To: provision.Text(allTraffic.String()), Do: g.authorizeEgress(have.ID)})
-	}
-	return c
+	return append(c, g.egressChanges(have)...)
 }
 
 // Validate implements provision.Validator. EC2 cannot move a group to another VPC, and an
@@ -214,7 +221,7 @@ func (g SecurityGroup) Validate(have SecurityGroupState, found bool) []provision
 		n.VPC, ok = "a VPC of its own", true
 	}
 	if !found || !ok || have.VPC == n.VPC {
-		return n.cutOff()
+		return append(n.cutOff(), g.Egress.cutOff(g.Needed)...)
 	}
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
 		"%s is in %s, but the config file selects %s → run `flowbed down` first, then up in the new VPC", have.ID, have.VPC, n.VPC)}}
@@ -233,13 +240,6 @@ func (g SecurityGroup) tagger(id string) tagger {
 func (g SecurityGroup) authorize(id string, r Rule) doFunc {
 	return func(ctx context.Context) error {
 		_, err := g.API.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &id, IpPermissions: r.permission()})
-		return err
-	}
-}
-
-func (g SecurityGroup) authorizeEgress(id string) doFunc {
-	return func(ctx context.Context) error {
-		_, err := g.API.AuthorizeSecurityGroupEgress(ctx, &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &id, IpPermissions: allTraffic.permission()})
 		return err
 	}
 }

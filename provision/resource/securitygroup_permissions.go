@@ -21,7 +21,7 @@ func (g SecurityGroup) Permissions() Permissions {
 			g.ID.requested(on(g.ID.ec2("security-group/*"), "ec2:CreateSecurityGroup")).like(g.ID.ec2(exampleGroup)),
 			vpc, interfaces,
 			g.ID.tagged(exampleGroup, "ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress",
-				"ec2:RevokeSecurityGroupIngress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress"),
+				"ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress"),
 		}, g.ID.tagging(exampleGroup, "CreateSecurityGroup")),
 		Delete: []Permission{g.ID.tagged(exampleGroup, "ec2:DeleteSecurityGroup")},
 	}

@@ -199,6 +199,8 @@ func (d *decoder) store(v cty.Value, m member, attr *hclsyntax.Attribute, field 
 	if err != nil && (!d.file.o.Destroy || m.names) {
 		hint := ""
 		switch {
+		case field.Kind() == reflect.Slice && v.Type() == cty.Number:
+			hint = " → put it in brackets: […]"
 		case field.Kind() == reflect.Slice && v.Type() == cty.String:
 			hint = ` → put it in brackets: ["…"]`
 		case v.Type() == cty.String && wanted(field.Type()) == "a whole number":
@@ -254,6 +256,9 @@ func wanted(t reflect.Type) string {
 	case reflect.Int:
 		return "a whole number"
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Int {
+			return "a list of whole numbers"
+		}
 		return "a list of strings"
 	case reflect.Map:
 		return "a map of strings"

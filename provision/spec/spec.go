@@ -246,6 +246,8 @@ type Network struct {
 
 	// IgnoreChanges works as in the bucket block, for the security group of the tasks. Default: none.
 	IgnoreChanges []string `hcl:"ignore_changes,optional"`
+
+	Egress *Egress `hcl:"egress,block"`
 }
 
 // Logs is the CloudWatch log group, `/flowbed/<env>`.

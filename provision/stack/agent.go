@@ -23,10 +23,15 @@ func (s *Stack) addNetwork() {
 		own = provision.Prune
 		data(s, "security groups", resource.ExistingGroups{API: s.c.EC2, IDs: s.env.Network.SecurityGroups, Network: s.network})
 	}
-	s.tasks = add(s, "task security group", own, resource.SecurityGroup{
+	tasks := resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().TaskGroup(), Reader: s.groups, Self: s.env.TaskRole.Dask, Tasks: s.taskReader,
 		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.groupNetwork(), NewVPC: s.env.Network.New(), VPC: s.vpc(),
-	})
+	}
+	s.narrow(&tasks)
+	if s.env.Network.Egress != nil && !s.o.Destroy {
+		tasks.Needed = s.needed()
+	}
+	s.tasks = add(s, "task security group", own, tasks)
 }
 
 // groupsNamed reports whether the spec names the security groups. Down also deletes the
@@ -59,6 +64,7 @@ func (s *Stack) addAgent() {
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Reader: s.groups,
 		Description: "The agent of the flowbed environment " + s.id.Env, Network: s.groupNetwork(), NewVPC: s.env.Network.New(), VPC: s.vpc(),
 	}
+	s.narrow(&group)
 	key := s.addKey(a.SSH)
 	if !s.groupsNamed() { // the owners of those groups open their ports
 		s.openSSH(&group, a.SSH)

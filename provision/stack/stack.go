@@ -168,6 +168,8 @@ type Stack struct {
 
 	runs resource.TaskDefinition // of the service; zero without one
 
+	s3Addresses provision.Ref[resource.S3AddressesState] // set only if the spec narrows egress
+
 	searches   resource.Searches
 	groups     *resource.GroupReader
 	parameters *resource.ParameterReader

@@ -48,6 +48,11 @@ var SecurityGroup = register(Case{
 					IpProtocol: aws.String("-1"), IpRanges: []types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}}})
 			return err
 		})},
+		{"egress", onGroup(agentName, func(ctx context.Context, api *ec2.Client, id *string) error { // from an earlier spec with an egress block
+			_, err := api.AuthorizeSecurityGroupEgress(ctx, &ec2.AuthorizeSecurityGroupEgressInput{
+				GroupId: id, IpPermissions: port(5432, "10.0.0.0/8", "network.egress")})
+			return err
+		})},
 		{"tags", onGroup(agentName, func(ctx context.Context, api *ec2.Client, id *string) error { return untag(ctx, api, *id) })},
 	},
 	Foreign: foreignGroup(agentName),
