@@ -50,7 +50,8 @@ var Exceptions = []Exception{
 		func(a *Account) bool {
 			return slices.ContainsFunc(a.Groups, func(g ec2types.SecurityGroup) bool { return aws.ToString(g.VpcId) == a.DefaultVPC })
 		}},
-	{"CKV_AWS_382, AWS-0104", "the security groups allow all outbound traffic", "Flows may call any address, and the agent installs packages.", "",
+	{"CKV_AWS_382, AWS-0104", "the security groups allow all outbound traffic", "Flows may call any address, and the agent installs packages.",
+		"network { egress { cidrs = … } }",
 		func(a *Account) bool {
 			return slices.ContainsFunc(a.Groups, func(g ec2types.SecurityGroup) bool {
 				return slices.ContainsFunc(g.IpPermissionsEgress, func(p ec2types.IpPermission) bool { return slices.Contains(ranges(p), "0.0.0.0/0") })

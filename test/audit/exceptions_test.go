@@ -24,6 +24,7 @@ var closing = map[string]func(t *testing.T, account *sandbox.Account) string{
 	"logs { retention_days = 365 }":                as("logs { retention_days = 365 }\n"),
 	"cluster { container_insights = true }":        as("cluster { container_insights = true }\n"),
 	`network { vpc = "new" }`:                      as("network { vpc = \"new\" }\n"),
+	"network { egress { cidrs = … } }":             as("network {\negress {\ncidrs = [\"10.0.0.0/8\"]\nports = [443]\n}\n}\n"),
 	"network { subnets = … } with private subnets": private,
 }
 

@@ -149,8 +149,8 @@ func (w *world) clean(prepare func(*world)) (c clean) {
 		w.Fatalf("up: %v", err)
 	}
 	w.settle()
-	if w.text == serving {
-		w.text = served
+	if text := changes[w.text]; text != "" {
+		w.text = text
 		change := w.process("dev")
 		if err := change.up(w.Context()); err != nil {
 			w.Fatalf("up with another file: %v", err)
@@ -223,8 +223,8 @@ func (w *world) first(what, verb string) {
 		w.settle()
 	}
 	up()
-	if w.text == serving {
-		w.text = served
+	if text := changes[w.text]; text != "" {
+		w.text = text
 		if verb == "down" {
 			up()
 		}

@@ -85,6 +85,9 @@ var (
 	served  = fmt.Sprintf(inService, 2048)
 )
 
+// changes are other versions of environments, by their text.
+var changes = map[string]string{serving: served, narrow: wide}
+
 var given = regexp.MustCompile(`(?m)^ +(name|ownership) += .*\n`)
 
 // otherBlocks returns the blocks of the example that are not in everything.

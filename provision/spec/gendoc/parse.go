@@ -162,6 +162,8 @@ func (f field) kind() string {
 		return "number"
 	case "[]string":
 		return "list of strings"
+	case "[]int":
+		return "list of numbers"
 	case "map[string]string":
 		return "map of strings"
 	}
