@@ -144,6 +144,9 @@ var edits = [][2]string{
 
 var newVPC = [2]string{`vpc( +)= "default"`, `vpc${1}= "new"` + "\n" + `nat = "single"`}
 
+// narrow turns on the egress block.
+var narrow = [2]string{`(?s)# egress \{.*?# \}`, "egress {\nports = [443]\n}"}
+
 // example writes the edited example to a file, and returns its path. env gets the name
 // nameofenv.
 func example(root, env string, edits ...[2]string) (string, error) {
@@ -167,7 +170,8 @@ func example(root, env string, edits ...[2]string) (string, error) {
 	return f.Name(), errors.Join(err, f.Close())
 }
 
-// tables are what all the environments need: in the default VPC, and the first of them in a new one.
+// tables are what all the environments need: in the default VPC, and the first of them in a new one,
+// with narrowed egress.
 func tables(root string, v permissions.Verb) (all []permissions.Needs, err error) {
 	for _, env := range environments {
 		steps, err := table(root, env, v, edits...)
@@ -176,7 +180,7 @@ func tables(root string, v permissions.Verb) (all []permissions.Needs, err error
 		}
 		all = append(all, steps...)
 	}
-	steps, err := table(root, environments[0], v, append(slices.Clone(edits), newVPC)...)
+	steps, err := table(root, environments[0], v, append(slices.Clone(edits), newVPC, narrow)...)
 	return append(all, steps...), err
 }
 
