@@ -48,7 +48,7 @@ var NarrowGroup = register(Case{
 		{"egress", onGroup(tasksName, func(ctx context.Context, api *ec2.Client, id *string) error {
 			_, err := api.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{
 				GroupId: id, IpPermissions: []types.IpPermission{{
-					IpProtocol: aws.String("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: id}}}}})
+					IpProtocol: aws.String("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: id, Description: aws.String("network.egress: each other")}}}}})
 			return err
 		})},
 	},

@@ -28,6 +28,7 @@ var corrections = map[string]func(*Front, request) (answer, error){
 	"ecs.ListTasks":                     listTasks,
 	"iam.RemoveRoleFromInstanceProfile": removeRole,
 	"ec2.DeleteSecurityGroup":           deleteGroup,
+	"ec2.RevokeSecurityGroupEgress":     revokeEgress,
 	"ec2.RunInstances":                  runInstances,
 	"ec2.GetConsoleOutput":              consoleOutput,
 	"ssm.GetParameter":                  readParameter,
