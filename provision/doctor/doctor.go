@@ -129,6 +129,9 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 		if d.Env.Network.New() {
 			return d.ownNetwork(ctx)
 		}
+		if from := d.Env.Network.VPCFrom; from != "" {
+			return resource.LentNetwork{API: d.clients.EC2, ID: d.ID, From: from}.Read(ctx)
+		}
 		return resource.Network{API: d.clients.EC2, VPC: d.Env.Network.VPC, Subnets: d.Env.Network.Subnets, PublicIP: d.Env.Network.PublicIP}.Read(ctx)
 	})
 	d.image = sync.OnceValues(func() (resource.ImageState, error) {

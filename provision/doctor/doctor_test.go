@@ -187,6 +187,7 @@ func TestFindings(t *testing.T) {
 			c.config = credentials(aws.Credentials{AccessKeyID: "A", SecretAccessKey: "S", SessionToken: "T", Source: "EnvConfigCredentials"})
 			c.getenv = func(string) string { return time.Now().Add(time.Minute).Format(time.RFC3339) }
 		}, doctor.Warn, "they expire in"},
+		{"network", "no VPC of another environment", func(c *clinic) { c.text = "network { vpc_from = \"shared\" }\n" + agent }, doctor.Fail, "the VPC of environment shared"},
 		{"network", "no default VPC", noVPC, doctor.Fail, "aws ec2 create-default-vpc"},
 		{"network", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeSubnets") }, doctor.Warn, "this check needs ec2:DescribeSubnets"},
 		{"instance type", "not sold", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "x9.large", 1) }, doctor.Fail, "free for new accounts in this region: c7i-flex.large"},

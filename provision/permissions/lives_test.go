@@ -61,6 +61,7 @@ var lives = []life{
 	{"a service that does not start", unserved},
 	{"a company's account", company},
 	{"groups of others", otherGroups},
+	{"a VPC of another environment", borrowing},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.

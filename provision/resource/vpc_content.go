@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -155,9 +156,13 @@ func (v VPC) CheckDelete(ctx context.Context, have VPCState) (notes []provision.
 	add := func(severity provision.Severity, what, advice string) {
 		notes = append(notes, provision.Note{Severity: severity, Text: fmt.Sprintf("%s cannot be deleted while %s is in it → %s", have.ID, what, advice)})
 	}
+	users := map[string][]string{} // what other environments have in it, by their names
 	for _, n := range c.interfaces {
+		env, _ := v.whose(ec2Tags(n.TagSet))
 		switch {
-		case ec2Tags(n.TagSet).Owner().By == v.ID.Owner() || ofTask(n): // they go with what they belong to
+		case env != "":
+			users[env] = append(users[env], describeInterface(n))
+		case ec2Tags(n.TagSet).Owner().By != "" || ofTask(n): // they go with what they belong to
 		case ofGuardDuty(n):
 			add(provision.Warn, describeInterface(n), removeGuardDuty)
 		default:
@@ -165,13 +170,20 @@ func (v VPC) CheckDelete(ctx context.Context, have VPCState) (notes []provision.
 		}
 	}
 	for _, o := range c.objects {
+		env, _ := v.whose(o.tags)
 		switch {
-		case o.tags.Owner().By == v.ID.Owner():
+		case env != "":
+			users[env] = append(users[env], o.text())
+		case o.tags.Owner().By != "":
 		case strings.HasPrefix(o.name, guardDuty):
 			add(provision.Warn, o.text(), removeGuardDuty)
 		default:
 			add(provision.Error, o.text(), "delete it ("+o.remove+")")
 		}
+	}
+	for _, env := range slices.Sorted(maps.Keys(users)) {
+		notes = append(notes, provision.Note{Severity: provision.Error, Text: fmt.Sprintf("%s cannot be deleted while environment %s uses it: %s → %s first",
+			have.ID, env, strings.Join(users[env], ", "), otherDown(env))})
 	}
 	return notes, nil
 }
@@ -181,11 +193,21 @@ func (o vpcObject) text() string {
 	if o.name != "" {
 		s += " (" + o.name + ")"
 	}
-	if by := o.tags.Owner().By; by != "" {
-		s += " of environment " + by
-	}
 	return s
 }
+
+// whose ends the text about an object of another environment.
+func (v VPC) whose(t Tags) (by, text string) {
+	by = t.Owner().By
+	if by == "" || by == v.ID.Owner() {
+		return "", ""
+	}
+	env, _, _ := strings.Cut(by, "@")
+	return env, " of environment " + by
+}
+
+// otherDown is what helps if another environment uses the VPC.
+func otherDown(env string) string { return fmt.Sprintf("run `flowbed down -e %s`", env) }
 
 // Blockers implements provision.BlockerFinder: all that is in the VPC.
 func (v VPC) Blockers(ctx context.Context, have VPCState) (list []provision.Blocker) {
@@ -195,11 +217,15 @@ func (v VPC) Blockers(ctx context.Context, have VPCState) (list []provision.Bloc
 	}
 	list = interfaceBlockers(v.ID, c.interfaces)
 	for _, o := range c.objects {
+		env, whose := v.whose(o.tags)
 		remedy := fmt.Sprintf("delete it (%s)%s", o.remove, again)
-		if strings.HasPrefix(o.name, guardDuty) {
+		switch {
+		case env != "":
+			remedy = otherDown(env) + again
+		case strings.HasPrefix(o.name, guardDuty):
 			remedy = removeGuardDuty + again
 		}
-		list = append(list, provision.Blocker{What: o.text(), Remedy: remedy})
+		list = append(list, provision.Blocker{What: o.text() + whose, Remedy: remedy})
 	}
 	return list
 }

@@ -157,6 +157,7 @@ func (d *decoder) checkProviders(c *Cluster) {
 
 func (n *Network) check(d *decoder) {
 	n.checkNew(d)
+	n.checkLent(d)
 	if n.Egress != nil {
 		n.Egress.check(d)
 		d.checkEgressOfOthers(n)

@@ -37,7 +37,9 @@ func (n *Network) Range() netip.Prefix {
 }
 
 func (n *Network) complete(names.Names) {
-	or(&n.VPC, "default")
+	if n.VPCFrom == "" {
+		or(&n.VPC, "default")
+	}
 	if n.New() {
 		or(&n.CIDR, newVPCRange)
 		or(&n.Zones, 2)

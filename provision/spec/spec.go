@@ -214,7 +214,13 @@ type Cluster struct {
 type Network struct {
 	// VPC is a VPC's id, "default" for the account's default VPC in the region, or
 	// "new" for one of the environment's own. Default: "default".
-	VPC string `hcl:"vpc,optional"`
+	VPC string `hcl:"vpc,optional" spec:"one-of:vpc"`
+
+	// VPCFrom is the name of another environment of the account, in the same region, that was
+	// built with `vpc = "new"`. Tasks and the agent then run in its VPC, in the same subnets as
+	// its own: flowbed only reads them, and `down` of the other environment stops as long as
+	// this one is there. Set it instead of `vpc`. Default: none.
+	VPCFrom string `hcl:"vpc_from,optional" spec:"one-of:vpc"`
 
 	// Subnets are subnet ids. Default: the VPC's public subnets.
 	Subnets []string `hcl:"subnets,optional"`

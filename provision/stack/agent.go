@@ -13,10 +13,12 @@ import (
 // addNetwork adds the network and the security group of the tasks.
 func (s *Stack) addNetwork() {
 	s.addOwnNetwork()
-	if !s.env.Network.New() {
-		s.network = data(s, "network", resource.Network{
-			API: s.c.EC2, VPC: s.env.Network.VPC, Subnets: s.env.Network.Subnets, PublicIP: s.env.Network.PublicIP,
-		})
+	switch n := s.env.Network; {
+	case n.New():
+	case n.VPCFrom != "":
+		s.network = data(s, "network", resource.LentNetwork{API: s.c.EC2, ID: s.id, From: n.VPCFrom})
+	default:
+		s.network = data(s, "network", resource.Network{API: s.c.EC2, VPC: n.VPC, Subnets: n.Subnets, PublicIP: n.PublicIP})
 	}
 	own := provision.Own
 	if s.groupsNamed() {
