@@ -53,7 +53,7 @@ func TestAddingAResource(t *testing.T) {
 // ecr matches what only the repository brought into the code, and the first line of
 // its block in the example. The word alone is also GitHub's.
 var ecr = regexp.MustCompile(`RepositoryState|KindRepository|(resource|spec|\be|env)\.Repository\b|\*Repository\b|repositoryName|` +
-	`repository_uri|service/ecr"|sandbox/ecr"|"repository"|"ecr\.|putScanning|\n  repository \{|A .repository. block`)
+	`repository_uri|service/ecr"|sandbox/ecr"|"repository"|"ecr\.[A-Z]|putScanning|\n  repository \{|A .repository. block`)
 
 // filesWithRepository are the hand-written files that know the repository.
 func filesWithRepository(t *testing.T) (list []string) {
