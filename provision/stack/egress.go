@@ -64,7 +64,7 @@ func (s *Stack) neededByInstance() []resource.Destination {
 	if proxy != "" {
 		return list
 	}
-	for _, name := range []string{"ecs", "logs", "ssm", "ssmmessages"} {
+	for _, name := range []string{"ec2", "ecs", "logs", "ssm", "ssmmessages"} {
 		list = append(list, service(theAgent, name))
 	}
 	return append(append(list, stores(theAgent, []secret.Ref{s.apiSecret()})...), s.queueOfEvents()...)
@@ -85,7 +85,7 @@ func (s *Stack) neededByService() []resource.Destination {
 	if proxy != "" {
 		return list
 	}
-	return append(append(list, service(theAgent, "ecs")), s.queueOfEvents()...)
+	return append(append(list, service(theAgent, "ec2"), service(theAgent, "ecs")), s.queueOfEvents()...)
 }
 
 func (s *Stack) queueOfEvents() []resource.Destination {

@@ -154,7 +154,7 @@ func TestCutOff(t *testing.T) {
 			"warning: network.egress cuts the tasks and the agent off from Prefect's API (api.prefect.cloud, port 443) → add its addresses to cidrs in the egress block",
 			"warning: network.egress cuts the tasks off from the registry of the image prefecthq/prefect:3.9.1-python3.12 (registry-1.docker.io, port 443) → add its addresses to cidrs in the egress block, or use an image in ECR (a repository block)",
 			"warning: network.egress cuts the agent off from the package index (pypi.org, port 443) → add its addresses to cidrs in the egress block, or set pip_index_url in the agent block to an index that it can reach",
-			"warning: network.egress lets the tasks and the agent reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8: ecs, logs, sqs, ssm, ssmmessages → check that the VPC has them, or add 0.0.0.0/0 to cidrs in the egress block",
+			"warning: network.egress lets the tasks and the agent reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8: ec2, ecs, logs, sqs, ssm, ssmmessages → check that the VPC has them, or add 0.0.0.0/0 to cidrs in the egress block",
 		}},
 		"a server at a name, another port": {narrow("cidrs = [\"10.0.0.0/8\"]\nports = [443]") + server, []string{
 			"warning: network.egress cuts the tasks off from Prefect's API (prefect.corp.example, port 4200) → add 4200 to ports in the egress block",
@@ -176,7 +176,7 @@ func TestCutOff(t *testing.T) {
 		}},
 		"without port 443": {narrow(`ports = [4200]`) + server + "repository {}\nagent {\nservice { image = \"ghcr.io/acme/worker:1\" }\n}", []string{
 			"warning: network.egress cuts the agent off from the registry of the image ghcr.io/acme/worker:1 (ghcr.io, port 443) → add 443 to ports in the egress block, or use an image in ECR (a repository block)",
-			"warning: network.egress cuts the tasks and the agent off from these APIs of AWS: ecr.api, ecr.dkr, ecs, logs, sqs → add 443 to ports in the egress block",
+			"warning: network.egress cuts the tasks and the agent off from these APIs of AWS: ec2, ecr.api, ecr.dkr, ecs, logs, sqs → add 443 to ports in the egress block",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

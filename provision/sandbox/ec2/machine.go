@@ -59,25 +59,26 @@ func Reaches(call *core.Request, id, host string, port int) bool {
 		return false
 	}
 	n := r.interfaceOf(i)
-	return n != nil && d.leads(place{r.Region, i.VPC, i.Subnet, n.Groups, n.PublicIP != ""}, host, port)
+	return n != nil && r.leads(place{i.VPC, i.Subnet, n.Groups, n.PublicIP != ""}, host, port)
 }
 
 // Leads reports the same for a task of ECS in the call's region.
 func Leads(call *core.Request, subnet string, groups []string, public bool, host string, port int) bool {
-	d := (&request{call}).db()
-	s := d.Subnets[subnet]
-	return s != nil && d.leads(place{call.Region, s.VPC, subnet, groups, public}, host, port)
+	r := &request{call}
+	s := r.db().Subnets[subnet]
+	return s != nil && r.leads(place{s.VPC, subnet, groups, public}, host, port)
 }
 
 // place is where a network interface is.
 type place struct {
-	region, vpc, subnet string
-	groups              []string
-	public              bool // it has a public address
+	vpc, subnet string
+	groups      []string
+	public      bool // it has a public address
 }
 
-func (d *database) leads(p place, host string, port int) bool {
-	if !d.letsOut(p, host, port) {
+func (r *request) leads(p place, host string, port int) bool {
+	d := r.db()
+	if !r.letsOut(p.groups, host, port) {
 		return false
 	}
 	if v := d.VPCs[p.vpc]; v != nil && within(v.CIDR, host) {
@@ -100,15 +101,15 @@ func within(cidr, host string) bool {
 // stands for any address of the internet, and one of S3 for those of S3's prefix list. No group
 // filters what an instance asks the VPC's DNS server and the metadata service:
 // https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
-func (d *database) letsOut(p place, host string, port int) bool {
-	for _, id := range p.groups {
-		g := d.Groups[id]
+func (r *request) letsOut(groups []string, host string, port int) bool {
+	for _, id := range groups {
+		g := r.db().Groups[id]
 		if g == nil {
 			continue
 		}
 		for _, u := range g.Egress {
 			covered := u.Protocol == "-1" || u.Protocol == "tcp" && u.From <= int32(port) && int32(port) <= u.To
-			if covered && (u.CIDR == "0.0.0.0/0" || within(u.CIDR, host) || u.PrefixList == s3List(p.region) && ofS3(host, p.region)) {
+			if covered && (u.CIDR == "0.0.0.0/0" || within(u.CIDR, host) || u.PrefixList == s3List(r.Region) && ofS3(host, r.Region)) {
 				return true
 			}
 		}
