@@ -13,24 +13,24 @@ import (
 
 func init() { core.Register(service, describePrefixLists, core.Anything) }
 
-// prefixList is a list of AWS's own. The sandbox has no others.
-type prefixList struct {
+// rangeList is a prefix list of AWS's own. The sandbox has no others.
+type rangeList struct {
 	id, name string
 	weight   int // as how many rules a security group counts a rule with it
 }
 
 // prefixLists returns AWS's lists of a region, with their weights:
 // https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html
-func prefixLists(region string) (list []prefixList) {
+func prefixLists(region string) (list []rangeList) {
 	for name, weight := range map[string]int{
 		"com.amazonaws." + region + ".s3":               1,
 		"com.amazonaws." + region + ".dynamodb":         1,
 		"com.amazonaws.global.cloudfront.origin-facing": 55,
 	} {
 		id := fixedID("pl", region+name)
-		list = append(list, prefixList{id, name, weight})
+		list = append(list, rangeList{id, name, weight})
 	}
-	slices.SortFunc(list, func(a, b prefixList) int { return strings.Compare(a.id, b.id) })
+	slices.SortFunc(list, func(a, b rangeList) int { return strings.Compare(a.id, b.id) })
 	return list
 }
 
@@ -38,11 +38,11 @@ func noPrefixList(id string) error {
 	return core.Fail("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", id)
 }
 
-func (r *request) prefixList(id string) (prefixList, error) {
+func (r *request) rangeList(id string) (rangeList, error) {
 	all := prefixLists(r.Region)
-	i := slices.IndexFunc(all, func(l prefixList) bool { return l.id == id })
+	i := slices.IndexFunc(all, func(l rangeList) bool { return l.id == id })
 	if i < 0 {
-		return prefixList{}, noPrefixList(id)
+		return rangeList{}, noPrefixList(id)
 	}
 	return all[i], nil
 }
@@ -50,7 +50,7 @@ func (r *request) prefixList(id string) (prefixList, error) {
 // describePrefixLists tells no size of AWS's own lists.
 func describePrefixLists(r *request, in *ec2.DescribeManagedPrefixListsInput) (*ec2.DescribeManagedPrefixListsOutput, error) {
 	for _, id := range in.PrefixListIds {
-		if _, err := r.prefixList(id); err != nil {
+		if _, err := r.rangeList(id); err != nil {
 			return nil, err
 		}
 	}
@@ -80,7 +80,7 @@ func (r *request) weights(rules []rule) (four, six int) {
 	for _, u := range rules {
 		switch {
 		case u.PrefixList != "":
-			if l, err := r.prefixList(u.PrefixList); err == nil {
+			if l, err := r.rangeList(u.PrefixList); err == nil {
 				four, six = four+l.weight, six+l.weight
 			}
 		case u.CIDR == "":

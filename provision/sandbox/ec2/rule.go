@@ -126,7 +126,7 @@ func (r *request) peers(p types.IpPermission) (peers []rule, err error) {
 		peers = append(peers, rule{Group: id, Account: account, Description: aws.ToString(i.Description)})
 	}
 	for _, i := range p.PrefixListIds {
-		l, err := r.prefixList(aws.ToString(i.PrefixListId))
+		l, err := r.rangeList(aws.ToString(i.PrefixListId))
 		if err != nil {
 			return nil, err
 		}
