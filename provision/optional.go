@@ -23,6 +23,12 @@ func addOptional[S State](s *step, r Resource[S]) {
 	if s.implements(ok, "Replaces", named(t.MethodByName("Replaces"))) {
 		s.replaces = func(have any) bool { return replacer.Replaces(have.(S)) }
 	}
+	called, ok := r.(Named)
+	if s.implements(ok, "ObjectName", named(t.MethodByName("ObjectName"))) {
+		s.called = called.ObjectName()
+	} else if s.predicted != nil {
+		s.called = label(s.predicted)
+	}
 	patient, ok := r.(Patient)
 	if s.implements(ok, "Patience", named(t.MethodByName("Patience"))) {
 		s.patience = patient.Patience()

@@ -15,7 +15,7 @@ type Plan struct {
 // Action is what a run would do in one step.
 type Action struct {
 	Step    string
-	Object  string // the name or id of the object; empty if it does not exist
+	Object  string // the name or id of the object, or the name that it will get; may be empty
 	Op      Op
 	Changes []Change
 	Notes   []Note
@@ -210,7 +210,7 @@ func errorNotes(err error) (notes []Note) {
 }
 
 func (g *Graph) inspectAbsent(s *step, l *reading) Action {
-	a := Action{Step: s.name, Op: Create}
+	a := Action{Step: s.name, Op: Create, Object: s.called}
 	if s.own == External {
 		a.Op = Missing
 		a.Notes = []Note{{Error, "is external, and does not exist → create it, correct its name, or set another ownership"}}

@@ -104,6 +104,11 @@ type (
 	// object.
 	Labelled interface{ Label() string }
 
+	// Named resources know what their object will be called, although its state does not follow
+	// from that: plans show the name before the object exists. Of a Predictor, plans show the
+	// label of the predicted state. It is pure.
+	Named interface{ ObjectName() string }
+
 	// Patient resources set how long a step may go without progress before it
 	// fails. The default is Graph.Patience.
 	Patient interface{ Patience() time.Duration }

@@ -27,6 +27,7 @@ type step struct {
 	zero        any
 	predicted   any            // nil if the step predicts nothing
 	replaces    func(any) bool // may be nil
+	called      string         // what a new object will be called; empty if that is not known
 	owner       func(any) Owner
 	validate    func(any, bool) []Note
 	checkUse    func(any) []Note

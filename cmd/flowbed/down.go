@@ -19,15 +19,15 @@ func (a *app) downCommand() *cobra.Command {
 	var require bool
 	var path string
 	c := &cobra.Command{
-		Use: "down", Short: "Remove an environment", SuggestFor: []string{"destroy", "delete", "remove", "rm", "teardown"},
+		Use: "down [plan file]", Short: "Remove an environment", SuggestFor: []string{"destroy", "delete", "remove", "rm", "teardown"},
 		Long: `Remove an environment: show the plan, ask for confirmation, and delete the
 resources that flowbed created for the environment, and no others. Down needs
 no variables and no secrets. Without config.hcl it needs only the environment's
 name and region.`,
 		Example: `  flowbed down --yes --force-destroy           delete the data, too
   flowbed down -e dev --region eu-central-1    without config.hcl
-  flowbed down --confirm prod                  with deletion_protection`,
-		Args: noArgs,
+  flowbed down plan.json                       carry out a saved plan or nothing`,
+		Args: atMostPlan,
 	}
 	f.add(c)
 	c.Flags().StringVar(&f.name, "confirm", "", "confirm by `name`, also a protected environment")
@@ -35,9 +35,13 @@ name and region.`,
 	data.addDeployments(c, "also delete the deployments of the work pool")
 	c.Flags().BoolVar(&require, "require-found", false, "fail if the environment has no resources here")
 	c.Flags().StringVar(&path, "receipt", "", "write a JSON receipt to this `file` (docs/json.md)")
-	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		ctx := c.Context()
 		if err := a.requireTerminal(f.yes || c.Flags().Changed("confirm"), f.asJSON, "down"); err != nil {
+			return err
+		}
+		planned, err := a.usePlan(c, args, &data)
+		if err != nil {
 			return err
 		}
 		file, err := a.load(true)
@@ -58,7 +62,7 @@ name and region.`,
 			return usageOf(c, fmt.Errorf("--confirm %q: the environment is %s", f.name, s.env.Name))
 		}
 		r := a.newRun(s, "down", f)
-		r.required = require
+		r.required, r.saved = require, planned
 		receipt.run = r
 		return r.down(ctx)
 	}

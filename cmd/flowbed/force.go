@@ -21,6 +21,26 @@ func (f *force) addDeployments(c *cobra.Command, text string) {
 	c.Flags().BoolVar(&f.deployments, "delete-deployments", false, text)
 }
 
+// forceFlag is one of the flags, and where its value is.
+type forceFlag struct {
+	name  string
+	value *bool
+}
+
+func (f *force) flags() []forceFlag {
+	return []forceFlag{{"delete-deployments", &f.deployments}, {"force-destroy", &f.all}, {"force-destroy-bucket", &f.bucket}}
+}
+
+// given are the flags that are set, as a command line has them.
+func (f *force) given() (list []string) {
+	for _, flag := range f.flags() {
+		if *flag.value {
+			list = append(list, "--"+flag.name)
+		}
+	}
+	return list
+}
+
 // options are those of the stack with the flags in them.
 func (f *force) options(o stack.Options) stack.Options {
 	o.ForceDestroy, o.ForceDestroyBucket, o.DeleteDeployments = f.all, f.bucket, f.deployments

@@ -17,6 +17,8 @@ type output struct {
 	path   string      // without the symbolic links that lead to the file
 	old    fs.FileInfo // of the file that is replaced; nil if there is none
 	stream *os.File    // for what cannot be replaced, such as a pipe; nil otherwise
+
+	private bool // only the user may read the file, also if it replaces one that others may read
 }
 
 // newOutput checks that the file can be written, and changes nothing. reads are the files
@@ -34,7 +36,7 @@ func newOutput(path string, reads []string) (*output, error) {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return nil, &hinted{fmt.Errorf("%s is a directory", path), "give the name of a file, such as " + filepath.Join(path, "receipt.json")}
+		return nil, &hinted{fmt.Errorf("%s is a directory", path), "give the name of a file in it"}
 	}
 	for _, f := range []*os.File{os.Stdout, os.Stderr} { // /dev/stdout
 		if own, err := f.Stat(); err == nil && os.SameFile(own, info) {
@@ -110,15 +112,27 @@ func followLinks(path string) (string, error) {
 // will replace.
 func (o *output) temporary() (*os.File, error) {
 	name := filepath.Join(filepath.Dir(o.path), ".flowbed-"+strconv.FormatUint(rand.Uint64(), 36)+".tmp")
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, o.perm())
 	if err != nil || o.old == nil {
 		return f, err
 	}
 	keepOwner(f, o.old)
-	if err := f.Chmod(o.old.Mode().Perm()); err != nil {
+	perm := o.old.Mode().Perm()
+	if o.private {
+		perm = o.perm()
+	}
+	if err := f.Chmod(perm); err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(name))
 	}
 	return f, nil
+}
+
+// perm are the permissions of a new file.
+func (o *output) perm() fs.FileMode {
+	if o.private {
+		return 0o600
+	}
+	return 0o644
 }
 
 // rename is replaced by tests.
@@ -140,7 +154,7 @@ func (o *output) write(content []byte) error {
 	}
 	// A file that is a mount point cannot be replaced, as in a container to which only this
 	// file was mounted. It can be written.
-	return os.WriteFile(o.path, content, 0o644)
+	return os.WriteFile(o.path, content, o.perm())
 }
 
 // prepare writes the whole content to a temporary file, and returns its name.

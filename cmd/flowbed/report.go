@@ -11,9 +11,10 @@ import (
 	"github.com/flowbed/flowbed/provision/view"
 )
 
-// showPlan prints a plan.
-func (a *app) showPlan(f *os.File, s *session, verb string, p provision.Plan) error {
+// showPlan prints a plan, or only a line for each resource.
+func (a *app) showPlan(f *os.File, s *session, verb string, p provision.Plan, compact bool) error {
 	o := a.options(f)
+	o.Compact = compact
 	o.Verb, o.Header = verb, s.header
 	return view.Plan(a.out, p, o)
 }

@@ -55,7 +55,8 @@ type run struct {
 	left      *provision.Plan
 	held      *lease.Handle // nil until there is something to do
 
-	required bool // --require-found
+	required bool   // --require-found
+	saved    *saved // the plan to carry out; nil if the run makes its own
 }
 
 func (a *app) newRun(s *session, verb string, f runFlags) *run {
@@ -110,6 +111,9 @@ func (r *run) do(ctx context.Context, work func(context.Context) (*provision.Pla
 // what another run is changing. Whether a run was active in between shows when the lease
 // is taken: then prepare plans again under the lease.
 func (r *run) prepare(ctx context.Context) (context.Context, error) {
+	if err := r.saved.checkPlace(r.s.header); err != nil {
+		return nil, err
+	}
 	if r.verb == "down" {
 		if err := checkEndpoints(r.s.header, r.flags.endpoints); err != nil {
 			return nil, err
@@ -159,7 +163,7 @@ func (r *run) planAgain(locked context.Context, shown bool) error {
 		if same, err := r.samePlan(locked); same || err != nil {
 			return err
 		}
-		r.a.say(newPlan)
+		r.sayNew()
 	} else if err := r.plan(locked); err != nil {
 		return err
 	}
@@ -207,6 +211,13 @@ func (r *run) exists() bool {
 	return false
 }
 
+// sayNew introduces another plan than the one that was shown. A saved plan has no other.
+func (r *run) sayNew() {
+	if r.saved == nil {
+		r.a.say(newPlan)
+	}
+}
+
 const newPlan = "\nThe account has changed since then. This is the new plan:"
 
 // begin shows the plan and asks for confirmation. It returns false if there is nothing
@@ -214,9 +225,12 @@ const newPlan = "\nThe account has changed since then. This is the new plan:"
 func (r *run) begin(ctx context.Context) (bool, error) {
 	for {
 		p := r.planned
-		if r.lines != nil {
-			r.lines.Plan(p)
-		} else if err := r.a.showPlan(os.Stdout, r.s, r.verb, p); err != nil {
+		if p.Err() == nil {
+			if err := r.saved.check(r.s.config, p); err != nil {
+				return false, err
+			}
+		}
+		if err := r.show(p); err != nil {
 			return false, err
 		}
 		if err := r.refused(p); err != nil || p.Empty() {
@@ -230,7 +244,7 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 			if same, err := r.samePlanSoon(ctx); err != nil {
 				return false, err
 			} else if !same {
-				r.a.say(newPlan)
+				r.sayNew()
 				continue
 			}
 		}
@@ -238,6 +252,15 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 		r.progress.Begin(p.Count(provision.Create, provision.Update, provision.Replace, provision.Delete, provision.Release))
 		return true, nil
 	}
+}
+
+// show shows the plan: a saved one in short, because somebody has seen it.
+func (r *run) show(p provision.Plan) error {
+	if r.lines != nil {
+		r.lines.Plan(p)
+		return nil
+	}
+	return r.a.showPlan(os.Stdout, r.s, r.verb, p, r.saved != nil && p.Err() == nil)
 }
 
 // refused is why the run does not carry out a plan, or why it cannot do what was asked;

@@ -36,7 +36,8 @@ type session struct {
 	ssm    *ssm.Client  // for the lease
 	fence  *lease.Fence // stops the writes of a run without its lease
 	header view.Header
-	save   func() error // saves the sandbox
+	config map[string]string // what the file says, by attribute; without secrets
+	save   func() error      // saves the sandbox
 }
 
 // keep saves the sandbox at the end of a command.
@@ -141,12 +142,12 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 		cfg = o.Fence.Guard(cfg)
 		a.fence.Store(o.Fence)
 	}
-	clients := stack.NewClients(cfg)
+	clients, config := stack.NewClients(cfg), env.Resolved()
 	built, err := stack.Build(env, id, clients, o)
 	if err != nil {
 		return nil, usage(err)
 	}
-	s := &session{Stack: built, file: f, env: env, id: id, ssm: clients.SSM, fence: o.Fence, save: save}
+	s := &session{Stack: built, file: f, env: env, id: id, ssm: clients.SSM, fence: o.Fence, save: save, config: config}
 	s.header = view.Header{
 		Environment: env.Name, Account: id.Account, Caller: caller, Region: id.Region, Sandbox: a.sandbox,
 	}

@@ -17,23 +17,28 @@ func (a *app) upCommand() *cobra.Command {
 	var data force
 	var path string
 	c := &cobra.Command{
-		Use: "up", Short: "Build or repair an environment", SuggestFor: []string{"apply", "create", "deploy"},
+		Use: "up [plan file]", Short: "Build or repair an environment", SuggestFor: []string{"apply", "create", "deploy"},
 		Long: `Build or repair an environment: show the plan, ask for confirmation, and carry
-the plan out. You can stop up at any time and run it again: it reads the
-account and does what is missing.`,
+the plan out. With a saved plan, carry out that one or nothing. You can stop up
+at any time and run it again: it reads the account and does what is missing.`,
 		Example: `  flowbed up
   flowbed up --yes            without confirmation, e.g. in CI
+  flowbed up plan.json        carry out a saved plan
   flowbed up --timeout 20m    wait longer for the agent`,
-		Args: noArgs,
+		Args: atMostPlan,
 	}
 	f.add(c)
 	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait for the agent")
 	data.add(c, "also delete what renamed objects hold", "also delete what a renamed bucket held")
 	c.Flags().StringVar(&path, "report", "", "write a report as an HTML page to this `file`")
 	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "do not wait for the agent")
-	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		ctx := c.Context()
 		if err := a.requireTerminal(f.yes, f.asJSON, "up"); err != nil {
+			return err
+		}
+		planned, err := a.usePlan(c, args, &data)
+		if err != nil {
 			return err
 		}
 		o.Fence = new(lease.Fence)
@@ -53,6 +58,7 @@ account and does what is missing.`,
 		defer s.keep(&err)
 		r := a.newRun(s, "up", f)
 		page.listen(r)
+		r.saved = planned
 		return r.do(ctx, func(ctx context.Context) (*provision.Plan, error) {
 			return nil, s.Graph.Up(ctx)
 		})

@@ -96,6 +96,7 @@ var (
 	_ provision.Detailer[InstanceState]      = Instance{}
 	_ provision.Keeper[InstanceState]        = Instance{}
 	_ provision.Labelled                     = InstanceState{}
+	_ provision.Named                        = Instance{}
 )
 
 // terminating reports whether the instance is shutting down or terminated.

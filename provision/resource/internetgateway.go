@@ -47,6 +47,7 @@ var (
 	_ provision.DeletePatient                       = InternetGateway{}
 	_ provision.DeletedAfterDependents              = InternetGateway{}
 	_ provision.Labelled                            = InternetGatewayState{}
+	_ provision.Named                               = InternetGateway{}
 )
 
 var _ = awserr.Declare(awserr.Errors{

@@ -69,6 +69,7 @@ var (
 	_ Kind[PoolState]                = Pool{}
 	_ provision.Validator[PoolState] = Pool{}
 	_ provision.Labelled             = PoolState{}
+	_ provision.Named                = Pool{}
 )
 
 // Owner implements provision.State. Deployments count as a claim on the pool. If a run of

@@ -42,6 +42,7 @@ type ResultBlockState struct {
 var (
 	_ Kind[ResultBlockState] = ResultBlock{}
 	_ provision.Labelled     = ResultBlockState{}
+	_ provision.Named        = ResultBlock{}
 )
 
 // Owner implements provision.State.

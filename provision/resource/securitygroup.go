@@ -68,6 +68,7 @@ var (
 	_ provision.Explainer[SecurityGroupState]     = SecurityGroup{}
 	_ provision.Keeper[SecurityGroupState]        = SecurityGroup{}
 	_ provision.Labelled                          = SecurityGroupState{}
+	_ provision.Named                             = SecurityGroup{}
 )
 
 var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{

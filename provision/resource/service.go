@@ -87,6 +87,7 @@ var (
 	_ provision.Keeper[ServiceState]        = Service{}
 	_ provision.Explainer[ServiceState]     = Service{}
 	_ provision.Labelled                    = ServiceState{}
+	_ provision.Named                       = Service{}
 )
 
 var _ = awserr.Declare(awserr.Errors{

@@ -86,6 +86,7 @@ var (
 	_ Kind[TaskDefinitionState] = TaskDefinition{}
 	_ Discoverer                = TaskDefinition{}
 	_ provision.Labelled        = TaskDefinitionState{}
+	_ provision.Named           = TaskDefinition{}
 )
 
 // A family without an active revision is unknown to ECS in a code of its own words:

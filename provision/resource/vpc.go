@@ -51,6 +51,7 @@ var (
 	_ provision.DeletePatient           = VPC{}
 	_ provision.DeletedAfterDependents  = VPC{}
 	_ provision.Labelled                = VPCState{}
+	_ provision.Named                   = VPC{}
 )
 
 var _ = awserr.Declare(awserr.Errors{

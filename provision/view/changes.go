@@ -15,17 +15,42 @@ func (o Options) changes(b *strings.Builder, a provision.Action) {
 		width = max(width, cells(clean(c.Field, false)))
 	}
 	width = min(width, 32)
-	for _, c := range a.Changes {
+	for i, c := range a.Changes {
 		if a.Op == provision.Create {
-			o.created(b, c, width)
-		} else {
-			o.changed(b, c, width)
+			o.created(b, c, a.Object, width)
+			continue
+		}
+		o.changed(b, c, width)
+		if r := why(c); !slices.ContainsFunc(a.Changes[i+1:], func(later provision.Change) bool { return why(later) == r }) {
+			o.because(b, c)
 		}
 	}
 }
 
-func (o Options) created(b *strings.Builder, c provision.Change, width int) {
-	if c.To.IsNothing() {
+// because writes why a change needs a new object. Changes with the same reason say it once, after
+// the last of them.
+func (o Options) because(b *strings.Builder, c provision.Change) {
+	if c.Why != "" {
+		o.fit(b, "      because ", clean(c.Why, false), dim)
+	} else if c.Replace {
+		o.fit(b, "      ", "cannot be changed in place", dim)
+	}
+}
+
+// why is what because writes, for comparison.
+func why(c provision.Change) string {
+	if c.Why == "" && !c.Replace {
+		return ""
+	}
+	return "because " + c.Why
+}
+
+func (o Options) created(b *strings.Builder, c provision.Change, object string, width int) {
+	text := clean(c.To.String(), true)
+	if c.Field == "tags" && !o.Full {
+		text = clean(userTags(c.To.String(), object), true)
+	}
+	if c.To.IsNothing() || text == "" {
 		return
 	}
 	name := "    " + pad(clean(c.Field, false), width) + "  "
@@ -39,16 +64,17 @@ func (o Options) created(b *strings.Builder, c provision.Change, width int) {
 		b.WriteString(name + o.outline(c.To, cells(name)) + "\n")
 	case c.To.IsScript():
 		o.script(b, name, c.To)
-	case c.Field == "tags" && !o.Full:
-		o.fit(b, name, clean(userTags(c.To.String()), true))
 	default:
-		o.fit(b, name, clean(c.To.String(), true))
+		o.fit(b, name, text)
 	}
 }
 
-// userTags leaves out the tags that flowbed adds to every object.
-func userTags(list string) string {
-	rest := slices.DeleteFunc(strings.Split(list, ", "), func(t string) bool { return strings.HasPrefix(t, "flowbed:") })
+// userTags leaves out the tags that flowbed adds to every object, and the name that the heading
+// has.
+func userTags(list, object string) string {
+	rest := slices.DeleteFunc(strings.Split(list, ", "), func(t string) bool {
+		return strings.HasPrefix(t, "flowbed:") || t == "Name="+object
+	})
 	return strings.Join(rest, ", ")
 }
 
@@ -58,7 +84,7 @@ func (o Options) changed(b *strings.Builder, c provision.Change, width int) {
 	switch {
 	case from.IsJSON() && to.IsJSON():
 		o.line(b, name)
-		o.diff(b, documentDiff(from.String(), to.String()))
+		o.diff(b, documentDiff(from.String(), to.String(), o.Full))
 	case from.IsJSON(), to.IsJSON():
 		o.line(b, name)
 		o.whole(b, "- ", from, red)
@@ -67,11 +93,6 @@ func (o Options) changed(b *strings.Builder, c provision.Change, width int) {
 		o.scripts(b, name, c)
 	default:
 		o.sides(b, name, from, to)
-	}
-	if c.Why != "" {
-		o.fit(b, "      because ", clean(c.Why, false), dim)
-	} else if c.Replace {
-		o.fit(b, "      ", "cannot be changed in place", dim)
 	}
 }
 

@@ -16,8 +16,9 @@ type diffLine struct {
 
 // documentDiff compares two JSON documents member by member. It shows only the
 // differences and the members around them. If an object differs in one member, its
-// other simple members stay visible, so that a reader can tell which object it is.
-func documentDiff(from, to string) []diffLine {
+// other simple members stay visible, so that a reader can tell which object it is. Unless
+// full is set, a member that only one document has is one line, and a long comparison is cut.
+func documentDiff(from, to string, full bool) []diffLine {
 	f, ok1 := parse(from)
 	t, ok2 := parse(to)
 	if !ok1 || !ok2 {
@@ -26,8 +27,11 @@ func documentDiff(from, to string) []diffLine {
 	if same(f, t) {
 		return []diffLine{{'…', "only the order or the formatting differs"}}
 	}
-	var d differ
+	d := differ{full: full}
 	d.value("", "", f, t)
+	if n := len(d.lines) - mostDiffLines; n > 1 && !full {
+		return append(d.lines[:mostDiffLines], diffLine{'…', fmt.Sprintf("… %d more lines, with -v", n)})
+	}
 	return d.lines
 }
 
@@ -38,7 +42,13 @@ func signed(sign rune, texts []string) (lines []diffLine) {
 	return lines
 }
 
-type differ struct{ lines []diffLine }
+// mostDiffLines is how many lines of a comparison are read without being asked for.
+const mostDiffLines = 40
+
+type differ struct {
+	lines []diffLine
+	full  bool
+}
 
 func (d *differ) add(sign rune, format string, args ...any) {
 	d.lines = append(d.lines, diffLine{sign, fmt.Sprintf(format, args...)})
@@ -68,6 +78,10 @@ func (d *differ) value(indent, label string, f, t any) {
 
 // whole adds a value that exists on one side only.
 func (d *differ) whole(sign rune, indent, label string, v any) {
+	if short := member(v); short != "" && !d.full {
+		d.add(sign, "%s%s%s", indent, label, short)
+		return
+	}
 	for i, l := range pretty(encode(v)) {
 		if i == 0 {
 			l = label + l
@@ -75,6 +89,32 @@ func (d *differ) whole(sign rune, indent, label string, v any) {
 		d.add(sign, "%s%s", indent, l)
 	}
 }
+
+// member is a value with members of its own on one line, a statement of a policy in words; empty
+// for a simple value.
+func member(v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		if v["Effect"] == nil {
+			return cut(encode(v), longestMember)
+		}
+		text := statement(v)
+		if v["Resource"] == "*" { // which statement takes for granted
+			text += " on *"
+		}
+		if sid, ok := v["Sid"].(string); ok && sid != "" {
+			text = sid + ": " + text
+		}
+		return text
+	case []any:
+		if len(pretty(encode(v))) > 3 {
+			return cut(encode(v), longestMember)
+		}
+	}
+	return ""
+}
+
+const longestMember = 120 // columns
 
 func (d *differ) object(indent string, f, t map[string]any) {
 	all := maps.Clone(f)

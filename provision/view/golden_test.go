@@ -151,13 +151,16 @@ func TestPlan(t *testing.T) {
 		o    Options
 	}{
 		{"creation", creation, Options{Width: 100, Header: testHeader}},
+		{"creation-compact", creation, Options{Width: 100, Header: testHeader, Compact: true}},
 		{"creation-full", creation, Options{Width: 100, Header: testHeader, Full: true}},
 		{"creation-40", creation, Options{Width: 40, Header: testHeader}},
 		{"creation-color", creation, Options{Width: 100, Header: sandbox, Color: true}},
 		{"drift", drift, Options{Width: 100, Header: testHeader}},
+		{"drift-compact", drift, Options{Width: 80, Header: testHeader, Compact: true}},
 		{"drift-full", drift, Options{Header: testHeader, Full: true}},
 		{"drift-40", drift, Options{Width: 40, Header: testHeader}},
 		{"drift-color", drift, Options{Width: 100, Header: testHeader, Color: true}},
+		{"trouble-compact", trouble, Options{Header: moto, Compact: true}},
 		{"trouble", trouble, Options{Width: 100, Header: moto}},
 		{"unchanged", unchanged, Options{Width: 100, Header: testHeader, Verb: "up"}},
 		{"unchanged-full", unchanged, Options{Width: 100, Header: testHeader, Verb: "up", Full: true}},

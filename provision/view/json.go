@@ -45,7 +45,7 @@ type (
 	// jsonStep is one resource of the environment.
 	jsonStep struct {
 		Step    string       `json:"step"`
-		Object  string       `json:"object,omitempty"` // its name or id in AWS
+		Object  string       `json:"object,omitempty"` // its name or id in AWS, or the name that it will get
 		Action  string       `json:"action" schema:"none|create|change|replace|delete|release|use|conflict|missing|skip|leave|unknown"`
 		Owner   string       `json:"owner,omitempty"`  // the environment that created it
 		Claims  []string     `json:"claims,omitempty"` // the environments that use it, if it is shared

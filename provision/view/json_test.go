@@ -110,6 +110,7 @@ func TestDocumentation(t *testing.T) {
 			write func(io.Writer) error
 		}{ // in this order, because the clock of the last one moves
 			{"plan", func(w io.Writer) error { return PlanJSON(w, testHeader, "up", examplePlan) }},
+			{"saved", exampleSavedPlan},
 			{"down", downLines},
 			{"receipt", exampleReceipt},
 			{"list", func(w io.Writer) error {

@@ -10,7 +10,8 @@ import (
 )
 
 // Plan writes a plan: the account, the planned changes, and a summary. It shows an
-// unchanged step only if the step has a note, or with Options.Full.
+// unchanged step only if the step has a note, or with Options.Full. With Options.Compact,
+// each step is one line.
 func Plan(w io.Writer, p provision.Plan, o Options) error {
 	var b strings.Builder
 	o.header(&b)
@@ -22,10 +23,15 @@ func Plan(w io.Writer, p provision.Plan, o Options) error {
 	}
 	shown := 0
 	for _, a := range p.Actions {
-		if o.shows(a) {
+		switch {
+		case !o.shows(a):
+			continue
+		case o.Compact:
+			o.compact(&b, a, width)
+		default:
 			o.action(&b, a, width)
-			shown++
 		}
+		shown++
 	}
 	if shown > 0 {
 		b.WriteString("\n")
@@ -56,16 +62,24 @@ func (o Options) header(b *strings.Builder) {
 }
 
 func (o Options) shows(a provision.Action) bool {
-	return o.Full || a.Op != provision.None || a.Err != nil || len(a.Notes) > 0
+	notes := len(a.Notes)
+	if o.Compact {
+		notes -= countNotes(a, provision.Info)
+	}
+	return o.Full || a.Op != provision.None || a.Err != nil || notes > 0
+}
+
+func markOf(a provision.Action) mark {
+	if a.Err != nil {
+		return mark{"?", "unknown", "", red}
+	}
+	return marks[a.Op]
 }
 
 func (o Options) action(b *strings.Builder, a provision.Action, width int) {
-	m := marks[a.Op]
-	if a.Err != nil {
-		m = mark{"?", "unknown", "", red}
-	}
+	m := markOf(a)
 	b.WriteString(o.paint(m.symbol+" "+pad(m.word, 9), m.style) + " " + o.paint(clean(a.Step, false), bold))
-	if why := o.about(a); why != "" {
+	if why := about(a); why != "" {
 		b.WriteString(strings.Repeat(" ", width-cells(clean(a.Step, false))) + "  " + o.paint(why, dim))
 	}
 	b.WriteString("\n")
@@ -82,7 +96,7 @@ func (o Options) action(b *strings.Builder, a provision.Action, width int) {
 }
 
 // about names the object and, if it is not obvious, its owner.
-func (o Options) about(a provision.Action) string {
+func about(a provision.Action) string {
 	return strings.Join(slices.DeleteFunc([]string{clean(a.Object, false), whose(a)},
 		func(s string) bool { return s == "" }), ", ")
 }

@@ -16,11 +16,12 @@ import (
 // Options control the look of a text. The zero value is plain text without color and
 // without wrapping.
 type Options struct {
-	Color  bool
-	Width  int    // columns to wrap at; 0 does not wrap
-	Verb   string // "up" or "down"
-	Full   bool   // show whole documents and unchanged steps
-	Header Header
+	Color   bool
+	Width   int    // columns to wrap at; 0 does not wrap
+	Verb    string // "up" or "down"
+	Full    bool   // show whole documents and unchanged steps
+	Compact bool   // one line for each step of a plan, without its fields
+	Header  Header
 
 	// Incomplete means that a list of environments is one of those that could be found:
 	// not everything could be read.

@@ -22,6 +22,7 @@ type output struct {
 
 var outputs = []output{
 	{"plan", "The output of flowbed plan --json", []string{"jsonPlan"}},
+	{"saved-plan", "The file that flowbed plan --out writes", []string{"jsonSavedPlan"}},
 	{"run", "A line of the output of flowbed up --json or flowbed down --json",
 		[]string{"jsonFirst", "jsonPlan", "jsonLocked", "jsonEvent", "jsonOutputsLine", "jsonSummary"}},
 	{"hello", "A line of the output of flowbed hello --json", []string{"jsonFirst", "jsonRunEvent", "jsonRunSummary"}},
