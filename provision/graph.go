@@ -100,5 +100,6 @@ func (g *Graph) append(s *step) {
 			panic("provision: two steps are named " + s.name)
 		}
 	}
+	s.graph = g
 	g.steps = append(g.steps, s)
 }

@@ -181,6 +181,7 @@ type (
 	clinging    struct{ thing }
 	replacing   struct{ thing }
 	unlabelled  struct{ thing }
+	misnamed    struct{ thing }
 	oddState    struct{ state }
 )
 
@@ -192,6 +193,7 @@ func (impatient) Patience() int                                       { return 0
 func (wordy) CheckUse(state) string                                   { return "" }
 func (clairvoyant) Predicted() object                                 { return object{} }
 func (replacing) Replaces(object) bool                                { return true }
+func (misnamed) ObjectName(string) string                             { return "" }
 func (clinging) DependsUntilDeleted() bool                            { return true }
 func (oddState) Label() []string                                      { return nil }
 
@@ -215,6 +217,7 @@ func TestSlips(t *testing.T) {
 		{"CheckDelete", add(oneTooFew{it})}, {"Explain", add(noContext{it})}, {"CheckUse", add(byPointer{it})},
 		{"Validate", add(misjudged{it})}, {"Patience", add(impatient{it})}, {"CheckUse", add(wordy{it})},
 		{"Predicted", add(clairvoyant{it})}, {"DependsUntilDeleted", add(clinging{it})}, {"Replaces", add(replacing{it})},
+		{"ObjectName", add(misnamed{it})},
 		{"Label", func() { provision.Add(g, "unlabelled", provision.Own, unlabelled{it}) }},
 	} {
 		t.Run(c.method, func(t *testing.T) {

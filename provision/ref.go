@@ -58,6 +58,19 @@ func (r Ref[S]) Expect() (S, bool) {
 	return r.step.predicted.(S), true
 }
 
+// Ahead returns the changes that up would make to the object, by the last reading, so that a
+// step after it can tell in a plan what they lead to. There are none if the object does not
+// exist, or is not this environment's to change.
+func (r Ref[S]) Ahead() []Change {
+	if r.step == nil || r.step.data {
+		return nil
+	}
+	if a := r.step.graph.inspect(r.step); a.Op == Update || a.Op == Replace {
+		return a.Changes
+	}
+	return nil
+}
+
 // Await waits for the reading and returns its state; it is for use in Read. The
 // error wraps ErrAbsent if the object does not exist. A Read may return this error
 // only if its own object cannot exist without the other one. Otherwise down would

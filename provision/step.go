@@ -13,6 +13,7 @@ import (
 
 // step is a resource or a data source with its type erased.
 type step struct {
+	graph    *Graph
 	name     string
 	data     bool // only read
 	onDemand bool // data that is read only when another step awaits it

@@ -154,6 +154,9 @@ func (o *output) write(content []byte) error {
 	}
 	// A file that is a mount point cannot be replaced, as in a container to which only this
 	// file was mounted. It can be written.
+	if o.private {
+		_ = os.Chmod(o.path, o.perm()) // the file system of a mount may have no permissions
+	}
 	return os.WriteFile(o.path, content, o.perm())
 }
 

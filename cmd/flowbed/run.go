@@ -111,13 +111,8 @@ func (r *run) do(ctx context.Context, work func(context.Context) (*provision.Pla
 // what another run is changing. Whether a run was active in between shows when the lease
 // is taken: then prepare plans again under the lease.
 func (r *run) prepare(ctx context.Context) (context.Context, error) {
-	if err := r.saved.checkPlace(r.s.header); err != nil {
+	if err := r.checkPlace(); err != nil {
 		return nil, err
-	}
-	if r.verb == "down" {
-		if err := checkEndpoints(r.s.header, r.flags.endpoints); err != nil {
-			return nil, err
-		}
 	}
 	l := r.a.lease(r.s.ssm, r.s.id, r.verb, r.flags.lockTimeout)
 	l.Fence = r.s.fence
@@ -145,6 +140,17 @@ func (r *run) prepare(ctx context.Context) (context.Context, error) {
 		return r.ready(locked, nil)
 	}
 	return r.ready(locked, crash.Do(func() error { return r.planAgain(locked, planned) }))
+}
+
+// checkPlace returns an error if the run would look in the wrong place.
+func (r *run) checkPlace() error {
+	if err := r.saved.checkPlace(r.s.header); err != nil {
+		return err
+	}
+	if r.verb == "down" {
+		return checkEndpoints(r.s.header, r.flags.endpoints)
+	}
+	return nil
 }
 
 // planBeside plans, and reads the lease at the same time.
@@ -260,7 +266,11 @@ func (r *run) show(p provision.Plan) error {
 		r.lines.Plan(p)
 		return nil
 	}
-	return r.a.showPlan(os.Stdout, r.s, r.verb, p, r.saved != nil && p.Err() == nil)
+	known := r.saved != nil && p.Err() == nil
+	if known {
+		r.a.say("Plan %s of %s, saved %s: nothing has changed since then.", r.saved.plan.Fingerprint, r.saved.path, r.saved.plan.Created.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	return r.a.showPlan(os.Stdout, r.s, r.verb, p, known)
 }
 
 // refused is why the run does not carry out a plan, or why it cannot do what was asked;

@@ -121,7 +121,7 @@ func (a *app) readPlan(c *cobra.Command, path string) (*saved, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the plan: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	p, err := view.ReadSavedPlan(f, path, planner())
 	if err != nil {
 		return nil, err

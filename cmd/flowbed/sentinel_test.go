@@ -60,6 +60,7 @@ var given = map[string][]string{
 	"format": {"text", "json", "env", "prefect"}, "receipt": {"receipt.json"}, "report": {"report.html"}, "lines": {"5"},
 	"lock-timeout": {"1s"}, "timeout": {"1s"}, "match": {"dev", "*"}, "older-than": {"1h"},
 	"agent": {"instance", "service", none}, "api-url": {"https://prefect.example.com/api", none},
+	"out": {"plan.json"},
 	"for": {"plan", "up", "down", "hello", "agent", "worker"}, "part": {"1"}, "confirm": {"dev", "prod"}, "trust": {"github:owner/repo"},
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -143,6 +144,9 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 		a.fence.Store(o.Fence)
 	}
 	clients, config := stack.NewClients(cfg), env.Resolved()
+	if o.Destroy { // which needs no secrets: whether there is one makes no difference
+		maps.DeleteFunc(config, func(_, value string) bool { return value == spec.Hidden })
+	}
 	built, err := stack.Build(env, id, clients, o)
 	if err != nil {
 		return nil, usage(err)

@@ -13,10 +13,10 @@ func (i Instance) ObjectName() string { return i.Name }
 func (p Pool) ObjectName() string { return p.Name }
 
 // ObjectName implements provision.Named.
-func (s Service) ObjectName() string { return s.Name }
+func (v Service) ObjectName() string { return v.Name }
 
 // ObjectName implements provision.Named.
-func (t TaskDefinition) ObjectName() string { return t.Family }
+func (d TaskDefinition) ObjectName() string { return d.Family }
 
 // ObjectName implements provision.Named.
 func (v VPC) ObjectName() string { return v.Name }

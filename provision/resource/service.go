@@ -365,6 +365,7 @@ func (v Service) settings(have ServiceState) (list []provision.Change) {
 		return text
 	}
 	d, known := v.Definition.Get()
+	known = known && !revised(v.Definition)
 	add("task definition", lastPart(have.Definition), textOr(known, lastPart(d.ARN)))
 	add("desired count", of(strconv.Itoa(have.Desired)), provision.Text(strconv.Itoa(v.Desired)))
 	add("capacity", have.Capacity, provision.Text(v.capacity()))

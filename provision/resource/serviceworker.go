@@ -231,8 +231,20 @@ func (w ServiceWorker) Changes(have ServiceWorkerState) (c []provision.Change) {
 func (w ServiceWorker) done(have ServiceWorkerState) bool {
 	d, known := w.Definition.Get()
 	s, found := w.Service.Get()
-	return known && found && have.Definition == d.ARN && !have.Deployed.Before(s.primary().Created) &&
+	return known && found && !revised(w.Definition) && !deploys(w.Service) && have.Definition == d.ARN && !have.Deployed.Before(s.primary().Created) &&
 		have.Rollout == "COMPLETED" && have.Desired == w.Desired && have.Online >= w.Desired && !have.Unstable
+}
+
+// revised reports whether up registers another revision of a task definition.
+func revised(d provision.Ref[TaskDefinitionState]) bool {
+	return slices.ContainsFunc(d.Ahead(), func(c provision.Change) bool { return c.Field != "tags" })
+}
+
+// deploys reports whether up changes a service in a way for which ECS replaces its tasks.
+func deploys(s provision.Ref[ServiceState]) bool {
+	return slices.ContainsFunc(s.Ahead(), func(c provision.Change) bool {
+		return slices.Contains([]string{"status", "task definition", "capacity", "subnets", "security groups", "public address"}, c.Field)
+	})
 }
 
 func (s ServiceWorkerState) text() string {

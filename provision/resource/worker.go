@@ -161,6 +161,8 @@ func (w Worker) Create(context.Context) (*WorkerState, error) { return nil, nil 
 func (w Worker) Changes(have WorkerState) (c []provision.Change) {
 	online := provision.Change{Field: "worker", From: provision.Text(have.Status), To: provision.Unknown()}
 	agent, known := w.Agent.Get()
+	// A new instance has a worker of its own.
+	known = known && !slices.ContainsFunc(w.Agent.Ahead(), func(c provision.Change) bool { return c.Replace })
 	if known {
 		online.To = provision.Text(w.name(agent.ID) + " online")
 	}

@@ -17,7 +17,8 @@ func (e *Environment) Resolved() map[string]string {
 	return all
 }
 
-const secretText = "(secret)"
+// Hidden stands for the value of a secret.
+const Hidden = "(secret)"
 
 // resolve adds the members of a struct.
 func resolve(all map[string]string, prefix string, of reflect.Value) {
@@ -26,7 +27,7 @@ func resolve(all map[string]string, prefix string, of reflect.Value) {
 		switch {
 		case field.Kind() == reflect.Pointer && field.IsNil():
 		case m.secret && !field.IsZero():
-			all[name] = secretText
+			all[name] = Hidden
 		case m.block && field.Kind() == reflect.Slice:
 			for i := range field.Len() {
 				resolve(all, fmt.Sprintf("%s[%d].", name, i), field.Index(i))
@@ -61,5 +62,5 @@ func attributeText(v reflect.Value) string {
 // withoutUserInfo hides the user and the password of a URL. The language refuses them where
 // they would be stored; this is the second lock.
 func withoutUserInfo(text string) string {
-	return userInfo().ReplaceAllString(text, "${1}"+secretText+"@")
+	return userInfo().ReplaceAllString(text, "${1}"+Hidden+"@")
 }

@@ -66,14 +66,14 @@ func (s SavedPlan) movedSteps(now []jsonStep) (list []string) {
 		is, ok := left[was.Step]
 		delete(left, was.Step)
 		if !ok {
-			list = append(list, headed(was, "in the plan (%s), and not any more", was.Action))
+			list = append(list, headed(was, "in the plan (%s), and not any more", actionWord(was)))
 		} else if d := differences(was, is); len(d) > 0 {
 			list = append(list, headed(was, "%s", strings.Join(d, "; ")))
 		}
 	}
 	for _, step := range now {
 		if _, ok := left[step.Step]; ok {
-			list = append(list, headed(step, "not in the plan (%s now)", step.Action))
+			list = append(list, headed(step, "not in the plan (%s now)", actionWord(step)))
 		}
 	}
 	return list
@@ -83,10 +83,20 @@ func headed(s jsonStep, format string, args ...any) string {
 	return strings.TrimSpace(s.Step+" "+s.Object) + ": " + fmt.Sprintf(format, args...)
 }
 
+func actionWord(s jsonStep) string {
+	if s.Action == provision.None.String() {
+		return marks[provision.None].word
+	}
+	return s.Action
+}
+
 // differences are those of one object.
 func differences(was, is jsonStep) (list []string) {
+	if nothing := provision.None.String(); is.Action == nothing && was.Action != nothing {
+		return []string{was.Action + " in the plan, nothing to do now"}
+	}
 	for _, d := range [][3]string{
-		{"", was.Action, is.Action}, {"object ", was.Object, is.Object}, {"owner ", was.Owner, is.Owner}, {"error ", was.Error, is.Error},
+		{"", actionWord(was), actionWord(is)}, {"object ", was.Object, is.Object}, {"owner ", was.Owner, is.Owner}, {"error ", was.Error, is.Error},
 	} {
 		if d[1] != d[2] {
 			list = append(list, fmt.Sprintf("%s%s in the plan, %s now", d[0], orNobody(d[1]), orNobody(d[2])))

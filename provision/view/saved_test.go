@@ -180,19 +180,20 @@ func TestMoved(t *testing.T) {
 		plan provision.Plan
 		want []string
 	}{
-		"an action":      {moved(drift, 0, func(a *provision.Action) { a.Op, a.Object = provision.Replace, "flows" }), []string{"bucket: none in the plan, replace now; object (none) in the plan, flows now"}},
+		"an action":      {moved(drift, 0, func(a *provision.Action) { a.Op, a.Object = provision.Replace, "flows" }), []string{"bucket: unchanged in the plan, replace now; object (none) in the plan, flows now"}},
+		"nothing to do":  {moved(drift, 1, func(a *provision.Action) { a.Op, a.Changes = provision.None, nil }), []string{"task role: change in the plan, nothing to do now"}},
 		"an owner":       {moved(drift, 0, func(a *provision.Action) { a.Owner = theirs }), []string{"bucket: owner dev@eu-central-1 in the plan, prod@eu-central-1 now"}},
 		"a field more":   {moved(drift, 0, func(a *provision.Action) { a.Changes = []provision.Change{{Field: "acl", From: text("public")}} }), []string{"bucket: acl differs now: public → (none)"}},
 		"a field less":   {moved(drift, 1, func(a *provision.Action) { a.Changes = a.Changes[1:] }), []string{"task role: tags no longer differs"}},
 		"another value":  {moved(drift, 1, func(a *provision.Action) { a.Changes[0].From = text("team=x") }), []string{"task role: tags: team=ml → team=data in the plan, team=x → team=data now"}},
 		"a document":     {moved(drift, 1, func(a *provision.Action) { a.Changes[2].From = doc(newPolicy) }), []string{"task role: policy stray: Allow sts:AssumeRole"}},
 		"a new object":   {moved(drift, 5, func(a *provision.Action) { a.Changes[1].Replace = false }), []string{"agent instance: type: t2.micro → t3.small, by a new object in the plan, t2.micro → t3.small now"}},
-		"a step less":    {provision.Plan{Actions: drift.Actions[1:]}, []string{"bucket: in the plan (none), and not any more"}},
+		"a step less":    {provision.Plan{Actions: drift.Actions[1:]}, []string{"bucket: in the plan (unchanged), and not any more"}},
 		"a step more":    {provision.Plan{Actions: append(slices.Clone(drift.Actions), provision.Action{Step: "key pair", Object: "flowbed-dev", Op: provision.Delete})}, []string{"key pair flowbed-dev: not in the plan (delete now)"}},
 		"a warning":      {moved(drift, 0, func(a *provision.Action) { a.Notes = []provision.Note{warning} }), []string{"bucket: new: warning: opens the key"}},
 		"an information": {moved(drift, 3, func(a *provision.Action) { a.Notes[0].Text = "holds 13 GB" }), nil},
 		"sharers":        {moved(drift, 0, func(a *provision.Action) { a.Owner.Claims = []string{"ci@eu-central-1"} }), nil},
-		"two":            {moved(moved(drift, 0, func(a *provision.Action) { a.Op = provision.Update }), 6, func(a *provision.Action) { a.Op = provision.Skip }), []string{"bucket: none in the plan, change now", "old group: delete in the plan, skip now"}},
+		"two":            {moved(moved(drift, 0, func(a *provision.Action) { a.Op = provision.Update }), 6, func(a *provision.Action) { a.Op = provision.Skip }), []string{"bucket: unchanged in the plan, change now", "old group: delete in the plan, skip now"}},
 	} {
 		have, err := savedOf(t, drift).Moved(someConfig, c.plan)
 		if err != nil || len(have) != len(c.want) {
