@@ -85,6 +85,18 @@ func (s NATGatewaysState) of(part string) (NATGateway, bool) {
 	return s.Own[i], true
 }
 
+// gone has the ids of the gateways that have been deleted or are being deleted.
+func (s NATGatewaysState) gone() []string {
+	gone := slices.Clone(s.Ended)
+	for _, o := range s.Own {
+		if o.State == string(types.NatGatewayStateDeleting) {
+			gone = append(gone, o.ID)
+		}
+	}
+	slices.Sort(gone)
+	return gone
+}
+
 // Read implements provision.Resource.
 func (n NATGateways) Read(ctx context.Context) (s NATGatewaysState, err error) {
 	vpc, err := n.VPC.Await(ctx)
@@ -158,7 +170,8 @@ func (n NATGateways) Create(ctx context.Context) (*NATGatewaysState, error) {
 }
 
 // create sends a client token that follows from the request, so that a run that follows a killed one
-// sends the same. After a gateway is gone, the token is another one.
+// sends the same. After a gateway is gone, or while it goes, the token is another one: with the
+// old one, AWS would return that gateway.
 func (n NATGateways) create(i int, have NATGatewaysState) doFunc {
 	return func(ctx context.Context) error {
 		subnets, ok := n.Subnets.Get()
@@ -168,7 +181,7 @@ func (n NATGateways) create(i int, have NATGatewaysState) doFunc {
 		if !ok || !some || !has || i >= len(public) {
 			return errors.New("create NAT gateway: the subnet or the address is not known")
 		}
-		sum := sha256.Sum256([]byte(strings.Join(append([]string{public[i].ID, address.ID}, have.Ended...), " ")))
+		sum := sha256.Sum256([]byte(strings.Join(append([]string{public[i].ID, address.ID}, have.gone()...), " ")))
 		_, err := n.API.CreateNatGateway(ctx, &ec2.CreateNatGatewayInput{
 			SubnetId: &public[i].ID, AllocationId: &address.ID, ConnectivityType: types.ConnectivityTypePublic,
 			ClientToken: new(hex.EncodeToString(sum[:])), TagSpecifications: ec2TagsFor(n.tags(natPart(i)), types.ResourceTypeNatgateway),
@@ -180,17 +193,26 @@ func (n NATGateways) create(i int, have NATGatewaysState) doFunc {
 	}
 }
 
+// lost names the gateways that are gone: the reason for another one.
+func (s NATGatewaysState) lost() (v provision.Value) {
+	if gone := s.gone(); len(gone) > 0 {
+		return provision.Text(strings.Join(gone, ", ") + " deleted")
+	}
+	return v
+}
+
 // Changes implements provision.Resource. A gateway can be used when it is available. One that has
-// failed is replaced.
+// failed is replaced. The values name the gateways, because the next one may fail as well: the
+// engine makes each change once.
 func (n NATGateways) Changes(have NATGatewaysState) (c []provision.Change) {
 	for i := range n.Count {
 		o, ok := have.of(natPart(i))
 		switch available := provision.Text(string(types.NatGatewayStateAvailable)); {
 		case !ok:
-			c = append(c, provision.Change{Field: "NAT gateway", To: provision.Text(n.Name + "-" + natPart(i)), Do: n.create(i, have)})
+			c = append(c, provision.Change{Field: "NAT gateway", From: have.lost(), To: provision.Text(n.Name + "-" + natPart(i)), Do: n.create(i, have)})
 			continue
 		case o.State == string(types.NatGatewayStateFailed):
-			c = append(c, provision.Change{Field: "state", From: provision.Text(o.State + ": " + o.Failure), To: available,
+			c = append(c, provision.Change{Field: "state", From: provision.Text(o.ID + " " + o.State + ": " + o.Failure), To: available,
 				Do: func(ctx context.Context) error { return n.delete(ctx, o) }})
 		case o.State != string(types.NatGatewayStateAvailable):
 			c = append(c, provision.Change{Field: "state", From: provision.Text(o.State), To: available})
