@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowbed/flowbed/provision/conn"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/doctor"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
@@ -23,8 +24,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use: "doctor", Short: "Find problems that would stop up",
 		Long: `Check credentials, region, network, names, quotas, permissions and Prefect, and
 say what to fix before up. Also name flow runs that wait forever because their
-tasks have ended. If you lack the permission for a check, the result is a
-warning. Doctor changes nothing. It exits with 1 if a check fails, and with 0
+tasks have ended. At the end, say about what the environment costs a month. If
+you lack the permission for a check, it is a warning. Doctor changes nothing. It exits with 1 if a check fails, and with 0
 otherwise.`,
 		Example: `  flowbed doctor
   flowbed doctor --json | jq '.checks[] | select(.status != "ok")'`,
@@ -32,7 +33,7 @@ otherwise.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document (docs/json.md)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		found, header, err := a.examine(c.Context())
+		found, header, price, err := a.examine(c.Context())
 		if err != nil {
 			return err
 		}
@@ -41,10 +42,10 @@ otherwise.`,
 			list[i] = view.Check{Check: f.Check, Status: string(f.Status), Text: f.Text, Todo: f.Todo}
 		}
 		if asJSON {
-			err = view.CheckupJSON(a.out, header, list)
+			err = view.CheckupJSON(a.out, header, list, price)
 		} else {
 			o := a.options(os.Stdout)
-			o.Header = header
+			o.Header, o.Cost = header, price
 			err = view.Checkup(a.out, list, o)
 		}
 		if err == nil && doctor.Worst(found) == doctor.Fail {
@@ -56,14 +57,14 @@ otherwise.`,
 }
 
 // examine runs all checks. Only a mistake in the file is an error.
-func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Header, err error) {
+func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Header, price *cost.Estimate, err error) {
 	f, err := a.load(false)
 	if err != nil {
-		return nil, h, err
+		return nil, h, nil, err
 	}
 	cfg, _, err := a.configuration(ctx, f)
 	if err != nil {
-		return nil, h, err
+		return nil, h, nil, err
 	}
 	id, caller, first := doctor.Who(ctx, cfg, resource.Identity{Env: f.EnvName(), Region: cfg.Region, Version: version}, f.Account())
 	h = view.Header{
@@ -73,23 +74,24 @@ func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Heade
 	found = append([]doctor.Finding{first}, checkupOfEndpoints(h)...)
 	found = append(found, a.checkupOfNetwork(cfg)...)
 	if first.Status == doctor.Fail {
-		return found, h, nil
+		return found, h, nil, nil
 	}
 	env, err := f.Environment(spec.Place{Account: id.Account, Region: id.Region})
 	if err != nil {
-		return nil, h, err
+		return nil, h, nil, err
 	}
 	a.secrets = f.Secrets()
 	if err := a.warn(f); err != nil {
-		return nil, h, err
+		return nil, h, nil, err
 	}
 	d := &doctor.Doctor{Config: cfg, ID: id, Caller: caller, Env: env, Learned: a.learned.add}
 	if a.sandbox {
 		d.Transport = sandbox.Prefect(a.account)
 	} else if d.Transport, err = conn.New(a.network); err != nil {
-		return nil, h, usage(err)
+		return nil, h, nil, usage(err)
 	}
-	return append(found, d.Look(ctx)...), h, ctx.Err()
+	found = append(found, d.Look(ctx)...)
+	return found, h, d.Cost(), ctx.Err()
 }
 
 // checkupOfNetwork tells what is between this machine and AWS; nothing if the way is straight.

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/spf13/cobra"
 
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/inventory"
 	"github.com/flowbed/flowbed/provision/resource"
@@ -95,7 +96,8 @@ func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList,
 	}
 	wg.Wait()
 	for _, e := range slices.Concat(lists...) {
-		v := view.Environment{Name: e.Name, Region: e.Region, Created: e.Created, Expires: e.Expires, Protected: e.Protected}
+		v := view.Environment{Name: e.Name, Region: e.Region, Created: e.Created, Expires: e.Expires, Protected: e.Protected,
+			Cost: new(cost.Of(e.Region, e.Costs))}
 		for _, o := range e.Objects {
 			v.Objects = append(v.Objects, view.Object(o))
 		}

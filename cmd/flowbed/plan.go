@@ -81,7 +81,7 @@ func (a *app) plan(ctx context.Context, f planFlags) (err error) {
 
 func (a *app) printPlan(s *session, f planFlags, verb string, p provision.Plan) error {
 	if f.asJSON {
-		return view.PlanJSON(a.out, s.header, verb, p)
+		return view.PlanJSON(a.out, s.header, verb, p, s.cost(verb))
 	}
 	return a.showPlan(os.Stdout, s, verb, p, f.compact)
 }

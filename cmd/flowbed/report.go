@@ -15,7 +15,7 @@ import (
 func (a *app) showPlan(f *os.File, s *session, verb string, p provision.Plan, compact bool) error {
 	o := a.options(f)
 	o.Compact = compact
-	o.Verb, o.Header = verb, s.header
+	o.Verb, o.Header, o.Cost = verb, s.header, s.cost(verb)
 	return view.Plan(a.out, p, o)
 }
 

@@ -263,7 +263,7 @@ func (r *run) begin(ctx context.Context) (bool, error) {
 // show shows the plan: a saved one in short, because somebody has seen it.
 func (r *run) show(p provision.Plan) error {
 	if r.lines != nil {
-		r.lines.Plan(p)
+		r.lines.Plan(p, r.s.cost(r.verb))
 		return nil
 	}
 	known := r.saved != nil && p.Err() == nil
@@ -350,7 +350,7 @@ func (r *run) samePlan(ctx context.Context) (bool, error) {
 
 func (r *run) document() ([]byte, error) {
 	var b bytes.Buffer
-	err := view.PlanJSON(&b, r.s.header, r.verb, r.planned)
+	err := view.PlanJSON(&b, r.s.header, r.verb, r.planned, nil)
 	return b.Bytes(), err
 }
 

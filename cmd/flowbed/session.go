@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/flowbed/flowbed/provision/conn"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/resource"
@@ -43,6 +44,14 @@ type session struct {
 
 // keep saves the sandbox at the end of a command.
 func (s *session) keep(err *error) { *err = errors.Join(*err, s.save()) }
+
+// cost is what the environment costs a month after up; nil for down. Call it after a plan.
+func (s *session) cost(verb string) *cost.Estimate {
+	if verb == "down" {
+		return nil
+	}
+	return new(s.Cost())
+}
 
 // load reads the file. It does not call AWS.
 func (a *app) load(destroy bool) (*spec.File, error) {

@@ -8,10 +8,12 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/module"
 
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/view"
 )
 
@@ -78,7 +80,8 @@ func (a *app) versionCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "version", Short: "Print the version",
 		Long: `Print the version, and what the program was built from: the commit, its date,
-the version of Go, and the platform. What is not known is left out.`,
+the version of Go, and the platform; and how old the prices are that plan, list
+and doctor use for the cost of an environment. What is not known is left out.`,
 		Example: `  flowbed version
   flowbed version --json | jq -r .version`,
 		Args: noArgs,
@@ -86,21 +89,22 @@ the version of Go, and the platform. What is not known is left out.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document (docs/json.md)")
 	c.RunE = func(*cobra.Command, []string) error {
 		if asJSON {
-			return view.BuildJSON(a.out, built)
+			return view.BuildJSON(a.out, built, time.Now())
 		}
-		return showBuild(a.out, built)
+		return showBuild(a.out, built, time.Now())
 	}
 	return c
 }
 
 // showBuild prints the version on the first line, and then the rest.
-func showBuild(w io.Writer, b view.Build) error {
+func showBuild(w io.Writer, b view.Build, now time.Time) error {
 	commit := b.Commit
 	if b.Modified {
 		commit = strings.TrimPrefix(commit+", modified", ", ")
 	}
 	text := "flowbed " + b.Version + "\n"
-	for _, row := range [][2]string{{"commit", commit}, {"date", b.Date}, {"go", b.Go}, {"platform", b.Platform}} {
+	prices := fmt.Sprintf("of %s, %d days old", cost.Prices().Date, cost.Prices().Age(now))
+	for _, row := range [][2]string{{"commit", commit}, {"date", b.Date}, {"go", b.Go}, {"platform", b.Platform}, {"prices", prices}} {
 		if row[1] != "" {
 			text += fmt.Sprintf("  %-8s  %s\n", row[0], row[1])
 		}

@@ -8,9 +8,11 @@ import (
 	"runtime"
 	"runtime/debug"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/view"
 )
 
@@ -56,15 +58,20 @@ func TestDescribeBuild(t *testing.T) {
 }
 
 func TestShowBuild(t *testing.T) {
+	table, err := time.Parse(cost.Day, cost.Prices().Date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices := "  prices    of " + cost.Prices().Date + ", 12 days old\n"
 	for want, b := range map[string]view.Build{
-		"flowbed dev\n  go        go1.26.8\n  platform  linux/amd64\n": {Version: "dev", Go: "go1.26.8", Platform: "linux/amd64"},
-		"flowbed 0.3.0\n  commit    0123, modified\n  date      2026-11-26T08:00:00Z\n  go        go1.26.8\n  platform  linux/amd64\n": {
+		"flowbed dev\n  go        go1.26.8\n  platform  linux/amd64\n" + prices: {Version: "dev", Go: "go1.26.8", Platform: "linux/amd64"},
+		"flowbed 0.3.0\n  commit    0123, modified\n  date      2026-11-26T08:00:00Z\n  go        go1.26.8\n  platform  linux/amd64\n" + prices: {
 			Version: "0.3.0", Commit: "0123", Date: "2026-11-26T08:00:00Z", Modified: true, Go: "go1.26.8", Platform: "linux/amd64"},
-		"flowbed 0.3.0-dirty\n  commit    modified\n  go        go1.26.8\n  platform  linux/amd64\n": {
+		"flowbed 0.3.0-dirty\n  commit    modified\n  go        go1.26.8\n  platform  linux/amd64\n" + prices: {
 			Version: "0.3.0-dirty", Modified: true, Go: "go1.26.8", Platform: "linux/amd64"},
 	} {
 		var have bytes.Buffer
-		if err := showBuild(&have, b); err != nil {
+		if err := showBuild(&have, b, table.Add(12*24*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff(want, have.String()); d != "" {

@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/resource"
 )
@@ -33,6 +34,8 @@ type Environment struct {
 	Expires      time.Time // zero if it has no ttl
 	Objects      []Object  // by kind and name
 	Protected    bool      // from deletion, by the tags of one of its objects
+
+	Costs []cost.Usage // of the objects that it has for itself
 }
 
 // Object is one object of an environment.
@@ -105,6 +108,7 @@ func gather(region string, objects []resource.Found) (list []Environment) {
 				continue
 			}
 			e.Protected = e.Protected || o.Tags.Owner().Protected
+			e.Costs = append(e.Costs, o.Costs...)
 			if o.Created.IsZero() {
 				continue
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // Addresses are the Elastic IP addresses of the NAT gateways in an environment's own VPC.
@@ -148,7 +149,7 @@ func (a Addresses) Discover(ctx context.Context, _ Recorded) (list []Found, err 
 		return nil, fmt.Errorf("list addresses in %s: %w", a.ID.Region, err)
 	}
 	for _, o := range found {
-		list = append(list, Found{Kind: "Elastic IP address", Name: o.ID, Tags: o.Tags})
+		list = append(list, Found{Kind: "Elastic IP address", Name: o.ID, Tags: o.Tags, Costs: []cost.Usage{cost.Addresses(1)}})
 	}
 	return list, nil
 }
@@ -215,6 +216,10 @@ func (a Addresses) release(ctx context.Context, o ElasticIP) error {
 	}
 	return nil
 }
+
+// Costs are those of the addresses: AWS bills each public address, also one in use.
+// https://aws.amazon.com/vpc/pricing/
+func (a Addresses) Costs() []cost.Usage { return []cost.Usage{cost.Addresses(a.Count)} }
 
 // Permissions are what the calls need.
 func (a Addresses) Permissions() Permissions {

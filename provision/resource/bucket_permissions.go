@@ -1,5 +1,10 @@
 package resource
 
+import "github.com/flowbed/flowbed/provision/cost"
+
+// Costs implements Kind: AWS bills what is in it, and requests.
+func (Bucket) Costs() []cost.Usage { return nil }
+
 // Permissions are what the calls need. Only a bucket with ForceDestroy needs the
 // permissions to list and delete its contents.
 func (b Bucket) Permissions() Permissions {

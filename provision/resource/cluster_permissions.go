@@ -1,5 +1,10 @@
 package resource
 
+import "github.com/flowbed/flowbed/provision/cost"
+
+// Costs implements Kind: AWS bills the tasks in it, and the metrics of Container Insights by their number.
+func (Cluster) Costs() []cost.Usage { return nil }
+
 // Permissions are what the calls need. CheckDelete and Explain list tasks and services.
 // Task definitions are read only to tell the environment's own tasks from others.
 func (c Cluster) Permissions() Permissions {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // Discoverer is a kind of object that can be found without a spec. It needs only the
@@ -33,6 +34,7 @@ type Found struct {
 	Created time.Time // zero if AWS does not tell it
 	Tags    Tags
 	Expiry  Expiry
+	Costs   []cost.Usage // as for Kind, of the object as it is
 
 	// Doubt is the environment, as name@region, of which the object may be; empty if the
 	// tags prove whose it is.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/names"
 )
 
@@ -290,6 +291,9 @@ func (e EventRule) Delete(ctx context.Context, have EventRuleState) error {
 	}
 	return nil
 }
+
+// Costs implements Kind: ECS's own events are free.
+func (EventRule) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html

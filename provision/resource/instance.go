@@ -52,7 +52,8 @@ type Instance struct {
 	// After are steps that must be done before the agent starts.
 	After []provision.Edge
 
-	Launched *Launched // by this run; may be nil
+	Public   func() bool // whether it gets a public address, as far as that is known; for Costs
+	Launched *Launched   // by this run; may be nil
 }
 
 // InstanceState is the actual state of the agent: one EC2 instance, or several during a

@@ -245,6 +245,7 @@ func (i Instance) Discover(ctx context.Context, _ Recorded) (list []Found, err e
 func (i Instance) discovered(ctx context.Context, tagged []EC2Instance, profiles map[string]types.IamInstanceProfileAssociation) (list []Found, err error) {
 	f := found{list: tagged}
 	f.settle(profiles)
+	sizes := i.volumeSizes(ctx, f.list)
 	add := func(m EC2Instance, doubt string) {
 		if m.State == "shutting-down" {
 			return
@@ -252,6 +253,8 @@ func (i Instance) discovered(ctx context.Context, tagged []EC2Instance, profiles
 		o := Found{Kind: "instance", Name: m.ID, Created: m.Launched, Tags: m.Tags, Doubt: doubt}
 		if doubt != "" {
 			o.Kind = "doubtful instance"
+		} else {
+			o.Costs = m.costs(sizes)
 		}
 		list = append(list, o)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // InternetGateway is the internet gateway of an environment's own VPC. CreateInternetGateway has
@@ -222,6 +223,9 @@ func (g InternetGateway) Blockers(ctx context.Context, have InternetGatewayState
 		return deref(deref(n.Association).PublicIp) == ""
 	}))
 }
+
+// Costs implements Kind: AWS bills what goes through it.
+func (InternetGateway) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need.
 func (g InternetGateway) Permissions() Permissions {

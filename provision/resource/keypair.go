@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // KeyPair is an EC2 key pair with an imported public key. flowbed never sees the private
@@ -214,6 +215,9 @@ func ec2TagsFor(t Tags, kinds ...types.ResourceType) (specs []types.TagSpecifica
 	}
 	return specs
 }
+
+// Costs implements Kind.
+func (KeyPair) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need. Up deletes a pair whose key differs, and imports
 // it again.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/names"
 )
 
@@ -248,6 +249,9 @@ func (l LogGroup) Delete(ctx context.Context, _ LogGroupState) error {
 	}
 	return nil
 }
+
+// Costs implements Kind: AWS bills what is written and kept.
+func (LogGroup) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need. For calls about tags, the ARN of a group is without
 // ":*"; for all others, it is with ":*".

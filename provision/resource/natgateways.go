@@ -16,6 +16,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // NATGateways are the NAT gateways in an environment's own VPC, through which its private subnets
@@ -143,7 +144,7 @@ func (n NATGateways) Discover(ctx context.Context, _ Recorded) (list []Found, er
 	}
 	for _, o := range found {
 		if o.State != string(types.NatGatewayStateDeleted) && o.State != string(types.NatGatewayStateDeleting) {
-			list = append(list, Found{Kind: "NAT gateway", Name: o.ID, Tags: o.Tags})
+			list = append(list, Found{Kind: "NAT gateway", Name: o.ID, Tags: o.Tags, Costs: []cost.Usage{cost.NATGateways(1)}})
 		}
 	}
 	return list, nil
@@ -228,9 +229,9 @@ func (n NATGateways) Validate(_ NATGatewaysState, found bool) []provision.Note {
 	if found {
 		return nil
 	}
-	const hours, hourly = 730, 0.045 + 0.005 // in us-east-1, with the address
-	return []provision.Note{{Text: fmt.Sprintf("%d NAT gateway(s) with an address cost about $%.0f a month, and $0.045 per GB (us-east-1, November 2026): https://aws.amazon.com/vpc/pricing/",
-		n.Count, float64(n.Count)*hours*hourly)}}
+	e := cost.Of(n.ID.Region, []cost.Usage{cost.NATGateways(n.Count), cost.Addresses(n.Count)})
+	return []provision.Note{{Text: fmt.Sprintf("%d NAT gateway(s) with an address cost about %s a month (in %s), and each GB costs: https://aws.amazon.com/vpc/pricing/",
+		n.Count, e.Total.Round(), e.Region)}}
 }
 
 // Delete implements provision.Resource.
@@ -251,6 +252,9 @@ func (n NATGateways) delete(ctx context.Context, o NATGateway) error {
 	}
 	return nil
 }
+
+// Costs are those of the gateways. Their addresses are a step of their own.
+func (n NATGateways) Costs() []cost.Usage { return []cost.Usage{cost.NATGateways(n.Count)} }
 
 // Permissions are what the calls need.
 func (n NATGateways) Permissions() Permissions {

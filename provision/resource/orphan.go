@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // Orphan is an object of the environment whose name is no longer in the spec, because the
@@ -174,6 +175,9 @@ func (Orphan[S]) Create(context.Context) (*OrphanState[S], error) { return nil, 
 
 // Changes implements provision.Resource.
 func (Orphan[S]) Changes(OrphanState[S]) []provision.Change { return nil }
+
+// Costs implements Kind: up deletes the object.
+func (Orphan[S]) Costs() []cost.Usage { return nil }
 
 // Permissions are those for the object with the default name, and for the one with the name
 // that flowbed may have chosen. Names from earlier specs are not known before the log group

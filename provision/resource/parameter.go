@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/names"
 )
 
@@ -247,6 +248,9 @@ func (p Parameter) redacted(text string) string {
 	}
 	return strings.ReplaceAll(text, p.Value, "(secret)")
 }
+
+// Costs implements Kind: a standard parameter is free.
+func (Parameter) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need. To change the type, up deletes the parameter and
 // creates it again.

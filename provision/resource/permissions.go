@@ -5,13 +5,20 @@ import (
 	"slices"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
-// Kind is a kind of object that declares its permissions. The stack accepts only such
-// kinds.
+// Kind is a kind of object that declares its permissions and its costs. The stack accepts
+// only such kinds.
 type Kind[S provision.State] interface {
 	provision.Resource[S]
 	Permissions() Permissions
+
+	// Costs is what the object, as it should be, uses all the time and AWS bills by the hour
+	// or the month; nil if that is nothing. The stack calls it after the steps are read, so
+	// it may ask other steps for their states. What Discover finds has the same in
+	// Found.Costs, as it is.
+	Costs() []cost.Usage
 }
 
 // Permissions are what the calls of a kind need, by method. They follow from fields that

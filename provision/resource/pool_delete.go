@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
@@ -147,6 +148,9 @@ func (p Pool) deleteDeployments(ctx context.Context, api *prefect.Client) error 
 	}
 	return nil
 }
+
+// Costs implements Kind: it is in Prefect.
+func (Pool) Costs() []cost.Usage { return nil }
 
 // Permissions are none, because the calls go to Prefect and not to AWS. But down may read
 // the secret, and so may all runs if it is one that exists.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/names"
 )
 
@@ -274,6 +275,9 @@ func (p Profile) CheckUse(have ProfileState) []provision.Note {
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
 		"%s has %s, and not %s → correct name or instance_profile in role of the agent block, or let the owner of the profile put the role into it", p.Name, holds, p.External)}}
 }
+
+// Costs implements Kind.
+func (Profile) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need.
 func (p Profile) Permissions() Permissions {

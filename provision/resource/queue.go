@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/names"
 )
 
@@ -299,6 +300,9 @@ func (q Queue) Delete(ctx context.Context, have QueueState) error {
 	}
 	return nil
 }
+
+// Costs implements Kind: AWS bills requests.
+func (Queue) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/names"
 )
 
@@ -311,6 +312,9 @@ func (r Repository) Delete(ctx context.Context, _ RepositoryState) error {
 	}
 	return nil
 }
+
+// Costs implements Kind: AWS bills what is in it.
+func (Repository) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/secret"
 )
@@ -138,6 +139,9 @@ func (b ResultBlock) Delete(ctx context.Context, have ResultBlockState) error {
 	}
 	return api.DeleteBlock(ctx, have.ID)
 }
+
+// Costs implements Kind: it is in Prefect.
+func (ResultBlock) Costs() []cost.Usage { return nil }
 
 // Permissions are as those of Pool.
 func (b ResultBlock) Permissions() Permissions {

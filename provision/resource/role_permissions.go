@@ -1,5 +1,10 @@
 package resource
 
+import "github.com/flowbed/flowbed/provision/cost"
+
+// Costs implements Kind.
+func (Role) Costs() []cost.Usage { return nil }
+
 // Permissions are what the calls need. They allow attaching only the managed policies of
 // the role, but detaching all. With a boundary, they allow to create a role and to give it
 // permissions only if it has the boundary, and never to take that away: so whoever runs up

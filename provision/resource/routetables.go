@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // RouteTables are the route tables of an environment's own VPC, with their default routes and
@@ -328,6 +329,9 @@ func (t RouteTables) delete(ctx context.Context, o RouteTable) error {
 	}
 	return nil
 }
+
+// Costs implements Kind.
+func (RouteTables) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need.
 func (t RouteTables) Permissions() Permissions {

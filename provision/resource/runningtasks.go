@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // RunningTasks are the environment's own tasks, in whichever cluster they run. Workers start
@@ -191,6 +192,9 @@ func (RunningTasks) Blockers(_ context.Context, have RunningTasksState) (list []
 func stopRemedy(cluster, task string) string {
 	return fmt.Sprintf("see why ECS does not stop it (aws ecs describe-tasks --cluster %s --tasks %s)", cluster, task) + again
 }
+
+// Costs implements Kind: they are runs of flows.
+func (RunningTasks) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need.
 func (r RunningTasks) Permissions() (p Permissions) {

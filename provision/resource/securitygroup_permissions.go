@@ -3,12 +3,17 @@ package resource
 import (
 	"cmp"
 	"slices"
+
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 const (
 	exampleGroup = "security-group/sg-0123456789abcdef0"
 	exampleVPC   = "vpc-0123456789abcdef0"
 )
+
+// Costs implements Kind.
+func (SecurityGroup) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need. The ARN of a group has its id, not its name.
 func (g SecurityGroup) Permissions() Permissions {

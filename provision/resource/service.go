@@ -31,6 +31,11 @@ type Service struct {
 	Desired    int
 	Spot       bool
 
+	// What each task has, and whether it gets a public address, as far as that is known; for
+	// Costs.
+	CPU, Memory int // as in TaskDefinition
+	Public      func() bool
+
 	// After are steps that must be done before the agent starts.
 	After []provision.Edge
 
@@ -556,10 +561,14 @@ func (v Service) discoverIn(ctx context.Context, cluster string) (list []Found, 
 			if deref(o.Status) == serviceInactive {
 				continue
 			}
-			list = append(list, Found{
+			f := Found{
 				Kind: "service", Name: deref(o.ServiceName), Created: deref(o.CreatedAt),
 				Tags: tagsOf(o.Tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value }),
-			})
+			}
+			if f.Tags.Owner().By != "" {
+				f.Costs = v.costs(ctx, o)
+			}
+			list = append(list, f)
 		}
 	}
 	return list, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/prefect"
 )
 
@@ -260,6 +261,9 @@ func (s ServiceWorkerState) text() string {
 
 // Delete implements provision.Resource. Down deletes the records by [Worker].
 func (w ServiceWorker) Delete(context.Context, ServiceWorkerState) error { return nil }
+
+// Costs implements Kind: its tasks are those of the service.
+func (ServiceWorker) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need. All others go to Prefect, not to AWS.
 func (w ServiceWorker) Permissions() Permissions {

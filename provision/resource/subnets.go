@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // Subnets are the subnets of an environment's own VPC: a public one in each of its zones, and perhaps
@@ -342,6 +343,9 @@ func (n Subnets) Blockers(ctx context.Context, have SubnetsState) []provision.Bl
 	}
 	return interfaceBlockers(n.ID, list)
 }
+
+// Costs implements Kind.
+func (Subnets) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need.
 func (n Subnets) Permissions() Permissions {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/names"
 )
 
@@ -400,6 +401,9 @@ func (d TaskDefinition) arns() Permission {
 	family := d.ID.ARN("ecs", d.ID.Region, "task-definition/"+d.Family)
 	return on(family + ":*").like(family + ":1")
 }
+
+// Costs implements Kind: AWS bills the tasks, which are those of the service.
+func (TaskDefinition) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need. AWS limits neither reading nor deregistering to a
 // family.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // VPC is an environment's own VPC.
@@ -279,6 +280,9 @@ func ec2Tagger(api *ec2.Client, id string) tagger {
 
 // Look is what a run needs to see whether there is a VPC.
 func (VPC) Look() Permissions { return Permissions{Read: []Permission{on("*", "ec2:DescribeVpcs")}} }
+
+// Costs implements Kind.
+func (VPC) Costs() []cost.Usage { return nil }
 
 // Permissions are what the calls need.
 func (v VPC) Permissions() Permissions {

@@ -421,7 +421,7 @@ func TestNATGateway(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if notes := action(t, p, "nat gateways").Notes; len(notes) != 1 || !strings.Contains(notes[0].Text, "about $36 a month") {
+		if notes := action(t, p, "nat gateways").Notes; len(notes) != 1 || !strings.Contains(notes[0].Text, "about $37 a month (in us-east-1)") {
 			t.Errorf("the plan notes %+v", notes)
 		}
 		vpc, _ := n.VPC.Get()

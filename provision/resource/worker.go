@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/secret"
 )
@@ -204,6 +205,9 @@ func (w Worker) Explain(ctx context.Context, have WorkerState) string {
 	}
 	return explainAgent(ctx, w.EC2, w.SSM, have.Instance)
 }
+
+// Costs implements Kind: its machine has a step of its own.
+func (Worker) Costs() []cost.Usage { return nil }
 
 // Permissions are what Explain and Quit need. All other calls go to Prefect, not to AWS, unless
 // flowbed reads the secret. AWS checks ssm:SendCommand on the document and on the instance; it

@@ -104,7 +104,7 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 		ImageName: a.Image, Image: image, Offering: offering, VolumeGiB: a.VolumeGiB,
 		Key: key, KeyName: keyName(a.SSH), Profile: own, Lent: lent, Network: s.agentNetwork(), Subnets: s.env.Network.Subnets,
 		Groups: s.agentGroups(), OtherGroups: s.env.Network.SecurityGroups,
-		After:    before,
+		After: before, Public: s.publicAgent,
 		UserData: s.userData, Shown: s.shownUserData, Causes: s.causes, Events: s.eventsForAgent(), Launched: new(resource.Launched),
 	})
 }

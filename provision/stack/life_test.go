@@ -66,6 +66,7 @@ func TestLife(t *testing.T) {
 				if err != nil || p.Err() != nil || !p.Empty() {
 					t.Errorf("the second plan: %v, %v, %+v", err, p.Err(), p.Actions)
 				}
+				sameCosts(t, account, s)
 				ordered(t, account.Writes())
 				left, err := build(t, account, text, down).Graph.Down(t.Context())
 				if err != nil || !left.Empty() {

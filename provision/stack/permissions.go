@@ -31,6 +31,7 @@ func addStep[S provision.State](s *Stack, step permissions.Step, r resource.Kind
 	s.search(r)
 	step.Permissions = r.Permissions()
 	s.steps = append(s.steps, step)
+	s.addCosts(step.Ownership, r.Costs)
 	return provision.Add(s.Graph, step.Name, step.Ownership, r)
 }
 

@@ -147,7 +147,7 @@ func TestDownWhileFlowsRun(t *testing.T) {
 				}
 				var text, json strings.Builder
 				try.Must(0, view.Plan(&text, plan, view.Options{Verb: "down"}))
-				try.Must(0, view.PlanJSON(&json, view.Header{}, "down", plan))
+				try.Must(0, view.PlanJSON(&json, view.Header{}, "down", plan, nil))
 				for name, have := range map[string]string{"text": text.String(), "JSON": json.String()} {
 					if !strings.Contains(have, "2 running tasks of this environment will be stopped: 2 of family prefect_flowbed-dev_nightly in cluster "+w.cluster) {
 						t.Errorf("the plan as %s does not say that flows run:\n%s", name, have)

@@ -98,7 +98,7 @@ func (s *Stack) addService(old oldService, before []provision.Edge) {
 	s.definition = addOptional(s, "task definition", true, definition)
 	s.service = addOptional(s, "service", true, resource.Service{
 		API: s.c.ECS, ID: s.id, Cluster: s.env.Cluster.Name, In: s.cluster, Name: name, Definition: s.definition, Network: s.agentNetwork(),
-		Groups: s.agentGroups(), Desired: *want.DesiredCount, Spot: want.Spot,
+		Groups: s.agentGroups(), Desired: *want.DesiredCount, Spot: want.Spot, CPU: want.CPU, Memory: want.Memory, Public: s.publicAgent,
 		After: before, Names: old.services,
 	})
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/freetier"
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/permissions"
@@ -171,6 +172,7 @@ type Stack struct {
 	s3Addresses provision.Ref[resource.S3AddressesState] // set only if the spec narrows egress
 
 	searches   resource.Searches
+	costs      []func() []cost.Usage // of the steps whose objects up leaves in place
 	groups     *resource.GroupReader
 	parameters *resource.ParameterReader
 	taskReader *resource.TaskReader // nil if the run does not delete the environment

@@ -3,6 +3,8 @@ package view
 import (
 	"io"
 	"strings"
+
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // Check is one finding of the doctor.
@@ -21,6 +23,7 @@ type jsonCheckup struct {
 	Header        jsonHeader `json:"header"`
 	Checks        []Check    `json:"checks"`
 	Summary       checkTally `json:"summary"`
+	Cost          *jsonCost  `json:"cost,omitempty"` // after up; none if that is not known
 }
 
 type checkTally struct {
@@ -63,13 +66,14 @@ func Checkup(w io.Writer, list []Check, o Options) error {
 	}
 	t := tallyChecks(list)
 	b.WriteString("\n" + plural(t.Fail, "failure", "failures") + ", " + plural(t.Warn, "warning", "warnings") + ", " + plural(t.OK, "check", "checks") + " ok.\n")
+	o.cost(&b, o.Cost)
 	return write(w, b.String())
 }
 
-// CheckupJSON writes the findings as one JSON document.
-func CheckupJSON(w io.Writer, h Header, list []Check) error {
+// CheckupJSON writes the findings as one JSON document. The estimate may be nil.
+func CheckupJSON(w io.Writer, h Header, list []Check, e *cost.Estimate) error {
 	if list == nil {
 		list = []Check{}
 	}
-	return document(w, jsonCheckup{FormatVersion, "doctor", jsonHeader(h), list, tallyChecks(list)})
+	return document(w, jsonCheckup{FormatVersion, "doctor", jsonHeader(h), list, tallyChecks(list), costJSON(e)})
 }

@@ -15,7 +15,7 @@ var someChecks = []Check{
 
 func TestCheckup(t *testing.T) {
 	for name, o := range map[string]Options{
-		"plain": {Header: testHeader}, "narrow": {Header: testHeader, Width: 60, Color: true}, "bare": {},
+		"plain": {Header: testHeader, Cost: someCost}, "narrow": {Header: testHeader, Width: 60, Color: true}, "bare": {},
 	} {
 		list := someChecks
 		if name == "bare" {

@@ -32,9 +32,9 @@ func TestPlaces(t *testing.T) {
 func TestEndpointsInJSON(t *testing.T) {
 	h := spread("")
 	for name, write := range map[string]func(io.Writer, Header) error{
-		"plan":    func(w io.Writer, h Header) error { return PlanJSON(w, h, "up", provision.Plan{}) },
+		"plan":    func(w io.Writer, h Header) error { return PlanJSON(w, h, "up", provision.Plan{}, nil) },
 		"outputs": func(w io.Writer, h Header) error { return OutputsJSON(w, h, nil) },
-		"doctor":  func(w io.Writer, h Header) error { return CheckupJSON(w, h, nil) },
+		"doctor":  func(w io.Writer, h Header) error { return CheckupJSON(w, h, nil, nil) },
 		"receipt": func(w io.Writer, h Header) error { return ReceiptJSON(w, h, DownResult{}, Options{}) },
 		"list": func(w io.Writer, h Header) error {
 			return EnvironmentsJSON(w, nil, someTime, nil, true, Options{Header: h})

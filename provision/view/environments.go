@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // Environment is one environment of an account, as list and sweep show it.
@@ -18,6 +20,7 @@ type Environment struct {
 	Objects      []Object
 	Protected    bool   // from deletion
 	Why          string // why sweep removes it; only for sweep
+	Cost         *cost.Estimate
 }
 
 // Object is one object of an environment.
@@ -36,12 +39,14 @@ func Environments(w io.Writer, list []Environment, now time.Time, o Options) err
 	for _, e := range list {
 		rows = append(rows, []string{clean(e.Name, false), clean(e.Region, false), age(e, now), ends(e, now)})
 	}
-	if o.Verb == "sweep" {
-		rows[0] = append(rows[0], "WHY")
-		for i, e := range list {
+	for i, e := range list {
+		if o.Verb == "sweep" {
 			rows[i+1] = append(rows[i+1], clean(e.Why, false))
+		} else {
+			rows[i+1] = append(rows[i+1], share(e.Cost))
 		}
 	}
+	rows[0] = append(rows[0], map[bool]string{true: "WHY", false: "A MONTH"}[o.Verb == "sweep"])
 	rows[0] = append(rows[0], "RESOURCES") // last, because it may wrap
 	for i, e := range list {
 		rows[i+1] = append(rows[i+1], contents(e))
@@ -63,7 +68,31 @@ func Environments(w io.Writer, list []Environment, now time.Time, o Options) err
 		}
 		o.row(&b, line, r[len(r)-1], st)
 	}
+	o.total(&b, list)
 	return write(w, b.String())
+}
+
+// total writes what all environments cost a month; nothing for sweep.
+func (o Options) total(b *strings.Builder, list []Environment) {
+	if sum := sumOf(list); o.Verb == "list" && sum != nil && !sum.None() {
+		b.WriteString("\n")
+		o.fit(b, "", "Together about "+sum.Total.Round()+" a month"+pricesOf(*sum)+", all the time"+unpriced(*sum)+".", "")
+		o.fit(b, "", notIncluded(), dim)
+	}
+}
+
+// sumOf adds up the estimates; nil if there are none.
+func sumOf(list []Environment) *cost.Estimate {
+	var all []cost.Estimate
+	for _, e := range list {
+		if e.Cost != nil {
+			all = append(all, *e.Cost)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return new(cost.Sum(all))
 }
 
 // row writes one row of the table. It wraps the last cell.
@@ -169,7 +198,8 @@ type (
 		Sandbox       bool              `json:"sandbox,omitempty"`
 		Endpoints     map[string]string `json:"service_endpoints,omitempty"`
 		Environments  []jsonEnvironment `json:"environments"`
-		Errors        []jsonError       `json:"errors"` // the regions and services that could not be read
+		Errors        []jsonError       `json:"errors"`         // the regions and services that could not be read
+		Cost          *jsonCost         `json:"cost,omitempty"` // of all environments; none with sweep
 	}
 	jsonEnvironment struct {
 		Environment string      `json:"environment"`
@@ -180,6 +210,7 @@ type (
 		Protected   bool        `json:"deletion_protection"`
 		Objects     []jsonThing `json:"objects"`
 		Why         string      `json:"why,omitempty" schema:"expired|named"` // why sweep would remove it
+		Cost        *jsonCost   `json:"cost,omitempty"`                       // none with sweep
 	}
 	jsonThing struct {
 		Kind string `json:"kind"`
@@ -206,10 +237,16 @@ func EnvironmentsJSON(w io.Writer, list []Environment, now time.Time, failed err
 			Environment: e.Name, Region: e.Region, Created: moment(e.Created), Expires: moment(e.Expires),
 			Expired: !e.Expires.IsZero() && !e.Expires.After(now), Protected: e.Protected, Objects: []jsonThing{}, Why: e.Why,
 		}
+		if o.Verb == "list" {
+			j.Cost = costJSON(e.Cost)
+		}
 		for _, x := range e.Objects {
 			j.Objects = append(j.Objects, jsonThing(x))
 		}
 		d.Environments = append(d.Environments, j)
+	}
+	if o.Verb == "list" {
+		d.Cost = costJSON(sumOf(list))
 	}
 	if !line {
 		return document(w, d)

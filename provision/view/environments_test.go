@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"testing"
 	"time"
+
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 var someTime = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 
 var someEnvironments = []Environment{
 	{Name: "ci-4711", Region: "eu-central-1", Created: someTime.Add(-20 * time.Hour), Expires: someTime.Add(-12 * time.Hour),
-		Objects: []Object{{"log group", "/flowbed/ci-4711"}, {"role", "flowbed-ci-4711-agent"}, {"role", "flowbed-ci-4711-task"}}},
-	{Name: "dev", Region: "eu-central-1", Objects: []Object{{"instance", "i-0a1"}}},
-	{Name: "try", Region: "us-east-1", Created: someTime.Add(-59 * time.Second), Expires: someTime.Add(90 * time.Minute)},
+		Objects: []Object{{"log group", "/flowbed/ci-4711"}, {"role", "flowbed-ci-4711-agent"}, {"role", "flowbed-ci-4711-task"}}, Cost: &cost.Estimate{}},
+	{Name: "dev", Region: "eu-central-1", Objects: []Object{{"instance", "i-0a1"}}, Cost: someCost},
+	{Name: "try", Region: "us-east-1", Created: someTime.Add(-59 * time.Second), Expires: someTime.Add(90 * time.Minute),
+		Cost: new(cost.Of("us-east-1", []cost.Usage{cost.NATGateways(1), cost.Unpriced("volume vol-0a1")}))},
 	{Name: "old", Region: "us-east-1", Created: someTime.Add(-100 * 24 * time.Hour), Expires: someTime.Add(47 * time.Hour),
 		Objects: []Object{{"x\x1b[2J", "odd"}}, Why: "named"},
 }

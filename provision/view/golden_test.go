@@ -168,6 +168,8 @@ func TestPlan(t *testing.T) {
 		{"down-nothing", provision.Plan{Actions: removal.Actions[1:3]}, Options{Verb: "down"}},
 		{"hostile", hostile, Options{Width: 60}},
 		{"endpoints", creation, Options{Width: 100, Header: spread("")}},
+		{"cost", unchanged, Options{Width: 100, Header: testHeader, Verb: "up", Cost: someCost}},
+		{"cost-40", unchanged, Options{Width: 40, Header: testHeader, Verb: "up", Cost: someCost, Color: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b strings.Builder
@@ -191,7 +193,7 @@ func TestWriteErrorsAreReturned(t *testing.T) {
 	for name, err := range map[string]error{
 		"plan":    Plan(full{}, creation, Options{}),
 		"error":   Error(full{}, errDenied, Options{}),
-		"json":    PlanJSON(full{}, testHeader, "up", creation),
+		"json":    PlanJSON(full{}, testHeader, "up", creation, nil),
 		"outputs": OutputsJSON(full{}, testHeader, nil),
 		"lines":   NewJSONLines(full{}, Options{}).Done(Outcome{}),
 		"plain":   NewLog(full{}, Options{}).Done(Outcome{}),

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // FormatVersion is the version of all JSON that this package writes. docs/json.md
@@ -35,6 +36,7 @@ type (
 		Header        *jsonHeader `json:"header,omitempty"`
 		Steps         []jsonStep  `json:"steps"`
 		Summary       jsonTally   `json:"summary"`
+		Cost          *jsonCost   `json:"cost,omitempty"` // after up; none with down
 	}
 	jsonTally struct {
 		Tally
@@ -89,9 +91,10 @@ type (
 	}
 )
 
-// PlanJSON writes a plan as one JSON document; verb is "up" or "down".
-func PlanJSON(w io.Writer, h Header, verb string, p provision.Plan) error {
+// PlanJSON writes a plan as one JSON document; verb is "up" or "down". The estimate may be nil.
+func PlanJSON(w io.Writer, h Header, verb string, p provision.Plan, e *cost.Estimate) error {
 	d := planJSON(verb, p)
+	d.Cost = costJSON(e)
 	d.FormatVersion, d.Header = FormatVersion, new(jsonHeader(h))
 	return document(w, d)
 }

@@ -55,7 +55,7 @@ func upLines(w io.Writer) error {
 		{Step: "bucket", Op: provision.Create, Changes: []provision.Change{{Field: "versioning", To: text("on")}}},
 		{Step: "api key parameter", Op: provision.Create, Changes: []provision.Change{{Field: "value", To: provision.Secret()}}},
 		{Step: "agent instance", Op: provision.Create, Changes: []provision.Change{{Field: "profile", To: provision.Unknown()}}},
-	}})
+	}}, someCost)
 	event := func(wait time.Duration, step string, k provision.EventKind, detail string, elapsed time.Duration, err error) {
 		time.Sleep(wait)
 		l.Notify(provision.Event{Time: time.Now(), Step: step, Kind: k, Op: provision.Create, Detail: detail, Elapsed: elapsed, Err: err})
@@ -109,7 +109,7 @@ func TestDocumentation(t *testing.T) {
 			name  string
 			write func(io.Writer) error
 		}{ // in this order, because the clock of the last one moves
-			{"plan", func(w io.Writer) error { return PlanJSON(w, testHeader, "up", examplePlan) }},
+			{"plan", func(w io.Writer) error { return PlanJSON(w, testHeader, "up", examplePlan, someCost) }},
 			{"saved", exampleSavedPlan},
 			{"down", downLines},
 			{"receipt", exampleReceipt},
@@ -117,8 +117,8 @@ func TestDocumentation(t *testing.T) {
 				return EnvironmentsJSON(w, someEnvironments[:2], someTime, nil, false, Options{Verb: "list", Header: testHeader})
 			}},
 			{"outputs", func(w io.Writer) error { return OutputsJSON(w, testHeader, outputs) }},
-			{"doctor", func(w io.Writer) error { return CheckupJSON(w, testHeader, someChecks) }},
-			{"version", func(w io.Writer) error { return BuildJSON(w, someBuild) }},
+			{"doctor", func(w io.Writer) error { return CheckupJSON(w, testHeader, someChecks, someCost) }},
+			{"version", func(w io.Writer) error { return BuildJSON(w, someBuild, someTime) }},
 			{"hello", flowLines},
 			{"up", upLines},
 		} {
@@ -186,7 +186,7 @@ func TestPlanJSON(t *testing.T) {
 		"creation": creation, "drift": drift, "trouble": trouble, "down": removal, "hostile": hostile, "empty": {},
 	} {
 		var b bytes.Buffer
-		if err := PlanJSON(&b, testHeader, "up", p); err != nil {
+		if err := PlanJSON(&b, testHeader, "up", p, nil); err != nil {
 			t.Fatal(err)
 		}
 		if !json.Valid(b.Bytes()) {

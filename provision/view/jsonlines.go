@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // JSONLines shows a run as JSON lines: one object per line, each with a type and a
@@ -84,9 +85,10 @@ func NewJSONLines(w io.Writer, o Options) *JSONLines {
 	return l
 }
 
-// Plan writes the plan on one line.
-func (l *JSONLines) Plan(p provision.Plan) {
+// Plan writes the plan on one line. The estimate may be nil.
+func (l *JSONLines) Plan(p provision.Plan, e *cost.Estimate) {
 	d := planJSON(l.o.Verb, p)
+	d.Cost = costJSON(e)
 	d.Time = stamp(time.Now())
 	l.line(d)
 }

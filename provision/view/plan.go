@@ -37,6 +37,7 @@ func Plan(w io.Writer, p provision.Plan, o Options) error {
 		b.WriteString("\n")
 	}
 	o.fit(&b, "", o.summary(p), bold)
+	o.cost(&b, o.Cost)
 	return write(w, b.String())
 }
 

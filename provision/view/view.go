@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/cost"
 )
 
 // Options control the look of a text. The zero value is plain text without color and
@@ -26,6 +27,9 @@ type Options struct {
 	// Incomplete means that a list of environments is one of those that could be found:
 	// not everything could be read.
 	Incomplete bool
+
+	// Cost is what the environment costs a month after up; nil if that is not known.
+	Cost *cost.Estimate
 
 	// Hint returns what the user can do about an error, or an empty string. It may
 	// be nil.

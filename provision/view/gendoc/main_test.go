@@ -56,6 +56,7 @@ func TestFields(t *testing.T) {
 	}{
 		{field{goType: "string"}, `{"type":"string"}`},
 		{field{goType: "string", schema: "a"}, `{"const":"a"}`},
+		{field{goType: "string", schema: "date"}, `{"type":"string","format":"date"}`},
 		{field{goType: "string", schema: "a|b"}, `{"enum":["a","b"]}`},
 		{field{goType: "*string", schema: "date-time", doc: "D."}, `{"description":"D.","anyOf":[{"type":"string","format":"date-time"},{"type":"null"}]}`},
 		{field{goType: "*[]jsonThing", optional: true}, `{"type":"array","items":{"$ref":"#/$defs/thing"}}`},

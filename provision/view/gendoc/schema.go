@@ -238,7 +238,7 @@ func of(tag string) object {
 	switch {
 	case tag == "":
 		return object{{"type", "string"}}
-	case tag == "date-time":
+	case tag == "date", tag == "date-time":
 		return object{{"type", "string"}, {"format", tag}}
 	case len(values) == 1:
 		return object{{"const", tag}}

@@ -1,0 +1,52 @@
+package stack
+
+import (
+	"slices"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/cost"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+)
+
+// addCosts collects what a step costs. What is not the environment's, and what up deletes, costs it
+// nothing.
+func (s *Stack) addCosts(own provision.Ownership, costs func() []cost.Usage) {
+	if own != provision.External && own != provision.Prune && !s.o.Destroy {
+		s.costs = append(s.costs, costs)
+	}
+}
+
+// Cost estimates what the environment costs a month after up, while no flow runs. Call it after the
+// steps are read: whether the agent has a public address depends on the subnets.
+func (s *Stack) Cost() cost.Estimate {
+	var list []cost.Usage
+	for _, of := range s.costs {
+		list = append(list, of()...)
+	}
+	return cost.Of(s.id.Region, list)
+}
+
+// Cost is Stack.Cost without a stack. It makes no calls: network is the network of the agent, if it
+// is known.
+func Cost(env *spec.Environment, id resource.Identity, network *resource.NetworkState) (cost.Estimate, error) {
+	s, err := Build(env, id, Clients{}, Options{})
+	if err != nil {
+		return cost.Estimate{}, err
+	}
+	if network != nil {
+		s.network = provision.Known(*network)
+		s.ownNetwork = provision.Ref[resource.NetworkState]{}
+	}
+	return s.Cost(), nil
+}
+
+// publicAgent reports whether the agent, or each of its tasks, gets a public address. While the
+// subnets are not known, it takes them to be public, as those of a default VPC are.
+func (s *Stack) publicAgent() bool {
+	if n, ok := s.agentNetwork().Get(); ok && len(n.Subnets) > 0 {
+		return !slices.ContainsFunc(n.Subnets, func(sub resource.Subnet) bool { return !sub.Public })
+	}
+	n := s.env.Network
+	return n.NATs() == 0 && (n.PublicIP == nil || *n.PublicIP)
+}
