@@ -24,7 +24,7 @@ import (
 func (a *app) listCommand() *cobra.Command {
 	var all, asJSON bool
 	c := &cobra.Command{
-		Use: "list", Short: "List the environments in the account", SuggestFor: []string{"ls", "show", "status"},
+		Use: "list", Short: "List the environments in the account", SuggestFor: []string{"ls", "status"},
 		Long: `List the environments in the account, which flowbed finds by their tags: their
 age, when they expire, and their resources. List needs no config.hcl.`,
 		Example: `  flowbed list --region eu-central-1

@@ -116,6 +116,9 @@ func TestDocumentation(t *testing.T) {
 			{"list", func(w io.Writer) error {
 				return EnvironmentsJSON(w, someEnvironments[:2], someTime, nil, false, Options{Verb: "list", Header: testHeader})
 			}},
+			{"show", func(w io.Writer) error {
+				return ConfigJSON(w, "dev", json.RawMessage(`{"region":"eu-central-1","logs":{"retention_days":30},"prefect":{"api_key":{"secret":true},"version":"3.9.1"}}`))
+			}},
 			{"outputs", func(w io.Writer) error { return OutputsJSON(w, testHeader, outputs) }},
 			{"doctor", func(w io.Writer) error { return CheckupJSON(w, testHeader, someChecks, someCost) }},
 			{"version", func(w io.Writer) error { return BuildJSON(w, someBuild, someTime) }},

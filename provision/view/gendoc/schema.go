@@ -30,6 +30,7 @@ var outputs = []output{
 	{"list", "The output of flowbed list --json, and the first line of flowbed sweep --json", []string{"jsonEnvironments"}},
 	{"outputs", "The output of flowbed outputs --json", []string{"jsonOutputs"}},
 	{"doctor", "The output of flowbed doctor --json", []string{"jsonCheckup"}},
+	{"show", "The output of flowbed show --json", []string{"jsonConfig"}},
 	{"version", "The output of flowbed version --json", []string{"jsonBuild"}},
 }
 
