@@ -83,7 +83,7 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.noColor, "no-color", false, "disable color (NO_COLOR=1)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies and scripts, and all calls to AWS")
 	root.AddCommand(a.initCommand(), a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(), a.fmtCommand(),
-		a.showCommand(), a.outputsCommand(), a.helloCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
+		a.showCommand(), a.graphCommand(), a.outputsCommand(), a.helloCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
 		a.policyCommand(), a.doctorCommand(), a.versionCommand(), a.exitCodesCommand(), a.flagsCommand(), a.manualCommand())
 	cobra.EnableCommandSorting = false // they are in the order in which people need them
 	root.SetHelpFunc(a.showHelp)

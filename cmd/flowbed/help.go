@@ -163,7 +163,7 @@ func (h *help) commands(c *cobra.Command) {
 }
 
 // aboutItself are the commands that are about flowbed, or about the form of its file.
-var aboutItself = map[string]bool{"completion": true, "exit-codes": true, "flags": true, "fmt": true, "help": true, "show": true, "version": true}
+var aboutItself = map[string]bool{"completion": true, "exit-codes": true, "flags": true, "fmt": true, "graph": true, "help": true, "show": true, "version": true}
 
 // flags lists flags, except --help.
 func (h *help) flags(title string, set *pflag.FlagSet) {

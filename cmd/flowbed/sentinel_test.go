@@ -57,7 +57,7 @@ func shows(text []byte) string {
 // given is what a flag that is no switch is given in turn. A new flag of a
 // command has to be added: what it makes the command print must be looked at.
 var given = map[string][]string{
-	"format": {"text", "json", "env", "prefect"}, "receipt": {"receipt.json"}, "report": {"report.html"}, "lines": {"5"},
+	"format": {"text", "json", "env", "prefect", "mermaid", "dot"}, "receipt": {"receipt.json"}, "report": {"report.html"}, "lines": {"5"},
 	"lock-timeout": {"1s"}, "timeout": {"1s"}, "match": {"dev", "*"}, "older-than": {"1h"},
 	"agent": {"instance", "service", none}, "api-url": {"https://prefect.example.com/api", none},
 	"out": {"plan.json"},
