@@ -38,7 +38,7 @@ func (e *Environment) ShowJSON() (json.RawMessage, error) {
 // entry is an attribute or a block of a struct.
 type entry struct {
 	name   string
-	value  any  // of an attribute: a string, bool, int, []string or map[string]string
+	value  any  // of an attribute
 	secret bool // then there is no value
 	blocks []entries
 	many   bool // the block may be repeated
@@ -131,23 +131,23 @@ func (ee entries) write(body *hclwrite.Body) {
 }
 
 func valueOf(v any) cty.Value {
-	switch v := v.(type) {
-	case string:
-		return cty.StringVal(v)
-	case bool:
-		return cty.BoolVal(v)
-	case int:
-		return cty.NumberIntVal(int64(v))
-	case []string:
+	switch of := reflect.ValueOf(v); of.Kind() {
+	case reflect.String:
+		return cty.StringVal(of.String())
+	case reflect.Bool:
+		return cty.BoolVal(of.Bool())
+	case reflect.Int:
+		return cty.NumberIntVal(of.Int())
+	case reflect.Slice:
 		var list []cty.Value
-		for _, s := range v {
-			list = append(list, cty.StringVal(s))
+		for i := range of.Len() {
+			list = append(list, valueOf(of.Index(i).Interface()))
 		}
 		return cty.TupleVal(list)
-	case map[string]string:
+	case reflect.Map:
 		m := map[string]cty.Value{}
-		for k, s := range v {
-			m[k] = cty.StringVal(s)
+		for _, k := range of.MapKeys() {
+			m[k.String()] = valueOf(of.MapIndex(k).Interface())
 		}
 		return cty.ObjectVal(m)
 	}
