@@ -88,6 +88,12 @@ func withEvents() AgentRights {
 	return r
 }
 
+func withTags() AgentRights {
+	r := agentRights(Prefect3)
+	r.Tags = true
+	return r
+}
+
 func withStatements() AgentRights {
 	r := agentRights(Prefect3)
 	r.Statements = []Statement{
@@ -138,6 +144,7 @@ var policies = []struct {
 	{name: "events", text: EventsPolicy("arn:aws:sqs:eu-central-1:123456789012:flowbed-dev-events", "arn:aws:events:eu-central-1:123456789012:rule/flowbed-dev-events")},
 	{name: "agent-2", text: AgentPolicy(dev, agentRights(Prefect2)), expected: register},
 	{name: "agent-1", text: AgentPolicy(dev, agentRights(Prefect1)), expected: register},
+	{name: "worker-tags", text: WorkerPolicy(dev, withTags()), expected: register},
 	{name: "worker", text: WorkerPolicy(dev, agentRights(Prefect3)), expected: register},
 	{name: "agent-014", text: AgentPolicy(dev, agentRights(Prefect014)), expected: register},
 }

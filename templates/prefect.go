@@ -45,6 +45,7 @@ type Tasks struct {
 	ClusterARN, TaskRole, ExecutionRole string // ARNs: the agent does not accept names
 	Subnets, Groups                     []string
 	PublicIP                            bool
+	Tags                                map[string]string // of the tasks and their definitions; only for Prefect 1
 }
 
 // EventsVariable is the setting with the name of the worker's event queue. The worker does
@@ -97,6 +98,10 @@ func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 	if err != nil {
 		return Agent{}, fmt.Errorf("describe agent: %w", err)
 	}
+	files, err := t.tagFiles(runTask)
+	if err != nil {
+		return Agent{}, fmt.Errorf("describe agent: %w", err)
+	}
 	a := c.agent()
 	a.Python = "3.9"
 	a.Packages = Packages{Index: c.Index, Requirements: append([]string{"prefect[aws]==" + c.Prefect}, c.Install...), Constraints: constraints}
@@ -105,6 +110,9 @@ func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 		flag("--cluster", t.ClusterARN).flag("--launch-type", "FARGATE").
 		flag("--task-role-arn", t.TaskRole).flag("--execution-role-arn", t.ExecutionRole).
 		literals("--run-task-kwargs " + runTaskFile)
+	if len(t.Tags) > 0 {
+		a.Command = a.Command.literals("--task-definition " + definitionFile)
+	}
 	for _, l := range labels {
 		a.Command = a.Command.flag("--label", l)
 	}
@@ -117,7 +125,7 @@ func Prefect1Agent(c Common, labels []string, t Tasks) (Agent, error) {
 		// Without this, the agent does not start on an instance that has no time
 		// zone file. systemd itself falls back to UTC there.
 		Setting{"TZ", "UTC"})
-	a.Files = []File{{runTaskFile, 0o644, runTask}}
+	a.Files = files
 	if c.CA != "" {
 		// The variable also applies to calls to AWS.
 		a.CA = &CA{PEM: c.CA, Variable: "REQUESTS_CA_BUNDLE", WithPublic: true}

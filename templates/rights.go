@@ -142,6 +142,7 @@ type AgentRights struct {
 	Secret     secret.Ref // of the API; the zero value if there is none
 	Families   string     // limits RunTask to task definitions whose families begin with it; may be empty
 	Prefect    Generation
+	Tags       bool // its task definitions have tags; those of Prefect 1 always have
 
 	// Service is the ARN of the agent's own service, which the agent scales to zero when the
 	// environment expires; empty if it runs in none, or does not expire.
@@ -212,8 +213,12 @@ func workerStatements(p Place, r AgentRights) []statement {
 		if r.Prefect == Prefect2 || r.Events != "" {
 			control = append(control, "ecs:DescribeTasks")
 		}
+		tagged, by := list{tasks}, list{"RunTask"}
+		if r.Tags {
+			tagged, by = list{definitions, tasks}, list{"RegisterTaskDefinition", "RunTask"}
+		}
 		s = append(s,
-			allow("Tag", list{"ecs:TagResource"}, tasks).when("StringEquals", "ecs:CreateAction", "RunTask"),
+			allow("Tag", list{"ecs:TagResource"}, tagged...).when("StringEquals", "ecs:CreateAction", by...),
 			allow("Control", control, tasks), network)
 	default:
 		// The agent reads its network from a file, so it needs no Network statement.

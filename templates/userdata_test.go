@@ -52,6 +52,7 @@ func agent1(version string) input {
 	}
 	if strings.HasPrefix(version, "1.") {
 		i.labels = append(i.labels, `it's 100% "odd"`)
+		i.Tags = map[string]string{"cost-center": "42", "größe: x": ""}
 		i.Extra, i.Install = []Setting{{"PREFECT__LOGGING__LEVEL", "DEBUG"}}, []string{"s3fs"}
 		i.Secret, i.CA = &Secret{Parameter: apiKey.Parameter, Variable: "PREFECT__CLOUD__API_KEY"}, ca
 	}
@@ -223,6 +224,21 @@ func TestRunTask(t *testing.T) {
 		t.Fatalf("read the file as YAML: %v\n%s", err, out)
 	}
 	want := `{"networkConfiguration": {"awsvpcConfiguration": {"assignPublicIp": "ENABLED", "securityGroups": ["sg-1"], "subnets": ["subnet-1", "subnet-2"]}}}`
+	if got := strings.TrimSpace(string(out)); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestTagFiles reads the files of an agent with tags as YAML.
+func TestTagFiles(t *testing.T) {
+	root := written(t, agents(t)["agent-key"])
+	program := "import json, sys, yaml; print(json.dumps([[f.get('tags'), f.get('propagateTags'), f.get('containerDefinitions')] for f in map(yaml.safe_load, map(open, sys.argv[1:]))], ensure_ascii=False))"
+	out, err := exec.CommandContext(t.Context(), tool(t, "python"), "-c", program, root+runTaskFile, root+definitionFile).CombinedOutput()
+	if err != nil {
+		t.Fatalf("read the files as YAML: %v\n%s", err, out)
+	}
+	tags := `[{"key": "cost-center", "value": "42"}, {"key": "größe: x", "value": ""}]`
+	want := `[[` + tags + `, "TASK_DEFINITION", null], [` + tags + `, null, [{"name": "flow"}]]]`
 	if got := strings.TrimSpace(string(out)); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -24,6 +24,7 @@ type Flows struct {
 	Spot                *bool
 	Env                 map[string]string
 	Secrets             map[string]string // where ECS finds the values, as valueFrom has it
+	Tags                map[string]string // of the task definitions and the tasks
 }
 
 // The names of the values, as the config file has them. A variable of the environment, and a
@@ -75,18 +76,22 @@ func (f Flows) said() map[string]any {
 	for name, v := range f.Secrets {
 		said[secretPrefix+name] = v
 	}
+	for key, v := range f.Tags {
+		said[tagPrefix+key] = v
+		said[propagateName] = propagated
+	}
 	return said
 }
 
 // ordered returns the names of values in the order in which a plan shows them.
 func ordered(values map[string]any) (names []string) {
-	for _, name := range []string{imageName, cpuName, memoryName, storageName, architectureName, spotName} {
+	for _, name := range []string{imageName, cpuName, memoryName, storageName, architectureName, spotName, propagateName} {
 		if _, ok := values[name]; ok {
 			names = append(names, name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, secretPrefix) {
+		if strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, secretPrefix) || strings.HasPrefix(name, tagPrefix) {
 			names = append(names, name)
 		}
 	}
@@ -121,6 +126,12 @@ func flowEntry(have Template, name string) Entry {
 	if secret, ok := strings.CutPrefix(name, secretPrefix); ok {
 		return Entry{Name: name, Path: append(secretPath(have, secret), "valueFrom")}
 	}
+	if key, ok := strings.CutPrefix(name, tagPrefix); ok {
+		return Entry{Name: name, Path: tagPath(have, definitionTags, key)}
+	}
+	if name == propagateName {
+		return Entry{Name: name, Path: []any{"job_configuration", "task_run_request", "propagateTags"}}
+	}
 	e := variable(variableOf(name), nil)
 	e.Name = name
 	return e
@@ -133,11 +144,13 @@ func (e Entry) Show(v any) string {
 		return "true"
 	case e.Name == spotName && v == onDemand:
 		return "false"
-	case strings.HasPrefix(e.Name, envPrefix) && v == "":
+	case (strings.HasPrefix(e.Name, envPrefix) || strings.HasPrefix(e.Name, tagPrefix)) && v == "":
 		return `""`
 	}
 	if m, ok := v.(map[string]any); ok && strings.HasPrefix(e.Name, secretPrefix) {
 		v = m["valueFrom"] // it goes together with its name
+	} else if ok && strings.HasPrefix(e.Name, tagPrefix) {
+		v = m["value"]
 	}
 	return Text(v)
 }

@@ -13,6 +13,7 @@ var everything = Flows{
 	Image: "team/flows:1", CPU: 512, Memory: 1024, EphemeralStorageGiB: 50, Architecture: "ARM64",
 	Spot: new(true), Env: map[string]string{"A": "1", "EMPTY": ""},
 	Secrets: map[string]string{"PASSWORD": password, "TOKEN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-AbCdEf:key::"},
+	Tags:    map[string]string{"cost-center": "42", "team": "data platform", "empty": ""},
 }
 
 const password = "arn:aws:ssm:eu-central-1:123456789012:parameter/db/password"
@@ -151,7 +152,8 @@ func TestFlowsValueRemoved(t *testing.T) {
 	if diff := cmp.Diff(ordered(everything.said()), changes(Worker2, everything, have)); diff != "" {
 		t.Errorf("the file says the values, changes:\n%s", diff)
 	}
-	want := []string{"image", "ephemeral_storage_gib", "cpu_architecture"}
+	// The tags of the tasks are in another list than those of the definitions.
+	want := []string{"image", "ephemeral_storage_gib", "cpu_architecture", "tags.cost-center", "tags.empty"}
 	if diff := cmp.Diff(want, changes(Worker2, Flows{}, have)); diff != "" {
 		t.Errorf("the file does not say the values, changes:\n%s", diff)
 	}

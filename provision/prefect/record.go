@@ -41,6 +41,9 @@ func (d Defaults) flows(have Template) (list []Entry) {
 		ours := record[name] != nil && same(was, record[name])
 		if value, is := said[name]; is {
 			e.Value, e.Said = value, true
+			if name == propagateName {
+				e.Why = whyRevisions
+			}
 		} else if name == imageName && d.DefaultImage != "" && (ours || Text(was) == "") {
 			e.Value = d.DefaultImage
 		} else {
@@ -48,10 +51,11 @@ func (d Defaults) flows(have Template) (list []Entry) {
 			list = append(list, d.takeBack(have, e, record[name])...)
 			continue
 		}
-		if _, differs := e.Differs(have); ours || differs {
+		places := append([]Entry{e}, requestTag(have, e, record[name])...)
+		if ours || anyDiffers(places, have) {
 			next[name] = e.Value
 		}
-		list = append(list, e)
+		list = append(list, places...)
 		if x, ok := extras[name]; ok {
 			list = append(list, Entry{Name: name, Path: x.path(), Value: x.line, Said: true, Why: whyLine})
 		}
@@ -59,7 +63,15 @@ func (d Defaults) flows(have Template) (list []Entry) {
 	list = append(list, clashes(have, said, list)...)
 	list = append(list, d.emptyEnv(have, list)...)
 	list = append(list, emptySecrets(have, list)...)
+	list = append(list, emptyTags(have, list)...)
 	return append(list, Entry{Name: "record", Path: []any{"variables", recordKey}, Value: next, Silent: true})
+}
+
+func anyDiffers(list []Entry, have Template) bool {
+	return slices.ContainsFunc(list, func(e Entry) bool {
+		_, differs := e.Differs(have)
+		return differs
+	})
 }
 
 // names returns the names of the values that need a decision.
@@ -73,6 +85,9 @@ func (d Defaults) names(said, record map[string]any) []string {
 // takeBack returns the entries for a value that the file does not say.
 func (d Defaults) takeBack(have Template, e Entry, recorded any) []Entry {
 	was, _ := lookup(map[string]any(have), e.Path)
+	if strings.HasPrefix(e.Name, tagPrefix) {
+		return takeTagBack(have, e, recorded, definitionTags, requestTags)
+	}
 	switch {
 	case recorded == nil:
 		return nil

@@ -28,11 +28,12 @@ func secretPath(have Template, name string) []any {
 }
 
 // without returns the entry that removes a value which an original template does not have. A
-// secret goes together with its name: ECS refuses one without a valueFrom.
+// secret goes together with its name, and a tag with its key: ECS refuses one of the two alone.
 func without(e Entry) Entry {
 	e.Value, e.Said, e.Removed = nil, false, true
-	if strings.HasPrefix(e.Name, secretPrefix) {
-		e.Path = e.Path[:len(e.Path)-1]
+	last := len(e.Path) - 1
+	if _, listed := e.Path[last-1].(element); listed {
+		e.Path = e.Path[:last]
 	}
 	return e
 }

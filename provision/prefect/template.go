@@ -52,11 +52,17 @@ func Base(k Kind) Template {
 // Named is an element of a path: the list element with this name.
 type Named string
 
+// element is an element of a path that finds an element of a list.
+type element interface {
+	in(list []any) int
+	fresh() any // a new one, without a value
+}
+
 // Entry is a value that flowbed manages in a template. flowbed does not change the
 // rest of the template.
 type Entry struct {
 	Name  string // for people
-	Path  []any  // member names, list indexes and Named elements
+	Path  []any  // member names, list indexes, and Named or Keyed elements
 	Value any    // in the types of encoding/json; nil is null
 	Why   string // the reason for the value, where a reader would ask for one
 
@@ -162,7 +168,7 @@ func lookup(v any, path []any) (any, bool) {
 				return nil, false
 			}
 			v = l[at]
-		case Named:
+		case element:
 			l, _ := v.([]any)
 			i := at.in(l)
 			if i < 0 {
@@ -182,6 +188,8 @@ func (n Named) in(l []any) int {
 	})
 }
 
+func (n Named) fresh() any { return map[string]any{"name": string(n)} }
+
 // put sets the value at a path. It creates missing levels and replaces values of the
 // wrong type. It returns the new v.
 func put(v any, path []any, value any) any {
@@ -196,11 +204,11 @@ func put(v any, path []any, value any) any {
 		}
 		l[at] = put(l[at], path[1:], value)
 		return l
-	case Named:
+	case element:
 		l, _ := v.([]any)
 		i := at.in(l)
 		if i < 0 {
-			l, i = append(l, map[string]any{"name": string(at)}), len(l)
+			l, i = append(l, at.fresh()), len(l)
 		}
 		l[i] = put(l[i], path[1:], value)
 		return l
@@ -219,9 +227,9 @@ func put(v any, path []any, value any) any {
 func remove(v any, path []any) {
 	last := len(path) - 1
 	at, _ := lookup(v, path[:last])
-	if name, ok := path[last].(Named); ok {
+	if one, ok := path[last].(element); ok {
 		l, _ := at.([]any)
-		if i := name.in(l); i >= 0 {
+		if i := one.in(l); i >= 0 {
 			put(v, path[:last], slices.Delete(slices.Clone(l), i, i+1))
 		}
 		return

@@ -36,6 +36,8 @@ var flowValues = []struct {
 	{"env.EXTRA_PIP_PACKAGES", "env", []any{"pandas", "polars", "theirs"}},
 	{"secrets.S", "", []any{"arn:a", "arn:b", "arn:their-a", "arn:their-b"}},
 	{"secrets.T", "", []any{"arn:b", "arn:c", "arn:their-b", "arn:their-c"}},
+	{"tags.T", "", []any{"", "a b", "their-a", "their-b"}},
+	{"tags.U", "", []any{"a", "b", "their-a", "their-b"}},
 }
 
 // secretsIn returns the container's secrets in a template, and the container.
@@ -99,6 +101,10 @@ func valueIn(template object, name, variable string) any {
 		_, v := secretIn(list, secret)
 		return v
 	}
+	if key, ok := strings.CutPrefix(name, "tags."); ok {
+		_, v := tagIn(member(template, "job_configuration", "task_definition"), key)
+		return v
+	}
 	properties, _ := template["variables"].(object)["properties"].(object)
 	declared, _ := properties[variable].(object)
 	v := declared["default"]
@@ -115,6 +121,11 @@ func setValue(template object, name, variable string, v any) {
 	}
 	if secret, ok := strings.CutPrefix(name, "secrets."); ok {
 		setSecret(template, secret, v)
+		return
+	}
+	if key, ok := strings.CutPrefix(name, "tags."); ok {
+		setTag(member(template, "job_configuration", "task_definition"), key, v)
+		setTag(member(template, "job_configuration", "task_run_request"), key, v)
 		return
 	}
 	holder, key := member(template, "variables", "properties", variable), "default"
@@ -147,6 +158,8 @@ func fileOf(said map[string]any) (f prefect.Flows) {
 		default:
 			if secret, ok := strings.CutPrefix(name, "secrets."); ok {
 				f.Secrets = with(f.Secrets, secret, v.(string))
+			} else if key, ok := strings.CutPrefix(name, "tags."); ok {
+				f.Tags = with(f.Tags, key, v.(string))
 			} else {
 				f.Env = with(f.Env, strings.TrimPrefix(name, "env."), v.(string))
 			}
@@ -186,6 +199,7 @@ func others(t *testing.T, template object) string {
 	definition := member(template, "job_configuration", "task_definition")
 	delete(definition, "runtimePlatform")
 	delete(definition, "ephemeralStorage")
+	withoutTags(template)
 	raw, err := json.MarshalIndent(template, "", " ")
 	if err != nil {
 		t.Fatal(err)

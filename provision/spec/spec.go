@@ -71,7 +71,9 @@ type Environment struct {
 
 	// Tags are added to every resource that supports tags; at most 32. Keys that
 	// start with "aws:" or "flowbed:" are reserved. flowbed leaves tags alone that
-	// somebody else adds. Default: none.
+	// somebody else adds. The tasks of your flows have them, too, and the task definitions
+	// that the worker registers: with tags, it registers a revision for each run. A new tag
+	// replaces the instance of a Prefect 1 agent. Default: none.
 	Tags map[string]string `hcl:"tags,optional"`
 
 	IAM           *IAM           `hcl:"iam,block"`

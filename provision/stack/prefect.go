@@ -151,7 +151,7 @@ func (s *Stack) flows() prefect.Flows {
 	}
 	return prefect.Flows{
 		Image: f.Image, CPU: f.CPU, Memory: f.Memory, EphemeralStorageGiB: f.EphemeralStorageGiB,
-		Architecture: f.CPUArchitecture, Spot: f.Spot, Env: env, Secrets: f.Secrets,
+		Architecture: f.CPUArchitecture, Spot: f.Spot, Env: env, Secrets: f.Secrets, Tags: s.env.Tags,
 	}
 }
 
@@ -166,7 +166,10 @@ func (s *Stack) agentRights() templates.AgentRights {
 	cluster, _ := s.cluster.Expect()
 	task, _ := s.task.Expect()
 	execution, _ := s.execution.Expect()
-	r := templates.AgentRights{ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, Prefect: generation(s.version), Secret: s.apiSecret()}
+	r := templates.AgentRights{
+		ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, Prefect: generation(s.version), Secret: s.apiSecret(),
+		Tags: len(s.env.Tags) > 0,
+	}
 	if p := s.env.Prefect; p != nil && p.WorkPool != "" { // Prefect 1's agent runs any
 		r.Families = prefect.FamilyPrefix(p.WorkPool)
 	}

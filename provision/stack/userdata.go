@@ -135,6 +135,7 @@ func agentOf(env *spec.Environment, partition string, t templates.Tasks) (templa
 		}
 	}
 	if v.Kind() == prefect.Agent1 {
+		t.Tags = env.Tags
 		return templates.Prefect1Agent(c, env.Agent.Labels, t)
 	}
 	return templates.Prefect3Agent(c, templates.Worker{

@@ -185,7 +185,7 @@ WorkingDirectory=/var/lib/flowbed
 EnvironmentFile=/etc/flowbed/agent.env
 EnvironmentFile=-/run/flowbed/secret.env
 ExecStartPre=+/opt/flowbed/bin/fetch-secret
-ExecStart=/opt/flowbed/venv/bin/prefect agent ecs start --name ${FLOWBED_NAME} --api "http://10.0.0.5:4200" --agent-address http://127.0.0.1:8080 --cluster "arn:aws:ecs:eu-central-1:123456789012:cluster/default" --launch-type "FARGATE" --task-role-arn "arn:aws:iam::123456789012:role/flowbed-dev-task" --execution-role-arn "arn:aws:iam::123456789012:role/ecsTaskExecutionRole" --run-task-kwargs /etc/flowbed/run-task.yaml --label "fargate-dev" --label "s3-flow-storage" --label "it's 100%% \"odd\""
+ExecStart=/opt/flowbed/venv/bin/prefect agent ecs start --name ${FLOWBED_NAME} --api "http://10.0.0.5:4200" --agent-address http://127.0.0.1:8080 --cluster "arn:aws:ecs:eu-central-1:123456789012:cluster/default" --launch-type "FARGATE" --task-role-arn "arn:aws:iam::123456789012:role/flowbed-dev-task" --execution-role-arn "arn:aws:iam::123456789012:role/ecsTaskExecutionRole" --run-task-kwargs /etc/flowbed/run-task.yaml --task-definition /etc/flowbed/task-definition.yaml --label "fargate-dev" --label "s3-flow-storage" --label "it's 100%% \"odd\""
 ExecStopPost=+/opt/flowbed/bin/report
 Restart=always
 RestartSec=10
@@ -221,8 +221,20 @@ networkConfiguration:
     subnets: ["subnet-1", "subnet-2"]
     securityGroups: ["sg-1"]
     assignPublicIp: ENABLED
+tags: [{key: "cost-center", value: "42"}, {key: "gr\U000000f6\U000000dfe: x", value: ""}]
+propagateTags: TASK_DEFINITION
 FLOWBED_END
 chmod 0644 /etc/flowbed/run-task.yaml
+cat >/etc/flowbed/task-definition.yaml <<'FLOWBED_END'
+# The agent's own default, which a file of ours replaces, with tags.
+networkMode: awsvpc
+cpu: 1024
+memory: 2048
+containerDefinitions:
+  - name: flow
+tags: [{key: "cost-center", value: "42"}, {key: "gr\U000000f6\U000000dfe: x", value: ""}]
+FLOWBED_END
+chmod 0644 /etc/flowbed/task-definition.yaml
 cat >/opt/flowbed/bin/fetch-secret <<'FLOWBED_END'
 #!/opt/flowbed/venv/bin/python -I
 """Puts the API's secret where only systemd reads it, at each start."""

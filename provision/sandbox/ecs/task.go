@@ -87,7 +87,7 @@ func runTask(r *request, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 		}
 		provider = aws.ToString(in.CapacityProviderStrategy[0].CapacityProvider)
 	}
-	own, err := newTags(core.Tags{}, in.Tags)
+	own, err := d.runTags(in)
 	if err != nil {
 		return nil, err
 	}

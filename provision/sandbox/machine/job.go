@@ -6,7 +6,12 @@ import (
 	"maps"
 	"net/http"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 // job is what the work pool's template and the deployment make of a run.
@@ -17,6 +22,9 @@ type job struct {
 	Network                    network
 	Env, Secrets, LogOptions   map[string]string
 	Logs                       bool
+
+	Tags, RunTags []types.Tag // of the definition, and of the task
+	Propagate     string
 }
 
 type network struct {
@@ -120,6 +128,7 @@ func (h host) configured(t map[string]any) (j job, err error) {
 		Image: text(container["image"]), CPU: text(definition["cpu"]), Memory: text(definition["memory"]), Family: text(definition["family"]),
 		Cluster: text(request["cluster"]), LaunchType: text(request["launchType"]), VPC: text(t["vpc_id"]),
 		TaskRole: text(overrides["taskRoleArn"]), ExecutionRole: text(definition["executionRoleArn"]),
+		Tags: tags(definition["tags"]), RunTags: taskTags(request["tags"], texts(t["labels"])), Propagate: text(request["propagateTags"]),
 		Env: texts(t["env"]), Secrets: map[string]string{}, LogOptions: texts(t["cloudwatch_logs_options"]), Logs: t["configure_cloudwatch_logs"] == true,
 	}
 	raw, err := json.Marshal(t["network_configuration"])
@@ -167,4 +176,39 @@ func texts(v any) map[string]string {
 		}
 	}
 	return all
+}
+
+// tags reads the tags of a definition.
+func tags(v any) (list []types.Tag) {
+	all, _ := v.([]any)
+	for _, e := range all {
+		list = append(list, types.Tag{Key: aws.String(text(object(e)["key"])), Value: aws.String(text(object(e)["value"]))})
+	}
+	return list
+}
+
+var (
+	tagText = regexp.MustCompile(`[^a-zA-Z0-9_./=+:@-]+`)
+	hyphens = regexp.MustCompile(`-{2,}`)
+)
+
+// taskTags are the tags of a task: what the template has, and the labels, each in the worker's
+// own alphabet.
+func taskTags(v any, labels map[string]string) (list []types.Tag) {
+	for key, value := range texts(v) {
+		list = append(list, types.Tag{Key: aws.String(key), Value: aws.String(value)})
+	}
+	list = append(list, tags(v)...)
+	for key, value := range labels {
+		list = slices.DeleteFunc(list, func(t types.Tag) bool { return *t.Key == key })
+		list = append(list, types.Tag{Key: aws.String(key), Value: aws.String(value)})
+	}
+	for i, t := range list {
+		list[i] = types.Tag{Key: aws.String(slug(*t.Key)), Value: aws.String(slug(*t.Value))}
+	}
+	return list
+}
+
+func slug(text string) string {
+	return strings.Trim(hyphens.ReplaceAllString(tagText.ReplaceAllString(text, "-"), "-"), "-")
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,7 @@ var wantScripts = map[string]script{
 	},
 	"agent-key": {
 		Env: "dev", Prefect: "1.4.1", Packages: []string{"s3fs"}, Secret: secret{Parameter: "/flowbed/dev/prefect-api-key", Variable: "PREFECT__CLOUD__API_KEY"},
-		Command: agent("s3-flow-storage", "it's 100% \"odd\""),
+		Command: tagged(agent("s3-flow-storage", "it's 100% \"odd\"")),
 	},
 	"agent-server": {Env: "dev", Prefect: "0.14.22", Command: agent("s3-flow-storage")},
 }
@@ -68,6 +69,12 @@ func agent(labels ...string) []string {
 		c = append(c, "--label", l)
 	}
 	return c
+}
+
+// tagged is the command of an agent of Prefect 1 with tags, which come in a file.
+func tagged(command []string) []string {
+	at := slices.Index(command, "--label")
+	return slices.Insert(command, at, "--task-definition", "/etc/flowbed/task-definition.yaml")
 }
 
 func worker(pool string, stays bool, queues ...string) []string {

@@ -157,6 +157,7 @@ func (j job) definition(h host, r flowRun) *ecs.RegisterTaskDefinitionInput {
 	if j.Family != "" {
 		in.Family = &j.Family
 	}
+	in.Tags = j.Tags
 	if j.ExecutionRole != "" {
 		in.ExecutionRoleArn = &j.ExecutionRole
 	}
@@ -180,7 +181,8 @@ func (j job) run(h host, r flowRun) *ecs.RunTaskInput {
 		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
 			Subnets: j.Network.Subnets, SecurityGroups: j.Network.Groups, AssignPublicIp: public,
 		}},
-		Tags: []types.Tag{{Key: aws.String("prefect.io/flow-run-id"), Value: &r.ID}},
+		Tags:          append([]types.Tag{{Key: aws.String("prefect.io/flow-run-id"), Value: &r.ID}}, j.RunTags...),
+		PropagateTags: types.PropagateTags(j.Propagate),
 	}
 	if j.TaskRole != "" {
 		in.Overrides.TaskRoleArn = &j.TaskRole
