@@ -76,6 +76,9 @@ func drifts() (list []life) {
 				text = "tags = { team = \"data\" }\n" + inService
 			}
 			text = adding(edited(w.T, text, c.Edits...), c.Spec)
+			if c.Before != nil {
+				w.check(c.Before(context.Background(), w.hand()))
+			}
 			w.must(permissions.Up, text, quiet)
 			hand := w.hand()
 			for _, f := range c.Fields {

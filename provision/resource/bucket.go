@@ -28,9 +28,13 @@ type Bucket struct {
 	Regional     bool // the name is in the account-regional namespace, where no other account can take it
 	Versioning   bool
 	ExpireDays   int  // 0 keeps objects forever; see rules for old versions
+	OldDays      int  // 0 keeps old versions as ExpireDays says
 	ForceDestroy bool // Delete empties the bucket
 	Orphan       bool // this is the old bucket of a rename: the spec has only the new one
 	Shortened    bool // the name contains only a part of the environment's name
+
+	Logs      AccessLogs
+	LogTarget provision.Ref[LogBucketState] // unset without Logs
 
 	Names NameEntry
 	Flags string // that select the environment, for commands in messages
@@ -38,10 +42,11 @@ type Bucket struct {
 
 // Validate implements provision.Validator. It explains a name that nobody would expect.
 func (b Bucket) Validate(_ BucketState, found bool) []provision.Note {
+	target, _ := b.LogTarget.Get()
 	if found || !b.Shortened {
-		return nil
+		return target.Notes
 	}
-	return []provision.Note{{Severity: provision.Info, Text: "the bucket's name contains only a part of the environment's name and a hash of it, because S3 allows 63 characters"}}
+	return append(slices.Clone(target.Notes), provision.Note{Severity: provision.Info, Text: "the bucket's name contains only a part of the environment's name and a hash of it, because S3 allows 63 characters"})
 }
 
 // BucketState is the actual state of a bucket, as a plan shows it.
@@ -53,6 +58,7 @@ type BucketState struct {
 	Policy     string // JSON; empty if there is none
 	Versioning string // "Enabled" or "Suspended"; empty if it was never enabled
 	Lifecycle  string // JSON of the rules; empty if there are none
+	AccessLogs string // the target; empty if there are none, or if the spec says nothing of them
 	Tags       Tags
 }
 
@@ -158,6 +164,7 @@ func (b Bucket) Changes(have BucketState) []provision.Change {
 			Field: "lifecycle", From: provision.JSON(have.Lifecycle), To: provision.JSON(want), Do: b.putLifecycle,
 		})
 	}
+	c = append(c, b.logChanges(have.AccessLogs)...)
 	return independent(c)
 }
 

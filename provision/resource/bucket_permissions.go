@@ -20,6 +20,10 @@ func (b Bucket) Permissions() Permissions {
 		},
 		Delete: []Permission{on(arn, "s3:DeleteBucket")},
 	}
+	if b.Logs.Bucket != "" {
+		p.Read = append(p.Read, on(arn, "s3:GetBucketLogging"))
+		p.Build = append(p.Build, on(arn, "s3:PutBucketLogging"))
+	}
 	if b.ForceDestroy {
 		p.Delete = append(p.Delete,
 			on(arn, "s3:DeleteBucketPolicy", "s3:ListBucketMultipartUploads"),

@@ -70,6 +70,10 @@ func (b Bucket) Read(ctx context.Context) (BucketState, error) {
 			}
 			return b.ignoring("NoSuchLifecycleConfiguration", "read lifecycle", "s3:GetLifecycleConfiguration", err)
 		},
+		func(ctx context.Context) (err error) {
+			s.AccessLogs, err = b.readLogs(ctx)
+			return err
+		},
 	)
 	if err != nil {
 		return BucketState{}, err
@@ -197,8 +201,8 @@ const maxUploadDays = 7 // then S3 deletes the parts of an unfinished upload
 
 // rules are the bucket's lifecycle: one rule for all objects. If objects expire, old
 // versions expire after the same number of days, counted from their replacement or
-// deletion. Otherwise a versioned bucket would keep everything forever. S3 removes the
-// remaining delete markers.
+// deletion, unless OldDays says otherwise. Otherwise a versioned bucket would keep everything
+// forever. S3 removes the remaining delete markers: by itself with Days, else if the rule says so.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
 func (b Bucket) rules() []types.LifecycleRule {
 	r := types.LifecycleRule{
@@ -208,6 +212,12 @@ func (b Bucket) rules() []types.LifecycleRule {
 	if b.ExpireDays > 0 {
 		r.Expiration = &types.LifecycleExpiration{Days: new(int32(b.ExpireDays))}
 		r.NoncurrentVersionExpiration = &types.NoncurrentVersionExpiration{NoncurrentDays: new(int32(b.ExpireDays))}
+	}
+	if b.OldDays > 0 {
+		r.NoncurrentVersionExpiration = &types.NoncurrentVersionExpiration{NoncurrentDays: new(int32(b.OldDays))}
+		if r.Expiration == nil {
+			r.Expiration = &types.LifecycleExpiration{ExpiredObjectDeleteMarker: new(true)}
+		}
 	}
 	return []types.LifecycleRule{r}
 }

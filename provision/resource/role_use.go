@@ -220,19 +220,22 @@ func (w *stringList) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(w))
 }
 
-// grants returns the statements of a policy. It leaves out statements in forms that flowbed
-// never writes.
-func grants(policy string) (list []grant) {
+// statementsOf returns the statements of a policy, of which there may be one without a list.
+func statementsOf(policy string) (list []json.RawMessage) {
 	var doc struct{ Statement json.RawMessage }
 	if json.Unmarshal([]byte(policy), &doc) != nil {
 		return nil
 	}
-	statements := []json.RawMessage{doc.Statement}
-	var many []json.RawMessage
-	if json.Unmarshal(doc.Statement, &many) == nil {
-		statements = many
+	if json.Unmarshal(doc.Statement, &list) != nil {
+		list = []json.RawMessage{doc.Statement}
 	}
-	for _, s := range statements {
+	return list
+}
+
+// grants returns the statements of a policy. It leaves out statements in forms that flowbed
+// never writes.
+func grants(policy string) (list []grant) {
+	for _, s := range statementsOf(policy) {
 		var g grant
 		if json.Unmarshal(s, &g) == nil {
 			list = append(list, g)

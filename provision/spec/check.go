@@ -116,6 +116,8 @@ func (b *Bucket) check(d *decoder) {
 	if d.has(&b.ExpireDays) && (b.ExpireDays < 0 || b.ExpireDays > 1<<31-1) {
 		d.bad(&b.ExpireDays, "Invalid expire_days", "%s is not a number of days that S3 accepts. → use 0 to keep objects forever, or the number of days after which S3 deletes them")
 	}
+	b.checkVersions(d)
+	b.checkAccessLogs(d)
 }
 
 func (l *Logs) check(d *decoder) {

@@ -80,6 +80,7 @@ func (b *Bucket) complete(n names.Names) {
 		or(&b.Name, n.GlobalBucket())
 	}
 	or(&b.Name, n.Bucket())
+	b.AccessLogs.complete(b)
 	or(&b.Ownership, "own")
 	if b.Versioning == nil {
 		b.Versioning = new(true)

@@ -112,6 +112,11 @@ type Bucket struct {
 	// Default: 0.
 	ExpireDays int `hcl:"expire_days,optional"`
 
+	// NoncurrentExpireDays is the number of days after which S3 deletes an old version of an
+	// object, counted from its replacement or deletion. It needs versioning. 0 is like
+	// expire_days. Default: 0.
+	NoncurrentExpireDays int `hcl:"noncurrent_expire_days,optional"`
+
 	// ForceDestroy lets `down` delete the bucket together with its contents.
 	// Without it, `down` stops if the bucket is not empty. Default: false.
 	ForceDestroy bool `hcl:"force_destroy,optional"`
@@ -127,6 +132,8 @@ type Bucket struct {
 	// all. For example, an account may encrypt all buckets with its own key: ["encryption"].
 	// Tags cannot be ignored; flowbed leaves tags alone that others add. Default: none.
 	IgnoreChanges []string `hcl:"ignore_changes,optional"`
+
+	AccessLogs *AccessLogs `hcl:"access_logs,block"`
 }
 
 // TaskRole is the IAM role that your flow's code runs with.

@@ -255,9 +255,10 @@ func (s *Stack) addStorage() {
 		API: s.c.Logs, ID: s.id, Name: s.id.Names().LogGroup(), Days: e.Logs.RetentionDays, Names: s.nameLog,
 		PrefectAPI: s.prefect.URL,
 	})
+	logs, target := s.accessLogs()
 	s.bucket = add(s, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
 		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",
-		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays,
+		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays, OldDays: e.Bucket.NoncurrentExpireDays, Logs: logs, LogTarget: target,
 		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptyBucket(), Names: s.orphanBuckets(), Flags: s.o.Flags,
 		Shortened: e.Bucket.Name == s.id.Names().Bucket() && s.id.Names().BucketShortened(),
 	})

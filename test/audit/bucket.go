@@ -19,6 +19,7 @@ type Bucket struct {
 	Encryption s3types.ServerSideEncryption
 	Versioning s3types.BucketVersioningStatus
 	Lifecycle  []s3types.LifecycleRule
+	Logs       string // the bucket with its access logs
 }
 
 func (a *Account) buckets(ctx context.Context, cfg aws.Config) error {
@@ -98,6 +99,13 @@ func (b *Bucket) readKeeping(ctx context.Context, api *s3.Client) error {
 	}
 	if life != nil {
 		b.Lifecycle = life.Rules
+	}
+	logs, err := api.GetBucketLogging(ctx, &s3.GetBucketLoggingInput{Bucket: &b.Name})
+	if err != nil {
+		return err
+	}
+	if logs.LoggingEnabled != nil {
+		b.Logs = aws.ToString(logs.LoggingEnabled.TargetBucket)
 	}
 	return nil
 }

@@ -68,7 +68,10 @@ var Exceptions = []Exception{
 		func(a *Account) bool {
 			return slices.ContainsFunc(a.Buckets, func(b Bucket) bool { return b.Encryption != s3types.ServerSideEncryptionAwsKms })
 		}},
-	{"S3.9, CKV_AWS_18, AWS-0089", "the bucket has no access log", "A log needs a second bucket that grows forever. CloudTrail data events do the same for the whole account.", "", nil},
+	{"S3.9, CKV_AWS_18, AWS-0089", "the bucket has no access log", "A log needs a second bucket that grows forever. CloudTrail data events do the same for the whole account.",
+		"bucket { access_logs { bucket = … } }", func(a *Account) bool {
+			return slices.ContainsFunc(a.Buckets, func(b Bucket) bool { return b.Logs == "" && !a.logsTo(b.Name) })
+		}},
 	{"CKV_AWS_144, CKV2_AWS_62", "the bucket has no replica in another region and no notifications", "The bucket holds code and results that flows can create again.", "", nil},
 	{"CKV_AWS_338", "logs are kept for less than a year", "30 days are enough to investigate a failed flow; more costs money.",
 		"logs { retention_days = 365 }",
@@ -89,4 +92,9 @@ var Exceptions = []Exception{
 				})
 			})
 		}},
+}
+
+// logsTo reports whether a bucket has the access logs of another.
+func (a *Account) logsTo(name string) bool {
+	return slices.ContainsFunc(a.Buckets, func(b Bucket) bool { return b.Logs == name })
 }

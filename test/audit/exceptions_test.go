@@ -11,8 +11,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/test/audit"
 )
@@ -26,10 +29,25 @@ var closing = map[string]func(t *testing.T, account *sandbox.Account) string{
 	`network { vpc = "new" }`:                      as("network { vpc = \"new\" }\n"),
 	"network { egress { cidrs = … } }":             as("network {\negress {\ncidrs = [\"10.0.0.0/8\"]\nports = [443]\n}\n}\n"),
 	"network { subnets = … } with private subnets": private,
+	"bucket { access_logs { bucket = … } }":        logged,
 }
 
 func as(text string) func(*testing.T, *sandbox.Account) string {
 	return func(*testing.T, *sandbox.Account) string { return text }
+}
+
+// logged creates a bucket for access logs, as an environment has one.
+func logged(t *testing.T, account *sandbox.Account) string {
+	id := resource.Identity{Env: "logs", Account: sandbox.DefaultAccount, Region: region, Partition: "aws", Version: "1.0.0"}
+	name := "logs-" + sandbox.DefaultAccount + "-" + region + "-an"
+	g := &provision.Graph{Owner: id.Owner()}
+	provision.Add(g, "bucket", provision.Own, resource.Bucket{
+		API: s3.NewFromConfig(account.Config(region)), ID: id, Name: name, Regional: true, Versioning: true, ExpireDays: 365,
+	})
+	if err := g.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return "bucket {\naccess_logs { bucket = \"" + name + "\" }\n}\n"
 }
 
 // private creates a VPC with a subnet that has no route to the internet.

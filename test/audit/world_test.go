@@ -37,6 +37,7 @@ var environments = []struct{ name, text string }{
 	{"statements", "task_role {\nstatement {\nactions = [\"sqs:SendMessage\"]\nresources = [\"arn:aws:sqs:${region}:${account}:events\"]\n}\n}\n" + agent("2.20.25", "")},
 	{"Prefect 1", agent1("1.4.1")},
 	{"Prefect 0.14", agent1("0.14.6")},
+	{"tags", "tags = { cost-center = \"42\" }\n" + agent("3.9.1", "")},
 	{"expiry", "bucket { expire_days = 30 }\n" + agent("3.9.1", "")},
 	{"names of its own", "execution_role { name = \"flows-execution\" }\ncluster { name = \"flows\" }\n" + agent("3.9.1", "")},
 }

@@ -27,6 +27,9 @@ type Case struct {
 	// its object has the fields; usually empty.
 	Spec string
 
+	// Before makes what such an environment refers to; usually nil.
+	Before func(context.Context, *World) error
+
 	// Fields lists what may drift, and how somebody else changes it.
 	Fields []Field
 

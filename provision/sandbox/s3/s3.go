@@ -58,6 +58,7 @@ type bucket struct {
 	Versioning string                `json:"versioning,omitempty"`
 	Policy     string                `json:"policy,omitempty"`
 	Lifecycle  []types.LifecycleRule `json:"lifecycle,omitempty"`
+	Logging    *logging              `json:"logging,omitempty"`
 	Lockable   bool                  `json:"lockable,omitempty"` // object lock is on
 	Objects    map[string][]*object  `json:"objects,omitempty"`  // by key; the newest version first
 	Uploads    map[string]*upload    `json:"uploads,omitempty"`  // by id

@@ -24,6 +24,7 @@ type memory struct {
 // either passes the call on or replies in moto's place.
 var corrections = map[string]func(*Front, request) (answer, error){
 	"s3.CreateBucket":                   createBucket,
+	"s3.PutBucketLogging":               putLogging,
 	"ecs.CreateCluster":                 createCluster,
 	"ecs.ListTasks":                     listTasks,
 	"iam.RemoveRoleFromInstanceProfile": removeRole,

@@ -40,7 +40,7 @@ var s3Parts = map[string]string{
 	"tagging": "Tagging", "policy": "Policy", "versioning": "Versioning", "encryption": "Encryption",
 	"lifecycle": "LifecycleConfiguration", "publicAccessBlock": "PublicAccessBlock",
 	"ownershipControls": "OwnershipControls", "versions": "Versions", "uploads": "Uploads",
-	"delete": "Objects", "location": "Location",
+	"delete": "Objects", "location": "Location", "logging": "Logging",
 }
 
 func s3Operation(r *http.Request) string {
