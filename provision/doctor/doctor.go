@@ -149,6 +149,9 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 		checks = slices.Insert(checks, 3, d.wayOut, d.capacity)
 		checks = append(checks, d.workers)
 	}
+	if d.Env.Boundary() != "" {
+		checks = append(checks, d.boundary)
+	}
 	if d.Env.Prefect != nil {
 		checks = append(checks, d.prefect, d.flowRuns)
 	}

@@ -41,7 +41,13 @@ func (d *Doctor) permissions(ctx context.Context) []Finding {
 		needs = append(needs, n...)
 	}
 	a := &answers{missing: map[string]bool{}, unclear: map[string]bool{}}
-	a.ask(ctx, d.clients.IAM, source, d.ID.Region, permissions.Questions(needs))
+	a.ask(permissions.Questions(needs), func(q permissions.Question) ([]types.EvaluationResult, error) {
+		out, err := d.clients.IAM.SimulatePrincipalPolicy(ctx, request(source, d.ID.Region, q))
+		if err != nil {
+			return nil, err
+		}
+		return out.EvaluationResults, nil
+	})
 	switch {
 	case awserr.Classify(a.err) == awserr.Absent:
 		return []Finding{warn(check, "", "cannot tell: IAM does not know %s", source)}
@@ -91,7 +97,7 @@ type answers struct {
 }
 
 // ask sends a few questions at a time, because IAM throttles more.
-func (a *answers) ask(ctx context.Context, api *iam.Client, source, region string, list []permissions.Question) {
+func (a *answers) ask(list []permissions.Question, simulate func(permissions.Question) ([]types.EvaluationResult, error)) {
 	const most = 4
 	queue := make(chan permissions.Question, len(list))
 	for _, q := range list {
@@ -102,8 +108,7 @@ func (a *answers) ask(ctx context.Context, api *iam.Client, source, region strin
 	for range most {
 		all.Go(func() {
 			for q := range queue {
-				out, err := api.SimulatePrincipalPolicy(ctx, request(source, region, q))
-				if !a.take(out, err) {
+				if !a.take(simulate(q)) {
 					return
 				}
 			}
@@ -117,25 +122,30 @@ func request(source, region string, q permissions.Question) *iam.SimulatePrincip
 	if !slices.Contains(q.Resources, "*") {
 		in.ResourceArns = q.Resources
 	}
-	context := maps.Clone(q.Context)
-	context["aws:RequestedRegion"] = []string{region} // which many policies require
-	for _, k := range slices.Sorted(maps.Keys(context)) {
-		in.ContextEntries = append(in.ContextEntries, types.ContextEntry{
-			ContextKeyName: aws.String(k), ContextKeyType: types.ContextKeyTypeEnumString, ContextKeyValues: context[k],
-		})
-	}
+	in.ContextEntries = entries(region, q)
 	return in
 }
 
+func entries(region string, q permissions.Question) (list []types.ContextEntry) {
+	context := maps.Clone(q.Context)
+	context["aws:RequestedRegion"] = []string{region} // which many policies require
+	for _, k := range slices.Sorted(maps.Keys(context)) {
+		list = append(list, types.ContextEntry{
+			ContextKeyName: aws.String(k), ContextKeyType: types.ContextKeyTypeEnumString, ContextKeyValues: context[k],
+		})
+	}
+	return list
+}
+
 // take records an answer and reports whether to go on.
-func (a *answers) take(out *iam.SimulatePrincipalPolicyOutput, err error) bool {
+func (a *answers) take(results []types.EvaluationResult, err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {
 		a.err = err
 		return false
 	}
-	for _, r := range out.EvaluationResults {
+	for _, r := range results {
 		action := aws.ToString(r.EvalActionName)
 		a.judge(action, r.EvalDecision, r.MissingContextValues, r.OrganizationsDecisionDetail)
 		for _, s := range r.ResourceSpecificResults {

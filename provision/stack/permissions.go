@@ -29,6 +29,9 @@ func addOptional[S provision.State](s *Stack, name string, inSpec bool, r resour
 
 func addStep[S provision.State](s *Stack, step permissions.Step, r resource.Kind[S]) provision.Ref[S] {
 	s.search(r)
+	if role, is := any(r).(resource.Role); is && step.Ownership != provision.Prune {
+		s.bounded = append(s.bounded, role)
+	}
 	step.Permissions = r.Permissions()
 	s.steps = append(s.steps, step)
 	s.addCosts(step.Ownership, r.Costs)

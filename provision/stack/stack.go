@@ -131,7 +131,8 @@ func (o Options) emptyBucket() bool { return o.ForceDestroy || o.ForceDestroyBuc
 type Stack struct {
 	Graph *provision.Graph
 
-	steps []permissions.Step // the steps of the graph, with their permissions
+	steps   []permissions.Step // the steps of the graph, with their permissions
+	bounded []resource.Role    // the roles of the graph
 
 	env *spec.Environment
 	id  resource.Identity

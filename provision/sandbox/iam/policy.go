@@ -209,7 +209,7 @@ func createPolicy(r *request, in *iam.CreatePolicyInput) (*iam.CreatePolicyOutpu
 func (r *request) policyOut(p *policy) *types.Policy {
 	return &types.Policy{
 		PolicyName: aws.String(p.Name), Arn: aws.String(p.ARN), PolicyId: aws.String(p.ID), CreateDate: aws.Time(p.Created),
-		IsAttachable: true, AttachmentCount: aws.Int32(r.attachments(p.ARN)), DefaultVersionId: aws.String("v1"), Tags: tagList(p.Tags),
+		IsAttachable: true, AttachmentCount: aws.Int32(r.attachments(p.ARN)), DefaultVersionId: aws.String(firstVersion), Tags: tagList(p.Tags),
 	}
 }
 
@@ -231,7 +231,9 @@ func getPolicy(r *request, in *iam.GetPolicyInput) (*iam.GetPolicyOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	return &iam.GetPolicyOutput{Policy: &types.Policy{PolicyName: &name, Arn: &arn, IsAttachable: true, AttachmentCount: aws.Int32(r.attachments(arn))}}, nil
+	return &iam.GetPolicyOutput{Policy: &types.Policy{
+		PolicyName: &name, Arn: &arn, IsAttachable: true, AttachmentCount: aws.Int32(r.attachments(arn)), DefaultVersionId: aws.String(firstVersion),
+	}}, nil
 }
 
 func deletePolicy(r *request, in *iam.DeletePolicyInput) (*iam.DeletePolicyOutput, error) {
