@@ -20,6 +20,7 @@ func withWorker(t *testing.T, s *prefectserver.Server) string {
 	return fmt.Sprintf(`
 environment "dev" {
   region = "us-east-1"
+  tags   = { cost-center = "42", owner = "data platform" }
   prefect {
     version     = %q
     api_url     = %q

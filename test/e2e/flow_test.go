@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,7 +56,8 @@ type task struct {
 			Env []map[string]string `json:"environment"`
 		} `json:"containerOverrides"`
 	} `json:"overrides"`
-	Tags []any `json:"tags"`
+	Tags      []any  `json:"tags"`
+	Propagate string `json:"propagateTags"`
 }
 
 // flow lets the worker run a deployment's flow, up to the task that ECS would start. It
@@ -111,6 +113,23 @@ func (w *worker) wantDefinition(c moto.Call, deployment string) {
 	if diff := cmp.Diff(want, have); diff != "" {
 		w.Errorf("the task definition (-want +have):\n%s\n%s", diff, c.Body)
 	}
+	w.wantTags("the task definition", d.Tags, map[string]string{"cost-center": "42", "owner": "data platform"})
+}
+
+// wantTags checks the tags of a call, in which the worker adds its own. It would write the
+// blank of the other one as a hyphen, so RunTask does not have that.
+func (w *worker) wantTags(what string, list []any, want map[string]string) {
+	w.Helper()
+	have := map[string]string{}
+	for _, e := range list {
+		tag, _ := e.(map[string]any)
+		if key := fmt.Sprint(tag["key"]); !strings.HasPrefix(key, "prefect.io/") {
+			have[key] = fmt.Sprint(tag["value"])
+		}
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		w.Errorf("the tags of %s (-want +have):\n%s", what, diff)
+	}
 }
 
 // envNamed returns the values of a variable of a container's environment.
@@ -135,5 +154,9 @@ func (w *worker) wantTask(c moto.Call) {
 	want := []any{o.Cluster, "FARGATE", o.Task, o.Subnets, o.Groups, "ENABLED", []string{"data"}}
 	if diff := cmp.Diff(want, have); diff != "" {
 		w.Errorf("the task (-want +have):\n%s\n%s", diff, c.Body)
+	}
+	w.wantTags("the task", r.Tags, map[string]string{"cost-center": "42"})
+	if r.Propagate != "TASK_DEFINITION" {
+		w.Errorf("the task has the tags of %q", r.Propagate)
 	}
 }

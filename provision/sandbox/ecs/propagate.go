@@ -19,7 +19,7 @@ func (t *taskDefinition) runTags(in *ecs.RunTaskInput) (core.Tags, error) {
 	case types.PropagateTagsTaskDefinition:
 		from = maps.Clone(t.Tags)
 	default:
-		return nil, invalid("Invalid value for propagateTags: " + string(in.PropagateTags))
+		return nil, invalid("Invalid value for propagateTags: %s", in.PropagateTags)
 	}
 	return newTags(from, in.Tags)
 }
