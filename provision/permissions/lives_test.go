@@ -12,6 +12,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
@@ -451,8 +452,10 @@ func unserved(w *world) {
 // The key is a parameter or a secret of somebody else, which a customer key encrypts.
 func keyFrom(w *world) {
 	cfg, ctx, name := w.account.Config(home), context.Background(), aws.String("team/prefect")
-	key := here.ARN("kms", home, "key/00000000-0000-4000-8000-000000000001")
-	_, err := ssm.NewFromConfig(cfg).PutParameter(ctx, &ssm.PutParameterInput{
+	made, err := kms.NewFromConfig(cfg).CreateKey(ctx, &kms.CreateKeyInput{})
+	w.check(err)
+	key := *made.KeyMetadata.Arn
+	_, err = ssm.NewFromConfig(cfg).PutParameter(ctx, &ssm.PutParameterInput{
 		Name: aws.String("/team/prefect"), Value: aws.String("pnu_0123456789"), Type: ssmtypes.ParameterTypeSecureString, KeyId: &key})
 	w.check(err)
 	out, err := secretsmanager.NewFromConfig(cfg).CreateSecret(ctx, &secretsmanager.CreateSecretInput{

@@ -11,8 +11,9 @@
 // with its authorization. The authorization checks flowbed's own list of
 // permissions, so it is written from AWS's service authorization reference and
 // not derived from that list. The services build on core and import each other
-// where AWS's services depend on each other: ecs, ec2, s3 and sqs import iam, ecs also
-// events, events sqs, and ssm imports ec2, iam and machine.
+// where AWS's services depend on each other: kms, ecs, ec2, s3 and sqs import iam, ecs also
+// events, events sqs, and ssm imports ec2, iam and machine. The services that encrypt with a
+// customer's key import kms.
 //
 // Three folders are no services of AWS: machine runs what is on the instances, fargate what
 // is in the tasks, and prefectapi is the Prefect that both report to.

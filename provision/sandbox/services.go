@@ -10,6 +10,7 @@ import (
 	_ "github.com/flowbed/flowbed/provision/sandbox/fargate"
 	_ "github.com/flowbed/flowbed/provision/sandbox/freetier"
 	_ "github.com/flowbed/flowbed/provision/sandbox/iam"
+	_ "github.com/flowbed/flowbed/provision/sandbox/kms"
 	_ "github.com/flowbed/flowbed/provision/sandbox/logs"
 	_ "github.com/flowbed/flowbed/provision/sandbox/machine"
 	_ "github.com/flowbed/flowbed/provision/sandbox/prefectapi"

@@ -75,8 +75,8 @@ var mayImport = map[string][]string{
 // asks says which other services a sandbox service may import, as AWS's services
 // depend on each other.
 var asks = map[string][]string{
-	"ec2": {"iam"}, "ecs": {"ec2", "events", "iam"}, "events": {"sqs"}, "s3": {"iam"}, "sqs": {"iam"},
-	"ssm": {"ec2", "iam", "machine"}, "machine": {"ec2", "iam", "prefectapi"},
+	"ec2": {"iam", "kms"}, "ecr": {"kms"}, "ecs": {"ec2", "events", "iam"}, "events": {"sqs"}, "kms": {"iam"}, "logs": {"kms"},
+	"s3": {"iam", "kms"}, "sqs": {"iam", "kms"}, "ssm": {"ec2", "iam", "kms", "machine"}, "machine": {"ec2", "iam", "prefectapi"},
 	"fargate": {"ec2", "ecr", "ecs", "iam", "machine", "prefectapi"},
 }
 

@@ -13,6 +13,10 @@ import (
 type Access struct {
 	Action, Resource string
 	Context          map[string][]string // condition keys in lower case → values
+
+	// KeyPolicy is the policy of the KMS key that is the resource; nil if the resource is none.
+	// A key's policy must allow an access even within its account; see JudgeKey.
+	KeyPolicy *string
 }
 
 // The prefixes of the condition keys for tags.

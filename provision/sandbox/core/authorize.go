@@ -21,11 +21,16 @@ func (a *Account) authorize(op *operation, c Call, region string, in any) error 
 		}
 		return Fail("UnrecognizedClientException", "The security token included in the request is invalid.")
 	}
-	if a.Policy == "" && a.ControlPolicy == "" {
-		return nil
-	}
 	r := a.request(region)
-	return op.allow(r, Identity{ARN: r.Caller(), Policies: []string{cmp.Or(a.Policy, allowAll)}}, c, in)
+	if a.Policy == "" && a.ControlPolicy == "" {
+		return op.allowByKeys(r, c, in)
+	}
+	return op.allow(r, r.Self(), c, in)
+}
+
+// Self is who makes the calls to the account.
+func (r *Request) Self() Identity {
+	return Identity{ARN: r.Caller(), Policies: []string{cmp.Or(r.Account.Policy, allowAll)}}
 }
 
 const allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
@@ -58,7 +63,19 @@ func (r *Request) As(who Identity, in any) (any, error) {
 // allow checks whether an identity has every permission that a call needs.
 func (op *operation) allow(r *Request, who Identity, c Call, in any) error {
 	first := Access{Action: awserr.Action(c.Service, c.Operation), Resource: "*"}
-	for _, want := range op.access(r, first, in) {
+	return op.judge(r, who, op.access(r, first, in))
+}
+
+// allowByKeys checks a call of somebody who may do everything: only the policies of keys can
+// deny it.
+func (op *operation) allowByKeys(r *Request, c Call, in any) error {
+	first := Access{Action: awserr.Action(c.Service, c.Operation), Resource: "*"}
+	wanted := op.access(r, first, in)
+	return op.judge(r, r.Self(), slices.DeleteFunc(wanted, func(a Access) bool { return a.KeyPolicy == nil }))
+}
+
+func (op *operation) judge(r *Request, who Identity, wanted []Access) error {
+	for _, want := range wanted {
 		denial, err := r.Judge(who, want)
 		switch {
 		case err != nil:
@@ -101,7 +118,30 @@ func (r *Request) Judge(who Identity, want Access) (*Denial, error) {
 			denial = &Denial{Access: want, Caller: who.ARN, Kind: l.kind}
 		}
 	}
-	return denial, nil
+	if want.KeyPolicy == nil {
+		return denial, nil
+	}
+	return r.judgeKey(who, want, denial)
+}
+
+// judgeKey is the part of a key's policy in the decision: denied is what the others say. A
+// statement that names the identity suffices, whatever IAM's policies leave out. One that names
+// the account lets those decide.
+// https://docs.aws.amazon.com/kms/latest/developerguide/determining-access-key-policy.html
+func (r *Request) judgeKey(who Identity, want Access, denied *Denial) (*Denial, error) {
+	named, account, err := JudgeKey(*want.KeyPolicy, r.AccountID, who.ARN, want)
+	const kind = "resource-based policy"
+	switch {
+	case err != nil:
+		return nil, err
+	case named == ExplicitDeny || account == ExplicitDeny:
+		return &Denial{Access: want, Caller: who.ARN, Kind: kind, Explicit: true}, nil
+	case named == Allowed && (denied == nil || denied.Kind == "identity-based policy"):
+		return nil, nil
+	case account == Allowed, denied != nil:
+		return denied, nil
+	}
+	return &Denial{Access: want, Caller: who.ARN, Kind: kind}, nil
 }
 
 // Denial is the permission that a caller lacks.

@@ -57,7 +57,7 @@ func JudgeAll(documents []string, a Access) (v Verdict, err error) {
 // JudgeService evaluates the policy of a resource for an access by an AWS service, such as
 // "events.amazonaws.com". A service has no identity policy, so only this policy counts.
 func JudgeService(document, service string, a Access) (v Verdict, err error) {
-	p, wrong := ParsePolicy(document, ResourcePolicy, func(string) bool { return true })
+	p, wrong := ParsePolicy(document, KeyPolicy, func(string) bool { return true })
 	if wrong != "" {
 		return v, Fail("MalformedPolicyDocument", "%s", wrong)
 	}
@@ -74,6 +74,47 @@ func JudgeService(document, service string, a Access) (v Verdict, err error) {
 		}
 	}
 	return v, nil
+}
+
+// JudgeKey evaluates the policy of a KMS key for an access by an identity of the account: what
+// the statements say that name the identity, and what those say that name the account.
+func JudgeKey(document, account, identity string, a Access) (named, whole Verdict, err error) {
+	p, wrong := ParsePolicy(document, KeyPolicy, func(string) bool { return true })
+	if wrong != "" {
+		return named, whole, Fail("MalformedPolicyDocumentException", "%s", wrong)
+	}
+	a = a.WithContext("kms:CallerAccount", account).WithContext("aws:PrincipalAccount", account)
+	for _, s := range p.Statement {
+		applies, err := s.applies(a)
+		if err != nil {
+			return named, whole, err
+		}
+		if !applies || s.Principal == nil {
+			continue
+		}
+		for _, principal := range (*s.Principal)["AWS"] {
+			v := &named
+			switch {
+			case principal == account || strings.HasSuffix(principal, ":iam::"+account+":root"):
+				v = &whole
+			case principal != "*" && principal != identity && !isRole(principal, identity):
+				continue
+			}
+			if s.Effect == "Deny" {
+				*v = ExplicitDeny
+			} else if *v != ExplicitDeny {
+				*v = Allowed
+			}
+		}
+	}
+	return named, whole, nil
+}
+
+// isRole reports whether an identity is a session of a role.
+func isRole(arn, session string) bool {
+	_, name, is := strings.Cut(session, ":assumed-role/")
+	name, _, _ = strings.Cut(name, "/")
+	return is && strings.Contains(arn, ":role/") && arn[strings.LastIndex(arn, "/")+1:] == name
 }
 
 // isAbout reports whether a statement is about a service, or about everybody.
@@ -128,7 +169,7 @@ func holds(operator string, want, have []string) (bool, error) {
 	switch operator {
 	case "Null":
 		return slices.Contains(want, strconv.FormatBool(len(have) == 0)), nil
-	case "StringEquals":
+	case "StringEquals", "Bool":
 	case "StringLike", "ArnLike", "ArnEquals": // AWS treats these the same for ARNs
 		same = Wild
 	default:
@@ -144,6 +185,8 @@ func list(v any) (texts []string) {
 	switch v := v.(type) {
 	case string:
 		return []string{v}
+	case bool:
+		return []string{strconv.FormatBool(v)}
 	case []any:
 		for _, e := range v {
 			texts = append(texts, fmt.Sprint(e))

@@ -80,11 +80,12 @@ func strictJSON(b []byte, into any) error {
 // PolicyKind says which elements a document must have, and which it must not.
 type PolicyKind int
 
-// The kinds: identity policies, trust policies and resource policies.
+// The kinds: identity policies, trust policies, resource policies and the policies of KMS keys.
 const (
 	IdentityPolicy PolicyKind = iota
 	TrustPolicy
 	ResourcePolicy
+	KeyPolicy
 )
 
 var (
@@ -125,7 +126,7 @@ func (s Statement) check(kind PolicyKind, known func(string) bool) string {
 	if s.Effect != "Allow" && s.Effect != "Deny" {
 		return "Syntax errors in policy."
 	}
-	if kind != ResourcePolicy && !policySid.MatchString(s.Sid) {
+	if kind < ResourcePolicy && !policySid.MatchString(s.Sid) {
 		return "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
 	}
 	return cmp.Or(s.checkActions(), s.misplaced(kind), s.checkResources(kind), s.checkPrincipals(kind, known))
@@ -156,7 +157,9 @@ func (s Statement) misplaced(kind PolicyKind) string {
 }
 
 func (s Statement) checkResources(kind PolicyKind) string {
-	if kind == TrustPolicy {
+	// KMS accepts a statement without a resource, which then has no effect:
+	// https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
+	if kind == TrustPolicy || kind == KeyPolicy && len(s.Resource)+len(s.NotResource) == 0 {
 		return ""
 	}
 	if (len(s.Resource) == 0) == (len(s.NotResource) == 0) {

@@ -129,6 +129,10 @@ func startInstances(r *request, in *ec2.StartInstancesInput) (*ec2.StartInstance
 		if r.state(i) == "stopped" {
 			r.move(i, "pending")
 			i.Reason = ""
+			if !r.decrypts(i) {
+				r.move(i, "stopping")
+				i.Reason = wrongKey
+			}
 		}
 		out.StartingInstances = append(out.StartingInstances, r.stateChange(i, was))
 	}

@@ -172,7 +172,8 @@ type volume struct {
 	Type      string    `json:"type"`
 	GiB       int32     `json:"gib"`
 	Encrypted bool      `json:"encrypted"`
-	Ends      bool      `json:"ends"` // is deleted with its instance
+	Key       string    `json:"key,omitempty"` // of KMS
+	Ends      bool      `json:"ends"`          // is deleted with its instance
 	Created   time.Time `json:"created"`
 	Tags      core.Tags `json:"tags"`
 }

@@ -131,7 +131,10 @@ func (l *launch) disks() error {
 		if m.Ebs.DeleteOnTermination != nil {
 			v.Ends = *m.Ebs.DeleteOnTermination
 		}
-		v.Encrypted = aws.ToBool(m.Ebs.Encrypted)
+		v.Encrypted, v.Key = aws.ToBool(m.Ebs.Encrypted), aws.ToString(m.Ebs.KmsKeyId)
+		if v.Key != "" && !v.Encrypted {
+			return core.Fail("InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set.")
+		}
 	}
 	if root.GiB < l.image.RootGiB {
 		return core.Fail("InvalidBlockDeviceMapping", "Volume of size %dGB is smaller than snapshot, expect size >= %dGB", root.GiB, l.image.RootGiB)

@@ -189,6 +189,9 @@ func describeVolumes(r *request, in *ec2.DescribeVolumesInput) (*ec2.DescribeVol
 			VolumeId: &v.ID, AvailabilityZone: &v.Zone, Size: &v.GiB, VolumeType: types.VolumeType(v.Type),
 			Encrypted: &v.Encrypted, CreateTime: &v.Created, State: types.VolumeStateAvailable, Tags: tagList(v.Tags),
 		}
+		if v.Key != "" {
+			o.KmsKeyId = &v.Key
+		}
 		if v.Instance != "" {
 			o.State = types.VolumeStateInUse
 			o.Attachments = []types.VolumeAttachment{{

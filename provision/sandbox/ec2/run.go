@@ -197,5 +197,8 @@ func (l *launch) start() *instance {
 	}
 	l.d.Interfaces[n.ID] = n
 	l.d.Instances[i.ID] = i
+	if !l.decrypts(i) {
+		l.end(i, wrongKey)
+	}
 	return i
 }

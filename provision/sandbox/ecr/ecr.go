@@ -1,5 +1,6 @@
 // Package ecr is the sandbox's Elastic Container Registry: private repositories,
-// their settings, and images as far as they are counted. It asks no other service.
+// their settings, and images as far as they are counted. It asks kms about the
+// key of a repository.
 package ecr
 
 import (
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/provision/sandbox/kms"
 )
 
 var service = core.NewService("ecr", func(r *core.Request) *request { return &request{r} }, core.Rules{})
@@ -37,6 +39,7 @@ type repository struct {
 	Mutability string            `json:"mutability"`
 	Scan       bool              `json:"scan,omitempty"`
 	Encryption string            `json:"encryption"`
+	Key        string            `json:"key,omitempty"` // of KMS
 	Lifecycle  string            `json:"lifecycle,omitempty"`
 	Images     map[string]string `json:"images,omitempty"` // digests by tag
 	Tags       core.Tags         `json:"tags,omitempty"`
@@ -54,7 +57,7 @@ func (r *request) db() *database {
 func init() {
 	core.Register(service, createRepository, createAccess)
 	core.Register(service, describeRepositories, describeAccess)
-	core.Register(service, deleteRepository, nameAccess)
+	core.Register(service, deleteRepository, deleteAccess)
 	core.Register(service, putImageTagMutability, nameAccess)
 	core.Register(service, putImageScanningConfiguration, nameAccess)
 	core.Register(service, putLifecyclePolicy, nameAccess)
@@ -79,7 +82,27 @@ func createAccess(r *request, a core.Access, in *ecr.CreateRepositoryInput) []co
 	if len(in.Tags) > 0 {
 		all = append(all, all[0].WithAction("ecr:TagResource"))
 	}
+	if key := keyIn(in.EncryptionConfiguration); key != "" {
+		all = append(all, kms.Use{Key: key, Service: "ecr"}.Access(r.Request, "kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant")...)
+	}
 	return all
+}
+
+// deleteAccess also retires the grants of ECR on the key.
+func deleteAccess(r *request, a core.Access, in *ecr.DeleteRepositoryInput) []core.Access {
+	all := nameAccess(r, a, in)
+	if p := r.db().Repositories[aws.ToString(in.RepositoryName)]; p != nil && p.Key != "" {
+		all = append(all, kms.Use{Key: p.Key, Service: "ecr"}.Access(r.Request, "kms:RetireGrant")...)
+	}
+	return all
+}
+
+// keyIn is the key in a configuration; empty for AWS's own.
+func keyIn(e *types.EncryptionConfiguration) string {
+	if e == nil || e.EncryptionType == types.EncryptionTypeAes256 {
+		return ""
+	}
+	return aws.ToString(e.KmsKey)
 }
 
 // describeAccess is about all repositories if none is named.
@@ -157,7 +180,13 @@ func createRepository(r *request, in *ecr.CreateRepositoryInput) (*ecr.CreateRep
 		p.Scan = s.ScanOnPush
 	}
 	if e := in.EncryptionConfiguration; e != nil {
-		p.Encryption = string(e.EncryptionType)
+		p.Encryption, p.Key = string(e.EncryptionType), keyIn(e)
+		if p.Encryption == string(types.EncryptionTypeAes256) && e.KmsKey != nil {
+			return nil, invalid("'encryptionConfiguration' failed to satisfy constraint: 'kmsKey can only be set with the encryption type KMS'")
+		}
+	}
+	if err := r.checkKey(p.Key); err != nil {
+		return nil, err
 	}
 	d.Repositories[name] = p
 	return &ecr.CreateRepositoryOutput{Repository: r.shown(p)}, nil
@@ -170,8 +199,29 @@ func (r *request) shown(p *repository) *types.Repository {
 		RepositoryUri:              aws.String(account + ".dkr.ecr." + r.Region + ".amazonaws.com/" + p.Name),
 		ImageTagMutability:         types.ImageTagMutability(p.Mutability),
 		ImageScanningConfiguration: &types.ImageScanningConfiguration{ScanOnPush: p.Scan},
-		EncryptionConfiguration:    &types.EncryptionConfiguration{EncryptionType: types.EncryptionType(p.Encryption)},
+		EncryptionConfiguration:    p.encryption(),
 	}
+}
+
+func (p *repository) encryption() *types.EncryptionConfiguration {
+	e := &types.EncryptionConfiguration{EncryptionType: types.EncryptionType(p.Encryption)}
+	if p.Key != "" {
+		e.KmsKey = &p.Key
+	}
+	return e
+}
+
+// checkKey checks whether ECR can make its grants on a key. It does so when a repository is
+// created, and the encryption cannot be changed later.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
+func (r *request) checkKey(key string) error {
+	if key == "" {
+		return nil
+	}
+	if t := kms.Look(r.Request, key); t != "" {
+		return &types.KmsException{Message: aws.String("The key " + key + " cannot be used"), KmsError: aws.String(string(t) + "Exception")}
+	}
+	return nil
 }
 
 func describeRepositories(r *request, in *ecr.DescribeRepositoriesInput) (*ecr.DescribeRepositoriesOutput, error) {

@@ -1,7 +1,7 @@
 // Package logs is the sandbox's CloudWatch Logs: log groups, their retention, tags and
 // streams.
 //
-// It imports no other service.
+// It asks kms whether it may use the key of a log group.
 package logs
 
 import (
@@ -60,6 +60,8 @@ func init() {
 	core.Register(service, putDeletionProtection, protectionAccess)
 	core.Register(service, putRetentionPolicy, groupAccess)
 	core.Register(service, deleteRetentionPolicy, groupAccess)
+	core.Register(service, associateKey, groupAccess)
+	core.Register(service, disassociateKey, groupAccess)
 	core.Register(service, listLogTags, tagsAccess)
 	core.Register(service, tagLogs, tagsAccess)
 	core.Register(service, untagLogs, tagsAccess)
@@ -116,6 +118,9 @@ func createLogGroup(r *request, in *cloudwatchlogs.CreateLogGroupInput) (*cloudw
 	d, name := r.db(), *in.LogGroupName
 	if d.Groups[name] != nil {
 		return nil, &types.ResourceAlreadyExistsException{Message: aws.String("The specified log group already exists")}
+	}
+	if err := r.checkKey(name, in.KmsKeyId); err != nil {
+		return nil, err
 	}
 	class := in.LogGroupClass
 	if class == "" {

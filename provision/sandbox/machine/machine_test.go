@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/flowbed/flowbed/provision/prefect"
@@ -49,6 +50,12 @@ type world struct {
 	keyID  string // that encrypts the parameter; empty for the default
 
 	id string // of the instance
+}
+
+// newKey creates a key whose policy lets the account's IAM policies decide, and returns its ARN.
+func (w *world) newKey() string {
+	out := try.Must(kms.NewFromConfig(w.Config("us-east-1")).CreateKey(context.Background(), &kms.CreateKeyInput{}))
+	return *out.KeyMetadata.Arn
 }
 
 func newWorld(t *testing.T) *world {
@@ -187,9 +194,9 @@ func TestBoot(t *testing.T) {
 			try.Must(w.ssm.DeleteParameter(w.Context(), &ssm.DeleteParameterInput{Name: aws.String(parameter)}))
 		}, "none", []string{"An error occurred (ParameterNotFound)"}},
 		{"no profile", func(w *world) { w.edit = func(in *ec2.RunInstancesInput) { in.IamInstanceProfile = nil } }, "none", []string{"Unable to locate credentials"}},
-		{"a key of the account", func(w *world) { w.keyID = "k-1" }, "none", []string{denied, "to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/k-1"}},
+		{"a key of the account", func(w *world) { w.keyID = w.newKey() }, "none", []string{denied, "to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/00000000-0000-4000-8000-0000"}},
 		{"a key that the role may use", func(w *world) {
-			w.keyID = "arn:aws:kms:us-east-1:123456789012:key/k-1"
+			w.keyID = w.newKey()
 			w.role = strings.TrimSuffix(w.role, "]}") + `,{"Effect":"Allow","Action":"kms:Decrypt","Resource":"` + w.keyID + `"}]}`
 		}, "ONLINE", nil},
 		{"role of something else", func(w *world) {

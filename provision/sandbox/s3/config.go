@@ -113,11 +113,17 @@ func getBucketEncryption(r *request, in *s3.GetBucketEncryptionInput) (*s3.GetBu
 	if b.Encryption.Key != "" {
 		d.KMSMasterKeyID = aws.String(b.Encryption.Key)
 	}
+	rule := types.ServerSideEncryptionRule{ApplyServerSideEncryptionByDefault: d, BucketKeyEnabled: aws.Bool(b.Encryption.BucketKey)}
+	if len(b.Encryption.Blocked) > 0 {
+		rule.BlockedEncryptionTypes = &types.BlockedEncryptionTypes{EncryptionType: b.Encryption.Blocked}
+	}
 	return &s3.GetBucketEncryptionOutput{ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
-		Rules: []types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: d, BucketKeyEnabled: aws.Bool(b.Encryption.BucketKey)}},
+		Rules: []types.ServerSideEncryptionRule{rule},
 	}}, nil
 }
 
+// putBucketEncryption does not look at the key: a wrong one lets each upload fail.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketEncryption.html
 func putBucketEncryption(r *request, in *s3.PutBucketEncryptionInput) (*s3.PutBucketEncryptionOutput, error) {
 	b, err := r.bucket(in.Bucket, in.ExpectedBucketOwner)
 	if err != nil {
@@ -134,7 +140,10 @@ func putBucketEncryption(r *request, in *s3.PutBucketEncryptionInput) (*s3.PutBu
 	if d.SSEAlgorithm == types.ServerSideEncryptionAes256 && d.KMSMasterKeyID != nil {
 		return nil, core.Fail("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
 	}
-	b.Encryption = encryption{string(d.SSEAlgorithm), aws.ToString(d.KMSMasterKeyID), aws.ToBool(rules[0].BucketKeyEnabled)}
+	b.Encryption = encryption{Algorithm: string(d.SSEAlgorithm), Key: aws.ToString(d.KMSMasterKeyID), BucketKey: aws.ToBool(rules[0].BucketKeyEnabled)}
+	if blocked := rules[0].BlockedEncryptionTypes; blocked != nil { // AWS does not say what happens without it
+		b.Encryption.Blocked = blocked.EncryptionType
+	}
 	return &s3.PutBucketEncryptionOutput{}, nil
 }
 
@@ -144,7 +153,7 @@ func deleteBucketEncryption(r *request, in *s3.DeleteBucketEncryptionInput) (*s3
 	if err != nil {
 		return nil, err
 	}
-	b.Encryption = encryption{Algorithm: string(types.ServerSideEncryptionAes256)}
+	b.Encryption = encryption{Algorithm: string(types.ServerSideEncryptionAes256), Blocked: b.Encryption.Blocked}
 	return &s3.DeleteBucketEncryptionOutput{}, nil
 }
 

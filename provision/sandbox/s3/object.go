@@ -16,8 +16,8 @@ import (
 )
 
 func init() {
-	core.Register(service, putObject, objectAccess)
-	core.Register(service, getObject, objectAccess)
+	core.Register(service, putObject, putAccess)
+	core.Register(service, getObject, getAccess)
 	core.Register(service, headObject, objectAccess)
 }
 
@@ -93,10 +93,14 @@ func putObject(r *request, in *s3.PutObjectInput) (*s3.PutObjectOutput, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkKey(b.newKey()); err != nil {
+		return nil, err
+	}
 	sum := md5.Sum(body) // what S3 calls the ETag of a plain object
 	o := &object{
 		Body: body, ETag: `"` + hex.EncodeToString(sum[:]) + `"`,
 		Type: aws.ToString(in.ContentType), Meta: maps.Clone(in.Metadata),
+		Key: b.newKey(),
 	}
 	r.push(b, key, o)
 	out := &s3.PutObjectOutput{ETag: aws.String(o.ETag), ServerSideEncryption: types.ServerSideEncryption(b.Encryption.Algorithm)}
@@ -148,6 +152,9 @@ func getObject(r *request, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 	}
 	if in.IfMatch != nil && *in.IfMatch != o.ETag {
 		return nil, preconditionFailed("If-Match")
+	}
+	if err := r.checkKey(o.Key); err != nil {
+		return nil, err
 	}
 	return &s3.GetObjectOutput{
 		Body: io.NopCloser(bytes.NewReader(o.Body)), ContentLength: aws.Int64(int64(len(o.Body))),

@@ -72,6 +72,8 @@ type encryption struct {
 	Algorithm string `json:"algorithm"`
 	Key       string `json:"key,omitempty"`
 	BucketKey bool   `json:"bucket_key,omitempty"`
+
+	Blocked []types.EncryptionType `json:"blocked,omitempty"` // that objects must not have
 }
 
 // object is one version of an object, or a delete marker.
@@ -84,6 +86,7 @@ type object struct {
 	Meta     map[string]string `json:"meta,omitempty"`
 	Hold     bool              `json:"hold,omitempty"` // legal hold
 	Modified time.Time         `json:"modified"`
+	Key      string            `json:"key,omitempty"` // a KMS key
 }
 
 type upload struct {
@@ -99,8 +102,10 @@ func TakeBucket(account *core.Account, name, owner, region string) {
 }
 
 // add adds a bucket with the settings of every new bucket since April 2023: no
-// public access, no ACLs, encryption with S3's keys.
+// public access, no ACLs, encryption with S3's keys. Since April 2026, it also refuses objects
+// that are encrypted with keys of the client.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/create-bucket-faq.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/blocking-unblocking-s3-c-encryption-gpb.html
 func (d *database) add(b *bucket) *bucket {
 	if d.Buckets == nil {
 		d.Buckets = map[string]*bucket{}
@@ -109,7 +114,7 @@ func (d *database) add(b *bucket) *bucket {
 		b.Ownership = string(types.ObjectOwnershipBucketOwnerEnforced)
 	}
 	b.Block = &publicBlock{true, true, true, true}
-	b.Encryption = encryption{Algorithm: string(types.ServerSideEncryptionAes256)}
+	b.Encryption = encryption{Algorithm: string(types.ServerSideEncryptionAes256), Blocked: []types.EncryptionType{types.EncryptionTypeSseC}}
 	d.Buckets[b.Name] = b
 	return b
 }

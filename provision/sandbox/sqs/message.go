@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/provision/sandbox/kms"
 )
 
 type message struct {
@@ -38,6 +39,12 @@ func Deliver(r *core.Request, queueARN, service, source, body string) (bool, err
 	if err != nil || v != core.Allowed {
 		return false, err
 	}
+	if key := q.Attributes["KmsMasterKeyId"]; key != "" { // the service must be able to use it, too; it never is, with that of SQS itself
+		u := kms.Use{Key: key, Service: "sqs", Context: map[string]string{"aws:SourceArn": source, "aws:SourceAccount": r.AccountID}}
+		if may, err := u.ByService(r, service, "kms:GenerateDataKey", "kms:Decrypt"); err != nil || !may {
+			return false, err
+		}
+	}
 	(&request{r}).put(q, body)
 	return true, nil
 }
@@ -53,6 +60,9 @@ func sendMessage(r *request, in *sqs.SendMessageInput) (*sqs.SendMessageOutput, 
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkKey(q); err != nil {
+		return nil, err
+	}
 	body := aws.ToString(in.MessageBody)
 	if body == "" || len(body) > 1<<20 {
 		return nil, invalid("One or more parameters are invalid. Reason: Message must have 1 byte to 1 MiB.")
@@ -66,6 +76,9 @@ func sendMessage(r *request, in *sqs.SendMessageInput) (*sqs.SendMessageOutput, 
 func receiveMessage(r *request, in *sqs.ReceiveMessageInput) (*sqs.ReceiveMessageOutput, error) {
 	q, err := r.queue(in.QueueUrl)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.checkKey(q); err != nil {
 		return nil, err
 	}
 	visibility := q.seconds("VisibilityTimeout")

@@ -1,7 +1,7 @@
 // Package sqs is the sandbox's Simple Queue Service: standard queues, their attributes
 // and tags, dead-letter queues, and messages.
 //
-// It asks iam which principals a queue's policy may name.
+// It asks iam which principals a queue's policy may name, and kms about the key of a queue.
 package sqs
 
 import (
@@ -62,8 +62,12 @@ func init() {
 	core.Register(service, listQueueTags, urlAccess)
 	core.Register(service, tagQueue, urlAccess)
 	core.Register(service, untagQueue, urlAccess)
-	core.Register(service, sendMessage, urlAccess)
-	core.Register(service, receiveMessage, urlAccess)
+	core.Register(service, sendMessage, func(r *request, a core.Access, in *sqs.SendMessageInput) []core.Access {
+		return append(urlAccess(r, a, in), r.keyAccess(in.QueueUrl, "kms:GenerateDataKey", "kms:Decrypt")...)
+	})
+	core.Register(service, receiveMessage, func(r *request, a core.Access, in *sqs.ReceiveMessageInput) []core.Access {
+		return append(urlAccess(r, a, in), r.keyAccess(in.QueueUrl, "kms:Decrypt")...)
+	})
 	core.Register(service, deleteMessage, urlAccess)
 	core.Register(service, changeMessageVisibility, urlAccess)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 	"github.com/flowbed/flowbed/provision/sandbox/ec2"
+	"github.com/flowbed/flowbed/provision/sandbox/kms"
 )
 
 // The authorization of Systems Manager's calls:
@@ -32,32 +33,31 @@ func namesAccess(r *request, a core.Access, in *ssm.GetParametersInput) []core.A
 	for i, name := range in.Names {
 		arns[i] = r.parameterARN(name)
 	}
-	return append(a.To(arns...), r.decryptAccess(a, in.WithDecryption, in.Names...)...)
+	return append(a.To(arns...), r.decryptAccess(in.WithDecryption, in.Names...)...)
 }
 
 func getAccess(r *request, a core.Access, in *ssm.GetParameterInput) []core.Access {
-	return append(nameAccess(r, a, in), r.decryptAccess(a, in.WithDecryption, aws.ToString(in.Name))...)
+	return append(nameAccess(r, a, in), r.decryptAccess(in.WithDecryption, aws.ToString(in.Name))...)
 }
 
 // decryptAccess is the access to the keys that encrypt parameters. Everybody in the
 // account may use the key of Systems Manager itself. The encryption context names the
 // parameter.
 // https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
-func (r *request) decryptAccess(a core.Access, decrypt *bool, names ...string) (all []core.Access) {
+func (r *request) decryptAccess(decrypt *bool, names ...string) (all []core.Access) {
 	for _, name := range names {
 		p := r.byName(name)
 		if p == nil || !p.secure() || !aws.ToBool(decrypt) || p.Key == ownKey {
 			continue
 		}
-		arn := p.Key
-		if !strings.HasPrefix(arn, "arn:") {
-			arn = r.ARN("kms", r.Region, "key/"+p.Key)
-		}
-		all = append(all, a.WithAction("kms:Decrypt").WithResource(arn).
-			WithContext("kms:ViaService", "ssm."+r.Region+".amazonaws.com").
-			WithContext("kms:EncryptionContext:PARAMETER_ARN", r.parameterARN(p.Name)))
+		all = append(all, r.keyUse(p.Key, p.Name).Access(r.Request, "kms:Decrypt")...)
 	}
 	return all
+}
+
+// keyUse is what Systems Manager does with the key of a parameter.
+func (r *request) keyUse(key, name string) kms.Use {
+	return kms.Use{Key: key, Service: "ssm", Context: map[string]string{"kms:EncryptionContext:PARAMETER_ARN": r.parameterARN(name)}}
 }
 
 func tagsAccess[I any](r *request, a core.Access, in *I) []core.Access {
@@ -68,6 +68,9 @@ func putAccess(r *request, a core.Access, in *ssm.PutParameterInput) []core.Acce
 	all := nameAccess(r, a, in)
 	if len(in.Tags) > 0 {
 		all = append(all, all[0].WithAction("ssm:AddTagsToResource"))
+	}
+	if key := aws.ToString(in.KeyId); key != "" && key != ownKey { // of the standard tier
+		all = append(all, r.keyUse(key, aws.ToString(in.Name)).Access(r.Request, "kms:Encrypt")...)
 	}
 	return all
 }

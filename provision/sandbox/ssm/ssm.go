@@ -1,7 +1,7 @@
 // Package ssm is the sandbox's Systems Manager: parameters, and commands to
 // instances.
 //
-// It asks ec2 for images, iam whether an instance may register, and machine to run a
+// It asks ec2 for images, kms about the keys of parameters, iam whether an instance may register, and machine to run a
 // command.
 package ssm
 
@@ -18,6 +18,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
 	"github.com/flowbed/flowbed/provision/sandbox/ec2"
+	"github.com/flowbed/flowbed/provision/sandbox/kms"
 )
 
 var service = core.NewService("ssm", func(r *core.Request) *request { return &request{r} }, core.Rules{})
@@ -115,6 +116,9 @@ func putParameter(r *request, in *ssm.PutParameterInput) (*ssm.PutParameterOutpu
 	if err := p.checkPutOn(in); err != nil {
 		return nil, err
 	}
+	if err := r.checkKey(aws.ToString(in.KeyId)); err != nil {
+		return nil, err
+	}
 	if p == nil {
 		if err := r.rested(name); err != nil {
 			return nil, err
@@ -156,6 +160,22 @@ func (p *parameter) checkPutOn(in *ssm.PutParameterInput) error {
 		return &types.HierarchyTypeMismatchException{Message: aws.String(fmt.Sprintf("The parameter %s is of the type %s; a parameter's type cannot be changed.", p.Name, p.Type))}
 	}
 	return nil
+}
+
+// checkKey checks whether a key can encrypt a SecureString, or decrypt one.
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+func (r *request) checkKey(key string) error {
+	if key == "" || key == ownKey {
+		return nil
+	}
+	switch t := kms.Look(r.Request, key); t {
+	case "":
+		return nil
+	case kms.NotFound:
+		return &types.InvalidKeyId{Message: aws.String("Invalid keyId " + key)}
+	default:
+		return &types.InvalidKeyId{Message: aws.String(fmt.Sprintf("%s cannot be used (%s)", key, t))}
+	}
 }
 
 // ownKey is the key of Systems Manager itself, which encrypts parameters by default.
@@ -206,10 +226,21 @@ func (r *request) parameterOut(p *parameter, decrypt *bool) types.Parameter {
 	return out
 }
 
+// readable checks whether the key of a parameter can decrypt it, if it must.
+func (r *request) readable(p *parameter, decrypt *bool) error {
+	if !p.secure() || !aws.ToBool(decrypt) {
+		return nil
+	}
+	return r.checkKey(p.Key)
+}
+
 func getParameter(r *request, in *ssm.GetParameterInput) (*ssm.GetParameterOutput, error) {
 	p := r.byName(aws.ToString(in.Name))
 	if p == nil {
 		return nil, &types.ParameterNotFound{Message: aws.String("Parameter " + aws.ToString(in.Name) + " not found.")}
+	}
+	if err := r.readable(p, in.WithDecryption); err != nil {
+		return nil, err
 	}
 	out := r.parameterOut(p, in.WithDecryption)
 	return &ssm.GetParameterOutput{Parameter: &out}, nil
@@ -222,6 +253,9 @@ func getParameters(r *request, in *ssm.GetParametersInput) (*ssm.GetParametersOu
 	out := &ssm.GetParametersOutput{}
 	for _, name := range in.Names {
 		if p := r.byName(name); p != nil {
+			if err := r.readable(p, in.WithDecryption); err != nil {
+				return nil, err
+			}
 			out.Parameters = append(out.Parameters, r.parameterOut(p, in.WithDecryption))
 		} else {
 			out.InvalidParameters = append(out.InvalidParameters, name)
