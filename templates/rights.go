@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flowbed/flowbed/provision/keypolicy"
 	"github.com/flowbed/flowbed/provision/secret"
 )
 
@@ -21,6 +22,9 @@ type TaskRights struct {
 	Repository string // the repository's name, for "repository"
 	Dask       *DaskRights
 	Statements []Statement
+
+	// Key is the ARN of the KMS key that encrypts the bucket; empty if S3's own keys do.
+	Key string
 }
 
 // Statement allows actions on resources, as the spec has them.
@@ -49,6 +53,10 @@ func TaskPolicy(p Place, r TaskRights) string {
 	case "full":
 		s = append(s, allow("S3", list{"s3:*"}, "*"))
 	}
+	if r.Key != "" && r.S3 != "none" {
+		// To put a large object in parts, S3 also decrypts.
+		s = append(s, useKey(p, "FlowKey", "s3", r.Key, "kms:Decrypt", "kms:GenerateDataKey"))
+	}
 	switch r.ECR {
 	case "repository":
 		s = append(s, pull(p, r.Repository)...)
@@ -61,6 +69,11 @@ func TaskPolicy(p Place, r TaskRights) string {
 		s = append(s, dask(p, *r.Dask)...)
 	}
 	return document(append(s, further(r.Statements)...)...)
+}
+
+// useKey allows to use a key of KMS through one service.
+func useKey(p Place, sid, service, key string, actions ...string) statement {
+	return allow(sid, actions, key).when("StringEquals", keypolicy.Via, keypolicy.Service(p.Partition, p.Region, service))
 }
 
 // further returns the statements of the spec.
@@ -151,6 +164,9 @@ type AgentRights struct {
 	// Events is the name of the queue from which a worker of Prefect 3 learns what happens to
 	// its tasks, and LogGroup that of their logs. Both are empty if there is no queue.
 	Events, LogGroup string
+
+	// EventsKey is the ARN of the KMS key that encrypts the queue; empty if SQS's own keys do.
+	EventsKey string
 
 	// Statements are what the spec adds, for an agent that flowbed runs.
 	Statements []Statement
@@ -248,10 +264,14 @@ func observer(p Place, r AgentRights) []statement {
 	if r.Events == "" {
 		return []statement{allow("Events", list{"sqs:GetQueueUrl"}, p.arn("sqs", p.Region, "prefect-ecs-tasks-events"))}
 	}
-	return []statement{
+	s := []statement{
 		allow("Events", list{"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"}, p.arn("sqs", p.Region, r.Events)),
 		allow("CrashLogs", list{"logs:GetLogEvents"}, p.logGroup(r.LogGroup)),
 	}
+	if r.EventsKey != "" {
+		s = append(s, useKey(p, "EventsKey", "sqs", r.EventsKey, "kms:Decrypt"))
+	}
+	return s
 }
 
 // otherParameters denies reads of every other parameter in the account. Session

@@ -24,8 +24,9 @@ func (a *app) policyCommand() *cobra.Command {
 		Use: "policy", Short: "Print the IAM policy that a command needs",
 		Long: `Print the smallest IAM policy for a user or a role that runs a command on this
 environment, for a Prefect worker that runs elsewhere, or for an agent's role
-of your own; docs/permissions.md explains it. With --trust, print the trust
-policy of a role for a GitHub workflow. If the file sets account and region,
+of your own; docs/permissions.md explains it. With --for key, print a policy
+for the key in kms_key. With --trust, print the trust policy of a role for a
+GitHub workflow. If the file sets account and region,
 policy does not call AWS.`,
 		Example: `  flowbed policy --for up > up.json
   flowbed policy --trust github:ada/flows:main > trust.json
@@ -35,7 +36,7 @@ policy does not call AWS.`,
     --policy-document file://up.json`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&verb, "for", "", "`command`: plan, up, down, hello, agent or worker")
+	c.Flags().StringVar(&verb, "for", "", "`command`: plan, up, down, hello, agent, worker or key")
 	c.Flags().StringVar(&trust, "trust", "", "the `workflow`: github:OWNER/REPO[:BRANCH|:environment:NAME]")
 	c.Flags().IntVar(&part, "part", 0, "which `part` of a long policy, from 1")
 	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")
@@ -43,7 +44,7 @@ policy does not call AWS.`,
 		switch {
 		case (verb == "") == (trust == ""):
 			return usageOf(c, errors.New("want either --for or --trust"))
-		case part != 0 && (verb == "worker" || verb == "agent" || trust != ""):
+		case part != 0 && (verb == "worker" || verb == "agent" || verb == "key" || trust != ""):
 			return usageOf(c, errors.New("--part is for the policy of plan, up, down or hello"))
 		case trust != "":
 			return a.trustPolicy(c, trust)
@@ -51,8 +52,10 @@ policy does not call AWS.`,
 			return a.agentPolicy(c.Context())
 		case verb == "worker":
 			return a.workerPolicy(c.Context())
+		case verb == "key":
+			return a.keyPolicy(c.Context())
 		case !slices.Contains(permissions.Verbs, permissions.Verb(verb)):
-			return usageOf(c, fmt.Errorf("--for %s: want plan, up, down, hello, agent or worker", verb))
+			return usageOf(c, fmt.Errorf("--for %s: want plan, up, down, hello, agent, worker or key", verb))
 		}
 		return a.policy(c.Context(), permissions.Verb(verb), data, part)
 	}
@@ -142,6 +145,24 @@ func (a *app) agentPolicy(ctx context.Context) error {
 		return usage(&hinted{errors.New("the environment has no agent"), "for a worker that runs elsewhere: flowbed policy --for worker"})
 	}
 	text, err := stack.RoleOfAgent(env, id)
+	if err != nil {
+		return usage(err)
+	}
+	_, err = io.WriteString(a.out, text)
+	return err
+}
+
+// keyPolicy prints a policy for the key of the file. Like up, it needs the secrets: they decide
+// whether there is a parameter.
+func (a *app) keyPolicy(ctx context.Context) error {
+	_, env, id, err := a.inPlace(ctx, false)
+	if err != nil {
+		return err
+	}
+	if env.KMSKey == "" {
+		return usage(errors.New("the file names no kms_key"))
+	}
+	text, err := stack.KeyPolicy(env, id)
 	if err != nil {
 		return usage(err)
 	}

@@ -139,7 +139,7 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 	})
 	d.simulated = sync.OnceValue(func() []Finding { return d.permissions(ctx) })
 	checks := []func(context.Context) []Finding{
-		d.credentials, d.region, d.vpc, d.bucket, d.serviceRole, d.entities, d.sharedRole, d.sharing, func(context.Context) []Finding { return d.simulated() }, d.dryRun, d.lease,
+		d.credentials, d.region, d.vpc, d.bucket, d.serviceRole, d.entities, d.sharedRole, d.sharing, func(context.Context) []Finding { return d.simulated() }, d.dryRun, d.lease, d.kmsKey,
 	}
 	if d.Env.Agent != nil && d.Env.Agent.Service == nil {
 		checks = slices.Insert(checks, 3, d.instanceType, d.machineImage)

@@ -42,6 +42,7 @@ type Hello struct {
 	Pool    string
 	Queue   string // of the pool, that the worker reads; empty for the default one
 	Bucket  string
+	Key     string          // the ARN of the KMS key that encrypts the bucket; may be empty
 	Shared  bool            // the bucket is not the environment's own
 	Cluster string          // name
 	Version prefect.Version // of the worker

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/test/lifecycle"
 )
 
 // without is a file without some blocks of its environment "dev". A dot leads into a block.
@@ -109,6 +110,8 @@ func goes(t *testing.T) (list []life) {
 	text := byDefault(t, everything(t))
 	key := removal{with: text, without: edited(t, text, `public_key +=.*`, `key_name = "ada"`)} // which the old policy does not have
 	add("the public key goes, new policy", key, now(key))
+	keyed := removal{with: adding(text, lifecycle.Keyed), without: text} // only the policy for the file with the key lets it go
+	add("the kms key goes, old policy", keyed, old(keyed))
 	text = withoutTTL(everything(t))
 	for _, b := range blocksOf(t, text) {
 		if r := (removal{b, text, without(t, text, with(b)...)}); alone(b) {

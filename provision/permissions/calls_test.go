@@ -20,7 +20,8 @@ func TestPermissions(t *testing.T) {
 	bounded := adding(everything(t), lifecycle.BoundedRole.Spec)
 	narrow := edited(t, everything(t), lifecycle.NarrowGroup.Edits...)
 	logged := edited(t, everything(t), lifecycle.AccessLogs.Edits...)
-	for _, text := range []string{everything(t), byDefault(t, everything(t)), bounded, inService, narrow, logged, inVPCOfAnother} {
+	keyed := adding(everything(t), lifecycle.Keyed)
+	for _, text := range []string{everything(t), byDefault(t, everything(t)), bounded, keyed, inService, narrow, logged, inVPCOfAnother} {
 		for _, v := range permissions.Verbs {
 			for _, s := range needs(t, text, here, v, stack.Options{ForceDestroy: true}) {
 				for _, p := range s.Permissions {

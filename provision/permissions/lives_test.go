@@ -61,6 +61,7 @@ var lives = []life{
 	{"a service", served},
 	{"a service that does not start", unserved},
 	{"a company's account", company},
+	{"a customer's key", encrypted},
 	{"groups of others", otherGroups},
 	{"a VPC of another environment", borrowing},
 }
@@ -447,6 +448,25 @@ func unserved(w *world) {
 		w.Errorf("up: %v", err)
 	}
 	w.must(permissions.Down, text, o)
+}
+
+// A customer's key encrypts everything, on an instance and in a service.
+func encrypted(w *world) {
+	for _, text := range []string{everything(w.T), inService} {
+		o := stack.Options{Transport: sandbox.Prefect(w.account)}
+		text = adding(text, lifecycle.Keyed)
+		if strings.Contains(text, "secrets ") { // those that the example names do not exist
+			text = edited(w.T, text, `(?m)^ +secrets +=.*\n`, "")
+		}
+		w.must(permissions.Plan, text, o)
+		w.must(permissions.Up, text, o)
+		w.must(permissions.Plan, text, o)
+		if !w.planned.Empty() {
+			w.Errorf("the plan after up is not empty: %+v", w.planned.Actions)
+		}
+		w.must(permissions.Hello, text, o)
+		w.must(permissions.Down, text, stack.Options{Transport: o.Transport, ForceDestroy: true})
+	}
 }
 
 // The key is a parameter or a secret of somebody else, which a customer key encrypts.

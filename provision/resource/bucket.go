@@ -15,8 +15,8 @@ import (
 	"github.com/flowbed/flowbed/provision/awserr"
 )
 
-// Bucket is a private S3 bucket: no public access, no ACLs, encrypted with keys of S3,
-// and reachable only over TLS. A plan shows everything that others add to the policy or
+// Bucket is a private S3 bucket: no public access, no ACLs, encrypted with keys of S3 or with a
+// key of KMS, and reachable only over TLS. A plan shows everything that others add to the policy or
 // the lifecycle as drift, and up removes it. Tags of others stay.
 //
 // Every call names the account that must own the bucket, so that flowbed never writes to
@@ -36,6 +36,7 @@ type Bucket struct {
 	Logs      AccessLogs
 	LogTarget provision.Ref[LogBucketState] // unset without Logs
 
+	Key   provision.Ref[KMSKeyState] // that encrypts new objects; may be unset
 	Names NameEntry
 	Flags string // that select the environment, for commands in messages
 }
@@ -52,13 +53,14 @@ func (b Bucket) Validate(_ BucketState, found bool) []provision.Note {
 // BucketState is the actual state of a bucket, as a plan shows it.
 type BucketState struct {
 	Name       string
-	Ownership  string // "BucketOwnerEnforced": no ACLs
-	Public     string // "blocked", "not blocked", or the settings that are on
-	Encryption string // "AES256": with keys of S3
-	Policy     string // JSON; empty if there is none
-	Versioning string // "Enabled" or "Suspended"; empty if it was never enabled
-	Lifecycle  string // JSON of the rules; empty if there are none
-	AccessLogs string // the target; empty if there are none, or if the spec says nothing of them
+	Ownership  string                 // "BucketOwnerEnforced": no ACLs
+	Public     string                 // "blocked", "not blocked", or the settings that are on
+	Encryption string                 // "AES256": with keys of S3; see Bucket.encryption
+	Blocked    []types.EncryptionType // kinds of encryption that objects must not have
+	Policy     string                 // JSON; empty if there is none
+	Versioning string                 // "Enabled" or "Suspended"; empty if it was never enabled
+	Lifecycle  string                 // JSON of the rules; empty if there are none
+	AccessLogs string                 // the target; empty if there are none, or if the spec says nothing of them
 	Tags       Tags
 }
 
@@ -128,13 +130,14 @@ func (b Bucket) Create(ctx context.Context) (*BucketState, error) {
 	case have.Owner().By != b.ID.Owner():
 		return nil, nil // it already existed: a reading will show its state
 	}
-	// S3 blocks public access to a new bucket and encrypts it. If it does not, the
-	// reading at the end of the step shows that.
+	// S3 blocks public access to a new bucket and encrypts it, and it blocks keys of the client.
+	// If it does not, the reading at the end of the step shows that.
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/blocking-unblocking-s3-c-encryption-gpb.html
 	return &BucketState{
 		Name: b.Name, Tags: have, Public: publicBlocked, Encryption: string(types.ServerSideEncryptionAes256),
-		Ownership: string(types.ObjectOwnershipBucketOwnerEnforced),
+		Ownership: string(types.ObjectOwnershipBucketOwnerEnforced), Blocked: []types.EncryptionType{types.EncryptionTypeSseC},
 	}, nil
 }
 
@@ -156,7 +159,7 @@ func (b Bucket) Changes(have BucketState) []provision.Change {
 	c := b.tagChanges(have.Tags)
 	c = append(c, diffText("public access", have.Public, publicBlocked, b.blockPublic)...)
 	c = append(c, diffText("object ownership", have.Ownership, string(types.ObjectOwnershipBucketOwnerEnforced), b.putOwnership)...)
-	c = append(c, diffText("encryption", have.Encryption, string(types.ServerSideEncryptionAes256), b.encrypt)...)
+	c = append(c, diffText("encryption", have.Encryption, b.encryption(), b.encrypt(have.Blocked))...)
 	c = append(c, diffPolicy("policy", have.Policy, b.policy(), b.putPolicy)...)
 	c = append(c, b.versioningChange(have.Versioning)...)
 	if want := rulesJSON(b.rules()); have.Lifecycle != want {
@@ -240,16 +243,32 @@ func (b Bucket) putOwnership(ctx context.Context) error {
 	return err
 }
 
-func (b Bucket) encrypt(ctx context.Context) error {
-	_, err := b.API.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{
-		Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account,
-		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
-			Rules: []types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{
-				SSEAlgorithm: types.ServerSideEncryptionAes256,
-			}}},
-		},
-	})
-	return err
+// encryption is the desired default encryption, as encryptionText says it.
+func (b Bucket) encryption() string { return encryptionText(b.encryptionRules(nil)) }
+
+// encryptionRules encrypt new objects. With a bucket key, S3 asks KMS once for many objects, and
+// not for each of them, which costs money. S3 does not say what happens to the blocked kinds of
+// encryption that a call leaves out, so the call has them as they are.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
+func (b Bucket) encryptionRules(blocked []types.EncryptionType) types.ServerSideEncryptionConfiguration {
+	r := types.ServerSideEncryptionRule{ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAes256}}
+	if arn := keyARN(b.Key); arn != "" {
+		r.ApplyServerSideEncryptionByDefault = &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAwsKms, KMSMasterKeyID: &arn}
+		r.BucketKeyEnabled = new(true)
+	}
+	if len(blocked) > 0 {
+		r.BlockedEncryptionTypes = &types.BlockedEncryptionTypes{EncryptionType: blocked}
+	}
+	return types.ServerSideEncryptionConfiguration{Rules: []types.ServerSideEncryptionRule{r}}
+}
+
+func (b Bucket) encrypt(blocked []types.EncryptionType) doFunc {
+	return func(ctx context.Context) error {
+		_, err := b.API.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{
+			Bucket: &b.Name, ExpectedBucketOwner: &b.ID.Account, ServerSideEncryptionConfiguration: new(b.encryptionRules(blocked)),
+		})
+		return err
+	}
 }
 
 func (b Bucket) putPolicy(ctx context.Context) error {

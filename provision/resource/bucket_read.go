@@ -45,7 +45,8 @@ func (b Bucket) Read(ctx context.Context) (BucketState, error) {
 		func(ctx context.Context) error {
 			out, err := b.API.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: name, ExpectedBucketOwner: owner})
 			if err == nil {
-				s.Encryption = encryptionText(deref(out.ServerSideEncryptionConfiguration))
+				c := deref(out.ServerSideEncryptionConfiguration)
+				s.Encryption, s.Blocked = encryptionText(c), blockedIn(c)
 			}
 			return b.ignoring("ServerSideEncryptionConfigurationNotFoundError", "read encryption", "s3:GetEncryptionConfiguration", err)
 		},
@@ -184,10 +185,22 @@ func publicText(c types.PublicAccessBlockConfiguration) string {
 func encryptionText(c types.ServerSideEncryptionConfiguration) string {
 	for _, r := range c.Rules { // there is only one
 		if d := r.ApplyServerSideEncryptionByDefault; d != nil {
-			return strings.TrimSpace(string(d.SSEAlgorithm) + " " + deref(d.KMSMasterKeyID))
+			text := strings.TrimSpace(string(d.SSEAlgorithm) + " " + deref(d.KMSMasterKeyID))
+			if d.SSEAlgorithm != types.ServerSideEncryptionAes256 && deref(r.BucketKeyEnabled) {
+				text += ", bucket key"
+			}
+			return text
 		}
 	}
 	return ""
+}
+
+// blockedIn are the kinds of encryption that a configuration blocks.
+func blockedIn(c types.ServerSideEncryptionConfiguration) (list []types.EncryptionType) {
+	for _, r := range c.Rules {
+		list = append(list, deref(r.BlockedEncryptionTypes).EncryptionType...)
+	}
+	return list
 }
 
 // policy denies all requests without TLS. It must name both the bucket and its objects.

@@ -29,6 +29,7 @@ type Instance struct {
 	Image     provision.Ref[ImageState]
 	Offering  provision.Ref[OfferingState] // on demand; unset for down
 	VolumeGiB int
+	VolumeKey provision.Ref[KMSKeyState]          // that encrypts the volume; may be unset
 	Key       provision.Ref[KeyPairState]         // may be unset
 	Profile   provision.Ref[ProfileState]         // of the environment
 	Groups    []provision.Ref[SecurityGroupState] // none means the VPC's default group

@@ -20,6 +20,9 @@ const KeyLaunch = "flowbed:launch"
 // the same specification. The value of a tag can have 256 characters.
 func (i Instance) launchTag() string {
 	parts := []string{"image=" + i.ImageName, "volume=" + strconv.Itoa(i.VolumeGiB)}
+	if key := keyARN(i.VolumeKey); key != "" { // the rest of the ARN is this account and region
+		parts = append(parts, "volume-key="+key[strings.LastIndex(key, "/")+1:])
+	}
 	if k, _ := i.Key.Expect(); k.Wanted != "" {
 		parts = append(parts, partKey+"="+digest(k.Wanted))
 	}
@@ -65,7 +68,7 @@ func launchParts(tag string) map[string]string {
 
 // launchFields maps the parts of the launch tag to field names in a plan.
 var launchFields = []struct{ part, field, unit string }{
-	{"image", "image", ""}, {"volume", "volume", " GiB"}, {partKey, "public key", ""}, {partUserData, fieldUserData, ""},
+	{"image", "image", ""}, {"volume", "volume", " GiB"}, {"volume-key", "volume key", ""}, {partKey, "public key", ""}, {partUserData, fieldUserData, ""},
 }
 
 // outdated lists the differences of an instance that require a replacement.
@@ -199,6 +202,7 @@ func (i Instance) creation() []provision.Change {
 	add("image", provision.Text(i.ImageName))
 	add("image id", provision.Of(i.Image, func(s ImageState) string { return s.ID }))
 	add("volume", provision.Text(fmt.Sprintf("%d GiB, gp3, encrypted", i.VolumeGiB)))
+	add("volume key", provision.Text(keyARN(i.VolumeKey)))
 	if k, ok := i.Key.Expect(); ok {
 		add("key pair", provision.Text(k.Name))
 	}

@@ -94,6 +94,9 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 		TagSpecifications: append(ec2TagsFor(instanceTags, types.ResourceTypeInstance),
 			ec2TagsFor(tags, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface)...),
 	}
+	if key := keyARN(i.VolumeKey); key != "" {
+		in.BlockDeviceMappings[0].Ebs.KmsKeyId = &key
+	}
 	if k, ok := i.Key.Get(); ok {
 		in.KeyName = &k.Name
 	}

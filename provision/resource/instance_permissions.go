@@ -26,11 +26,26 @@ func (i Instance) Permissions() Permissions {
 			attributes, // the user data, for Detail
 		},
 		CheckDelete: []Permission{attributes},
-		Build: slices.Concat(i.launching(), []Permission{
+		Build: slices.Concat(i.launching(), i.encrypting(), []Permission{
 			i.ID.tagged(exampleInstance, "ec2:StartInstances", "ec2:ModifyInstanceMetadataOptions",
 				"ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"),
 		}, remove, groups, i.ID.tagging(exampleInstance, "RunInstances")),
 		Delete: remove,
+	}
+}
+
+// encrypting is what EC2 needs of the key of the volume, in the name of whoever launches or
+// starts the instance. Without it, the call succeeds, and the instance ends.
+// https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
+func (i Instance) encrypting() []Permission {
+	key := keyARN(i.VolumeKey)
+	if key == "" {
+		return nil
+	}
+	const why = "EC2 uses the key of the volume in the name of whoever launches or starts the instance"
+	return []Permission{
+		i.ID.UseKey(key, "ec2", why, "kms:CreateGrant").when("Bool", "kms:GrantIsForAWSResource", "true"),
+		i.ID.UseKey(key, "ec2", why, "kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
 	}
 }
 

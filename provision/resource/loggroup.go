@@ -23,6 +23,8 @@ type LogGroup struct {
 	Name string
 	Days int // the retention period: one of CloudWatch's values, or 0 for forever
 
+	Key provision.Ref[KMSKeyState] // that encrypts new events; may be unset
+
 	// Names are the names to record in the tags; may be nil.
 	Names *NameLog
 
@@ -35,6 +37,7 @@ type LogGroupState struct {
 	Name string
 	ARN  string // without the ":*" that policies need
 	Days int    // 0 means forever
+	Key  string // the ARN of a KMS key; empty for the keys of CloudWatch Logs
 
 	Protected bool // from deletion
 	Tags      Tags
@@ -98,6 +101,7 @@ func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
 		}
 		for _, g := range page.LogGroups {
 			if deref(g.LogGroupName) == l.Name {
+				s.Key = deref(g.KmsKeyId)
 				s.Days, s.Protected = int(deref(g.RetentionInDays)), deref(g.DeletionProtectionEnabled)
 				return nil
 			}
@@ -144,12 +148,16 @@ func (l LogGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err e
 // Create implements provision.Resource.
 func (l LogGroup) Create(ctx context.Context) (*LogGroupState, error) {
 	tags := l.tags(nil)
-	_, err := l.API.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &l.Name, Tags: tags})
-	if err != nil {
+	in := &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &l.Name, Tags: tags}
+	key := keyARN(l.Key)
+	if key != "" {
+		in.KmsKeyId = &key
+	}
+	if _, err := l.API.CreateLogGroup(ctx, in); err != nil {
 		return nil, fmt.Errorf("create log group: %w", err)
 	}
 	l.Names.see(tags)
-	return &LogGroupState{Name: l.Name, ARN: l.arn(), Tags: tags}, nil
+	return &LogGroupState{Name: l.Name, ARN: l.arn(), Key: key, Tags: tags}, nil
 }
 
 // maxTagValue is AWS's limit for the value of a tag, in characters.
@@ -175,12 +183,30 @@ func (l LogGroup) Validate(have LogGroupState, _ bool) (notes []provision.Note) 
 
 // Changes implements provision.Resource.
 func (l LogGroup) Changes(have LogGroupState) []provision.Change {
-	c := tagChange(have.Tags, l.tags(have.Tags), false, tagger{l.setTags, l.dropTags})
+	c := append(l.keyChange(have), tagChange(have.Tags, l.tags(have.Tags), false, tagger{l.setTags, l.dropTags})...)
 	from := retentionText(have.Days)
 	if have.Name == "" { // the group does not exist yet
 		from = ""
 	}
 	return independent(append(c, diffText("retention", from, retentionText(l.Days), l.setRetention)...))
+}
+
+// keyChange is the difference of the key. Without one in the file, only a key that the tags name
+// goes: what others have set stays. New events get the key, those from before keep theirs.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+func (l LogGroup) keyChange(have LogGroupState) []provision.Change {
+	want := keyARN(l.Key)
+	if want == "" && (have.Key == "" || have.Tags[KeyKMS] != have.Key) {
+		return nil
+	}
+	return diffText("encryption key", have.Key, want, func(ctx context.Context) error {
+		if want == "" {
+			_, err := l.API.DisassociateKmsKey(ctx, &cloudwatchlogs.DisassociateKmsKeyInput{LogGroupName: &l.Name})
+			return err
+		}
+		_, err := l.API.AssociateKmsKey(ctx, &cloudwatchlogs.AssociateKmsKeyInput{LogGroupName: &l.Name, KmsKeyId: &want})
+		return err
+	})
 }
 
 func retentionText(days int) string {
@@ -201,6 +227,9 @@ func (l LogGroup) tags(have Tags) Tags {
 	maps.Copy(t, l.Names.tags(have))
 	if api, ok := apiTag(l.PrefectAPI); ok {
 		t[KeyPrefectAPI] = api
+	}
+	if key := keyARN(l.Key); key != "" {
+		t[KeyKMS] = key
 	}
 	return t
 }
@@ -262,9 +291,13 @@ func (l LogGroup) Permissions() Permissions {
 	if l.Days == 0 {
 		retention = "logs:DeleteRetentionPolicy"
 	}
+	build := []string{"logs:CreateLogGroup", retention, "logs:TagResource", "logs:UntagResource"}
+	if l.Key.Set() { // and back, by the policy of the file that has had it
+		build = append(build, "logs:AssociateKmsKey", "logs:DisassociateKmsKey")
+	}
 	return Permissions{
 		Read:   []Permission{on("*", "logs:DescribeLogGroups"), group("logs:ListTagsForResource")},
-		Build:  []Permission{group("logs:CreateLogGroup", retention, "logs:TagResource", "logs:UntagResource")},
+		Build:  []Permission{group(build...)},
 		Delete: []Permission{group("logs:DeleteLogGroup")},
 	}
 }

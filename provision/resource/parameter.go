@@ -29,6 +29,8 @@ type Parameter struct {
 	// which would need another permission.
 	Value string
 
+	Key provision.Ref[KMSKeyState] // that encrypts the value; may be unset
+
 	Extra Tags // tell for which API the value is; see APITags
 
 	Reader *ParameterReader // of the environment's parameters; nil reads this one alone
@@ -41,7 +43,14 @@ type ParameterState struct {
 	Version int64
 	Current bool // the value is the desired one
 	Tags    Tags
+
+	// Key is the key of KMS that encrypts the value: its ARN, or unreadable. It is empty for the
+	// key of Systems Manager, which encrypts it by default, and if nothing tells.
+	Key string
 }
+
+// unreadable stands for a key with which the caller cannot decrypt the value.
+const unreadable = "a key that cannot decrypt it"
 
 var (
 	_ Kind[ParameterState]                = Parameter{}
@@ -72,15 +81,23 @@ func (p Parameter) Predicted() ParameterState { return ParameterState{Name: p.Na
 // Read implements provision.Resource. Its calls run in parallel.
 func (p Parameter) Read(ctx context.Context) (ParameterState, error) {
 	s := ParameterState{Name: p.Name}
+	locked := false
 	err := parallel(ctx,
 		func(ctx context.Context) error {
 			have, err := p.Reader.read(ctx, p.API, p.Name, p.Value != "")
+			if locked = p.Value != "" && wrongKey(err); locked {
+				have, err = p.Reader.read(ctx, p.API, p.Name, false)
+			}
 			if err != nil {
 				return p.failed("read parameter", err)
 			}
 			s.Type, s.Version = string(have.Type), have.Version
-			s.Current = p.Value != "" && deref(have.Value) == p.Value
+			s.Current = p.Value != "" && !locked && deref(have.Value) == p.Value
 			return nil
+		},
+		func(ctx context.Context) (err error) {
+			s.Key, err = p.readKey(ctx)
+			return err
 		},
 		func(ctx context.Context) error {
 			out, err := p.API.ListTagsForResource(ctx, &ssm.ListTagsForResourceInput{
@@ -96,7 +113,42 @@ func (p Parameter) Read(ctx context.Context) (ParameterState, error) {
 	if err != nil {
 		return ParameterState{}, err
 	}
+	switch {
+	case !p.Key.Set() && locked:
+		s.Key = unreadable
+	case !p.Key.Set():
+		s.Key = s.Tags[KeyKMS]
+	case locked && s.Key == keyARN(p.Key):
+		return ParameterState{}, fmt.Errorf("read parameter: the key %s cannot decrypt it, or kms:Decrypt is missing", s.Key)
+	}
 	return s, nil
+}
+
+// wrongKey reports whether an error means that the key of the value cannot decrypt it, or that
+// the caller may not use the key.
+func wrongKey(err error) bool {
+	refused, is := awserr.RefusalOf(err)
+	return is && refused.Action == "kms:Decrypt" || awserr.Code(err) == "InvalidKeyId"
+}
+
+// readKey returns the key of the value, if the spec has one. Only the list of parameters shows
+// it, which no policy can limit to a name; without a key in the spec, the tags tell.
+func (p Parameter) readKey(ctx context.Context) (string, error) {
+	if !p.Key.Set() {
+		return "", nil
+	}
+	out, err := p.API.DescribeParameters(ctx, &ssm.DescribeParametersInput{ParameterFilters: []types.ParameterStringFilter{
+		{Key: new("Name"), Option: new("Equals"), Values: []string{p.Name}},
+	}})
+	if err != nil {
+		return "", p.failed("read the parameter's key", err)
+	}
+	for _, o := range out.Parameters {
+		if key := deref(o.KeyId); key != "alias/aws/ssm" {
+			return key, nil
+		}
+	}
+	return "", nil
 }
 
 // Discover implements Discoverer. It also finds the leases, which are parameters without
@@ -143,7 +195,7 @@ func (p Parameter) Discover(ctx context.Context, _ Recorded) (list []Found, err 
 // accept tags in a call that overwrites.
 func (p Parameter) Create(ctx context.Context) (*ParameterState, error) {
 	_, err := p.API.PutParameter(ctx, &ssm.PutParameterInput{
-		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, Tags: tagList(p.tags(), ssmTag),
+		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, KeyId: p.keyID(), Tags: tagList(p.tags(), ssmTag),
 	})
 	return nil, p.failed("create parameter", err)
 }
@@ -151,7 +203,18 @@ func (p Parameter) Create(ctx context.Context) (*ParameterState, error) {
 func (p Parameter) tags() Tags {
 	t := p.ID.Tags(p.Name)
 	maps.Copy(t, p.Extra)
+	if key := keyARN(p.Key); key != "" {
+		t[KeyKMS] = key
+	}
 	return t
+}
+
+// keyID is the key in a call that writes the value; nil for that of Systems Manager.
+func (p Parameter) keyID() *string {
+	if key := keyARN(p.Key); key != "" {
+		return &key
+	}
+	return nil
 }
 
 func ssmTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
@@ -167,6 +230,9 @@ func (p Parameter) Changes(have ParameterState) []provision.Change {
 		})
 	}
 	c = append(c, diffText("type", have.Type, secure, nil)...)
+	if p.Value != "" { // the value is encrypted anew, and before the tags tell of it
+		c = append(diffText("encryption key", have.Key, keyARN(p.Key), p.setKey(have.Tags)), c...)
+	}
 	if p.Value == "" || have.Current {
 		return c
 	}
@@ -193,9 +259,19 @@ func (p Parameter) dropTags(ctx context.Context, keys []string) error {
 
 func (p Parameter) setValue(ctx context.Context) error {
 	_, err := p.API.PutParameter(ctx, &ssm.PutParameterInput{
-		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, Overwrite: new(true),
+		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, KeyId: p.keyID(), Overwrite: new(true),
 	})
 	return p.failed("write parameter", err)
+}
+
+// setKey encrypts the value with the desired key. Only then may the tag go that tells of another.
+func (p Parameter) setKey(have Tags) doFunc {
+	return func(ctx context.Context) error {
+		if err := p.setValue(ctx); err != nil || p.Key.Set() || have[KeyKMS] == "" {
+			return err
+		}
+		return p.dropTags(ctx, []string{KeyKMS})
+	}
 }
 
 func (p Parameter) remove(ctx context.Context) error {
@@ -256,9 +332,18 @@ func (Parameter) Costs() []cost.Usage { return nil }
 // creates it again.
 func (p Parameter) Permissions() Permissions {
 	arn := p.ID.ARN("ssm", p.ID.Region, "parameter"+p.Name)
-	return Permissions{
+	all := Permissions{
 		Read:   []Permission{p.Reader.permission(arn, p.Name, "ssm:ListTagsForResource")},
 		Build:  []Permission{on(arn, "ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource", "ssm:DeleteParameter")},
 		Delete: []Permission{on(arn, "ssm:DeleteParameter")},
 	}
+	if p.Key.Set() {
+		use := func(action string) Permission {
+			return p.ID.UseKey(keyARN(p.Key), "ssm", "Systems Manager decrypts and encrypts the parameter with the key", action).
+				when("StringEquals", "kms:EncryptionContext:PARAMETER_ARN", arn)
+		}
+		all.Read = append(all.Read, on("*", "ssm:DescribeParameters"), use("kms:Decrypt"))
+		all.Build = append(all.Build, use("kms:Encrypt"))
+	}
+	return all
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/flowbed/flowbed/provision/names"
 )
 
-// Queue is a standard SQS queue, encrypted with SQS's keys. Its policies are ours alone: up
+// Queue is a standard SQS queue, encrypted with SQS's keys or with a key of KMS. Its policies are ours alone: up
 // removes what somebody else allows.
 type Queue struct {
 	API       *sqs.Client
@@ -25,6 +25,8 @@ type Queue struct {
 	Name      string
 	Retention time.Duration // how long SQS keeps a message
 	Policy    string        // JSON; empty if only the account's own identities may use it
+
+	Key provision.Ref[KMSKeyState] // that encrypts new messages; may be unset
 
 	// DeadLetters takes the messages that were received too often. May be unset.
 	DeadLetters provision.Ref[QueueState]
@@ -99,6 +101,7 @@ var managed = []struct {
 	{types.QueueAttributeNameMessageRetentionPeriod, "message retention period"},
 	{types.QueueAttributeNameVisibilityTimeout, "visibility timeout"},
 	{types.QueueAttributeNameSqsManagedSseEnabled, "encryption with SQS keys"},
+	{types.QueueAttributeNameKmsMasterKeyId, "encryption key"},
 	{types.QueueAttributeNameRedrivePolicy, "redrive policy"},
 	{types.QueueAttributeNameRedriveAllowPolicy, "redrive allow policy"},
 	{types.QueueAttributeNamePolicy, "policy"},
@@ -172,6 +175,11 @@ func (q Queue) want() map[string]string {
 		string(types.QueueAttributeNamePolicy):                 q.Policy,
 		string(types.QueueAttributeNameRedrivePolicy):          "",
 		string(types.QueueAttributeNameRedriveAllowPolicy):     "",
+		string(types.QueueAttributeNameKmsMasterKeyId):         "",
+	}
+	if key := keyARN(q.Key); key != "" {
+		want[string(types.QueueAttributeNameKmsMasterKeyId)] = key
+		want[string(types.QueueAttributeNameSqsManagedSseEnabled)] = "false"
 	}
 	if q.DeadLetters.Set() {
 		dead, _ := q.DeadLetters.Expect()
@@ -193,6 +201,9 @@ func (q Queue) Create(ctx context.Context) (*QueueState, error) {
 	want, tags := q.want(), q.ID.Tags(q.Name)
 	sent := maps.Clone(want)
 	maps.DeleteFunc(sent, func(_, v string) bool { return v == "" })
+	if q.Key.Set() { // a queue has one kind of encryption
+		delete(sent, string(types.QueueAttributeNameSqsManagedSseEnabled))
+	}
 	out, err := q.API.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &q.Name, Attributes: sent, Tags: tags})
 	if err != nil {
 		return nil, fmt.Errorf("create queue: %w", err)
@@ -208,6 +219,9 @@ func (q Queue) Changes(have QueueState) []provision.Change {
 	c := tagChange(have.Tags, q.ID.Tags(q.Name), false, tagger{q.setTags(have.URL), q.dropTags(have.URL)})
 	want, set := q.want(), map[string]string{}
 	for _, a := range managed {
+		if a.name == types.QueueAttributeNameKmsMasterKeyId && !q.Key.Set() {
+			continue // SQS's keys replace a key of others
+		}
 		h, w := have.Attributes[string(a.name)], want[string(a.name)]
 		if sameAttribute(a.name, h, w) {
 			continue
@@ -257,6 +271,8 @@ func attributeValue(name types.QueueAttributeName, v string) provision.Value {
 		if v != "" {
 			return provision.Text(onOff(v == "true"))
 		}
+	case types.QueueAttributeNameKmsMasterKeyId:
+		return provision.Text(v)
 	default:
 		if v != "" {
 			return provision.Text(v + " seconds")
@@ -266,12 +282,17 @@ func attributeValue(name types.QueueAttributeName, v string) provision.Value {
 }
 
 // setAttributes sets the attributes that are in set when it is called. A queue has one kind
-// of encryption, so SQS's keys replace a key of KMS.
+// of encryption, so SQS's keys replace a key of KMS, and the other way round.
 func (q Queue) setAttributes(url string, set map[string]string) doFunc {
 	return func(ctx context.Context) error {
 		all := maps.Clone(set)
-		if all[string(types.QueueAttributeNameSqsManagedSseEnabled)] != "" {
-			all[string(types.QueueAttributeNameKmsMasterKeyId)] = ""
+		const own, key = string(types.QueueAttributeNameSqsManagedSseEnabled), string(types.QueueAttributeNameKmsMasterKeyId)
+		if _, differs := all[key]; differs || all[own] != "" {
+			if all[key] = keyARN(q.Key); all[key] != "" {
+				delete(all, own)
+			} else {
+				all[own] = "true"
+			}
 		}
 		_, err := q.API.SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: all})
 		return err

@@ -17,8 +17,8 @@ import (
 	"github.com/flowbed/flowbed/provision/names"
 )
 
-// Repository is a private ECR repository for the images of flows: encrypted with
-// ECR's keys, and kept small by a lifecycle policy. On a repository of ours the
+// Repository is a private ECR repository for the images of flows: encrypted with ECR's keys or
+// with a key of KMS, and kept small by a lifecycle policy. On a repository of ours the
 // lifecycle policy is ours alone.
 type Repository struct {
 	API          *ecr.Client
@@ -30,6 +30,9 @@ type Repository struct {
 	ForceDestroy bool // Delete also deletes the images
 	Orphan       bool // an earlier spec had it; for CheckDelete
 
+	Key           provision.Ref[KMSKeyState] // that encrypts the images; may be unset
+	AnyEncryption bool                       // the spec ignores which encryption a repository has
+
 	Names NameEntry
 }
 
@@ -40,12 +43,17 @@ type RepositoryState struct {
 	ScanOnPush     bool
 	Lifecycle      string // JSON of the policy; empty if there is none
 	Tags           Tags
+
+	Encryption string // "AES256", or "KMS" and the ARN of the key
+	Images     int    // counted only if the encryption is not the desired one
+	More       bool   // there are more
 }
 
 var (
 	_ Kind[RepositoryState]                    = Repository{}
 	_ Discoverer                               = Repository{}
 	_ provision.Predictor[RepositoryState]     = Repository{}
+	_ provision.Validator[RepositoryState]     = Repository{}
 	_ provision.DeleteChecker[RepositoryState] = Repository{}
 	_ provision.Labelled                       = RepositoryState{}
 )
@@ -106,6 +114,12 @@ func (r Repository) Read(ctx context.Context) (s RepositoryState, err error) {
 			s.Lifecycle, err = r.readLifecycle(ctx)
 			return err
 		},
+		func(ctx context.Context) (err error) {
+			if r.replaces(s.Encryption) {
+				s.Images, s.More, err = r.count(ctx)
+			}
+			return err
+		},
 	)
 	if err != nil {
 		return RepositoryState{}, err
@@ -117,6 +131,36 @@ func (s *RepositoryState) settings(o types.Repository) {
 	s.Name, s.ARN, s.URI = deref(o.RepositoryName), deref(o.RepositoryArn), deref(o.RepositoryUri)
 	s.Mutability = string(o.ImageTagMutability)
 	s.ScanOnPush = deref(o.ImageScanningConfiguration).ScanOnPush
+	e := deref(o.EncryptionConfiguration)
+	s.Encryption = strings.TrimSpace(string(e.EncryptionType) + " " + deref(e.KmsKey))
+}
+
+// encryption is the desired encryption, in the form of RepositoryState.
+func (r Repository) encryption() string {
+	if key := keyARN(r.Key); key != "" {
+		return string(types.EncryptionTypeKms) + " " + key
+	}
+	return string(types.EncryptionTypeAes256)
+}
+
+// replaces reports whether a repository with an encryption must give way to a new one: ECR
+// cannot change it. Without a key in the spec, a repository keeps the one that it has.
+func (r Repository) replaces(have string) bool {
+	return r.Key.Set() && !r.AnyEncryption && have != "" && have != r.encryption()
+}
+
+// Validate implements provision.Validator: images stop a replacement, as they stop a deletion.
+func (r Repository) Validate(have RepositoryState, found bool) []provision.Note {
+	switch {
+	case !found:
+	case r.replaces(have.Encryption) && have.Images > 0:
+		return r.filled(have.Images, have.More, "ECR cannot change its encryption, so it would be replaced, but the repository",
+			`delete all images, or set force_destroy = true to delete them with it, or ignore_changes = ["encryption"] to keep it as it is`)
+	case !r.Key.Set() && strings.Contains(have.Encryption, ":key/"):
+		return []provision.Note{{Severity: provision.Info, Text: "keeps its encryption with " + strings.TrimPrefix(have.Encryption, "KMS ") +
+			": ECR cannot change it, and without the key nobody can read its images"}}
+	}
+	return nil
 }
 
 func (r Repository) readTags(ctx context.Context, arn string) (Tags, error) {
@@ -170,7 +214,7 @@ func (r Repository) Create(ctx context.Context) (*RepositoryState, error) {
 	out, err := r.API.CreateRepository(ctx, &ecr.CreateRepositoryInput{
 		RegistryId: &r.ID.Account, RepositoryName: &r.Name, Tags: tagList(tags, ecrTag),
 		ImageTagMutability: r.mutability(), ImageScanningConfiguration: r.scanning(),
-		EncryptionConfiguration: &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256},
+		EncryptionConfiguration: r.encryptionConfiguration(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("create repository: %w", err)
@@ -181,6 +225,13 @@ func (r Repository) Create(ctx context.Context) (*RepositoryState, error) {
 	s := RepositoryState{Tags: tags}
 	s.settings(deref(out.Repository))
 	return &s, nil
+}
+
+func (r Repository) encryptionConfiguration() *types.EncryptionConfiguration {
+	if key := keyARN(r.Key); key != "" {
+		return &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeKms, KmsKey: &key}
+	}
+	return &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256}
 }
 
 func (r Repository) mutability() types.ImageTagMutability {
@@ -197,8 +248,15 @@ func (r Repository) scanning() *types.ImageScanningConfiguration {
 // Changes implements provision.Resource.
 func (r Repository) Changes(have RepositoryState) []provision.Change {
 	c := tagChange(have.Tags, r.ID.Tags(r.Name), false, tagger{r.setTags(have.ARN), r.dropTags(have.ARN)})
-	if have.Name == "" {
-		c = append(c, provision.Change{Field: "encryption", To: provision.Text(string(types.EncryptionTypeAes256))})
+	switch {
+	case have.Name == "":
+		c = append(c, provision.Change{Field: "encryption", To: provision.Text(r.encryption())})
+	case r.replaces(have.Encryption): // the new one also gets the rest
+		return append(c, provision.Change{
+			Field: "encryption", From: provision.Text(have.Encryption), To: provision.Text(r.encryption()), Replace: true,
+			Why: "ECR cannot change the encryption of a repository",
+			Do:  func(ctx context.Context) error { return r.Delete(ctx, have) },
+		})
 	}
 	c = append(c, diffText("image tags", strings.ToLower(have.Mutability), strings.ToLower(string(r.mutability())), r.setMutability)...)
 	scan := ""
@@ -269,18 +327,23 @@ func (r Repository) CheckDelete(ctx context.Context, _ RepositoryState) ([]provi
 	if err != nil || n == 0 {
 		return nil, err
 	}
+	text, hint := "the repository", "delete all images, or delete it with its images (--force-destroy, or force_destroy = true)"
+	if r.Orphan {
+		text, hint = "the old repository", "delete all images, or delete it with its images (--force-destroy); to keep it, remove its tag "+KeyEnvironment
+	}
+	return r.filled(n, more, text, hint), nil
+}
+
+// filled is the note about a repository with images that up or down would delete.
+func (r Repository) filled(n int, more bool, text, hint string) []provision.Note {
 	images := plural(n, "image")
 	if more {
 		images = "more than " + images
 	}
 	if r.ForceDestroy {
-		return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf("%s will be deleted with the repository %s", images, r.Name)}}, nil
+		return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf("%s will be deleted with the repository %s", images, r.Name)}}
 	}
-	text, hint := "repository", "delete all images, or delete it with its images (--force-destroy, or force_destroy = true)"
-	if r.Orphan {
-		text, hint = "old repository", "delete all images, or delete it with its images (--force-destroy); to keep it, remove its tag "+KeyEnvironment
-	}
-	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf("the %s %s is not empty: %s → %s", text, r.Name, images, hint)}}, nil
+	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf("%s %s is not empty: %s → %s", text, r.Name, images, hint)}}
 }
 
 // count counts the images, of which ECR lists a thousand at a time.
@@ -320,13 +383,20 @@ func (Repository) Costs() []cost.Usage { return nil }
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
 func (r Repository) Permissions() Permissions {
 	arn := r.arn()
-	return Permissions{
+	all := Permissions{
 		Read:        []Permission{on(arn, "ecr:DescribeRepositories", "ecr:ListTagsForResource", "ecr:GetLifecyclePolicy")},
 		CheckDelete: []Permission{on(arn, "ecr:DescribeImages")},
 		Build: []Permission{on(arn, "ecr:CreateRepository", "ecr:TagResource", "ecr:UntagResource", "ecr:PutLifecyclePolicy",
 			"ecr:PutImageTagMutability", "ecr:PutImageScanningConfiguration")},
 		Delete: []Permission{on(arn, "ecr:DeleteRepository")},
 	}
+	if r.Key.Set() {
+		const why = "ECR makes grants on the key for the repository, and retires them"
+		all.Read = append(all.Read, on(arn, "ecr:DescribeImages"))
+		all.Build = append(all.Build, on(arn, "ecr:DeleteRepository"), r.ID.UseKey(keyARN(r.Key), "ecr", why, "kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"))
+		all.Delete = append(all.Delete, r.ID.UseKey(keyARN(r.Key), "ecr", why, "kms:RetireGrant"))
+	}
+	return all
 }
 
 // Discover implements Discoverer. The list of repositories has no tags.

@@ -133,12 +133,14 @@ func (s RoleState) granted() (list []grant, others bool) {
 // needs returns what the environment needs: the content of its own inline policies, and to
 // pull its image.
 //
-// It leaves out to decrypt secrets: only secrets with a customer key need that, and flowbed
-// does not read which key a secret has.
+// It leaves out to decrypt secrets of others: only secrets with a customer key need that, and
+// flowbed does not read which key a secret has. With the key of the file, it does know.
 func (r Role) needs() (list []grant) {
 	want := r.inline()
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		list = append(list, slices.DeleteFunc(grants(want[name]), func(g grant) bool { return slices.Contains(g.Action, "kms:Decrypt") })...)
+		list = append(list, slices.DeleteFunc(grants(want[name]), func(g grant) bool {
+			return slices.Contains(g.Action, "kms:Decrypt") && slices.ContainsFunc(g.Resource, func(r string) bool { return strings.HasSuffix(r, ":key/*") })
+		})...)
 	}
 	if r.Pull != "" {
 		list = append(list, pulling(r.Pull)...)

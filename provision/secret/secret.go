@@ -4,6 +4,7 @@
 package secret
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -29,8 +30,12 @@ type Ref struct {
 	Key, Stage, Version string
 
 	// Ours means that it is the parameter that flowbed makes. The key of Systems Manager
-	// encrypts it, which everybody in the account may use.
+	// encrypts it, which everybody in the account may use, unless KMS is set.
 	Ours bool
+
+	// KMS is the ARN of the customer key that encrypts the secret; empty if it is not known, or
+	// if there is none.
+	KMS string
 }
 
 var (
@@ -163,8 +168,8 @@ func Rights(by Reader, refs ...Ref) (list []Right) {
 		if r.Service == SSM {
 			into = &parameters
 		}
-		if add(&into.Resources, r.ARN()) && !r.Ours {
-			k := key{r.Partition, r.Service, r.Region, r.Account}
+		if add(&into.Resources, r.ARN()) && (!r.Ours || r.KMS != "") {
+			k := key{r.Partition, r.Service, r.Region, r.Account, r.KMS}
 			if values[k] == nil {
 				keys = append(keys, k)
 			}
@@ -193,7 +198,7 @@ func add(list *[]string, s string) bool {
 }
 
 // key is where a key encrypts secrets of a service.
-type key struct{ partition, service, region, account string }
+type key struct{ partition, service, region, account, arn string }
 
 func (k key) right(arns []string) Right {
 	context := "kms:EncryptionContext:SecretARN"
@@ -206,7 +211,7 @@ func (k key) right(arns []string) Right {
 	}
 	return Right{
 		Actions:   []string{"kms:Decrypt"},
-		Resources: []string{fmt.Sprintf("arn:%s:kms:%s:%s:key/*", k.partition, k.region, k.account)},
+		Resources: []string{cmp.Or(k.arn, fmt.Sprintf("arn:%s:kms:%s:%s:key/*", k.partition, k.region, k.account))},
 		Condition: map[string][]string{"kms:ViaService": {endpoint}, context: arns},
 	}
 }

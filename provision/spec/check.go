@@ -87,6 +87,7 @@ var ownerships = []string{"own", "adopt", "external"}
 func (d *decoder) check(e *Environment) {
 	d.checkTags(e)
 	d.checkTTL(e)
+	d.checkKey(e)
 	for b := range blocks[checker](e) {
 		b.check(d)
 	}

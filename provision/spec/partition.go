@@ -27,6 +27,7 @@ func partition(region string) string {
 // checkPartitions refuses secrets that no role of this account can read: partitions of AWS
 // have nothing in common, not even the credentials.
 func (d *decoder) checkPartitions(e *Environment, p Place) {
+	d.checkKeyPlace(e, p)
 	d.checkFromPlace(e, p)
 	g := d.given[&e.Flows.Secrets]
 	for _, name := range slices.Sorted(maps.Keys(e.Flows.Secrets)) {

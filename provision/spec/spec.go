@@ -76,6 +76,13 @@ type Environment struct {
 	// replaces the instance of a Prefect 1 agent. Default: none.
 	Tags map[string]string `hcl:"tags,optional"`
 
+	// KMSKey is the ARN of a KMS key that exists, in the region and the account of the
+	// environment; the ARN of an alias is refused. It encrypts the bucket, the log group, the
+	// API key's parameter, the queues, the repository and the volume of the agent's instance.
+	// The plan checks the key's policy; docs/company.md has one that works.
+	// Default: none; AWS's own keys encrypt everything.
+	KMSKey string `hcl:"kms_key,optional"`
+
 	IAM           *IAM           `hcl:"iam,block"`
 	Bucket        *Bucket        `hcl:"bucket,block"`
 	TaskRole      *TaskRole      `hcl:"task_role,block"`

@@ -101,7 +101,7 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 	}
 	s.agent = addOptional(s, "agent instance", has, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Type: a.InstanceType,
-		ImageName: a.Image, Image: image, Offering: offering, VolumeGiB: a.VolumeGiB,
+		ImageName: a.Image, Image: image, Offering: offering, VolumeGiB: a.VolumeGiB, VolumeKey: s.key,
 		Key: key, KeyName: keyName(a.SSH), Profile: own, Lent: lent, Network: s.agentNetwork(), Subnets: s.env.Network.Subnets,
 		Groups: s.agentGroups(), OtherGroups: s.env.Network.SecurityGroups,
 		After: before, Public: s.publicAgent,

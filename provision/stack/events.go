@@ -41,11 +41,11 @@ func (s *Stack) addEvents() {
 	rule := s.id.EventRuleARN(n.Events())
 	arn := func(queue string) string { return s.id.ARN("sqs", s.id.Region, queue) }
 	dead := addOptional(s, "dead-letter queue", has, resource.Queue{
-		API: s.c.SQS, ID: s.id, Name: n.DeadEvents(), Retention: deadEventsKept, Source: arn(n.Events()),
+		API: s.c.SQS, ID: s.id, Name: n.DeadEvents(), Retention: deadEventsKept, Source: arn(n.Events()), Key: s.key,
 	})
 	s.queue = addOptional(s, "event queue", has, resource.Queue{
 		API: s.c.SQS, ID: s.id, Name: n.Events(), Retention: eventsKept,
-		Policy: templates.EventsPolicy(arn(n.Events()), rule), DeadLetters: dead,
+		Policy: templates.EventsPolicy(arn(n.Events()), rule), DeadLetters: dead, Key: s.key,
 	})
 	s.rule = addOptional(s, "event rule", has, resource.EventRule{
 		API: s.c.Events, ID: s.id, Name: n.Events(), Queue: s.queue, Pattern: s.taskEvents,

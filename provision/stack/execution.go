@@ -108,7 +108,8 @@ func (s *Stack) accountsRole() resource.Role {
 }
 
 // lengthOfOthers returns how long the policy of another environment in the account's role
-// is. Its name tells, because the policies differ only by the environment and the region.
+// is. Its name tells, because the policies differ only by the environment and the region, and
+// those of environments with a kms_key by some 300 characters more.
 func lengthOfOthers(p templates.Place) func(policy string) int {
 	return func(policy string) int {
 		n, ok := names.OfSharedPolicy(policy)
@@ -116,7 +117,7 @@ func lengthOfOthers(p templates.Place) func(policy string) int {
 			return 0
 		}
 		p.Env, p.Region, n.Account = n.Env, n.Region, p.Account
-		return len(templates.ExecutionPolicy(p, n.LogGroup(), ownParameter(p.Partition, n)))
+		return len(templates.ExecutionPolicy(p, n.LogGroup(), ownParameter(p.Partition, n, "")))
 	}
 }
 

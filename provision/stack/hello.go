@@ -29,6 +29,7 @@ func (s *Stack) Hello() (*hello.Hello, error) {
 		API: s.api, S3: s.c.S3, ECS: s.c.ECS, Logs: s.c.Logs,
 		ID: s.id, Pool: s.env.Prefect.WorkPool, Bucket: s.env.Bucket.Name, Cluster: s.env.Cluster.Name,
 		Version: s.version, Agent: s.env.Agent != nil, Flags: s.o.Flags, Shared: s.env.Bucket.Ownership == "external",
+		Key: s.bucketKey(),
 	}
 	if q := s.queues(); len(q) > 0 {
 		h.Queue = q[0]

@@ -174,7 +174,7 @@ func (s *Stack) agentRights() templates.AgentRights {
 		r.Families = prefect.FamilyPrefix(p.WorkPool)
 	}
 	if q := eventsQueue(s.env, s.version); q != "" {
-		r.Events, r.LogGroup = q, s.id.Names().LogGroup()
+		r.Events, r.EventsKey, r.LogGroup = q, s.env.KMSKey, s.id.Names().LogGroup()
 	}
 	r.Statements = statements(s.agentRole().Statements)
 	return r

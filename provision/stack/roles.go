@@ -29,6 +29,7 @@ func (s *Stack) addRoles() {
 		Inline: func() map[string]string {
 			return policy(names.OwnPolicy, templates.TaskPolicy(p, templates.TaskRights{
 				Bucket: e.Bucket.Name, S3: e.TaskRole.S3, ECR: e.TaskRole.ECR, Repository: s.repositoryName(), Dask: s.dask(), Statements: statements(e.TaskRole.Statements),
+				Key: s.bucketKey(),
 			}))()
 		},
 		Names: taskNames, External: e.TaskRole.Ownership == "external",

@@ -10,10 +10,11 @@ import (
 	"github.com/flowbed/flowbed/provision/spec"
 )
 
-// ownParameter refers to the parameter that flowbed makes for the secret of the Prefect API.
-func ownParameter(partition string, n names.Names) secret.Ref {
+// ownParameter refers to the parameter that flowbed makes for the secret of the Prefect API. The
+// key is the one of the spec that encrypts it; it may be empty.
+func ownParameter(partition string, n names.Names, key string) secret.Ref {
 	r := secret.Parameter(partition, n.Region, n.Account, n.APIKey())
-	r.Ours = true
+	r.Ours, r.KMS = true, key
 	return r
 }
 
@@ -29,7 +30,7 @@ func apiSecret(env *spec.Environment, partition string) secret.Ref {
 	}
 	from, _ := p.SecretFrom()
 	if from == "" {
-		return ownParameter(partition, names.Names{Env: env.Name, Account: env.Account, Region: env.Region})
+		return ownParameter(partition, names.Names{Env: env.Name, Account: env.Account, Region: env.Region}, env.KMSKey)
 	}
 	if r, err := secret.Parse(from); err == nil {
 		return r
@@ -72,7 +73,7 @@ func (s *Stack) apiSecret() secret.Ref { return apiSecret(s.env, s.id.Partition)
 // The agent of Prefect 1 passes the key to its tasks. In a service, it is a task itself.
 func (s *Stack) taskSecrets() (list []secret.Ref) {
 	if s.o.Destroy {
-		return []secret.Ref{ownParameter(s.id.Partition, s.id.Names())}
+		return []secret.Ref{ownParameter(s.id.Partition, s.id.Names(), s.env.KMSKey)}
 	}
 	old := s.version.Kind() == prefect.Agent1
 	if r := s.apiSecret(); r.Set() && (!old || s.onService() != nil) {

@@ -19,7 +19,7 @@ import (
 )
 
 // customerKey encrypts secrets that are not encrypted by AWS's own keys.
-const customerKey = "arn:aws:kms:" + region + ":" + sandbox.DefaultAccount + ":key/00000000-0000-4000-8000-000000000001"
+const customerKey = "arn:aws:kms:" + region + ":" + sandbox.DefaultAccount + ":key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 // putParameter makes a SecureString as somebody else, and returns its ARN.
 func putParameter(t *testing.T, account *sandbox.Account, in, name, key, value string) string {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -42,6 +44,7 @@ type Clients struct {
 	SQS *sqs.Client
 	SSM *ssm.Client
 
+	KMS            *kms.Client            // only reads a key that exists
 	SecretsManager *secretsmanager.Client // only reads secrets that exist
 
 	Logs   *cloudwatchlogs.Client
@@ -55,8 +58,8 @@ func NewClients(cfg aws.Config) Clients {
 	return Clients{
 		IAM: iam.NewFromConfig(cfg), EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ECR: ecr.NewFromConfig(cfg),
 		S3: s3.NewFromConfig(cfg, pathStyle(cfg)), SSM: ssm.NewFromConfig(cfg), Logs: cloudwatchlogs.NewFromConfig(cfg),
-		SecretsManager: secretsmanager.NewFromConfig(cfg),
-		SQS:            sqs.NewFromConfig(cfg), Events: eventbridge.NewFromConfig(cfg),
+		KMS: kms.NewFromConfig(cfg), SecretsManager: secretsmanager.NewFromConfig(cfg),
+		SQS: sqs.NewFromConfig(cfg), Events: eventbridge.NewFromConfig(cfg),
 		FreeTier: freetier.NewFromConfig(cfg),
 	}
 }
@@ -144,6 +147,7 @@ type Stack struct {
 	api     *prefect.Client   // nil if no step may call the API
 	poolAPI *resource.PoolAPI // nil if the run does not delete the environment
 
+	key        provision.Ref[resource.KMSKeyState] // of the spec; unset if it names none
 	bucket     provision.Ref[resource.BucketState]
 	logs       provision.Ref[resource.LogGroupState]
 	parameter  provision.Ref[resource.ParameterState]
@@ -207,6 +211,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 		return nil, err
 	}
 	s.openTasks()
+	s.addKMSKey()
 	s.addStorage()
 	s.addRepository()
 	s.addRoles()
@@ -254,18 +259,19 @@ func (s *Stack) addStorage() {
 	s.nameLog = &resource.NameLog{API: s.c.Logs, ID: s.id, Group: s.id.Names().LogGroup()}
 	s.logs = add(s, "log group", provision.Own, resource.LogGroup{
 		API: s.c.Logs, ID: s.id, Name: s.id.Names().LogGroup(), Days: e.Logs.RetentionDays, Names: s.nameLog,
-		PrefectAPI: s.prefect.URL,
+		PrefectAPI: s.prefect.URL, Key: s.key,
 	})
 	logs, target := s.accessLogs()
 	s.bucket = add(s, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
 		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",
 		Versioning: *e.Bucket.Versioning, ExpireDays: e.Bucket.ExpireDays, OldDays: e.Bucket.NoncurrentExpireDays, Logs: logs, LogTarget: target,
 		ForceDestroy: e.Bucket.ForceDestroy || s.o.emptyBucket(), Names: s.orphanBuckets(), Flags: s.o.Flags,
+		Key:       s.key,
 		Shortened: e.Bucket.Name == s.id.Names().Bucket() && s.id.Names().BucketShortened(),
 	})
 	s.parameter = addOptional(s, "api key parameter", s.secret() != "", resource.Parameter{
 		API: s.c.SSM, ID: s.id, Name: s.id.Names().APIKey(), Value: s.secret(), Reader: s.parameters,
-		Extra: s.apiTags(),
+		Extra: s.apiTags(), Key: s.key,
 	})
 	s.addPoolAPI()
 }
@@ -292,6 +298,7 @@ func (s *Stack) addRepository() {
 		return
 	}
 	kind.Name, kind.KeepImages, kind.ScanOnPush, kind.Immutable = r.Name, *r.KeepImages, *r.ScanOnPush, r.ImmutableTags
+	kind.Key, kind.AnyEncryption = s.key, slices.Contains(r.IgnoreChanges, "encryption")
 	kind.ForceDestroy, kind.Names = kind.ForceDestroy || r.ForceDestroy, names
 	s.repository = addStep(s, permissions.Step{Name: "repository", Ownership: ownership(r.Ownership, false), Optional: true}, kind)
 }

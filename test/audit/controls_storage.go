@@ -28,7 +28,7 @@ var storageControls = []Control{
 		return b.Ownership == s3types.ObjectOwnershipBucketOwnerEnforced
 	})},
 	{"CKV_AWS_19, AWS-0088", "the bucket is encrypted", "default encryption", buckets(func(_ *Account, b Bucket) bool {
-		return b.Encryption == s3types.ServerSideEncryptionAes256
+		return b.Encryption == s3types.ServerSideEncryptionAes256 || b.Encryption == s3types.ServerSideEncryptionAwsKms
 	})},
 	{"S3.14, CKV_AWS_21, AWS-0090", "the bucket is versioned", "Versioning", buckets(func(_ *Account, b Bucket) bool {
 		return b.Versioning == s3types.BucketVersioningStatusEnabled

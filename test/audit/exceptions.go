@@ -9,6 +9,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 )
 
 // Exception is a control that an environment with default settings violates.
@@ -64,7 +65,7 @@ var Exceptions = []Exception{
 			})
 		}},
 	{"EC2.7, S3.1", "account-wide defaults: encryption of all new volumes, public access of all buckets", "They belong to the account, so one environment must not change them. What flowbed creates is encrypted and private by itself.", "", nil},
-	{"S3.17, CKV_AWS_145, AWS-0132", "the bucket is encrypted with S3's keys, not with a KMS key", "A KMS key costs money each month, and flows would need one more permission.", "",
+	{"S3.17, CKV_AWS_145, AWS-0132", "the bucket is encrypted with S3's keys, not with a KMS key", "A KMS key costs money each month, and flows need one more permission.", "kms_key = …",
 		func(a *Account) bool {
 			return slices.ContainsFunc(a.Buckets, func(b Bucket) bool { return b.Encryption != s3types.ServerSideEncryptionAwsKms })
 		}},
@@ -78,11 +79,20 @@ var Exceptions = []Exception{
 		func(a *Account) bool {
 			return slices.ContainsFunc(a.LogGroups, func(g logstypes.LogGroup) bool { return aws.ToInt32(g.RetentionInDays) < 365 })
 		}},
-	{"CKV_AWS_158, AWS-0017", "the log group is encrypted with the service's keys, not with a KMS key", "Same as for the bucket.", "",
+	{"CKV_AWS_158, AWS-0017", "the log group is encrypted with the service's keys, not with a KMS key", "Same as for the bucket.", "kms_key = …",
 		func(a *Account) bool {
 			return slices.ContainsFunc(a.LogGroups, func(g logstypes.LogGroup) bool { return aws.ToString(g.KmsKeyId) == "" })
 		}},
-	{"CKV_AWS_337", "the SecureString is encrypted with the account's key aws/ssm", "Same as for the bucket. Either way, IAM decides who may read the parameter.", "", nil},
+	{"CKV_AWS_337", "the SecureString is encrypted with the account's key aws/ssm", "Same as for the bucket. Either way, IAM decides who may read the parameter.", "kms_key = …",
+		func(a *Account) bool {
+			return slices.ContainsFunc(a.Parameters, func(p ssmtypes.ParameterMetadata) bool {
+				return p.Type == ssmtypes.ParameterTypeSecureString && aws.ToString(p.KeyId) == "alias/aws/ssm"
+			})
+		}},
+	{"CKV_AWS_189", "the volume of the agent is encrypted with the account's default key", "Same as for the bucket.", "kms_key = …",
+		func(a *Account) bool {
+			return slices.ContainsFunc(a.Volumes, func(v ec2types.Volume) bool { return aws.ToString(v.KmsKeyId) == "" })
+		}},
 	{"ECS.12, CKV_AWS_65, AWS-0034", "Container Insights is off", "It costs money per task.",
 		"cluster { container_insights = true }",
 		func(a *Account) bool {

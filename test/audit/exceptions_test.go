@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "write the tables of docs/security.md")
 var closing = map[string]func(t *testing.T, account *sandbox.Account) string{
 	"logs { retention_days = 365 }":                as("logs { retention_days = 365 }\n"),
 	"cluster { container_insights = true }":        as("cluster { container_insights = true }\n"),
+	"kms_key = …":                                  as("kms_key = \"arn:aws:kms:" + region + ":123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\"\n"),
 	`network { vpc = "new" }`:                      as("network { vpc = \"new\" }\n"),
 	"network { egress { cidrs = … } }":             as("network {\negress {\ncidrs = [\"10.0.0.0/8\"]\nports = [443]\n}\n}\n"),
 	"network { subnets = … } with private subnets": private,

@@ -15,6 +15,7 @@ import (
 const (
 	eventsName     = "flowbed-dev-events"
 	deadEventsName = "flowbed-dev-events-dlq"
+	deadEventsKept = 14 * 24 * time.Hour
 )
 
 // Queue is the queue of events.
@@ -62,7 +63,7 @@ func (w *World) queuePolicy(queue, rule string) string {
 
 func addDeadLetters(w *World, g *provision.Graph) provision.Ref[resource.QueueState] {
 	return provision.Add(g, "dead-letter queue", provision.Own, resource.Queue{
-		API: sqs.NewFromConfig(w.Config), ID: w.ID, Name: deadEventsName, Retention: 14 * 24 * time.Hour, Source: w.queueARN(eventsName),
+		API: sqs.NewFromConfig(w.Config), ID: w.ID, Name: deadEventsName, Retention: deadEventsKept, Source: w.queueARN(eventsName),
 	})
 }
 

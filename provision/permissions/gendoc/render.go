@@ -61,8 +61,9 @@ only what stays within the boundary; see [company.md](company.md).
 ## What is not included
 
 - ` + "`sts:GetCallerIdentity`" + ` needs no permission.
-- flowbed uses only AWS's own KMS keys, which need no permissions. If the account encrypts
-  new volumes with a customer managed key, EC2 needs the permissions that
+- AWS's own KMS keys need no permissions. With ` + "`kms_key`" + ` in the config file, ` + "`flowbed policy`" + `
+  also allows to use that key. Removing or changing ` + "`kms_key`" + ` needs the policy for ` + "`up`" + ` of the old file, too.
+  If the account encrypts new volumes with a customer managed key, EC2 needs the permissions that
   [AWS lists](https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html).
 - With ` + "`sts:DecodeAuthorizationMessage`" + `, flowbed can show why EC2 denied a call. Without it,
   flowbed prints the command with which somebody else can decode the message.

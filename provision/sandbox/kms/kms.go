@@ -47,9 +47,28 @@ type key struct {
 func (r *request) db() *database {
 	d := part.In(r.Request)
 	if d.Keys == nil { // new, or empty when it was saved
-		d.Keys = map[string]*key{}
+		arn := r.ARN("kms", r.Region, "key/"+ExampleID)
+		d.Keys = map[string]*key{arn: {
+			ID: ExampleID, Account: r.AccountID, ARN: arn, State: string(types.KeyStateEnabled), Policy: r.examplePolicy(),
+			Spec: string(types.KeySpecSymmetricDefault), Usage: string(types.KeyUsageTypeEncryptDecrypt),
+		}}
 	}
 	return d
+}
+
+// ExampleID is the id of the key that each region has from the start, so that a config file can
+// name one: nobody can create a key from the command line.
+const ExampleID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+
+// examplePolicy lets the account's IAM policies decide, and admits the services that use a key
+// by themselves.
+func (r *request) examplePolicy() string {
+	allow := func(principal, actions string) string {
+		return `{"Effect":"Allow","Principal":{` + principal + `},"Action":[` + actions + `],"Resource":"*"}`
+	}
+	return `{"Version":"2012-10-17","Statement":[` + allow(`"AWS":"`+r.ARN("iam", "", "root")+`"`, `"kms:*"`) + "," +
+		allow(`"Service":"logs.`+r.Region+`.amazonaws.com"`, `"kms:Encrypt*","kms:Decrypt*","kms:ReEncrypt*","kms:GenerateDataKey*","kms:Describe*"`) + "," +
+		allow(`"Service":"events.amazonaws.com"`, `"kms:GenerateDataKey","kms:Decrypt"`) + `]}`
 }
 
 func init() {
