@@ -22,12 +22,10 @@ func (a *app) policyCommand() *cobra.Command {
 	var data force
 	c := &cobra.Command{
 		Use: "policy", Short: "Print the IAM policy that a command needs",
-		Long: `Print the smallest IAM policy for a user or a role that runs a command on this
-environment, for a Prefect worker that runs elsewhere, or for an agent's role
-of your own; docs/permissions.md explains it. With --for key, print a policy
-for the key in kms_key. With --trust, print the trust policy of a role for a
-GitHub workflow. If the file sets account and region,
-policy does not call AWS.`,
+		Long: `Print the smallest IAM policy for whoever runs a command on this environment, a
+worker elsewhere, or an agent's role of your own, or a policy for the file's KMS
+key (docs/permissions.md). With --trust, print the trust policy of a role for a
+GitHub workflow. If the file sets account and region, it does not call AWS.`,
 		Example: `  flowbed policy --for up > up.json
   flowbed policy --trust github:ada/flows:main > trust.json
   aws iam create-role --role-name flowbed-ci \
