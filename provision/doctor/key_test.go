@@ -32,7 +32,7 @@ func TestKMSKey(t *testing.T) {
 		"disabled": {func(c *clinic, api *kms.Client) {
 			c.must(api.DisableKey(context.Background(), &kms.DisableKeyInput{KeyId: aws.String(exampleKey)}))
 		}, doctor.Fail, "aws kms enable-key"},
-		"missing": {func(c *clinic, _ *kms.Client) { c.text = strings.Replace(c.text, "1234abcd", "00000000", 1) }, doctor.Fail, "does not exist"},
+		"missing":              {func(c *clinic, _ *kms.Client) { c.text = strings.Replace(c.text, "1234abcd", "00000000", 1) }, doctor.Fail, "does not exist"},
 		"without the services": {put(root), doctor.Fail, "does not let logs." + region + ".amazonaws.com use it"},
 		"with a condition": {put(root + `,{"Effect":"Allow","Principal":{"Service":["logs.` + region + `.amazonaws.com","events.amazonaws.com"]},"Action":"kms:*","Resource":"*",` +
 			`"Condition":{"StringEquals":{"aws:SourceAccount":"123456789012"}}}`), doctor.Warn, "a condition decides"},

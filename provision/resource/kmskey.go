@@ -112,8 +112,8 @@ func (k KMSKey) unread(permission string, err error) (string, error) {
 	return "", fmt.Errorf("read key: %w", err)
 }
 
-// Create, Changes and Delete implement provision.Resource. The engine never calls them for an
-// external object, except to see that nothing differs.
+// Create implements provision.Resource. The engine calls neither it nor Delete for an external
+// object.
 func (KMSKey) Create(context.Context) (*KMSKeyState, error) { return nil, errKeyOfOthers }
 
 // Changes implements provision.Resource.
