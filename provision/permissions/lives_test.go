@@ -454,6 +454,7 @@ func unserved(w *world) {
 func encrypted(w *world) {
 	for _, text := range []string{everything(w.T), inService} {
 		o := stack.Options{Transport: sandbox.Prefect(w.account)}
+		w.must(permissions.Up, text, o) // the log group gets the key later
 		text = adding(text, lifecycle.Keyed)
 		if strings.Contains(text, "secrets ") { // those that the example names do not exist
 			text = edited(w.T, text, `(?m)^ +secrets +=.*\n`, "")

@@ -33,6 +33,7 @@ var corrections = map[string]func(*Front, request) (answer, error){
 	"ec2.RunInstances":                  runInstances,
 	"ec2.GetConsoleOutput":              consoleOutput,
 	"ssm.GetParameter":                  readParameter,
+	"ssm.PutParameter":                  writeParameter,
 	"ssm.DescribeInstanceInformation":   managedInstances,
 	"ecr.PutImageScanningConfiguration": putScanning,
 	"sqs.CreateQueue":                   createQueue,

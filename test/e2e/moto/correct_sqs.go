@@ -63,6 +63,9 @@ func queueAttributes(f *Front, r request) (answer, error) {
 			out.Attributes[name], _, _ = strings.Cut(v, ".")
 		}
 	}
+	if out.Attributes["KmsMasterKeyId"] != "" { // a queue has one kind of encryption, and moto says that it has both
+		out.Attributes["SqsManagedSseEnabled"] = "false"
+	}
 	if policy, _ := f.redrives.Load(queueName(in.URL)); policy != nil && policy != "" {
 		out.Attributes[redriveAllow] = policy.(string)
 	}
