@@ -20,7 +20,7 @@ import (
 var kinds = map[string]string{
 	"i": "instance", "sg": "security-group", "eni": "network-interface", "vol": "volume",
 	"vpc": "vpc", "subnet": "subnet", "key": "key-pair", "rtb": "route-table", "igw": "internet-gateway",
-	"eipalloc": "elastic-ip", "nat": "natgateway",
+	"eipalloc": "elastic-ip", "nat": "natgateway", "vpce": "vpc-endpoint",
 }
 
 // ToInstance returns the access of another service's call to an instance, with its tags.

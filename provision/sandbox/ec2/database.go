@@ -43,6 +43,7 @@ type database struct {
 	Gateways   map[string]*gateway       `json:"gateways,omitempty"` // nil in a file of an earlier version
 	Addresses  map[string]*address       `json:"addresses,omitempty"`
 	NATs       map[string]*natGateway    `json:"nats,omitempty"`
+	Endpoints  map[string]*endpoint      `json:"endpoints,omitempty"`
 	Groups     map[string]*securityGroup `json:"groups"`
 	Keys       map[string]*keyPair       `json:"keys"` // by name
 	Instances  map[string]*instance      `json:"instances"`
@@ -184,6 +185,7 @@ type nic struct {
 	Instance    string    `json:"instance"`       // may be empty
 	Task        bool      `json:"task,omitempty"` // of a task
 	NAT         bool      `json:"-"`              // of a NAT gateway
+	Endpoint    bool      `json:"-"`              // of a VPC endpoint
 	Ends        time.Time `json:"ends,omitzero"`  // when that of a task disappears; zero if it is not known yet
 	Description string    `json:"description"`
 	Subnet      string    `json:"subnet"`

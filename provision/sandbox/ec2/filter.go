@@ -97,6 +97,8 @@ func (d *database) tagsOf(id string) (*core.Tags, error) {
 		return tagsIn(d.Addresses, id, noAddress, func(o *address) *core.Tags { return &o.Tags })
 	case "nat":
 		return tagsIn(d.NATs, id, noNAT, func(o *natGateway) *core.Tags { return &o.Tags })
+	case "vpce":
+		return tagsIn(d.Endpoints, id, noEndpoint, func(o *endpoint) *core.Tags { return &o.Tags })
 	case "rtb":
 		return tagsIn(d.Routes, id, noTable, func(o *routeTable) *core.Tags { return &o.Tags })
 	case "key":

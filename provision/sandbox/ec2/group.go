@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -121,6 +122,9 @@ func deleteSecurityGroup(r *request, in *ec2.DeleteSecurityGroupInput) (*ec2.Del
 		return nil, core.Fail("CannotDelete", "the specified group: %q name: \"default\" cannot be deleted by a user", id)
 	}
 	inUse := core.Fail("DependencyViolation", "resource %s has a dependent object", id)
+	if r.endpointIn(func(e *endpoint) bool { return slices.Contains(e.Groups, id) }) {
+		return nil, inUse
+	}
 	for _, n := range d.Interfaces {
 		for _, member := range n.Groups {
 			if member == id && r.exists(n) {

@@ -30,6 +30,7 @@ func inventory(r *core.Request, d *database) any {
 		"keys":       d.Keys,
 		"addresses":  core.Without(d.Addresses, func(*address) bool { return false }),
 		"nats":       core.Without(d.NATs, func(g *natGateway) bool { return g.state(r.Now) == types.NatGatewayStateDeleted }),
+		"endpoints":  core.Without(d.Endpoints, func(e *endpoint) bool { return !e.exists(r.Now) }),
 		"instances":  silent(core.Without(d.Instances, func(i *instance) bool { return ended(i.ID) })),
 		"volumes":    core.Without(d.Volumes, func(v *volume) bool { return v.Ends && ended(v.Instance) }),
 		"interfaces": core.Without(d.Interfaces, func(n *nic) bool { return n.Task && n.gone(r.Now) || n.Instance != "" && ended(n.Instance) }),

@@ -77,9 +77,16 @@ type place struct {
 }
 
 func (r *request) leads(p place, host string, port int) bool {
-	d := r.db()
-	if !r.letsOut(p.groups, host, port) {
+	d, to := r.db(), host
+	e := r.endpointTo(p, host)
+	if e != nil && !e.Gateway { // the name is that of an address in the VPC
+		to = netip.MustParsePrefix(d.VPCs[p.vpc].CIDR).Addr().String()
+	}
+	if !r.letsOut(p.groups, to, port) {
 		return false
+	}
+	if e != nil {
+		return d.letsIn(e, p, port)
 	}
 	if v := d.VPCs[p.vpc]; v != nil && within(v.CIDR, host) {
 		return true

@@ -151,6 +151,9 @@ func deleteSubnet(r *request, in *ec2.DeleteSubnetInput) (*ec2.DeleteSubnetOutpu
 	if r.natIn(func(g *natGateway) bool { return g.Subnet == id }) {
 		return nil, core.Fail("DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted.", id)
 	}
+	if r.endpointIn(func(e *endpoint) bool { return e.Subnets[id] != "" }) {
+		return nil, core.Fail("DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted.", id)
+	}
 	for _, t := range d.Routes {
 		maps.DeleteFunc(t.Subnets, func(_, subnet string) bool { return subnet == id })
 	}

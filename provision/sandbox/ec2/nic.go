@@ -60,7 +60,7 @@ func describeNetworkInterfaces(r *request, in *ec2.DescribeNetworkInterfacesInpu
 	return &ec2.DescribeNetworkInterfacesOutput{NetworkInterfaces: some, NextToken: next}, err
 }
 
-// interfaces are all interfaces. Those of NAT gateways are EC2's own, and have no tags.
+// interfaces are all interfaces. Those of NAT gateways and VPC endpoints are EC2's own, and have no tags.
 // https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
 func (r *request) interfaces() map[string]*nic {
 	all := maps.Clone(r.db().Interfaces)
@@ -68,6 +68,13 @@ func (r *request) interfaces() map[string]*nic {
 		if g.exists(r.Now) {
 			n := &nic{ID: "eni-" + strings.TrimPrefix(g.ID, "nat-"), Description: "Interface for NAT Gateway " + g.ID, Subnet: g.Subnet, VPC: g.VPC, NAT: true}
 			all[n.ID] = n
+		}
+	}
+	for _, e := range r.db().Endpoints {
+		for subnet, id := range e.Subnets {
+			if e.exists(r.Now) {
+				all[id] = &nic{ID: id, Description: "VPC Endpoint Interface " + e.ID, Subnet: subnet, VPC: e.VPC, Groups: e.Groups, Endpoint: true}
+			}
 		}
 	}
 	return all
@@ -84,7 +91,10 @@ func (r *request) shown(n *nic) types.NetworkInterface {
 	if n.NAT {
 		o.InterfaceType, o.RequesterManaged = types.NetworkInterfaceTypeNatGateway, aws.Bool(true)
 	}
-	if n.Instance != "" || n.Task || n.NAT {
+	if n.Endpoint {
+		o.InterfaceType, o.RequesterManaged = types.NetworkInterfaceTypeVpcEndpoint, aws.Bool(true)
+	}
+	if n.Instance != "" || n.Task || n.NAT || n.Endpoint {
 		o.Status = types.NetworkInterfaceStatusInUse
 		o.Attachment = &types.NetworkInterfaceAttachment{
 			InstanceOwnerId: &r.AccountID, DeviceIndex: aws.Int32(0),

@@ -71,6 +71,13 @@ func (r *request) shownTable(t *routeTable) types.RouteTable {
 	for _, to := range slices.Sorted(maps.Keys(t.More)) {
 		o.Routes = append(o.Routes, r.shownRoute(to, t.More[to]))
 	}
+	for _, e := range core.Sorted(d.Endpoints) {
+		if slices.Contains(e.Tables, t.ID) && e.exists(r.Now) {
+			o.Routes = append(o.Routes, types.Route{
+				DestinationPrefixListId: aws.String(s3List(r.Region)), GatewayId: &e.ID, State: types.RouteStateActive, Origin: types.RouteOriginCreateRoute,
+			})
+		}
+	}
 	if t.Main {
 		o.Associations = append(o.Associations, types.RouteTableAssociation{
 			Main: aws.Bool(true), RouteTableId: &t.ID, RouteTableAssociationId: aws.String("rtbassoc" + strings.TrimPrefix(t.ID, "rtb")),
@@ -139,6 +146,9 @@ func deleteRouteTable(r *request, in *ec2.DeleteRouteTableInput) (*ec2.DeleteRou
 		return nil, core.Fail("DependencyViolation", "The routeTable '%s' has dependencies and cannot be deleted.", id)
 	}
 	delete(d.Routes, id)
+	for _, e := range d.Endpoints {
+		e.Tables = slices.DeleteFunc(e.Tables, func(t string) bool { return t == id })
+	}
 	return &ec2.DeleteRouteTableOutput{}, nil
 }
 

@@ -96,7 +96,7 @@ func (r *request) holdsVPC(id string) bool {
 			return true
 		}
 	}
-	return r.natIn(func(g *natGateway) bool { return g.VPC == id })
+	return r.natIn(func(g *natGateway) bool { return g.VPC == id }) || r.endpointIn(func(e *endpoint) bool { return e.VPC == id })
 }
 
 // describeVpcAttribute shows one attribute.
