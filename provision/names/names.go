@@ -144,6 +144,10 @@ func (n Names) Service() string { return n.part("worker") }
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
 func (n Names) TaskGroup() string { return n.part("tasks") }
 
+// EndpointGroup is the security group of the VPC endpoints. It is unique in the VPC. AWS allows
+// 255 characters.
+func (n Names) EndpointGroup() string { return n.part("endpoints") }
+
 func (n Names) part(what string) string { return Prefix + n.Env + "-" + what }
 
 // SharedPolicy is the environment's inline policy in a role that environments of all

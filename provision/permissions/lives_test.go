@@ -46,6 +46,7 @@ var lives = []life{
 	{"an agent with a role of somebody else", lent},
 	{"private subnets", private},
 	{"a VPC of its own", apart},
+	{"a closed VPC of its own", closed},
 	{"names of its own", named},
 	{"a type that is not sold", unsold},
 	{"a VPC without subnets", nowhere},
@@ -265,6 +266,19 @@ func apart(w *world) {
 	}
 	if !w.empty() {
 		w.Error("something is left by down with a file that has no VPC")
+	}
+}
+
+// closed has a VPC of its own without a way out, after one with a NAT gateway.
+func closed(w *world) {
+	text := edited(w.T, everything(w.T), lifecycle.Endpoints.Edits...)
+	w.must(permissions.Up, inNewVPC(w.T, everything(w.T)), quiet)
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Plan, text, quiet)
+	w.must(permissions.Up, edited(w.T, text, `"s3", "logs"`, `"sqs"`), quiet)
+	w.must(permissions.Down, text, quiet)
+	if !w.empty() {
+		w.Error("something is left")
 	}
 }
 

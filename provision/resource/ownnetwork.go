@@ -16,6 +16,9 @@ type OwnNetwork struct {
 	Subnets provision.Ref[SubnetsState]
 	Routes  provision.Ref[RouteTablesState]
 	Private bool // tasks and the agent run in the private subnets
+
+	// Endpoints are the VPC endpoints; unset for what can do without them.
+	Endpoints provision.Ref[EndpointsState]
 }
 
 // InVPC is an environment's own VPC without its subnets.

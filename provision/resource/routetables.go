@@ -28,6 +28,7 @@ type RouteTables struct {
 	Gateway provision.Ref[InternetGatewayState]
 	NATs    provision.Ref[NATGatewaysState] // the way out of the private subnets
 	Private int                             // how many tables the private subnets have: one for each NAT gateway
+	Closed  bool                            // the private subnets have one table, without a way out
 	Made    *Launched                       // by this run; may be nil
 }
 
@@ -103,10 +104,17 @@ func (t RouteTables) want() []wantTable {
 		w.subnets = append(w.subnets, o.ID)
 	}
 	list := []wantTable{w}
-	for i := range t.Private {
-		p := wantTable{part: fmt.Sprintf("private-%d", i+1), out: t.nat(i)}
+	count := t.Private
+	if t.Closed {
+		count = 1
+	}
+	for i := range count {
+		p := wantTable{part: fmt.Sprintf("private-%d", i+1), out: provision.Text("")}
+		if !t.Closed {
+			p.out = t.nat(i)
+		}
 		for at, o := range subnets.private() {
-			if at%t.Private == i {
+			if at%count == i {
 				p.subnets = append(p.subnets, o.ID)
 			}
 		}
@@ -246,7 +254,7 @@ func (t RouteTables) Changes(have RouteTablesState) (c []provision.Change) {
 		i := slices.IndexFunc(have.Tables, func(o RouteTable) bool { return o.Part == w.part })
 		if i < 0 {
 			c = append(c, provision.Change{Field: "route table", To: provision.Text(w.part), Do: t.create(w.part)})
-			if len(have.Tables) == 0 {
+			if len(have.Tables) == 0 && w.out.String() != "" {
 				c = append(c, provision.Change{Field: "default route", To: w.out})
 			}
 			continue
@@ -279,6 +287,10 @@ func (t RouteTables) route(have RouteTable, w wantTable) []provision.Change {
 	}
 	target := w.out.String()
 	return []provision.Change{{Field: "default route", From: provision.Text(from), To: w.out, Do: func(ctx context.Context) (err error) {
+		if target == "" {
+			_, err = t.API.DeleteRoute(ctx, &ec2.DeleteRouteInput{RouteTableId: &have.ID, DestinationCidrBlock: new(everywhere)})
+			return awserr.Gone(err)
+		}
 		gateway, nat := &target, (*string)(nil)
 		if strings.HasPrefix(target, "nat-") {
 			gateway, nat = nil, &target
@@ -337,12 +349,16 @@ func (RouteTables) Costs() []cost.Usage { return nil }
 func (t RouteTables) Permissions() Permissions {
 	const example = "route-table/rtb-0123456789abcdef0"
 	remove := []Permission{t.ID.tagged(example, "ec2:DisassociateRouteTable", "ec2:DeleteRouteTable")}
+	routes := []string{"ec2:CreateRoute", "ec2:ReplaceRoute"}
+	if t.Closed {
+		routes = append(routes, "ec2:DeleteRoute")
+	}
 	return Permissions{
 		Read: []Permission{on("*", "ec2:DescribeRouteTables")},
 		Build: slices.Concat([]Permission{
 			t.ID.requested(on(t.ID.ec2("route-table/*"), "ec2:CreateRouteTable")).like(t.ID.ec2(example)),
 			t.ID.tagged("vpc/"+exampleVPC, "ec2:CreateRouteTable").composite(),
-			t.ID.tagged(example, "ec2:CreateRoute", "ec2:ReplaceRoute"),
+			t.ID.tagged(example, routes...),
 			t.ID.tagged(example, "ec2:AssociateRouteTable", "ec2:ReplaceRouteTableAssociation").like(t.ID.ec2(example), t.ID.ec2("subnet/subnet-0123456789abcdef0")),
 		}, remove, t.ID.tagging(example, "CreateRouteTable")),
 		Delete: remove,

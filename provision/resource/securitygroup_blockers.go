@@ -40,10 +40,14 @@ func (g SecurityGroup) Blockers(ctx context.Context, have SecurityGroupState) (l
 		list = append(list, g.ofInterface(n))
 	}
 	rule := func(direction string, o types.SecurityGroup) provision.Blocker {
-		return provision.Blocker{
+		b := provision.Blocker{
 			What:   fmt.Sprintf("an %s rule of %s (%s)", direction, deref(o.GroupId), deref(o.GroupName)),
 			Remedy: "remove the rule" + again, Patience: ruleStays,
 		}
+		if ec2Tags(o.Tags).Owner().By == g.ID.Owner() { // the group goes with its rules, perhaps after its interfaces
+			b.Patience = 0
+		}
+		return b
 	}
 	for _, o := range u.in {
 		list = append(list, rule("ingress", o))

@@ -19,9 +19,13 @@ func (SecurityGroup) Costs() []cost.Usage { return nil }
 func (g SecurityGroup) Permissions() Permissions {
 	vpc := on(g.ID.ec2("vpc/"+cmp.Or(g.VPC, "*")), "ec2:CreateSecurityGroup").like(g.ID.ec2("vpc/" + cmp.Or(g.VPC, exampleVPC)))
 	interfaces := on("*", "ec2:DescribeNetworkInterfaces") // for Explain
+	uses := []string{"ec2:DescribeNetworkInterfaces", "ec2:DescribeInstances"}
+	if g.OfEndpoints {
+		uses = append(uses, "ec2:DescribeVpcEndpoints")
+	}
 	return Permissions{
 		Read:        []Permission{on("*", "ec2:DescribeSecurityGroups")},
-		CheckDelete: []Permission{on("*", "ec2:DescribeNetworkInterfaces", "ec2:DescribeInstances")},
+		CheckDelete: []Permission{on("*", uses...)},
 		Build: slices.Concat([]Permission{
 			g.ID.requested(on(g.ID.ec2("security-group/*"), "ec2:CreateSecurityGroup")).like(g.ID.ec2(exampleGroup)),
 			vpc, interfaces,

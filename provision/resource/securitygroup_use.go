@@ -133,6 +133,9 @@ func (g SecurityGroup) foreignInterfaces(ctx context.Context, have SecurityGroup
 	list = slices.DeleteFunc(list, func(n types.NetworkInterface) bool {
 		return ec2Tags(n.TagSet).Owner().By == g.ID.Owner() || ofTask(n)
 	})
+	if list, err = g.withoutOurEndpoints(ctx, list); err != nil {
+		return nil, err
+	}
 	staying, err := g.staying(ctx, list)
 	if err != nil {
 		return nil, err
@@ -162,6 +165,23 @@ func (g SecurityGroup) foreignInterfaces(ctx context.Context, have SecurityGroup
 func ofTask(n types.NetworkInterface) bool {
 	d := deref(n.Description)
 	return strings.HasPrefix(d, "arn:") && strings.Contains(d, ":ecs:") && strings.Contains(d, ":attachment/")
+}
+
+// withoutOurEndpoints leaves out the interfaces of the environment's VPC endpoints, which have no
+// tags.
+func (g SecurityGroup) withoutOurEndpoints(ctx context.Context, list []types.NetworkInterface) ([]types.NetworkInterface, error) {
+	if !g.OfEndpoints || len(list) == 0 {
+		return list, nil
+	}
+	found, err := Endpoints{API: g.API}.find(ctx, filter("vpc-id", deref(list[0].VpcId)))
+	if err != nil {
+		return nil, fmt.Errorf("read VPC endpoints in %s: %w", g.Name, err)
+	}
+	return slices.DeleteFunc(list, func(n types.NetworkInterface) bool {
+		return slices.ContainsFunc(found, func(o Endpoint) bool {
+			return o.Tags.Owner().By == g.ID.Owner() && slices.Contains(o.Interfaces, deref(n.NetworkInterfaceId))
+		})
+	}), nil
 }
 
 func instanceOf(n types.NetworkInterface) string {

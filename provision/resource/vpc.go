@@ -289,7 +289,7 @@ func (v VPC) Permissions() Permissions {
 	const example = "vpc/" + exampleVPC
 	remove := []Permission{v.ID.tagged(example, "ec2:DeleteVpc")}
 	content := on("*", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
-		"ec2:DescribeRouteTables", "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways")
+		"ec2:DescribeRouteTables", "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeVpcEndpoints")
 	return Permissions{
 		Read: []Permission{on("*", "ec2:DescribeVpcs"), content, v.ID.tagged(example, "ec2:DescribeVpcAttribute")},
 		Build: slices.Concat([]Permission{

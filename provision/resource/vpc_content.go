@@ -35,7 +35,12 @@ func (c vpcContent) empty() bool { return len(c.interfaces) == 0 && len(c.object
 func (v VPC) content(ctx context.Context, id string) (c vpcContent, err error) {
 	in := []types.Filter{filter("vpc-id", id)}
 	var subnets, tables, groups, gateways []vpcObject
+	var endpoints []Endpoint
 	err = parallel(ctx,
+		func(ctx context.Context) (err error) {
+			endpoints, err = Endpoints{API: v.API}.find(ctx, in...)
+			return err
+		},
 		func(ctx context.Context) (err error) {
 			c.interfaces, err = interfacesIn(ctx, v.API, in...)
 			return err
@@ -85,8 +90,27 @@ func (v VPC) content(ctx context.Context, id string) (c vpcContent, err error) {
 	if err != nil {
 		return c, fmt.Errorf("read what is in %s: %w", id, err)
 	}
-	c.objects = slices.Concat(subnets, tables, groups, gateways, nats)
+	c.objects = slices.Concat(subnets, tables, groups, gateways, nats, v.endpoints(endpoints, &c))
 	return c, nil
+}
+
+// endpoints puts the VPC endpoints in the place of their interfaces, which have no tags. That of a
+// gateway has none.
+func (v VPC) endpoints(found []Endpoint, c *vpcContent) (list []vpcObject) {
+	for _, o := range found {
+		if o.State == endpointDeleted {
+			continue
+		}
+		c.interfaces = slices.DeleteFunc(c.interfaces, func(n types.NetworkInterface) bool {
+			return slices.Contains(o.Interfaces, deref(n.NetworkInterfaceId))
+		})
+		name := o.Service
+		if strings.HasPrefix(name, guardDutyService) {
+			name = guardDuty
+		}
+		list = append(list, vpcObject{"VPC endpoint", o.ID, name, o.Tags, v.ID.cli("delete-vpc-endpoints", "--vpc-endpoint-ids %s", o.ID)})
+	}
+	return list
 }
 
 // nats puts the NAT gateways in the place of their interfaces, which have no tags.
@@ -135,7 +159,10 @@ func interfacesIn(ctx context.Context, api *ec2.Client, filters ...types.Filter)
 // guardDuty begins the name of the security group that Amazon GuardDuty creates in a VPC in which
 // it monitors tasks or instances, together with an endpoint. EC2 deletes no VPC with them.
 // https://docs.aws.amazon.com/guardduty/latest/ug/runtime-monitoring-agent-resource-clean-up.html
-const guardDuty = "GuardDutyManagedSecurityGroup"
+const (
+	guardDuty        = "GuardDutyManagedSecurityGroup"
+	guardDutyService = "guardduty-data" // of its endpoint
+)
 
 func ofGuardDuty(n types.NetworkInterface) bool {
 	return slices.ContainsFunc(n.Groups, func(g types.GroupIdentifier) bool { return strings.HasPrefix(deref(g.GroupName), guardDuty) })

@@ -27,6 +27,9 @@ func (n *Network) NATs() int {
 	return 0
 }
 
+// InPrivate reports whether tasks and the agent run in private subnets of a new VPC.
+func (n *Network) InPrivate() bool { return n.NATs() > 0 || n.Private }
+
 // New reports whether the environment has a VPC of its own.
 func (n *Network) New() bool { return n.VPC == newVPC }
 
@@ -44,6 +47,9 @@ func (n *Network) complete(names.Names) {
 		or(&n.CIDR, newVPCRange)
 		or(&n.Zones, 2)
 		or(&n.NAT, natNone)
+		if n.Private && n.Endpoints == nil {
+			n.Endpoints = []string{allEndpoints}
+		}
 	}
 }
 
@@ -69,15 +75,20 @@ func (n *Network) checkNew(d *decoder) {
 		for _, f := range []struct {
 			field any
 			given bool
-		}{{&n.CIDR, d.written(&n.CIDR)}, {&n.Zones, d.written(&n.Zones)}, {&n.NAT, d.written(&n.NAT)}} {
+		}{{&n.CIDR, d.written(&n.CIDR)}, {&n.Zones, d.written(&n.Zones)}, {&n.NAT, d.written(&n.NAT)}, {&n.Private, d.written(&n.Private)}} {
 			if f.given {
 				d.errorAt(d.given[f.field].attr.NameRange, "Only for a new VPC",
 					`This attribute describes a VPC that flowbed creates. → set vpc = "new", or remove it`)
 			}
 		}
+		if d.written(&n.Endpoints) {
+			d.errorAt(d.given[&n.Endpoints].attr.NameRange, "Only for a new VPC",
+				"An endpoint changes how everybody in its VPC reaches a service, so flowbed creates none in a VPC of others; `flowbed doctor` names those that are missing. → set vpc = \"new\", or remove it")
+		}
 		return
 	}
 	n.checkNewAlone(d)
+	n.checkEndpoints(d)
 	if d.has(&n.CIDR) {
 		n.checkRange(d)
 	}
@@ -102,7 +113,7 @@ func (n *Network) checkNewAlone(d *decoder) {
 	}
 	if d.written(&n.PublicIP) {
 		d.errorAt(d.given[&n.PublicIP].attr.NameRange, "Addresses in a new VPC",
-			`In a new VPC, nat decides on public addresses: without a NAT gateway, they are the way out. → remove public_ip, or set nat = "single"`)
+			`In a new VPC, nat and private decide on public addresses: without a NAT gateway, they are the way out. → remove public_ip, or set nat = "single"`)
 	}
 }
 

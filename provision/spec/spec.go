@@ -266,6 +266,19 @@ type Network struct {
 	// than all else in a small environment. Default: "none".
 	NAT string `hcl:"nat,optional"`
 
+	// Private gives a new VPC private subnets without any way out, in which tasks and the agent
+	// then run: they reach only what is in the VPC, and the services in `endpoints`. Images must
+	// then come from ECR, and Prefect's API and a package index must be in reach from the VPC.
+	// Default: false.
+	Private bool `hcl:"private,optional"`
+
+	// Endpoints are the AWS services that a new VPC reaches through VPC endpoints, without the
+	// internet: "s3", which costs nothing, and "ec2", "ecr.api", "ecr.dkr", "ecs", "ecs-agent",
+	// "ecs-telemetry", "logs", "secretsmanager", "sqs", "ssm", "ssmmessages" and "sts", each of
+	// which costs money in each zone; "all" is all of them. docs/company.md says what needs
+	// which. flowbed creates none in a VPC that exists. Default: none; with `private`, "all".
+	Endpoints []string `hcl:"endpoints,optional"`
+
 	// IgnoreChanges works as in the bucket block, for the security group of the tasks. Default: none.
 	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 

@@ -34,6 +34,18 @@ func (s *Stack) addNetwork() {
 		tasks.Needed = s.needed()
 	}
 	s.tasks = add(s, "task security group", own, tasks)
+	if s.o.Destroy {
+		s.addEndpoints()
+	}
+}
+
+// groupNames are the names of the environment's own security groups.
+func (s *Stack) groupNames() []string {
+	names := []string{s.id.Names().TaskGroup(), s.id.Names().Agent()}
+	if s.env.Network.New() || s.o.Destroy {
+		names = append(names, s.id.Names().EndpointGroup())
+	}
+	return names
 }
 
 // groupsNamed reports whether the spec names the security groups. Down also deletes the
@@ -72,6 +84,9 @@ func (s *Stack) addAgent() {
 		s.openSSH(&group, a.SSH)
 	}
 	s.group = addOptional(s, "agent security group", has && !s.groupsNamed(), group)
+	if !s.o.Destroy {
+		s.addEndpoints()
+	}
 	before := append([]provision.Edge{
 		s.group, s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer(),
 	}, s.orphans...)

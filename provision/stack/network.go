@@ -16,7 +16,7 @@ func (s *Stack) addOwnNetwork() {
 	name := s.id.Names().Plain()
 	vpc := resource.VPC{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
 	gateway := resource.InternetGateway{API: s.c.EC2, ID: s.id, Name: name, OnlyWithVPC: !n.New(), Made: new(resource.Launched)}
-	subnets := resource.Subnets{API: s.c.EC2, ID: s.id, Name: name, Count: n.Zones, Private: n.NATs() > 0}
+	subnets := resource.Subnets{API: s.c.EC2, ID: s.id, Name: name, Count: n.Zones, Private: n.InPrivate()}
 	routes := resource.RouteTables{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
 	if !s.o.Destroy {
 		vpc.CIDR, subnets.CIDR = n.Range(), n.Range()
@@ -27,10 +27,10 @@ func (s *Stack) addOwnNetwork() {
 	gateway.VPC, subnets.VPC, routes.VPC = own.VPC, own.VPC, own.VPC
 	routes.Gateway = addPart(s, "internet gateway", gateway)
 	own.Subnets = addPart(s, "subnets", subnets)
-	routes.Subnets, routes.Private, own.Private = own.Subnets, n.NATs(), n.NATs() > 0
-	routes.NATs = s.addNAT(own, routes.Gateway)
+	routes.Subnets, routes.Private, own.Private = own.Subnets, n.NATs(), n.InPrivate()
+	routes.NATs, routes.Closed = s.addNAT(own, routes.Gateway), n.Private
 	own.Routes = addPart(s, "route tables", routes)
-	s.ownNetwork = provision.Derive(own)
+	s.own, s.ownNetwork = own, provision.Derive(own)
 	s.vpcAlone = provision.Derive(resource.InVPC{VPC: own.VPC})
 	if n.New() {
 		s.network = s.ownNetwork
@@ -74,6 +74,37 @@ func (s *Stack) zones() resource.Zones {
 		z.Type = s.env.Agent.InstanceType
 	}
 	return z
+}
+
+// addEndpoints adds the VPC endpoints of the environment's own VPC, and their security group. What
+// runs in the VPC comes after them, and is gone before them: then the tasks' group alone is
+// known so far, and the agent's waits until the rules that name it are gone with their group.
+func (s *Stack) addEndpoints() {
+	n, name := s.env.Network, s.id.Names().Plain()
+	if !n.New() && !s.o.Destroy {
+		return
+	}
+	endpoints := resource.Endpoints{
+		API: s.c.EC2, ID: s.id, Name: name, VPC: s.own.VPC, Subnets: s.own.Subnets, Routes: s.own.Routes,
+		Services: n.EndpointServices(), Private: n.InPrivate(), Zones: n.Zones,
+	}
+	interfaces := n.InterfaceEndpoints()
+	group := resource.SecurityGroup{
+		API: s.c.EC2, ID: s.id, Name: s.id.Names().EndpointGroup(), Reader: s.groups, OfEndpoints: true, NewVPC: true,
+		Description: "The VPC endpoints of the flowbed environment " + s.id.Env, Network: s.groupNetwork(),
+		Members: []provision.Ref[resource.SecurityGroupState]{s.tasks},
+	}
+	if s.env.Agent != nil && !s.o.Destroy {
+		group.Members = append(group.Members, s.group)
+	}
+	if n.New() {
+		endpoints.Group = addOptional(s, "endpoint security group", interfaces, group)
+		s.own.Endpoints = addOptional(s, "vpc endpoints", len(endpoints.Services) > 0, endpoints)
+	} else {
+		endpoints.Group = addPart(s, "endpoint security group", group)
+		s.own.Endpoints = addPart(s, "vpc endpoints", endpoints)
+	}
+	s.ownNetwork = provision.Derive(s.own)
 }
 
 // groupNetwork is the VPC of the security groups. A run that deletes the environment needs it only

@@ -158,6 +158,7 @@ type Stack struct {
 	network    provision.Ref[resource.NetworkState]
 	vpcAlone   provision.Ref[resource.NetworkState] // the environment's own VPC; unset if it has none
 	ownNetwork provision.Ref[resource.NetworkState] // in it
+	own        resource.OwnNetwork                  // its parts
 	queue      provision.Ref[resource.QueueState]   // of the events of tasks
 	rule       provision.Ref[resource.EventRuleState]
 	pool       provision.Ref[resource.PoolState]
@@ -204,7 +205,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 		return nil, err
 	}
 	s.setLifetime()
-	s.groups = &resource.GroupReader{Names: []string{s.id.Names().TaskGroup(), s.id.Names().Agent()}}
+	s.groups = &resource.GroupReader{Names: s.groupNames()}
 	s.parameters = &resource.ParameterReader{Names: s.neededParameters()}
 	s.defaults = spec.Defaults(env.Name, spec.Place{Account: id.Account, Region: id.Region})
 	if err := s.chooseExecutionRole(); err != nil {

@@ -156,6 +156,8 @@ func (p *process) learnNetwork(in, out any) {
 		name(out.RouteTable.RouteTableId, out.RouteTable.Tags)
 	case *ec2.CreateNatGatewayOutput:
 		name(out.NatGateway.NatGatewayId, out.NatGateway.Tags)
+	case *ec2.CreateVpcEndpointOutput:
+		name(out.VpcEndpoint.VpcEndpointId, out.VpcEndpoint.Tags)
 	case *ec2.AssociateRouteTableOutput:
 		p.names.Set(*out.AssociationId, p.names.In(*in.(*ec2.AssociateRouteTableInput).SubnetId))
 	}

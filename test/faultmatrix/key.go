@@ -13,7 +13,7 @@ var objects = []string{
 	"Bucket", "RoleName", "InstanceProfileName", "ClusterName", "LogGroupName", "KeyName", "GroupName",
 	"GroupId", "InstanceIds", "InstanceId", "NetworkInterfaceId", "Resources", "ResourceArn", "ResourceId",
 	"Family", "TaskDefinitions", "ServiceName", "Service", "Cluster", "Clusters", "TaskDefinition", "Name", "QueueUrl", "Rule", "ResourceARN",
-	"NatGatewayId", "SubnetId", "RouteTableId", "InternetGatewayId", "AllocationId", "AssociationId", "CidrBlock", "VpcId",
+	"NatGatewayId", "VpcEndpointId", "VpcEndpointIds", "SubnetId", "RouteTableId", "InternetGatewayId", "AllocationId", "AssociationId", "CidrBlock", "VpcId",
 }
 
 // parts lists the parameters that distinguish calls on the same object.
@@ -55,7 +55,7 @@ func short(v string) string {
 	return v[strings.LastIndexAny(v, ":/")+1:]
 }
 
-var id = regexp.MustCompile(`\b(i|sg|eni|vol|sgr|iip-assoc|vpc|subnet|igw|rtb|rtbassoc|eipalloc|nat)-[0-9a-f]{8,17}\b`)
+var id = regexp.MustCompile(`\b(i|sg|eni|vol|sgr|iip-assoc|vpc|subnet|igw|rtb|rtbassoc|eipalloc|nat|vpce)-[0-9a-f]{8,17}\b`)
 
 // Names maps AWS's ids to names, because the ids differ between accounts.
 type Names struct {

@@ -335,6 +335,7 @@ environment "%s" {
   network {
     vpc = "new"
     nat = "single"
+    endpoints = ["s3", "logs"]
   }
 }
 %.0s`

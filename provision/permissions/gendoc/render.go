@@ -143,7 +143,7 @@ var edits = [][2]string{
 	{`file\(".*?"\)`, `"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtrA6bFuLpRHCEArr5R5S0EJzbf6zp2z9AhbhlNqEIl"`},
 }
 
-var newVPC = [2]string{`vpc( +)= "default"`, `vpc${1}= "new"` + "\n" + `nat = "single"`}
+var newVPC = [2]string{`vpc( +)= "default"`, `vpc${1}= "new"` + "\n" + `nat = "single"` + "\n" + `endpoints = ["all"]`}
 
 // narrow turns on the egress block.
 var narrow = [2]string{`(?s)# egress \{.*?# \}`, "egress {\nports = [443]\n}"}

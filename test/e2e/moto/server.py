@@ -16,6 +16,7 @@ from moto.ec2.models.iam_instance_profile import (
 )
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.nat_gateways import NatGatewayBackend
+from moto.ec2.responses.vpcs import VPCs
 from moto.ecs.models import Container, EC2ContainerServiceBackend
 from moto.events.models import Rule
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
@@ -91,6 +92,21 @@ def delete_gateway_and_interface(self, nat_gateway_id):
 
 NatGatewayBackend.create_nat_gateway = create_gateway_and_interface
 NatGatewayBackend.delete_nat_gateway = delete_gateway_and_interface
+
+modify_vpc_endpoint = VPCs.modify_vpc_endpoint
+
+
+def modify_endpoint_and_name(self):
+    """An endpoint takes the place of a service's name, or does not any more; moto only
+    keeps what the creation said."""
+    wanted = self._get_bool_param("PrivateDnsEnabled")
+    if wanted is not None:
+        endpoint_id = self._get_param("VpcEndpointId")
+        self.ec2_backend.describe_vpc_endpoints([endpoint_id])[0].private_dns_enabled = wanted
+    return modify_vpc_endpoint(self)
+
+
+VPCs.modify_vpc_endpoint = modify_endpoint_and_name
 
 requirements = EC2ContainerServiceBackend._calculate_task_resource_requirements
 

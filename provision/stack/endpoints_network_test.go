@@ -1,0 +1,195 @@
+package stack_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/stack"
+)
+
+// inVPC is an environment with a VPC of its own and an agent.
+func inVPC(lines ...string) string {
+	return "environment \"dev\" {\nnetwork {\nvpc = \"new\"\n" + strings.Join(lines, "\n") + "\n}\n" + fmt.Sprintf(agent3, "https://prefect.example.com") + "\n}"
+}
+
+func endpointsIn(t *testing.T, api *ec2.Client) (services []string, of map[string]types.VpcEndpoint) {
+	t.Helper()
+	out, err := api.DescribeVpcEndpoints(t.Context(), &ec2.DescribeVpcEndpointsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of = map[string]types.VpcEndpoint{}
+	for _, e := range out.VpcEndpoints {
+		name := strings.TrimPrefix(*e.ServiceName, "com.amazonaws."+region+".")
+		services, of[name] = append(services, name), e
+	}
+	slices.Sort(services)
+	return services, of
+}
+
+// Each file, from whatever came before, leads to its endpoints, its routes and its subnets, and down
+// leaves nothing.
+func TestEndpointsChange(t *testing.T) {
+	const all = "ec2 ecr.api ecr.dkr ecs ecs-agent ecs-telemetry logs s3 secretsmanager sqs ssm ssmmessages sts"
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		before := account.Inventory()
+		api := ec2.NewFromConfig(account.Config(region))
+		for _, c := range []struct {
+			lines, want string
+			out         string // the target of the default route where tasks run
+		}{
+			{`private = true`, all, ""},
+			{`endpoints = ["s3"]`, "s3", "igw"},
+			{`nat = "single"`, "", "nat"},
+			{"private = true\nendpoints = [\"s3\", \"logs\"]", "logs s3", ""},
+			{"nat = \"per-zone\"\nendpoints = [\"logs\"]", "logs", "nat"},
+			{`private = true`, all, ""},
+		} {
+			text := inVPC(c.lines)
+			if err := build(t, account, text, stack.Options{NoWait: true, Transport: sandbox.Prefect(account)}).Graph.Up(t.Context()); err != nil {
+				t.Fatalf("%s: %v", c.lines, err)
+			}
+			s := build(t, account, text, stack.Options{NoWait: true, Transport: sandbox.Prefect(account)})
+			p, err := s.Graph.Plan(t.Context())
+			if err != nil || p.Err() != nil || !p.Empty() {
+				t.Fatalf("%s: the plan after up is %+v, %v", c.lines, p, err)
+			}
+			if have, _ := endpointsIn(t, api); strings.Join(have, " ") != c.want {
+				t.Errorf("%s: there are endpoints for %v, want %s", c.lines, have, c.want)
+			}
+			if out := routeOf(t, api, subnetsOf(s)[0]); !strings.HasPrefix(out, c.out) || (c.out == "") != (out == "") {
+				t.Errorf("%s: the default route of the tasks is %q, want %q", c.lines, out, c.out)
+			}
+		}
+		left, err := build(t, account, inDefaultVPC, stack.Options{Destroy: true, Transport: sandbox.Prefect(account)}).Graph.Down(t.Context())
+		if err != nil || !left.Empty() {
+			t.Fatalf("down: %v, left %+v", err, left)
+		}
+		if d := cmp.Diff(before, account.Inventory()); d != "" {
+			t.Errorf("the account is not what it was (-before +after):\n%s", d)
+		}
+	})
+}
+
+// routeOf is the target of the default route of a subnet.
+func routeOf(t *testing.T, api *ec2.Client, subnet string) string {
+	t.Helper()
+	out, err := api.DescribeRouteTables(t.Context(), &ec2.DescribeRouteTablesInput{Filters: []types.Filter{{Name: aws.String("association.subnet-id"), Values: []string{subnet}}}})
+	if err != nil || len(out.RouteTables) != 1 {
+		t.Fatalf("%s has %d route tables: %v", subnet, len(out.RouteTables), err)
+	}
+	for _, r := range out.RouteTables[0].Routes {
+		if aws.ToString(r.DestinationCidrBlock) == "0.0.0.0/0" {
+			return aws.ToString(r.GatewayId) + aws.ToString(r.NatGatewayId)
+		}
+	}
+	return ""
+}
+
+// The group of the endpoints lets in the tasks and the agent, on port 443, and nobody else; without
+// an agent, only the tasks.
+func TestEndpointGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		api := ec2.NewFromConfig(account.Config(region))
+		alone := "environment \"dev\" {\nnetwork {\nvpc = \"new\"\nprivate = true\n}\n}"
+		for text, want := range map[string][]string{alone: {"flowbed-dev-tasks"}, inVPC("private = true"): {"flowbed-dev-agent", "flowbed-dev-tasks"}} {
+			if err := build(t, account, text, stack.Options{NoWait: true, Transport: sandbox.Prefect(account)}).Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			out, err := api.DescribeSecurityGroups(t.Context(), &ec2.DescribeSecurityGroupsInput{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			names, have := map[string]string{}, []string{}
+			for _, g := range out.SecurityGroups {
+				names[*g.GroupId] = *g.GroupName
+			}
+			for _, g := range out.SecurityGroups {
+				for _, p := range g.IpPermissions {
+					for _, peer := range p.UserIdGroupPairs {
+						if *g.GroupName == "flowbed-dev-endpoints" && *p.FromPort == 443 && *p.ToPort == 443 && len(p.IpRanges) == 0 {
+							have = append(have, names[*peer.GroupId])
+						}
+					}
+				}
+			}
+			slices.Sort(have)
+			if d := cmp.Diff(want, have); d != "" {
+				t.Errorf("the group lets in (-want +have):\n%s", d)
+			}
+		}
+	})
+}
+
+// An endpoint of somebody else for the same service stops up, and any stops down, before they write.
+func TestForeignEndpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		api := ec2.NewFromConfig(account.Config(region))
+		if err := build(t, account, inVPC(), stack.Options{NoWait: true, Transport: sandbox.Prefect(account)}).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s := build(t, account, inVPC(), stack.Options{NoWait: true, Transport: sandbox.Prefect(account)})
+		if _, err := s.Graph.Plan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		subnets, err := api.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{SubnetIds: subnetsOf(s)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := api.CreateVpcEndpoint(t.Context(), &ec2.CreateVpcEndpointInput{
+			VpcId: subnets.Subnets[0].VpcId, ServiceName: aws.String("com.amazonaws." + region + ".logs"), VpcEndpointType: types.VpcEndpointTypeInterface,
+			SubnetIds: []string{*subnets.Subnets[0].SubnetId}, PrivateDnsEnabled: aws.Bool(true),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, writes := *theirs.VpcEndpoint.VpcEndpointId, len(account.Writes())
+		err = build(t, account, inVPC(`endpoints = ["logs"]`), stack.Options{NoWait: true, Transport: sandbox.Prefect(account)}).Graph.Up(t.Context())
+		if err == nil || !strings.Contains(err.Error(), id+", which was created outside flowbed, is an endpoint for logs") {
+			t.Errorf("up: %v", err)
+		}
+		_, err = build(t, account, inVPC(), stack.Options{Destroy: true, Transport: sandbox.Prefect(account)}).Graph.Down(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "while the VPC endpoint "+id+" (logs) is in it → delete it (aws ec2 delete-vpc-endpoints") {
+			t.Errorf("down: %v", err)
+		}
+		if len(account.Writes()) > writes {
+			t.Errorf("up and down have written %v", account.Writes()[writes:])
+		}
+	})
+}
+
+// The plan says what endpoints cost; that of S3 costs nothing.
+func TestCostOfEndpoints(t *testing.T) {
+	for lines, want := range map[string]string{
+		`endpoints = ["s3"]`:        "",
+		"private = true":            "12 VPC endpoint(s) with interfaces in 2 zone(s) cost about $175 a month (in us-east-1)",
+		`endpoints = ["s3", "ssm"]`: "1 VPC endpoint(s) with interfaces in 2 zone(s) cost about $15 a month (in us-east-1)",
+	} {
+		account := sandbox.New()
+		p, err := build(t, account, inVPC(lines), stack.Options{NoWait: true, Transport: sandbox.Prefect(account)}).Graph.Plan(t.Context())
+		if err != nil || p.Err() != nil {
+			t.Fatal(err, p.Err())
+		}
+		i := slices.IndexFunc(p.Actions, func(a provision.Action) bool { return a.Step == "vpc endpoints" })
+		var have []string
+		for _, n := range p.Actions[i].Notes {
+			have = append(have, n.Text)
+		}
+		if text := strings.Join(have, "\n"); (want == "") != (text == "") || !strings.Contains(text, want) {
+			t.Errorf("%s: the plan says %q, want %q", lines, text, want)
+		}
+	}
+}
