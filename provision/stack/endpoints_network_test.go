@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowbed/flowbed/provision"
@@ -131,6 +132,80 @@ func TestEndpointGroup(t *testing.T) {
 			}
 		}
 	})
+}
+
+// In a closed network, the workers of a service start and report if there are endpoints for what they
+// need, and they do not if one is missing.
+func TestClosedEnvironment(t *testing.T) {
+	const text = `environment "dev" {
+	network {
+		vpc       = "new"
+		private   = true
+		endpoints = [%s]
+	}
+	prefect {
+		api_url = "http://10.42.0.9:4200/api"
+		api_key = "pnu_0123456789abcdef"
+	}
+	flows { image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/worker:1" }
+	agent {
+		service { image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/worker:1" }
+	}
+}`
+	const need = `"s3", "ecr.api", "ecr.dkr", "logs", "ssm", "ecs", "ec2", "sqs"`
+	for endpoints, want := range map[string]string{
+		`"all"`: "", need: "",
+		strings.Replace(need, `"s3", `, "", 1):     "does not reach the registry of its image",
+		strings.Replace(need, `"ecr.api",`, "", 1): "does not reach the registry of its image",
+		strings.Replace(need, `"ecr.dkr",`, "", 1): "does not reach the registry of its image",
+		strings.Replace(need, `"ssm",`, "", 1):     "does not reach an endpoint of AWS",
+		strings.Replace(need, `"logs",`, "", 1):    "does not reach CloudWatch Logs",
+	} {
+		t.Run(endpoints, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account := slow()
+				api := ecr.NewFromConfig(account.Config(region))
+				if _, err := api.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: aws.String("worker")}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := api.PutImage(t.Context(), &ecr.PutImageInput{RepositoryName: aws.String("worker"), ImageTag: aws.String("1"), ImageManifest: aws.String("{}")}); err != nil {
+					t.Fatal(err)
+				}
+				err := build(t, account, fmt.Sprintf(text, endpoints), with(account)).Graph.Up(t.Context())
+				if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+					t.Errorf("up: %v, want %q", err, want)
+				}
+			})
+		})
+	}
+}
+
+// VPC Block Public Access closes the internet gateway, unless the VPC is excluded.
+func TestBlockedPublicAccess(t *testing.T) {
+	for _, excluded := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			account := slow()
+			api := ec2.NewFromConfig(account.Config(region))
+			if _, err := api.ModifyVpcBlockPublicAccessOptions(t.Context(), &ec2.ModifyVpcBlockPublicAccessOptionsInput{
+				InternetGatewayBlockMode: types.InternetGatewayBlockModeBlockIngress}); err != nil {
+				t.Fatal(err)
+			}
+			vpcs, err := api.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if excluded {
+				if _, err := api.CreateVpcBlockPublicAccessExclusion(t.Context(), &ec2.CreateVpcBlockPublicAccessExclusionInput{
+					VpcId: vpcs.Vpcs[0].VpcId, InternetGatewayExclusionMode: types.InternetGatewayExclusionModeAllowBidirectional}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err = build(t, account, inService(""), with(account)).Graph.Up(t.Context())
+			if (err == nil) != excluded {
+				t.Errorf("excluded: %v; up: %v", excluded, err)
+			}
+		})
+	}
 }
 
 // An endpoint of somebody else for the same service stops up, and any stops down, before they write.

@@ -44,6 +44,7 @@ type database struct {
 	Addresses  map[string]*address       `json:"addresses,omitempty"`
 	NATs       map[string]*natGateway    `json:"nats,omitempty"`
 	Endpoints  map[string]*endpoint      `json:"endpoints,omitempty"`
+	Block      blockPublicAccess         `json:"block,omitzero"`
 	Groups     map[string]*securityGroup `json:"groups"`
 	Keys       map[string]*keyPair       `json:"keys"` // by name
 	Instances  map[string]*instance      `json:"instances"`

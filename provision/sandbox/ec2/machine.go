@@ -92,7 +92,7 @@ func (r *request) leads(p place, host string, port int) bool {
 		return true
 	}
 	gateway := d.gateway(p.vpc, p.subnet)
-	return gateway != "" && (p.public || !strings.HasPrefix(gateway, "igw-"))
+	return gateway != "" && !r.blocked(p, gateway) && (p.public || !strings.HasPrefix(gateway, "igw-"))
 }
 
 func within(cidr, host string) bool {

@@ -179,7 +179,8 @@ func (t *task) pull() error {
 		}
 	}
 	switch {
-	case !t.reaches("api.ecr."+t.Region+".amazonaws.com", 443):
+	case !t.reaches("api.ecr."+t.Region+".amazonaws.com", 443), !t.reaches(registry+".dkr.ecr."+t.Region+".amazonaws.com", 443),
+		!t.reaches(t.endpoint("s3"), 443): // the layers are there
 		return sayf("ref pull has been retried 5 time(s): failed to do request: Head \"https://%s\": dial tcp: i/o timeout", t.Image)
 	case registry != t.call.AccountID || !ecr.HasImage(t.call, name, tag):
 		return sayf("pull image manifest has been retried 1 time(s): failed to resolve ref %s: %s: not found", t.Image, t.Image)
