@@ -82,6 +82,7 @@ func Data[S any](g *Graph, name string, d DataSource[S]) Ref[S] {
 		name: name, data: true, deps: edges(name, d), zero: zero, reading: &reading{done: make(chan struct{})},
 		read: func(ctx context.Context) (any, error) { return d.Read(ctx) },
 	}
+	addNotes(s, d)
 	g.append(s)
 	return Ref[S]{step: s}
 }

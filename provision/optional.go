@@ -88,6 +88,19 @@ func addOptionalOfDown[S State](s *step, r Resource[S], t reflect.Type) {
 	}
 }
 
+// addNotes sets the function of a data source that has notes.
+func addNotes[S any](s *step, d DataSource[S]) {
+	t := withPointer(reflect.TypeOf(d))
+	named := func(_ reflect.Method, is bool) bool { return is }
+	noter, ok := d.(Noter[S])
+	if s.implements(ok, "Notes", named(t.MethodByName("Notes"))) {
+		s.validate = func(have any, _ bool) []Note {
+			state, _ := have.(S)
+			return noter.Notes(state)
+		}
+	}
+}
+
 // addSharer sets the functions of a Sharer.
 func addSharer[S State](s *step, r Resource[S]) {
 	t := withPointer(reflect.TypeOf(r))

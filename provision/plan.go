@@ -103,7 +103,7 @@ func (g *Graph) Plan(ctx context.Context) (Plan, error) {
 	var p Plan
 	for _, s := range g.steps {
 		a := g.inspect(s)
-		if hidden := s.data || s.own == Prune && a.Op == None; hidden && a.Err == nil && a.Op != Missing {
+		if hidden := s.data && len(a.Notes) == 0 || s.own == Prune && a.Op == None; hidden && a.Err == nil && a.Op != Missing {
 			continue // the environment has no object for it, now or after up
 		}
 		p.Actions = append(p.Actions, a)
@@ -185,7 +185,7 @@ func (g *Graph) inspect(s *step) Action {
 	}
 	switch {
 	case s.data:
-		return Action{Step: s.name}
+		return g.validated(s, Action{Step: s.name}, l.have, true)
 	case s.own == Prune:
 		return g.inspectDown(s)
 	case s.own != External && s.owner(l.have).Doubt != "":

@@ -92,6 +92,10 @@ type DataSource[S any] interface {
 	Read(ctx context.Context) (S, error)
 }
 
+// Noter is an optional interface of data sources: it returns notes for the reader of a plan. It is
+// pure. A note with severity Error stops up before it changes anything.
+type Noter[S any] interface{ Notes(have S) []Note }
+
 // The following interfaces are optional. Declare which of them a kind implements,
 // so that the compiler checks it:
 //

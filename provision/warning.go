@@ -12,7 +12,7 @@ func (g *Graph) Warnings() (list []Warning) {
 	seen := map[string]bool{}
 	for _, s := range g.steps {
 		l := s.last()
-		if s.data || s.own == Prune || l.err != nil || !l.found {
+		if s.data && s.validate == nil || s.own == Prune || l.err != nil || !l.found {
 			continue
 		}
 		a := g.inspect(s)

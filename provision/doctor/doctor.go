@@ -139,11 +139,11 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 	})
 	d.simulated = sync.OnceValue(func() []Finding { return d.permissions(ctx) })
 	checks := []func(context.Context) []Finding{
-		d.credentials, d.region, d.vpc, d.bucket, d.serviceRole, d.entities, d.sharedRole, d.sharing, func(context.Context) []Finding { return d.simulated() }, d.dryRun, d.lease, d.kmsKey,
+		d.credentials, d.region, d.vpc, d.endpoints, d.publicAccess, d.bucket, d.serviceRole, d.entities, d.sharedRole, d.sharing, func(context.Context) []Finding { return d.simulated() }, d.dryRun, d.lease, d.kmsKey,
 	}
 	if d.Env.Agent != nil && d.Env.Agent.Service == nil {
 		checks = slices.Insert(checks, 3, d.instanceType, d.machineImage)
-		checks = slices.Insert(checks, 9, d.processors)
+		checks = slices.Insert(checks, 11, d.processors)
 	}
 	if d.Env.Agent != nil && d.Env.Agent.Service != nil {
 		checks = slices.Insert(checks, 3, d.wayOut, d.capacity)

@@ -42,7 +42,19 @@ func (d *Doctor) ownNetwork(ctx context.Context) (s resource.NetworkState, err e
 	if err != nil {
 		return s, err
 	}
-	return resource.Network{API: d.clients.EC2, VPC: vpc.ID}.Read(ctx)
+	of := provision.Known(vpc)
+	subnets, err := resource.Subnets{API: d.clients.EC2, ID: d.ID, VPC: of, CIDR: d.Env.Network.Range()}.Read(ctx)
+	if errors.Is(err, provision.ErrAbsent) {
+		return s, errNoVPC
+	}
+	if err != nil {
+		return s, err
+	}
+	s, known := resource.OwnNetwork{VPC: of, Subnets: provision.Known(subnets), Private: d.Env.Network.InPrivate()}.Get()
+	if !known {
+		return s, errNoVPC // up has yet to create its subnets
+	}
+	return s, nil
 }
 
 // zones tells in which zones a new VPC will have subnets.

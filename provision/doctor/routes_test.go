@@ -55,14 +55,3 @@ func TestDefaultRoute(t *testing.T) {
 		t.Errorf("a route to a deleted gateway leads to %q", have)
 	}
 }
-
-func TestRegistryOf(t *testing.T) {
-	for image, want := range map[string]string{
-		"": dockerHub, "python:3.12": dockerHub, "prefecthq/prefect-aws:1": dockerHub, "localhost/x": "localhost", "ghcr.io/acme/worker:1": "ghcr.io",
-		"123456789012.dkr.ecr.eu-central-1.amazonaws.com/worker:1": "123456789012.dkr.ecr.eu-central-1.amazonaws.com", "acme.io:5000/x": "acme.io:5000",
-	} {
-		if have := registryOf(image); have != want {
-			t.Errorf("%s: have %s, want %s", image, have, want)
-		}
-	}
-}

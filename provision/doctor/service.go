@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/stack"
 )
 
 // workers checks the agent's service, if there is one: whether its workers run, or keep dying.
@@ -99,18 +100,7 @@ func (d *Doctor) wayOut(ctx context.Context) []Finding {
 	if err != nil {
 		return []Finding{unseen(check, err)}
 	}
-	return []Finding{judgeRoutes(check, n, routes, registryOf(d.Env.Agent.Service.Image))}
-}
-
-const dockerHub = "Docker Hub"
-
-// registryOf returns the registry of an image; an empty image is Prefect's.
-func registryOf(image string) string {
-	first, _, ok := strings.Cut(image, "/")
-	if !ok || !strings.ContainsAny(first, ".:") && first != "localhost" {
-		return dockerHub
-	}
-	return first
+	return []Finding{judgeRoutes(check, n, routes, stack.Registry(d.Env.Agent.Service.Image))}
 }
 
 // routes are where the subnets of a VPC lead: the target of the default route by subnet; that of
@@ -125,25 +115,31 @@ func (r routes) of(subnet string) string {
 }
 
 func (d *Doctor) routes(ctx context.Context, vpc string) (routes, error) {
-	all := routes{}
+	all, _, err := d.tables(ctx, vpc)
+	return all, err
+}
+
+// tables also returns the ids of the route tables, by subnet in the same way.
+func (d *Doctor) tables(ctx context.Context, vpc string) (all routes, ids map[string]string, err error) {
+	all, ids = routes{}, map[string]string{}
 	pages := ec2.NewDescribeRouteTablesPaginator(d.clients.EC2, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{filter("vpc-id", vpc)}})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, t := range page.RouteTables {
-			to := defaultRoute(t.Routes)
+			to, table := defaultRoute(t.Routes), aws.ToString(t.RouteTableId)
 			for _, a := range t.Associations {
 				if aws.ToBool(a.Main) {
-					all[""] = to
+					all[""], ids[""] = to, table
 				} else if id := aws.ToString(a.SubnetId); id != "" {
-					all[id] = to
+					all[id], ids[id] = to, table
 				}
 			}
 		}
 	}
-	return all, nil
+	return all, ids, nil
 }
 
 // defaultRoute returns the target of the default route; empty if there is none, or its target
@@ -187,7 +183,7 @@ func judgeRoutes(check string, n resource.NetworkState, r routes, registry strin
 		return fail(check, allAlike, "not all subnets are public, so the workers get no public address, and in %s they do not reach %s through the internet gateway",
 			strings.Join(addressless, ", "), registry)
 	case len(closed) > 0 && strings.Contains(registry, ".dkr.ecr."):
-		return warn(check, otherSubnets, "%s has no default route; cannot tell whether VPC endpoints for ecr.api, ecr.dkr, s3, logs and ssm are there, and a way to Prefect",
+		return warn(check, otherSubnets, "%s has no default route; cannot tell whether there is a way to Prefect's API (the check of endpoints tells of AWS)",
 			strings.Join(closed, ", "))
 	case len(closed) > 0:
 		return fail(check, otherSubnets, "%s has no default route, so the workers do not reach %s", strings.Join(closed, ", "), registry)

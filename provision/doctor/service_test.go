@@ -71,7 +71,7 @@ func TestService(t *testing.T) {
 		{"capacity", "borrowed, unseen", func(c *clinic) { external(c); c.account.Policy = but("ecs:DescribeClusters") }, doctor.Warn, "this check needs ecs:DescribeClusters"},
 		{"way out", "public", func(*clinic) {}, doctor.OK, "the workers get public addresses, and reach Docker Hub through igw-"},
 		{"way out", "none", closedNetwork(""), doctor.Fail, "has no default route, so the workers do not reach Docker Hub"},
-		{"way out", "perhaps endpoints", closedNetwork(`image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/worker:1"`), doctor.Warn, "VPC endpoints for ecr.api"},
+		{"way out", "perhaps endpoints", closedNetwork(`image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/worker:1"`), doctor.Warn, "cannot tell whether there is a way to Prefect's API"},
 		{"way out", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeRouteTables") }, doctor.Warn, "this check needs ec2:DescribeRouteTables"},
 		{"service", "absent", func(*clinic) {}, doctor.OK, "flowbed-dev-worker does not exist yet"},
 		{"service", "unseen", func(c *clinic) { c.account.Policy = but("ecs:DescribeServices") }, doctor.Warn, "this check needs ecs:DescribeServices"},

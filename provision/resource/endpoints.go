@@ -93,7 +93,9 @@ func (o Endpoint) label() string { return o.ID }
 func (o Endpoint) lives() bool { return o.State != endpointDeleting && o.State != endpointDeleted }
 
 // failed reports whether an endpoint will never be available.
-func (o Endpoint) failed() bool { return slices.Contains([]string{"failed", "rejected", "expired"}, o.State) }
+func (o Endpoint) failed() bool {
+	return slices.Contains([]string{"failed", "rejected", "expired"}, o.State)
+}
 
 // Owner implements provision.State.
 func (s EndpointsState) Owner() provision.Owner { return ownerOf(s.Own) }

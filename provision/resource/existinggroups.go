@@ -18,7 +18,10 @@ type ExistingGroups struct {
 	API     *ec2.Client
 	IDs     []string
 	Network provision.Ref[NetworkState]
+	Outside []Outside // what the members need of the internet
 }
+
+var _ provision.Noter[ExistingGroupsState] = ExistingGroups{}
 
 // ExistingGroupsState tells nothing: the groups exist, in the right VPC.
 type ExistingGroupsState struct{}
@@ -55,6 +58,12 @@ func (g ExistingGroups) Read(ctx context.Context) (s ExistingGroupsState, err er
 		}
 	}
 	return s, nil
+}
+
+// Notes implements provision.Noter.
+func (g ExistingGroups) Notes(ExistingGroupsState) []provision.Note {
+	n, _ := g.Network.Get()
+	return n.notes(false, g.Outside)
 }
 
 // Permissions are what Read needs.

@@ -49,6 +49,7 @@ var _ = awserr.Declare(awserr.Errors{
 type Subnet struct {
 	ID, Zone, CIDR string
 	Public         bool // an interface in it gets a public address
+	Closed         bool // as far as its routes tell, it has no way out
 	Edge           bool // in a Local Zone, Wavelength Zone or Outpost, where Fargate is not available
 }
 
@@ -161,7 +162,8 @@ func (n Network) subnets(ctx context.Context) (vpc string, list []Subnet, err er
 		return "", nil, err
 	}
 	for i := range list {
-		list[i].Public = routed(list[i].ID)
+		way := routed(list[i].ID)
+		list[i].Public, list[i].Closed = way == wayInternet, way == wayNone
 	}
 	return vpc, list, nil
 }
@@ -190,10 +192,19 @@ func (n Network) find(ctx context.Context) (vpc string, list []types.Subnet, err
 	return vpc, slices.DeleteFunc(list, func(s types.Subnet) bool { return deref(s.VpcId) != vpc }), nil
 }
 
-// routed returns a function that reports whether a subnet has a route to an internet
-// gateway. A subnet without its own route table uses the VPC's main one.
-func (n Network) routed(ctx context.Context, vpc string) (func(subnet string) bool, error) {
-	own, main := map[string]bool{}, false
+// way is where the default route of a subnet leads.
+type way int
+
+const (
+	wayNone     way = iota // there is none, or its target does not exist
+	wayInternet            // an internet gateway, which needs public addresses
+	wayOther               // a NAT gateway, a transit gateway, …
+)
+
+// routed returns a function that tells where the default route of a subnet leads. A subnet
+// without its own route table uses the VPC's main one.
+func (n Network) routed(ctx context.Context, vpc string) (func(subnet string) way, error) {
+	own, main := map[string]way{}, wayNone
 	pages := ec2.NewDescribeRouteTablesPaginator(n.API, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{filter("vpc-id", vpc)}})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -201,9 +212,7 @@ func (n Network) routed(ctx context.Context, vpc string) (func(subnet string) bo
 			return nil, fmt.Errorf("read route tables: %w", err)
 		}
 		for _, t := range page.RouteTables {
-			out := slices.ContainsFunc(t.Routes, func(r types.Route) bool {
-				return strings.HasPrefix(deref(r.GatewayId), "igw-") && deref(r.DestinationCidrBlock) == "0.0.0.0/0"
-			})
+			out := wayOf(t.Routes)
 			for _, a := range t.Associations {
 				if deref(a.Main) {
 					main = out
@@ -213,12 +222,25 @@ func (n Network) routed(ctx context.Context, vpc string) (func(subnet string) bo
 			}
 		}
 	}
-	return func(subnet string) bool {
+	return func(subnet string) way {
 		if out, ok := own[subnet]; ok {
 			return out
 		}
 		return main
 	}, nil
+}
+
+func wayOf(routes []types.Route) way {
+	for _, r := range routes {
+		switch {
+		case deref(r.DestinationCidrBlock) != everywhere:
+		case strings.HasPrefix(deref(r.GatewayId), "igw-"):
+			return wayInternet
+		case r.State != types.RouteStateBlackhole:
+			return wayOther
+		}
+	}
+	return wayNone
 }
 
 // named returns the subnets in the spec. All of them must be in the VPC.

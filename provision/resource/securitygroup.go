@@ -40,6 +40,11 @@ type SecurityGroup struct {
 	Members     []provision.Ref[SecurityGroupState]
 	OfEndpoints bool
 
+	// Outside is what the members need of the internet; Closed says that the environment's own
+	// network has no way there.
+	Outside []Outside
+	Closed  bool
+
 	// Caller, if it is set, is the range that may reach port 22.
 	Caller provision.Ref[netip.Prefix]
 
@@ -236,7 +241,7 @@ func (g SecurityGroup) Validate(have SecurityGroupState, found bool) []provision
 		n.VPC, ok = "a VPC of its own", true
 	}
 	if !found || !ok || have.VPC == n.VPC {
-		return append(n.cutOff(), g.Egress.cutOff(g.Needed)...)
+		return append(n.notes(g.Closed, g.Outside), g.Egress.cutOff(g.Needed)...)
 	}
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
 		"%s is in %s, but the config file selects %s → run `flowbed down` first, then up in the new VPC", have.ID, have.VPC, n.VPC)}}

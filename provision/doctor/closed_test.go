@@ -1,0 +1,133 @@
+package doctor_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/flowbed/flowbed/provision/doctor"
+	"github.com/flowbed/flowbed/provision/sandbox"
+)
+
+// withEndpoint adds a VPC endpoint to the VPC of the closed network.
+func withEndpoint(c *clinic, service string, edit func(*ec2.CreateVpcEndpointInput)) {
+	ctx, api := context.Background(), ec2.NewFromConfig(c.account.Config(region))
+	in := &ec2.CreateVpcEndpointInput{ServiceName: aws.String("com.amazonaws." + region + "." + service), VpcEndpointType: types.VpcEndpointTypeInterface, PrivateDnsEnabled: aws.Bool(true)}
+	subnets, err := api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []types.Filter{{Name: aws.String("default-for-az"), Values: []string{"false"}}}})
+	c.must(nil, err)
+	in.VpcId, in.SubnetIds = subnets.Subnets[0].VpcId, []string{*subnets.Subnets[0].SubnetId}
+	c.must(api.ModifyVpcAttribute(ctx, &ec2.ModifyVpcAttributeInput{VpcId: in.VpcId, EnableDnsHostnames: &types.AttributeBooleanValue{Value: aws.Bool(true)}}))
+	if service == "s3" {
+		tables, err := api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{{Name: aws.String("vpc-id"), Values: []string{*in.VpcId}}}})
+		c.must(nil, err)
+		in.VpcEndpointType, in.SubnetIds, in.PrivateDnsEnabled, in.RouteTableIds = types.VpcEndpointTypeGateway, nil, nil, []string{*tables.RouteTables[0].RouteTableId}
+	}
+	edit(in)
+	c.must(api.CreateVpcEndpoint(ctx, in))
+}
+
+func asIs(*ec2.CreateVpcEndpointInput) {}
+
+// block sets VPC Block Public Access.
+func block(mode types.InternetGatewayBlockMode) func(*clinic) {
+	return func(c *clinic) {
+		c.must(ec2.NewFromConfig(c.account.Config(region)).ModifyVpcBlockPublicAccessOptions(context.Background(),
+			&ec2.ModifyVpcBlockPublicAccessOptionsInput{InternetGatewayBlockMode: mode}))
+	}
+}
+
+const bare = ""
+
+// inClosed is an environment without Prefect in the closed network, which has endpoints.
+func inClosed(services ...string) func(*clinic) {
+	return func(c *clinic) {
+		closedNetwork("")(c)
+		c.text, _, _ = strings.Cut(c.text, "prefect {")
+		for _, s := range services {
+			withEndpoint(c, s, asIs)
+		}
+	}
+}
+
+func TestClosedNetwork(t *testing.T) {
+	for _, c := range []struct {
+		check, name string
+		prepare     func(*clinic)
+		status      doctor.Status // empty: there is no finding
+		says        string
+	}{
+		{"endpoints", "public subnets", func(*clinic) {}, "", ""},
+		{"endpoints", "none", closedNetwork(""), doctor.Warn, "no way to the internet, and no VPC endpoints for ec2, ecr.api, ecr.dkr, ecs, logs, s3, sqs, ssm"},
+		{"endpoints", "without an agent", inClosed(), doctor.Warn, "no VPC endpoints for ecr.api, ecr.dkr, logs, s3"},
+		{"endpoints", "some", inClosed("ecr.api", "s3"), doctor.Warn, "no VPC endpoints for ecr.dkr, logs"},
+		{"endpoints", "all", inClosed("ecr.api", "ecr.dkr", "logs", "s3"), doctor.OK, "VPC endpoints for ecr.api, ecr.dkr, logs, s3"},
+		{"endpoints", "without the name", func(c *clinic) {
+			inClosed("ecr.api", "ecr.dkr", "s3")(c)
+			withEndpoint(c, "logs", func(in *ec2.CreateVpcEndpointInput) { in.PrivateDnsEnabled = aws.Bool(false) })
+		}, doctor.Warn, "no VPC endpoints for logs"},
+		{"endpoints", "S3 by an interface", func(c *clinic) {
+			inClosed("ecr.api", "ecr.dkr", "logs")(c)
+			withEndpoint(c, "s3", func(in *ec2.CreateVpcEndpointInput) {
+				subnets, err := ec2.NewFromConfig(c.account.Config(region)).DescribeSubnets(context.Background(), &ec2.DescribeSubnetsInput{Filters: []types.Filter{{Name: aws.String("vpc-id"), Values: []string{*in.VpcId}}}})
+				c.must(nil, err)
+				in.VpcEndpointType, in.RouteTableIds, in.SubnetIds = types.VpcEndpointTypeInterface, nil, []string{*subnets.Subnets[0].SubnetId}
+			})
+		}, doctor.Warn, "no VPC endpoints for s3"},
+		{"endpoints", "unseen", func(c *clinic) { closedNetwork("")(c); c.account.Policy = but("ec2:DescribeVpcEndpoints") }, doctor.Warn, "this check needs ec2:DescribeVpcEndpoints"},
+		{"endpoints", "a new VPC", func(c *clinic) { c.text = "network {\nvpc = \"new\"\nprivate = true\n}\n" }, "", ""},
+		{"endpoints", "a new VPC with all", func(c *clinic) {
+			c.text = "network {\nvpc = \"new\"\nprivate = true\n}\n"
+			c.must(nil, c.up(c.text))
+		}, doctor.OK, "VPC endpoints for ecr.api, ecr.dkr, logs, s3"},
+		{"endpoints", "a new VPC with some", func(c *clinic) {
+			c.text = "network {\nvpc = \"new\"\nprivate = true\nendpoints = [\"s3\"]\n}\n"
+			c.must(nil, c.up(c.text))
+		}, doctor.Fail, "no VPC endpoints for ecr.api, ecr.dkr, logs"},
+		{"public access", "off", func(*clinic) {}, "", ""},
+		{"public access", "both ways", block(types.InternetGatewayBlockModeBlockBidirectional), doctor.Fail, "VPC Block Public Access is block-bidirectional in eu-central-1, set by the account"},
+		{"public access", "ingress", block(types.InternetGatewayBlockModeBlockIngress), doctor.Fail, "cannot reach the internet through an internet gateway"},
+		{"public access", "ingress, with a NAT gateway", func(c *clinic) {
+			block(types.InternetGatewayBlockModeBlockIngress)(c)
+			c.text = "network {\nvpc = \"new\"\nnat = \"single\"\n}\n"
+		}, "", ""},
+		{"public access", "excluded", func(c *clinic) {
+			block(types.InternetGatewayBlockModeBlockBidirectional)(c)
+			api := ec2.NewFromConfig(c.account.Config(region))
+			vpcs, err := api.DescribeVpcs(context.Background(), &ec2.DescribeVpcsInput{})
+			c.must(nil, err)
+			c.must(api.CreateVpcBlockPublicAccessExclusion(context.Background(), &ec2.CreateVpcBlockPublicAccessExclusionInput{
+				VpcId: vpcs.Vpcs[0].VpcId, InternetGatewayExclusionMode: types.InternetGatewayExclusionModeAllowBidirectional}))
+		}, doctor.OK, "the network is excluded from it"},
+		{"public access", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeVpcBlockPublicAccessOptions") }, doctor.Warn, "this check needs ec2:DescribeVpcBlockPublicAccessOptions"},
+	} {
+		t.Run(c.check+", "+c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newClinic(t)
+				k.carry, k.text = sandbox.Prefect(k.account), bare
+				c.prepare(k)
+				time.Sleep(3 * time.Minute) // endpoints take a while
+				var of []doctor.Finding
+				for _, f := range k.look() {
+					if f.Check == c.check {
+						of = append(of, f)
+					}
+				}
+				if c.status == "" {
+					if len(of) > 0 {
+						t.Errorf("have\n%s\nwant no finding", text(of))
+					}
+					return
+				}
+				if len(of) == 0 || doctor.Worst(of) != c.status || !strings.Contains(text(of), c.says) {
+					t.Errorf("have\n%s\nwant %s with %q", text(of), c.status, c.says)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,108 @@
+package stack_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/sandbox"
+	"github.com/flowbed/flowbed/provision/stack"
+)
+
+func TestRegistry(t *testing.T) {
+	for image, want := range map[string]string{
+		"": stack.DockerHub, "python:3.12": stack.DockerHub, "prefecthq/prefect-aws:1": stack.DockerHub, "localhost/x": "localhost", "ghcr.io/acme/worker:1": "ghcr.io",
+		"123456789012.dkr.ecr.eu-central-1.amazonaws.com/worker:1": "123456789012.dkr.ecr.eu-central-1.amazonaws.com", "acme.io:5000/x": "acme.io:5000",
+	} {
+		if have := stack.Registry(image); have != want {
+			t.Errorf("%s: have %s, want %s", image, have, want)
+		}
+	}
+}
+
+// subnetWith creates a VPC with a subnet that leads nowhere, and a security group.
+func subnetWith(t *testing.T, account *sandbox.Account) (network, group string) {
+	t.Helper()
+	api := ec2.NewFromConfig(account.Config(region))
+	vpc, err := api.CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subnet, err := api.CreateSubnet(t.Context(), &ec2.CreateSubnetInput{VpcId: vpc.Vpc.VpcId, CidrBlock: aws.String("10.0.1.0/24"), AvailabilityZone: aws.String(region + "a")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of, err := api.CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{GroupName: aws.String("x"), Description: aws.String("x"), VpcId: vpc.Vpc.VpcId})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("vpc = %q\nsubnets = [%q]", *vpc.Vpc.VpcId, *subnet.Subnet.SubnetId), fmt.Sprintf("security_groups = [%q]", *of.GroupId)
+}
+
+// The plan says what is certainly out of reach of subnets without a way out, also where flowbed has no
+// group of its own; what may be in the VPC is not among it.
+func TestOutOfReach(t *testing.T) {
+	const (
+		cloud    = "prefect {\napi_url = \"https://api.prefect.cloud/api/accounts/00000000-0000-0000-0000-000000000001/workspaces/00000000-0000-0000-0000-000000000002\"\napi_key = \"pnu_0123456789abcdef\"\n}\n"
+		internal = "prefect {\napi_url = \"https://prefect.example.com/api\"\n}\n"
+		image    = "flows { image = \"123456789012.dkr.ecr.eu-central-1.amazonaws.com/flows:1\" }\n"
+		theAgent = "agent {\ninstance_type = \"t3.small\"\n}\n"
+		indexed  = "agent {\ninstance_type = \"t3.small\"\npip_index_url = \"https://packages.example.com/simple\"\n}\n"
+		private  = "vpc = \"new\"\nprivate = true"
+	)
+	for _, c := range []struct {
+		name, network, rest string
+		groups              bool
+		want, not           []string
+	}{
+		{"all", "", cloud + theAgent, false, []string{"Docker Hub for the image of flows and Prefect's API at api.prefect.cloud and pypi.org for the agent's packages cannot be reached from subnet-"}, nil},
+		{"groups of others", "", cloud + theAgent, true, []string{"api.prefect.cloud", "set agent.pip_index_url or agent.proxy"}, nil},
+		{"a new VPC", private, cloud + theAgent, false, []string{"cannot be reached from the private subnets, which have no way out → set flows.image to an image in ECR"}, nil},
+		{"all inside", private, internal + image + indexed, false, nil, []string{"cannot be reached"}},
+		{"the packages alone", private, internal + image + theAgent, false, []string{"pypi.org"}, []string{"Prefect's API at", "Docker Hub"}},
+		{"a repository", private, internal + "repository {}\n" + indexed, false, nil, []string{"cannot be reached"}},
+		{"a service", private, internal + image + "agent {\nservice {}\n}\n", false, []string{"Docker Hub for the image of the agent"}, []string{"image of flows"}},
+		{"public subnets", "vpc = \"new\"", cloud + theAgent, false, nil, []string{"cannot be reached"}},
+		{"a NAT gateway", "vpc = \"new\"\nnat = \"single\"", cloud + theAgent, false, nil, []string{"cannot be reached"}},
+		{"public subnets without addresses", "public_ip = false", cloud + theAgent, false, []string{"public_ip is false", "api.prefect.cloud"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			account := sandbox.New()
+			network := c.network
+			if network == "" {
+				closed, group := subnetWith(t, account)
+				if network = closed; c.groups {
+					network += "\n" + group
+				}
+			}
+			p, err := build(t, account, "environment \"dev\" {\nnetwork {\n"+network+"\n}\n"+c.rest+"}", stack.Options{NoWait: true, Transport: sandbox.Prefect(account)}).Graph.Plan(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var notes []string
+			for _, a := range p.Actions {
+				for _, n := range a.Notes {
+					if n.Severity == provision.Warn && !slices.Contains(notes, n.Text) {
+						notes = append(notes, n.Text)
+					}
+				}
+			}
+			have := strings.Join(notes, "\n")
+			for _, w := range c.want {
+				if !strings.Contains(have, w) {
+					t.Errorf("the plan warns\n%s\nwant %q", have, w)
+				}
+			}
+			for _, w := range c.not {
+				if strings.Contains(have, w) {
+					t.Errorf("the plan warns\n%s\nwant nothing of %q", have, w)
+				}
+			}
+		})
+	}
+}
