@@ -101,6 +101,11 @@ func (s SecurityGroupState) Owner() provision.Owner {
 // of somebody may use each of them.
 func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err error) {
 	var ours, others []SecurityGroupState
+	if g.OfEndpoints { // without the environment's own VPC there is none
+		if _, err := g.Network.Await(ctx); err != nil {
+			return s, err
+		}
+	}
 	list, err := g.Reader.read(ctx, g.API, g.Name)
 	if err != nil {
 		return s, fmt.Errorf("read security group: %w", err)
