@@ -135,18 +135,18 @@ tasks, and the old ones end when the new ones are healthy.`,
 			}
 			defer s.keep(&err)
 			if service := agent.service; service != nil {
-				a.say("Replacing the tasks of service %s.", service.Name)
-				if err := service.Restart(c.Context(), func(text string) { a.say("%s", text) }); err != nil {
+				a.note("Replacing the tasks of service %s.", service.Name)
+				if err := service.Restart(c.Context(), func(text string) { a.note("%s", text) }); err != nil {
 					return &hinted{err, "`flowbed agent logs` shows the log"}
 				}
-				a.say("The new tasks of service %s are running.", service.Name)
+				a.note("The new tasks of service %s are running.", service.Name)
 				return nil
 			}
-			a.say("Restarting the agent on %s.", agent.instance.ID)
+			a.note("Restarting the agent on %s.", agent.instance.ID)
 			if _, err := s.Shell(agent.instance).Run(c.Context(), restartScript); err != nil {
 				return &hinted{fmt.Errorf("restart the agent: %w", err), "`flowbed agent logs` shows the log"}
 			}
-			a.say("The agent is running on %s.", agent.instance.ID)
+			a.note("The agent is running on %s.", agent.instance.ID)
 			return nil
 		},
 	}

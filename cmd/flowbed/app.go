@@ -26,6 +26,7 @@ type app struct {
 
 	results results // what out has written
 
+	dir     string
 	config  string
 	env     string
 	vars    []string
@@ -35,6 +36,8 @@ type app struct {
 	sandbox bool
 	noColor bool
 	verbose bool
+	quiet   bool
+	fromEnv map[string]string // the variables that have set flags, by flag
 
 	apiOptions []func(*middleware.Stack) error // for every AWS client; set by tests
 
@@ -67,7 +70,8 @@ func (a *app) command() *cobra.Command {
 		Use: "flowbed", Short: "Build a place on AWS where Prefect flows run, from one file",
 		Long: rootText, Version: version,
 		SilenceErrors: true, SilenceUsage: true, Args: requireCommand,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRunE: a.prepare,
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.err)
@@ -79,9 +83,11 @@ func (a *app) command() *cobra.Command {
 	f.StringArrayVar(&a.varFile, "var-file", nil, "read variables from this HCL or JSON `file` (repeatable)")
 	f.StringVar(&a.profile, "profile", "", "AWS profile")
 	f.StringVar(&a.region, "region", "", "AWS region (overrides the file)")
-	f.BoolVar(&a.sandbox, "sandbox", truthy(os.Getenv("FLOWBED_SANDBOX")), "simulate an AWS account here (FLOWBED_SANDBOX=1)")
+	f.BoolVar(&a.sandbox, "sandbox", false, "simulate an AWS account here (FLOWBED_SANDBOX=1)")
 	f.BoolVar(&a.noColor, "no-color", false, "disable color (NO_COLOR=1)")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show whole policies and scripts, and all calls to AWS")
+	f.StringVarP(&a.dir, "chdir", "C", "", "change to this `directory` first")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "show results, questions, warnings and errors only")
 	root.AddCommand(a.initCommand(), a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(), a.fmtCommand(),
 		a.showCommand(), a.graphCommand(), a.outputsCommand(), a.helloCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
 		a.policyCommand(), a.doctorCommand(), a.versionCommand(), a.exitCodesCommand(), a.flagsCommand(), a.manualCommand())
@@ -89,6 +95,7 @@ func (a *app) command() *cobra.Command {
 	root.SetHelpFunc(a.showHelp)
 	root.SetHelpCommand(helpCommand())
 	strictCompletion(root)
+	a.completeFlags(root)
 	return root
 }
 
@@ -138,7 +145,7 @@ func (h *hinted) Unwrap() error { return h.err }
 func (a *app) selection() string {
 	text := ""
 	for _, f := range []struct{ name, value, usual string }{
-		{"-c", a.config, defaultConfig}, {"-e", a.env, ""}, {"--region", a.region, ""}, {"--profile", a.profile, ""},
+		{"-C", a.dir, ""}, {"-c", a.config, defaultConfig}, {"-e", a.env, ""}, {"--region", a.region, ""}, {"--profile", a.profile, ""},
 	} {
 		if f.value != f.usual {
 			text += " " + f.name + " " + quoted(f.value)
@@ -165,8 +172,15 @@ func (a *app) say(format string, args ...any) {
 	fmt.Fprintln(a.err, wrap(fmt.Sprintf(format, args...), width(os.Stderr)))
 }
 
+// note is say for what is neither a question, nor a warning, nor an error.
+func (a *app) note(format string, args ...any) {
+	if !a.quiet {
+		a.say(format, args...)
+	}
+}
+
 func truthy(s string) bool { return s != "" && s != "0" && !strings.EqualFold(s, "false") }
 
 func (a *app) options(f *os.File) view.Options {
-	return view.Options{Color: a.colour(f), Width: width(f), Full: a.verbose}
+	return view.Options{Color: a.colour(f), Width: width(f), Full: a.verbose, Quiet: a.quiet}
 }

@@ -101,14 +101,14 @@ func (a *app) openHello(ctx context.Context, clean bool) (*session, *hello.Hello
 // introduce tells where a command works.
 func (a *app) introduce(s *session, more string) {
 	for _, b := range s.header.Banners() {
-		a.say("%s", b)
+		a.note("%s", b)
 	}
-	a.say("Environment %s in account %s, region %s%s:", s.env.Name, s.id.Account, s.id.Region, more)
+	a.note("Environment %s in account %s, region %s%s:", s.env.Name, s.id.Account, s.id.Region, more)
 }
 
 func (a *app) cleanHello(ctx context.Context, s *session, h *hello.Hello) error {
 	a.introduce(s, "")
-	h.Notify = func(e hello.Event) { a.say("  %s", e.Text) }
+	h.Notify = func(e hello.Event) { a.note("  %s", e.Text) }
 	if h.API == nil {
 		a.say("  there is no work pool: only old objects in the bucket can be removed")
 	}
@@ -149,7 +149,7 @@ func (a *app) hello(ctx context.Context, s *session, h *hello.Hello, asJSON bool
 		shown = view.NewFlowRunJSON(a.out, o)
 	} else {
 		a.introduce(s, ", work pool "+h.Pool)
-		shown = view.NewFlowRun(a.err, a.options(os.Stderr))
+		shown = view.NewFlowRun(a.chatter(), a.options(os.Stderr))
 	}
 	h.Notify = func(e hello.Event) {
 		shown.Notify(view.RunEvent{Kind: string(e.Kind), Time: e.Time, Name: e.Name, Object: e.Object, Source: e.Source, Text: e.Text})

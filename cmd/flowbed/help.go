@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -103,6 +104,10 @@ func (a *app) showHelp(c *cobra.Command, _ []string) {
 	fmt.Fprintln(a.out, strings.Join(h.lines, "\n"))
 }
 
+const variablesText = `Each flag of each command has an environment variable: FLOWBED_LOCK_TIMEOUT=20m is ` +
+	`--lock-timeout 20m, FLOWBED_YES=1 is --yes. Flags take precedence. --region has FLOWBED_AWS_REGION, ` +
+	`--var-file FLOWBED_VARFILE, and the variable api_key of the file FLOWBED_VAR_api_key.`
+
 const globalFlags = `See "flowbed COMMAND --help" for help about a command, and "flowbed help flags" for the ` +
 	`flags of all commands, such as -c, -e, --profile and --sandbox.`
 
@@ -113,6 +118,7 @@ func (a *app) flagsCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			h := help{width: helpWidth}
 			h.flags("All commands have these flags:", c.Root().PersistentFlags())
+			h.text(variablesText)
 			_, err := fmt.Fprintln(a.out, strings.Join(h.lines[1:], "\n"))
 			return err
 		},
@@ -141,29 +147,59 @@ func (h *help) text(s string) {
 	h.lines = append(h.lines, columns.Wrap(s, h.width)...)
 }
 
-// commands lists the commands in their order. Those about flowbed itself and its file share a line.
+// commands lists the commands in their order. Those of the whole program come in groups, and
+// those in no group share a line.
 func (h *help) commands(c *cobra.Command) {
 	h.gap()
+	if !c.HasParent() {
+		h.grouped(c)
+		return
+	}
 	h.lines = append(h.lines, "Commands:")
 	var rows [][2]string
-	var also []string
 	for _, sub := range c.Commands() {
-		switch {
-		case !sub.IsAvailableCommand() && sub.Name() != "help":
-		case aboutItself[sub.Name()] && !c.HasParent():
-			also = append(also, sub.Name())
-		default:
+		if sub.IsAvailableCommand() {
 			rows = append(rows, [2]string{"  " + sub.Name(), sub.Short})
 		}
 	}
 	h.table(rows)
-	if len(also) > 0 {
-		h.text("Also: " + strings.Join(also, ", ") + ".")
-	}
 }
 
-// aboutItself are the commands that are about flowbed, or about the form of its file.
-var aboutItself = map[string]bool{"completion": true, "exit-codes": true, "flags": true, "fmt": true, "graph": true, "help": true, "show": true, "version": true}
+// groups are the groups of commands in the help of the whole program. Their names stand in a
+// column of their own, because the help has to fit on a screen.
+var groups = []struct {
+	title    string
+	commands []string
+}{
+	{"Build", []string{"init", "validate", "plan", "up", "down"}},
+	{"Use", []string{"outputs", "open", "hello", "logs", "agent"}},
+	{"Account", []string{"list", "sweep", "doctor", "policy"}},
+}
+
+func (h *help) grouped(root *cobra.Command) {
+	var rows [][2]string
+	also := map[string]bool{}
+	var order []string
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() || c.Name() == "help" {
+			order, also[c.Name()] = append(order, c.Name()), true
+		}
+	}
+	for _, g := range groups {
+		title := g.title
+		for _, name := range g.commands {
+			c, _, err := root.Find([]string{name})
+			if err != nil || c == root {
+				continue
+			}
+			rows = append(rows, [2]string{columns.Pad(title, 9) + name, c.Short})
+			also[name], title = false, ""
+		}
+	}
+	h.table(rows)
+	order = slices.DeleteFunc(order, func(name string) bool { return !also[name] })
+	h.text("Also: " + strings.Join(order, ", ") + ".")
+}
 
 // flags lists flags, except --help.
 func (h *help) flags(title string, set *pflag.FlagSet) {
@@ -182,6 +218,9 @@ func (h *help) flags(title string, set *pflag.FlagSet) {
 		}
 		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" && f.DefValue != "0s" {
 			text += " (default " + f.DefValue + ")"
+		}
+		if v := variableOf(f); v != "" && os.Getenv(v) != "" {
+			text += " (" + v + " is set)"
 		}
 		rows = append(rows, [2]string{name, text})
 	})

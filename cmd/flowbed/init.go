@@ -18,6 +18,9 @@ import (
 // none is the answer for an environment without an agent, or without a Prefect API.
 const none = "none"
 
+// agentKinds are the values of --agent.
+var agentKinds = []string{"instance", "service", none}
+
 // answers are what init writes into the file.
 type answers struct{ name, region, api, agent string }
 

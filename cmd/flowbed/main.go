@@ -30,7 +30,7 @@ func main() {
 // execute runs the command line. A panic is an error.
 func (a *app) execute(ctx context.Context) (err error) {
 	defer crash.Catch(&err)
-	return a.command().ExecuteContext(ctx) //nolint:contextcheck // cobra passes it on
+	return a.blaming(a.command().ExecuteContext(ctx)) //nolint:contextcheck // cobra passes it on
 }
 
 // errInterrupted is the cause of a context that a signal canceled.

@@ -32,7 +32,7 @@ reads them from the account and leaves out resources that do not exist.`,
 		if asJSON {
 			format = "json"
 		}
-		if !slices.Contains([]string{"text", "json", "env", "prefect"}, format) {
+		if !slices.Contains(formats, format) {
 			return usageOf(c, fmt.Errorf("--format %s: want text, json, env or prefect", format))
 		}
 		// Like down, outputs works without secrets and looks for everything that an
@@ -62,6 +62,9 @@ reads them from the account and leaves out resources that do not exist.`,
 	}
 	return c
 }
+
+// formats are the values of --format.
+var formats = []string{"text", "json", "env", "prefect"}
 
 // outputs leaves out those that the file cannot tell, because it is read without its
 // variables.

@@ -36,7 +36,7 @@ func (a *app) checkRegion(asked, region string) error {
 func (a *app) regionSource(asked string) string {
 	switch {
 	case asked != "" && asked == a.region:
-		return "--region"
+		return a.flagName("region")
 	case asked != "":
 		return a.config
 	case os.Getenv("AWS_REGION") != "":

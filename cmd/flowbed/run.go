@@ -429,6 +429,6 @@ func (r *run) nextSteps() {
 		case r.s.env.Prefect != nil && r.s.env.Agent == nil:
 			next = "start a worker: `flowbed outputs" + e + "` shows its command, and `flowbed policy --for worker" + e + "` the permissions that it needs"
 		}
-		r.a.say("Next: %s; `flowbed down%s` removes the environment.", next, e)
+		r.a.note("Next: %s; `flowbed down%s` removes the environment.", next, e)
 	}
 }

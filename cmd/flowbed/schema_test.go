@@ -65,7 +65,7 @@ func strict(doc any) any {
 
 // schemaNames are the schemas of documents by their types.
 var schemaNames = map[string]string{
-	"plan": "plan", "list": "list", "sweep": "list", "outputs": "outputs", "doctor": "doctor", "build": "version", "receipt": "receipt", "saved-plan": "saved-plan", "show": "show",
+	"plan": "plan", "list": "list", "sweep": "list", "outputs": "outputs", "doctor": "doctor", "build": "version", "receipt": "receipt", "saved-plan": "saved-plan", "show": "show", "lock": "lock", "validation": "validation",
 }
 
 // checkSchemas checks that a text is JSON documents, or lines, that their schemas describe.

@@ -105,14 +105,31 @@ func (a *app) newBoard(o view.Options) *view.Board {
 	return b
 }
 
-// colour reports whether to color the output on a stream.
+// chatter is where to write what --quiet leaves out.
+func (a *app) chatter() io.Writer {
+	if a.quiet {
+		return io.Discard
+	}
+	return a.err
+}
+
+// colour reports whether to color the output on a stream. FORCE_COLOR and CLICOLOR_FORCE say so
+// for streams that are no terminal, such as the log of a CI job; NO_COLOR is stronger. See
+// https://no-color.org, https://force-color.org and https://bixense.com/clicolors.
 func (a *app) colour(f *os.File) bool {
-	return !a.noColor && os.Getenv("NO_COLOR") == "" && !dumb() && isTerminal(f)
+	force := os.Getenv("FORCE_COLOR")
+	switch {
+	case a.noColor || os.Getenv("NO_COLOR") != "" || force != "" && !truthy(force):
+		return false
+	case force != "" || truthy(os.Getenv("CLICOLOR_FORCE")):
+		return true
+	}
+	return !dumb() && isTerminal(f)
 }
 
 // motion reports whether to draw a live board on stderr.
 func (a *app) motion() bool {
-	return !dumb() && os.Getenv("CI") == "" && isTerminal(os.Stderr)
+	return !a.quiet && !dumb() && os.Getenv("CI") == "" && isTerminal(os.Stderr)
 }
 
 // dumb reports whether terminals understand no sequences. Only Windows does without TERM.

@@ -39,6 +39,7 @@ no ttl, give its name. Sweep needs no config.hcl.`,
   flowbed sweep --match 'ci-*' --older-than 12h --yes
   flowbed sweep ci-4711 --yes    this environment, even if it has not expired`,
 	}
+	c.ValidArgsFunction = a.completeEnvironments
 	f := c.Flags()
 	f.StringVar(&w.match, "match", "", "only names that match the `pattern`, e.g. 'ci-*'")
 	f.DurationVar(&w.olderThan, "older-than", 0, "only environments older than this, e.g. 12h")

@@ -14,20 +14,23 @@ import (
 
 	"github.com/flowbed/flowbed/provision/lease"
 	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/view"
 )
 
 func (a *app) unlockCommand() *cobra.Command {
-	var yes bool
+	var yes, asJSON bool
 	c := &cobra.Command{
 		Use: "unlock", Short: "Show who holds the environment lock, and remove it",
 		Long: `Show who holds the environment lock, ask for confirmation, and remove the lock.
 Up and down hold it while they run, so that only one run changes an environment
 at a time. The lock of a dead run expires on its own within two minutes.`,
 		Example: `  flowbed unlock
-  flowbed unlock --yes    without confirmation`,
+  flowbed unlock --yes     without confirmation
+  flowbed unlock --json    show the lock, and leave it`,
 		Args: noArgs,
 	}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "skip the confirmation")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document (docs/json.md); removes only with --yes")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		ctx := c.Context()
 		f, err := a.load(true)
@@ -39,11 +42,17 @@ at a time. The lock of a dead run expires on its own within two minutes.`,
 			return err
 		}
 		defer func() { err = errors.Join(err, save()) }()
-		id, _, err := a.identity(ctx, f, cfg)
+		id, caller, err := a.identity(ctx, f, cfg)
 		if err != nil {
 			return err
 		}
-		return a.unlock(ctx, a.lease(ssm.NewFromConfig(cfg), id, "unlock", 0), yes)
+		l := a.lease(ssm.NewFromConfig(cfg), id, "unlock", 0)
+		if !asJSON {
+			return a.unlock(ctx, l, yes)
+		}
+		h := view.Header{Environment: id.Env, Account: id.Account, Caller: caller, Region: id.Region, Sandbox: a.sandbox}
+		a.setEndpoints(&h, cfg)
+		return a.unlockJSON(ctx, l, h, yes)
 	}
 	return c
 }
@@ -99,14 +108,37 @@ func (a *app) unlock(ctx context.Context, l *lease.Lease, yes bool) error {
 			return err
 		}
 	}
-	if err := l.Break(ctx, held.Nonce); err != nil {
-		if errors.Is(err, lease.ErrChanged) {
-			return &hinted{err, "nothing was removed; run `flowbed unlock` again to see who holds the lock now"}
-		}
+	if err := breakLock(ctx, l, held.Nonce); err != nil {
 		return err
 	}
-	a.say("Removed the lock. If that run is still alive, it stops within %s.", (held.TTL / 3).Round(time.Second))
+	a.note("Removed the lock. If that run is still alive, it stops within %s.", (held.TTL / 3).Round(time.Second))
 	return nil
+}
+
+// unlockJSON shows the lock as a document, and removes it only with yes.
+func (a *app) unlockJSON(ctx context.Context, l *lease.Lease, h view.Header, yes bool) error {
+	held, err := l.Current(ctx)
+	if err != nil {
+		return err
+	}
+	if held == nil {
+		return view.LockJSON(a.out, h, nil, false)
+	}
+	if yes {
+		if err := breakLock(ctx, l, held.Nonce); err != nil {
+			return err
+		}
+	}
+	lock := view.Lock{Holder: held.Holder, Command: held.Command, PID: held.PID, Since: held.Since, Expires: held.Expires}
+	return view.LockJSON(a.out, h, &lock, yes)
+}
+
+func breakLock(ctx context.Context, l *lease.Lease, nonce string) error {
+	err := l.Break(ctx, nonce)
+	if errors.Is(err, lease.ErrChanged) {
+		return &hinted{err, "nothing was removed; run `flowbed unlock` again to see who holds the lock now"}
+	}
+	return err
 }
 
 // showLock prints the holder of a lock. The durations use this machine's clock.

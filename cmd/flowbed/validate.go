@@ -9,40 +9,60 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowbed/flowbed/provision/spec"
+	"github.com/flowbed/flowbed/provision/view"
 )
 
 func (a *app) validateCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use: "validate", Short: "Check the config file without calling AWS", SuggestFor: []string{"check", "lint"},
 		Long: `Check config.hcl and report every mistake in it: all its environments, and
 their names against each other, or only the environment that -e names. Validate
 needs no variables, no credentials and no network.`,
+		Example: `  flowbed validate
+  flowbed validate --json | jq '.problems[] | {line, summary}'`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			o, err := a.fileOptions()
-			if err != nil {
-				return err
-			}
-			f, err := spec.Validate(a.config, o)
-			if err != nil {
-				return err
-			}
-			a.secrets = f.Secrets()
-			if err := a.warn(f); err != nil {
-				return err
-			}
-			names := f.Names()
-			if f.EnvName() != "" {
-				names = []string{f.EnvName()}
-			}
-			what := "environment"
-			if len(names) > 1 {
-				what = "environments"
-			}
-			_, err = fmt.Fprintf(a.out, "%s is valid: %s %s.\n", a.config, what, strings.Join(names, ", "))
-			return err
-		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document (docs/json.md)")
+	c.RunE = func(*cobra.Command, []string) error {
+		o, err := a.fileOptions()
+		if err != nil {
+			return err
+		}
+		f, err := spec.Validate(a.config, o)
+		if wrong, ok := errors.AsType[*spec.Error](err); ok && asJSON {
+			err := view.ValidationJSON(a.out, view.Validation{Config: a.config, Problems: problems(wrong.Problems())})
+			return errors.Join(err, coded{code: exitCode(wrong)})
+		}
+		if err != nil {
+			return err
+		}
+		a.secrets = f.Secrets()
+		names := f.Names()
+		if f.EnvName() != "" {
+			names = []string{f.EnvName()}
+		}
+		if asJSON {
+			return view.ValidationJSON(a.out, view.Validation{Config: a.config, Valid: true, Environments: names, Problems: problems(f.Problems())})
+		}
+		if err := a.warn(f); err != nil {
+			return err
+		}
+		what := "environment"
+		if len(names) > 1 {
+			what = "environments"
+		}
+		_, err = fmt.Fprintf(a.out, "%s is valid: %s %s.\n", a.config, what, strings.Join(names, ", "))
+		return err
+	}
+	return c
+}
+
+func problems(list []spec.Problem) (out []view.Problem) {
+	for _, p := range list {
+		out = append(out, view.Problem(p))
+	}
+	return out
 }
 
 // noArgs rejects arguments as wrong usage; cobra's own check has no exit code.

@@ -96,6 +96,12 @@ var examplePlan = provision.Plan{Actions: []provision.Action{
 
 var someBuild = Build{Version: "0.3.0", Commit: "0123456789abcdef0123456789abcdef01234567", Date: "2026-11-26T08:00:00Z", Go: "go1.26.8", Platform: "linux/amd64"}
 
+var someValidation = Validation{Config: "config.hcl", Problems: []Problem{{Severity: "error", Summary: "unknown block",
+	Detail: `An environment block has no block "buckets".`, Hint: `did you mean "bucket"?`, File: "config.hcl", Line: 4, Column: 3}}}
+
+var someLock = Lock{Holder: "ada@workstation", Command: "up", PID: 4711,
+	Since: time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC), Expires: time.Date(2026, 11, 26, 8, 2, 0, 0, time.UTC)}
+
 // TestDocumentation keeps the examples of docs/json.md true.
 func TestDocumentation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -121,6 +127,8 @@ func TestDocumentation(t *testing.T) {
 			}},
 			{"outputs", func(w io.Writer) error { return OutputsJSON(w, testHeader, outputs) }},
 			{"doctor", func(w io.Writer) error { return CheckupJSON(w, testHeader, someChecks, someCost) }},
+			{"validation", func(w io.Writer) error { return ValidationJSON(w, someValidation) }},
+			{"lock", func(w io.Writer) error { return LockJSON(w, testHeader, &someLock, false) }},
 			{"version", func(w io.Writer) error { return BuildJSON(w, someBuild, someTime) }},
 			{"hello", flowLines},
 			{"up", upLines},

@@ -46,6 +46,9 @@ func newLogger(w io.Writer, o Options) *logger {
 
 func (l *logger) Notify(e provision.Event) {
 	l.counted(e)
+	if l.o.Quiet {
+		return
+	}
 	if line := l.line(e); line != "" {
 		l.write(line + "\n")
 	}
@@ -211,7 +214,9 @@ func ending(o Options, count tallyOfRun, end Outcome) string {
 		verb = "Down"
 	}
 	var b strings.Builder
-	o.fit(&b, "", verb+": "+strings.Join(parts, ", ")+" in "+seconds(end.Elapsed)+"."+left(end.Left), bold)
+	if !o.Quiet {
+		o.fit(&b, "", verb+": "+strings.Join(parts, ", ")+" in "+seconds(end.Elapsed)+"."+left(end.Left), bold)
+	}
 	if text := standing(end.Standing); text != "" {
 		o.fit(&b, "", text)
 	}

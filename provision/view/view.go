@@ -22,6 +22,7 @@ type Options struct {
 	Verb    string // "up" or "down"
 	Full    bool   // show whole documents and unchanged steps
 	Compact bool   // one line for each step of a plan, without its fields
+	Quiet   bool   // no progress of a run, and of its summary only what is not right
 	Header  Header
 
 	// Incomplete means that a list of environments is one of those that could be found:

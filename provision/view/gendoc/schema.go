@@ -31,6 +31,8 @@ var outputs = []output{
 	{"outputs", "The output of flowbed outputs --json", []string{"jsonOutputs"}},
 	{"doctor", "The output of flowbed doctor --json", []string{"jsonCheckup"}},
 	{"show", "The output of flowbed show --json", []string{"jsonConfig"}},
+	{"lock", "The output of flowbed unlock --json", []string{"jsonUnlock"}},
+	{"validation", "The output of flowbed validate --json", []string{"jsonValidation"}},
 	{"version", "The output of flowbed version --json", []string{"jsonBuild"}},
 }
 

@@ -1,0 +1,29 @@
+package view
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowbed/flowbed/provision"
+)
+
+// TestQuiet: with Quiet, a run that succeeds says nothing, and one that needs attention says why.
+func TestQuiet(t *testing.T) {
+	for want, o := range map[string]Outcome{
+		"": {Elapsed: time.Second},
+		"Still to fix:\n  - work pool: is paused\n": {Warnings: []provision.Warning{{Step: "work pool", Text: "is paused"}}},
+	} {
+		var b strings.Builder
+		l := NewLog(&b, Options{Quiet: true, Verb: "up"})
+		for _, e := range story() {
+			l.Notify(e)
+		}
+		if err := l.Done(o); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != want {
+			t.Errorf("have %q, want %q", &b, want)
+		}
+	}
+}
