@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The flowbed action: installs a release of flowbed, runs a command, writes what it prints to
-# the summary of the job, and sets the outputs. action.yml describes the settings, which come
-# in FLOWBED_ACTION_*; the other variables are those of GitHub's runner.
+# The flowbed action: installs a release of flowbed, runs a command, and sets the outputs exit-code
+# and version. flowbed itself writes the summary of plan, up and down, and sets the outputs changes
+# and outputs; of other commands, the summary has what they print. action.yml describes the settings,
+# which come in FLOWBED_ACTION_*; the other variables are those of GitHub's runner.
 set -euo pipefail
 
 fail() { # MESSAGE
@@ -95,12 +96,11 @@ printed=$RUNNER_TEMP/flowbed.txt
 code=0
 flowbed "${command[@]}" ${selection[@]+"${selection[@]}"} | tee "$printed" || code=$?
 output exit-code "$code"
-if [[ -s $printed ]]; then
-  summarize "$printed" "flowbed ${command[0]}${FLOWBED_ACTION_ENVIRONMENT:+: $FLOWBED_ACTION_ENVIRONMENT}"
-fi
-case ${command[0]}/$code in
-  plan/0) output changes false ;;
-  plan/2) output changes true && code=0 ;;
-  up/0) output outputs "$(flowbed outputs --json ${selection[@]+"${selection[@]}"})" ;;
+case ${command[0]} in
+  plan | up | down) ;;
+  *) if [[ -s $printed ]]; then summarize "$printed" "flowbed ${command[0]}${FLOWBED_ACTION_ENVIRONMENT:+: $FLOWBED_ACTION_ENVIRONMENT}"; fi ;;
 esac
+if [[ ${command[0]}/$code == plan/2 ]]; then # changes are no failure
+  code=0
+fi
 exit "$code"

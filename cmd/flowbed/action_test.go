@@ -82,7 +82,7 @@ func (r *runner) run(command, environment, version string) (code int, log string
 		"PATH=" + withoutProgram(), "HOME=" + work, "FLOWBED_SANDBOX=1", "CI=true", "RUNNER_TEMP=" + work,
 		"RUNNER_OS=" + map[string]string{"linux": "Linux", "darwin": "macOS"}[runtime.GOOS],
 		"RUNNER_ARCH=" + map[string]string{"amd64": "X64", "arm64": "ARM64"}[runtime.GOARCH],
-		"GITHUB_OUTPUT=" + filepath.Join(work, "output"), "GITHUB_STEP_SUMMARY=" + filepath.Join(work, "summary"), "GITHUB_PATH=" + filepath.Join(work, "path"),
+		"GITHUB_ACTIONS=true", "GITHUB_WORKSPACE=" + filepath.Dir(r.dir), "GITHUB_OUTPUT=" + filepath.Join(work, "output"), "GITHUB_STEP_SUMMARY=" + filepath.Join(work, "summary"), "GITHUB_PATH=" + filepath.Join(work, "path"),
 		"FLOWBED_ACTION_COMMAND=" + command, "FLOWBED_ACTION_ENVIRONMENT=" + environment, "FLOWBED_ACTION_VERSION=" + version,
 		"FLOWBED_ACTION_RELEASES=" + r.releases,
 	}, r.env...)
@@ -156,7 +156,7 @@ func TestAction(t *testing.T) {
 	if code != 0 || outputs["changes"] != "true" || outputs["exit-code"] != "2" || outputs["version"] != "dev" {
 		t.Fatalf("plan: exit code %d, outputs %q\n%s", code, outputs, log)
 	}
-	if !strings.HasPrefix(summary, "### flowbed plan\n\n```text\n") || !strings.Contains(summary, "+ create    bucket") || !strings.HasSuffix(summary, "\n```\n\n") {
+	if !strings.HasPrefix(summary, "### flowbed plan: dev\n\n```text\n") || !strings.Contains(summary, "+ create    bucket") || !strings.HasSuffix(summary, "\n```\n\n") {
 		t.Errorf("plan: summary:\n%s", summary)
 	}
 	if !strings.Contains(log, "+ create    bucket") {
@@ -164,7 +164,7 @@ func TestAction(t *testing.T) {
 	}
 
 	code, log, outputs, summary = r.run("up", "dev", "v0.3.0")
-	if code != 0 || outputs["exit-code"] != "0" || !strings.HasPrefix(summary, "### flowbed up: dev\n") {
+	if code != 0 || outputs["exit-code"] != "0" || strings.Count(summary, "### flowbed up: dev\n") != 1 || !strings.Contains(summary, "\nUp: 6 created in ") {
 		t.Fatalf("up: exit code %d, outputs %q\n%s", code, outputs, log)
 	}
 	if err := checkSchemas(outputs["outputs"]); err != nil {
@@ -187,7 +187,8 @@ func TestAction(t *testing.T) {
 		t.Errorf("no command: exit code %d, outputs %q, summary %q\n%s", code, outputs, summary, log)
 	}
 	code, log, outputs, _ = r.run("plan", "prod", "latest")
-	if code != exitUsage || outputs["exit-code"] != "3" || !strings.Contains(log, "prod") {
+	if code != exitUsage || outputs["exit-code"] != "3" || !strings.Contains(log, "prod") ||
+		!strings.Contains(log, "\n::error file="+filepath.Base(r.dir)+"/config.hcl,line=1,") {
 		t.Errorf("an unknown environment: exit code %d, outputs %q\n%s", code, outputs, log)
 	}
 
@@ -195,7 +196,10 @@ func TestAction(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(r.dir, "config.hcl"), []byte("environment \"dev\" {\n  region = \"us-east-1\"\n  task_role {\n    statement {\n      actions = [\"sqs:SendMessage\"]\n      resources = [\"arn:aws:sqs:us-east-1:123456789012:```\"]\n    }\n  }\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, log, _, summary = r.run("plan -v", "", "latest"); !strings.HasPrefix(summary, "### flowbed plan\n\n````text\n") || !strings.HasSuffix(summary, "\n````\n\n") {
+	if _, log, _, summary = r.run("list", "", "latest"); !strings.HasPrefix(summary, "### flowbed list\n\n```text\n") {
+		t.Errorf("list: summary:\n%s\nlog:\n%s", summary, log)
+	}
+	if _, log, _, summary = r.run("plan -v", "", "latest"); !strings.HasPrefix(summary, "### flowbed plan: dev\n\n````text\n") || !strings.HasSuffix(summary, "\n````\n\n") {
 		t.Errorf("a fence: summary:\n%s\nlog:\n%s", summary, log)
 	}
 }

@@ -50,6 +50,7 @@ type app struct {
 	decoder decoder                     // of refusals
 	fence   atomic.Pointer[lease.Fence] // of the run that has begun last
 	crashes crashes
+	job     *job // nil unless GitHub wants to know of the command
 }
 
 func newApp(in, out, errs *os.File) *app {

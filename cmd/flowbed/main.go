@@ -20,7 +20,7 @@ func main() {
 	ctx, stop := a.interruptible()
 	defer stop()
 	err := a.written(a.execute(ctx))
-	if failed := crash.Do(func() error { a.err.leave(); a.report(err); return nil }); failed != nil { // a panic ends no board
+	if failed := crash.Do(func() error { a.err.leave(); a.report(err); a.job.finish(err); return nil }); failed != nil { // a panic ends no board
 		fmt.Fprintln(os.Stderr, "error:", failed) // the panic is in the message
 		err = failed
 	}

@@ -65,6 +65,7 @@ func (a *app) plan(ctx context.Context, f planFlags) (err error) {
 	}
 	p, err := plan(ctx)
 	if err == nil {
+		a.job.planned(s, verb, p)
 		err = a.printPlan(s, f, verb, p)
 	}
 	if err == nil {

@@ -26,11 +26,12 @@ func (a *app) report(err error) {
 	}
 	if e, ok := errors.AsType[*spec.Error](err); ok {
 		_ = e.WriteTo(a.err, width(os.Stderr), a.colour(os.Stderr))
-		return
+	} else {
+		o := a.options(os.Stderr)
+		o.Hint = a.hint
+		_ = view.Error(a.err, onceInterrupted(err), o)
 	}
-	o := a.options(os.Stderr)
-	o.Hint = a.hint
-	_ = view.Error(a.err, onceInterrupted(err), o)
+	a.annotate(err)
 }
 
 // onceInterrupted says only once that the user has stopped the run, and not for each step.

@@ -71,7 +71,7 @@ func (a *app) newRun(s *session, verb string, f runFlags) *run {
 	} else if b := a.newBoard(o); b != nil {
 		r.progress = b
 	}
-	s.Graph.Notify = r.progress.Notify
+	s.Graph.Notify = a.job.watch(verb, r.progress.Notify)
 	return r
 }
 
@@ -231,6 +231,7 @@ const newPlan = "\nThe account has changed since then. This is the new plan:"
 func (r *run) begin(ctx context.Context) (bool, error) {
 	for {
 		p := r.planned
+		r.a.job.planned(r.s, r.verb, p)
 		if p.Err() == nil {
 			if err := r.saved.check(r.s.config, p); err != nil {
 				return false, err
@@ -366,11 +367,12 @@ func (r *run) question() string {
 // end shows the summary. If down leaves resources behind, it returns an error.
 func (r *run) end(err error) error {
 	ran := !r.began.IsZero()
-	if r.lines == nil && !ran {
-		return err
-	}
 	if r.left != nil && err == nil {
 		err = leftError(*r.left)
+	}
+	r.a.job.ended(r.s, r.verb, ran, r.outcome(err))
+	if r.lines == nil && !ran {
+		return err
 	}
 	if r.lines != nil && r.verb == "up" && err == nil {
 		r.lines.Outputs(r.s.outputs())

@@ -109,6 +109,9 @@ func (a *app) warn(f *spec.File) error {
 	if len(f.Warnings) == 0 {
 		return nil
 	}
+	if onGitHub() {
+		a.annotateFile(f.Problems())
+	}
 	return f.WriteWarnings(a.err, width(os.Stderr), a.colour(os.Stderr))
 }
 

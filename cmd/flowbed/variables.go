@@ -155,6 +155,7 @@ func (a *app) prepare(c *cobra.Command, _ []string) error {
 	if !c.HasParent() || slices.Contains(unprepared, c.Name()) || slices.Contains(unprepared, c.Parent().Name()) {
 		return nil
 	}
+	a.job = a.newJob(c.Name())
 	if err := a.fromEnvironment(c); err != nil {
 		return err
 	}

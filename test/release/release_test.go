@@ -284,11 +284,12 @@ func TestNoInjection(t *testing.T) {
 	}
 }
 
-// TestAction: each input reaches the script, and each output comes from it.
+// TestAction: each input reaches the script, and each output is set once: by the script or by the
+// program.
 func TestAction(t *testing.T) {
 	var action workflow
 	decode(t, "action.yml", &action)
-	text, script := read(t, "action.yml"), read(t, ".github/action.sh")
+	text, script, program := read(t, "action.yml"), read(t, ".github/action.sh"), read(t, "cmd/flowbed/github.go")
 	for name, in := range action.Inputs {
 		if in.Default == nil {
 			t.Errorf("%s has no default", name)
@@ -298,8 +299,9 @@ func TestAction(t *testing.T) {
 		}
 	}
 	for name, out := range action.Outputs {
-		if out.Value != "${{ steps.flowbed.outputs."+name+" }}" || !strings.Contains(script, "output "+name+" ") {
-			t.Errorf("the script does not set the output %s", name)
+		byScript, byProgram := strings.Contains(script, "output "+name+" "), strings.Contains(program, `set("`+name+`", `)
+		if out.Value != "${{ steps.flowbed.outputs."+name+" }}" || byScript == byProgram {
+			t.Errorf("the output %s: set by the script: %v, by the program: %v", name, byScript, byProgram)
 		}
 	}
 	for name := range action.Runs.Steps[0].Env {
