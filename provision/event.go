@@ -15,6 +15,7 @@ type Event struct {
 	Op      Op
 	Detail  string        // the action, or what the step waits for; for Skipped, the cause
 	For     string        // for Waiting, what keeps the service from deleting the object; may be empty
+	Usually string        // for Waiting, how long that usually takes, such as "4–6 minutes"; may be empty
 	Elapsed time.Duration // since the step started
 	Err     error         // for Failed; for Waiting, that of the last try, or nil; for Skipped, why the run was asked to end, or nil
 }

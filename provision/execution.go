@@ -53,6 +53,9 @@ func (r *execution) event(k EventKind, detail string, err error) {
 	e := Event{Step: r.s.name, Kind: k, Op: r.op, Detail: detail, Elapsed: time.Since(r.begun), Err: err}
 	if k == Waiting {
 		e.For = names(r.blockers)
+		if r.op == Create || r.op == Update || r.op == Replace {
+			e.Usually = r.s.usually
+		}
 	}
 	r.g.notify(e)
 }

@@ -25,6 +25,10 @@ type Graph struct {
 	// Notify receives the events of a run, one at a time.
 	Notify func(Event)
 
+	// Reading is told how many steps have been read, while several are. It is called from several
+	// goroutines at once, and may be nil.
+	Reading func(done, total int)
+
 	// Patience is how long a step may go without progress. The zero value means two
 	// minutes, the longest that changes in IAM are known to take to propagate.
 	Patience time.Duration

@@ -33,6 +33,10 @@ func addOptional[S State](s *step, r Resource[S]) {
 	if s.implements(ok, "Patience", named(t.MethodByName("Patience"))) {
 		s.patience = patient.Patience()
 	}
+	usual, ok := r.(Usual)
+	if s.implements(ok, "Usually", named(t.MethodByName("Usually"))) {
+		s.usually = usual.Usually()
+	}
 	validator, ok := r.(Validator[S])
 	if s.implements(ok, "Validate", named(t.MethodByName("Validate"))) {
 		s.validate = func(have any, found bool) []Note { return validator.Validate(have.(S), found) }

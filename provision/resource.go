@@ -117,6 +117,10 @@ type (
 	// fails. The default is Graph.Patience.
 	Patient interface{ Patience() time.Duration }
 
+	// Usual resources tell how long the object usually takes to be as desired, in words such
+	// as "4–6 minutes", if that is known. It is empty if it is not.
+	Usual interface{ Usually() string }
+
 	// DeletePatient resources set how long the deletion of their object may go without
 	// progress. The default is that of the step.
 	DeletePatient interface{ DeletePatience() time.Duration }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ type step struct {
 	predicted   any            // nil if the step predicts nothing
 	replaces    func(any) bool // may be nil
 	called      string         // what a new object will be called; empty if that is not known
+	usually     string         // how long up usually waits for the object; empty if unknown
 	owner       func(any) Owner
 	validate    func(any, bool) []Note
 	checkUse    func(any) []Note
@@ -204,11 +206,16 @@ func (g *Graph) readAll(ctx context.Context, withData bool, steps []*step) error
 	for _, s := range steps {
 		s.forget(ctx)
 	}
+	steps = slices.DeleteFunc(slices.Clone(steps), func(s *step) bool { return s.data && (!withData || s.onDemand) })
 	var wg crash.Group
+	var done atomic.Int64
 	for _, s := range steps {
-		if !s.data || withData && !s.onDemand {
-			wg.Go(func() { s.begin(ctx) })
-		}
+		wg.Go(func() {
+			s.begin(ctx)
+			if g.Reading != nil {
+				g.Reading(int(done.Add(1)), len(steps))
+			}
+		})
 	}
 	wg.Wait()
 	if ctx.Err() != nil {

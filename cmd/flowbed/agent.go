@@ -68,6 +68,7 @@ each task, or of the last one if none runs. This needs no Prefect API key.`,
 
 // showLogs prints the logs on the instance, or else its console.
 func (a *app) showLogs(ctx context.Context, s *session, agent resource.InstanceState, lines int) error {
+	a.busy("Reading the logs on %s, over Systems Manager", agent.ID)
 	shell := s.Shell(agent)
 	var setup, log string
 	var errSetup, err error
@@ -92,6 +93,7 @@ func (a *app) showLogs(ctx context.Context, s *session, agent resource.InstanceS
 
 // showTasks prints the logs of the service's tasks.
 func (a *app) showTasks(ctx context.Context, service *stack.AgentService, lines int) error {
+	a.busy("Reading the logs of service %s", service.Name)
 	for _, e := range service.Events(ctx) {
 		a.say("%s", e)
 	}
@@ -136,6 +138,7 @@ tasks, and the old ones end when the new ones are healthy.`,
 			defer s.keep(&err)
 			if service := agent.service; service != nil {
 				a.note("Replacing the tasks of service %s.", service.Name)
+				a.busy("Waiting for the new tasks of service %s", service.Name)
 				if err := service.Restart(c.Context(), func(text string) { a.note("%s", text) }); err != nil {
 					return &hinted{err, "`flowbed agent logs` shows the log"}
 				}
@@ -143,6 +146,7 @@ tasks, and the old ones end when the new ones are healthy.`,
 				return nil
 			}
 			a.note("Restarting the agent on %s.", agent.instance.ID)
+			a.busy("Waiting to see whether the agent keeps running, usually half a minute")
 			if _, err := s.Shell(agent.instance).Run(c.Context(), restartScript); err != nil {
 				return &hinted{fmt.Errorf("restart the agent: %w", err), "`flowbed agent logs` shows the log"}
 			}

@@ -57,6 +57,7 @@ func newApp(in, out, errs *os.File) *app {
 	a := &app{in: in}
 	a.results.Writer = a.guarded(legible(out))
 	a.out, a.err = &a.results, &notes{Writer: a.guarded(legible(errs))}
+	a.results.notes = a.err
 	a.network = conn.Options{Say: func(line string) { a.say("%s", line) }}.Shared()
 	return a
 }

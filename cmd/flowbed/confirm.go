@@ -47,6 +47,7 @@ func (a *app) confirm(ctx context.Context, question, word string) error {
 // ask asks a question on stderr, and returns the answer without the blanks around it. At the
 // end of the input without an answer, the error is io.EOF.
 func (a *app) ask(ctx context.Context, question string) (string, error) {
+	a.idle()
 	fmt.Fprint(a.err, question)
 	type reply struct {
 		line string

@@ -66,6 +66,7 @@ func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Heade
 	if err != nil {
 		return nil, h, nil, err
 	}
+	a.busy("Asking AWS for the caller")
 	id, caller, first := doctor.Who(ctx, cfg, resource.Identity{Env: f.EnvName(), Region: cfg.Region, Version: version}, f.Account())
 	h = view.Header{
 		Environment: f.EnvName(), Account: id.Account, Caller: caller, Region: cfg.Region, Sandbox: a.sandbox,
@@ -84,7 +85,9 @@ func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Heade
 	if err := a.warn(f); err != nil {
 		return nil, h, nil, err
 	}
+	a.busy("Checking environment %s in account %s, region %s", h.Environment, h.Account, h.Region)
 	d := &doctor.Doctor{Config: cfg, ID: id, Caller: caller, Env: env, Learned: a.learned.add}
+	d.Progress = func(done, total int) { a.counted(done, total, "checks") }
 	if a.sandbox {
 		d.Transport = sandbox.Prefect(a.account)
 	} else if d.Transport, err = conn.New(a.network); err != nil {

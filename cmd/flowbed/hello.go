@@ -112,7 +112,9 @@ func (a *app) cleanHello(ctx context.Context, s *session, h *hello.Hello) error 
 	if h.API == nil {
 		a.say("  there is no work pool: only old objects in the bucket can be removed")
 	}
+	a.busy("Looking for what earlier runs have left")
 	c, err := h.RemoveKept(ctx)
+	a.idle()
 	if c.Removed > 0 {
 		a.say("Removed what %s left.", runs(c.Removed, "earlier run"))
 	}
@@ -155,7 +157,9 @@ func (a *app) hello(ctx context.Context, s *session, h *hello.Hello, asJSON bool
 		shown.Notify(view.RunEvent{Kind: string(e.Kind), Time: e.Time, Name: e.Name, Object: e.Object, Source: e.Source, Text: e.Text})
 	}
 	outliveReaders()
+	a.busy("Running a flow in environment %s", s.env.Name)
 	r, err := h.Run(ctx)
+	a.idle()
 	_, left := errors.AsType[*hello.Leftover](err)
 	err = helloError(err)
 	end := view.RunResult{Left: left, Flow: r.Flow, Deployment: r.Deployment, Run: r.Run, Kept: r.Kept, Elapsed: r.Elapsed, Err: err}

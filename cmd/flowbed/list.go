@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -78,14 +79,18 @@ func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList,
 	regions := []string{id.Region}
 	if all {
 		out.header.Region = ""
+		a.busy("Asking AWS for the regions of the account")
 		if regions, err = enabledRegions(ctx, cfg); err != nil {
 			return nil, err
 		}
 	}
+	a.searching(regions, 0)
 	lists, errs := make([][]inventory.Environment, len(regions)), make([]error, len(regions))
 	var wg crash.Group
+	var done atomic.Int64
 	for i, r := range regions {
 		wg.Go(func() {
+			defer func() { a.searching(regions, int(done.Add(1))) }()
 			at := id
 			at.Region = r
 			var kinds resource.Searches
@@ -104,6 +109,20 @@ func (a *app) findEnvironments(ctx context.Context, all bool) (*environmentList,
 		out.list = append(out.list, v)
 	}
 	return out, errors.Join(errs...)
+}
+
+// searching says how many regions have been searched.
+func (a *app) searching(regions []string, done int) {
+	switch {
+	case done > 0 && len(regions) > 1:
+		a.counted(done, len(regions), "regions")
+	case done > 0:
+	case len(regions) == 1:
+		a.busy("Searching region %s for environments", regions[0])
+	default:
+		a.busy("Searching for environments")
+		a.counted(0, len(regions), "regions")
+	}
 }
 
 // firstRegion is the region for the first call: --region, or else the file's. If it is

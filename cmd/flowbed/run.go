@@ -82,6 +82,7 @@ func (r *run) plan(ctx context.Context) (err error) {
 		plan = r.s.Graph.PlanDown
 	}
 	r.plannedAt = time.Now()
+	r.a.reading(r.s.header)
 	r.planned, err = plan(ctx)
 	return err
 }
@@ -130,7 +131,9 @@ func (r *run) prepare(ctx context.Context) (context.Context, error) {
 		}
 	}
 	outliveReaders()
+	r.a.busy("Taking the lock of environment %s", r.s.env.Name)
 	held, locked, err := l.Acquire(ctx, seen)
+	r.a.idle()
 	if err != nil {
 		r.began = time.Time{}
 		return nil, err
@@ -230,6 +233,7 @@ const newPlan = "\nThe account has changed since then. This is the new plan:"
 // to do; otherwise it sets began.
 func (r *run) begin(ctx context.Context) (bool, error) {
 	for {
+		r.a.idle()
 		p := r.planned
 		r.a.job.planned(r.s, r.verb, p)
 		if p.Err() == nil {

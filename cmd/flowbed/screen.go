@@ -19,12 +19,13 @@ import (
 // there, such as help, comes with a check.
 type results struct {
 	io.Writer
-	mu  sync.Mutex
-	err error
+	notes *notes // whose status gives way
+	mu    sync.Mutex
+	err   error
 }
 
 func (r *results) Write(p []byte) (int, error) {
-	n, err := r.Writer.Write(p)
+	n, err := r.notes.over(r.Writer, p)
 	if err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -46,21 +47,31 @@ func (a *app) written(err error) error {
 	return fmt.Errorf("write to stdout: %w", a.results.err)
 }
 
-// notes is stderr. While there is a board, what is written goes above it.
+// notes is stderr. While there is a board or a status, what is written goes above it.
 type notes struct {
 	io.Writer
-	board atomic.Pointer[view.Board]
+	board  atomic.Pointer[view.Board]
+	status atomic.Pointer[view.Status]
 }
 
 func (n *notes) Write(p []byte) (int, error) {
 	if b := n.board.Load(); b != nil {
-		return b.Write(p)
+		return n.over(b, p)
 	}
-	return n.Writer.Write(p)
+	return n.over(n.Writer, p)
+}
+
+// over writes to one of the streams above the status.
+func (n *notes) over(w io.Writer, p []byte) (int, error) {
+	if s := n.status.Load(); s != nil {
+		return s.Over(w, p)
+	}
+	return w.Write(p)
 }
 
 // asciiSigns are the signs of flowbed for a terminal that has no others.
-var asciiSigns = strings.NewReplacer("… and", "... and", "→", "->", "✓", "*", "✗", "x", "·", ".", "±", "%", "…", "~")
+var asciiSigns = strings.NewReplacer("… and", "... and", "→", "->", "✓", "*", "✗", "x", "·", ".", "±", "%", "…", "~",
+	"⠋", "|", "⠙", "/", "⠹", "-", "⠸", `\`, "⠼", "|", "⠴", "/", "⠦", "-", "⠧", `\`, "⠇", "|", "⠏", "/")
 
 // ascii replaces flowbed's signs.
 type ascii struct{ w io.Writer }
@@ -88,8 +99,11 @@ func plainSigns(f *os.File) bool {
 	return locale != "" && !strings.Contains(name, "utf8") && runtime.GOOS != "windows" && term.IsTerminal(int(f.Fd()))
 }
 
-// leave takes a board off the screen, because the process ends.
+// leave takes a board and a status off the screen, because the process ends.
 func (n *notes) leave() {
+	if s := n.status.Load(); s != nil {
+		s.End()
+	}
 	if b := n.board.Load(); b != nil {
 		b.Leave()
 	}
@@ -100,6 +114,7 @@ func (a *app) newBoard(o view.Options) *view.Board {
 	if !a.motion() {
 		return nil
 	}
+	a.idle()
 	b := view.NewBoard(a.err.Writer, func() (int, int) { return size(os.Stderr) }, o)
 	a.err.board.Store(b)
 	return b

@@ -168,6 +168,8 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 		Environment: env.Name, Account: id.Account, Caller: caller, Region: id.Region, Sandbox: a.sandbox,
 	}
 	a.setEndpoints(&s.header, cfg)
+	a.reading(s.header)
+	s.Graph.Reading = func(done, total int) { a.counted(done, total, "resources") }
 	return s, nil
 }
 
@@ -237,6 +239,7 @@ func errNoRegion() error {
 
 // identity asks AWS for the caller. It fails if the file pins another account.
 func (a *app) identity(ctx context.Context, f *spec.File, cfg aws.Config) (resource.Identity, string, error) {
+	a.busy("Asking AWS for the caller")
 	id := resource.Identity{Env: f.EnvName(), Region: cfg.Region, Version: version}
 	who, err := sts.NewFromConfig(cfg, func(o *sts.Options) { o.RetryMaxAttempts = 3 }).
 		GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})

@@ -46,6 +46,7 @@ at a time. The lock of a dead run expires on its own within two minutes.`,
 		if err != nil {
 			return err
 		}
+		a.busy("Reading the lock of environment %s", id.Env)
 		l := a.lease(ssm.NewFromConfig(cfg), id, "unlock", 0)
 		if !asJSON {
 			return a.unlock(ctx, l, yes)
@@ -64,6 +65,7 @@ func (a *app) lease(api *ssm.Client, id resource.Identity, command string, wait 
 		API: api, ID: id, Command: command, Wait: wait, Settle: a.settle(), TTL: lockTTL(),
 		Notify: func(h lease.Held) {
 			a.say("Waiting up to %s for the lock, held by %s.", wait, h)
+			a.busy("Waiting for the lock")
 		},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -112,6 +113,10 @@ type Doctor struct {
 
 	Getenv func(string) string // os.Getenv if nil
 
+	// Progress is told how many checks have ended. It is called from several goroutines at once,
+	// and may be nil.
+	Progress func(done, total int)
+
 	clients   stack.Clients
 	sts       *sts.Client
 	network   func() (resource.NetworkState, error)
@@ -157,8 +162,14 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 	}
 	found := make([][]Finding, len(checks))
 	var all crash.Group
+	var done atomic.Int64
 	for i, check := range checks {
-		all.Go(func() { found[i] = check(ctx) })
+		all.Go(func() {
+			found[i] = check(ctx)
+			if d.Progress != nil {
+				d.Progress(int(done.Add(1)), len(checks))
+			}
+		})
 	}
 	all.Wait()
 	return slices.Concat(found...)

@@ -59,6 +59,7 @@ type WorkerState struct {
 var (
 	_ Kind[WorkerState]                = Worker{}
 	_ provision.Patient                = Worker{}
+	_ provision.Usual                  = Worker{}
 	_ provision.CreatedByDependents    = Worker{}
 	_ provision.Explainer[WorkerState] = Worker{}
 	_ provision.Quitter[WorkerState]   = Worker{}
@@ -78,6 +79,14 @@ func (w Worker) ours(row string) bool {
 
 // Patience implements provision.Patient.
 func (w Worker) Patience() time.Duration { return w.Wait }
+
+// Usually implements provision.Usual: the instance boots, and installs Python and Prefect.
+func (w Worker) Usually() string {
+	if w.Destroy {
+		return ""
+	}
+	return "4–6 minutes after a launch"
+}
 
 // CreatedByDependents implements provision.CreatedByDependents: a worker reports to Prefect until
 // its instance has terminated, or its task has stopped, and so creates its record again.

@@ -181,6 +181,9 @@ func reason(e provision.Event) string {
 	case e.Err != nil:
 		return ": " + clean(strings.Join(strings.Fields(plainly(e.Err)), " "), false)
 	}
+	if e.Usually != "" {
+		return " for " + clean(e.Detail, false) + ", usually " + clean(e.Usually, false)
+	}
 	return " for " + clean(e.Detail, false)
 }
 

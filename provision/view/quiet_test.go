@@ -27,3 +27,13 @@ func TestQuiet(t *testing.T) {
 		}
 	}
 }
+
+// TestUsually: what a step waits for comes with how long it usually takes.
+func TestUsually(t *testing.T) {
+	e := provision.Event{Step: "worker", Kind: provision.Waiting, Op: provision.Create, Elapsed: time.Minute,
+		Detail: "worker dev-i-0a1 online", Usually: "4–6 minutes after a launch"}
+	want := "  worker: waiting 1m00s for worker dev-i-0a1 online, usually 4–6 minutes after a launch"
+	if have := (Options{}).eventLine(e); have != want {
+		t.Errorf("have %q, want %q", have, want)
+	}
+}
