@@ -102,7 +102,7 @@ func (s *session) untold(output string) error {
 		return nil
 	}
 	err := s.file.Unset(map[string][]any{
-		"prefect_api_url": {&p.APIURL}, "work_pool": {&p.WorkPool}, "image": {&p.Version, &s.env.Flows.Image},
+		"prefect_api_url": {&p.APIURL}, "prefect_url": {&p.APIURL, &p.WorkPool}, "work_pool": {&p.WorkPool}, "image": {&p.Version, &s.env.Flows.Image},
 		"worker_install_command": {&p.Version}, "worker_command": {&p.APIURL, &p.WorkPool, &p.Version, &p.Events},
 	}[output]...)
 	if err == nil && (output == "image" && s.env.Flows.Image == "" || strings.HasPrefix(output, "worker_")) {

@@ -77,6 +77,9 @@ func (s Shell) Run(ctx context.Context, script string) (string, error) {
 	}
 }
 
+// Reachable returns an error if Systems Manager cannot reach the instance; see ErrUnmanaged.
+func (s Shell) Reachable(ctx context.Context) error { return s.managed(ctx) }
+
 // outcome reports whether a command has ended, and returns its result.
 func (s Shell) outcome(out *ssm.GetCommandInvocationOutput) (text string, ended bool, err error) {
 	text = redact(strings.TrimSpace(deref(out.StandardOutputContent) + "\n" + deref(out.StandardErrorContent)))

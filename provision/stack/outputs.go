@@ -3,6 +3,7 @@ package stack
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/flowbed/flowbed/provision/prefect"
@@ -64,7 +65,7 @@ func (s *Stack) Outputs() []Output {
 	if s.Exists() {
 		list = append(list, s.prefectOutputs()...)
 	}
-	return append(list, s.agentOutputs()...)
+	return slices.Concat(list, s.agentOutputs(), s.urls())
 }
 
 // prefectOutputs come from the spec: outputs does not call Prefect's API, so that it needs
@@ -77,6 +78,9 @@ func (s *Stack) prefectOutputs() (list []Output) {
 	list = []Output{{Name: "prefect_api_url", Value: p.APIURL}}
 	if s.version.Kind() == prefect.Agent1 {
 		return list
+	}
+	if page := prefectPage(p.APIURL, p.WorkPool); page != "" {
+		list = append(list, Output{Name: "prefect_url", Value: page})
 	}
 	list = append(list,
 		Output{Name: "work_pool", Value: p.WorkPool}, Output{Name: "image", Value: cmp.Or(s.env.Flows.Image, s.defaultImage())})
