@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,17 +39,21 @@ const maxLines = 1000 // Systems Manager would not return more
 
 func (a *app) agentLogsCommand() *cobra.Command {
 	var lines int
+	var follow bool
 	c := &cobra.Command{
 		Use: "logs", Short: "Show the logs of the agent and its setup",
 		Long: `Show the end of the setup's log and of the agent's log, which come through
 Systems Manager. If it does not reach the instance, show the setup's messages
 from the instance's console. Of an agent in a service, show the end of the log of
-each task, or of the last one if none runs. This needs no Prefect API key.`,
+each task, or of the last one if none runs. --follow goes on with new lines of
+the agent's log until you press Ctrl-C. This needs no Prefect API key.`,
 		Example: `  flowbed agent logs
-  flowbed agent logs --lines 500`,
+  flowbed agent logs --lines 500
+  flowbed agent logs --follow`,
 		Args: noArgs,
 	}
 	c.Flags().IntVarP(&lines, "lines", "n", 100, "number of lines of the agent's log, at most 1000")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new lines of the agent's log")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		if lines < 1 || lines > maxLines {
 			return usageOf(c, fmt.Errorf("--lines %d: want 1 to %d", lines, maxLines))
@@ -58,6 +63,10 @@ each task, or of the last one if none runs. This needs no Prefect API key.`,
 			return err
 		}
 		defer s.keep(&err)
+		if follow {
+			ifStopped.Store(&followStopped)
+			return stopped(true, a.followAgent(c.Context(), s, agent, lines))
+		}
 		if agent.service != nil {
 			return a.showTasks(c.Context(), agent.service, lines)
 		}
@@ -90,6 +99,26 @@ func (a *app) showLogs(ctx context.Context, s *session, agent resource.InstanceS
 		agent.ID, setup, resource.AgentUnit, log)
 	return err
 }
+
+// followAgent shows the end of the agent's log, and then new lines. Those of the service's tasks
+// come from the last minutes.
+func (a *app) followAgent(ctx context.Context, s *session, agent agent, lines int) error {
+	if agent.service != nil {
+		logs := agent.service.Logs()
+		a.following("service " + agent.service.Name)
+		err := logs.Follow(ctx, time.Now().Add(-followFrom), func(l resource.LogLine) error { return a.writeLine(l, true) },
+			func(context.Context) (bool, error) { return false, nil })
+		return a.logsError(s, err)
+	}
+	a.following(resource.AgentUnit + " on " + agent.instance.ID)
+	return s.Shell(agent.instance).FollowAgentLog(ctx, lines, func(text string) error {
+		_, err := fmt.Fprintln(a.out, text)
+		return err
+	})
+}
+
+// followFrom is how old the first lines are that a follower of a service's tasks shows.
+const followFrom = 10 * time.Minute
 
 // showTasks prints the logs of the service's tasks.
 func (a *app) showTasks(ctx context.Context, service *stack.AgentService, lines int) error {

@@ -91,7 +91,7 @@ func (a *app) command() *cobra.Command {
 	f.StringVarP(&a.dir, "chdir", "C", "", "change to this `directory` first")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "show results, questions, warnings and errors only")
 	root.AddCommand(a.initCommand(), a.planCommand(), a.upCommand(), a.downCommand(), a.validateCommand(), a.fmtCommand(),
-		a.showCommand(), a.graphCommand(), a.outputsCommand(), a.openCommand(), a.helloCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
+		a.showCommand(), a.graphCommand(), a.outputsCommand(), a.openCommand(), a.helloCommand(), a.logsCommand(), a.agentCommand(), a.listCommand(), a.sweepCommand(), a.unlockCommand(),
 		a.policyCommand(), a.doctorCommand(), a.versionCommand(), a.exitCodesCommand(), a.flagsCommand(), a.manualCommand())
 	cobra.EnableCommandSorting = false // they are in the order in which people need them
 	root.SetHelpFunc(a.showHelp)

@@ -61,7 +61,7 @@ func policyVerbs() (list []string) {
 	for _, v := range permissions.Verbs {
 		list = append(list, string(v))
 	}
-	return append(list, "agent", "worker")
+	return append(list, "logs", "agent", "worker")
 }
 
 var profileHeader = regexp.MustCompile(`^\[\s*(?:profile\s+)?"?([^\]"]+?)"?\s*\]`)

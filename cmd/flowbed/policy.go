@@ -34,7 +34,7 @@ GitHub workflow. If the file sets account and region, it does not call AWS.`,
     --policy-document file://up.json`,
 		Args: noArgs,
 	}
-	c.Flags().StringVar(&verb, "for", "", "`command`: plan, up, down, hello, agent, worker or key")
+	c.Flags().StringVar(&verb, "for", "", "`command`: plan, up, down, hello, logs, agent, worker or key")
 	c.Flags().StringVar(&trust, "trust", "", "the `workflow`: github:OWNER/REPO[:BRANCH|:environment:NAME]")
 	c.Flags().IntVar(&part, "part", 0, "which `part` of a long policy, from 1")
 	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")
@@ -42,18 +42,20 @@ GitHub workflow. If the file sets account and region, it does not call AWS.`,
 		switch {
 		case (verb == "") == (trust == ""):
 			return usageOf(c, errors.New("want either --for or --trust"))
-		case part != 0 && (verb == "worker" || verb == "agent" || verb == "key" || trust != ""):
+		case part != 0 && (verb == "worker" || verb == "agent" || verb == "key" || verb == "logs" || trust != ""):
 			return usageOf(c, errors.New("--part is for the policy of plan, up, down or hello"))
 		case trust != "":
 			return a.trustPolicy(c, trust)
 		case verb == "agent":
 			return a.agentPolicy(c.Context())
+		case verb == "logs":
+			return a.logsPolicy(c.Context())
 		case verb == "worker":
 			return a.workerPolicy(c.Context())
 		case verb == "key":
 			return a.keyPolicy(c.Context())
 		case !slices.Contains(permissions.Verbs, permissions.Verb(verb)):
-			return usageOf(c, fmt.Errorf("--for %s: want plan, up, down, hello, agent, worker or key", verb))
+			return usageOf(c, fmt.Errorf("--for %s: want plan, up, down, hello, logs, agent, worker or key", verb))
 		}
 		return a.policy(c.Context(), permissions.Verb(verb), data, part)
 	}
@@ -125,6 +127,20 @@ func (a *app) workerPolicy(ctx context.Context) error {
 		return usage(err)
 	}
 	text, err := stack.WorkerPolicy(env, id)
+	if err != nil {
+		return usage(err)
+	}
+	_, err = io.WriteString(a.out, text)
+	return err
+}
+
+// logsPolicy prints the policy for those who only read the logs of flows. It needs only names.
+func (a *app) logsPolicy(ctx context.Context) error {
+	_, env, id, err := a.inPlace(ctx, true)
+	if err != nil {
+		return err
+	}
+	text, err := stack.LogsPolicy(env, id)
 	if err != nil {
 		return usage(err)
 	}

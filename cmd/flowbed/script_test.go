@@ -65,7 +65,7 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "config.hcl.example"), example, 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "tidy": tidy, "json": isJSON, "follows": followsSchema, "edit": edit,
+			"exits": exits, "tidy": tidy, "json": isJSON, "follows": followsSchema, "edit": edit, "pick": pick,
 		},
 	})
 }
@@ -208,6 +208,18 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if !slices.Equal(have, args) {
 		ts.Fatalf("documents of the types %q, want %q", have, args)
 	}
+}
+
+// pick sets a variable to what a pattern finds in stdout: pick NAME PATTERN
+func pick(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: pick name pattern")
+	}
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) != 2 {
+		ts.Fatalf("stdout does not match %s", args[1])
+	}
+	ts.Setenv(args[0], m[1])
 }
 
 // edit replaces a string in a file, as a user would: edit FILE OLD NEW

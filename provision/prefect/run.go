@@ -45,6 +45,8 @@ type Run struct {
 	Name  string `json:"name"`
 	State State  `json:"state"`
 
+	Created time.Time `json:"created"`
+
 	// Infrastructure is what the worker started: for ECS, the cluster and the task's ARN.
 	// It is empty until the worker has started it.
 	Infrastructure string `json:"infrastructure_pid"`

@@ -77,7 +77,9 @@ only what stays within the boundary; see [company.md](company.md).
   holds for a file that does not have the ` + "`service`" + ` block any more: the policy for ` + "`up`" + ` of the
   file with the block allows deleting the service.
 - ` + "`flowbed list`, `flowbed sweep` and `flowbed agent`" + ` read the resources of several
-  environments, or run commands on the instance. They are for people.
+  environments, or run commands on the instance. They are for people. ` + "`flowbed agent shell`" + ` runs the AWS
+  CLI, which needs ` + "`ssm:StartSession`" + `. ` + "`flowbed logs`" + ` needs only ` + "`logs:FilterLogEvents`" + ` on the log
+  group; ` + "`flowbed policy --for logs`" + ` prints that.
 
 A managed policy can have 6,144 characters, and the policy for ` + "`up`" + ` of an environment with an
 agent has more. The command then tells you: put it into an inline policy of a role, or print it

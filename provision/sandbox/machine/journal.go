@@ -41,7 +41,7 @@ func (c *computer) last(n int) []entry { return c.Journal[max(0, len(c.Journal)-
 
 // shown returns the last lines as journalctl --output short-iso prints them.
 func (h host) shown(n int) string {
-	if len(h.Journal) == 0 {
+	if len(h.Journal) == 0 || n == 0 {
 		return "-- No entries --\n"
 	}
 	var b strings.Builder

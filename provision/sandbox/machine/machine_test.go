@@ -3,6 +3,7 @@ package machine_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/templates"
 	"github.com/flowbed/flowbed/test/try"
@@ -451,6 +453,37 @@ func TestRestart(t *testing.T) {
 		}
 		time.Sleep(91 * time.Second)
 		w.wantStatus("with a wrong key", "OFFLINE")
+	})
+}
+
+// TestFollow: the agent's log goes on with what is new, once, also from before the agent is
+// installed.
+func TestFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.putKey(key)
+		w.makePool()
+		w.run(templates.Prefect3Agent(w.common, w.worker))
+		try.Must(w.iam.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{
+			RoleName: aws.String("agent"), PolicyArn: aws.String("arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore")}))
+		time.Sleep(boot)
+		ctx, stop := context.WithCancelCause(t.Context())
+		enough := errors.New("enough")
+		time.AfterFunc(setup+time.Minute, func() {
+			try.Must(w.ssm.SendCommand(t.Context(), &ssm.SendCommandInput{DocumentName: aws.String("AWS-RunShellScript"), InstanceIds: []string{w.id},
+				Parameters: map[string][]string{"commands": {"systemctl restart flowbed-agent.service"}}}))
+		})
+		time.AfterFunc(setup+2*time.Minute, func() { stop(enough) })
+		said := ""
+		err := resource.Shell{API: w.ssm, Instance: w.id}.FollowAgentLog(ctx, 100, func(text string) error { said += text + "\n"; return nil })
+		if !errors.Is(err, enough) {
+			t.Error(err)
+		}
+		for what, want := range map[string]int{"Worker 'dev-" + w.id + "' started!": 2, "Stopping flowbed-agent.service": 1, "cursor": 0, "No entries": 0} {
+			if have := strings.Count(said, what); have != want {
+				t.Errorf("%s: %d times, want %d:\n%s", what, have, want, said)
+			}
+		}
 	})
 }
 

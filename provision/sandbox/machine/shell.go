@@ -47,7 +47,29 @@ func Shell(r *core.Request, id, script string) (output string, code int) {
 	case restarts:
 		return h.restart(script, n)
 	}
-	return h.shown(n), 0
+	if m := afterCursor.FindStringSubmatch(script); m != nil {
+		n = h.since(m[1])
+	}
+	text := h.shown(n)
+	if strings.Contains(script, "--show-cursor") && len(h.Journal) > 0 {
+		text += "-- cursor: t=" + strconv.FormatInt(h.Journal[len(h.Journal)-1].At.UnixNano(), 16) + "\n"
+	}
+	return text, 0
+}
+
+// afterCursor is the cursor after which a script shows the journal. Those of journald have more
+// in them.
+var afterCursor = regexp.MustCompile(`--after-cursor 't=([0-9a-f]+)'`)
+
+// since counts the lines of the journal that are newer than a cursor.
+func (h host) since(cursor string) (n int) {
+	at, _ := strconv.ParseInt(cursor, 16, 64) // the pattern allows only digits
+	for _, e := range h.Journal {
+		if e.At.UnixNano() > at {
+			n++
+		}
+	}
+	return n
 }
 
 var setupTail = regexp.MustCompile(`tail -n (\d+) /var/log/flowbed-setup\.log`)

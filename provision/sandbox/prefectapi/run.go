@@ -124,10 +124,11 @@ func (a *API) selected(body map[string]any) (list []*run) {
 	pools := anyOf(body, "work_pools", "name", "any_")
 	types := anyOf(body, "flow_runs", "state", "type", "any_")
 	deployments := anyOf(body, "deployments", "id", "any_")
+	names := anyOf(body, "flow_runs", "name", "any_")
 	for _, id := range slices.Sorted(maps.Keys(a.Runs)) {
 		r := a.Runs[id]
 		if (pools == nil || slices.Contains(pools, r.Pool)) && (types == nil || slices.Contains(types, r.state().Type)) &&
-			(deployments == nil || slices.Contains(deployments, r.DeploymentID)) {
+			(deployments == nil || slices.Contains(deployments, r.DeploymentID)) && (names == nil || slices.Contains(names, r.Name)) {
 			list = append(list, r)
 		}
 	}

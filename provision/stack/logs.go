@@ -1,0 +1,32 @@
+package stack
+
+import (
+	"github.com/flowbed/flowbed/provision/permissions"
+	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/spec"
+)
+
+// FlowLogs reads what flows have written to the environment's log group. It makes no calls.
+func (s *Stack) FlowLogs() resource.LogReader {
+	return resource.LogReader{API: s.c.Logs, ID: s.id, Group: s.id.Names().LogGroup(), Except: workerStreams}
+}
+
+// workerStreams is the prefix of the streams of the agent's service; the other streams in the log
+// group are those of flows. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
+const workerStreams = containerName + "/" + containerName + "/"
+
+// Logs reads what all tasks of the service have written. It makes no calls.
+func (a *AgentService) Logs() resource.LogReader {
+	l := a.s.FlowLogs()
+	l.Prefix, l.Except = workerStreams, ""
+	return l
+}
+
+// LogsPolicy is the policy for those who only read the logs of flows.
+func LogsPolicy(env *spec.Environment, id resource.Identity) (string, error) {
+	s, err := Build(env, id, Clients{}, Options{Destroy: true, NoPrefect: true})
+	if err != nil {
+		return "", err
+	}
+	return permissions.NewPolicy([]permissions.Needs{{Step: "logs", Permissions: s.FlowLogs().Permissions().Read}}).String(), nil
+}
