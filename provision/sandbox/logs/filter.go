@@ -22,17 +22,10 @@ const maxNames = 100
 // has more ways to select events, of which the sandbox knows none.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 func filterLogEvents(r *request, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
-	prefix := aws.ToString(in.LogStreamNamePrefix)
-	switch {
-	case prefix != "" && len(in.LogStreamNames) > 0:
-		return nil, invalid("logStreamNamePrefix and logStreamNames are mutually exclusive parameters.")
-	case len(in.LogStreamNames) > maxNames:
-		return nil, invalid("1 validation error detected: Value at 'logStreamNames' failed to satisfy constraint: Member must have length less than or equal to %d", maxNames)
-	case aws.ToInt64(in.StartTime) < 0:
-		return nil, invalid("1 validation error detected: Value '%d' at 'startTime' failed to satisfy constraint: Member must have value greater than or equal to 0", *in.StartTime)
-	case in.Limit != nil && (*in.Limit < 1 || *in.Limit > 10_000):
-		return nil, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and 10000", *in.Limit)
+	if err := checkFilter(in); err != nil {
+		return nil, err
 	}
+	prefix := aws.ToString(in.LogStreamNamePrefix)
 	g, err := r.logGroup(in.LogGroupName)
 	if err != nil {
 		return nil, err
@@ -64,4 +57,19 @@ func filterLogEvents(r *request, in *cloudwatchlogs.FilterLogEventsInput) (*clou
 		return nil, err
 	}
 	return &cloudwatchlogs.FilterLogEventsOutput{Events: list, NextToken: next}, nil
+}
+
+// checkFilter checks the limits of a request.
+func checkFilter(in *cloudwatchlogs.FilterLogEventsInput) error {
+	switch {
+	case aws.ToString(in.LogStreamNamePrefix) != "" && len(in.LogStreamNames) > 0:
+		return invalid("logStreamNamePrefix and logStreamNames are mutually exclusive parameters.")
+	case len(in.LogStreamNames) > maxNames:
+		return invalid("1 validation error detected: Value at 'logStreamNames' failed to satisfy constraint: Member must have length less than or equal to %d", maxNames)
+	case aws.ToInt64(in.StartTime) < 0:
+		return invalid("1 validation error detected: Value '%d' at 'startTime' failed to satisfy constraint: Member must have value greater than or equal to 0", *in.StartTime)
+	case in.Limit != nil && (*in.Limit < 1 || *in.Limit > 10_000):
+		return invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and 10000", *in.Limit)
+	}
+	return nil
 }
