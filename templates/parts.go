@@ -30,6 +30,7 @@ const (
 	valueCA       = "prefect.ca_file"
 	valueAPI      = "prefect.api_url"
 	valueNetwork  = "the network of the tasks"
+	valueTags     = "the tags of the tasks"
 	valueImage    = "image"
 	valueTimeout  = "stop_timeout"
 
@@ -75,6 +76,7 @@ var (
 	secretName = regexp.MustCompile(`(?m)^PARAMETER, VARIABLE = (.*)$`)
 	secretUnit = regexp.MustCompile(`(?m)^(# The API asks for no secret\.|EnvironmentFile=-/run/flowbed/secret\.env|ExecStartPre=\S*fetch-secret)\n`)
 	execStart  = regexp.MustCompile(`(?m)^ExecStart=(.*)$`)
+	taskTags   = regexp.MustCompile(`(?m)^(tags: .*|propagateTags: .*)\n`)
 )
 
 // file takes in a file that the setup script writes.
@@ -89,7 +91,10 @@ func (p *parts) file(path, content, mode string) {
 	case caFile:
 		p.values[valueCA] = content
 	case runTaskFile:
-		p.values[valueNetwork] = content
+		p.values[valueNetwork] = taskTags.ReplaceAllString(content, "")
+		p.values[valueTags] += strings.Join(taskTags.FindAllString(content, -1), "")
+	case definitionFile:
+		p.values[valueTags] += content
 	case constraintsFile:
 		p.own["constraints"] = content
 	case "/opt/flowbed/bin/fetch-secret":
@@ -176,7 +181,7 @@ func (p *parts) require(list []string) {
 // flags are those of the agent's command that have a value from the config file.
 var flags = map[string]string{
 	"--pool": valuePool, "--work-queue": "agent.work_queues", "--label": "agent.labels", "--api": valueAPI,
-	"--cluster": "cluster.name", "--task-role-arn": "task_role", "--execution-role-arn": "execution_role",
+	"--task-definition": valueTags, "--cluster": "cluster.name", "--task-role-arn": "task_role", "--execution-role-arn": "execution_role",
 }
 
 // command takes in the agent's command.

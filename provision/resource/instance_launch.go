@@ -74,6 +74,12 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 	tags := i.ID.Tags(i.Name)
 	instanceTags := i.ID.Tags(i.Name)
 	instanceTags[KeyLaunch] = i.launchTag()
+	volume := &types.EbsBlockDevice{
+		VolumeSize: new(int32(i.VolumeGiB)), VolumeType: types.VolumeTypeGp3, Encrypted: new(true), DeleteOnTermination: new(true),
+	}
+	if key := keyARN(i.VolumeKey); key != "" {
+		volume.KmsKeyId = &key
+	}
 	in := &ec2.RunInstancesInput{
 		MinCount: new(int32(1)), MaxCount: new(int32(1)), InstanceType: types.InstanceType(i.Type), ImageId: &image.ID,
 		IamInstanceProfile: &types.IamInstanceProfileSpecification{Name: &profile.Name},
@@ -83,9 +89,7 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 			DeviceIndex: new(int32(0)), SubnetId: &s.ID, Groups: groups, AssociatePublicIpAddress: &s.Public,
 			DeleteOnTermination: new(true), Description: &i.Name,
 		}},
-		BlockDeviceMappings: []types.BlockDeviceMapping{{DeviceName: &device, Ebs: &types.EbsBlockDevice{
-			VolumeSize: new(int32(i.VolumeGiB)), VolumeType: types.VolumeTypeGp3, Encrypted: new(true), DeleteOnTermination: new(true),
-		}}},
+		BlockDeviceMappings: []types.BlockDeviceMapping{{DeviceName: &device, Ebs: volume}},
 		MetadataOptions: &types.InstanceMetadataOptionsRequest{
 			HttpEndpoint: types.InstanceMetadataEndpointStateEnabled, HttpTokens: types.HttpTokensStateRequired,
 			HttpPutResponseHopLimit: new(int32(1)),
@@ -93,9 +97,6 @@ func (i Instance) request(s Subnet, device string) (*ec2.RunInstancesInput, erro
 		InstanceInitiatedShutdownBehavior: i.onShutdown(),
 		TagSpecifications: append(ec2TagsFor(instanceTags, types.ResourceTypeInstance),
 			ec2TagsFor(tags, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface)...),
-	}
-	if key := keyARN(i.VolumeKey); key != "" {
-		in.BlockDeviceMappings[0].Ebs.KmsKeyId = &key
 	}
 	if k, ok := i.Key.Get(); ok {
 		in.KeyName = &k.Name

@@ -75,7 +75,7 @@ func (n *Network) checkNew(d *decoder) {
 		for _, f := range []struct {
 			field any
 			given bool
-		}{{&n.CIDR, d.written(&n.CIDR)}, {&n.Zones, d.written(&n.Zones)}, {&n.NAT, d.written(&n.NAT)}, {&n.Private, d.written(&n.Private)}} {
+		}{{&n.CIDR, d.written(&n.CIDR)}, {&n.Zones, d.written(&n.Zones)}, {&n.NAT, d.written(&n.NAT)}, {&n.Private, d.written(&n.Private) && n.Private}} {
 			if f.given {
 				d.errorAt(d.given[f.field].attr.NameRange, "Only for a new VPC",
 					`This attribute describes a VPC that flowbed creates. → set vpc = "new", or remove it`)

@@ -55,6 +55,7 @@ var mayImport = map[string][]string{
 	"provision/view/gendoc":        {},
 
 	"test/audit":             {"provision/resource"},
+	"test/shapes":            {},
 	"test/canary":            {"provision/awserr", "provision/freetier", "provision/prefect", "provision/resource"},
 	"test/e2e":               {},
 	"test/e2e/able":          {"test/e2e/venv"},
