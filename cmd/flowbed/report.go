@@ -21,6 +21,7 @@ func (a *app) showPlan(f *os.File, s *session, verb string, p provision.Plan, co
 
 // report prints the error of a command.
 func (a *app) report(err error) {
+	a.idle() // also after a panic
 	if c, ok := errors.AsType[coded](err); err == nil || ok && c.err == nil {
 		return
 	}

@@ -35,9 +35,7 @@ type SecurityGroup struct {
 	// egress cuts off.
 	Needed []Destination
 
-	// Members are groups whose members may reach port 443; OfEndpoints says that the interfaces of
-	// the environment's VPC endpoints are in the group.
-	Members     []provision.Ref[SecurityGroupState]
+	// OfEndpoints says that the interfaces of the environment's VPC endpoints are in the group.
 	OfEndpoints bool
 
 	// Outside is what the members need of the internet; Closed says that the environment's own
@@ -176,7 +174,7 @@ func (g SecurityGroup) Create(ctx context.Context) (*SecurityGroupState, error) 
 }
 
 // want returns the desired ingress rules of the group with this id; known is false if the
-// caller's address, or another group, is not known yet.
+// caller's address is not known yet.
 func (g SecurityGroup) want(id string) (rules []Rule, known bool) {
 	for _, i := range g.Ingress {
 		rules = append(rules, Rule{i.Protocol, int32(i.Port), int32(i.Port), i.CIDR.Masked().String(), i.Description})
@@ -184,20 +182,11 @@ func (g SecurityGroup) want(id string) (rules []Rule, known bool) {
 	if g.Self {
 		rules = append(rules, eachOther(id))
 	}
-	known = true
-	for _, m := range g.Members {
-		if s, ok := m.Get(); ok {
-			rules = append(rules, Rule{"tcp", 443, 443, s.ID, "HTTPS"})
-		} else {
-			known = false
-		}
-	}
 	if !g.Caller.Set() {
-		return rules, known
+		return rules, true
 	}
-	cidr, some := g.Caller.Get()
-	known = known && some
-	if some {
+	cidr, known := g.Caller.Get()
+	if known {
 		rules = append(rules, Rule{"tcp", 22, 22, cidr.Masked().String(), "SSH"})
 	}
 	return rules, known

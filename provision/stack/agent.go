@@ -35,9 +35,7 @@ func (s *Stack) addNetwork() {
 		tasks.Needed = s.needed()
 	}
 	s.tasks = add(s, "task security group", own, tasks)
-	if s.o.Destroy {
-		s.addEndpoints()
-	}
+	s.addEndpoints()
 }
 
 // groupNames are the names of the environment's own security groups.
@@ -85,9 +83,6 @@ func (s *Stack) addAgent() {
 		s.openSSH(&group, a.SSH)
 	}
 	s.group = addOptional(s, "agent security group", has && !s.groupsNamed(), group)
-	if !s.o.Destroy {
-		s.addEndpoints()
-	}
 	before := append([]provision.Edge{
 		s.group, s.bucket, s.logs, s.parameter, s.task, s.execution, s.cluster, s.tasks, s.queue, s.pool, s.running, s.beforeAgent(), s.addServer(),
 	}, s.orphans...)

@@ -77,8 +77,9 @@ func (s *Stack) zones() resource.Zones {
 }
 
 // addEndpoints adds the VPC endpoints of the environment's own VPC, and their security group. What
-// runs in the VPC comes after them, and is gone before them: then the tasks' group alone is
-// known so far, and the agent's waits until the rules that name it are gone with their group.
+// runs in the VPC comes after them, and is gone before them. The group lets in the VPC's range,
+// because the endpoints take the services' names in the whole VPC: environments with vpc_from
+// would not reach the services otherwise.
 func (s *Stack) addEndpoints() {
 	n, name := s.env.Network, s.id.Names().Plain()
 	if !n.New() && !s.o.Destroy {
@@ -92,10 +93,9 @@ func (s *Stack) addEndpoints() {
 	group := resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().EndpointGroup(), Reader: s.groups, OfEndpoints: true, NewVPC: true,
 		Description: "The VPC endpoints of the flowbed environment " + s.id.Env, Network: s.groupNetwork(),
-		Members: []provision.Ref[resource.SecurityGroupState]{s.tasks},
 	}
-	if s.env.Agent != nil && !s.o.Destroy {
-		group.Members = append(group.Members, s.group)
+	if n.New() {
+		group.Ingress = []resource.Ingress{{Protocol: "tcp", Port: 443, CIDR: n.Range(), Description: "HTTPS from the VPC"}}
 	}
 	if n.New() {
 		endpoints.Group = addOptional(s, "endpoint security group", interfaces, group)
