@@ -92,6 +92,7 @@ func (r *run) plan(ctx context.Context) (err error) {
 //
 // A panic becomes an error, so that the run releases the lease and writes its receipt.
 func (r *run) do(ctx context.Context, work func(context.Context) (*provision.Plan, error)) (err error) {
+	defer r.a.idle()
 	defer crash.Catch(&err)
 	locked, err := r.prepare(ctx)
 	if err != nil || r.held == nil {

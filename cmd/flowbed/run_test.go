@@ -51,6 +51,7 @@ func bench(t *testing.T, account *sandbox.Account, verb string, f runFlags) (r *
 	}
 	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
 	a := &app{out: out, err: &notes{Writer: errs}, sandbox: true}
+	t.Cleanup(a.idle) // some tests only plan
 	s := &session{Stack: built, env: env, id: id, ssm: c.SSM, save: func() error { return nil },
 		header: view.Header{Environment: "dev", Account: id.Account, Region: id.Region, Sandbox: true}}
 	return a.newRun(s, verb, f), out, errs

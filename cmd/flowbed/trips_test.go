@@ -66,6 +66,7 @@ func (l *timeline) command(t *testing.T, args ...string) (trips int) {
 	l.begun, l.calls = time.Now(), nil
 	a := newApp(null, null, null)
 	a.apiOptions = l.options()
+	defer a.idle()
 	c := a.command()
 	c.SetArgs(append(args, "--sandbox"))
 	if err := c.ExecuteContext(t.Context()); err != nil {

@@ -82,7 +82,10 @@ func TestWaitingIsTold(t *testing.T) {
 		if _, ok := errors.AsType[*lease.HeldError](err); !ok || exitCode(err) != exitFailed {
 			t.Errorf("have %v", err)
 		}
-		if n := strings.Count(errs.String(), "Waiting "); n != 1 || !strings.HasPrefix(errs.String(), "Waiting up to 1m0s for the lock, held by ") {
+		a.idle()
+		said := errs.String()
+		if n := strings.Count(said, "Waiting up to "); n != 1 || !strings.HasPrefix(said, "Waiting up to 1m0s for the lock, held by ") ||
+			!strings.Contains(said, "\nWaiting for the lock (10s)\n") || strings.Count(said, "\n") > 7 {
 			t.Errorf("said %q", &errs)
 		}
 		if err := h.Release(true); err != nil {
