@@ -62,7 +62,8 @@ func (p *pageFile) write(err *error) {
 		Header: view.Header{Environment: p.a.env, Region: p.a.region, Sandbox: p.a.sandbox}}
 	page := view.Run{Began: p.began, Ended: time.Now(), Build: built, Outcome: view.Outcome{Err: *err}}
 	if r := p.run; r != nil {
-		o.Header, page.Planned, page.Outcome = r.s.header, r.planned, r.outcome(*err)
+		o.Header, o.Cost = r.s.header, r.s.cost("up")
+		page.Planned, page.Outcome = r.planned, r.outcome(*err)
 		if r.s.env.Prefect != nil {
 			page.Prefect = r.s.env.Prefect.Version
 		}
