@@ -51,30 +51,23 @@ func simulateCustomPolicy(_ *request, in *iam.SimulateCustomPolicyInput) (*iam.S
 	if len(resources) == 0 {
 		resources = []string{"*"}
 	}
-	out := &iam.SimulateCustomPolicyOutput{}
 	for _, action := range in.ActionNames {
 		if strings.ContainsAny(action, "*?") {
 			return nil, invalidInput("ActionName " + action + " is not an action.")
 		}
-		result := types.EvaluationResult{EvalActionName: aws.String(action), EvalResourceName: aws.String(resources[0])}
-		for i, resource := range resources {
-			if resource != "*" && (!strings.HasPrefix(resource, "arn:") || strings.ContainsAny(resource, "*?")) {
-				return nil, invalidInput("ResourceArn " + resource + " is not an ARN.")
-			}
-			decision, err := within(in, core.Access{Action: action, Resource: resource, Context: context})
-			if err != nil {
-				return nil, err
-			}
-			if i == 0 || decision != types.PolicyEvaluationDecisionTypeAllowed {
-				result.EvalDecision = decision
-			}
-			result.ResourceSpecificResults = append(result.ResourceSpecificResults, types.ResourceSpecificResult{
-				EvalResourceName: aws.String(resource), EvalResourceDecision: decision,
-			})
-		}
-		out.EvaluationResults = append(out.EvaluationResults, result)
 	}
-	return out, nil
+	for _, resource := range resources {
+		if resource != "*" && (!strings.HasPrefix(resource, "arn:") || strings.ContainsAny(resource, "*?")) {
+			return nil, invalidInput("ResourceArn " + resource + " is not an ARN.")
+		}
+	}
+	results, err := evaluate(in.ActionNames, resources, func(action, resource string) (types.PolicyEvaluationDecisionType, error) {
+		return within(in, core.Access{Action: action, Resource: resource, Context: context})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &iam.SimulateCustomPolicyOutput{EvaluationResults: results}, nil
 }
 
 // within is the decision of the policies, limited by the boundary.

@@ -33,11 +33,21 @@ func simulatePrincipalPolicy(r *request, in *iam.SimulatePrincipalPolicyInput) (
 	if len(resources) == 0 {
 		resources = []string{"*"}
 	}
-	out := &iam.SimulatePrincipalPolicyOutput{}
-	for _, action := range in.ActionNames {
+	results, err := evaluate(in.ActionNames, resources, func(action, resource string) (types.PolicyEvaluationDecisionType, error) {
+		return simulate(policies, core.Access{Action: action, Resource: resource, Context: context})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &iam.SimulatePrincipalPolicyOutput{EvaluationResults: results}, nil
+}
+
+// evaluate decides on each action on each resource, as both simulations report it.
+func evaluate(actions, resources []string, decide func(action, resource string) (types.PolicyEvaluationDecisionType, error)) (list []types.EvaluationResult, err error) {
+	for _, action := range actions {
 		result := types.EvaluationResult{EvalActionName: aws.String(action), EvalResourceName: aws.String(resources[0])}
 		for i, resource := range resources {
-			decision, err := simulate(policies, core.Access{Action: action, Resource: resource, Context: context})
+			decision, err := decide(action, resource)
 			if err != nil {
 				return nil, err
 			}
@@ -48,9 +58,9 @@ func simulatePrincipalPolicy(r *request, in *iam.SimulatePrincipalPolicyInput) (
 				EvalResourceName: aws.String(resource), EvalResourceDecision: decision,
 			})
 		}
-		out.EvaluationResults = append(out.EvaluationResults, result)
+		list = append(list, result)
 	}
-	return out, nil
+	return list, nil
 }
 
 // policiesOf returns an identity's policies; nil means that it may do everything.
