@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Verdict is the result of a policy evaluation.
@@ -17,9 +18,32 @@ const (
 	Allowed
 )
 
+// stored parses a policy that the account accepted before, so its principals exist. The
+// same few documents judge every call, and parsing one costs more than judging by it, so each
+// is parsed once. Callers share the policy and must not change it.
+func stored(document string, kind PolicyKind) (Policy, string) {
+	type key struct {
+		document string
+		kind     PolicyKind
+	}
+	type result struct {
+		policy Policy
+		wrong  string
+	}
+	if r, is := policies.Load(key{document, kind}); is {
+		return r.(result).policy, r.(result).wrong
+	}
+	p, wrong := ParsePolicy(document, kind, func(string) bool { return true })
+	policies.Store(key{document, kind}, result{p, wrong})
+	return p, wrong
+}
+
+// policies are the results of stored, by document and kind.
+var policies sync.Map
+
 // Judge evaluates an identity's policy for an access.
 func Judge(document string, a Access) (v Verdict, err error) {
-	p, wrong := ParsePolicy(document, IdentityPolicy, nil)
+	p, wrong := stored(document, IdentityPolicy)
 	if wrong != "" {
 		return v, Fail("MalformedPolicyDocument", "%s", wrong)
 	}
@@ -57,7 +81,7 @@ func JudgeAll(documents []string, a Access) (v Verdict, err error) {
 // JudgeService evaluates the policy of a resource for an access by an AWS service, such as
 // "events.amazonaws.com". A service has no identity policy, so only this policy counts.
 func JudgeService(document, service string, a Access) (v Verdict, err error) {
-	p, wrong := ParsePolicy(document, KeyPolicy, func(string) bool { return true })
+	p, wrong := stored(document, KeyPolicy)
 	if wrong != "" {
 		return v, Fail("MalformedPolicyDocument", "%s", wrong)
 	}
@@ -79,7 +103,7 @@ func JudgeService(document, service string, a Access) (v Verdict, err error) {
 // JudgeKey evaluates the policy of a KMS key for an access by an identity of the account: what
 // the statements say that name the identity, and what those say that name the account.
 func JudgeKey(document, account, identity string, a Access) (named, whole Verdict, err error) {
-	p, wrong := ParsePolicy(document, KeyPolicy, func(string) bool { return true })
+	p, wrong := stored(document, KeyPolicy)
 	if wrong != "" {
 		return named, whole, Fail("MalformedPolicyDocumentException", "%s", wrong)
 	}
