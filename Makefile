@@ -47,6 +47,13 @@ define format
 	if [ -n "$$unformatted" ]; then echo "gofmt -w is due for:"; echo "$$unformatted"; exit 1; fi
 endef
 
+# lint-pages lints the workflows that docs/ci.md shows.
+define lint-pages
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	awk -v dir="$$dir" '/^```yaml$$/ { file = dir "/" ++n ".yml"; next } /^```$$/ { file = "" } file { print > file }' docs/ci.md; \
+	PATH="$(CURDIR)/.venv/bin:$$PATH" bin/actionlint "$$dir"/*.yml
+endef
+
 export FLOWBED_TEST_VENV := $(CURDIR)/.venv
 export FLOWBED_TEST_PREFECT := $(CURDIR)/.venv-prefect
 
@@ -91,6 +98,7 @@ lint: bin/golangci-lint bin/actionlint ## check the format, run golangci-lint an
 	$(format)
 	bin/golangci-lint run ./...
 	PATH="$(CURDIR)/.venv/bin:$$PATH" bin/actionlint
+	$(lint-pages)
 	@$(MAKE) --no-print-directory cross PLATFORMS="$(FOREIGN)"
 
 # Each of them compiles everything anew, unless Go has it in its cache.

@@ -65,6 +65,7 @@ var lives = []life{
 	{"a customer's key", encrypted},
 	{"groups of others", otherGroups},
 	{"a VPC of another environment", borrowing},
+	{"a pattern of names", patterned},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.

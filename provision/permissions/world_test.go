@@ -65,6 +65,7 @@ type world struct {
 	server  *prefecttest.Server
 	made    map[permissions.Verb]map[string]bool // actions of all calls so far
 	planned provision.Plan                       // the last one
+	rewrite func(string) string                  // changes the policy before it is used; nil: not
 
 	mu     sync.Mutex
 	calls  []string
@@ -132,6 +133,9 @@ func (w *world) runUnder(p policyFor, v permissions.Verb, text string, o stack.O
 	}
 	w.calls, w.denied = nil, nil
 	w.account.Policy = permissions.NewPolicy(steps).String()
+	if w.rewrite != nil {
+		w.account.Policy = w.rewrite(w.account.Policy)
+	}
 	cfg := w.config()
 	s, err := stack.Build(env, id, stack.NewClients(cfg), o)
 	if err != nil {
