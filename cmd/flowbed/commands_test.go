@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // TestCommandReference: docs/commands.md has the help of each command as it is. `make docs`
@@ -41,8 +45,34 @@ func commandReference(t *testing.T) string {
 		count++
 		page += "\n## " + c.CommandPath() + "\n\n```text\n" + strings.TrimSpace(out.String()) + "\n```\n"
 	}
+	page += variableTable(root)
 	if count < 15 {
 		t.Errorf("only %d commands", count)
 	}
 	return page
+}
+
+// variableTable lists the environment variables of all commands.
+func variableTable(root *cobra.Command) string {
+	commands := map[envVar][]string{}
+	for _, c := range allCommands(root) {
+		if !c.IsAvailableCommand() && c.HasParent() {
+			continue
+		}
+		where := "all"
+		if c.HasParent() {
+			where = "`" + strings.TrimPrefix(c.CommandPath(), "flowbed ") + "`"
+		}
+		for _, v := range variablesOf(c) {
+			if flag, _, ok := strings.Cut(v.does, ": "); ok && strings.HasPrefix(flag, "--") {
+				v.does = "`" + flag + "`"
+			}
+			commands[v] = append(commands[v], where)
+		}
+	}
+	text := "\n## Environment variables\n\n" + variablesRule + "\n\n| variable | sets | in |\n|---|---|---|\n"
+	for _, v := range slices.SortedFunc(maps.Keys(commands), func(a, b envVar) int { return strings.Compare(a.name+a.does, b.name+b.does) }) {
+		text += "| `" + v.name + "` | " + v.does + " | " + strings.Join(commands[v], ", ") + " |\n"
+	}
+	return text
 }

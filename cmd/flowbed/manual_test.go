@@ -3,10 +3,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // TestManual: each command has a man page, and each shell a completion script. Two builds of
@@ -40,6 +42,16 @@ func TestManual(t *testing.T) {
 		if text != read(dirs[1], page) || !strings.Contains(text, shortOf(c)) {
 			t.Errorf("%s:\n%s", page, text)
 		}
+		_, environment, _ := strings.Cut(text, ".SH ENVIRONMENT\n")
+		environment, _, _ = strings.Cut(environment, "\n.SH ")
+		if slices.Contains(unprepared, c.Name()) || c.HasParent() && c.Parent().Name() == "completion" {
+			continue // it reads no variable
+		}
+		for _, f := range ownFlags(c) {
+			if v := variableOf(f); v != "" && strings.Count(environment, `\fB`+v+`\fP`) != 1 {
+				t.Errorf("%s: the section ENVIRONMENT does not have %s once:\n%s", page, v, environment)
+			}
+		}
 	}
 	if pages < 20 {
 		t.Errorf("only %d pages", pages)
@@ -51,6 +63,20 @@ func TestManual(t *testing.T) {
 			t.Errorf("%s has no %q", file, part)
 		}
 	}
+}
+
+// ownFlags are the flags that the page of a command explains, and that of no other command.
+func ownFlags(c *cobra.Command) (list []*pflag.Flag) {
+	flags := c.LocalNonPersistentFlags()
+	if !c.HasParent() {
+		flags = c.PersistentFlags()
+	}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			list = append(list, f)
+		}
+	})
+	return list
 }
 
 // shortOf is what a man page says after the command's name. Roff needs some signs quoted.

@@ -33,6 +33,43 @@ func variableOf(f *pflag.Flag) string {
 	return "FLOWBED_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 }
 
+// envVar is an environment variable, and what it does.
+type envVar struct{ name, does string }
+
+// variablesRule stands above a list of variables.
+const variablesRule = `A flag on the command line takes precedence over its variable. A flag without a value is set by 1, not by 0.`
+
+// moreVariables set no flag. Those of AWS, Prefect and the network are in docs/guide.md.
+var moreVariables = []envVar{
+	{"FLOWBED_PUBLIC_IP", "the public address of this machine, so that flowbed does not ask for it"},
+	{"FLOWBED_SETTLE", "how long AWS may take to show a change to everybody (default 15s)"},
+	{"FLOWBED_VAR_name", "the value of the variable of that name in the config file"},
+	{"NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE", "disable color, or use it also without a terminal"},
+}
+
+// variablesOf are the environment variables that a command reads: those of its own flags, and for
+// the whole program those of the flags of all commands, and others.
+func variablesOf(c *cobra.Command) (list []envVar) {
+	if slices.Contains(unprepared, c.Name()) || c.HasParent() && slices.Contains(unprepared, c.Parent().Name()) {
+		return nil
+	}
+	flags := c.NonInheritedFlags()
+	if !c.HasParent() {
+		flags = c.PersistentFlags()
+	}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if name := variableOf(f); name != "" && !f.Hidden {
+			_, usage := pflag.UnquoteUsage(f)
+			list = append(list, envVar{name, "--" + f.Name + ": " + usage})
+		}
+	})
+	if !c.HasParent() {
+		list = append(list, moreVariables...)
+		slices.SortFunc(list, func(a, b envVar) int { return strings.Compare(a.name, b.name) })
+	}
+	return list
+}
+
 // silent are the flags whose effect nobody has to be told.
 var silent = []string{"sandbox", "no-color", "verbose", "quiet", "json"}
 
