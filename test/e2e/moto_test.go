@@ -131,6 +131,10 @@ func TestQueueAttributes(t *testing.T) {
 	if err != nil || have.Attributes["RedriveAllowPolicy"] != allow || have.Attributes["Policy"] == "" || strings.Contains(have.Attributes["CreatedTimestamp"], ".") {
 		t.Errorf("have %v, %v, want both policies, and the time in whole seconds", have, err)
 	}
+	have, err = api.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: out.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{"RedriveAllowPolicy"}})
+	if err != nil || have.Attributes["RedriveAllowPolicy"] != allow {
+		t.Errorf("the redrive allow policy alone: have %v, %v", have, err)
+	}
 	if _, err := api.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("two")}); awserr.Code(err) != "AWS.SimpleQueueService.NonExistentQueue" {
 		t.Errorf("a queue that does not exist: have %v, want SQS's old code", err)
 	}

@@ -26,6 +26,7 @@ var corrections = map[string]func(*Front, request) (answer, error){
 	"s3.CreateBucket":                   createBucket,
 	"s3.PutBucketLogging":               putLogging,
 	"ecs.CreateCluster":                 createCluster,
+	"ecs.DescribeClusters":              describeClusters,
 	"ecs.ListTasks":                     listTasks,
 	"iam.RemoveRoleFromInstanceProfile": removeRole,
 	"ec2.DeleteSecurityGroup":           deleteGroup,

@@ -58,3 +58,24 @@ func listTasks(f *Front, r request) (answer, error) {
 	}
 	return f.send(r.Request, r.Method, r.URL.RequestURI(), r.Header, body)
 }
+
+// describeClusters has a default strategy in each cluster, which may be empty. moto leaves out one that is.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
+func describeClusters(f *Front, r request) (answer, error) {
+	a, err := f.pass(r)
+	if err != nil || a.status != http.StatusOK {
+		return a, err
+	}
+	out := map[string]any{}
+	if err := json.Unmarshal(a.body, &out); err != nil {
+		return a, err
+	}
+	clusters, _ := out["clusters"].([]any)
+	for _, c := range clusters {
+		if cluster, ok := c.(map[string]any); ok && cluster["defaultCapacityProviderStrategy"] == nil {
+			cluster["defaultCapacityProviderStrategy"] = []any{}
+		}
+	}
+	a.body, err = json.Marshal(out)
+	return a, err
+}

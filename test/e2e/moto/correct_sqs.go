@@ -1,8 +1,10 @@
 package moto
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +13,7 @@ type queueCall struct {
 	URL        string            `json:"QueueUrl,omitempty"`
 	Name       string            `json:"QueueName,omitempty"`
 	Attributes map[string]string `json:"Attributes"`
+	Names      []string          `json:"AttributeNames,omitempty"`
 }
 
 const redriveAllow = "RedriveAllowPolicy"
@@ -51,12 +54,24 @@ func queueAttributes(f *Front, r request) (answer, error) {
 	if err := json.Unmarshal(r.body, &in); err != nil {
 		return answer{}, err
 	}
+	asked := slices.Contains(in.Names, redriveAllow) // moto refuses its name
+	in.Names = slices.DeleteFunc(in.Names, func(n string) bool { return n == redriveAllow })
 	a, err := f.pass(r)
+	if asked {
+		a, err = f.other(r, r.Header.Get("X-Amz-Target"), in)
+	}
 	if err != nil || a.status != http.StatusOK {
 		return a, err
 	}
 	if err := json.Unmarshal(a.body, &out); err != nil {
 		return a, err
+	}
+	if out.Attributes == nil {
+		out.Attributes = map[string]string{}
+	}
+	// SQS returns the policy as it got it; moto adds spaces.
+	if policy, compact := []byte(out.Attributes["RedrivePolicy"]), (bytes.Buffer{}); len(policy) > 0 && json.Compact(&compact, policy) == nil {
+		out.Attributes["RedrivePolicy"] = compact.String()
 	}
 	for _, name := range []string{"CreatedTimestamp", "LastModifiedTimestamp"} {
 		if v, ok := out.Attributes[name]; ok {
