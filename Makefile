@@ -120,6 +120,10 @@ release-check: bin/goreleaser ## try a release of one platform, without publishi
 bench: build .venv/ready ## measure the program against moto with 50 ms added to each call
 	go run ./test/e2e/bench -binary bin/flowbed $(BENCH)
 
+.PHONY: peers
+peers: build .venv/ready .venv-peers/ready .venv-prefect/wheels ## measure flowbed beside Terraform, Ansible and Prefect: an hour
+	go run ./test/peers -binary bin/flowbed $(PEERS)
+
 .PHONY: canary
 canary: ## ask your AWS account what only AWS can tell: 40 minutes, some cents (docs/first-account.md)
 	@go run ./test/canary $(CANARY)
@@ -198,6 +202,10 @@ endef
 
 # Virtual environments of single tests, which would not agree with the one above.
 .venv-%/ready: test/e2e/requirements-%.txt
+	$(call venv,11)
+
+# Ansible 12 runs on Python 3.11 and newer.
+.venv-peers/ready: test/peers/requirements.txt
 	$(call venv,11)
 
 # The same pins as wheels: the agents of the tests install them, without a network.

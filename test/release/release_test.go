@@ -320,7 +320,7 @@ func TestAction(t *testing.T) {
 // TestScripts: ShellCheck finds nothing in the scripts of the repository.
 func TestScripts(t *testing.T) {
 	shellcheck := able.Tool(t, "shellcheck")
-	for _, script := range []string{".github/action.sh", ".ci/run", "docs/demo/run"} {
+	for _, script := range []string{".github/action.sh", ".ci/run", "docs/demo/run", "test/peers/agent.sh"} {
 		cmd := exec.CommandContext(t.Context(), shellcheck, script)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -65,7 +65,7 @@ func filesWithRepository(t *testing.T) (list []string) {
 			return err
 		case relErr != nil:
 			return relErr
-		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains([]string{"docs", "testdata", "rooms", "bin"}, d.Name())):
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains([]string{"docs", "testdata", "rooms", "bin", "peers"}, d.Name())):
 			return filepath.SkipDir
 		case d.IsDir() || !slices.Contains([]string{".go", ".md", ".example"}, filepath.Ext(name)):
 			return nil

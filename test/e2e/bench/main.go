@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/flowbed/flowbed/test/prefecttest"
@@ -68,5 +69,18 @@ func bench(ctx context.Context, binary string, delay time.Duration, runs int, ma
 	if markdown == "" {
 		return nil
 	}
-	return os.WriteFile(markdown, []byte(preface(delay, runs)+report), 0o644)
+	return os.WriteFile(markdown, []byte(preface(delay, runs)+report+peers(markdown)), 0o644)
+}
+
+// peers is the part of the page that `make peers` writes, which stays.
+func peers(page string) string {
+	text, err := os.ReadFile(filepath.Clean(page))
+	if err != nil {
+		return "" // there is no page yet
+	}
+	_, rest, ok := strings.Cut(string(text), "<!-- peers -->\n")
+	if !ok {
+		return ""
+	}
+	return "\n<!-- peers -->\n" + rest
 }

@@ -38,15 +38,15 @@ func tables(found [][]result, delay, start time.Duration, size int64) string {
 func preface(delay time.Duration, runs int) string {
 	return fmt.Sprintf(`# Benchmarks
 
-%s writes this page. It runs the real binary against
+%s writes the first part of this page. It runs the real binary against
 moto, with %v added to each call, on %s/%s with %d cores. Each row is the run of median length of %d.
 *In flight* is the most calls at the same time. The *critical path* is the longest chain of calls that
 each began after the one before had ended, times the delay. *moto* is the time in which the emulator
 worked on a call. Machines differ, so these numbers are not a test.
 
-For comparison, Terraform 1.11 with its AWS provider, with the same delay and the same resources except the
-queues and the rule for the events of tasks: an unchanged plan takes 2.3 s (54 calls), apply 12.9 s (81),
-destroy 13.6 s (84).
+The environment has the default names of the execution role and the cluster, which environments share. The last
+one to leave them waits 15 seconds before it deletes them, in case another one is just coming: that is most of the
+time of down.
 
 `, "`make bench BENCH=-markdown=docs/benchmarks.md`", delay, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runs)
 }
