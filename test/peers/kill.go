@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -144,12 +145,15 @@ func (r reply) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
+// noise is what an error of the AWS SDK has between the call and its code.
+var noise = regexp.MustCompile(`https response error StatusCode: \d+, RequestID: [^,]*, (api error )?`)
+
 // reason is the line of an error that says most.
 func reason(err error) string {
 	if err == nil {
 		return ""
 	}
-	lines := strings.Split(err.Error(), "\n")
+	lines := strings.Split(noise.ReplaceAllString(err.Error(), ""), "\n")
 	for _, mark := range []string{"Error: ", "fatal: ", "✗ ", "failed"} {
 		for _, line := range lines[1:] {
 			if i := strings.Index(line, mark); i >= 0 {

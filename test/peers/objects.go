@@ -81,8 +81,8 @@ func listIAM(ctx context.Context, c aws.Config, all *objects) error {
 		if err != nil {
 			return err
 		}
-		for _, k := range keys.AccessKeyMetadata {
-			all.add("access key", k.AccessKeyId)
+		for range keys.AccessKeyMetadata {
+			all.add("access key of", u.UserName)
 		}
 	}
 	return nil
@@ -95,7 +95,7 @@ func listEC2(ctx context.Context, c aws.Config, all *objects) error {
 		return err
 	}
 	for _, g := range groups.SecurityGroups {
-		all.add("security group", g.GroupId)
+		all.add("security group", g.GroupName)
 	}
 	keys, err := api.DescribeKeyPairs(ctx, &ec2.DescribeKeyPairsInput{})
 	if err != nil {

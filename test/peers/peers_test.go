@@ -84,8 +84,8 @@ func TestWritten(t *testing.T) {
 // TestReason: of what a tool says when it fails, the line that names the error is shown.
 func TestReason(t *testing.T) {
 	for text, want := range map[string]string{
-		"terraform: build: exit status 1\na\nError: creating a role: it exists\nb": "Error: creating a role: it exists",
-		"flowbed: build: exit status 1\nnothing that looks like one":               "nothing that looks like one",
+		"terraform: build: exit status 1\na\nError: creating a role: CreateRole, https response error StatusCode: 409, RequestID: 1, EntityAlreadyExists: it is there\nb": "Error: creating a role: CreateRole, EntityAlreadyExists: it is there",
+		"flowbed: build: exit status 1\nnothing that looks like one": "nothing that looks like one",
 	} {
 		if have := reason(failure(text)); have != want {
 			t.Errorf("have %q, want %q", have, want)

@@ -17,11 +17,13 @@ func render(o options, tools []*tool, missing []string, found map[string]map[str
 
 %s measures flowbed and other tools at the same job on the same moto server, with %v added
 to each call: an environment with a log group, a bucket, a parameter, three roles, an instance profile, a cluster,
-two security groups, two queues, a rule, a key pair and an instance. %s. The tools took turns, %d rounds; a row is
-the median, with the smallest and the largest in parentheses. %s, %s/%s with %d cores%s: compare the ratios and
-the CPU time, not the seconds. The times have nothing of what AWS itself needs.
+two security groups, two queues, a rule, a key pair and an instance. The tools took turns, in %d rounds; a row is the
+median, with the smallest and the largest in parentheses. *Wall* has nothing of what AWS itself needs, and much of what else
+the machine does. *Lines* are those of the files that a person writes.
 
-`, "`make peers`", o.delay, versions(tools), o.runs, time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), load())
+%s. %s, %s/%s with %d cores%s.
+
+`, "`make peers`", o.delay, o.runs, versions(tools), time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), load())
 	for _, m := range missing {
 		fmt.Fprintf(&b, "Not measured: %s.\n\n", m)
 	}
@@ -35,10 +37,10 @@ the CPU time, not the seconds. The times have nothing of what AWS itself needs.
 
 // notes say what the numbers do not.
 const notes = `
-What differs: flowbed also makes the work pool in Prefect, has an object more, the parameter of its lock, and runs its
-own script on the instance. The others make no pool, and run the short script of test/peers, whose lines count. Its
-file names the execution role and the cluster, so that it shares none. Ansible's modules know no redrive allow policy
-of a queue. Its row for a plan is ` + "`" + `--check` + "`" + `. What Prefect's ` + "`" + `--provision-infra` + "`" + ` makes is another environment, for
+What differs: flowbed also makes the work pool in Prefect, has one object more, the parameter of its lock, and runs its
+own script on the instance. Its file names the execution role and the cluster, so that it shares none. The others make
+no pool, and run the short script of test/peers, whose lines count. Ansible's modules know no redrive allow policy of a
+queue, and its row for a plan is ` + "`" + `--check` + "`" + `. What Prefect's ` + "`" + `--provision-infra` + "`" + ` makes is another environment, for
 the push work pools of its Cloud: an execution role, a user with an access key and a policy, a cluster and an ECR
 repository. It has no plan and no removal: its second row is a second run, which looks for what is missing.
 
@@ -64,7 +66,7 @@ func load() string {
 }
 
 func measured(b *strings.Builder, tools []*tool, found map[string]map[string][]result) {
-	b.WriteString("| tool | step | wall | × flowbed | CPU | calls | memory | objects | lines |\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n")
+	b.WriteString("| tool | step | wall | × flowbed | CPU | calls | objects | lines |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, t := range tools {
 		for _, step := range steps {
 			runs := found[t.name][step]
@@ -72,10 +74,9 @@ func measured(b *strings.Builder, tools []*tool, found map[string]map[string][]r
 				continue
 			}
 			wall := func(r result) float64 { return r.wall.Seconds() }
-			fmt.Fprintf(b, "| %s | %s | %s | %s | %.2f s | %.0f | %.0f MB | %d | %d |\n", t.name, step,
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %.2f s | %.0f | %d | %d |\n", t.name, step,
 				spread(runs, wall), ratio(runs, found["flowbed"][step]), middle(runs, func(r result) float64 { return r.cpu.Seconds() }),
-				middle(runs, func(r result) float64 { return float64(r.calls) }), middle(runs, func(r result) float64 { return float64(r.memory) / 1e6 }),
-				runs[0].objects, t.lines)
+				middle(runs, func(r result) float64 { return float64(r.calls) }), runs[0].objects, t.lines)
 		}
 	}
 }
@@ -112,8 +113,8 @@ func ratio(runs, base []result) string {
 }
 
 func afterKills(b *strings.Builder, kills []killed) {
-	b.WriteString("\nEach tool was killed with `kill -9` while it was building, when the emulator had carried out the named writing call, and was\n" +
-		"then run again, and told to remove everything:\n\n" +
+	b.WriteString("\nEach tool was killed while it was building, with `kill -9` and with all processes that it had started, when the emulator had\n" +
+		"carried out the named writing call. Then it was run again, and told to remove everything:\n\n" +
 		"| tool | killed after | objects then | second run | objects too many | removal | objects left |\n|---|--:|--:|---|--:|---|---|\n")
 	for _, k := range kills {
 		fmt.Fprintf(b, "| %s | %d of %d | %d | %s | %d | %s | %s |\n", k.tool, k.at, k.writes, len(k.there), verdict(k.again), k.extra, verdict(k.removal), leftover(k.left))

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/flowbed/flowbed/test/e2e/moto"
@@ -94,8 +93,7 @@ func (l *life) close() {
 type result struct {
 	wall, cpu time.Duration
 	calls     int
-	memory    int64 // in bytes: the largest process
-	objects   int   // after it
+	objects   int // after it
 }
 
 // run runs a step.
@@ -109,9 +107,6 @@ func (l *life) run(ctx context.Context, step string) (result, error) {
 		return r, fmt.Errorf("%s: %s: %w\n%s", l.tool.name, step, err, tail(string(out)))
 	}
 	r.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.memory = u.Maxrss * 1024
-	}
 	there, err := l.objects(ctx)
 	r.objects = len(there.without(l.before))
 	return r, err
