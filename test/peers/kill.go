@@ -25,6 +25,9 @@ type killed struct {
 	removal    string  // why the removal failed; empty: it did not
 }
 
+// noRemoval stands for the result of a removal that the tool does not have.
+const noRemoval = "none"
+
 // points are where the tools are killed, in parts of their writing calls.
 var points = []float64{1. / 3, 2. / 3}
 
@@ -95,7 +98,7 @@ func (w *world) kill(ctx context.Context, t *tool, k *killed, whole int) error {
 	if k.again = reason(err); err == nil {
 		k.extra = r.objects - whole
 	}
-	k.removal = "the tool has none"
+	k.removal = noRemoval
 	if t.steps["remove"] != nil {
 		_, err = l.run(ctx, "remove")
 		k.removal = reason(err)

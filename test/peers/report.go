@@ -122,8 +122,11 @@ func afterKills(b *strings.Builder, kills []killed) {
 }
 
 func verdict(failure string) string {
-	if failure == "" {
+	switch failure {
+	case "":
 		return "succeeds"
+	case noRemoval:
+		return noRemoval
 	}
 	return "fails: " + strings.ReplaceAll(failure, "|", "\\|")
 }
