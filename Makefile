@@ -25,9 +25,9 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # reads of a resource, the sandbox's lock, and a command's run with its board.
 RACED = ./provision ./provision/lease ./provision/resource ./provision/view ./provision/sandbox/... ./cmd/flowbed
 
-# These tests start the program some hundred times. Under the race detector that
+# These tests start the program again and again. Under the race detector that
 # takes minutes, and what happens between processes it does not see.
-PROGRAMS = TestScripts|TestSentinel
+PROGRAMS = TestScripts|TestSentinel|TestShownWorkflowsRun
 
 # go-test runs all packages once: $(1) is the level (see test/e2e/able), $(2) more
 # flags. RACED run under the race detector, the others and PROGRAMS without it. The
