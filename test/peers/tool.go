@@ -96,7 +96,11 @@ func (w *world) terraform(ctx context.Context, o options) (*tool, error) {
 	out, err := w.command(ctx, t, []string{binary, "version"}, w.nowhere).Output()
 	for line := range strings.Lines(string(out)) {
 		if strings.HasPrefix(line, "Terraform v") || strings.HasPrefix(line, "OpenTofu v") || strings.Contains(line, "hashicorp/aws") {
-			t.version = strings.TrimSpace(t.version + " " + strings.TrimLeft(strings.TrimSpace(line), "+ "))
+			name := strings.TrimLeft(strings.TrimSpace(line), "+ ")
+			if at := strings.LastIndex(name, "/aws "); at >= 0 {
+				name = "with its AWS provider " + name[at+len("/aws "):]
+			}
+			t.version = strings.TrimSpace(t.version + " " + name)
 		}
 	}
 	t.before = []string{"terraform.tfstate", "terraform.tfstate.backup", ".terraform.tfstate.lock.info"}
