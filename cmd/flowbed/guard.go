@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -26,18 +27,30 @@ var shortest = 6
 
 func (g guard) Write(p []byte) (int, error) {
 	b := p
-	for _, s := range slices.Concat(g.a.secrets, g.a.learned.all()) {
-		if len(s) < shortest {
-			continue
-		}
-		for _, form := range forms(s) {
-			b = bytes.ReplaceAll(b, form, []byte("(secret)"))
-		}
+	for _, form := range g.a.hiddenForms() {
+		b = bytes.ReplaceAll(b, form, []byte("(secret)"))
 	}
 	if _, err := g.w.Write(b); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// hiddenForms are the texts that the guard replaces, longest first: a secret may begin with another one,
+// whose replacement would leave the rest of it.
+func (a *app) hiddenForms() (list [][]byte) {
+	for _, s := range slices.Concat(a.secrets, a.learned.all()) {
+		for _, part := range append(strings.Split(s, "\n"), s) { // texts are wrapped and indented by lines
+			if part = strings.TrimSpace(part); len(part) >= shortest {
+				list = append(list, forms(part)...)
+			}
+		}
+		if len(s) >= shortest {
+			list = append(list, forms(s)...)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b []byte) int { return len(b) - len(a) })
+	return slices.CompactFunc(list, bytes.Equal)
 }
 
 // learned are the secrets that a run has read from the account.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -31,5 +32,25 @@ func TestGuard(t *testing.T) {
 	b.Reset()
 	if _, err := a.guarded(&b).Write([]byte("a short word")); err != nil || b.String() != "a short word" {
 		t.Errorf("have %q, %v", &b, err)
+	}
+}
+
+// TestGuardOfSeveral: no part of a secret is left if it has another one in it, or several lines that are
+// shown one by one.
+func TestGuardOfSeveral(t *testing.T) {
+	const pem = "-----BEGIN KEY-----\n  c2VjcmV0\n-----END KEY-----\n"
+	a := &app{secrets: []string{"hunter2", "hunter2-and-more", "say-hunter2", pem}}
+	a.learned.add("hunter2-and-more-of-it")
+	for text, want := range map[string]string{
+		"hunter2 hunter2-and-more hunter2-and-more-of-it.": "(secret) (secret) (secret).",
+		"say-hunter2!":     "(secret)!",
+		pem:                "(secret)\n",
+		"    c2VjcmV0 | x": "    (secret) | x",
+		`{"key":"-----BEGIN KEY-----\n  c2VjcmV0\n-----END KEY-----\n"}`: `{"key":"(secret)"}`,
+	} {
+		var b bytes.Buffer
+		if _, err := a.guarded(&b).Write([]byte(text)); err != nil || b.String() != want && b.String() != strings.TrimSuffix(want, "\n") {
+			t.Errorf("%q is written as %q, want %q, %v", text, &b, want, err)
+		}
 	}
 }
