@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/flowbed/flowbed/provision/crash"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/stack"
+	"github.com/flowbed/flowbed/provision/view"
 )
 
 func (a *app) agentCommand() *cobra.Command {
@@ -86,7 +88,7 @@ func (a *app) showLogs(ctx context.Context, s *session, agent resource.InstanceS
 	wg.Go(func() { log, err = shell.AgentLog(ctx, lines) })
 	wg.Wait()
 	if err = errors.Join(errSetup, err); err != nil {
-		fmt.Fprintf(a.out, "%s\n\n", s.Console(ctx, agent))
+		_ = a.quote("%s\n\n", s.Console(ctx, agent)) // the error of stdout comes at the end
 	}
 	if errors.Is(err, resource.ErrUnmanaged) {
 		a.say("Cannot read the logs on the instance: %v.", errSetup)
@@ -95,8 +97,14 @@ func (a *app) showLogs(ctx context.Context, s *session, agent resource.InstanceS
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "the end of the setup's log on %[1]s:\n%[2]s\n\nthe end of the log of %[3]s on %[1]s:\n%[4]s\n",
+	return a.quote("the end of the setup's log on %[1]s:\n%[2]s\n\nthe end of the log of %[3]s on %[1]s:\n%[4]s\n",
 		agent.ID, setup, resource.AgentUnit, log)
+}
+
+// quote prints a result with lines that programs of others have written: they neither move the cursor
+// nor give GitHub's runner commands.
+func (a *app) quote(format string, args ...any) error {
+	_, err := io.WriteString(disarm(a.out), view.Clean(fmt.Sprintf(format, args...)))
 	return err
 }
 
@@ -112,8 +120,7 @@ func (a *app) followAgent(ctx context.Context, s *session, agent agent, lines in
 	}
 	a.following(resource.AgentUnit + " on " + agent.instance.ID)
 	return s.Shell(agent.instance).FollowAgentLog(ctx, lines, func(text string) error {
-		_, err := fmt.Fprintln(a.out, text)
-		return err
+		return a.quote("%s\n", text)
 	})
 }
 
@@ -142,7 +149,7 @@ func (a *app) showTasks(ctx context.Context, service *stack.AgentService, lines 
 		if i > 0 {
 			fmt.Fprintln(a.out)
 		}
-		if _, err := fmt.Fprintf(a.out, "the end of the log of task %s of service %s:\n%s\n", task, service.Name, strings.Join(text, "\n")); err != nil {
+		if err := a.quote("the end of the log of task %s of service %s:\n%s\n", task, service.Name, strings.Join(text, "\n")); err != nil {
 			return err
 		}
 	}

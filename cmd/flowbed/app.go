@@ -56,7 +56,7 @@ type app struct {
 func newApp(in, out, errs *os.File) *app {
 	a := &app{in: in}
 	a.results.Writer = a.guarded(legible(out))
-	a.out, a.err = &a.results, &notes{Writer: a.guarded(legible(errs))}
+	a.out, a.err = &a.results, &notes{Writer: disarm(a.guarded(legible(errs)))}
 	a.results.notes = a.err
 	a.network = conn.Options{Say: func(line string) { a.say("%s", line) }}.Shared()
 	return a
@@ -169,9 +169,10 @@ func special(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_./:@%+,=", r)
 }
 
-// say prints a notice on stderr, wrapped at the width of the terminal.
+// say prints a notice on stderr, wrapped at the width of the terminal. What others have named cannot
+// move the cursor.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintln(a.err, wrap(fmt.Sprintf(format, args...), width(os.Stderr)))
+	fmt.Fprintln(a.err, wrap(view.Clean(fmt.Sprintf(format, args...)), width(os.Stderr)))
 }
 
 // note is say for what is neither a question, nor a warning, nor an error.

@@ -209,7 +209,26 @@ func (a *app) mark(list []view.Annotation) {
 	for i := range list {
 		list[i].Title, list[i].Text = a.scrubbed(firstOf(list[i].Title, "flowbed")), a.scrubbed(list[i].Text)
 	}
-	_ = view.Annotate(a.err, list)
+	_ = view.Annotate(a.err.commands(), list)
+}
+
+// disarmed is a stream on GitHub: what others have written, such as the log of an agent's setup, gives
+// the runner no commands.
+type disarmed struct{ io.Writer }
+
+func (d disarmed) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(d.Writer, view.WithoutCommands(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// disarm returns a writer for texts that may come from others.
+func disarm(w io.Writer) io.Writer {
+	if onGitHub() {
+		return disarmed{w}
+	}
+	return w
 }
 
 // scrubbed is a text without secrets.

@@ -28,6 +28,20 @@ func TestMark(t *testing.T) {
 	}
 }
 
+// TestDisarm: on GitHub, only mark's lines are commands of the runner, whatever others have written.
+func TestDisarm(t *testing.T) {
+	t.Setenv("GITHUB_ACTIONS", "true")
+	var b bytes.Buffer
+	a := &app{}
+	a.err = &notes{Writer: disarm(a.guarded(&b))}
+	a.say("%s", "the log says:\n::error::a\n \t::add-mask::b\nc ::error::, \x1b[2J\r::stop-commands::d ##[debug]e\n\n::f")
+	a.mark([]view.Annotation{{Severity: "warning", Text: "plain"}})
+	want := "the log says:\n\\x3a:error::a\n \t\\x3a:add-mask::b\nc ::error::, \\x1b[2J\\r::stop-commands::d \\x23#[debug]e\n\n\\x3a:f\n::warning title=flowbed::plain\n"
+	if have := b.String(); have != want {
+		t.Errorf("have %q, want %q", have, want)
+	}
+}
+
 func TestInRepository(t *testing.T) {
 	root := t.TempDir()
 	t.Chdir(root)

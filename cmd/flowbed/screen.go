@@ -61,6 +61,14 @@ func (n *notes) Write(p []byte) (int, error) {
 	return n.over(n.Writer, p)
 }
 
+// commands is where flowbed writes its own commands for GitHub's runner.
+func (n *notes) commands() io.Writer {
+	if d, ok := n.Writer.(disarmed); ok {
+		return d.Writer
+	}
+	return n
+}
+
 // over writes to one of the streams above the status.
 func (n *notes) over(w io.Writer, p []byte) (int, error) {
 	if s := n.status.Load(); s != nil {

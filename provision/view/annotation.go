@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/flowbed/flowbed/provision"
@@ -61,6 +62,22 @@ var (
 	data     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
+
+// WithoutCommands is a text of which GitHub's runner takes no line for one of its commands, which it finds
+// at the beginning of a line, or anywhere in the older form.
+// https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
+func WithoutCommands(text string) string { return runnerCommand.ReplaceAllStringFunc(text, escapeCommand) }
+
+var runnerCommand = regexp.MustCompile(`(?m)^\s*::|##\[`)
+
+// escapeCommand writes the first sign of a command as clean writes a control character.
+func escapeCommand(found string) string {
+	if old, ok := strings.CutPrefix(found, "#"); ok {
+		return `\x23` + old
+	}
+	blank, _ := strings.CutSuffix(found, "::")
+	return blank + `\x3a:`
+}
 
 // NewTally shows nothing of a run but its summary.
 func NewTally(w io.Writer, o Options) Progress { return counter{newLogger(w, o)} }

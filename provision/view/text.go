@@ -84,6 +84,10 @@ func clean(s string, lines bool) string {
 	return b.String()
 }
 
+// Clean is a text of several lines without control characters: it may come from outside, such as the
+// log of a program.
+func Clean(text string) string { return clean(text, true) }
+
 // cells is the width of a text in columns. The text must have no color and no line
 // breaks.
 func cells(s string) int { return columns.Of(s) }
