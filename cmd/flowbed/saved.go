@@ -122,7 +122,7 @@ func (a *app) readPlan(c *cobra.Command, path string) (*saved, error) {
 		return nil, fmt.Errorf("read the plan: %w", err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	p, err := view.ReadSavedPlan(f, path, planner())
+	p, err := view.ReadSavedPlan(f, quoted(path), planner())
 	if err != nil {
 		return nil, err
 	}

@@ -163,7 +163,7 @@ func (e *SavedPlanError) Error() string { return e.What }
 func (e *SavedPlanError) Hint() string { return e.Todo }
 
 // ReadSavedPlan reads a saved plan of a version of flowbed. The error is a SavedPlanError, or
-// that of the reader. path names the file in it.
+// that of the reader. path names the file in it, as a shell would read it.
 func ReadSavedPlan(r io.Reader, path, program string) (SavedPlan, error) {
 	text, err := io.ReadAll(io.LimitReader(r, LargestSavedPlan+1))
 	if err != nil {
@@ -236,10 +236,25 @@ func orUnknown(version any) string {
 	return "of an unknown version"
 }
 
-func (f planFile) again() string { return "`flowbed plan --out " + f.path + "`" }
+// again is what makes the plan of the file once more.
+func (f planFile) again() string {
+	if bytes.Contains(f.text, []byte(`"verb": "down"`)) {
+		return "`flowbed plan --down --out " + f.path + "`"
+	}
+	return "`flowbed plan --out " + f.path + "`"
+}
+
+// todo is what to do about a file that cannot be carried out. A file that flowbed did not write may be
+// dear to somebody, so no command is proposed that would write over it.
+func (f planFile) todo() string {
+	if len(bytes.TrimSpace(f.text)) > 0 && !bytes.Contains(f.text, []byte(`"`+savedPlanType+`"`)) {
+		return "name a file that `flowbed plan --out FILE` has written"
+	}
+	return "make the plan again: " + f.again()
+}
 
 func (f planFile) broken(format string, args ...any) error {
-	return &SavedPlanError{fmt.Sprintf(format, args...), "make the plan again: " + f.again()}
+	return &SavedPlanError{fmt.Sprintf(format, args...), f.todo()}
 }
 
 // wrong is the error of a file that JSON's decoder rejects, with the place.

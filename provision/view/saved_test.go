@@ -124,32 +124,36 @@ func TestSavedPlanHides(t *testing.T) {
 func TestSavedPlanRefuses(t *testing.T) {
 	good := textOf(t, savedOf(t, drift))
 	for name, c := range map[string]struct{ text, what, todo string }{
-		"empty":           {"", "p.json is empty", "plan --out p.json"},
-		"blank":           {"\n \n", "p.json is empty", "plan --out"},
-		"truncated":       {good[:len(good)/2], "p.json is cut off at line ", "plan --out"},
-		"one byte":        {good[:1], "p.json is cut off at line 1, column 1", "plan --out"},
-		"twice":           {good + good, "something follows its end at line ", "plan --out"},
-		"no JSON":         {"environment \"dev\" {}", "it is no JSON at line 1, column 1", "plan --out"},
-		"a list":          {"[]", "line 1, column 1", "plan --out"},
-		"null":            {"null", "p.json is not a saved plan of flowbed", "plan --out"},
-		"another's":       {`{"format_version": "1.2", "terraform_version": "1.9"}`, "p.json is not a saved plan of flowbed", "plan --out"},
-		"plan --json":     {`{"format_version": "2", "type": "plan", "verb": "up"}`, "is what --json prints", "plan --out"},
-		"another version": {strings.Replace(good, `"0.3.0"`, `"0.9.1"`, 1), "is a plan of flowbed 0.9.1, and this is flowbed 0.3.0", "use the version that made the plan, or make it again"},
-		"no version":      {strings.Replace(good, `"0.3.0"`, `7`, 1), "of an unknown version", "use the version"},
-		"another format":  {strings.Replace(good, `"format_version": "2"`, `"format_version": "3"`, 1), "they may plan differently", "use the version"},
-		"another action":  {strings.Replace(good, `"action": "delete"`, `"action": "none"`, 1), "was changed after flowbed wrote it: its fingerprint", "plan --out"},
-		"another flag":    {strings.Replace(good, `--force-destroy-bucket`, `--force-destroy`, 1), "was changed after flowbed wrote it", "plan --out"},
-		"another verb":    {strings.Replace(good, `"verb": "up"`, `"verb": "sideways"`, 1), "was changed after flowbed wrote it", "plan --out"},
-		"a new member":    {strings.Replace(good, `"flags"`, `"more": 1, "flags"`, 1), `was changed after flowbed wrote it: unknown field "more"`, "plan --out"},
-		"a wrong type":    {strings.Replace(good, `"flags": [`, `"flags": "all", "x": [`, 1), "was changed after flowbed wrote it: at line ", "plan --out"},
-		"no time":         {strings.Replace(good, `"created": "20`, `"created": "x20`, 1), "created is not a time", "plan --out"},
-		"deep":            {strings.Repeat("[", 20000), "it is no JSON at line 1", "plan --out"},
-		"huge":            {`{"type": "` + strings.Repeat("x", LargestSavedPlan) + `"}`, "p.json is larger than 16 MiB", "plan --out"},
+		"empty":            {"", "p.json is empty", "plan --out p.json"},
+		"blank":            {"\n \n", "p.json is empty", "plan --out"},
+		"truncated":        {good[:len(good)/2], "p.json is cut off at line ", "plan --out"},
+		"one byte":         {good[:1], "p.json is cut off at line 1, column 1", "plan --out"},
+		"twice":            {good + good, "something follows its end at line ", "plan --out"},
+		"no JSON":          {"environment \"dev\" {}", "it is no JSON at line 1, column 1", "plan --out"},
+		"a list":           {"[]", "line 1, column 1", "plan --out"},
+		"null":             {"null", "p.json is not a saved plan of flowbed", "plan --out"},
+		"another's":        {`{"format_version": "1.2", "terraform_version": "1.9"}`, "p.json is not a saved plan of flowbed", "plan --out"},
+		"plan --json":      {`{"format_version": "2", "type": "plan", "verb": "up"}`, "is what --json prints", "plan --out"},
+		"another version":  {strings.Replace(good, `"0.3.0"`, `"0.9.1"`, 1), "is a plan of flowbed 0.9.1, and this is flowbed 0.3.0", "use the version that made the plan, or make it again"},
+		"no version":       {strings.Replace(good, `"0.3.0"`, `7`, 1), "of an unknown version", "use the version"},
+		"another format":   {strings.Replace(good, `"format_version": "2"`, `"format_version": "3"`, 1), "they may plan differently", "use the version"},
+		"another action":   {strings.Replace(good, `"action": "delete"`, `"action": "none"`, 1), "was changed after flowbed wrote it: its fingerprint", "plan --out"},
+		"another flag":     {strings.Replace(good, `--force-destroy-bucket`, `--force-destroy`, 1), "was changed after flowbed wrote it", "plan --out"},
+		"another verb":     {strings.Replace(good, `"verb": "up"`, `"verb": "sideways"`, 1), "was changed after flowbed wrote it", "plan --out"},
+		"a new member":     {strings.Replace(good, `"flags"`, `"more": 1, "flags"`, 1), `was changed after flowbed wrote it: unknown field "more"`, "plan --out"},
+		"a wrong type":     {strings.Replace(good, `"flags": [`, `"flags": "all", "x": [`, 1), "was changed after flowbed wrote it: at line ", "plan --out"},
+		"no time":          {strings.Replace(good, `"created": "20`, `"created": "x20`, 1), "created is not a time", "plan --out"},
+		"of down, cut off": {strings.Replace(good, `"verb": "up"`, `"verb": "down"`, 1)[:len(good)-9], "p.json is cut off", "`flowbed plan --down --out p.json`"},
+		"deep":             {strings.Repeat("[", 20000), "it is no JSON at line 1", "plan --out"},
+		"huge":             {`{"type": "` + strings.Repeat("x", LargestSavedPlan) + `"}`, "p.json is larger than 16 MiB", "plan --out"},
 	} {
 		_, err := ReadSavedPlan(strings.NewReader(c.text), "p.json", "0.3.0")
 		e, ok := errors.AsType[*SavedPlanError](err)
 		if !ok || !strings.Contains(e.What, c.what) || !strings.Contains(e.Hint(), c.todo) {
 			t.Errorf("%s: %v → %+v", name, err, e)
+		}
+		if ours := strings.TrimSpace(c.text) == "" || strings.Contains(c.text, `"saved-plan"`); ok && strings.Contains(e.Hint(), "p.json") != ours {
+			t.Errorf("%s: a command would write over a file that is no plan: %s", name, e.Hint())
 		}
 		if strings.Contains(c.text, "0.3.0") == false && ok && len(e.What) > 200 {
 			t.Errorf("%s: the message is long: %s", name, e.What)
