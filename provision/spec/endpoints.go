@@ -29,7 +29,7 @@ func (n *Network) EndpointServices() []string {
 	if !n.New() {
 		return nil
 	}
-	if slices.Contains(n.Endpoints, allEndpoints) {
+	if slices.Contains(n.Endpoints, allEndpoints) || n.Private && n.Endpoints == nil {
 		return slices.Clone(endpointServices)
 	}
 	list := slices.Clone(n.Endpoints)

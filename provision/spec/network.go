@@ -53,6 +53,28 @@ func (n *Network) complete(names.Names) {
 	}
 }
 
+// Subnets of a new VPC have prefixes that are longer by subnetBits, and AWS keeps some addresses in each.
+// https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
+const (
+	subnetBits = 4
+	keptByAWS  = 5
+)
+
+// checkRoom reports a range in whose subnets the interfaces of the endpoints leave no addresses for a
+// task and the agent.
+func (n *Network) checkRoom(d *decoder) {
+	interfaces := 0
+	for _, s := range n.EndpointServices() {
+		if s != endpointS3 {
+			interfaces++
+		}
+	}
+	host := 32 - subnetBits - n.Range().Bits()
+	if room := 1<<max(host, 0) - keptByAWS; n.Range().IsValid() && n.Range().Bits() <= smallest && interfaces > room-2 {
+		d.bad(&n.CIDR, "Range too small", "In %s, each subnet has %d addresses, and each of the %d endpoints takes one of them, so tasks and the agent would have none. → use a range of /23 or larger, or fewer endpoints", room, interfaces)
+	}
+}
+
 // maxZones is how many zones the largest region has. Each has two of the 16 ranges of a VPC, so that a
 // VPC of the smallest size has subnets of the smallest size.
 // https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
@@ -91,6 +113,7 @@ func (n *Network) checkNew(d *decoder) {
 	n.checkEndpoints(d)
 	if d.has(&n.CIDR) {
 		n.checkRange(d)
+		n.checkRoom(d)
 	}
 	d.oneOf(&n.NAT, "way out", natNone, natSingle, natPerZone)
 	if d.has(&n.Zones) && (n.Zones < 1 || n.Zones > maxZones) {

@@ -251,8 +251,8 @@ type Network struct {
 	// Default: true if the subnets are public.
 	PublicIP *bool `hcl:"public_ip,optional"`
 
-	// CIDR is the range of private IPv4 addresses of a new VPC, from /16 to /24. It
-	// cannot change later. Default: "10.42.0.0/16".
+	// CIDR is the range of private IPv4 addresses of a new VPC, from /16 to /24; with
+	// ten endpoints that cost money or more, to /23. It cannot change later. Default: "10.42.0.0/16".
 	CIDR string `hcl:"cidr,optional"`
 
 	// Zones is in how many availability zones a new VPC has subnets, from 1 to 6.

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -266,6 +267,8 @@ func (r *request) addSubnets(e *endpoint, ids []string) error {
 			return core.Fail("InvalidParameter", "Subnet %s and network %s belong to different networks", id, e.VPC)
 		case next[id] != "":
 			continue
+		case r.full(s):
+			return core.Fail("InsufficientFreeAddressesInSubnet", "There are not enough free IP addresses in %s to create the endpoint.", id)
 		case zones[s.Zone]:
 			return core.Fail("DuplicateSubnetsInSameZone", "Found another VPC endpoint subnet in the availability zone of %s. VPC endpoint subnets should be in different availability zones supported by the VPC endpoint service.", id)
 		}
@@ -273,6 +276,19 @@ func (r *request) addSubnets(e *endpoint, ids []string) error {
 	}
 	e.Subnets = next
 	return nil
+}
+
+// full reports whether the interfaces in a subnet have taken all of its addresses. Five are EC2's.
+// https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
+func (r *request) full(s *subnet) bool {
+	p, err := netip.ParsePrefix(s.CIDR)
+	free := 1<<(32-p.Bits()) - 5
+	for _, n := range r.interfaces() {
+		if n.Subnet == s.ID {
+			free--
+		}
+	}
+	return err == nil && free <= 0
 }
 
 // modifyVpcEndpoint fails while the endpoint is not available. It changes all or nothing.

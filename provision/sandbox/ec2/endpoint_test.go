@@ -94,6 +94,17 @@ func TestEndpointErrors(t *testing.T) {
 		v.create("InvalidParameter", func(in *ec2.CreateVpcEndpointInput) { in.VpcEndpointType = types.VpcEndpointTypeGateway }) // of logs
 		other, err := v.api.CreateSubnet(t.Context(), &ec2.CreateSubnetInput{VpcId: v.id, CidrBlock: aws.String("10.0.2.0/24"), AvailabilityZone: aws.String("us-east-1a")})
 		v.want(err, "")
+		small, err := v.api.CreateSubnet(t.Context(), &ec2.CreateSubnetInput{VpcId: v.id, CidrBlock: aws.String("10.0.3.0/28"), AvailabilityZone: aws.String("us-east-1c")})
+		v.want(err, "")
+		in28 := func(code, service string) {
+			v.create(code, func(in *ec2.CreateVpcEndpointInput) {
+				in.ServiceName, in.SubnetIds = aws.String("com.amazonaws.us-east-1."+service), []string{*small.Subnet.SubnetId}
+			})
+		}
+		for _, s := range []string{"ec2", "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "ec2messages", "secretsmanager", "sqs", "ssm", "sts"} {
+			in28("", s)
+		}
+		in28("InsufficientFreeAddressesInSubnet", "kms")
 		v.create("DuplicateSubnetsInSameZone", func(in *ec2.CreateVpcEndpointInput) { in.SubnetIds = append(in.SubnetIds, *other.Subnet.SubnetId) })
 	})
 }
