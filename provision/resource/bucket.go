@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -41,10 +42,14 @@ type Bucket struct {
 	Flags string // that select the environment, for commands in messages
 }
 
-// Validate implements provision.Validator. It explains a name that nobody would expect.
-func (b Bucket) Validate(_ BucketState, found bool) []provision.Note {
+// Validate implements provision.Validator. It explains a name that nobody would expect, and what a change
+// of the key does not change.
+func (b Bucket) Validate(have BucketState, found bool) []provision.Note {
 	target, _ := b.LogTarget.Get()
-	if found || !b.Shortened {
+	if found {
+		return append(slices.Clone(target.Notes), b.keptKey(have)...)
+	}
+	if !b.Shortened {
 		return target.Notes
 	}
 	return append(slices.Clone(target.Notes), provision.Note{Severity: provision.Info, Text: "the bucket's name contains only a part of the environment's name and a hash of it, because S3 allows 63 characters"})
@@ -241,6 +246,27 @@ func (b Bucket) putOwnership(ctx context.Context) error {
 		},
 	})
 	return err
+}
+
+// keptKey says what a change of the key leaves as it is: an object keeps the key that it was written
+// with, and the task role may use only the key of the file.
+func (b Bucket) keptKey(have BucketState) []provision.Note {
+	old := keyIn(have.Encryption)
+	if old == "" || old == keyIn(b.encryption()) || have.Owner().By != b.ID.Owner() {
+		return nil
+	}
+	return []provision.Note{{Severity: provision.Info, Text: "objects that are there stay encrypted with " + old +
+		", with which tasks may no longer decrypt → copy each onto itself after up (aws s3 cp s3://" + b.Name + " s3://" + b.Name + " --recursive), or allow kms:Decrypt with that key in task_role"}}
+}
+
+// keyIn is the KMS key in the text of a default encryption; empty if there is none.
+func keyIn(encryption string) string {
+	algorithm, rest, _ := strings.Cut(encryption, " ")
+	key, _, _ := strings.Cut(rest, ",")
+	if !strings.HasPrefix(algorithm, "aws:kms") {
+		return ""
+	}
+	return key
 }
 
 // encryption is the desired default encryption, as encryptionText says it.

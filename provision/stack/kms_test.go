@@ -132,7 +132,11 @@ func TestKMSKey(t *testing.T) {
 		if _, err := h.Run(t.Context()); err != nil {
 			t.Errorf("hello: %v", err)
 		}
+		wantKeptKey(t, build(t, account, encryptedWith(keyed, customerKey), o), "")
+		wantKeptKey(t, build(t, account, encryptedWith(keyed, other), o), customerKey)
+		wantKeptKey(t, build(t, account, keyed, o), customerKey)
 		up(encryptedWith(keyed, other))
+		wantKeptKey(t, build(t, account, encryptedWith(keyed, other), o), "")
 		wantKeys(t, account, other)
 		if _, err := kms.NewFromConfig(account.Config(region)).DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: &other}); err != nil {
 			t.Fatal(err)
@@ -143,6 +147,27 @@ func TestKMSKey(t *testing.T) {
 			t.Errorf("down: %v, left %+v", err, left.Actions)
 		}
 	})
+}
+
+// wantKeptKey: a plan that changes the bucket's key says which one the objects keep that are there.
+func wantKeptKey(t *testing.T, s *stack.Stack, old string) {
+	t.Helper()
+	p, err := s.Graph.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range p.Actions {
+		if a.Step != "bucket" {
+			continue
+		}
+		says := false
+		for _, n := range a.Notes {
+			says = says || strings.Contains(n.Text, "objects that are there stay encrypted with "+old+", with which tasks may no longer decrypt")
+		}
+		if says != (old != "") || old == "" && len(a.Notes) > 0 {
+			t.Errorf("the notes of the bucket are %+v, want one of the key %q", a.Notes, old)
+		}
+	}
 }
 
 const goodPolicy = `{"Version":"2012-10-17","Statement":[

@@ -66,7 +66,9 @@ var (
 // WithoutCommands is a text of which GitHub's runner takes no line for one of its commands, which it finds
 // at the beginning of a line, or anywhere in the older form.
 // https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
-func WithoutCommands(text string) string { return runnerCommand.ReplaceAllStringFunc(text, escapeCommand) }
+func WithoutCommands(text string) string {
+	return runnerCommand.ReplaceAllStringFunc(text, escapeCommand)
+}
 
 var runnerCommand = regexp.MustCompile(`(?m)^\s*::|##\[`)
 
