@@ -95,7 +95,7 @@ func (p *principal) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*map[string]texts)(p))
 }
 
-// texts is one value or a list of values. Booleans may stand without quotes.
+// texts is one value or a list of values. Booleans and numbers may stand without quotes.
 type texts []string
 
 // UnmarshalJSON reads either.
@@ -115,6 +115,8 @@ func (t *texts) UnmarshalJSON(b []byte) error {
 			*t = append(*t, v)
 		case bool:
 			*t = append(*t, strconv.FormatBool(v))
+		case float64: // of a numeric condition, such as the age of the MFA in seconds
+			*t = append(*t, strconv.FormatFloat(v, 'f', -1, 64))
 		default:
 			return fmt.Errorf("unexpected value %v", v)
 		}
@@ -286,29 +288,26 @@ var operators = map[string]func(want, have string) bool{
 }
 
 // matches reports whether a text matches a pattern, in which * stands for any text and ? for
-// any character.
+// any character. After a mismatch, only the last * takes more: a pattern with many of them would
+// otherwise take for ever.
 func matches(pattern, text string) bool {
-	for pattern != "" {
-		switch pattern[0] {
-		case '*':
-			for i := range len(text) + 1 {
-				if matches(pattern[1:], text[i:]) {
-					return true
-				}
-			}
-			return false
-		case '?':
-			if text == "" {
-				return false
-			}
+	star, from := -1, 0
+	p, t := 0, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
+			p, t = p+1, t+1
+		case star >= 0:
+			from++
+			p, t = star+1, from
 		default:
-			if text == "" || text[0] != pattern[0] {
-				return false
-			}
+			return false
 		}
-		pattern, text = pattern[1:], text[1:]
 	}
-	return text == ""
+	return strings.Trim(pattern[p:], "*") == ""
 }
 
 // Statements returns the statements of a key's policy that allow the uses, as JSON with indented

@@ -69,6 +69,9 @@ func TestJudge(t *testing.T) {
 		{"without a resource, a statement has no effect", []string{`{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"kms:*"}`}, events, "kms:GenerateDataKey kms:Decrypt", ""},
 		{"the ARN of the key", []string{strings.Replace(root, `"Resource":"*"`, `"Resource":"`+key+`"`, 1)}, task, "", ""},
 		{"another key", []string{strings.Replace(root, `"Resource":"*"`, `"Resource":"arn:aws:kms:us-east-1:123456789012:key/other"`, 1)}, task, "kms:Decrypt", ""},
+		{"a number without quotes", []string{root, `{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"NumericGreaterThan":{"aws:MultiFactorAuthAge":3600}}}`}, task, "", "kms:Decrypt"},
+		{"a pattern that backtracks for ever", []string{root, `{"Effect":"Deny","Principal":"*","Action":"` + strings.Repeat("*k", 30) + `","Resource":"` + strings.Repeat("*1", 40) + `*x"}`}, task, "", ""},
+		{"stars in many places", []string{allow(`{"AWS":"*"}`, `"**:d*c*?pt*"`, "")}, task, "", ""},
 		{"a variable", []string{allow(`{"AWS":"*"}`, all, `{"StringEquals":{"kms:CallerAccount":"${aws:PrincipalAccount}"}}`)}, task, "", "kms:Decrypt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -100,7 +103,7 @@ func TestStatements(t *testing.T) {
 }
 
 func TestBrokenPolicies(t *testing.T) {
-	for _, text := range []string{"", "{", `{"Statement":7}`, `{"Statement":[{"Action":[7]}]}`} {
+	for _, text := range []string{"", "{", `{"Statement":7}`, `{"Statement":[{"Action":[{}]}]}`} {
 		if _, err := keypolicy.Parse(key, text); err == nil {
 			t.Errorf("%q is read", text)
 		}
