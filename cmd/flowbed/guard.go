@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"html"
 	"io"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/flowbed/flowbed/provision/view"
 )
 
 // guarded returns a writer that replaces secrets. No code should print a secret; this
@@ -71,18 +74,24 @@ func (l *learned) all() []string {
 	return slices.Clone(l.list)
 }
 
-// forms returns a text as it is, and encoded for JSON, for a URL, and for an HTTP
-// authorization header.
+// forms returns a text as it is, and encoded for JSON, for a URL, for an HTTP authorization header, for
+// the page of a report, and for the labels of a graph.
 func forms(s string) [][]byte {
 	list := [][]byte{[]byte(s)}
-	for _, html := range []bool{true, false} {
+	for _, escape := range []bool{true, false} {
 		var b bytes.Buffer
 		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(html)
+		e.SetEscapeHTML(escape)
 		if err := e.Encode(s); err == nil {
 			quoted := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 			list = append(list, quoted[1:len(quoted)-1])
 		}
 	}
-	return append(list, []byte(url.QueryEscape(s)), []byte(base64.StdEncoding.EncodeToString([]byte(s))))
+	for _, encoded := range []string{
+		url.QueryEscape(s), base64.StdEncoding.EncodeToString([]byte(s)), base64.URLEncoding.EncodeToString([]byte(s)), url.PathEscape(s), html.EscapeString(s),
+		view.MermaidText(s), view.DOTText(s),
+	} {
+		list = append(list, []byte(encoded))
+	}
+	return list
 }

@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/flowbed/flowbed/provision/view"
 )
 
 // TestGuard: a secret is struck out in every form in which texts travel.
@@ -21,6 +25,8 @@ func TestGuard(t *testing.T) {
 	r.Header.Set("Authorization", "Basic "+string(forms(hidden)[4]))
 	for _, text := range []string{
 		"the key is " + hidden + "!", string(inJSON), `{"html": false, "key": "pnu_` + word + `\"\\<&>%+/=` + word + `"}`,
+		"<p>" + html.EscapeString(hidden) + "</p>", `n1["` + view.MermaidText(hidden) + `"]`, `n1 [label="` + view.DOTText(hidden) + `"]`,
+		"https://api.example/" + url.PathEscape(hidden) + "/pools", base64.URLEncoding.EncodeToString([]byte(hidden)),
 		"https://api.example/?" + url.Values{"key": {hidden}}.Encode(), r.Header.Get("Authorization"),
 	} {
 		b.Reset()

@@ -87,15 +87,15 @@ func (d Drawing) title() string {
 func Mermaid(w io.Writer, d Drawing) error {
 	var b, edges strings.Builder
 	nodes, ids := d.nodes()
-	fmt.Fprintf(&b, "flowchart LR\n  subgraph env[\"%s\"]\n", mermaidText(d.title()))
+	fmt.Fprintf(&b, "flowchart LR\n  subgraph env[\"%s\"]\n", MermaidText(d.title()))
 	for _, n := range nodes {
-		fmt.Fprintf(&b, "    %s[\"%s\"]:::%s\n", n.id, mermaidText(n.lines...), n.class)
+		fmt.Fprintf(&b, "    %s[\"%s\"]:::%s\n", n.id, MermaidText(n.lines...), n.class)
 	}
 	b.WriteString("  end\n")
 	others := d.eachEdge(ids, func(from, to string) { fmt.Fprintf(&edges, "  %s --> %s\n", from, to) },
 		func(from, to string) { fmt.Fprintf(&edges, "  %s -. shares .-> %s\n", from, to) })
 	for i, env := range others {
-		fmt.Fprintf(&b, "  e%d([\"%s\"])\n", i+1, mermaidText(clean(env, false)))
+		fmt.Fprintf(&b, "  e%d([\"%s\"])\n", i+1, MermaidText(clean(env, false)))
 	}
 	b.WriteString(edges.String())
 	for _, c := range colors {
@@ -106,8 +106,8 @@ func Mermaid(w io.Writer, d Drawing) error {
 	return write(w, b.String())
 }
 
-// mermaidText is a label of several lines. Mermaid has its own form of HTML's entities.
-func mermaidText(lines ...string) string {
+// MermaidText is a label of several lines. Mermaid has its own form of HTML's entities.
+func MermaidText(lines ...string) string {
 	return labelOf(lines, "<br/>", strings.NewReplacer(`"`, "#quot;", "<", "#lt;", ">", "#gt;", "#", "#35;", "&", "#amp;", "`", "#96;"))
 }
 
@@ -117,20 +117,21 @@ func DOT(w io.Writer, d Drawing) error {
 	var b, edges strings.Builder
 	nodes, ids := d.nodes()
 	b.WriteString("digraph flowbed {\n  rankdir=LR\n  node [shape=box]\n  subgraph cluster_env {\n")
-	fmt.Fprintf(&b, "    label=\"%s\"\n", dotText(d.title()))
+	fmt.Fprintf(&b, "    label=\"%s\"\n", DOTText(d.title()))
 	for _, n := range nodes {
-		fmt.Fprintf(&b, "    %s [label=\"%s\"%s]\n", n.id, dotText(n.lines...), dotColor(n.class))
+		fmt.Fprintf(&b, "    %s [label=\"%s\"%s]\n", n.id, DOTText(n.lines...), dotColor(n.class))
 	}
 	b.WriteString("  }\n")
 	others := d.eachEdge(ids, func(from, to string) { fmt.Fprintf(&edges, "  %s -> %s\n", from, to) },
 		func(from, to string) { fmt.Fprintf(&edges, "  %s -> %s [style=dashed, label=\"shares\"]\n", from, to) })
 	for i, env := range others {
-		fmt.Fprintf(&b, "  e%d [label=\"%s\", shape=oval]\n", i+1, dotText(clean(env, false)))
+		fmt.Fprintf(&b, "  e%d [label=\"%s\", shape=oval]\n", i+1, DOTText(clean(env, false)))
 	}
 	return write(w, b.String()+edges.String()+"}\n")
 }
 
-func dotText(lines ...string) string {
+// DOTText is a label of several lines.
+func DOTText(lines ...string) string {
 	return labelOf(lines, `\n`, strings.NewReplacer(`\`, `\\`, `"`, `\"`))
 }
 
