@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/spf13/cobra"
@@ -89,7 +90,7 @@ func sections(path string) (list []string) {
 	defer func() { _ = file.Close() }() // reading cannot lose data
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		m := profileHeader.FindStringSubmatch(strings.TrimSpace(lines.Text()))
-		if m != nil && !strings.HasPrefix(m[1], "sso-session ") && !strings.HasPrefix(m[1], "services ") {
+		if m != nil && !strings.ContainsFunc(m[1], unicode.IsControl) && !strings.HasPrefix(m[1], "sso-session ") && !strings.HasPrefix(m[1], "services ") {
 			list = append(list, m[1])
 		}
 	}

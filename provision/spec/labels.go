@@ -1,13 +1,11 @@
 package spec
 
 import (
-	"strings"
-
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// EnvironmentNames are the names of the environments in a file, without the patterns, also if the
-// file has mistakes. It is empty for a file that cannot be read.
+// EnvironmentNames are the names of the environments in a file, without the patterns and without
+// names that none can have, also if the file has mistakes. It is empty for a file that cannot be read.
 func EnvironmentNames(path string) (names []string) {
 	src, err := readFile(path)
 	if err != nil {
@@ -22,7 +20,7 @@ func EnvironmentNames(path string) (names []string) {
 		return nil
 	}
 	for _, b := range body.Blocks {
-		if b.Type == "environment" && len(b.Labels) == 1 && !strings.Contains(b.Labels[0], "*") {
+		if b.Type == "environment" && len(b.Labels) == 1 && environmentName.matches(b.Labels[0]) {
 			names = append(names, b.Labels[0])
 		}
 	}
