@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // A signal in the middle of a call ends the program with 130, and says so.
@@ -80,17 +81,20 @@ func neverAnswers(t *testing.T) (url string, called <-chan struct{}) {
 // TestHeed: the first signal stops the run, and only a second SIGINT or SIGTERM ends it.
 func TestHeed(t *testing.T) {
 	const hup, term = syscall.SIGHUP, syscall.SIGTERM
+	var later os.Signal // nil: some time goes by
 	for _, c := range []struct {
 		signals []os.Signal
 		ends    bool
 	}{
 		{[]os.Signal{os.Interrupt}, false},
-		{[]os.Signal{os.Interrupt, os.Interrupt}, true},
-		{[]os.Signal{os.Interrupt, term}, true},
+		{[]os.Signal{os.Interrupt, later, os.Interrupt}, true},
+		{[]os.Signal{os.Interrupt, later, term}, true},
+		{[]os.Signal{term, term}, false}, // as timeout sends them
+		{[]os.Signal{term, term, later, term, term}, true},
 		{[]os.Signal{hup, hup, hup}, false},
 		{[]os.Signal{hup, term}, false},
 		{[]os.Signal{term, hup}, false},
-		{[]os.Signal{hup, term, hup, term}, true},
+		{[]os.Signal{hup, term, hup, later, term}, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			signals := make(chan os.Signal)
@@ -100,14 +104,23 @@ func TestHeed(t *testing.T) {
 				close(done)
 			}()
 			for _, s := range c.signals {
-				signals <- s
+				if s == later {
+					time.Sleep(time.Second)
+					continue
+				}
+				select {
+				case signals <- s:
+				case <-done:
+				}
 			}
 			synctest.Wait()
 			if stops != 1 || ended != c.ends {
 				t.Errorf("%v: stopped %d times, ended: %v, want %v", c.signals, stops, ended, c.ends)
 			}
 			if !ended { // let it go
+				time.Sleep(time.Second)
 				signals <- term
+				time.Sleep(time.Second)
 				select {
 				case signals <- term:
 				case <-done:

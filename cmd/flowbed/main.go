@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/crash"
@@ -61,12 +62,17 @@ func (a *app) interruptible() (context.Context, func()) {
 	return ctx, func() { signal.Stop(signals) }
 }
 
+// together is how close signals are that count as one: `timeout` sends each signal to the process that it
+// started, and then to its group, in which that process is, too.
+const together = 100 * time.Millisecond
+
 // heed calls stop at the first signal, and end when somebody insists.
 func heed(signals <-chan os.Signal, stop, end func()) {
-	insisted := 0
+	insisted, last := 0, time.Time{}
 	for first := true; insisted < 2; first = false {
-		if s := <-signals; s != syscall.SIGHUP {
-			insisted++
+		s := <-signals
+		if now := time.Now(); s != syscall.SIGHUP && now.Sub(last) >= together {
+			insisted, last = insisted+1, now
 		}
 		if first {
 			stop()
