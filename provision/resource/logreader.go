@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -73,12 +74,18 @@ type logFollower struct {
 	seen   map[string]time.Time // the lines that a reading may return again, by id
 }
 
-// read shows the lines that are new since the last reading.
-func (f *logFollower) read(ctx context.Context) error {
-	from := f.since
-	if late := f.latest.Add(-logLag); late.After(from) {
-		from = late
+// from is when the next reading begins.
+func (f *logFollower) from() time.Time {
+	if late := f.latest.Add(-logLag); late.After(f.since) {
+		return late
 	}
+	return f.since.Truncate(time.Millisecond) // as CloudWatch counts
+}
+
+// read shows the lines that are new since the last reading. A line with a time in the future, of which
+// CloudWatch takes up to two hours, must not hide those that come after it.
+func (f *logFollower) read(ctx context.Context) error {
+	from := f.from()
 	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &f.Group, StartTime: new(max(from.UnixMilli(), 0))}
 	if f.Prefix != "" {
 		in.LogStreamNamePrefix = &f.Prefix
@@ -97,18 +104,15 @@ func (f *logFollower) read(ctx context.Context) error {
 				continue
 			}
 			f.seen[id] = at
-			if at.After(f.latest) {
+			if at.After(f.latest) && !at.After(time.Now()) {
 				f.latest = at
 			}
 			if err := f.show(LogLine{at, lastPart(stream), redact(strings.TrimRight(deref(e.Message), "\n"))}); err != nil {
 				return err
 			}
 		}
-	}
-	for id, at := range f.seen {
-		if f.latest.Sub(at) > 2*logLag {
-			delete(f.seen, id)
-		}
+		next := f.from()
+		maps.DeleteFunc(f.seen, func(_ string, at time.Time) bool { return at.Before(next) })
 	}
 	return nil
 }

@@ -104,6 +104,27 @@ func TestReadLogs(t *testing.T) {
 	})
 }
 
+// TestFollowAFutureLine: a line whose writer's clock is ahead comes once, and those after it come, too.
+func TestFollowAFutureLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newLogWorld(t)
+		w.put(flowStream, "now", 0)
+		w.put(otherStream, "ahead", -90*time.Minute)
+		var have []string
+		asked := 0
+		over := func(context.Context) (bool, error) {
+			if asked++; asked == 3 {
+				w.put(flowStream, "later", 0)
+			}
+			return asked == 60, nil
+		}
+		err := w.reader.Follow(t.Context(), time.Now().Add(-time.Hour), func(l resource.LogLine) error { have = append(have, l.Text); return nil }, over)
+		if want := []string{"now", "ahead", "later"}; err != nil || !slices.Equal(have, want) {
+			t.Errorf("have %q, want %q; %v", have, want, err)
+		}
+	})
+}
+
 // TestFollowLogs: new lines come once, also those that CloudWatch shows late, until nothing more
 // will come.
 func TestFollowLogs(t *testing.T) {
