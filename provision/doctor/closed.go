@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/flowbed/flowbed/provision/reach"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/stack"
 )
@@ -39,7 +40,9 @@ func (d *Doctor) endpoints(ctx context.Context) []Finding {
 	if err != nil {
 		return []Finding{unseen(check, err)}
 	}
-	return judgeEndpoints(check, closed, tables, have, stack.NeededEndpoints(d.Env, d.ID.Partition), d.Env.Network.New())
+	need := reach.Endpoints(stack.Needs(d.Env, d.ID.Partition))
+	found := judgeEndpoints(check, closed, tables, have, need, d.Env.Network.New())
+	return append(found, d.admitted(ctx, check, n, have, need)...)
 }
 
 // endpointsIn returns the endpoints in a VPC that answer.

@@ -55,6 +55,11 @@ func inClosed(services ...string) func(*clinic) {
 	}
 }
 
+// narrow narrows the egress of an environment in the closed network.
+func (c *clinic) narrow(cidr string) {
+	c.text = strings.Replace(c.text, "network {", "network {\negress { cidrs = [\""+cidr+"\"] }", 1)
+}
+
 func TestClosedNetwork(t *testing.T) {
 	for _, c := range []struct {
 		check, name string
@@ -89,6 +94,37 @@ func TestClosedNetwork(t *testing.T) {
 			c.text = "network {\nvpc = \"new\"\nprivate = true\nendpoints = [\"s3\"]\n}\n"
 			c.must(nil, c.up(c.text))
 		}, doctor.Fail, "no VPC endpoints for ecr.api, ecr.dkr, logs"},
+		{"endpoints", "a group that lets nobody in", func(c *clinic) {
+			inClosed("ecr.api", "ecr.dkr", "s3")(c)
+			withEndpoint(c, "logs", func(in *ec2.CreateVpcEndpointInput) {
+				of, err := ec2.NewFromConfig(c.account.Config(region)).CreateSecurityGroup(context.Background(), &ec2.CreateSecurityGroupInput{
+					GroupName: aws.String("theirs"), Description: aws.String("theirs"), VpcId: in.VpcId})
+				c.must(nil, err)
+				in.SecurityGroupIds = []string{*of.GroupId}
+			})
+		}, doctor.Fail, "lets nobody from the subnets in on port 443, and the VPC endpoints are in it for logs"},
+		{"egress", "everything", func(*clinic) {}, "", ""},
+		{"egress", "the usual ports", func(c *clinic) { c.text = "network {\negress { ports = [443] }\n}\n" }, doctor.OK, "cuts off nothing that the environment certainly needs"},
+		{"egress", "no endpoint", func(c *clinic) {
+			inClosed("ecr.api", "ecr.dkr", "s3")(c)
+			c.narrow("10.0.0.0/8")
+		}, doctor.Warn, "cuts the tasks off from these APIs of AWS, for which vpc-"},
+		{"egress", "an endpoint in the ranges", func(c *clinic) {
+			inClosed("ecr.api", "ecr.dkr", "logs", "s3")(c)
+			c.narrow("10.0.0.0/8")
+		}, doctor.OK, "cuts off nothing"},
+		{"egress", "an endpoint elsewhere", func(c *clinic) {
+			inClosed("ecr.api", "ecr.dkr", "logs", "s3")(c)
+			c.narrow("192.168.0.0/16")
+		}, doctor.Warn, "because their VPC endpoints have addresses in 10.0."},
+		{"egress", "a new VPC", func(c *clinic) {
+			c.text = "network {\nvpc = \"new\"\nnat = \"single\"\nendpoints = [\"s3\"]\negress { cidrs = [\"10.0.0.0/8\"] }\n}\n"
+		}, doctor.Warn, "for which the VPC has no VPC endpoints: logs"},
+		{"egress", "unseen", func(c *clinic) {
+			inClosed()(c)
+			c.narrow("10.0.0.0/8")
+			c.account.Policy = but("ec2:DescribeVpcEndpoints")
+		}, doctor.Warn, "this check needs ec2:DescribeVpcEndpoints"},
 		{"public access", "off", func(*clinic) {}, "", ""},
 		{"public access", "both ways", block(types.InternetGatewayBlockModeBlockBidirectional), doctor.Fail, "VPC Block Public Access is block-bidirectional in eu-central-1, set by the account"},
 		{"public access", "ingress", block(types.InternetGatewayBlockModeBlockIngress), doctor.Fail, "cannot reach the internet through an internet gateway"},

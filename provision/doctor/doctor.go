@@ -154,6 +154,9 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 		checks = slices.Insert(checks, 3, d.wayOut, d.capacity)
 		checks = append(checks, d.workers)
 	}
+	if d.Env.Network.Egress != nil {
+		checks = append(checks, d.egress)
+	}
 	if d.Env.Boundary() != "" {
 		checks = append(checks, d.boundary)
 	}

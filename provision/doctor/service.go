@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/reach"
 	"github.com/flowbed/flowbed/provision/resource"
-	"github.com/flowbed/flowbed/provision/stack"
 )
 
 // workers checks the agent's service, if there is one: whether its workers run, or keep dying.
@@ -100,7 +100,7 @@ func (d *Doctor) wayOut(ctx context.Context) []Finding {
 	if err != nil {
 		return []Finding{unseen(check, err)}
 	}
-	return []Finding{judgeRoutes(check, n, routes, stack.Registry(d.Env.Agent.Service.Image))}
+	return []Finding{judgeRoutes(check, n, routes, "the registry of their image ("+reach.Registry(d.Env.Agent.Service.Image)+")")}
 }
 
 // routes are where the subnets of a VPC lead: the target of the default route by subnet; that of

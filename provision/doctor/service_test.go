@@ -69,8 +69,8 @@ func TestService(t *testing.T) {
 			c.text = "cluster {\nname = \"theirs\"\nownership = \"external\"\n}\n" + serving("spot = true")
 		}, doctor.Fail, "cluster theirs is external, but it does not exist"},
 		{"capacity", "borrowed, unseen", func(c *clinic) { external(c); c.account.Policy = but("ecs:DescribeClusters") }, doctor.Warn, "this check needs ecs:DescribeClusters"},
-		{"way out", "public", func(*clinic) {}, doctor.OK, "the workers get public addresses, and reach Docker Hub through igw-"},
-		{"way out", "none", closedNetwork(""), doctor.Fail, "has no default route, so the workers do not reach Docker Hub"},
+		{"way out", "public", func(*clinic) {}, doctor.OK, "the workers get public addresses, and reach the registry of their image (registry-1.docker.io) through igw-"},
+		{"way out", "none", closedNetwork(""), doctor.Fail, "has no default route, so the workers do not reach the registry of their image (registry-1.docker.io)"},
 		{"way out", "perhaps endpoints", closedNetwork(`image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/worker:1"`), doctor.Warn, "cannot tell whether there is a way to Prefect's API"},
 		{"way out", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeRouteTables") }, doctor.Warn, "this check needs ec2:DescribeRouteTables"},
 		{"service", "absent", func(*clinic) {}, doctor.OK, "flowbed-dev-worker does not exist yet"},

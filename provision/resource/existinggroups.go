@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/reach"
 )
 
 // ExistingGroups are the security groups that the spec names for the tasks and the agent.
@@ -18,7 +19,8 @@ type ExistingGroups struct {
 	API     *ec2.Client
 	IDs     []string
 	Network provision.Ref[NetworkState]
-	Outside []Outside // what the members need of the internet
+	Needs   []reach.Need  // what the members connect to
+	Reach   reach.Network // what the file says of the way there
 }
 
 var _ provision.Noter[ExistingGroupsState] = ExistingGroups{}
@@ -63,7 +65,7 @@ func (g ExistingGroups) Read(ctx context.Context) (s ExistingGroupsState, err er
 // Notes implements provision.Noter.
 func (g ExistingGroups) Notes(ExistingGroupsState) []provision.Note {
 	n, _ := g.Network.Get()
-	return n.notes(false, g.Outside)
+	return n.notes(g.Reach, g.Needs)
 }
 
 // Permissions are what Read needs.

@@ -49,6 +49,9 @@ func (l LentNetwork) Read(ctx context.Context) (s NetworkState, err error) {
 		return s, err
 	}
 	s.Subnets = usable(have, routes)
+	for _, o := range have.Own {
+		s.Ranges = append(s.Ranges, rangesOf([]Subnet{o.Subnet})...)
+	}
 	if len(s.Subnets) == 0 {
 		return s, fmt.Errorf("%s of environment %s has no subnets with a route table yet → run `flowbed up -e %s` first", s.VPC, l.From, l.From)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,10 +30,11 @@ type Network struct {
 // NetworkState is the VPC and the subnets for the tasks and the agent.
 type NetworkState struct {
 	VPC     string
-	Subnets []Subnet // in the order of their zones; at least one
-	Named   bool     // the spec names the subnets
-	Private bool     // the spec wants no public addresses
-	CutOff  bool     // and a subnet is public all the same
+	Subnets []Subnet       // in the order of their zones; at least one
+	Ranges  []netip.Prefix // of all subnets of the VPC, also of those that are not among Subnets
+	Named   bool           // the spec names the subnets
+	Private bool           // the spec wants no public addresses
+	CutOff  bool           // and a subnet is public all the same
 }
 
 var _ = awserr.Declare(awserr.Errors{
@@ -72,7 +74,7 @@ func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.VPC = vpc
+	s.VPC, s.Ranges = vpc, rangesOf(all)
 	if s.Named = len(n.Subnets) > 0; s.Named {
 		if s.Subnets, err = n.named(s.VPC, all); err != nil {
 			return s, err

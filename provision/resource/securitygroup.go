@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
+	"github.com/flowbed/flowbed/provision/reach"
 )
 
 // SecurityGroup is a security group with exactly these ingress rules: up removes all
@@ -31,17 +32,13 @@ type SecurityGroup struct {
 	Self        bool // members of the group can reach each other
 	Egress      Egress
 
-	// Needed is what the environment needs outside, so that the plan can tell what a narrowed
-	// egress cuts off.
-	Needed []Destination
+	// Needs are what the members connect to, and Reach is what the file says of the way there, so that
+	// the plan can tell what is out of reach.
+	Needs []reach.Need
+	Reach reach.Network
 
 	// OfEndpoints says that the interfaces of the environment's VPC endpoints are in the group.
 	OfEndpoints bool
-
-	// Outside is what the members need of the internet; Closed says that the environment's own
-	// network has no way there.
-	Outside []Outside
-	Closed  bool
 
 	// Caller, if it is set, is the range that may reach port 22.
 	Caller provision.Ref[netip.Prefix]
@@ -235,7 +232,7 @@ func (g SecurityGroup) Validate(have SecurityGroupState, found bool) []provision
 		n.VPC, ok = "a VPC of its own", true
 	}
 	if !found || !ok || have.VPC == n.VPC {
-		return append(n.notes(g.Closed, g.Outside), g.Egress.cutOff(g.Needed)...)
+		return n.notes(g.Reach, g.Needs)
 	}
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
 		"%s is in %s, but the config file selects %s → run `flowbed down` first, then up in the new VPC", have.ID, have.VPC, n.VPC)}}

@@ -13,15 +13,15 @@ import (
 type claim struct {
 	what   string  // the kind, for messages
 	name   *string // the field
-	within reach
+	within realm
 	api    *string // the URL of Prefect's API, for a work pool; else nil
 }
 
-// reach is how far a name is unique.
-type reach int
+// realm is how far a name is unique.
+type realm int
 
 const (
-	everywhere reach = iota // in all accounts, or in the API
+	everywhere realm = iota // in all accounts, or in the API
 	inAccount               // regardless of case: these are IAM's
 	inRegion
 )
@@ -30,7 +30,7 @@ const (
 type claimer interface{ claims() []claim }
 
 // claimed is the claim on a resource, unless the environment only uses it.
-func claimed(what, ownership string, within reach, name *string) []claim {
+func claimed(what, ownership string, within realm, name *string) []claim {
 	if ownership == "external" {
 		return nil
 	}

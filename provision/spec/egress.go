@@ -55,7 +55,7 @@ func (e *Egress) check(d *decoder) {
 	}
 	for i, p := range e.Ports {
 		switch {
-		case p < 1 || p > 65535:
+		case badPort(p):
 			d.badElement(&e.Ports, i, fmt.Sprint(p), "Invalid port", "%s is not a port. → use 1 to 65535")
 		case slices.Contains(e.Ports[:i], p):
 			d.badElement(&e.Ports, i, fmt.Sprint(p), "Duplicate", "%s is in the list twice. → remove one of them")
@@ -63,6 +63,8 @@ func (e *Egress) check(d *decoder) {
 	}
 	e.checkRules(d)
 }
+
+func badPort(p int) bool { return p < 1 || p > 65535 }
 
 func (e *Egress) checkRange(d *decoder, i int, text string) {
 	p, err := netip.ParsePrefix(text)

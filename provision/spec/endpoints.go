@@ -3,6 +3,8 @@ package spec
 import (
 	"slices"
 	"strings"
+
+	"github.com/flowbed/flowbed/provision/reach"
 )
 
 // allEndpoints stands for all of endpointServices.
@@ -19,10 +21,6 @@ const endpointS3 = "s3"
 var endpointServices = []string{
 	"ec2", "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "logs", endpointS3, "secretsmanager", "sqs", "ssm", "ssmmessages", "sts",
 }
-
-// forTasks are those without which no task starts: its image comes from a repository of ECR, the
-// layers of which are in S3, and its log goes to CloudWatch.
-var forTasks = []string{"ecr.api", "ecr.dkr", "logs", endpointS3}
 
 // EndpointServices are the services for which a new VPC has an endpoint, in sorted order.
 func (n *Network) EndpointServices() []string {
@@ -63,7 +61,7 @@ func (n *Network) checkEndpoints(d *decoder) {
 		return
 	}
 	var missing []string
-	for _, s := range forTasks {
+	for _, s := range reach.ForTask {
 		if !slices.Contains(n.EndpointServices(), s) {
 			missing = append(missing, s)
 		}

@@ -23,17 +23,14 @@ func (s *Stack) addNetwork() {
 	own := provision.Own
 	if s.groupsNamed() {
 		own = provision.Prune
-		data(s, "security groups", resource.ExistingGroups{API: s.c.EC2, IDs: s.env.Network.SecurityGroups, Network: s.network, Outside: s.outside()})
+		data(s, "security groups", resource.ExistingGroups{API: s.c.EC2, IDs: s.env.Network.SecurityGroups, Network: s.network, Reach: s.env.Network.Reach(), Needs: s.needed()})
 	}
 	tasks := resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().TaskGroup(), Reader: s.groups, Self: s.env.TaskRole.Dask, Tasks: s.taskReader,
 		Description: "The tasks of the flowbed environment " + s.id.Env, Network: s.groupNetwork(), NewVPC: s.env.Network.New(), VPC: s.vpc(),
-		Outside: s.outside(), Closed: s.env.Network.New() && s.env.Network.Private,
+		Reach: s.env.Network.Reach(), Needs: s.needed(),
 	}
 	s.narrow(&tasks)
-	if s.env.Network.Egress != nil && !s.o.Destroy {
-		tasks.Needed = s.needed()
-	}
 	s.tasks = add(s, "task security group", own, tasks)
 	s.addEndpoints()
 }

@@ -2,6 +2,7 @@ package stack_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +137,8 @@ func TestEgressOfOthers(t *testing.T) {
 	}
 }
 
+var aVPC = regexp.MustCompile(`vpc-\w+`)
+
 // TestCutOff: the plan tells what a narrowed egress cuts off, each thing once.
 func TestCutOff(t *testing.T) {
 	const (
@@ -151,33 +154,37 @@ func TestCutOff(t *testing.T) {
 		"everything":                     {cloud + "agent {}", nil},
 		"all addresses, the usual ports": {narrow("ports = [443]") + cloud + "agent {}", nil},
 		"private addresses": {narrow(`cidrs = ["10.0.0.0/8"]`) + cloud + "agent {}", []string{
-			"warning: network.egress cuts the tasks and the agent off from Prefect's API (api.prefect.cloud, port 443) → add its addresses to cidrs in the egress block",
-			"warning: network.egress cuts the tasks off from the registry of the image prefecthq/prefect:3.9.1-python3.12 (registry-1.docker.io, port 443) → add its addresses to cidrs in the egress block, or use an image in ECR (a repository block)",
-			"warning: network.egress cuts the agent off from the package index (pypi.org, port 443) → add its addresses to cidrs in the egress block, or set pip_index_url in the agent block to an index that it can reach",
-			"warning: network.egress lets the tasks and the agent reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8: ec2, ecs, logs, sqs, ssm, ssmmessages → check that the VPC has them, or add 0.0.0.0/0 to cidrs in the egress block",
+			"warning: network.egress cuts the tasks and the agent off from Prefect's API (api.prefect.cloud, port 443) → add its addresses to cidrs in the egress block, or use a Prefect server in reach from the VPC",
+			"warning: network.egress cuts the tasks off from the registry of the image prefecthq/prefect:3.9.1-python3.12 (registry-1.docker.io, port 443) → add its addresses to cidrs in the egress block, or set flows.image to an image in ECR, or add a repository block",
+			"warning: network.egress cuts the agent off from the package index (pypi.org, port 443) → add its addresses to cidrs in the egress block, or set agent.pip_index_url or agent.proxy",
+			"warning: network.egress lets the tasks and the agent reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8, but those in the VPC have addresses in 172.31.0.0/18: ec2, ecs, logs, sqs, ssm, ssmmessages → add 172.31.0.0/18 to cidrs in the egress block and check that the VPC has the endpoints, or add 0.0.0.0/0 to cidrs in the egress block",
 		}},
 		"a server at a name, another port": {narrow("cidrs = [\"10.0.0.0/8\"]\nports = [443]") + server, []string{
 			"warning: network.egress cuts the tasks off from Prefect's API (prefect.corp.example, port 4200) → add 4200 to ports in the egress block",
-			"warning: network.egress cuts the tasks off from the registry of the image prefecthq/prefect:3.9.1-python3.12 (registry-1.docker.io, port 443) → add its addresses to cidrs in the egress block, or use an image in ECR (a repository block)",
-			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8: logs → check that the VPC has them, or add 0.0.0.0/0 to cidrs in the egress block",
+			"warning: network.egress cuts the tasks off from the registry of the image prefecthq/prefect:3.9.1-python3.12 (registry-1.docker.io, port 443) → add its addresses to cidrs in the egress block, or set flows.image to an image in ECR, or add a repository block",
+			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8, but those in the VPC have addresses in 172.31.0.0/18: logs → add 172.31.0.0/18 to cidrs in the egress block and check that the VPC has the endpoints, or add 0.0.0.0/0 to cidrs in the egress block",
 		}},
 		"a server at a name, an image in ECR": {narrow(`cidrs = ["10.0.0.0/8"]`) + server + "repository {}", []string{
 			"info: network.egress lets the tasks reach Prefect's API (prefect.corp.example, port 4200) only if its address is in 10.0.0.0/8",
-			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8: ecr.api, ecr.dkr, logs → check that the VPC has them, or add 0.0.0.0/0 to cidrs in the egress block",
+			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8, but those in the VPC have addresses in 172.31.0.0/18: ecr.api, ecr.dkr, logs → add 172.31.0.0/18 to cidrs in the egress block and check that the VPC has the endpoints, or add 0.0.0.0/0 to cidrs in the egress block",
 		}},
 		"a server at an address": {narrow("cidrs = [\"10.0.0.0/8\", \"0.0.0.0/0\"]\nports = [443]") + at10, nil},
 		"an address outside": {narrow(`cidrs = ["192.168.0.0/16"]`) + at10 + "repository {}", []string{
 			"warning: network.egress cuts the tasks off from Prefect's API (10.1.2.3, port 443) → add its addresses to cidrs in the egress block",
-			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 192.168.0.0/16: ecr.api, ecr.dkr, logs → check that the VPC has them, or add 0.0.0.0/0 to cidrs in the egress block",
+			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 192.168.0.0/16, but those in the VPC have addresses in 172.31.0.0/18: ecr.api, ecr.dkr, logs → add 172.31.0.0/18 to cidrs in the egress block and check that the VPC has the endpoints, or add 0.0.0.0/0 to cidrs in the egress block",
 		}},
 		"an agent behind a proxy": {narrow("cidrs = [\"10.0.0.0/8\"]\nports = [443]") + at10 + "repository {}\nagent { proxy = \"http://10.0.0.9:3128\" }", []string{
 			"warning: network.egress cuts the agent off from the proxy (10.0.0.9, port 3128) → add 3128 to ports in the egress block",
-			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8: ecr.api, ecr.dkr, logs → check that the VPC has them, or add 0.0.0.0/0 to cidrs in the egress block",
+			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8, but those in the VPC have addresses in 172.31.0.0/18: ecr.api, ecr.dkr, logs → add 172.31.0.0/18 to cidrs in the egress block and check that the VPC has the endpoints, or add 0.0.0.0/0 to cidrs in the egress block",
 		}},
-		"without port 443": {narrow(`ports = [4200]`) + server + "repository {}\nagent {\nservice { image = \"ghcr.io/acme/worker:1\" }\n}", []string{
-			"warning: network.egress cuts the agent off from the registry of the image ghcr.io/acme/worker:1 (ghcr.io, port 443) → add 443 to ports in the egress block, or use an image in ECR (a repository block)",
-			"warning: network.egress cuts the tasks and the agent off from these APIs of AWS: ec2, ecr.api, ecr.dkr, ecs, logs, sqs → add 443 to ports in the egress block",
+		"the VPC's own addresses": {narrow(`cidrs = ["172.31.0.0/16"]`) + at10 + "repository {}", []string{
+			"warning: network.egress cuts the tasks off from Prefect's API (10.1.2.3, port 443) → add its addresses to cidrs in the egress block",
+			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 172.31.0.0/16: ecr.api, ecr.dkr, logs → check that the VPC has them, or add 0.0.0.0/0 to cidrs in the egress block",
 		}},
+		"a new VPC without endpoints": {"network {\nvpc = \"new\"\negress { cidrs = [\"10.0.0.0/8\"] }\n}\n" + at10 + "repository {}", []string{
+			"warning: network.egress cuts the tasks off from these APIs of AWS, for which the VPC has no VPC endpoints: ecr.api, ecr.dkr, logs → add them to network.endpoints, or add 0.0.0.0/0 to cidrs in the egress block",
+		}},
+		"a new VPC with endpoints": {"network {\nvpc = \"new\"\nprivate = true\negress { cidrs = [\"10.0.0.0/8\"] }\n}\n" + at10 + "repository {}", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			account := sandbox.New()
@@ -189,7 +196,7 @@ func TestCutOff(t *testing.T) {
 			for _, a := range p.Actions {
 				for _, n := range a.Notes {
 					if strings.HasPrefix(n.Text, "network.egress") {
-						have = append(have, n.Severity.String()+": "+n.Text)
+						have = append(have, n.Severity.String()+": "+aVPC.ReplaceAllString(n.Text, "the VPC"))
 					}
 				}
 			}

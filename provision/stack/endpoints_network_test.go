@@ -135,6 +135,7 @@ func TestClosedEnvironment(t *testing.T) {
 		vpc       = "new"
 		private   = true
 		endpoints = [%s]
+		%s
 	}
 	prefect {
 		api_url = "http://10.42.0.9:4200/api"
@@ -148,11 +149,13 @@ func TestClosedEnvironment(t *testing.T) {
 	const need = `"s3", "ecr.api", "ecr.dkr", "logs", "ssm", "ecs", "ec2", "sqs"`
 	for endpoints, want := range map[string]string{
 		`"all"`: "", need: "",
-		strings.Replace(need, `"s3", `, "", 1):     "does not reach the registry of its image",
-		strings.Replace(need, `"ecr.api",`, "", 1): "does not reach the registry of its image",
-		strings.Replace(need, `"ecr.dkr",`, "", 1): "does not reach the registry of its image",
-		strings.Replace(need, `"ssm",`, "", 1):     "does not reach an endpoint of AWS",
-		strings.Replace(need, `"logs",`, "", 1):    "does not reach CloudWatch Logs",
+		strings.Replace(need, `"s3", `, "", 1):                    "does not reach the registry of its image",
+		strings.Replace(need, `"ecr.api",`, "", 1):                "does not reach the registry of its image",
+		strings.Replace(need, `"ecr.dkr",`, "", 1):                "does not reach the registry of its image",
+		strings.Replace(need, `"ssm",`, "", 1):                    "does not reach an endpoint of AWS",
+		strings.Replace(need, `"logs",`, "", 1):                   "does not reach CloudWatch Logs",
+		need + "|10.42.0.0/16":                                    "",
+		strings.Replace(need, `"logs",`, "", 1) + "|10.42.0.0/16": "does not reach CloudWatch Logs",
 	} {
 		t.Run(endpoints, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -164,7 +167,12 @@ func TestClosedEnvironment(t *testing.T) {
 				if _, err := api.PutImage(t.Context(), &ecr.PutImageInput{RepositoryName: aws.String("worker"), ImageTag: aws.String("1"), ImageManifest: aws.String("{}")}); err != nil {
 					t.Fatal(err)
 				}
-				err := build(t, account, fmt.Sprintf(text, endpoints), with(account)).Graph.Up(t.Context())
+				endpoints, cidr, narrow := strings.Cut(endpoints, "|")
+				egress := ""
+				if narrow {
+					egress = fmt.Sprintf("egress { cidrs = [%q] }", cidr)
+				}
+				err := build(t, account, fmt.Sprintf(text, endpoints, egress), with(account)).Graph.Up(t.Context())
 				if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
 					t.Errorf("up: %v, want %q", err, want)
 				}

@@ -168,7 +168,7 @@ func TestNoPublicAddress(t *testing.T) {
 		if err != nil || p.Err() != nil || len(actions(p, provision.Replace)) != 1 {
 			t.Fatalf("%v, %v, %+v", err, p.Err(), p.Actions)
 		}
-		if w := s.Graph.Warnings(); len(w) != 2 || !strings.Contains(w[0].Text, "public_ip is false, but the subnets are public") || !strings.Contains(w[1].Text, "pypi.org for the agent's packages cannot be reached from subnet-") {
+		if w := s.Graph.Warnings(); len(w) != 2 || !strings.Contains(w[0].Text, "public_ip is false, but the subnets are public") || !strings.Contains(w[1].Text, "the package index (pypi.org) cannot be reached from subnet-") {
 			t.Errorf("warnings: %+v", w)
 		}
 		if err := s.Graph.Up(t.Context()); err != nil {

@@ -2,134 +2,195 @@ package stack
 
 import (
 	"cmp"
-	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/flowbed/flowbed/provision/prefect"
-	"github.com/flowbed/flowbed/provision/resource"
+	"github.com/flowbed/flowbed/provision/reach"
+	"github.com/flowbed/flowbed/provision/secret"
 	"github.com/flowbed/flowbed/provision/spec"
 )
 
-// NeededEndpoints are the services for which subnets without a way out need a VPC endpoint, in sorted
-// order; docs/company.md says why. What the code of flows calls is not among them.
-func NeededEndpoints(env *spec.Environment, partition string) []string {
-	list := []string{"ecr.api", "ecr.dkr", "logs", resource.ServiceS3}
-	if r := apiSecret(env, partition); r.Set() {
-		list = append(list, r.Service)
-	}
-	for _, r := range flowSecrets(env) {
-		list = append(list, r.Service)
-	}
-	if env.Agent != nil {
-		list = append(list, "ec2", "ecs")
-		if version, err := versionOf(env); err == nil && eventsQueue(env, version) != "" {
-			list = append(list, "sqs")
-		}
-		if env.Agent.Service == nil {
-			list = append(list, "ssm", "ssmmessages")
-		}
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
-}
-
-func versionOf(env *spec.Environment) (v prefect.Version, err error) {
-	if env.Prefect == nil {
-		return v, nil
-	}
-	return prefect.ParseVersion(env.Prefect.Version)
-}
-
-// outside is what a run that builds the environment warns of if it is out of reach.
-func (s *Stack) outside() []resource.Outside {
-	if s.o.Destroy {
-		return nil
-	}
-	return outside(s.env)
-}
-
-// outside is what the environment needs of the internet, as far as the file tells: a host with
-// another name may be anywhere.
-func outside(env *spec.Environment) (list []resource.Outside) {
-	version, err := versionOf(env)
-	if env.Prefect == nil || err != nil {
-		return nil
-	}
-	add := func(what, instead string) {
-		list = append(list, resource.Outside{What: what, Instead: instead})
-	}
-	image := env.Flows.Image
-	if image == "" && env.Repository == nil {
-		image = version.Image()
-	}
-	if r := Registry(image); image != "" && public(r) {
-		add(r+" for the image of flows", "set flows.image to an image in ECR")
-	}
-	if u, err := url.Parse(env.Prefect.APIURL); err == nil && public(u.Hostname()) && !proxied(env.Flows.Env) {
-		add("Prefect's API at "+u.Hostname(), "use a Prefect server in reach from the VPC")
-	}
-	return append(list, agentOutside(env, version)...)
-}
-
-// agentOutside is what the agent needs besides.
-func agentOutside(env *spec.Environment, version prefect.Version) (list []resource.Outside) {
-	a := env.Agent
-	if a == nil {
-		return nil
-	}
-	packages := a.Service == nil || len(a.PipPackages) > 0
-	if a.Service != nil {
-		image, more := version.WorkerImage()
-		if packages = packages || a.Service.Image == "" && more != ""; a.Service.Image != "" {
-			image = a.Service.Image
-		}
-		if r := Registry(image); public(r) {
-			list = append(list, resource.Outside{What: r + " for the image of the agent", Instead: "set image in its service block to an image in ECR"})
-		}
-	}
-	index := "pypi.org"
-	if u, err := url.Parse(a.PipIndexURL); err == nil {
-		index = cmp.Or(u.Hostname(), index)
-	}
-	if packages && public(index) && a.Proxy == "" {
-		list = append(list, resource.Outside{What: index + " for the agent's packages", Instead: "set agent.pip_index_url or agent.proxy"})
+// Needs are what an environment connects to, as far as the file tells: what flows connect to
+// besides, only their code knows.
+func Needs(env *spec.Environment, partition string) []reach.Need {
+	n := needs{env, partition, versionOf(env)}
+	list := n.ofTasks()
+	switch {
+	case env.Agent == nil:
+	case env.Agent.Service == nil:
+		list = append(list, n.ofInstance()...)
+	default:
+		list = append(list, n.ofService()...)
 	}
 	return list
 }
 
-// DockerHub is the registry of an image that names none.
-const DockerHub = "Docker Hub"
-
-// Registry returns the registry of an image; an empty image is Prefect's.
-func Registry(image string) string {
-	first, _, ok := strings.Cut(image, "/")
-	if !ok || !strings.ContainsAny(first, ".:") && first != "localhost" {
-		return DockerHub
+// versionOf is zero without Prefect; package spec has checked it.
+func versionOf(env *spec.Environment) (v prefect.Version) {
+	if env.Prefect != nil {
+		v, _ = prefect.ParseVersion(env.Prefect.Version)
 	}
-	return first
+	return v
 }
 
-// publicHosts end the names of hosts that are certainly on the internet, and have no VPC endpoint.
-var publicHosts = []string{
-	"prefect.cloud", "docker.io", "ghcr.io", "quay.io", "gcr.io", "pkg.dev", "public.ecr.aws", "registry.gitlab.com", "pypi.org",
-}
-
-// public reports whether a host is certainly on the internet.
-func public(host string) bool {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return a.IsGlobalUnicast() && !a.IsPrivate() && !netip.MustParsePrefix("100.64.0.0/10").Contains(a)
+// needed is what the environment needs; a run that deletes it needs nothing more.
+func (s *Stack) needed() []reach.Need {
+	if s.o.Destroy {
+		return nil
 	}
-	return host == DockerHub || slices.ContainsFunc(publicHosts, func(p string) bool { return host == p || strings.HasSuffix(host, "."+p) })
+	return Needs(s.env, s.id.Partition)
 }
 
-// proxied reports whether variables name a proxy.
-func proxied(env map[string]string) bool {
-	for name, value := range env {
-		if strings.EqualFold(name, "HTTPS_PROXY") && value != "" {
-			return true
+type needs struct {
+	env       *spec.Environment
+	partition string
+	version   prefect.Version
+}
+
+// ofTasks are what Fargate needs to start a task, and Prefect in it.
+func (n needs) ofTasks() []reach.Need {
+	list := []reach.Need{reach.Service(reach.Tasks, "logs")}
+	if n.env.Prefect != nil {
+		list = append(list, n.api(reach.Tasks, proxyIn(n.env.Flows.Env))...)
+		list = append(list, n.ofImage()...)
+	}
+	return append(list, stores(reach.Tasks, taskSecrets(n.env, n.version, n.partition))...)
+}
+
+// ofImage are what the image of flows needs.
+func (n needs) ofImage() []reach.Need {
+	image := n.env.Flows.Image
+	if image == "" && n.env.Repository != nil {
+		return registry(reach.Tasks, ecrExample, "")
+	}
+	return registry(reach.Tasks, cmp.Or(image, n.version.Image()), "set flows.image to an image in ECR, or add a repository block")
+}
+
+// ecrExample stands for an image in the environment's own repository.
+const ecrExample = "123456789012.dkr.ecr.us-east-1.amazonaws.com/example"
+
+// ofInstance are what the setup of the agent's instance needs, and its worker. The packages of
+// Amazon Linux are in S3.
+func (n needs) ofInstance() []reach.Need {
+	proxy := n.env.Agent.Proxy
+	list := append(n.api(reach.Agent, proxy), through(reach.Agent, proxy, packages(n.env.Agent.PipIndexURL)))
+	if proxy != "" {
+		return list
+	}
+	for _, name := range []string{"ec2", "ecs", "logs", "ssm", "ssmmessages"} {
+		list = append(list, reach.Service(reach.Agent, name))
+	}
+	return append(append(list, stores(reach.Agent, []secret.Ref{apiSecret(n.env, n.partition)})...), n.queueOfEvents()...)
+}
+
+// ofService are what a worker in a service needs: Fargate starts it like a task.
+func (n needs) ofService() []reach.Need {
+	a := n.env.Agent
+	image, extra := n.version.WorkerImage()
+	list := append(n.api(reach.Agent, a.Proxy), reach.Service(reach.Agent, "logs"))
+	if own := a.Service.Image; own != "" {
+		image, extra = own, ""
+	}
+	if extra != "" || len(a.PipPackages) > 0 {
+		list = append(list, through(reach.Agent, a.Proxy, packages(a.PipIndexURL)))
+	}
+	list = append(list, registry(reach.Agent, image, "set image in its service block to an image in ECR")...)
+	list = append(list, stores(reach.Agent, []secret.Ref{apiSecret(n.env, n.partition)})...)
+	if a.Proxy != "" {
+		return list
+	}
+	return append(append(list, reach.Service(reach.Agent, "ec2"), reach.Service(reach.Agent, "ecs")), n.queueOfEvents()...)
+}
+
+func (n needs) queueOfEvents() []reach.Need {
+	if eventsQueue(n.env, n.version) == "" {
+		return nil
+	}
+	return []reach.Need{reach.Service(reach.Agent, "sqs")}
+}
+
+// api is Prefect's API, if there is one.
+func (n needs) api(who, proxy string) []reach.Need {
+	if n.env.Prefect == nil {
+		return nil
+	}
+	d := at("Prefect's API", n.env.Prefect.APIURL)
+	if reach.Public(d.Host) {
+		d.Instead = "use a Prefect server in reach from the VPC"
+	}
+	return []reach.Need{through(who, proxy, d)}
+}
+
+// stores are the services that keep secrets.
+func stores(who string, list []secret.Ref) (found []reach.Need) {
+	for _, r := range list {
+		if d := reach.Service(who, r.Service); r.Set() && !slices.Contains(found, d) {
+			found = append(found, d)
 		}
 	}
-	return false
+	return found
 }
+
+// packages is the package index.
+func packages(index string) reach.Need {
+	d := at("the package index", cmp.Or(index, "https://pypi.org/simple"))
+	if reach.Public(d.Host) {
+		d.Instead = "set agent.pip_index_url or agent.proxy"
+	}
+	return d
+}
+
+// through puts a proxy in the place of what is behind it.
+func through(who, proxy string, d reach.Need) reach.Need {
+	if proxy != "" {
+		d = at("the proxy", proxy)
+	}
+	d.Who = who
+	return d
+}
+
+// proxyIn is the proxy that environment variables name; empty if they name none.
+func proxyIn(env map[string]string) string {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
+		if env[name] != "" {
+			return env[name]
+		}
+	}
+	return ""
+}
+
+// at is the host of a URL.
+func at(what, text string) reach.Need {
+	d := reach.Need{What: what, Host: text, Port: 443}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return d
+	}
+	d.Host = strings.ToLower(u.Hostname())
+	if u.Scheme == "http" {
+		d.Port = 80
+	}
+	if n, err := strconv.Atoi(u.Port()); err == nil {
+		d.Port = n
+	}
+	return d
+}
+
+// registry is from where an image comes. The layers of an image in ECR are in S3.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+func registry(who, image, instead string) []reach.Need {
+	switch {
+	case image == "":
+		return nil
+	case privateECR.MatchString(reach.Registry(image)):
+		return []reach.Need{reach.Service(who, "ecr.api"), reach.Service(who, "ecr.dkr")}
+	}
+	return []reach.Need{reach.Image(who, image, instead)}
+}
+
+// privateECR matches the host of an account's registry.
+var privateECR = regexp.MustCompile(`^[0-9]{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.`)

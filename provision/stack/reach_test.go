@@ -14,17 +14,6 @@ import (
 	"github.com/flowbed/flowbed/provision/stack"
 )
 
-func TestRegistry(t *testing.T) {
-	for image, want := range map[string]string{
-		"": stack.DockerHub, "python:3.12": stack.DockerHub, "prefecthq/prefect-aws:1": stack.DockerHub, "localhost/x": "localhost", "ghcr.io/acme/worker:1": "ghcr.io",
-		"123456789012.dkr.ecr.eu-central-1.amazonaws.com/worker:1": "123456789012.dkr.ecr.eu-central-1.amazonaws.com", "acme.io:5000/x": "acme.io:5000",
-	} {
-		if have := stack.Registry(image); have != want {
-			t.Errorf("%s: have %s, want %s", image, have, want)
-		}
-	}
-}
-
 // subnetWith creates a VPC with a subnet that leads nowhere, and a security group.
 func subnetWith(t *testing.T, account *sandbox.Account) (network, group string) {
 	t.Helper()
@@ -60,13 +49,13 @@ func TestOutOfReach(t *testing.T) {
 		groups              bool
 		want, not           []string
 	}{
-		{"all", "", cloud + theAgent, false, []string{"Docker Hub for the image of flows and Prefect's API at api.prefect.cloud and pypi.org for the agent's packages cannot be reached from subnet-"}, nil},
+		{"all", "", cloud + theAgent, false, []string{"Prefect's API (api.prefect.cloud) and the registry of the image prefecthq/prefect:3.9.1-python3.12 (registry-1.docker.io) and the package index (pypi.org) cannot be reached from subnet-"}, nil},
 		{"groups of others", "", cloud + theAgent, true, []string{"api.prefect.cloud", "set agent.pip_index_url or agent.proxy"}, nil},
-		{"a new VPC", private, cloud + theAgent, false, []string{"cannot be reached from the private subnets, which have no way out → set flows.image to an image in ECR"}, nil},
+		{"a new VPC", private, cloud + theAgent, false, []string{"cannot be reached from the private subnets, which have no way out → use a Prefect server in reach from the VPC; set flows.image to an image in ECR, or add a repository block; set agent.pip_index_url or agent.proxy; or use subnets with a NAT gateway"}, nil},
 		{"all inside", private, internal + image + indexed, false, nil, []string{"cannot be reached"}},
-		{"the packages alone", private, internal + image + theAgent, false, []string{"pypi.org"}, []string{"Prefect's API at", "Docker Hub"}},
+		{"the packages alone", private, internal + image + theAgent, false, []string{"pypi.org"}, []string{"Prefect's API", "docker.io"}},
 		{"a repository", private, internal + "repository {}\n" + indexed, false, nil, []string{"cannot be reached"}},
-		{"a service", private, internal + image + "agent {\nservice {}\n}\n", false, []string{"Docker Hub for the image of the agent"}, []string{"image of flows"}},
+		{"a service", private, internal + image + "agent {\nservice {}\n}\n", false, []string{"the registry of the image prefecthq/prefect-aws:0.7.12-python3.12-prefect3.9.1 (registry-1.docker.io)"}, []string{"flows.image"}},
 		{"public subnets", "vpc = \"new\"", cloud + theAgent, false, nil, []string{"cannot be reached"}},
 		{"a NAT gateway", "vpc = \"new\"\nnat = \"single\"", cloud + theAgent, false, nil, []string{"cannot be reached"}},
 		{"public subnets without addresses", "public_ip = false", cloud + theAgent, false, []string{"public_ip is false", "api.prefect.cloud"}, nil},

@@ -75,12 +75,16 @@ func (s *Stack) taskSecrets() (list []secret.Ref) {
 	if s.o.Destroy {
 		return []secret.Ref{ownParameter(s.id.Partition, s.id.Names(), s.env.KMSKey)}
 	}
-	old := s.version.Kind() == prefect.Agent1
-	if r := s.apiSecret(); r.Set() && (!old || s.onService() != nil) {
+	return taskSecrets(s.env, s.version, s.id.Partition)
+}
+
+func taskSecrets(env *spec.Environment, version prefect.Version, partition string) (list []secret.Ref) {
+	old := version.Kind() == prefect.Agent1
+	if r := apiSecret(env, partition); r.Set() && (!old || env.Agent != nil && env.Agent.Service != nil) {
 		list = append(list, r)
 	}
-	if s.env.Prefect != nil && !old {
-		list = append(list, flowSecrets(s.env)...)
+	if env.Prefect != nil && !old {
+		list = append(list, flowSecrets(env)...)
 	}
 	return list
 }
