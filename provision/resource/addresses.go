@@ -35,6 +35,8 @@ type Addresses struct {
 type AddressesState struct {
 	Own     []ElasticIP // one for each part
 	Doubles []ElasticIP // of the same parts
+
+	all int // how many addresses of AWS the account has in the region, as far as Read counts them
 }
 
 // ElasticIP is an address of the environment.
@@ -42,14 +44,17 @@ type ElasticIP struct {
 	ID, IP, Part string
 	Used         bool
 	Tags         Tags
+
+	brought bool // it is not AWS's, and does not count
 }
 
 var (
-	_ Kind[AddressesState]    = Addresses{}
-	_ Discoverer              = Addresses{}
-	_ provision.Patient       = Addresses{}
-	_ provision.DeletePatient = Addresses{}
-	_ provision.Labelled      = AddressesState{}
+	_ Kind[AddressesState]                = Addresses{}
+	_ Discoverer                          = Addresses{}
+	_ provision.Validator[AddressesState] = Addresses{}
+	_ provision.Patient                   = Addresses{}
+	_ provision.DeletePatient             = Addresses{}
+	_ provision.Labelled                  = AddressesState{}
 )
 
 var _ = awserr.Declare(awserr.Errors{
@@ -62,9 +67,12 @@ var _ = awserr.Declare(awserr.Errors{
 	Rules: []awserr.Rule{{Operation: "ReleaseAddress", Code: "AuthFailure", Message: "permission to access the specified resource", Class: awserr.Transient,
 		Hint: "EC2 does not release the address yet, because a NAT gateway held it: run the same command again"}},
 	Hints: map[string]string{
-		"AddressLimitExceeded": "the account is at its quota of Elastic IP addresses in this region, which is 5 by default: release one, or request an increase (Service Quotas, EC2)",
+		"AddressLimitExceeded": "the account is at its quota of Elastic IP addresses in this region, which is 5 by default: " + moreAddresses,
 	},
 })
+
+// moreAddresses is what helps if there are too many.
+var moreAddresses = "release one (aws ec2 describe-addresses lists them), " + raise("ec2", quotaAddresses) + ", or have fewer NAT gateways: set network.nat"
 
 func (o ElasticIP) tags() Tags    { return o.Tags }
 func (o ElasticIP) label() string { return o.IP }
@@ -98,10 +106,15 @@ func (a Addresses) Read(ctx context.Context) (s AddressesState, err error) {
 			return s, err
 		}
 	}
-	list, err := a.find(ctx, a.ID.ours()...)
+	filters := a.ID.ours()
+	if a.Count > 0 { // to allocate some, look how many there are
+		filters = nil
+	}
+	list, err := a.find(ctx, filters...)
 	if err != nil {
 		return s, fmt.Errorf("read addresses: %w", err)
 	}
+	s.all = len(slices.DeleteFunc(slices.Clone(list), func(o ElasticIP) bool { return o.brought }))
 	list = slices.DeleteFunc(list, func(o ElasticIP) bool { return o.Tags.Owner().By != a.ID.Owner() })
 	slices.SortFunc(list, a.before)
 	for _, o := range list {
@@ -137,7 +150,8 @@ func (a Addresses) find(ctx context.Context, filters ...types.Filter) (list []El
 	}
 	for _, o := range out.Addresses {
 		t := ec2Tags(o.Tags)
-		list = append(list, ElasticIP{ID: deref(o.AllocationId), IP: deref(o.PublicIp), Part: t[KeyPart], Used: deref(o.AssociationId) != "", Tags: t})
+		list = append(list, ElasticIP{ID: deref(o.AllocationId), IP: deref(o.PublicIp), Part: t[KeyPart], Used: deref(o.AssociationId) != "", Tags: t,
+			brought: o.PublicIpv4Pool != nil && deref(o.PublicIpv4Pool) != "amazon"})
 	}
 	return list, nil
 }
@@ -198,6 +212,17 @@ func (a Addresses) Changes(have AddressesState) (c []provision.Change) {
 			Do: func(ctx context.Context) error { return a.release(ctx, o) }})
 	}
 	return c
+}
+
+// Validate implements provision.Validator.
+func (a Addresses) Validate(have AddressesState, _ bool) []provision.Note {
+	adds := 0
+	for i := range a.Count {
+		if _, ok := have.of(natPart(i)); !ok {
+			adds++
+		}
+	}
+	return full("Elastic IP addresses", moreAddresses, have.all, adds)
 }
 
 // Delete implements provision.Resource.

@@ -73,6 +73,9 @@ var _ = awserr.Declare(awserr.Errors{
 		awserr.Transient: `InvalidVpcEndpoint.State`,
 		awserr.Quota:     `VpcEndpointLimitExceeded`,
 	},
+	Hints: map[string]string{
+		"VpcEndpointLimitExceeded": "the VPC is at its quota of interface endpoints, which is 50 by default, or the region at that of gateway endpoints, 20 (L-1B52E74A): delete some, or " + raise("vpc", "L-29B6F2EB"),
+	},
 	Rules: []awserr.Rule{{Operation: "CreateVpcEndpoint", Code: "InvalidParameter", Message: "conflicting DNS domain", Class: awserr.Conflict,
 		Hint: "another endpoint in the VPC has the service's name: delete it, or run the same command again if it is being deleted"}},
 })

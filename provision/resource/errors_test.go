@@ -108,6 +108,17 @@ func TestHints(t *testing.T) {
 		{"a protected instance", failed("EC2", "TerminateInstances", "OperationNotPermitted", "The instance 'i-1' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."), []string{"--no-disable-api-termination"}},
 		{"a small volume", failed("EC2", "RunInstances", "InvalidBlockDeviceMapping", "Volume of size 8GB is smaller than snapshot 'snap-1', expect size >= 30GB"), []string{"agent.volume_gib"}},
 		{"another's bucket", failed("S3", "CreateBucket", "BucketAlreadyExists", ""), []string{"bucket.name", "account-regional"}},
+		{"a quota of VPCs", failed("EC2", "CreateVpc", "VpcLimitExceeded", ""), []string{"quota of VPCs", "--service-code vpc --quota-code L-F678F1CE", "network.vpc"}},
+		{"a quota of addresses", failed("EC2", "AllocateAddress", "AddressLimitExceeded", ""), []string{"quota of Elastic IP addresses", "--service-code ec2 --quota-code L-0263D0A3", "release one"}},
+		{"a quota of NAT gateways", failed("EC2", "CreateNatGateway", "NatGatewayLimitExceeded", ""), []string{"--service-code vpc --quota-code L-FE5A380F", "delete one"}},
+		{"a quota of internet gateways", failed("EC2", "CreateInternetGateway", "InternetGatewayLimitExceeded", ""), []string{"L-A4707A72", "--service-code vpc --quota-code L-F678F1CE"}},
+		{"a quota of subnets", failed("EC2", "CreateSubnet", "SubnetLimitExceeded", ""), []string{"--service-code vpc --quota-code L-407747CB"}},
+		{"a quota of route tables", failed("EC2", "CreateRouteTable", "RouteTableLimitExceeded", ""), []string{"--service-code vpc --quota-code L-589F43AA"}},
+		{"a quota of routes", failed("EC2", "CreateRoute", "RouteLimitExceeded", ""), []string{"--service-code vpc --quota-code L-93826ACB"}},
+		{"a quota of groups", failed("EC2", "CreateSecurityGroup", "SecurityGroupLimitExceeded", ""), []string{"--service-code vpc --quota-code L-E79EC296"}},
+		{"a quota of rules", failed("EC2", "AuthorizeSecurityGroupEgress", "RulesPerSecurityGroupLimitExceeded", ""), []string{"--service-code vpc --quota-code L-0EA8095F"}},
+		{"a quota of endpoints", failed("EC2", "CreateVpcEndpoint", "VpcEndpointLimitExceeded", ""), []string{"--service-code vpc --quota-code L-29B6F2EB", "L-1B52E74A"}},
+		{"a quota of vCPUs", failed("EC2", "RunInstances", "VcpuLimitExceeded", ""), []string{"--service-code ec2 --quota-code L-1216C47A"}},
 		{"no default VPC", failed("EC2", "RunInstances", "VPCIdNotSpecified", ""), []string{"create-default-vpc"}},
 	} {
 		for _, w := range c.want {

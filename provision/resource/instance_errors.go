@@ -22,7 +22,7 @@ var _ = awserr.Declare(awserr.Errors{
 		"InvalidAMIID.Unavailable":  "the AMI is no longer available: choose another agent.image",
 		"InvalidBlockDeviceMapping": "the AMI needs a larger volume: increase agent.volume_gib",
 		"OperationNotPermitted":     "somebody turned on protection for the instance: turn it off (aws ec2 modify-instance-attribute --instance-id i-… --no-disable-api-termination, or --no-disable-api-stop) and run the same command",
-		"VcpuLimitExceeded":         "the account is at its vCPU quota for this instance family: request an increase (Service Quotas, EC2)",
+		"VcpuLimitExceeded":         "the account is at its vCPU quota for this instance family: terminate an instance, set a smaller agent.instance_type, or " + raise("ec2", "L-1216C47A") + ", which is that of standard types such as t3 and m7i",
 		"InstanceLimitExceeded":     "the account is at its instance quota: terminate an instance, or request an increase (Service Quotas, EC2)",
 	},
 })

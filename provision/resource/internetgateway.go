@@ -58,7 +58,7 @@ var _ = awserr.Declare(awserr.Errors{
 		awserr.Quota:    `InternetGatewayLimitExceeded`,
 	},
 	Hints: map[string]string{
-		"InternetGatewayLimitExceeded": "the account is at its quota of internet gateways in this region, which is 5 by default: delete one, or request an increase (Service Quotas, VPC)",
+		"InternetGatewayLimitExceeded": "the account is at its quota of internet gateways in this region (L-A4707A72), which is that of VPCs, 5 by default: delete one, or " + raise("vpc", quotaVPCs),
 	},
 })
 

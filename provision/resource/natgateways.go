@@ -54,10 +54,15 @@ var (
 	_ provision.Labelled                    = NATGatewaysState{}
 )
 
-var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
-	awserr.Absent: `NatGatewayNotFound InvalidNatGatewayID.NotFound`,
-	awserr.Quota:  `NatGatewayLimitExceeded`,
-}})
+var _ = awserr.Declare(awserr.Errors{
+	Codes: awserr.Codes{
+		awserr.Absent: `NatGatewayNotFound InvalidNatGatewayID.NotFound`,
+		awserr.Quota:  `NatGatewayLimitExceeded`,
+	},
+	Hints: map[string]string{
+		"NatGatewayLimitExceeded": "the account is at its quota of NAT gateways in a zone, which is 5 by default and counts those that are being deleted: delete one, or " + raise("vpc", "L-FE5A380F"),
+	},
+})
 
 func (o NATGateway) tags() Tags    { return o.Tags }
 func (o NATGateway) label() string { return o.ID }

@@ -68,11 +68,17 @@ var (
 	_ provision.Labelled               = RouteTablesState{}
 )
 
-var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
-	awserr.Absent:   `InvalidRouteTableID.NotFound InvalidRouteTableId.NotFound InvalidGatewayID.NotFound InvalidRoute.NotFound`,
-	awserr.Conflict: `RouteAlreadyExists`,
-	awserr.Quota:    `RouteTableLimitExceeded RouteLimitExceeded`,
-}})
+var _ = awserr.Declare(awserr.Errors{
+	Codes: awserr.Codes{
+		awserr.Absent:   `InvalidRouteTableID.NotFound InvalidRouteTableId.NotFound InvalidGatewayID.NotFound InvalidRoute.NotFound`,
+		awserr.Conflict: `RouteAlreadyExists`,
+		awserr.Quota:    `RouteTableLimitExceeded RouteLimitExceeded`,
+	},
+	Hints: map[string]string{
+		"RouteTableLimitExceeded": "the VPC is at its quota of route tables, which is 200 by default: delete one, or " + raise("vpc", "L-589F43AA"),
+		"RouteLimitExceeded":      "the route table is at its quota of routes: delete one, or " + raise("vpc", "L-93826ACB"),
+	},
+})
 
 func (t RouteTable) tags() Tags    { return t.Tags }
 func (t RouteTable) label() string { return t.ID }

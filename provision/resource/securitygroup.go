@@ -76,12 +76,18 @@ var (
 	_ provision.Named                             = SecurityGroup{}
 )
 
-var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
-	awserr.Absent:    `InvalidGroup.NotFound InvalidGroupId.NotFound InvalidPermission.NotFound`,
-	awserr.Conflict:  `InvalidGroup.Duplicate InvalidPermission.Duplicate`,
-	awserr.Transient: `DependencyViolation InvalidGroup.InUse`,
-	awserr.Quota:     `SecurityGroupLimitExceeded RulesPerSecurityGroupLimitExceeded`,
-}})
+var _ = awserr.Declare(awserr.Errors{
+	Codes: awserr.Codes{
+		awserr.Absent:    `InvalidGroup.NotFound InvalidGroupId.NotFound InvalidPermission.NotFound`,
+		awserr.Conflict:  `InvalidGroup.Duplicate InvalidPermission.Duplicate`,
+		awserr.Transient: `DependencyViolation InvalidGroup.InUse`,
+		awserr.Quota:     `SecurityGroupLimitExceeded RulesPerSecurityGroupLimitExceeded`,
+	},
+	Hints: map[string]string{
+		"SecurityGroupLimitExceeded":         "the account is at its quota of security groups in this region, which is 2,500 by default: delete some, or " + raise("vpc", "L-E79EC296"),
+		"RulesPerSecurityGroupLimitExceeded": "the security group is at its quota of rules, which is 60 in each direction by default: name fewer or larger ranges in the file, or " + raise("vpc", "L-0EA8095F"),
+	},
+})
 
 // Owner implements provision.State.
 func (s SecurityGroupState) Owner() provision.Owner {

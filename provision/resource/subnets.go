@@ -61,10 +61,15 @@ var (
 	_ provision.Labelled                    = SubnetsState{}
 )
 
-var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
-	awserr.Conflict: `InvalidSubnet.Conflict`,
-	awserr.Quota:    `SubnetLimitExceeded`,
-}})
+var _ = awserr.Declare(awserr.Errors{
+	Codes: awserr.Codes{
+		awserr.Conflict: `InvalidSubnet.Conflict`,
+		awserr.Quota:    `SubnetLimitExceeded`,
+	},
+	Hints: map[string]string{
+		"SubnetLimitExceeded": "the VPC is at its quota of subnets, which is 200 by default: delete one, or " + raise("vpc", "L-407747CB"),
+	},
+})
 
 func (o OwnSubnet) tags() Tags    { return o.Tags }
 func (o OwnSubnet) label() string { return o.ID }

@@ -39,7 +39,9 @@ type VPCState struct {
 	Doubles    []string // the ids of empty VPCs with the same tags
 	Tags       Tags
 
-	doubt string // if several VPCs with our tags are in use
+	doubt  string // if several VPCs with our tags are in use
+	shared bool   // another account shares it with this one
+	all    int    // how many VPCs the account has in the region, as far as Read counts them
 }
 
 var (
@@ -58,9 +60,12 @@ var (
 var _ = awserr.Declare(awserr.Errors{
 	Codes: awserr.Codes{awserr.Quota: `VpcLimitExceeded`},
 	Hints: map[string]string{
-		"VpcLimitExceeded": "the account is at its quota of VPCs in this region, which is 5 by default: delete one, request an increase (Service Quotas, VPC), or use an existing VPC: set network.vpc",
+		"VpcLimitExceeded": "the account is at its quota of VPCs in this region, which is 5 by default: " + moreVPCs,
 	},
 })
+
+// moreVPCs is what helps if there are too many.
+var moreVPCs = "delete one, " + raise("vpc", quotaVPCs) + ", or use an existing VPC: set network.vpc, or network.vpc_from"
 
 // Label is the id of the VPC.
 func (s VPCState) Label() string { return s.ID }
@@ -95,13 +100,18 @@ func (i Identity) ours() []types.Filter {
 
 // Read implements provision.Resource.
 func (v VPC) Read(ctx context.Context) (s VPCState, err error) {
-	list, err := v.find(ctx, v.ID.ours()...)
+	filters := v.ID.ours()
+	if v.CIDR.IsValid() { // to create one, look how many there are
+		filters = nil
+	}
+	list, err := v.find(ctx, filters...)
 	if err != nil {
 		return s, fmt.Errorf("read VPC: %w", err)
 	}
+	all := len(slices.DeleteFunc(slices.Clone(list), func(s VPCState) bool { return s.shared }))
 	list = slices.DeleteFunc(list, func(s VPCState) bool { return s.Tags.Owner().By != v.ID.Owner() })
 	if len(list) == 0 {
-		return s, fmt.Errorf("read VPC: %w", provision.ErrAbsent)
+		return VPCState{all: all}, fmt.Errorf("read VPC: %w", provision.ErrAbsent)
 	}
 	if s, err = v.choose(ctx, list); err != nil {
 		return s, fmt.Errorf("read VPC: %w", err)
@@ -120,7 +130,8 @@ func (v VPC) find(ctx context.Context, filters ...types.Filter) (list []VPCState
 			return nil, err
 		}
 		for _, o := range page.Vpcs {
-			list = append(list, VPCState{ID: deref(o.VpcId), CIDR: deref(o.CidrBlock), Tags: ec2Tags(o.Tags)})
+			owner := deref(o.OwnerId)
+			list = append(list, VPCState{ID: deref(o.VpcId), CIDR: deref(o.CidrBlock), Tags: ec2Tags(o.Tags), shared: owner != "" && owner != v.ID.Account})
 		}
 	}
 	slices.SortFunc(list, func(a, b VPCState) int { return cmp.Compare(a.ID, b.ID) })
@@ -244,7 +255,10 @@ func (v VPC) modify(id string, in *ec2.ModifyVpcAttributeInput) doFunc {
 
 // Validate implements provision.Validator. EC2 cannot change the range of a VPC.
 func (v VPC) Validate(have VPCState, found bool) []provision.Note {
-	if !found || have.CIDR == v.CIDR.String() {
+	switch {
+	case !found && have.doubt == "":
+		return full("VPCs", moreVPCs, have.all, 1)
+	case !found, have.CIDR == v.CIDR.String():
 		return nil
 	}
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
