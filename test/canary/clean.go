@@ -47,6 +47,7 @@ func (r *run) kinds() []kind {
 			_, err := r.sqs.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: &id})
 			return err
 		}},
+		{"VPC endpoint", r.findEndpoints, r.deleteEndpoint},
 		{"security group", r.findGroups, func(ctx context.Context, id string) error {
 			_, err := r.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &id})
 			return err

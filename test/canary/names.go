@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
@@ -20,7 +19,7 @@ import (
 )
 
 func nameQuestions() []question {
-	return slices.Concat(lockQuestions(), restQuestions(), settingQuestions())
+	return slices.Concat(lockQuestions(), restQuestions(), settingQuestions(), companyQuestions())
 }
 
 // lockQuestions are about parameters, on which the lock of an environment relies.
@@ -391,15 +390,7 @@ func askRuleTags(ctx context.Context, r *run) (answer, error) {
 }
 
 func askBucketRest(ctx context.Context, r *run) (answer, error) {
-	create := func() error {
-		in := &s3.CreateBucketInput{Bucket: aws.String(r.bucket()), BucketNamespace: s3types.BucketNamespaceAccountRegional,
-			CreateBucketConfiguration: &s3types.CreateBucketConfiguration{Tags: []s3types.Tag{{Key: aws.String(tag), Value: &r.Name}}}}
-		if r.Region != "us-east-1" {
-			in.CreateBucketConfiguration.LocationConstraint = s3types.BucketLocationConstraint(r.Region)
-		}
-		_, err := r.s3.CreateBucket(ctx, in)
-		return err
-	}
+	create := func() error { return r.createBucket(ctx) }
 	if err := create(); err != nil {
 		return answer{}, fmt.Errorf("create bucket: %w", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
@@ -64,6 +66,24 @@ func (w *world) OnRunInstances(ctx context.Context, in *ec2.RunInstancesInput) (
 		return ec2.NewFromConfig(w.below(ctx)).RunInstances(ctx, &c)
 	}
 	return out, err
+}
+
+func (w *world) OnCreateVpcEndpoint(ctx context.Context, in *ec2.CreateVpcEndpointInput) (*ec2.CreateVpcEndpointOutput, error) {
+	api := ec2.NewFromConfig(w.below(ctx))
+	out, err := api.CreateVpcEndpoint(ctx, in)
+	if core.CodeOf(err) == "IdempotentParameterMismatch" && w.Mismatched {
+		c := *in
+		c.ClientToken, c.ServiceName = nil, aws.String("com.amazonaws."+region+".s3")
+		return api.CreateVpcEndpoint(ctx, &c)
+	}
+	return out, err
+}
+
+func (w *world) OnPutBucketEncryption(ctx context.Context, in *s3.PutBucketEncryptionInput) (*s3.PutBucketEncryptionOutput, error) {
+	if w.Unblocked && probing(*in.Bucket) {
+		in.ServerSideEncryptionConfiguration.Rules[0].BlockedEncryptionTypes = &s3types.BlockedEncryptionTypes{}
+	}
+	return s3.NewFromConfig(w.below(ctx)).PutBucketEncryption(ctx, in)
 }
 
 // probe reports whether an instance is one of the questions'.
