@@ -177,9 +177,18 @@ func externalAndAdopted(w *world) {
 	}
 }
 
-// lent lets the agent go from its own role to one of somebody else, and back.
+// lent lets the agent go from its own role to one of somebody else, and back. The roles of somebody
+// else are on a path that the file does not tell.
 func lent(w *world) {
 	const agent = `prefect { api_url = "https://prefect.example.com/api" }
+		execution_role {
+			name      = "company-execution"
+			ownership = "external"
+		}
+		task_role {
+			name      = "company-task"
+			ownership = "external"
+		}
 		agent {
 			role {
 				name      = "company"
@@ -187,23 +196,26 @@ func lent(w *world) {
 			}
 		}`
 	cfg, ctx := w.account.Config(home), context.Background()
-	roles, name := iam.NewFromConfig(cfg), aws.String("company")
-	_, err := roles.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)})
-	w.check(err)
-	_, err = roles.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: name, PolicyName: name, PolicyDocument: aws.String(
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)})
-	w.check(err)
-	_, err = roles.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: name})
+	roles, path := iam.NewFromConfig(cfg), aws.String("/teams/data/")
+	for name, service := range map[string]string{"company": "ec2", "company-execution": "ecs-tasks", "company-task": "ecs-tasks"} {
+		_, err := roles.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &name, Path: path, AssumeRolePolicyDocument: aws.String(
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"` + service + `.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)})
+		w.check(err)
+		_, err = roles.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: aws.String(everythingAllowed)})
+		w.check(err)
+	}
+	name := aws.String("company")
+	_, err := roles.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: name, Path: path})
 	w.check(err)
 	_, err = roles.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: name, RoleName: name})
 	w.check(err)
-	own := agent[:strings.Index(agent, "role {")] + "}"
-	for _, text := range []string{agent, own, agent} {
+	own := agent[:strings.Index(agent, "role {\n\t\t\t\tname")] + "}"
+	service := strings.Replace(own, "agent {", "agent {\nservice {}", 1)
+	for _, text := range []string{agent, own, agent, service} {
 		w.must(permissions.Plan, text, quiet)
 		w.must(permissions.Up, text, quiet)
 	}
-	w.must(permissions.Down, agent, quiet)
+	w.must(permissions.Down, service, quiet)
 }
 
 // release removes the flowbed tags of the roles and of the cluster by hand.

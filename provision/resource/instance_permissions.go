@@ -76,6 +76,6 @@ func (i Instance) launching() []Permission {
 		i.ID.requested(on(i.ID.ec2("instance/*"), "ec2:RunInstances").and(i.ID.ec2("volume/*"), i.ID.ec2("network-interface/*"))).composite(),
 		from.composite(),
 		i.ID.tagged(exampleInstance, "ec2:RunInstances").composite(),
-		i.ID.passRole(profile.RoleARN),
+		i.ID.passRole(profile.RoleARN, profile.roleARNs...),
 	}
 }

@@ -125,13 +125,13 @@ func (i Identity) tagging(example, creates string) []Permission {
 	}
 }
 
-// passRole allows passing a role, given its ARN, to EC2 instances only. In China, EC2 also has
+// passRole allows passing a role, given the ARNs that it may have, to EC2 instances only. In China, EC2 also has
 // another service name.
-func (i Identity) passRole(arn string) Permission {
+func (i Identity) passRole(arn string, more ...string) Permission {
 	services := []string{"ec2.amazonaws.com"}
 	if i.Partition == "aws-cn" {
 		services = append(services, "ec2.amazonaws.com.cn")
 	}
-	return on(arn, "iam:PassRole").when("StringEquals", "iam:PassedToService", services...).
+	return on(arn, "iam:PassRole").and(more...).when("StringEquals", "iam:PassedToService", services...).
 		implied("IAM checks it when a role is added to an instance profile, EC2 when an instance gets a profile")
 }

@@ -35,7 +35,8 @@ type ProfileState struct {
 	Path      string
 	Role      string // the name of its role; empty if it has none
 	RoleARN   string
-	RoleID    string // IAM's unique id of the role
+	roleARNs  []string // others that the role may have; see RoleState.ARNs
+	RoleID    string   // IAM's unique id of the role
 	Tags      Tags
 }
 
@@ -67,7 +68,7 @@ func (s ProfileState) Owner() provision.Owner { return s.Tags.Owner() }
 // Predicted implements provision.Predictor.
 func (p Profile) Predicted() ProfileState {
 	role, _ := p.Role.Expect()
-	return ProfileState{Name: p.Name, ARN: p.ID.profileARN(p.path(), p.Name), Path: p.path(), Role: role.Name, RoleARN: role.ARN}
+	return ProfileState{Name: p.Name, ARN: p.ID.profileARN(p.path(), p.Name), Path: p.path(), Role: role.Name, RoleARN: role.ARN, roleARNs: role.ARNs()[1:]}
 }
 
 func (p Profile) path() string { return cmp.Or(p.Path, rootPath) }
@@ -283,7 +284,10 @@ func (Profile) Costs() []cost.Usage { return nil }
 func (p Profile) Permissions() Permissions {
 	profile := p.Predicted()
 	read := on(profile.ARN, "iam:GetInstanceProfile")
-	if p.path() != rootPath { // IAM knows the path of a profile only if there is one
+	switch { // IAM knows the path of a profile only if there is one
+	case p.External != "":
+		read = read.and(p.ID.profileARN("/*/", p.Name))
+	case p.path() != rootPath:
 		read = read.and(p.ID.profileARN(rootPath, p.Name))
 	}
 	return Permissions{
@@ -291,7 +295,7 @@ func (p Profile) Permissions() Permissions {
 		Build: []Permission{
 			on(profile.ARN, "iam:CreateInstanceProfile", "iam:TagInstanceProfile", "iam:UntagInstanceProfile",
 				"iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile"),
-			p.ID.passRole(profile.RoleARN),
+			p.ID.passRole(profile.RoleARN, profile.roleARNs...),
 		},
 		Delete: []Permission{on(profile.ARN, "iam:RemoveRoleFromInstanceProfile", "iam:DeleteInstanceProfile")},
 	}

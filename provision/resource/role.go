@@ -79,6 +79,10 @@ type RoleState struct {
 	Inline    map[string]string // decoded policies by name
 	Tags      Tags
 
+	// Anywhere says that the path is not known, and ARN is the one without a path: the file has only
+	// the name of a role of somebody else.
+	Anywhere bool
+
 	Boundary string // the ARN of the permissions boundary; empty if it has none
 	Hidden   string // the actions that were denied while reading somebody else's role
 }
@@ -120,7 +124,17 @@ func (s RoleState) Owner() provision.Owner { return s.Tags.Owner() }
 // Predicted implements provision.Predictor. The path of an external role is not known before
 // it is read.
 func (r Role) Predicted() RoleState {
-	return RoleState{Name: r.Name, ARN: r.ID.roleARN(r.path(), r.Name), Path: r.path(), Boundary: r.Boundary}
+	return RoleState{Name: r.Name, ARN: r.ID.roleARN(r.path(), r.Name), Path: r.path(), Boundary: r.Boundary, Anywhere: r.External}
+}
+
+// ARNs are the ARNs that the role may have, for policies. Its name is unique in the account, so the
+// one with a wildcard for the path is of no other role.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
+func (s RoleState) ARNs() []string {
+	if kind, name, ok := strings.Cut(s.ARN, ":role/"); ok && s.Anywhere {
+		return []string{s.ARN, kind + ":role/*/" + name}
+	}
+	return []string{s.ARN}
 }
 
 // Read implements provision.Resource. Its calls run in parallel.
@@ -138,7 +152,7 @@ func (r Role) Read(ctx context.Context) (RoleState, error) {
 		func(ctx context.Context) error { inline = r.readInline(ctx, s.Inline); return nil },
 	)
 	if r.External && awserr.Classify(role) == awserr.Denied {
-		s.Name, s.ARN = r.Name, r.Predicted().ARN
+		s.Name, s.ARN, s.Anywhere = r.Name, r.Predicted().ARN, true
 	} else if role != nil {
 		return RoleState{}, role
 	}

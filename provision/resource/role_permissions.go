@@ -42,11 +42,8 @@ func (r Role) Permissions() Permissions {
 // reading allows to read the role. IAM knows the path of a role only if there is one, so the
 // question whether there is needs the ARN without a path, too.
 func (r Role) reading(actions ...string) Permission {
-	p := on(r.Predicted().ARN, actions...)
-	switch {
-	case r.External && r.Path != "" && r.Path != rootPath: // it may be on the path of the others
-		return p.and(r.ID.roleARN(r.Path, r.Name))
-	case r.path() != rootPath:
+	p := on(r.Predicted().ARN, actions...).and(r.Predicted().ARNs()[1:]...)
+	if r.path() != rootPath {
 		return p.and(r.ID.roleARN(rootPath, r.Name))
 	}
 	return p

@@ -411,7 +411,7 @@ func (TaskDefinition) Costs() []cost.Usage { return nil }
 func (d TaskDefinition) Permissions() Permissions {
 	task, _ := d.Task.Expect()
 	execution, _ := d.Execution.Expect()
-	pass := on(task.ARN, "iam:PassRole").and(execution.ARN)
+	pass := on(task.ARN, "iam:PassRole").and(task.ARNs()[1:]...).and(execution.ARNs()...)
 	if lastPart(execution.ARN) == names.AccountExecutionRole { // up may choose the environment's own instead
 		pass = pass.and(d.ID.ARN("iam", "", "role/"+d.ID.Names().ExecutionRole()))
 	}

@@ -68,10 +68,15 @@ func (z Zones) Read(ctx context.Context) (s ZonesState, err error) {
 
 // suits reports whether a zone is one of the region itself, is available, and has Fargate.
 func (z Zones) suits(a types.AvailabilityZone) bool {
-	ids, some := fargateZones[z.ID.Region]
 	return a.State == types.AvailabilityZoneStateAvailable && zoneOfRegion.MatchString(deref(a.ZoneName)) &&
 		(a.OptInStatus == "" || a.OptInStatus == types.AvailabilityZoneOptInStatusOptInNotRequired) &&
-		(!some || slices.Contains(ids, deref(a.ZoneId)))
+		HasFargate(z.ID.Region, deref(a.ZoneId))
+}
+
+// HasFargate reports whether a zone of a region has Fargate, given the zone's id.
+func HasFargate(region, zone string) bool {
+	ids, some := fargateZones[region]
+	return !some || slices.Contains(ids, zone)
 }
 
 // tooFew tells why there are not enough zones.

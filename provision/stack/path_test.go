@@ -3,6 +3,8 @@ package stack_test
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -124,4 +126,51 @@ func instanceOf(t *testing.T, account *sandbox.Account) string {
 		t.Fatalf("%d instances run: %v", len(ids), ids)
 	}
 	return ids[0]
+}
+
+// TestRolesOfOthersOnPath: the file names a role of somebody else without its path. The policy of the
+// agent and the work pool have the path that it has.
+func TestRolesOfOthersOnPath(t *testing.T) {
+	const text = "environment \"dev\" {\nexecution_role {\nname = \"company-execution\"\nownership = \"external\"\n}\n" +
+		"task_role {\nname = \"company-task\"\nownership = \"external\"\n}\n" + workerOfPath + "}"
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		roles := iam.NewFromConfig(account.Config(region))
+		want := []string{}
+		for _, name := range []string{"company-task", "company-execution"} {
+			if _, err := roles.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &name, Path: aws.String("/teams/data/"), AssumeRolePolicyDocument: aws.String(
+				`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := roles.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: aws.String(allowAll)}); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, "arn:aws:iam::"+sandbox.DefaultAccount+":role/teams/data/"+name)
+		}
+		o := stack.Options{Transport: sandbox.Prefect(account), NoWait: true}
+		if err := build(t, account, text, o).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		unchanged(t, account, text)
+		out, err := roles.GetRolePolicy(t.Context(), &iam.GetRolePolicyInput{RoleName: aws.String("flowbed-dev-agent"), PolicyName: aws.String("flowbed")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := url.PathUnescape(*out.PolicyDocument)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool := fmt.Sprint(account.Inventory()["prefect"])
+		for _, arn := range want {
+			if !strings.Contains(doc, `"`+arn+`"`) {
+				t.Errorf("the agent may not pass %s:\n%s", arn, doc)
+			}
+			if !strings.Contains(pool, arn) {
+				t.Errorf("the work pool does not have %s:\n%s", arn, pool)
+			}
+		}
+		if strings.Contains(doc, "role/*/") || strings.Contains(doc, ":role/company") {
+			t.Errorf("the agent may pass a role on another path:\n%s", doc)
+		}
+	})
 }

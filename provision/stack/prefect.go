@@ -167,7 +167,7 @@ func (s *Stack) agentRights() templates.AgentRights {
 	task, _ := s.task.Expect()
 	execution, _ := s.execution.Expect()
 	r := templates.AgentRights{
-		ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, Prefect: generation(s.version), Secret: s.apiSecret(),
+		ClusterARN: cluster.ARN, Roles: append(task.ARNs(), execution.ARNs()...), Prefect: generation(s.version), Secret: s.apiSecret(),
 		Tags: len(s.env.Tags) > 0,
 	}
 	if p := s.env.Prefect; p != nil && p.WorkPool != "" { // Prefect 1's agent runs any

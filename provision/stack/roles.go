@@ -115,7 +115,7 @@ func (s *Stack) dask() *templates.DaskRights {
 	execution, _ := s.execution.Expect()
 	cluster, _ := s.cluster.Expect()
 	return &templates.DaskRights{
-		ClusterARN: cluster.ARN, Roles: []string{task.ARN, execution.ARN}, LogGroup: s.id.Names().LogGroup(),
+		ClusterARN: cluster.ARN, Roles: append(task.ARNs(), execution.ARNs()...), LogGroup: s.id.Names().LogGroup(),
 	}
 }
 

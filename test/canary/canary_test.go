@@ -146,6 +146,8 @@ func TestDiffers(t *testing.T) {
 			map[string]verdict{"ssm-online": differs}, "t3.micro: a command ran after 6m0s"},
 		{"client tokens are good for any request", func(w *world, _ *inProcess) { w.Mismatched = true },
 			map[string]verdict{"launch-token": differs, "endpoint-token": differs}, "another request: another "},
+		{"zones without Fargate", func(w *world, _ *inProcess) { w.Zoneless = true },
+			map[string]verdict{"fargate-zones": differs}, "use1-az1: RunTask InvalidParameterException"},
 		{"a bucket blocks nothing", func(w *world, _ *inProcess) { w.Unblocked = true },
 			map[string]verdict{"bucket-blocked": differs}, "it blocks []"},
 		{"profiles are slow", func(w *world, _ *inProcess) { w.ProfileLag = 150 * time.Second },

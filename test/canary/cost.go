@@ -17,16 +17,16 @@ type cost struct {
 
 func all(d time.Duration) float64 { return d.Hours() }
 
-// tasksTime is how long five tasks run, at one minute each, which is the least that
+// tasksTime is how long the tasks run, at one minute each, which is the least that
 // Fargate charges, and twice that for pulling the image.
-func tasksTime(time.Duration) float64 { return 10.0 / 60 }
+func tasksTime(time.Duration) float64 { return 22.0 / 60 }
 
 var costs = []cost{
 	{"two t3.micro (a probe and the agent)", 2 * 0.0104, all},
 	{"two t2.micro (a probe and the agent)", 2 * 0.0116, all},
 	{"four public IPv4 addresses", 4 * 0.005, all},
 	{"four volumes of 8 GiB", 4 * 8 * 0.08 / 730, all},
-	{"five tasks on Fargate, 0.25 vCPU and 0.5 GiB", 0.25*0.04048 + 0.5*0.004445, tasksTime},
+	{"five tasks on Fargate, and one in each zone, 0.25 vCPU and 0.5 GiB", 0.25*0.04048 + 0.5*0.004445, tasksTime},
 	{"two tasks of flow runs (hello, and one that dies), 1 vCPU and 2 GiB", 2 * (0.04048 + 2*0.004445), func(time.Duration) float64 { return 5.0 / 60 }},
 	{"requests to SSM, SQS, S3, EventBridge and CloudWatch Logs, below", 0.01, func(time.Duration) float64 { return 1 }},
 }

@@ -92,6 +92,13 @@ func taskQuestions() []question {
 			Relies:  "the worker's permissions in templates/rights.go; docs/troubleshooting.md",
 			Change:  "what docs/troubleshooting.md says about dead tasks",
 		},
+		{
+			Name: "fargate-zones", Lane: laneTasks, Ask: askZones,
+			Asks:    "Which zones of the region run tasks on Fargate?",
+			Assumed: "those that AWS's list has, as of November 2026: all but some in ap-northeast-1 and us-west-1",
+			Relies:  "fargateZones in provision/resource/zones.go, which chooses the zones of a new VPC",
+			Change:  "fargateZones in provision/resource/zones.go, and its date",
+		},
 	}
 }
 

@@ -54,6 +54,9 @@ func (w *world) OnRunTask(ctx context.Context, in *ecs.RunTaskInput) (*ecs.RunTa
 	if w.provisioning(*in.Cluster) && !w.EarlyTask {
 		return nil, &ecstypes.ClusterNotFoundException{Message: aws.String("Cluster not found.")}
 	}
+	if n := in.NetworkConfiguration; w.Zoneless && n != nil && len(n.AwsvpcConfiguration.Subnets) == 1 {
+		return nil, &ecstypes.InvalidParameterException{Message: aws.String("The zone does not have Fargate.")}
+	}
 	out, err := w.sandboxECS(ctx).RunTask(ctx, in)
 	if err != nil {
 		return nil, err

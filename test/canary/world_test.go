@@ -57,6 +57,7 @@ type world struct {
 	XenLatest      bool // a t2 has a latest output
 	SlowManager    bool // Systems Manager needs 6 minutes
 	Mismatched     bool // a client token is good for any request
+	Zoneless       bool // no task runs if it may run in one zone alone
 	Unblocked      bool // PutBucketEncryption blocks nothing
 	OddProfile     bool // a new instance profile is refused with a new text
 	Lax            bool // no policy is checked
