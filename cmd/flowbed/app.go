@@ -143,17 +143,29 @@ type hinted struct {
 func (h *hinted) Error() string { return h.err.Error() }
 func (h *hinted) Unwrap() error { return h.err }
 
-// selection are the flags that select the environment, for commands in messages.
+// selection are the flags that select the environment, and the account that it is in, for
+// commands in messages.
 func (a *app) selection() string {
 	text := ""
 	for _, f := range []struct{ name, value, usual string }{
-		{"-C", a.dir, ""}, {"-c", a.config, defaultConfig}, {"-e", a.env, ""}, {"--region", a.region, ""}, {"--profile", a.profile, ""},
+		{"-C", a.dir, ""}, {"-c", a.config, defaultConfig}, {"-e", a.env, ""}, {"--region", a.region, ""},
 	} {
 		if f.value != f.usual {
 			text += " " + f.name + " " + quoted(f.value)
 		}
 	}
-	return text
+	return text + a.accountFlags()
+}
+
+// accountFlags are the flags that select the AWS account.
+func (a *app) accountFlags() (flags string) {
+	if a.profile != "" {
+		flags = " --profile " + quoted(a.profile)
+	}
+	if a.sandbox && a.fromEnv["sandbox"] == "" { // the variable also holds for the next command
+		flags += " --sandbox"
+	}
+	return flags
 }
 
 // quoted quotes a word for the shell, if it needs quotes.

@@ -89,6 +89,7 @@ func (e *explained) denied(err error) *credentialsError {
 		out.hint = signIn(p)
 	case strings.Contains(err.Error(), "no EC2 IMDS role found"): // the last place where the SDK looks
 		out.text = "no AWS credentials: none in the environment, the profile, or the instance metadata"
+		out.hint += "; to try flowbed without AWS, add --sandbox"
 	}
 	return out
 }

@@ -18,6 +18,9 @@ import (
 // none is the answer for an environment without an agent, or without a Prefect API.
 const none = "none"
 
+// exampleAPI is a URL that belongs to nobody.
+const exampleAPI = "https://prefect.example.com/api"
+
 // agentKinds are the values of --agent.
 var agentKinds = []string{"instance", "service", none}
 
@@ -34,6 +37,7 @@ type question struct {
 	field   func(*answers) *string  // where the answer goes
 	needed  func(have answers) bool // whether to ask; nil means always
 	invalid func(string) string     // what is wrong with an answer, beside what the config file's own checks find
+	example string                  // for somebody who has given no answer; may be empty
 }
 
 func (a *app) initCommand() *cobra.Command {
@@ -43,11 +47,13 @@ func (a *app) initCommand() *cobra.Command {
 		Long: `Ask four questions, and write config.hcl: the environment's name, its region,
 the URL of the Prefect API, and what runs the Prefect worker. Init suggests the region
 of your AWS configuration and PREFECT_API_URL. It overwrites no file, and writes
-no secret. Inside a Git repository it also adds .flowbed/ to .gitignore.`,
+no secret. Inside a Git repository it also adds .flowbed/ to .gitignore. With
+--sandbox, every question has an answer, so that Enter is enough.`,
 		Example: `  flowbed init
   flowbed init --region eu-central-1 --api-url https://prefect.example.com/api \
     --agent service
-  flowbed init --region eu-central-1 --api-url none --agent none`,
+  flowbed init --region eu-central-1 --api-url none --agent none
+  flowbed init --sandbox    to try flowbed without AWS`,
 		Args: noArgs,
 	}
 	c.Flags().StringVar(&api, "api-url", "", "`URL` of the Prefect API, or none")
@@ -100,6 +106,10 @@ func (a *app) initQuestions(ctx context.Context) ([]question, error) {
 	if err != nil {
 		return nil, err
 	}
+	api, apiFrom := prefectURL(), "PREFECT_API_URL"
+	if api == "" && a.sandbox { // which has a Prefect API at every URL
+		api, apiFrom = exampleAPI, ""
+	}
 	return []question{
 		{flag: "env", text: "Name of the environment", found: "dev", field: func(x *answers) *string { return &x.name },
 			invalid: func(s string) string {
@@ -109,7 +119,8 @@ func (a *app) initQuestions(ctx context.Context) ([]question, error) {
 				return ""
 			}},
 		{flag: "region", text: "AWS region", found: region, from: from, field: func(x *answers) *string { return &x.region }},
-		{flag: "api-url", text: "URL of the Prefect API, or none", found: prefectURL(), from: "PREFECT_API_URL", field: func(x *answers) *string { return &x.api }},
+		{flag: "api-url", text: "URL of the Prefect API, or none", found: api, from: apiFrom, field: func(x *answers) *string { return &x.api },
+			example: "for example " + exampleAPI + ", or the word none"},
 		{flag: "agent", text: "What runs the Prefect worker: instance (on EC2), service (on Fargate), or none (you do)", found: "instance",
 			field: func(x *answers) *string { return &x.agent }, needed: func(x answers) bool { return x.api != none },
 			invalid: func(s string) string {
@@ -203,7 +214,7 @@ func (a *app) askOne(ctx context.Context, q question, have answers) (string, err
 		if answer == "" {
 			answer = found
 		}
-		why := errors.New("an answer is needed")
+		var why error = &hinted{errors.New("an answer is needed"), q.example}
 		if answer != "" {
 			why = q.wrong(have, answer)
 		}
