@@ -77,7 +77,7 @@ func (a *app) command() *cobra.Command {
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageOf(c, err) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageOf(c, plainFlag(err)) })
 	f := root.PersistentFlags()
 	f.StringVarP(&a.config, "config", "c", defaultConfig, "config file")
 	f.StringVarP(&a.env, "env", "e", "", "environment to use, if the file has several")

@@ -105,7 +105,7 @@ func (a *app) showFlows(ctx context.Context, s *session, f logFlags) error {
 	err := logs.Read(ctx, since, show)
 	a.idle()
 	if err == nil && lines == 0 {
-		a.note("Flows have written nothing in the last %s; --since goes further back.", f.since)
+		a.note("Flows have written nothing in the last %s; --since goes further back.", inWords(f.since))
 	}
 	return a.logsError(s, err)
 }
@@ -142,7 +142,7 @@ func (a *app) showRun(ctx context.Context, s *session, h *hello.Hello, f logFlag
 	a.busy("Asking Prefect for the run %s", f.run)
 	run, err := h.API.FindRun(ctx, h.Pool, f.run)
 	if errors.Is(err, prefect.ErrNotFound) {
-		return &hinted{fmt.Errorf("there is no flow run %s in the work pool %s", f.run, h.Pool), "give the name or the id that Prefect shows"}
+		return &hinted{fmt.Errorf("there is no flow run %s in the work pool %s", f.run, h.Pool), "give the name or the id that Prefect shows; `flowbed hello` removes its own run, unless it is given --keep"}
 	}
 	for f.follow && err == nil && !run.State.Final() && taskOf(run) == "" {
 		a.busy("Waiting for the task of the run %s, which is %s", run.Name, run.State.Name)

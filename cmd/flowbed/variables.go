@@ -117,11 +117,11 @@ func setFlag(f *pflag.Flag, value string) (bool, error) {
 		return true, f.Value.Set("true")
 	case "duration":
 		if _, err := time.ParseDuration(value); err != nil {
-			return false, errors.New("want a duration, such as 5m")
+			return false, errors.New(wantDuration)
 		}
 	case "int":
 		if _, err := strconv.Atoi(value); err != nil {
-			return false, errors.New("want a whole number")
+			return false, errors.New(wantNumber)
 		}
 	case "stringArray":
 		for _, one := range filepath.SplitList(value) {
@@ -143,7 +143,7 @@ func parseSwitch(value string) (bool, error) {
 	}
 	on, err := strconv.ParseBool(strings.ToLower(value))
 	if err != nil {
-		return false, errors.New("want 1 or 0, true or false, yes or no")
+		return false, errors.New(wantSwitch)
 	}
 	return on, nil
 }
