@@ -19,7 +19,8 @@ import (
 func (a *app) agentCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "agent", Short: "Show the agent's logs or script, open a shell, or restart it", Args: requireCommand,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		SuggestFor: []string{"ssh", "shell", "worker"},
+		RunE:       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.agentLogsCommand(), a.agentShellCommand(), a.agentRestartCommand(), a.agentScriptCommand())
 	return c

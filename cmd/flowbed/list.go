@@ -44,7 +44,11 @@ age, when they expire, and their resources. List needs no config.hcl.`,
 		if asJSON {
 			return errors.Join(view.EnvironmentsJSON(a.out, found.list, time.Now(), err, false, o), err)
 		}
-		return errors.Join(view.Environments(a.out, found.list, time.Now(), o), err)
+		shown := view.Environments(a.out, found.list, time.Now(), o)
+		if len(found.list) == 0 && !all && err == nil {
+			a.note("Only region %s was searched; `flowbed list --all-regions%s` searches all.", found.header.Region, a.accountFlags())
+		}
+		return errors.Join(shown, err)
 	}
 	return c
 }
