@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/provision/sandbox/core"
+	"github.com/flowbed/flowbed/provision/sandbox/iam"
 )
 
 func init() {
@@ -78,6 +79,7 @@ func createCluster(r *request, in *ecs.CreateClusterInput) (*ecs.CreateClusterOu
 	if err != nil {
 		return nil, err
 	}
+	iam.Link(r.Request, "ecs.amazonaws.com") // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
 	if r.Account.FirstCluster && !d.Linked {
 		d.Linked = true
 		return nil, invalid("Unable to assume the service linked role. Please verify that the ECS service linked role exists.")

@@ -220,15 +220,22 @@ func TestPutProviders(t *testing.T) {
 	}
 }
 
-// The creation of the first cluster fails once, because its service-linked role is
-// not ready.
+// ECS makes its service-linked role with the first cluster. The creation of that fails once,
+// because the role is not ready.
 func TestFirstCluster(t *testing.T) {
 	c := newClient("us-east-1")
+	user := try.Of(c.Account, "us-east-1")
+	if user.HasRole("AWSServiceRoleForECS") {
+		t.Error("a new account has ECS's service-linked role")
+	}
 	c.FirstCluster = true
 	if err := c.cluster("c"); err == nil || !strings.Contains(err.Error(), "service linked role") {
 		t.Errorf("first cluster: have %v, want an error about the service-linked role", err)
 	}
 	for _, name := range []string{"c", "d"} {
 		try.WantCode(t, c.cluster(name), "")
+	}
+	if !user.HasRole("AWSServiceRoleForECS") {
+		t.Error("an account with a cluster has no service-linked role of ECS")
 	}
 }

@@ -130,6 +130,10 @@ func (r *request) linkRole(service string) *Role {
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"`+service+`"},"Action":"sts:AssumeRole"}]}`)
 }
 
+// Link creates the service-linked role of a service, as the service itself does when it is used
+// first.
+func Link(r *core.Request, service string) { (&request{r}).linkRole(service) }
+
 // linked reports whether the role belongs to an AWS service.
 func (o *Role) linked() bool { return strings.HasPrefix(o.Path, "/aws-service-role/") }
 
