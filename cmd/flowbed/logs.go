@@ -160,7 +160,7 @@ func (a *app) showRun(ctx context.Context, s *session, h *hello.Hello, f logFlag
 		return &hinted{fmt.Errorf("the flow run %s has no task: its state is %s", run.Name, run.State.Name), "`flowbed logs --follow` waits for the task of a run that has not ended"}
 	}
 	logs, lines := s.FlowLogs(), 0
-	logs.Task = taskOf(run)
+	logs.Task, logs.Likely = taskOf(run), run.LogPrefix(h.Pool)
 	show := func(l resource.LogLine) error {
 		lines++
 		return a.writeLine(l, false)

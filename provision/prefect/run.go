@@ -1,6 +1,7 @@
 package prefect
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -47,6 +48,9 @@ type Run struct {
 
 	Created time.Time `json:"created"`
 
+	FlowID       string `json:"flow_id"`
+	DeploymentID string `json:"deployment_id"` // empty for a run without a deployment
+
 	// Infrastructure is what the worker started: for ECS, the cluster and the task's ARN.
 	// It is empty until the worker has started it.
 	Infrastructure string `json:"infrastructure_pid"`
@@ -64,6 +68,12 @@ func (r Run) Task() (cluster, arn string) {
 // FamilyPrefix begins the names of the ECS task definition families that the workers of a
 // pool register. The rest is the id of the deployment, or of the flow.
 func FamilyPrefix(pool string) string { return "prefect_" + pool + "_" }
+
+// LogPrefix begins the names of the log streams of a run's task, unless its deployment or the work
+// pool sets another prefix.
+func (r Run) LogPrefix(pool string) string {
+	return "prefect-logs_" + pool + "_" + cmp.Or(r.DeploymentID, r.FlowID) + "/"
+}
 
 // StartRun creates a run of a deployment. If it is called again with the same key, it
 // returns the same run.

@@ -18,6 +18,7 @@ type LogReader struct {
 	Prefix string // of the streams to read; all if it is empty
 	Except string // the prefix of the streams to leave out; none if it is empty
 	Task   string // the id of the only task to read; all if it is empty
+	Likely string // the prefix of the streams that probably have its lines, so that the others are not read; may be empty
 }
 
 // LogLine is one line that a task has written, without what may be secret.
@@ -74,6 +75,21 @@ type logFollower struct {
 	seen   map[string]time.Time // the lines that a reading may return again, by id
 }
 
+// read shows the lines that are new since the last reading. Somebody may have given the streams
+// another name than the likely one: it reads all until it has found the lines.
+func (f *logFollower) read(ctx context.Context) error {
+	if f.Likely != "" {
+		if err := f.readStreams(ctx, f.Likely); err != nil || !f.latest.IsZero() {
+			return err
+		}
+	}
+	err := f.readStreams(ctx, f.Prefix)
+	if !f.latest.IsZero() {
+		f.Likely = ""
+	}
+	return err
+}
+
 // from is when the next reading begins.
 func (f *logFollower) from() time.Time {
 	if late := f.latest.Add(-logLag); late.After(f.since) {
@@ -82,13 +98,13 @@ func (f *logFollower) from() time.Time {
 	return f.since.Truncate(time.Millisecond) // as CloudWatch counts
 }
 
-// read shows the lines that are new since the last reading. A line with a time in the future, of which
-// CloudWatch takes up to two hours, must not hide those that come after it.
-func (f *logFollower) read(ctx context.Context) error {
+// readStreams reads the streams with a prefix. A line with a time in the future, of which CloudWatch
+// takes up to two hours, must not hide those that come after it.
+func (f *logFollower) readStreams(ctx context.Context, prefix string) error {
 	from := f.from()
 	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &f.Group, StartTime: new(max(from.UnixMilli(), 0))}
-	if f.Prefix != "" {
-		in.LogStreamNamePrefix = &f.Prefix
+	if prefix != "" {
+		in.LogStreamNamePrefix = &prefix
 	}
 	for pages := cloudwatchlogs.NewFilterLogEventsPaginator(f.API, in); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)

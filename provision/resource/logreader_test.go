@@ -26,7 +26,10 @@ type logWorld struct {
 	reader  resource.LogReader
 }
 
-const flowStream, otherStream, workerStream = "prefect-logs_flowbed-dev_d1/prefect/task1", "own/prefect/task2", "worker/worker/task3"
+const (
+	flowStream, otherStream     = "prefect-logs_flowbed-dev_d1/prefect/task1", "own/prefect/task2"
+	strangeStream, workerStream = "strange/prefect/task1", "worker/worker/task3"
+)
 
 func newLogWorld(t *testing.T) *logWorld {
 	t.Helper()
@@ -35,7 +38,7 @@ func newLogWorld(t *testing.T) *logWorld {
 	w.reader = resource.LogReader{API: w.api, Group: "/flowbed/dev", Except: "worker/worker/",
 		ID: resource.Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws"}}
 	try.Must(w.api.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &w.reader.Group}))
-	for _, s := range []string{flowStream, otherStream, workerStream} {
+	for _, s := range []string{flowStream, otherStream, strangeStream, workerStream} {
 		try.Must(w.api.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &w.reader.Group, LogStreamName: &s}))
 	}
 	return w
@@ -67,6 +70,7 @@ func TestReadLogs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newLogWorld(t)
 		w.put(flowStream, "too old", 2*time.Hour)
+		w.put(strangeStream, "elsewhere", 4*time.Minute)
 		w.put(flowStream, "first\n", 3*time.Minute)
 		w.put(workerStream, "a worker", 2*time.Minute)
 		w.put(otherStream, "second: https://me:secret@example.com pnu_abcdef", 2*time.Minute)
@@ -78,13 +82,22 @@ func TestReadLogs(t *testing.T) {
 			}
 			return have
 		}
-		if have, want := read(w.reader), []string{"task1 first", "task2 second: https://***@example.com pnu_***", "task1 third"}; !slices.Equal(have, want) {
+		if have, want := read(w.reader), []string{"task1 elsewhere", "task1 first", "task2 second: https://***@example.com pnu_***", "task1 third"}; !slices.Equal(have, want) {
 			t.Errorf("have %q, want %q", have, want)
 		}
 		one := w.reader
 		one.Task = "task2"
 		if have := read(one); len(have) != 1 {
 			t.Errorf("of one task: %q", have)
+		}
+		// Of the likely streams only, unless the task writes elsewhere.
+		one.Task, one.Likely = "task1", "prefect-logs_flowbed-dev_d1/"
+		if have, want := read(one), []string{"task1 first", "task1 third"}; !slices.Equal(have, want) {
+			t.Errorf("of the likely streams: have %q, want %q", have, want)
+		}
+		one.Likely = "prefect-logs_flowbed-dev_d2/"
+		if have := read(one); len(have) != 3 {
+			t.Errorf("of a task that writes elsewhere: %q", have)
 		}
 		service := w.reader
 		service.Prefix, service.Except = "worker/worker/", ""
