@@ -16,6 +16,9 @@ func (a *app) showPlan(f *os.File, s *session, verb string, p provision.Plan, co
 	o := a.options(f)
 	o.Compact = compact
 	o.Verb, o.Header, o.Cost = verb, s.header, s.cost(verb)
+	if verb == "down" {
+		o.Cost = new(s.Ends(p))
+	}
 	return view.Plan(a.out, p, o)
 }
 

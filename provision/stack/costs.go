@@ -27,6 +27,36 @@ func (s *Stack) Cost() cost.Estimate {
 	return cost.Of(s.id.Region, list)
 }
 
+// bill is what the objects of a step cost, by the last reading.
+type bill struct {
+	step string
+	of   func() []cost.Usage
+}
+
+// addToGraph appends a resource to the graph, and collects what its objects cost.
+func addToGraph[S provision.State](s *Stack, name string, own provision.Ownership, r resource.Kind[S]) provision.Ref[S] {
+	ref := provision.Add(s.Graph, name, own, r)
+	if b, ok := r.(resource.Biller[S]); ok {
+		s.bills = append(s.bills, bill{name, func() []cost.Usage {
+			have, _ := ref.Get()
+			return b.Bills(have)
+		}})
+	}
+	return ref
+}
+
+// Ends estimates what will no longer be billed after a down with this plan. It is about the objects
+// as they were read, whatever the file says now.
+func (s *Stack) Ends(p provision.Plan) cost.Estimate {
+	var list []cost.Usage
+	for _, b := range s.bills {
+		if slices.ContainsFunc(p.Actions, func(a provision.Action) bool { return a.Step == b.step && a.Op == provision.Delete }) {
+			list = append(list, b.of()...)
+		}
+	}
+	return cost.Of(s.id.Region, list)
+}
+
 // Cost is Stack.Cost without a stack. It makes no calls: network is the network of the agent, if it
 // is known.
 func Cost(env *spec.Environment, id resource.Identity, network *resource.NetworkState) (cost.Estimate, error) {

@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -31,23 +32,27 @@ func sameCosts(t *testing.T, account *sandbox.Account, s *stack.Stack) {
 
 const someServer = "\nprefect {\napi_url = \"https://prefect.example.com/api\"\n}"
 
+// unpriced is a service that down finds without the file: it reads no task definition with it.
+const unpriced = "; not tasks of service flowbed-dev-worker"
+
 // TestCosts: what a plan says of an environment, before and after up. Where the table has no
 // price in eu-central-1, all prices are those of us-east-1.
 func TestCosts(t *testing.T) {
-	for name, c := range map[string]struct{ text, want string }{
-		"no agent":    {"", ""},
-		"an instance": {"agent {}" + someServer, "t2.micro $9.78, public IPv4 address $3.65, gp3 volume of 16 GiB $1.52"},
+	for name, c := range map[string]struct{ text, want, bare string }{ // bare is what down without the file says, if it knows less
+		"no agent":    {"", "", ""},
+		"an instance": {"agent {}" + someServer, "t2.micro $9.78, public IPv4 address $3.65, gp3 volume of 16 GiB $1.52", ""},
 		"another one": {"agent {\ninstance_type = \"t3.small\"\nvolume_gib = 30\n}" + someServer,
-			"t3.small $15.18, public IPv4 address $3.65, gp3 volume of 30 GiB $2.40"},
+			"t3.small $15.18, public IPv4 address $3.65, gp3 volume of 30 GiB $2.40", ""},
 		"behind NAT": {"network {\nvpc = \"new\"\nnat = \"single\"\n}\nagent {}" + someServer,
-			"NAT gateway $37.96, t2.micro $9.78, public IPv4 address $3.65, gp3 volume of 16 GiB $1.52"},
-		"a NAT gateway in each zone": {"network {\nvpc = \"new\"\nzones = 3\nnat = \"per-zone\"\n}", "3 NAT gateways $113.88, 3 public IPv4 addresses $10.95"},
-		"a service":                  {"agent {\nservice {}\n}" + someServer, "Fargate task of 0.25 vCPU and 1 GiB $12.23, public IPv4 address $3.65"},
+			"NAT gateway $37.96, t2.micro $9.78, public IPv4 address $3.65, gp3 volume of 16 GiB $1.52", ""},
+		"a NAT gateway in each zone": {"network {\nvpc = \"new\"\nzones = 3\nnat = \"per-zone\"\n}", "3 NAT gateways $113.88, 3 public IPv4 addresses $10.95", ""},
+		"a service":                  {"agent {\nservice {}\n}" + someServer, "Fargate task of 0.25 vCPU and 1 GiB $12.23, public IPv4 address $3.65", unpriced},
 		"workers on Spot": {"agent {\nservice {\nspot = true\ndesired_count = 2\ncpu = 512\nmemory = 2048\n}\n}" + someServer,
-			"2 Fargate Spot tasks of 0.5 vCPU and 2 GiB $13.54, 2 public IPv4 addresses $7.30"},
+			"2 Fargate Spot tasks of 0.5 vCPU and 2 GiB $13.54, 2 public IPv4 addresses $7.30", unpriced},
 		"a private service": {"network {\nvpc = \"new\"\nnat = \"single\"\n}\nagent {\nservice {}\n}" + someServer,
-			"NAT gateway $37.96, Fargate task of 0.25 vCPU and 1 GiB $12.23, public IPv4 address $3.65"},
-		"no workers": {"agent {\nservice {\ndesired_count = 0\n}\n}" + someServer, ""},
+			"NAT gateway $37.96, Fargate task of 0.25 vCPU and 1 GiB $12.23, public IPv4 address $3.65",
+			"NAT gateway $37.96, public IPv4 address $3.65" + unpriced},
+		"no workers": {"agent {\nservice {\ndesired_count = 0\n}\n}" + someServer, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -67,9 +72,34 @@ func TestCosts(t *testing.T) {
 					t.Errorf("after up: have %s\nwant %s", have, c.want)
 				}
 				sameCosts(t, account, s)
+				if have := endsOf(t, account, c.text); have != c.want {
+					t.Errorf("down ends %s\nwant %s", have, c.want)
+				}
+				want := c.want
+				if c.bare != "" {
+					want = c.bare
+				}
+				if have := endsOf(t, account, ""); have != want {
+					t.Errorf("down without the file ends %s\nwant %s", have, want)
+				}
 			})
 		})
 	}
+}
+
+// endsOf is what down ends.
+func endsOf(t *testing.T, account *sandbox.Account, text string) string {
+	t.Helper()
+	s := build(t, account, "environment \"dev\" {\n"+text+"\n}", stack.Options{Transport: sandbox.Prefect(account), Destroy: true})
+	p, err := s.Graph.PlanDown(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := s.Ends(p)
+	if len(e.Unpriced) > 0 {
+		return e.Items() + "; not " + strings.Join(e.Unpriced, ", ")
+	}
+	return e.Items()
 }
 
 // TestCostBeforeReading: without a stack, the network decides on addresses if it is known.

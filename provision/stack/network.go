@@ -64,7 +64,7 @@ func addPart[S provision.State](s *Stack, name string, r resource.Kind[S]) provi
 	if _, ok := any(r).(resource.VPC); ok {
 		s.steps = append(s.steps, permissions.Step{Name: name, Permissions: resource.VPC{}.Look()})
 	}
-	return provision.Add(s.Graph, name, provision.Own, r)
+	return addToGraph(s, name, provision.Own, r)
 }
 
 // zones finds the zones for the subnets of a new VPC.

@@ -35,7 +35,7 @@ func addStep[S provision.State](s *Stack, step permissions.Step, r resource.Kind
 	step.Permissions = r.Permissions()
 	s.steps = append(s.steps, step)
 	s.addCosts(step.Ownership, r.Costs)
-	return provision.Add(s.Graph, step.Name, step.Ownership, r)
+	return addToGraph(s, step.Name, step.Ownership, r)
 }
 
 // source is a data source that declares its permissions.

@@ -179,6 +179,7 @@ type Stack struct {
 
 	searches   resource.Searches
 	costs      []func() []cost.Usage // of the steps whose objects up leaves in place
+	bills      []bill                // of the steps whose objects cost money all the time
 	groups     *resource.GroupReader
 	parameters *resource.ParameterReader
 	taskReader *resource.TaskReader // nil if the run does not delete the environment

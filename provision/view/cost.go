@@ -41,17 +41,21 @@ func (o Options) cost(b *strings.Builder, e *cost.Estimate) {
 	if e == nil || e.None() {
 		return
 	}
-	o.fit(b, "", monthly(*e), "")
+	verb := "Costs"
+	if o.Verb == "down" {
+		verb = "Ends what costs"
+	}
+	o.fit(b, "", monthly(verb, *e), "")
 	o.fit(b, "", notIncluded(), dim)
 }
 
 // monthly is an estimate in a sentence.
-func monthly(e cost.Estimate) string {
+func monthly(verb string, e cost.Estimate) string {
 	s := "about " + e.Total.Round() + " a month" + pricesOf(e) + ", all the time: " + clean(e.Items(), false)
 	if len(e.Lines) == 0 {
 		s = "something all the time"
 	}
-	return "Costs " + s + unpriced(e) + "."
+	return verb + " " + s + unpriced(e) + "."
 }
 
 // pricesOf names the region of the prices, if it is another one.

@@ -32,5 +32,11 @@ func TestCost(t *testing.T) {
 		if c.want != "" && rest != "Not included: "+cost.NotIncluded+". Prices of "+cost.Prices().Date+".\n" {
 			t.Errorf("%s: %q", name, rest)
 		}
+		b.Reset()
+		Options{Verb: "down"}.cost(&b, &e)
+		have, _, _ = strings.Cut(b.String(), "\n")
+		if want := strings.Replace(c.want, "Costs", "Ends what costs", 1); have != want {
+			t.Errorf("%s, of down:\nhave %s\nwant %s", name, have, want)
+		}
 	}
 }

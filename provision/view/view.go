@@ -29,7 +29,8 @@ type Options struct {
 	// not everything could be read.
 	Incomplete bool
 
-	// Cost is what the environment costs a month after up; nil if that is not known.
+	// Cost is what the environment costs a month after up, or, with the verb down, what down
+	// ends; nil if that is not known.
 	Cost *cost.Estimate
 
 	// Hint returns what the user can do about an error, or an empty string. It may
