@@ -172,6 +172,8 @@ func (a *app) hello(ctx context.Context, s *session, h *hello.Hello, asJSON bool
 	if r.Kept && !asJSON {
 		_, failed := fmt.Fprintf(a.out, keptText, h.Bucket, r.Prefix, h.Bucket, r.Prefix, r.Flow, r.Deployment, a.selection())
 		err = errors.Join(err, failed)
+	} else if err == nil && !asJSON {
+		a.note("Next: `flowbed outputs%s --format prefect` prints a prefect.yaml, with which you deploy a flow of your own.", a.selection())
 	}
 	return err
 }

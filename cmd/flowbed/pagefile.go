@@ -78,5 +78,7 @@ func (p *pageFile) write(err *error) {
 	}
 	if failed != nil {
 		*err = errors.Join(*err, fmt.Errorf("write the report %s: %w", p.file.path, failed))
+	} else if p.file.stream == nil {
+		p.a.note("The report is in %s.", p.file.path)
 	}
 }

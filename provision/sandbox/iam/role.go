@@ -1,6 +1,8 @@
 package iam
 
 import (
+	"fmt"
+	"hash/fnv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -69,11 +71,15 @@ func createRole(r *request, in *iam.CreateRoleInput) (*iam.CreateRoleOutput, err
 }
 
 func (r *request) newRole(name, path, trust string) *Role {
+	return r.addRole(r.UniqueID("AROA"), name, path, trust)
+}
+
+func (r *request) addRole(id, name, path, trust string) *Role {
 	if r.db().Roles == nil {
 		r.db().Roles = map[string]*Role{}
 	}
 	role := &Role{
-		Name: name, Path: path, ARN: r.ARN("iam", "", "role"+path+name), ID: r.UniqueID("AROA"),
+		Name: name, Path: path, ARN: r.ARN("iam", "", "role"+path+name), ID: id,
 		Trust: trust, MaxSession: sessionLength, Created: r.Now.UTC(),
 	}
 	r.db().Roles[strings.ToLower(name)] = role
@@ -120,13 +126,16 @@ func createServiceLinkedRole(r *request, in *iam.CreateServiceLinkedRoleInput) (
 	return &iam.CreateServiceLinkedRoleOutput{Role: r.linkRole(service).out(false)}, nil
 }
 
-// linkRole creates the service-linked role of a service, unless it exists.
+// linkRole creates the service-linked role of a service, unless it exists. Its id is of its name, so
+// that it takes none of those that count.
 func (r *request) linkRole(service string) *Role {
 	name := linkedRoles[service]
 	if role := r.db().role(name); role != nil {
 		return role
 	}
-	return r.newRole(name, "/aws-service-role/"+service+"/",
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name)) // it never fails
+	return r.addRole(fmt.Sprintf("AROA0%016X", h.Sum64()), name, "/aws-service-role/"+service+"/",
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"`+service+`"},"Action":"sts:AssumeRole"}]}`)
 }
 
