@@ -128,9 +128,23 @@ func (g SecurityGroup) Read(ctx context.Context) (s SecurityGroupState, err erro
 	case len(ours) == 1:
 		return ours[0], nil
 	case len(others) > 0:
-		return others[0], nil
+		return g.inWay(ctx, others)
 	}
 	return s, fmt.Errorf("read security group: %w", provision.ErrAbsent)
+}
+
+// inWay returns the group of somebody else in our VPC, which has no room for another one of the
+// name. Down looks in no VPC but the environment's own, and may return any of them.
+func (g SecurityGroup) inWay(ctx context.Context, others []SecurityGroupState) (SecurityGroupState, error) {
+	n, err := g.Network.Await(ctx)
+	if err != nil && (!g.NewVPC || !errors.Is(err, provision.ErrAbsent)) {
+		return others[0], nil // the error is that of another step
+	}
+	i := slices.IndexFunc(others, func(o SecurityGroupState) bool { return o.VPC == n.VPC })
+	if i < 0 {
+		return SecurityGroupState{}, fmt.Errorf("read security group: %w", provision.ErrAbsent)
+	}
+	return others[i], nil
 }
 
 func (g SecurityGroup) several(list []SecurityGroupState) string {

@@ -104,6 +104,28 @@ func TestMovedAddress(t *testing.T) {
 	})
 }
 
+// A name is unique in a VPC: a group of others with our name in another VPC is none of our business.
+func TestSameNameInAnotherVPC(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := sshGroup{account: sandbox.New(), caller: "203.0.113.9/32", vpc: "default"}
+		vpc, err := e.api().CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := e.api().CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{
+			VpcId: vpc.Vpc.VpcId, GroupName: aws.String("flowbed-dev-agent"), Description: aws.String("of others")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := e.plan(t); a.Op != provision.Create {
+			t.Errorf("the plan has %v, want a create", a.Op)
+		}
+		if s := e.up(t); s.ID == *other.GroupId || s.VPC == *vpc.Vpc.VpcId {
+			t.Errorf("up made %+v, want a group of our own in the default VPC", s)
+		}
+	})
+}
+
 // An inbound rule that was added outside flowbed is removed, whatever its source.
 func TestForeignRules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
