@@ -32,6 +32,7 @@ type agent struct {
 	kind     string // instance type
 	image    string
 	volume   int
+	kms      string // the ARN of the volume's key; may be empty
 	userData string
 	key      string
 	subnets  []string
@@ -87,8 +88,12 @@ func (e *agent) graph() (*provision.Graph, provision.Ref[resource.InstanceState]
 		API: e.ec2(), ID: id, Name: name, Description: "The agent", Network: network,
 	})
 	key := provision.Add(g, "key", provision.Own, resource.KeyPair{API: e.ec2(), ID: id, Name: name, PublicKey: e.key})
+	var volumeKey provision.Ref[resource.KMSKeyState]
+	if e.kms != "" {
+		volumeKey = provision.Known(resource.KMSKeyState{ARN: e.kms})
+	}
 	return g, provision.Add(g, "agent instance", provision.Own, resource.Instance{
-		API: e.ec2(), ID: id, Name: name, Type: e.kind, ImageName: e.image, Image: image, Offering: offer, VolumeGiB: e.volume,
+		API: e.ec2(), ID: id, Name: name, VolumeKey: volumeKey, Type: e.kind, ImageName: e.image, Image: image, Offering: offer, VolumeGiB: e.volume,
 		Key: key, Profile: profile, Groups: []provision.Ref[resource.SecurityGroupState]{group}, Network: network,
 		UserData: func() string { return e.userData }, Launched: new(resource.Launched),
 		Causes: func(have, _, wrote string) []string { return []string{wrote + " wrote " + have} },

@@ -2,9 +2,14 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -50,13 +55,19 @@ var EncryptedBucket = register(Case{
 	Fill: Bucket.Fill, Foreign: Bucket.Foreign,
 })
 
-// EncryptedLogGroup is a log group with a customer's key. moto cannot change the key of one.
+// EncryptedLogGroup is a log group with a customer's key.
 var EncryptedLogGroup = register(Case{
 	Name: "encrypted log group", Step: "log group", Spec: Keyed,
 	Add: func(w *World, g *provision.Graph) {
 		provision.Add(g, "log group", provision.Own, resource.LogGroup{
 			API: cloudwatchlogs.NewFromConfig(w.Config), ID: w.ID, Name: logGroupName, Days: 30, Key: key,
 		})
+	},
+	Fields: []Field{
+		{"encryption key", onLogs(func(ctx context.Context, _ *World, api *cloudwatchlogs.Client) error {
+			_, err := api.DisassociateKmsKey(ctx, &cloudwatchlogs.DisassociateKmsKeyInput{LogGroupName: aws.String(logGroupName)})
+			return err
+		})},
 	},
 	Foreign: LogGroup.Foreign,
 })
@@ -126,3 +137,37 @@ var EncryptedRepository = register(Case{
 	},
 	Foreign: Repository.Foreign, Fill: Repository.Fill,
 })
+
+// EncryptedInstance is the agent's instance with a volume that a customer's key encrypts. Another
+// key is another instance.
+var EncryptedInstance = register(Case{
+	Name: "encrypted instance", Step: "agent instance", Spec: Keyed, Beside: true,
+	Add: func(w *World, g *provision.Graph) { addInstance(w, g, key) },
+	Fields: []Field{
+		{"volume key", onAgent(func(ctx context.Context, _ *World, api *ec2.Client, i ec2types.Instance) error {
+			if err := hasVolumeKey(ctx, api, i); err != nil {
+				return err
+			}
+			at := slices.IndexFunc(i.Tags, func(t ec2types.Tag) bool { return *t.Key == resource.KeyLaunch })
+			if at < 0 {
+				return fmt.Errorf("%s has no tag %s", *i.InstanceId, resource.KeyLaunch)
+			}
+			other := strings.Replace(*i.Tags[at].Value, "volume-key=1234abcd", "volume-key=4321dcba", 1) // as if launched with it
+			_, err := api.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{*i.InstanceId}, Tags: []ec2types.Tag{{Key: i.Tags[at].Key, Value: &other}}})
+			return err
+		})},
+	},
+	Foreign: Instance.Foreign, Others: Instance.Others,
+})
+
+// hasVolumeKey returns an error unless the key encrypts the instance's volume.
+func hasVolumeKey(ctx context.Context, api *ec2.Client, i ec2types.Instance) error {
+	out, err := api.DescribeVolumes(ctx, &ec2.DescribeVolumesInput{Filters: by("attachment.instance-id", *i.InstanceId)})
+	if err != nil {
+		return err
+	}
+	if len(out.Volumes) != 1 || !*out.Volumes[0].Encrypted || aws.ToString(out.Volumes[0].KmsKeyId) != Key {
+		return fmt.Errorf("the volumes of %s are %+v, want one that %s encrypts", *i.InstanceId, out.Volumes, Key)
+	}
+	return nil
+}

@@ -19,7 +19,7 @@ import (
 // Instance is the agent's instance, with everything that it refers to.
 var Instance = register(Case{
 	Name: "instance", Step: "agent instance", Beside: true,
-	Add: addInstance,
+	Add: func(w *World, g *provision.Graph) { addInstance(w, g, provision.Ref[resource.KMSKeyState]{}) },
 	Fields: []Field{
 		{"state", onAgent(stop)},
 		{"instance type", onAgent(func(ctx context.Context, w *World, api *ec2.Client, i types.Instance) error {
@@ -96,7 +96,7 @@ var Instance = register(Case{
 	},
 })
 
-func addInstance(w *World, g *provision.Graph) {
+func addInstance(w *World, g *provision.Graph, key provision.Ref[resource.KMSKeyState]) {
 	api := ec2.NewFromConfig(w.Config)
 	r := roleOf(w, agentName)
 	r.Trust = trustEC2
@@ -104,14 +104,14 @@ func addInstance(w *World, g *provision.Graph) {
 	profile := provision.Add(g, "agent instance profile", provision.Own, resource.Profile{
 		API: iam.NewFromConfig(w.Config), ID: w.ID, Name: agentName, Role: role,
 	})
-	key := provision.Add(g, "key pair", provision.Own, resource.KeyPair{API: api, ID: w.ID, Name: agentName, PublicKey: oneKey})
+	pair := provision.Add(g, "key pair", provision.Own, resource.KeyPair{API: api, ID: w.ID, Name: agentName, PublicKey: oneKey})
 	network := addNetwork(w, g)
 	group := addGroup(w, g, network)
 	image := provision.Data(g, "image", resource.Image{SSM: ssm.NewFromConfig(w.Config), Image: "al2023", Type: "t2.micro"})
 	offer := provision.OnDemand(g, "offer", resource.Offering{API: api, Type: "t2.micro", Image: image})
 	provision.Add(g, "agent instance", provision.Own, resource.Instance{
 		API: api, ID: w.ID, Name: agentName, Type: "t2.micro", ImageName: "al2023", Image: image, Offering: offer, VolumeGiB: 16,
-		Key: key, Profile: profile, Network: network, Groups: []provision.Ref[resource.SecurityGroupState]{group},
+		VolumeKey: key, Key: pair, Profile: profile, Network: network, Groups: []provision.Ref[resource.SecurityGroupState]{group},
 		UserData: func() string { return "#!/bin/sh\necho hello\n" }, Launched: new(resource.Launched),
 	})
 }

@@ -128,10 +128,8 @@ func startInstances(r *request, in *ec2.StartInstancesInput) (*ec2.StartInstance
 		was := r.instanceState(i)
 		if r.state(i) == "stopped" {
 			r.move(i, "pending")
-			i.Reason = ""
-			if !r.decrypts(i) {
+			if i.Reason = r.undecrypted(i); i.Reason != "" {
 				r.move(i, "stopping")
-				i.Reason = wrongKey
 			}
 		}
 		out.StartingInstances = append(out.StartingInstances, r.stateChange(i, was))

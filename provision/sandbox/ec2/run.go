@@ -36,7 +36,12 @@ func runInstances(r *request, in *ec2.RunInstancesInput) (*ec2.RunInstancesOutpu
 			return &ec2.RunInstancesOutput{OwnerId: &r.AccountID, Instances: []types.Instance{r.instance(l.earlier)}}, nil
 		}
 	}
-	return &ec2.RunInstancesOutput{OwnerId: &r.AccountID, Instances: []types.Instance{r.instance(l.start())}}, nil
+	i := l.start()
+	out := &ec2.RunInstancesOutput{OwnerId: &r.AccountID, Instances: []types.Instance{r.instance(i)}}
+	if why := r.undecrypted(i); why != "" { // the reply does not tell yet
+		r.end(i, why)
+	}
+	return out, nil
 }
 
 // fingerprint returns a hash that is equal for equal requests.
@@ -197,8 +202,5 @@ func (l *launch) start() *instance {
 	}
 	l.d.Interfaces[n.ID] = n
 	l.d.Instances[i.ID] = i
-	if !l.decrypts(i) {
-		l.end(i, wrongKey)
-	}
 	return i
 }

@@ -11,25 +11,30 @@ var volumeActions = []string{
 	"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
 }
 
-// wrongKey is the reason in the state of an instance whose volume cannot be decrypted. The call
-// that launches or starts it has succeeded by then.
+// The reasons in the state of an instance whose volume cannot be decrypted. The call that launches
+// or starts it has succeeded by then.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
-const wrongKey = "Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state"
+const (
+	wrongKey     = "Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state"
+	forbiddenKey = "Client.InternalError: Client error on launch"
+)
 
-// decrypts reports whether EC2 can use the volumes of an instance.
-func (r *request) decrypts(i *instance) bool {
+// undecrypted is why EC2 cannot use the volumes of an instance; empty if it can.
+func (r *request) undecrypted(i *instance) string {
 	for _, v := range r.db().sortedVolumes(i.ID) {
-		if v.Key != "" && !r.usable(v.Key) {
-			return false
+		switch {
+		case v.Key == "":
+		case kms.Look(r.Request, v.Key) != "":
+			return wrongKey
+		case !r.mayUse(v.Key):
+			return forbiddenKey
 		}
 	}
-	return true
+	return ""
 }
 
-func (r *request) usable(key string) bool {
-	if kms.Look(r.Request, key) != "" {
-		return false
-	}
+// mayUse reports whether the caller may let EC2 use a key that can be used.
+func (r *request) mayUse(key string) bool {
 	for _, a := range (kms.Use{Key: key, Service: "ec2"}).Access(r.Request, volumeActions...) {
 		if a.Action == "kms:CreateGrant" {
 			a = a.WithContext("kms:GrantIsForAWSResource", "true")

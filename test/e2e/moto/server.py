@@ -20,6 +20,8 @@ from moto.ec2.responses.vpcs import VPCs
 from moto.ecs.models import Container, EC2ContainerServiceBackend
 from moto.events.models import Rule
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
+from moto.logs.exceptions import ResourceNotFoundException
+from moto.logs.responses import LogsResponse
 from moto.moto_api import state_manager
 from moto.server import main
 from moto.sqs import sqs_backends
@@ -107,6 +109,29 @@ def modify_endpoint_and_name(self):
 
 
 VPCs.modify_vpc_endpoint = modify_endpoint_and_name
+
+
+def log_group(response):
+    group = response.logs_backend.groups.get(response._get_param("logGroupName"))
+    if group is None:
+        raise ResourceNotFoundException()
+    return group
+
+
+def associate_kms_key(self):
+    """A log group can get another key; moto knows only the one of its creation. Both
+    calls have an empty reply."""
+    log_group(self).kms_key_id = self._get_param("kmsKeyId")
+    return ""
+
+
+def disassociate_kms_key(self):
+    log_group(self).kms_key_id = None
+    return ""
+
+
+LogsResponse.associate_kms_key = associate_kms_key
+LogsResponse.disassociate_kms_key = disassociate_kms_key
 
 requirements = EC2ContainerServiceBackend._calculate_task_resource_requirements
 
