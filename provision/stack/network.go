@@ -96,8 +96,7 @@ func (s *Stack) addEndpoints() {
 	}
 	if n.New() {
 		group.Ingress = []resource.Ingress{{Protocol: "tcp", Port: 443, CIDR: n.Range(), Description: "HTTPS from the VPC"}}
-	}
-	if n.New() {
+		s.narrow(&group)
 		endpoints.Group = addOptional(s, "endpoint security group", interfaces, group)
 		s.own.Endpoints = addOptional(s, "vpc endpoints", len(endpoints.Services) > 0, endpoints)
 	} else {

@@ -58,6 +58,7 @@ var Exceptions = []Exception{
 				return slices.ContainsFunc(g.IpPermissionsEgress, func(p ec2types.IpPermission) bool { return slices.Contains(ranges(p), "0.0.0.0/0") })
 			})
 		}},
+	{"EC2.2, EC2.6, EC2.21, CKV2_AWS_11, CKV2_AWS_12, AWS-0178", "a new VPC has no flow logs, and keeps AWS's rules in its default group and its network ACL", "Flow logs cost money, and a company collects them in a place of its own. Nothing is in the default group, and the security groups of the environment close what the ACL leaves open.", "", nil},
 	{"CKV_AWS_126", "no detailed monitoring of the instance", "It costs money, and the agent's load says little.", "",
 		func(a *Account) bool {
 			return slices.ContainsFunc(a.Instances, func(i Instance) bool {
@@ -67,7 +68,9 @@ var Exceptions = []Exception{
 	{"EC2.7, S3.1", "account-wide defaults: encryption of all new volumes, public access of all buckets", "They belong to the account, so one environment must not change them. What flowbed creates is encrypted and private by itself.", "", nil},
 	{"S3.17, CKV_AWS_145, AWS-0132", "the bucket is encrypted with S3's keys, not with a KMS key", "A KMS key costs money each month, and flows need one more permission.", "kms_key = …",
 		func(a *Account) bool {
-			return slices.ContainsFunc(a.Buckets, func(b Bucket) bool { return b.Encryption != s3types.ServerSideEncryptionAwsKms })
+			return slices.ContainsFunc(a.Buckets, func(b Bucket) bool { // S3 writes access logs only where its own keys encrypt
+				return b.Encryption != s3types.ServerSideEncryptionAwsKms && !a.logsTo(b.Name)
+			})
 		}},
 	{"S3.9, CKV_AWS_18, AWS-0089", "the bucket has no access log", "A log needs a second bucket that grows forever. CloudTrail data events do the same for the whole account.",
 		"bucket { access_logs { bucket = … } }", func(a *Account) bool {
