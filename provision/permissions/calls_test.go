@@ -8,40 +8,28 @@ import (
 	"testing/synctest"
 
 	"github.com/flowbed/flowbed/provision/permissions"
-	"github.com/flowbed/flowbed/provision/stack"
-	"github.com/flowbed/flowbed/test/lifecycle"
 )
 
 // TestPermissions compares what the kinds say with the calls that are made, both
 // ways: in an account that allows only what they say, no call is refused, and all
-// that they say is called by one of the lives, or implied by what is.
+// that they say, of the file of any life, is called by one of the lives, or implied by
+// what is. The documentation lists all of it.
 func TestPermissions(t *testing.T) {
-	made := lived(t, slices.Concat(lives, drifts(), goes(t)))
-	bounded := adding(everything(t), lifecycle.BoundedRole.Spec)
-	narrow := edited(t, everything(t), lifecycle.NarrowGroup.Edits...)
-	logged := edited(t, everything(t), lifecycle.AccessLogs.Edits...)
-	keyed := adding(everything(t), lifecycle.Keyed)
-	for _, text := range []string{everything(t), byDefault(t, everything(t)), bounded, keyed, inService, narrow, logged, inVPCOfAnother} {
-		for _, v := range permissions.Verbs {
-			for _, s := range needs(t, text, here, v, stack.Options{ForceDestroy: true}) {
-				for _, p := range s.Permissions {
-					for _, a := range p.Actions {
-						if !made[v][a] && p.Implied == "" {
-							t.Errorf("%s of the step %s has %s, which nothing has called", v, s.Step, a)
-						}
-					}
-				}
-			}
+	made, says := lived(t, slices.Concat(lives, drifts(), goes(t)))
+	for n, implied := range says {
+		if !implied && !made[n.verb][n.action] {
+			t.Errorf("%s of the step %s has %s, which nothing has called", n.verb, n.step, n.action)
 		}
 	}
+	says.wantListed(t)
 }
 
-// lived is which actions were called, all in all, by each verb. Time is virtual in
-// each life.
-func lived(t *testing.T, list []life) map[permissions.Verb]map[string]bool {
+// lived is which actions were called, all in all, by each verb, and what the kinds said that
+// they need. Time is virtual in each life.
+func lived(t *testing.T, list []life) (map[permissions.Verb]map[string]bool, said) {
 	t.Helper()
 	var mu sync.Mutex
-	made := map[permissions.Verb]map[string]bool{}
+	made, says := map[permissions.Verb]map[string]bool{}, said{}
 	for _, v := range permissions.Verbs {
 		made[v] = map[string]bool{}
 	}
@@ -57,9 +45,13 @@ func lived(t *testing.T, list []life) map[permissions.Verb]map[string]bool {
 					for v, actions := range w.made {
 						maps.Copy(made[v], actions)
 					}
+					for n, implied := range w.says {
+						before, known := says[n]
+						says[n] = implied && (before || !known)
+					}
 				})
 			})
 		}
 	})
-	return made
+	return made, says
 }

@@ -47,6 +47,7 @@ var lives = []life{
 	{"private subnets", private},
 	{"a VPC of its own", apart},
 	{"a closed VPC of its own", closed},
+	{"a network that others change", rewired},
 	{"names of its own", named},
 	{"a type that is not sold", unsold},
 	{"a VPC without subnets", nowhere},
@@ -290,6 +291,52 @@ func closed(w *world) {
 	w.must(permissions.Plan, text, quiet)
 	w.must(permissions.Up, edited(w.T, text, `"s3", "logs"`, `"sqs"`), quiet)
 	w.must(permissions.Down, text, quiet)
+	if !w.empty() {
+		w.Error("something is left")
+	}
+}
+
+// rewired has its gateway in another VPC, and its subnets in two tables with its tags, of which one
+// also has a subnet of others.
+func rewired(w *world) {
+	const text = `network { vpc = "new" }`
+	w.must(permissions.Up, text, quiet)
+	api, ctx := ec2.NewFromConfig(w.account.Config(home)), context.Background()
+	ours := []ec2types.Filter{{Name: aws.String("tag:flowbed:environment"), Values: []string{"dev"}}}
+	gateways, err := api.DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: ours})
+	w.check(err)
+	gateway := gateways.InternetGateways[0]
+	_, err = api.DetachInternetGateway(ctx, &ec2.DetachInternetGatewayInput{InternetGatewayId: gateway.InternetGatewayId, VpcId: gateway.Attachments[0].VpcId})
+	w.check(err)
+	other, err := api.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.9.0.0/16")})
+	w.check(err)
+	_, err = api.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: gateway.InternetGatewayId, VpcId: other.Vpc.VpcId})
+	w.check(err)
+	tables, err := api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: ours})
+	w.check(err)
+	table := tables.RouteTables[0]
+	double, err := api.CreateRouteTable(ctx, &ec2.CreateRouteTableInput{
+		VpcId: table.VpcId, TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeRouteTable, Tags: table.Tags}}})
+	w.check(err)
+	_, err = api.ReplaceRouteTableAssociation(ctx, &ec2.ReplaceRouteTableAssociationInput{
+		AssociationId: table.Associations[0].RouteTableAssociationId, RouteTableId: double.RouteTable.RouteTableId})
+	w.check(err)
+	subnet, err := api.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: table.VpcId, CidrBlock: aws.String("10.42.240.0/24"),
+		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeSubnet,
+			Tags: []ec2types.Tag{{Key: aws.String("flowbed:environment"), Value: aws.String("dev")}}}}}) // otherwise nobody may touch it
+	w.check(err)
+	_, err = api.AssociateRouteTable(ctx, &ec2.AssociateRouteTableInput{RouteTableId: double.RouteTable.RouteTableId, SubnetId: subnet.Subnet.SubnetId})
+	w.check(err)
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Plan, text, quiet)
+	if !w.planned.Empty() {
+		w.Errorf("the plan after up is not empty: %+v", w.planned.Actions)
+	}
+	_, err = api.DeleteSubnet(ctx, &ec2.DeleteSubnetInput{SubnetId: subnet.Subnet.SubnetId})
+	w.check(err)
+	w.must(permissions.Down, text, quiet)
+	_, err = api.DeleteVpc(ctx, &ec2.DeleteVpcInput{VpcId: other.Vpc.VpcId})
+	w.check(err)
 	if !w.empty() {
 		w.Error("something is left")
 	}

@@ -64,6 +64,7 @@ type world struct {
 	account *sandbox.Account
 	server  *prefecttest.Server
 	made    map[permissions.Verb]map[string]bool // actions of all calls so far
+	says    said                                 // what the kinds said of all files so far
 	planned provision.Plan                       // the last one
 	rewrite func(string) string                  // changes the policy before it is used; nil: not
 
@@ -73,7 +74,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, account: sandbox.New(), server: prefecttest.New(), made: map[permissions.Verb]map[string]bool{}}
+	w := &world{T: t, account: sandbox.New(), server: prefecttest.New(), made: map[permissions.Verb]map[string]bool{}, says: said{}}
 	for _, v := range permissions.Verbs {
 		w.made[v] = map[string]bool{}
 	}
@@ -129,7 +130,9 @@ func (w *world) runUnder(p policyFor, v permissions.Verb, text string, o stack.O
 	for _, p := range append(more, p) {
 		o := o
 		o.Destroy = p.verb == permissions.Down
-		steps = append(steps, needs(w.T, p.text, id, p.verb, o)...)
+		asked := needs(w.T, p.text, id, p.verb, o)
+		w.says.add(p.verb, asked)
+		steps = append(steps, asked...)
 	}
 	w.calls, w.denied = nil, nil
 	w.account.Policy = permissions.NewPolicy(steps).String()

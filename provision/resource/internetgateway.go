@@ -237,6 +237,8 @@ func (g InternetGateway) Permissions() Permissions {
 	return Permissions{
 		Read: []Permission{on("*", "ec2:DescribeInternetGateways")},
 		Build: slices.Concat([]Permission{
+			// From whatever VPC somebody has attached it to. The gateway itself must be ours.
+			on(g.ID.ec2("vpc/*"), "ec2:DetachInternetGateway").like(g.ID.ec2("vpc/" + exampleVPC)).composite(),
 			g.ID.requested(on(g.ID.ec2("internet-gateway/*"), "ec2:CreateInternetGateway")).like(g.ID.ec2(example)),
 			g.ID.tagged(example, "ec2:AttachInternetGateway").like(g.ID.ec2(example), g.ID.ec2("vpc/"+exampleVPC)),
 		}, remove, g.ID.tagging(example, "CreateInternetGateway")),

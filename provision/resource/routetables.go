@@ -256,6 +256,7 @@ func (t RouteTables) create(part string) doFunc {
 
 // Changes implements provision.Resource.
 func (t RouteTables) Changes(have RouteTablesState) (c []provision.Change) {
+	moved := map[string]bool{} // associations that get another id
 	for _, w := range t.want() {
 		i := slices.IndexFunc(have.Tables, func(o RouteTable) bool { return o.Part == w.part })
 		if i < 0 {
@@ -270,12 +271,14 @@ func (t RouteTables) Changes(have RouteTablesState) (c []provision.Change) {
 		c = append(c, t.route(one, w)...)
 		for _, id := range w.subnets {
 			if a := have.Subnets[id]; a.table != one.ID {
+				moved[a.id] = true
 				c = append(c, provision.Change{Field: "subnet of the route table", From: provision.Text(a.table), To: provision.Text(id + ": " + one.ID),
 					Independent: true, Do: t.associate(a, one.ID, id)})
 			}
 		}
 	}
 	for _, o := range have.Doubles {
+		o.associations = slices.DeleteFunc(slices.Clone(o.associations), func(id string) bool { return moved[id] })
 		c = append(c, provision.Change{Field: "double", From: provision.Text(o.ID), Why: "a second route table for the same purpose",
 			Do: func(ctx context.Context) error { return t.delete(ctx, o) }})
 	}

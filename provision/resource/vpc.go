@@ -304,8 +304,12 @@ func (v VPC) Permissions() Permissions {
 	remove := []Permission{v.ID.tagged(example, "ec2:DeleteVpc")}
 	content := on("*", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
 		"ec2:DescribeRouteTables", "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeVpcEndpoints")
+	read := []Permission{on("*", "ec2:DescribeVpcs"), content}
+	if v.CIDR.IsValid() { // not for down
+		read = append(read, v.ID.tagged(example, "ec2:DescribeVpcAttribute"))
+	}
 	return Permissions{
-		Read: []Permission{on("*", "ec2:DescribeVpcs"), content, v.ID.tagged(example, "ec2:DescribeVpcAttribute")},
+		Read: read,
 		Build: slices.Concat([]Permission{
 			v.ID.requested(on(v.ID.ec2("vpc/*"), "ec2:CreateVpc")).like(v.ID.ec2(example)),
 			v.ID.tagged(example, "ec2:ModifyVpcAttribute"),

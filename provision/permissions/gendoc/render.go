@@ -31,9 +31,9 @@ command needs no credentials if ` + "`account`" + ` and ` + "`region`" + ` are i
 role of a GitHub workflow, ` + "`flowbed policy --trust github:OWNER/REPO:BRANCH`" + ` prints the
 trust policy. ` + "`flowbed doctor`" + ` checks whether the caller has all permissions.
 
-The policies contain exactly what the table below lists. A test runs plan, up, down and hello in
-an account that allows nothing else. It fails if AWS would deny a call, or if the table
-has an action that no call uses.
+The policies contain what the tables below list, as far as the config file has the blocks. A test runs plan, up, down and hello in
+an account that allows nothing else. It fails if AWS would deny a call, if no call uses an
+action, or if a table lacks one.
 
 ## Scope
 
@@ -61,8 +61,10 @@ only what stays within the boundary; see [company.md](company.md).
 ## What is not included
 
 - ` + "`sts:GetCallerIdentity`" + ` needs no permission.
-- AWS's own KMS keys need no permissions. With ` + "`kms_key`" + ` in the config file, ` + "`flowbed policy`" + `
-  also allows to use that key. Removing or changing ` + "`kms_key`" + ` needs the policy for ` + "`up`" + ` of the old file, too.
+- What the config file only refers to: a permissions boundary, managed policies, security groups, roles, instance
+  profiles and key pairs that exist, and the secret of ` + "`api_key_from`" + `. ` + "`flowbed policy`" + ` also allows to read
+  those, to decrypt the secret, and to set the boundary.
+- AWS's own KMS keys need no permissions. Removing or changing ` + "`kms_key`" + ` needs the policy for ` + "`up`" + ` of the old file, too.
   If the account encrypts new volumes with a customer managed key, EC2 needs the permissions that
   [AWS lists](https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html).
 - With ` + "`sts:DecodeAuthorizationMessage`" + `, flowbed can show why EC2 denied a call. Without it,
@@ -90,7 +92,7 @@ in parts, with ` + "`--part 1`" + ` and so on, and attach them all.
 
 The column "for" lists the commands that need an action. ` + "`<env>`" + `, ` + "`<region>`" + ` and
 ` + "`<account>`" + ` stand for those of the environment. A name in the config file replaces its
-default.
+default. ` + "`<key>`" + ` is the ` + "`kms_key`" + ` of the file and ` + "`<logs>`" + ` the bucket of its ` + "`access_logs`" + `.
 `
 
 // row is a set of actions with the same verbs, resources and conditions.
@@ -148,6 +150,17 @@ var edits = [][2]string{
 
 var newVPC = [2]string{`vpc( +)= "default"`, `vpc${1}= "new"` + "\n" + `nat = "single"` + "\n" + `endpoints = ["all"]`}
 
+// closed has a VPC without a way out.
+var closed = [2]string{`vpc( +)= "default"`, `vpc${1}= "new"` + "\n" + `private = true` + "\n" + `endpoints = ["s3"]`}
+
+// logged has access logs, and keyed a key for everything.
+var (
+	logged = [2]string{`( +)expire_days( +)= 0`, `${1}access_logs { bucket = "bucketoflogs" }` + "\n" + `${1}expire_days${2}= 0`}
+	keyed  = [2]string{`environment "dev" \{\n`, `${0}  kms_key = "` + keyARN + `"` + "\n"}
+)
+
+const keyARN = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
 // narrow turns on the egress block.
 var narrow = [2]string{`(?s)# egress \{.*?# \}`, "egress {\nports = [443]\n}"}
 
@@ -175,7 +188,7 @@ func example(root, env string, edits ...[2]string) (string, error) {
 }
 
 // tables are what all the environments need: in the default VPC, and the first of them in a new one,
-// with narrowed egress.
+// with narrowed egress, in a closed one, and with access logs and a key.
 func tables(root string, v permissions.Verb) (all []permissions.Needs, err error) {
 	for _, env := range environments {
 		steps, err := table(root, env, v, edits...)
@@ -184,8 +197,14 @@ func tables(root string, v permissions.Verb) (all []permissions.Needs, err error
 		}
 		all = append(all, steps...)
 	}
-	steps, err := table(root, environments[0], v, append(slices.Clone(edits), newVPC, narrow)...)
-	return append(all, steps...), err
+	for _, more := range [][][2]string{{newVPC, narrow}, {closed}, {logged, keyed}} {
+		steps, err := table(root, environments[0], v, append(slices.Clone(edits), more...)...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, steps...)
+	}
+	return all, nil
 }
 
 func table(root, env string, v permissions.Verb, edits ...[2]string) ([]permissions.Needs, error) {
@@ -257,7 +276,7 @@ func condition(n resource.Permission) string {
 	return text
 }
 
-var placeholders = strings.NewReplacer("nameofenv", "<env>", "eu-central-1", "<region>", "123456789012", "<account>")
+var placeholders = strings.NewReplacer("bucketoflogs", "<logs>", keyARN, "<key>", "nameofenv", "<env>", "eu-central-1", "<region>", "123456789012", "<account>")
 
 func codes(list []string) string {
 	out := make([]string, len(list))
