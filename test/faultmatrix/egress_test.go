@@ -28,7 +28,7 @@ environment "%s" {
 
 // egress is an account whose environment has narrowed egress. Its tables have the calls that are
 // about the rules.
-var egress = kind{"egress", faultmatrix.Faults, func(w *world) { w.text = narrow }}
+var egress = kind{name: "egress", faults: faultmatrix.Faults, prepare: func(w *world) { w.text = narrow }}
 
 func ofEgress(keys []string) []string {
 	return slices.DeleteFunc(keys, func(key string) bool { return !strings.Contains(key, "SecurityGroupEgress") })

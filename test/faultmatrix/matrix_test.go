@@ -277,6 +277,10 @@ type kind struct {
 	name    string
 	faults  []faultmatrix.Fault
 	prepare func(*world)
+
+	// large is an account in which each life takes long. Down right after a crash is tried
+	// elsewhere.
+	large bool
 }
 
 // hard lists the faults after which the process does not know what exists. The other
@@ -284,24 +288,28 @@ type kind struct {
 var hard = []faultmatrix.Fault{faultmatrix.KilledBefore, faultmatrix.KilledAfter, faultmatrix.NoReply}
 
 var kinds = []kind{
-	{"empty", faultmatrix.Faults, func(*world) {}},
-	{"shared", hard, func(w *world) {
+	{name: "empty", faults: faultmatrix.Faults, prepare: func(*world) {}},
+	{name: "shared", faults: hard, prepare: func(w *world) {
 		// Another environment has created the account-wide role and cluster.
 		if err := w.process("other").up(w.Context()); err != nil {
 			w.Fatalf("up of the other environment: %v", err)
 		}
 	}},
-	{"slow", hard, (*world).slow},
+	{name: "slow", faults: hard, prepare: (*world).slow},
 }
 
 // networks are accounts whose environment has a VPC of its own. Their tables have the calls that
-// another environment does not make.
+// another environment does not make. The company has the faults that the first one lacks.
 var networks = []kind{
-	{"network", faultmatrix.Faults, func(w *world) { w.text = ownNetwork }},
-	{"slow network", hard, func(w *world) {
+	{name: "network", faults: without(faultmatrix.Faults, company.faults), prepare: func(w *world) { w.text = ownNetwork }},
+	{name: "slow network", faults: hard, prepare: func(w *world) {
 		w.text = ownNetwork
 		w.slow()
 	}},
+}
+
+func without(faults, others []faultmatrix.Fault) []faultmatrix.Fault {
+	return slices.DeleteFunc(slices.Clone(faults), func(f faultmatrix.Fault) bool { return slices.Contains(others, f) })
 }
 
 // ofNetwork returns the calls that are about the network.
@@ -313,7 +321,7 @@ func ofNetwork(keys []string) []string {
 
 // service is an account whose environment has its agent in a service. Its tables have the calls
 // that another environment does not make.
-var service = kind{"service", faultmatrix.Faults, func(w *world) {
+var service = kind{name: "service", faults: faultmatrix.Faults, prepare: func(w *world) {
 	w.text, w.blocks = serving, ""
 	w.account.TaskTime, w.account.StopTime, w.account.HealthTime = 15*time.Second, 10*time.Second, 10*time.Second
 }}
@@ -407,7 +415,7 @@ func goThrough(t *testing.T, verb string, keys []string, c clean, k kind) faultm
 			}
 			t.Run(f.String()+" "+key, func(t *testing.T) {
 				bubble(t, func(w *world) { table.Set(key, f, w.try(verb, key, f, c, k.prepare)) })
-				if f.Kills() || f == faultmatrix.NoReply {
+				if (f.Kills() || f == faultmatrix.NoReply) && !k.large {
 					bubble(t, func(w *world) { w.abandon(verb, key, f, k.prepare) })
 				}
 			})

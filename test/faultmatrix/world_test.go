@@ -86,7 +86,7 @@ var (
 )
 
 // changes are other versions of environments, by their text.
-var changes = map[string]string{serving: served, narrow: wide}
+var changes = map[string]string{serving: served, narrow: wide, keyless: keyed}
 
 var given = regexp.MustCompile(`(?m)^ +(name|ownership) += .*\n`)
 
