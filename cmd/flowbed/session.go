@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/conn"
 	"github.com/flowbed/flowbed/provision/cost"
 	"github.com/flowbed/flowbed/provision/crash"
@@ -156,6 +157,11 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 		a.fence.Store(o.Fence)
 	}
 	clients, config := stack.NewClients(cfg), env.Resolved()
+	if o.NoPrefect && o.Destroy && a.noConfig() {
+		if env.Logs.Name, err = a.findLogGroup(ctx, clients, id); err != nil {
+			return nil, err
+		}
+	}
 	if o.Destroy { // which needs no secrets: whether there is one makes no difference
 		maps.DeleteFunc(config, func(_, value string) bool { return value == spec.Hidden })
 	}
@@ -171,6 +177,17 @@ func (a *app) openFile(ctx context.Context, f *spec.File, o stack.Options) (*ses
 	a.reading(s.header)
 	s.Graph.Reading = func(done, total int) { a.counted(done, total, "resources") }
 	return s, nil
+}
+
+// findLogGroup finds the log group of an environment without its file. Who may only read the logs
+// reads the group with the default name.
+func (a *app) findLogGroup(ctx context.Context, c stack.Clients, id resource.Identity) (string, error) {
+	a.busy("Looking for the log group of environment %s", id.Env)
+	name, err := resource.FindLogGroup(ctx, c.Logs, c.Tagging, id)
+	if awserr.Classify(err) == awserr.Denied {
+		return id.Names().LogGroup(), nil
+	}
+	return name, err
 }
 
 // callerAndRole asks AWS for the caller, and at the same time reads the account's execution

@@ -8,7 +8,10 @@ import (
 )
 
 // prefixes lists the IAM prefixes that differ from the service's id in lowercase.
-var prefixes = map[string]string{"cloudwatch logs": "logs", "cloudwatchlogs": "logs", "eventbridge": "events"}
+var prefixes = map[string]string{
+	"cloudwatch logs": "logs", "cloudwatchlogs": "logs", "eventbridge": "events",
+	"resource groups tagging api": "tag", "resourcegroupstaggingapi": "tag",
+}
 
 // actions lists the operations whose IAM action has another name, from the service
 // authorization reference:

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/awserr"
@@ -30,6 +32,12 @@ type LogGroup struct {
 
 	// PrefectAPI is the URL of the API with the work pool; empty if the spec has no pool.
 	PrefectAPI string
+
+	// Tagging finds the environment's log groups with other names. It is needed with Names.
+	Tagging *resourcegroupstaggingapi.Client
+
+	// Destroy means that the run deletes the environment, whatever its log group is called.
+	Destroy bool
 }
 
 // LogGroupState is the actual state of a log group.
@@ -41,6 +49,10 @@ type LogGroupState struct {
 
 	Protected bool // from deletion
 	Tags      Tags
+
+	kept  string // what up keeps a former log group for; empty if nothing
+	note  string // what the deletion of a former log group deletes besides; may be empty
+	doubt string // why up must not use the group; empty if it may
 }
 
 var (
@@ -58,16 +70,43 @@ var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
 }})
 
 // Owner implements provision.State.
-func (s LogGroupState) Owner() provision.Owner { return s.Tags.Owner() }
+func (s LogGroupState) Owner() provision.Owner {
+	o := s.Tags.Owner()
+	if s.kept != "" {
+		o.Claims = append(o.Claims, s.kept)
+	}
+	if s.note != "" {
+		o.Notes = append(o.Notes, provision.Note{Severity: provision.Warn, Text: s.note})
+	}
+	o.Doubt = s.doubt
+	return o
+}
 
 // Predicted implements provision.Predictor.
 func (l LogGroup) Predicted() LogGroupState { return LogGroupState{Name: l.Name, ARN: l.arn()} }
 
 func (l LogGroup) arn() string { return l.ID.ARN("logs", l.ID.Region, "log-group:"+l.Name) }
 
-// Read implements provision.Resource. Its calls run in parallel: the call for tags needs
-// the ARN, and that follows from the name.
+// Read implements provision.Resource.
 func (l LogGroup) Read(ctx context.Context) (LogGroupState, error) {
+	if l.Names == nil {
+		return l.readOne(ctx, l.Name)
+	}
+	s, err := l.readAll(ctx)
+	if own := s.Owner(); err == nil && own.By != l.ID.Owner() && !l.Destroy && l.Name != l.ID.Names().LogGroup() {
+		whose := "was created outside flowbed"
+		if own.By != "" {
+			whose = "belongs to environment " + own.By
+		}
+		s.doubt = fmt.Sprintf("%s already exists and %s. The log group records what the environment has, so it must be the environment's own → choose another name in the logs block, or delete that log group", l.Name, whose)
+	}
+	return s, err
+}
+
+// readOne reads the group with a name. Its calls run in parallel: the call for tags needs the
+// ARN, and that follows from the name.
+func (l LogGroup) readOne(ctx context.Context, name string) (LogGroupState, error) {
+	l.Name = name
 	s := LogGroupState{Name: l.Name, ARN: l.arn()}
 	err := parallel(ctx,
 		func(ctx context.Context) error { return l.find(ctx, &s) },
@@ -86,7 +125,6 @@ func (l LogGroup) Read(ctx context.Context) (LogGroupState, error) {
 	if err != nil {
 		return LogGroupState{}, err
 	}
-	l.Names.see(s.Tags)
 	return s, nil
 }
 
@@ -110,32 +148,22 @@ func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
 	return fmt.Errorf("read log group: %w", provision.ErrAbsent)
 }
 
-// Discover implements Discoverer. The names of log groups never change.
+// Discover implements Discoverer. It finds default names by themselves, because AWS's index of
+// tags is late, and other names by the tags.
 func (l LogGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
 	failed := func(err error) ([]Found, error) {
 		return nil, fmt.Errorf("list log groups in %s: %w", l.ID.Region, err)
 	}
-	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(l.API, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: new(names.Path)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return failed(err)
-		}
-		for _, g := range page.LogGroups {
-			list = append(list, Found{
-				Kind: "log group", Name: deref(g.LogGroupName), Created: time.UnixMilli(deref(g.CreationTime)), Expiry: ExpiryDecides,
-			})
-		}
+	var named, tagged []Found
+	err = parallel(ctx,
+		func(ctx context.Context) (err error) { named, err = l.list(ctx, names.Path); return err },
+		func(ctx context.Context) (err error) { tagged, err = l.listTagged(ctx); return err },
+	)
+	if err != nil {
+		return failed(err)
 	}
-	list, err = withTags(ctx, list, func(ctx context.Context, f Found) (Tags, error) {
-		out, err := l.API.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{
-			ResourceArn: new(LogGroup{ID: l.ID, Name: f.Name}.arn()),
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read tags of %s: %w", f.Name, err)
-		}
-		return out.Tags, nil
-	})
+	list = slices.Concat(named, tagged)
+	list, err = withTags(ctx, list, l.readTagsOf)
 	if err != nil {
 		return failed(err)
 	}
@@ -145,8 +173,44 @@ func (l LogGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err e
 	return list, nil
 }
 
+// list returns the groups whose names begin with a prefix.
+func (l LogGroup) list(ctx context.Context, prefix string) (list []Found, err error) {
+	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(l.API, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range page.LogGroups {
+			list = append(list, Found{
+				Kind: "log group", Name: deref(g.LogGroupName), Created: time.UnixMilli(deref(g.CreationTime)), Expiry: ExpiryDecides,
+			})
+		}
+	}
+	return list, nil
+}
+
+// listTagged returns the groups with flowbed's tags whose names are not default ones.
+func (l LogGroup) listTagged(ctx context.Context) (list []Found, err error) {
+	tagged, err := taggedLogGroups(ctx, l.Tagging, l.ID, Tags{KeyManagedBy: "flowbed"})
+	if err != nil {
+		return nil, fmt.Errorf("find them by their tags: %w", err)
+	}
+	tagged = slices.DeleteFunc(tagged, func(name string) bool { return strings.HasPrefix(name, names.Path) })
+	found := make([][]Found, len(tagged))
+	err = forEach(ctx, len(tagged), func(ctx context.Context, i int) error {
+		same, err := l.list(ctx, tagged[i])
+		found[i] = slices.DeleteFunc(same, func(f Found) bool { return f.Name != tagged[i] })
+		return err
+	})
+	return slices.Concat(found...), err
+}
+
 // Create implements provision.Resource.
 func (l LogGroup) Create(ctx context.Context) (*LogGroupState, error) {
+	if err := l.announce(ctx); err != nil {
+		return nil, err
+	}
 	tags := l.tags(nil)
 	in := &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &l.Name, Tags: tags}
 	key := keyARN(l.Key)
@@ -158,6 +222,14 @@ func (l LogGroup) Create(ctx context.Context) (*LogGroupState, error) {
 	}
 	l.Names.see(tags)
 	return &LogGroupState{Name: l.Name, ARN: l.arn(), Key: key, Tags: tags}, nil
+}
+
+// announce tells the environment's other log groups that this one takes their place.
+func (l LogGroup) announce(ctx context.Context) error {
+	if l.Names == nil {
+		return nil
+	}
+	return l.Names.announce(ctx, l.Name)
 }
 
 // maxTagValue is AWS's limit for the value of a tag, in characters.
@@ -225,6 +297,9 @@ func (l LogGroup) tags(have Tags) Tags {
 		t[KeyTTL] = l.ID.Life.Text()
 	}
 	maps.Copy(t, l.Names.tags(have))
+	if api := l.Names.recordedAPI(); api != "" && have[KeyPrefectAPI] == "" {
+		t[KeyPrefectAPI] = api
+	}
 	if api, ok := apiTag(l.PrefectAPI); ok {
 		t[KeyPrefectAPI] = api
 	}
@@ -235,13 +310,18 @@ func (l LogGroup) tags(have Tags) Tags {
 }
 
 func (l LogGroup) dropTags(ctx context.Context, keys []string) error {
+	if slices.Contains(keys, KeyMovedTo) { // the group is in use again, and another one no longer is
+		if err := l.announce(ctx); err != nil {
+			return err
+		}
+	}
 	_, err := l.API.UntagResource(ctx, &cloudwatchlogs.UntagResourceInput{ResourceArn: new(l.arn()), TagKeys: keys})
 	return err
 }
 
 func (l LogGroup) setTags(ctx context.Context, t Tags) error {
 	if l.Names != nil { // another step may have recorded a name since the last reading
-		return l.Names.edit(ctx, func(have Tags) Tags { return Tags(have).missing(l.tags(have), false) })
+		return l.Names.editIn(ctx, l.Name, func(have Tags) Tags { return have.missing(l.tags(have), false) })
 	}
 	_, err := l.API.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: new(l.arn()), Tags: t})
 	return err
@@ -267,12 +347,12 @@ func (l LogGroup) CheckDelete(_ context.Context, have LogGroupState) ([]provisio
 	}
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
 		"%[1]s has deletion protection → turn it off (aws logs put-log-group-deletion-protection --region %[2]s --log-group-identifier %[1]s --no-deletion-protection-enabled)",
-		l.Name, l.ID.Region)}}, nil
+		have.Name, l.ID.Region)}}, nil
 }
 
 // Delete implements provision.Resource.
-func (l LogGroup) Delete(ctx context.Context, _ LogGroupState) error {
-	_, err := l.API.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: &l.Name})
+func (l LogGroup) Delete(ctx context.Context, have LogGroupState) error {
+	_, err := l.API.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: &have.Name})
 	if err := awserr.Gone(err); err != nil {
 		return fmt.Errorf("delete log group: %w", err)
 	}
@@ -296,7 +376,7 @@ func (l LogGroup) Permissions() Permissions {
 		build = append(build, "logs:AssociateKmsKey", "logs:DisassociateKmsKey")
 	}
 	return Permissions{
-		Read:   []Permission{on("*", "logs:DescribeLogGroups"), group("logs:ListTagsForResource")},
+		Read:   append([]Permission{on("*", "logs:DescribeLogGroups"), group("logs:ListTagsForResource")}, l.findPermissions()...),
 		Build:  []Permission{group(build...)},
 		Delete: []Permission{group("logs:DeleteLogGroup")},
 	}

@@ -24,6 +24,7 @@ var (
 	KindCluster       = renamable("cluster")
 	KindWorkPool      = renamable("work pool")
 	KindResultBlock   = renamable("result storage") // its name is fixed, but not every environment has one
+	KindLogGroup      = renamable("log group")
 )
 
 // renamableKinds has all of them.
@@ -52,15 +53,20 @@ func RecordedNames(t Tags) map[string][]string {
 
 // NameLog records the names that the objects of one environment have or had, so that a
 // later run can delete an object after its name in the spec has changed. It stores them
-// in tags of the log group, because its name never changes: one tag for each kind of
-// object that can be renamed. A step registers a name before it creates the object, and
-// unregisters the name after the object is gone. See docs/decisions/0008-renamed-objects.md.
+// in tags of the log group: one tag for each kind of object that can be renamed. A step
+// registers a name before it creates the object, and unregisters the name after the object is
+// gone. If the log group itself was renamed, the names of all log groups of the environment
+// count. See docs/decisions/0008-renamed-objects.md.
 type NameLog struct {
 	API   *cloudwatchlogs.Client
 	ID    Identity
-	Group string // the name of the log group
+	Group string // the name of the log group in the spec
 
 	writing sync.Mutex // one writer at a time
+
+	othersMu sync.Mutex
+	others   map[string]Tags // the environment's other log groups, by name; never changed
+	main     string          // the log group that a reading has found; empty before
 
 	seen         atomic.Pointer[Tags]
 	entries      []NameEntry
@@ -101,14 +107,26 @@ func (l *NameLog) Add(e NameEntry) NameEntry {
 	return e
 }
 
-// Seen returns the tags of the log group that the readings of this run have shown. It
-// returns nil if there are none, or if the log group is not ours.
+// Seen returns the tags of the log group that the readings of this run have shown, with what
+// the environment's other log groups record. It returns nil if there are none, or if no log
+// group is ours.
 func (l *NameLog) Seen() Tags {
-	if l == nil || l.seen.Load() == nil {
+	if l == nil {
+		return nil
+	}
+	return l.with(l.last())
+}
+
+// last returns the tags of the log group alone.
+func (l *NameLog) last() Tags {
+	if l.seen.Load() == nil {
 		return nil
 	}
 	return *l.seen.Load()
 }
+
+// recordedAPI is the URL of the Prefect API that one of the log groups records.
+func (l *NameLog) recordedAPI() string { return l.Seen()[KeyPrefectAPI] }
 
 // see adds the tags from a reading. Tags become visible late, so a reading may return an
 // older state than the one before it. So see keeps a tag that the new reading lacks.
@@ -117,7 +135,7 @@ func (l *NameLog) see(t Tags) {
 		return
 	}
 	all := Tags{}
-	maps.Copy(all, l.Seen())
+	maps.Copy(all, l.last())
 	maps.Copy(all, t)
 	l.seen.Store(&all)
 }
@@ -128,6 +146,7 @@ func (l *NameLog) tags(have Tags) Tags {
 	if l == nil {
 		return want
 	}
+	have = l.with(have)
 	for _, e := range l.entries {
 		orphaned, _ := l.orphaned.Load(e.Kind)
 		maps.Copy(want, e.tags(have, orphaned == true))
@@ -135,12 +154,28 @@ func (l *NameLog) tags(have Tags) Tags {
 	return want
 }
 
-// edit reads the tags and sets those that change returns for them. No call changes only a
-// part of a tag, so edit must read first.
+// edit changes the tags of all log groups of the environment. Before the first one exists, there
+// is nothing to change in it.
 func (l *NameLog) edit(ctx context.Context, change func(have Tags) Tags) error {
+	others := l.rest()
+	err := l.editIn(ctx, l.group(), change)
+	if len(others) > 0 {
+		err = awserr.Gone(err)
+	}
+	for _, group := range slices.Sorted(maps.Keys(others)) {
+		if err == nil {
+			err = awserr.Gone(l.editIn(ctx, group, change))
+		}
+	}
+	return err
+}
+
+// editIn reads the tags of a log group and sets those that change returns for them. No call
+// changes only a part of a tag, so it must read first.
+func (l *NameLog) editIn(ctx context.Context, group string, change func(have Tags) Tags) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
-	arn := l.ID.ARN("logs", l.ID.Region, "log-group:"+l.Group)
+	arn := LogGroup{ID: l.ID, Name: group}.arn()
 	out, err := l.API.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: &arn})
 	if err != nil {
 		return err
@@ -149,8 +184,16 @@ func (l *NameLog) edit(ctx context.Context, change func(have Tags) Tags) error {
 	if len(set) == 0 {
 		return nil
 	}
-	_, err = l.API.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: &arn, Tags: set})
-	return err
+	if _, err = l.API.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: &arn, Tags: set}); err != nil {
+		return err
+	}
+	if _, other := l.rest()[group]; other {
+		now := Tags{}
+		maps.Copy(now, out.Tags)
+		maps.Copy(now, set)
+		l.note(group, now)
+	}
+	return nil
 }
 
 // tags returns the desired tag of the entry: with the recorded names and the current one.
@@ -218,7 +261,7 @@ func (e NameEntry) old(t Tags) (names []string, recorded bool) {
 	}
 	return slices.DeleteFunc(names, func(n string) bool {
 		_, gone := e.log.unregistered.Load([2]string{e.Kind, n})
-		return gone || n == "" || n == e.Current
+		return gone || n == "" || n == e.Current || e.Kind == KindLogGroup && n == e.log.group()
 	}), recorded
 }
 

@@ -111,14 +111,12 @@ func (o Orphan[S]) tags(ctx context.Context) (Tags, error) {
 	switch logs, err := o.Logs.Await(ctx); {
 	case errors.Is(err, provision.ErrAbsent) && o.Destroy:
 		return o.Entry.log.Seen(), nil
-	case errors.Is(err, provision.ErrAbsent):
-		return nil, nil
-	case err != nil:
+	case err != nil && !errors.Is(err, provision.ErrAbsent):
 		return nil, err
-	case logs.Owner().By == o.us():
-		return logs.Tags, nil
+	case err == nil && logs.Owner().By == o.us():
+		return o.Entry.log.with(logs.Tags), nil
 	}
-	return nil, nil
+	return o.Entry.log.with(nil), nil
 }
 
 // stays reports whether an object of ours stays, whatever the run does.

@@ -19,4 +19,5 @@ import (
 	_ "github.com/flowbed/flowbed/provision/sandbox/sqs"
 	_ "github.com/flowbed/flowbed/provision/sandbox/ssm"
 	_ "github.com/flowbed/flowbed/provision/sandbox/sts"
+	_ "github.com/flowbed/flowbed/provision/sandbox/tagging"
 )

@@ -19,6 +19,7 @@ var (
 	bucketName         = compile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	roleName           = compile(`^[A-Za-z0-9_+=,.@-]{1,64}$`) // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 	clusterName        = compile(`^[A-Za-z0-9_-]{1,255}$`)
+	logGroupName       = compile(`^[A-Za-z0-9_./-]{1,256}$`)
 )
 
 // longestEnvironment is the most characters that an environment's name can have.
@@ -81,6 +82,28 @@ func (c *Cluster) claims() []claim {
 	}
 	return claimed("cluster", c.Ownership, inRegion, &c.Name)
 }
+
+// checkNames allows what CloudWatch Logs allows, except # and more than 256 characters: the tags
+// that record the name take neither.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
+func (l *Logs) checkNames(d *decoder) {
+	if why := badLogGroup(l.Name); d.has(&l.Name) && why != "" {
+		d.bad(&l.Name, "Invalid log group name", "%s is not a log group that flowbed can create. → %s", why)
+	}
+}
+
+// badLogGroup is the rule that a name breaks; empty for a good one.
+func badLogGroup(name string) string {
+	switch {
+	case strings.HasPrefix(name, "aws/"):
+		return `do not start it with "aws/", which AWS reserves`
+	case !logGroupName.matches(name):
+		return "use up to 256 letters, digits and the characters _ - / and dot"
+	}
+	return ""
+}
+
+func (l *Logs) claims() []claim { return claimed("log group", "own", inRegion, &l.Name) }
 
 func (d *decoder) checkRoleName(name *string) {
 	if d.has(name) && !roleName.matches(*name) {

@@ -64,7 +64,10 @@ func (c *Cluster) complete(names.Names) {
 	}
 }
 
-func (l *Logs) complete(names.Names) { or(&l.RetentionDays, 30) }
+func (l *Logs) complete(n names.Names) {
+	or(&l.Name, n.LogGroup())
+	or(&l.RetentionDays, 30)
+}
 
 // Defaults returns the environment that a file with an empty environment block
 // describes.

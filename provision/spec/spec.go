@@ -285,8 +285,14 @@ type Network struct {
 	Egress *Egress `hcl:"egress,block"`
 }
 
-// Logs is the CloudWatch log group, `/flowbed/<env>`.
+// Logs is the CloudWatch log group of the environment.
 type Logs struct {
+	// Name is the name of the log group, which must be the environment's own: up to 256 letters,
+	// digits and the characters _ - / and dot. If you change it, up creates the new log group, and
+	// deletes the old one as soon as its logs have expired. Default: "/flowbed/" and the name of
+	// the environment.
+	Name string `hcl:"name,optional"`
+
 	// RetentionDays is how many days CloudWatch keeps the logs: 1, 3, 5, 7, 14,
 	// 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
 	// 3288 or 3653. Default: 30.

@@ -99,7 +99,7 @@ func (s *Stack) mayChoose() bool {
 func (s *Stack) accountsRole() resource.Role {
 	doc := ""
 	if secrets := s.taskSecrets(); len(secrets) > 0 || s.o.Account.state.Owner().By == "" {
-		doc = templates.ExecutionPolicy(s.place(), s.id.Names().LogGroup(), secrets...)
+		doc = templates.ExecutionPolicy(s.place(), s.logGroup(), secrets...)
 	}
 	return resource.Role{
 		ID: s.id, Name: spec.AccountExecutionRole, Shared: true, Trust: templates.ExecutionTrust(), Managed: s.executionManaged(),
@@ -108,8 +108,9 @@ func (s *Stack) accountsRole() resource.Role {
 }
 
 // lengthOfOthers returns how long the policy of another environment in the account's role
-// is. Its name tells, because the policies differ only by the environment and the region, and
-// those of environments with a kms_key by some 300 characters more.
+// is. Its name tells, because the policies differ only by the environment and the region. Those of
+// environments with a kms_key have some 300 characters more, and those that name their log group
+// have a longer or shorter name in them.
 func lengthOfOthers(p templates.Place) func(policy string) int {
 	return func(policy string) int {
 		n, ok := names.OfSharedPolicy(policy)

@@ -52,7 +52,7 @@ func KeyPolicy(env *spec.Environment, id resource.Identity) (string, error) {
 // keyUses are all ways in which the environment uses the key: first those of services that use
 // it by themselves, which only the key's policy can allow.
 func (s *Stack) keyUses() []keypolicy.Use {
-	group := s.id.Names().LogGroup()
+	group := s.logGroup()
 	uses := []keypolicy.Use{{
 		For: "the log group " + group, By: keypolicy.Service(s.id.Partition, s.id.Region, "logs"),
 		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html

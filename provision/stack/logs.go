@@ -6,9 +6,13 @@ import (
 	"github.com/flowbed/flowbed/provision/spec"
 )
 
+// logGroup is the name of the environment's log group: the one in the spec, which has the default
+// name if the file names none. All that write to it, read it or allow that take the name from here.
+func (s *Stack) logGroup() string { return s.env.Logs.Name }
+
 // FlowLogs reads what flows have written to the environment's log group. It makes no calls.
 func (s *Stack) FlowLogs() resource.LogReader {
-	return resource.LogReader{API: s.c.Logs, ID: s.id, Group: s.id.Names().LogGroup(), Except: workerStreams}
+	return resource.LogReader{API: s.c.Logs, ID: s.id, Group: s.logGroup(), Except: workerStreams}
 }
 
 // workerStreams is the prefix of the streams of the agent's service; the other streams in the log

@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"slices"
+
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/resource"
@@ -13,6 +15,9 @@ import (
 // default before an object gets it, so that object comes after the log group.
 func addOrphans[S provision.State](s *Stack, e resource.NameEntry, accountWide string, object func(name string) resource.Kind[S], after ...provision.Edge) resource.NameEntry {
 	e = s.nameLog.Add(e)
+	if s.oldLogs != nil {
+		after = append(slices.Clip(after), s.oldLogs)
+	}
 	orphan := add(s, "old "+e.Kind, provision.Prune, resource.Orphan[S]{
 		Entry: e, Logs: s.logs, Make: object, AccountWide: accountWide, Destroy: s.o.Destroy, After: after,
 	})
@@ -32,6 +37,18 @@ func entry(kind, name, byDefault, ownership string, inUse ...string) resource.Na
 		e.Current, e.External = "", name
 	}
 	return e
+}
+
+// addOldLogs adds the orphans of the log group. They may record names of other orphans, so they
+// are deleted after those.
+func (s *Stack) addOldLogs() {
+	e := entry(resource.KindLogGroup, s.logGroup(), s.id.Names().LogGroup(), "")
+	addOrphans(s, e, "", func(name string) resource.Kind[resource.LogGroupState] {
+		return resource.FormerLogGroup{Force: s.o.ForceDestroy, LogGroup: resource.LogGroup{
+			API: s.c.Logs, ID: s.id, Name: name, Names: s.nameLog, Destroy: s.o.Destroy,
+		}}
+	})
+	s.oldLogs = s.orphans[len(s.orphans)-1]
 }
 
 func (s *Stack) orphanBuckets() resource.NameEntry {

@@ -130,7 +130,7 @@ func (s *Stack) poolDefaults() prefect.Defaults {
 	f := s.facts()
 	d := prefect.Defaults{
 		Kind: s.version.Kind(), DefaultImage: s.defaultImage(), Flows: s.flows(),
-		LogGroup: s.id.Names().LogGroup(), Region: s.id.Region,
+		LogGroup: s.logGroup(), Region: s.id.Region,
 		ClusterARN: f.ClusterARN, TaskRole: f.TaskRole, ExecutionRole: f.ExecutionRole,
 		VPC: f.vpc, Subnets: f.Subnets, Groups: f.Groups, PublicIP: f.PublicIP,
 	}
@@ -174,7 +174,7 @@ func (s *Stack) agentRights() templates.AgentRights {
 		r.Families = prefect.FamilyPrefix(p.WorkPool)
 	}
 	if q := eventsQueue(s.env, s.version); q != "" {
-		r.Events, r.EventsKey, r.LogGroup = q, s.env.KMSKey, s.id.Names().LogGroup()
+		r.Events, r.EventsKey, r.LogGroup = q, s.env.KMSKey, s.logGroup()
 	}
 	r.Statements = statements(s.agentRole().Statements)
 	return r

@@ -36,7 +36,7 @@ func (s *Stack) addRoles() {
 	})
 	secrets := s.taskSecrets()
 	shared := e.ExecutionRole.Name == spec.AccountExecutionRole
-	inline, doc := names.OwnPolicy, templates.ExecutionPolicy(p, s.id.Names().LogGroup(), secrets...)
+	inline, doc := names.OwnPolicy, templates.ExecutionPolicy(p, s.logGroup(), secrets...)
 	if shared { // one policy for each environment that has a secret; AWS's own policy allows the rest
 		inline = s.id.Names().SharedPolicy()
 		if len(secrets) == 0 {
@@ -115,7 +115,7 @@ func (s *Stack) dask() *templates.DaskRights {
 	execution, _ := s.execution.Expect()
 	cluster, _ := s.cluster.Expect()
 	return &templates.DaskRights{
-		ClusterARN: cluster.ARN, Roles: append(task.ARNs(), execution.ARNs()...), LogGroup: s.id.Names().LogGroup(),
+		ClusterARN: cluster.ARN, Roles: append(task.ARNs(), execution.ARNs()...), LogGroup: s.logGroup(),
 	}
 }
 

@@ -85,7 +85,7 @@ func (s *Stack) addService(old oldService, before []provision.Edge) {
 		Inline: s.workerPolicy, Names: old.roles,
 	})
 	definition := resource.TaskDefinition{
-		API: s.c.ECS, ID: s.id, Family: name, CPU: want.CPU, Memory: want.Memory, LogGroup: s.id.Names().LogGroup(),
+		API: s.c.ECS, ID: s.id, Family: name, CPU: want.CPU, Memory: want.Memory, LogGroup: s.logGroup(),
 		Task: role, Execution: s.execution, Names: old.definitions, Inactive: s.o.Destroy,
 	}
 	if !s.o.Destroy {
@@ -173,7 +173,7 @@ func (s *Stack) addServiceWorker(w resource.Worker, after []provision.Edge) {
 	w.EC2, w.SSM, w.Agent, w.After, w.Watch = nil, nil, provision.Ref[resource.InstanceState]{}, nil, nil
 	s.workers = resource.ServiceWorker{
 		Worker: w, ECS: s.c.ECS, Logs: s.c.Logs, ID: s.id, Cluster: s.env.Cluster.Name, Name: s.id.Names().Service(),
-		Container: containerName, LogGroup: s.id.Names().LogGroup(), Desired: *want.DesiredCount,
+		Container: containerName, LogGroup: s.logGroup(), Desired: *want.DesiredCount,
 		Service: s.service, Definition: s.definition, Wait: s.o.Wait, Watch: &resource.ServiceWatch{}, After: after,
 	}
 	add(s, "worker", provision.Own, s.workers)

@@ -36,7 +36,7 @@ type AgentService struct {
 // workers is what runs in the service.
 func (a *AgentService) workers() resource.ServiceWorker {
 	return resource.ServiceWorker{
-		ECS: a.s.c.ECS, Logs: a.s.c.Logs, ID: a.s.id, Cluster: a.Cluster, Name: a.Name, Container: containerName, LogGroup: a.s.id.Names().LogGroup(),
+		ECS: a.s.c.ECS, Logs: a.s.c.Logs, ID: a.s.id, Cluster: a.Cluster, Name: a.Name, Container: containerName, LogGroup: a.s.logGroup(),
 	}
 }
 

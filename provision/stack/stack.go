@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -47,8 +48,9 @@ type Clients struct {
 	KMS            *kms.Client            // only reads a key that exists
 	SecretsManager *secretsmanager.Client // only reads secrets that exist
 
-	Logs   *cloudwatchlogs.Client
-	Events *eventbridge.Client
+	Logs    *cloudwatchlogs.Client
+	Events  *eventbridge.Client
+	Tagging *resourcegroupstaggingapi.Client // finds log groups by their tags
 
 	FreeTier *freetier.Client // nil where there is no such service
 }
@@ -60,6 +62,7 @@ func NewClients(cfg aws.Config) Clients {
 		S3: s3.NewFromConfig(cfg, pathStyle(cfg)), SSM: ssm.NewFromConfig(cfg), Logs: cloudwatchlogs.NewFromConfig(cfg),
 		KMS: kms.NewFromConfig(cfg), SecretsManager: secretsmanager.NewFromConfig(cfg),
 		SQS: sqs.NewFromConfig(cfg), Events: eventbridge.NewFromConfig(cfg),
+		Tagging:  resourcegroupstaggingapi.NewFromConfig(cfg),
 		FreeTier: freetier.NewFromConfig(cfg),
 	}
 }
@@ -188,6 +191,7 @@ type Stack struct {
 	chosen   string           // why the execution role is one of its own; empty if it is not by choice
 	nameLog  *resource.NameLog
 	orphans  []provision.Edge
+	oldLogs  provision.Edge // the first of orphans; nil before there is one
 }
 
 // Build returns the graph for an environment. It makes no calls. It fails if the agent's
@@ -258,11 +262,12 @@ func (s *Stack) place() templates.Place {
 
 func (s *Stack) addStorage() {
 	e := s.env
-	s.nameLog = &resource.NameLog{API: s.c.Logs, ID: s.id, Group: s.id.Names().LogGroup()}
+	s.nameLog = &resource.NameLog{API: s.c.Logs, ID: s.id, Group: s.logGroup()}
 	s.logs = add(s, "log group", provision.Own, resource.LogGroup{
-		API: s.c.Logs, ID: s.id, Name: s.id.Names().LogGroup(), Days: e.Logs.RetentionDays, Names: s.nameLog,
-		PrefectAPI: s.prefect.URL, Key: s.key,
+		API: s.c.Logs, ID: s.id, Name: s.logGroup(), Days: e.Logs.RetentionDays, Names: s.nameLog,
+		PrefectAPI: s.prefect.URL, Key: s.key, Tagging: s.c.Tagging, Destroy: s.o.Destroy,
 	})
+	s.addOldLogs()
 	logs, target := s.accessLogs()
 	s.bucket = add(s, "bucket", ownership(e.Bucket.Ownership, false), resource.Bucket{
 		API: s.c.S3, ID: s.id, Name: e.Bucket.Name, Regional: e.Bucket.Namespace == "account-regional",

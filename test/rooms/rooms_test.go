@@ -81,7 +81,7 @@ var mayImport = map[string][]string{
 var asks = map[string][]string{
 	"ec2": {"iam", "kms"}, "ecr": {"kms"}, "ecs": {"ec2", "events", "iam"}, "events": {"sqs"}, "kms": {"iam"}, "logs": {"kms"},
 	"s3": {"iam", "kms"}, "sqs": {"iam", "kms"}, "ssm": {"ec2", "iam", "kms", "machine"}, "machine": {"ec2", "iam", "prefectapi"},
-	"fargate": {"ec2", "ecr", "ecs", "iam", "machine", "prefectapi"},
+	"tagging": {"logs"}, "fargate": {"ec2", "ecr", "ecs", "iam", "machine", "prefectapi"},
 }
 
 // sandboxRooms returns what the rooms of the sandbox may import. The services build

@@ -99,6 +99,10 @@ type Behavior struct {
 	// unavailable.
 	ParameterRest time.Duration
 
+	// TagLag is how long the index of all tags does not show a new object, and shows a deleted
+	// one.
+	TagLag time.Duration
+
 	// QueueRest is how long the name of a deleted queue stays unavailable.
 	QueueRest time.Duration
 

@@ -38,6 +38,10 @@ func listAccess(r *request, a core.Access, _ *cloudwatchlogs.DescribeLogGroupsIn
 	return a.To(r.groupARN(":log-stream:"))
 }
 
-func tagsAccess[I any](_ *request, a core.Access, in *I) []core.Access {
-	return a.To(core.Text(in, "ResourceArn"))
+func tagsAccess[I any](r *request, a core.Access, in *I) []core.Access {
+	arn := core.Text(in, "ResourceArn")
+	if g := r.db().Groups[strings.TrimPrefix(arn, r.groupARN(""))]; g != nil {
+		a = a.WithTags(core.ResourceTag, g.Tags)
+	}
+	return a.To(arn)
 }

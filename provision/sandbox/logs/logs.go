@@ -30,6 +30,7 @@ type request struct{ *core.Request }
 // database is CloudWatch Logs' part of a region.
 type database struct {
 	Groups map[string]*logGroup `json:"groups,omitempty"` // by name
+	Ghosts map[string]ghost     `json:"ghosts,omitempty"` // by name
 }
 
 type logGroup struct {
@@ -172,7 +173,7 @@ func deleteLogGroup(r *request, in *cloudwatchlogs.DeleteLogGroupInput) (*cloudw
 	if g.Protected {
 		return nil, &types.ValidationException{Message: aws.String("Log group " + g.Name + " has deletion protection enabled.")}
 	}
-	delete(r.db().Groups, g.Name)
+	r.forget(g)
 	return &cloudwatchlogs.DeleteLogGroupOutput{}, nil
 }
 

@@ -1,6 +1,9 @@
 package logs
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +17,7 @@ func init() {
 	core.Register(service, createLogStream, streamAccess)
 	core.Register(service, putLogEvents, streamAccess)
 	core.Register(service, getLogEvents, streamAccess)
+	core.Register(service, describeLogStreams, groupAccess)
 }
 
 // line is a log event.
@@ -86,3 +90,48 @@ func getLogEvents(r *request, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatch
 func streamAccess[I any](r *request, a core.Access, in *I) []core.Access {
 	return a.To(r.ARN("logs", r.Region, "log-group:"+core.Text(in, "LogGroupName")+":log-stream:"+core.Text(in, "LogStreamName")))
 }
+
+// describeLogStreams lists the streams by name, or by the time of their last event. All are as old
+// as the group: the sandbox does not keep when a stream was created.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogStreams.html
+func describeLogStreams(r *request, in *cloudwatchlogs.DescribeLogStreamsInput) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+	byTime, prefix := in.OrderBy == types.OrderByLastEventTime, aws.ToString(in.LogStreamNamePrefix)
+	switch n := in.Limit; {
+	case byTime && prefix != "":
+		return nil, invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
+	case n != nil && (*n < 1 || *n > maxStreams):
+		return nil, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and %d", *n, maxStreams)
+	}
+	g, err := r.logGroup(in.LogGroupName)
+	if err != nil {
+		return nil, err
+	}
+	var all []types.LogStream
+	for _, name := range core.SortedKeys(g.Streams) {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		s := types.LogStream{LogStreamName: aws.String(name), CreationTime: aws.Int64(g.Created.UnixMilli())}
+		for _, l := range g.Streams[name] {
+			at := l.At.UnixMilli()
+			s.LastEventTimestamp = aws.Int64(max(at, aws.ToInt64(s.LastEventTimestamp)))
+			s.LastIngestionTime = s.LastEventTimestamp
+		}
+		all = append(all, s)
+	}
+	if byTime {
+		slices.SortStableFunc(all, func(a, b types.LogStream) int {
+			return cmp.Compare(aws.ToInt64(a.LastEventTimestamp), aws.ToInt64(b.LastEventTimestamp))
+		})
+	}
+	if aws.ToBool(in.Descending) {
+		slices.Reverse(all)
+	}
+	list, next, err := core.Page(all, in.NextToken, in.Limit, maxStreams)
+	if err != nil {
+		return nil, err
+	}
+	return &cloudwatchlogs.DescribeLogStreamsOutput{LogStreams: list, NextToken: next}, nil
+}
+
+const maxStreams = 50

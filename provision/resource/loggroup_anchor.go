@@ -1,0 +1,301 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
+
+	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
+)
+
+// KeyMovedTo is on a log group that the environment no longer uses: the name of the one that took
+// its place.
+const KeyMovedTo = "flowbed:moved-to"
+
+// The log group's name can be one of the user's own, and can change. What it records must not be
+// lost then, so a run looks for all log groups of the environment: the one with the name in the
+// spec, those that it records, and, if it does not exist, or if the run deletes the environment,
+// the one with the default name and those that AWS's index of tags shows. The index is late, so a
+// name that is known is always read by the name, and what the index shows counts only if the
+// group itself has our tags.
+
+// readAll reads the log group and finds the environment's other ones. A run that deletes the
+// environment takes one of those if there is none with the name.
+func (l LogGroup) readAll(ctx context.Context) (s LogGroupState, err error) {
+	var tagged []string
+	var absent error
+	own := func(ctx context.Context) (err error) {
+		s, err = l.readOne(ctx, l.Name)
+		if errors.Is(err, provision.ErrAbsent) {
+			absent, err = err, nil
+		}
+		return err
+	}
+	search := func(ctx context.Context) (err error) {
+		tagged, err = l.search(ctx)
+		return err
+	}
+	if l.Destroy {
+		err = parallel(ctx, own, search)
+	} else if err = own(ctx); err == nil && absent != nil {
+		err = search(ctx)
+	}
+	if err != nil {
+		return LogGroupState{}, err
+	}
+	ours := s.Owner().By == l.ID.Owner()
+	if absent == nil && !ours && !l.Destroy {
+		return s, nil // the run stops
+	}
+	if ours {
+		tagged = append(tagged, RecordedNames(s.Tags)[KindLogGroup]...)
+	} else {
+		tagged = append(tagged, l.ID.Names().LogGroup())
+	}
+	others, err := l.others(ctx, tagged)
+	if err != nil {
+		return LogGroupState{}, err
+	}
+	if main := latest(others); !ours && l.Destroy && main != "" {
+		if s, err = l.readOne(ctx, main); err != nil {
+			return LogGroupState{}, err
+		}
+		absent = nil
+		delete(others, main)
+	}
+	l.Names.found(s, others)
+	return s, absent
+}
+
+// search returns the names of log groups that have the environment's tags in AWS's index.
+func (l LogGroup) search(ctx context.Context) ([]string, error) {
+	list, err := taggedLogGroups(ctx, l.Tagging, l.ID, Tags{KeyManagedBy: "flowbed", KeyEnvironment: l.ID.Env, KeyRegion: l.ID.Region})
+	if err != nil {
+		return nil, fmt.Errorf("find log groups by their tags: %w", err)
+	}
+	return list, nil
+}
+
+// taggedLogGroups returns the names of the region's log groups that have tags, in AWS's index.
+func taggedLogGroups(ctx context.Context, api *resourcegroupstaggingapi.Client, id Identity, tags Tags) (names []string, err error) {
+	in := &resourcegroupstaggingapi.GetResourcesInput{
+		ResourceTypeFilters: []string{"logs"},
+		TagFilters: tagList(tags, func(k, v string) types.TagFilter {
+			return types.TagFilter{Key: &k, Values: []string{v}}
+		}),
+	}
+	for pages := resourcegroupstaggingapi.NewGetResourcesPaginator(api, in); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page.ResourceTagMappingList {
+			name, is := strings.CutPrefix(deref(r.ResourceARN), LogGroup{ID: id}.arn())
+			if is {
+				names = append(names, strings.TrimSuffix(name, ":*"))
+			}
+		}
+	}
+	return names, nil
+}
+
+// others returns the tags of the environment's log groups besides the one with the name in the
+// spec: of those that have one of the names, and of those that they record in turn.
+func (l LogGroup) others(ctx context.Context, names []string) (map[string]Tags, error) {
+	known := map[string]Tags{l.Name: nil}
+	for len(names) > 0 {
+		list := make([]Found, 0, len(names))
+		for _, name := range names {
+			if _, again := known[name]; !again {
+				known[name] = nil
+				list = append(list, Found{Name: name})
+			}
+		}
+		list, err := withTags(ctx, list, l.readTagsOf)
+		if err != nil {
+			return nil, err
+		}
+		names = nil
+		for _, f := range list {
+			if f.Tags.Owner().By == l.ID.Owner() {
+				known[f.Name] = f.Tags
+				names = append(names, RecordedNames(f.Tags)[KindLogGroup]...)
+			}
+		}
+	}
+	maps.DeleteFunc(known, func(_ string, t Tags) bool { return t == nil })
+	return known, nil
+}
+
+func (l LogGroup) readTagsOf(ctx context.Context, f Found) (Tags, error) {
+	l.Name = f.Name
+	out, err := l.API.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: new(l.arn())})
+	if err != nil {
+		return nil, fmt.Errorf("read tags of %s: %w", f.Name, err)
+	}
+	return out.Tags, nil
+}
+
+// latest returns the log group that the environment used last, or the empty string.
+func latest(groups map[string]Tags) string {
+	names := slices.Sorted(maps.Keys(groups))
+	for _, name := range names {
+		if _, moved := groups[name][KeyMovedTo]; !moved {
+			return name
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
+// FindLogGroup returns the name of an environment's log group for a command without the config
+// file: the default name, if that group has the environment's tags, or else the one that AWS's
+// index of tags shows. It is the default name if there is neither.
+func FindLogGroup(ctx context.Context, api *cloudwatchlogs.Client, tagging *resourcegroupstaggingapi.Client, id Identity) (string, error) {
+	names := &NameLog{API: api, ID: id, Group: id.Names().LogGroup()}
+	l := LogGroup{API: api, Tagging: tagging, ID: id, Name: names.Group, Names: names, Destroy: true}
+	switch s, err := l.readAll(ctx); {
+	case errors.Is(err, provision.ErrAbsent), err == nil && s.Owner().By != id.Owner():
+		return l.Name, nil
+	case err != nil:
+		return "", err
+	default:
+		return s.Name, nil
+	}
+}
+
+// findPermissions are for the search for the environment's other log groups. Their names are not
+// known before, so the permission for their tags requires the owner tag.
+func (l LogGroup) findPermissions() []Permission {
+	if l.Names == nil {
+		return nil
+	}
+	any := LogGroup{ID: l.ID, Name: "*"}.arn()
+	return []Permission{
+		on("*", "tag:GetResources"),
+		on(any, "logs:ListTagsForResource").when("StringEquals", "aws:ResourceTag/"+KeyEnvironment, l.ID.Env).like(LogGroup{ID: l.ID, Name: "example"}.arn()),
+	}
+}
+
+// found notes what a reading has found: the tags of the log group that records the names, if it
+// is ours, and those of the environment's other log groups.
+func (l *NameLog) found(have LogGroupState, others map[string]Tags) {
+	l.othersMu.Lock()
+	l.others = others
+	if have.Name != "" && have.Owner().By == l.ID.Owner() {
+		l.main = have.Name
+	}
+	l.othersMu.Unlock()
+	l.see(have.Tags)
+}
+
+// group is the name of the log group that records the names.
+func (l *NameLog) group() string {
+	l.othersMu.Lock()
+	defer l.othersMu.Unlock()
+	if l.main == "" {
+		return l.Group
+	}
+	return l.main
+}
+
+// rest returns the environment's other log groups, by name.
+func (l *NameLog) rest() map[string]Tags {
+	l.othersMu.Lock()
+	defer l.othersMu.Unlock()
+	return maps.Clone(l.others)
+}
+
+// note changes what is known of another log group; nil means that it is gone.
+func (l *NameLog) note(group string, t Tags) {
+	l.othersMu.Lock()
+	defer l.othersMu.Unlock()
+	others := maps.Clone(l.others)
+	if others[group] = t; t == nil {
+		delete(others, group)
+	}
+	l.others = others
+}
+
+// with returns tags with what the environment's other log groups record besides. The expiry
+// counts only if there are no tags yet.
+func (l *NameLog) with(t Tags) Tags {
+	others := l.rest()
+	if len(others) == 0 {
+		return t
+	}
+	all := Tags{}
+	maps.Copy(all, t)
+	for _, group := range slices.Sorted(maps.Keys(others)) {
+		for _, kind := range renamableKinds {
+			if names, recorded := recordedNames(others[group], kind); recorded {
+				already, _ := recordedNames(all, kind)
+				maps.Copy(all, nameTags(kind, union(already, names)))
+			}
+		}
+		already, _ := recordedNames(all, KindLogGroup)
+		maps.Copy(all, nameTags(KindLogGroup, union(already, []string{group})))
+		if all[KeyPrefectAPI] == "" && others[group][KeyPrefectAPI] != "" {
+			all[KeyPrefectAPI] = others[group][KeyPrefectAPI]
+		}
+	}
+	if main := others[latest(others)]; len(t) == 0 {
+		for _, k := range []string{KeyTTL, KeyExpires} {
+			if v, ok := main[k]; ok {
+				all[k] = v
+			}
+		}
+	}
+	return all
+}
+
+func union(a, b []string) []string {
+	a = slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = append(a, s)
+		}
+	}
+	return a
+}
+
+// announce records the name of the log group in the environment's other ones, before it exists
+// or takes their place. So a run that knows only one of them finds all.
+func (l *NameLog) announce(ctx context.Context, name string) error {
+	for _, group := range slices.Sorted(maps.Keys(l.rest())) {
+		err := l.editIn(ctx, group, func(have Tags) Tags {
+			names, _ := recordedNames(have, KindLogGroup)
+			want := nameTags(KindLogGroup, union(names, []string{group, name}))
+			want[KeyMovedTo] = name
+			return have.missing(want, false)
+		})
+		if err := awserr.Gone(err); err != nil {
+			return fmt.Errorf("record the name %s in the tags of %s: %w", name, group, err)
+		}
+	}
+	return nil
+}
+
+// inherit adds what another log group records to the one that stays.
+func (l *NameLog) inherit(ctx context.Context, from string) error {
+	have, err := LogGroup{API: l.API, ID: l.ID}.readTagsOf(ctx, Found{Name: from})
+	if err != nil {
+		return awserr.Gone(err)
+	}
+	l.note(from, have)
+	err = l.editIn(ctx, l.group(), func(have Tags) Tags { return have.missing(l.with(have), false) })
+	if err != nil {
+		return fmt.Errorf("record what %s recorded: %w", from, err)
+	}
+	return nil
+}
