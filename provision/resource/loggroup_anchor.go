@@ -22,10 +22,10 @@ const KeyMovedTo = "flowbed:moved-to"
 
 // The log group's name can be one of the user's own, and can change. What it records must not be
 // lost then, so a run looks for all log groups of the environment: the one with the name in the
-// spec, those that it records, and, if it does not exist, or if the run deletes the environment,
-// the one with the default name and those that AWS's index of tags shows. The index is late, so a
-// name that is known is always read by the name, and what the index shows counts only if the
-// group itself has our tags.
+// spec, those that it records, or else the one with the default name, and those that AWS's index
+// of tags shows. The index is late, so a name that is known is always read by the name, and what
+// the index shows counts only if the group itself has our tags. What it did not show yet, a later
+// run finds.
 
 // readAll reads the log group and finds the environment's other ones. A run that deletes the
 // environment takes one of those if there is none with the name.
@@ -39,25 +39,25 @@ func (l LogGroup) readAll(ctx context.Context) (s LogGroupState, err error) {
 		}
 		return err
 	}
-	search := func(ctx context.Context) (err error) {
-		tagged, err = l.search(ctx)
-		return err
+	var unsearched error
+	search := func(ctx context.Context) error {
+		tagged, unsearched = l.search(ctx)
+		return nil
 	}
-	if l.Destroy {
-		err = parallel(ctx, own, search)
-	} else if err = own(ctx); err == nil && absent != nil {
-		err = search(ctx)
-	}
-	if err != nil {
+	if err = parallel(ctx, own, search); err != nil {
 		return LogGroupState{}, err
 	}
 	ours := s.Owner().By == l.ID.Owner()
 	if absent == nil && !ours && !l.Destroy {
 		return s, nil // the run stops
 	}
-	if ours {
+	switch {
+	// Whoever may not ask the index, with a policy from before, still finds what is known by name.
+	case unsearched != nil && (!ours || awserr.Classify(unsearched) != awserr.Denied):
+		return LogGroupState{}, unsearched
+	case ours:
 		tagged = append(tagged, RecordedNames(s.Tags)[KindLogGroup]...)
-	} else {
+	default:
 		tagged = append(tagged, l.ID.Names().LogGroup())
 	}
 	others, err := l.others(ctx, tagged)
