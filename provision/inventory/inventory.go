@@ -145,14 +145,15 @@ func owners(f resource.Found) []string {
 	}
 }
 
-// expiry is when an environment expires; zero if never. If there is an object with
-// ExpiryDecides, it decides. Otherwise every object must have an expiry, and the
-// latest one counts.
+// expiry is when an environment expires; zero if never. If there are objects with
+// ExpiryDecides, they decide; of those only the ones that no other has replaced, if there are
+// any. Every object that counts must have an expiry, and the latest one counts.
 func expiry(all []resource.Found) (last time.Time) {
-	for _, o := range all {
-		if o.Expiry == resource.ExpiryDecides {
-			at, _ := o.Tags.Expires()
-			return at
+	replaced := func(o resource.Found) bool { return o.Tags[resource.KeyMovedTo] != "" }
+	if deciding := filter(all, func(o resource.Found) bool { return o.Expiry == resource.ExpiryDecides }); len(deciding) > 0 {
+		all = deciding
+		if current := filter(all, func(o resource.Found) bool { return !replaced(o) }); len(current) > 0 {
+			all = current
 		}
 	}
 	for _, o := range all {
@@ -168,4 +169,8 @@ func expiry(all []resource.Found) (last time.Time) {
 		}
 	}
 	return last
+}
+
+func filter(all []resource.Found, keep func(resource.Found) bool) []resource.Found {
+	return slices.DeleteFunc(slices.Clone(all), func(o resource.Found) bool { return !keep(o) })
 }

@@ -272,6 +272,21 @@ func TestRegion(t *testing.T) {
 		{"a copy of an instance makes no environment", func(m maker) {
 			m.instance("", id("gone", region, time.Hour).Tags("x"))
 		}, map[string]string{}},
+		{"a log group with a name of its own, which has replaced another one", func(m maker) {
+			old := id("own", region, 0).Tags("x")
+			old[resource.KeyMovedTo] = "/data/flows"
+			m.logGroup("/flowbed/own", old)
+			group := id("own", region, time.Hour).Tags("x")
+			group["flowbed:bucket"] = "data-of-ours"
+			m.logGroup("/data/flows", group)
+			m.logGroup("/data/flows-2", resource.Tags{"team": "data"})
+			m.bucket("data-of-ours", id("own", region, time.Hour).Tags("x"))
+			m.logGroup("/data/one", id("twice", region, time.Hour).Tags("x"))
+			m.logGroup("/data/two", id("twice", region, 2*time.Hour).Tags("x"))
+		}, map[string]string{
+			"own":   "1h0m0s, bucket data-of-ours, log group /data/flows, log group /flowbed/own",
+			"twice": "2h0m0s, log group /data/one, log group /data/two",
+		}},
 		{"an expiry that is no time is none", func(m maker) {
 			tags := id("odd", region, time.Hour).Tags("x")
 			tags[resource.KeyExpires] = "tomorrow"
@@ -351,8 +366,8 @@ func TestCalls(t *testing.T) {
 		name, bucket string
 		trips, more  int // more calls than one for each kind
 	}{
-		{"names by default", "flowbed-dev", 2, 7}, // the clusters are listed twice
-		{"a bucket with a name of its own", "data", 4, 8},
+		{"names by default", "flowbed-dev", 2, 8}, // the clusters are listed twice, and log groups by name and by tags
+		{"a bucket with a name of its own", "data", 4, 9},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

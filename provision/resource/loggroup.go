@@ -149,15 +149,17 @@ func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
 }
 
 // Discover implements Discoverer. It finds default names by themselves, because AWS's index of
-// tags is late, and other names by the tags.
+// tags is late, and other names by the tags. Without the index, it returns the first together with
+// the error.
 func (l LogGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err error) {
 	failed := func(err error) ([]Found, error) {
 		return nil, fmt.Errorf("list log groups in %s: %w", l.ID.Region, err)
 	}
 	var named, tagged []Found
+	var unsearched error
 	err = parallel(ctx,
 		func(ctx context.Context) (err error) { named, err = l.list(ctx, names.Path); return err },
-		func(ctx context.Context) (err error) { tagged, err = l.listTagged(ctx); return err },
+		func(ctx context.Context) error { tagged, unsearched = l.listTagged(ctx); return nil },
 	)
 	if err != nil {
 		return failed(err)
@@ -170,7 +172,10 @@ func (l LogGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err e
 	for _, group := range slices.Clone(list) {
 		list = append(list, recordedPools(group)...)
 	}
-	return list, nil
+	if unsearched != nil {
+		_, unsearched = failed(unsearched)
+	}
+	return list, unsearched
 }
 
 // list returns the groups whose names begin with a prefix.

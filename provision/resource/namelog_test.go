@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowbed/flowbed/provision/sandbox"
@@ -105,7 +106,7 @@ func TestRegisterMakesNoNeedlessCall(t *testing.T) {
 				ID: Identity{Env: "dev", Account: sandbox.DefaultAccount, Region: "us-east-1", Partition: "aws"},
 			}
 			e := l.Add(NameEntry{Kind: KindCluster, Default: "default", Current: c.current})
-			group := LogGroup{API: l.API, ID: l.ID, Name: l.Group, Names: l}
+			group := LogGroup{API: l.API, ID: l.ID, Name: l.Group, Names: l, Tagging: resourcegroupstaggingapi.NewFromConfig(a.Config("us-east-1"))}
 			tags := l.ID.Tags(l.Group)
 			if c.recorded != "" {
 				tags["flowbed:cluster"] = c.recorded

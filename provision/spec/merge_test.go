@@ -28,6 +28,7 @@ var samples = map[string][]string{
 	"cluster.capacity_providers": {`["FARGATE"]`, `["FARGATE_SPOT"]`},
 	"flows.enabled":              {"true", "false"},
 	"network.subnets":            {`["subnet-0a1b2c3d"]`, `["subnet-0a1b2c3e", "subnet-0a1b2c3f"]`},
+	"logs.name":                  {`"/data/one"`, `"/data/two"`},
 	"logs.retention_days":        {"7", "14"},
 	"prefect.api_url":            {`"https://prefect.example.com/api"`, `"https://other.example.com/api/"`},
 	"prefect.api_key":            {`"key-of-${env_name}"`, `"another-key"`},

@@ -93,6 +93,9 @@ func TestNamesOfTheirOwn(t *testing.T) {
 		{"region = \"eu-west-1\"\n" + farm, "region = \"us-east-1\"\n" + farm, ""},
 		{farm, "account = \"123456789012\"\n" + farm, "if they are in one account and region"},
 		{"account = \"210987654321\"\n" + farm, "account = \"123456789012\"\n" + farm, ""},
+		{`logs { name = "/data/flows" }`, `logs { name = "/data/flows" }`, `would own the same log group, "/data/flows", and each`},
+		{`logs { name = "/flowbed/prod" }`, "", `would own the same log group, "/flowbed/prod", and each`},
+		{`logs { name = "/data/${env_name}" }`, `logs { name = "/data/${env_name}" }`, ""},
 		{`cluster { name = "default" }`, `cluster { name = "default" }`, ""},
 		{farm, "cluster {\nname = \"farm\"\nownership = \"external\"\n}", ""},
 		{flows, "region = \"us-east-1\"\n" + flows, "the same role, \"flows\", and each"}, // roles have no region

@@ -4,6 +4,7 @@ environment "dev" {
   region = "us-east-1"
   tags   = { Name = "prefect-ecs" }
   cluster { name = "prefect-cluster" }
+  logs { name = "/ecs/prefect-worker" }
   execution_role { name = "prefect-task-execution-role" }
   network {
     vpc   = "new"

@@ -4,6 +4,7 @@ environment "prefect" {
   region = "us-east-1"
   tags   = { team = "data" }
   cluster { name = "prefect" }
+  logs { name = "prefect" }
   network {
     vpc     = "vpc-0a1b2c3d4e5f67890"
     subnets = ["subnet-0a1b2c3d4e5f67890"]

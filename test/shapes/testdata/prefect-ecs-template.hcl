@@ -3,7 +3,10 @@
 environment "dataflowops" {
   region = "us-east-1"
   cluster { name = "prefect2" }
-  logs { retention_days = 7 }
+  logs {
+    name           = "ecs/prefect/dataflowops"
+    retention_days = 7
+  }
   network {
     vpc   = "new"
     cidr  = "10.0.0.0/16"

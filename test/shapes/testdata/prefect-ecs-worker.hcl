@@ -7,6 +7,7 @@ environment "prefect" {
     name               = "prefect-cluster"
     container_insights = true
   }
+  logs { name = "/ecs/prefect-worker" }
   execution_role { name = "prefect-task-execution-role" }
   network {
     vpc   = "new"

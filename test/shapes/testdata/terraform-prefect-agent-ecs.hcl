@@ -14,7 +14,10 @@ environment "perfect" {
     capacity_providers = ["FARGATE"]
   }
   execution_role { name = "prefect-agent-execution-role-perfect-ecs" }
-  logs { retention_days = 30 }
+  logs {
+    name           = "prefect-agent"
+    retention_days = 30
+  }
   network {
     vpc   = "new"
     cidr  = "10.0.0.0/16"
