@@ -210,6 +210,8 @@ func TestAction(t *testing.T) {
 		{"IAM", "CreateRole", "iam:CreateRole"},
 		{"CloudWatch Logs", "CreateLogGroup", "logs:CreateLogGroup"},
 		{"cloudwatchlogs", "CreateLogGroup", "logs:CreateLogGroup"},
+		{"Resource Groups Tagging API", "GetResources", "tag:GetResources"},
+		{"resourcegroupstaggingapi", "GetResources", "tag:GetResources"},
 		{"S3", "PutBucketEncryption", "s3:PutEncryptionConfiguration"},
 		{"s3", "ListObjectVersions", "s3:ListBucketVersions"},
 	} {

@@ -52,8 +52,9 @@ func (l LogGroup) readAll(ctx context.Context) (s LogGroupState, err error) {
 		return s, nil // the run stops
 	}
 	switch {
-	// Whoever may not ask the index, with a policy from before, still finds what is known by name.
-	case unsearched != nil && (!ours || awserr.Classify(unsearched) != awserr.Denied):
+	// Whoever may not or cannot ask the index still finds what is known by name. A run that deletes
+	// the environment must find all, unless its policy is from before there was a search.
+	case unsearched != nil && (!ours || l.Destroy && awserr.Classify(unsearched) != awserr.Denied):
 		return LogGroupState{}, unsearched
 	case ours:
 		tagged = append(tagged, RecordedNames(s.Tags)[KindLogGroup]...)

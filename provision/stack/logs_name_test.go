@@ -2,6 +2,7 @@ package stack_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,6 +69,16 @@ func TestLogsName(t *testing.T) {
 		if p := try.Must(build(t, account, logsNamed("/data/flows", ""), noPrefect).Graph.Plan(t.Context())); !p.Empty() || p.Err() != nil {
 			t.Errorf("a second plan: %+v", p)
 		}
+		account.Fault = func(c sandbox.Call) sandbox.Fault { // nor is there an answer
+			if c.Operation == "GetResources" {
+				return sandbox.Fault{Refuse: errors.New("no answer")}
+			}
+			return sandbox.Fault{}
+		}
+		if p := try.Must(build(t, account, logsNamed("/data/flows", ""), noPrefect).Graph.Plan(t.Context())); !p.Empty() || p.Err() != nil {
+			t.Errorf("a plan without the index: %+v", p)
+		}
+		account.Fault = nil
 		left, err := build(t, account, logsNamed("/data/flows", ""), stack.Options{NoPrefect: true, Destroy: true}).Graph.Down(t.Context())
 		if have := contents(t, account); err != nil || !left.Empty() || have != "{}" {
 			t.Errorf("down: %v, %+v, left %s", err, left, have)
