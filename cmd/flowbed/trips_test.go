@@ -90,11 +90,11 @@ func TestTrips(t *testing.T) {
 			calls, trips int
 			writes       bool
 		}{
-			{"plan", 41, 3, false},
-			{"up --yes --no-wait", 118, 16, true}, // the agent's setup takes its own time; ends with a look at what is shared
-			{"plan", 41, 3, false},
-			{"up --yes", 42, 3, false},
-			{"down --yes", 129, 18, true}, // also looks for a VPC from an earlier file
+			{"plan", 42, 3, false},
+			{"up --yes --no-wait", 120, 16, true}, // the agent's setup takes its own time; ends with a look at what is shared
+			{"plan", 42, 3, false},
+			{"up --yes", 43, 3, false},
+			{"down --yes", 131, 18, true}, // also looks for a VPC from an earlier file
 		} {
 			time.Sleep(time.Minute) // no other run is near
 			var l timeline

@@ -67,6 +67,7 @@ var lives = []life{
 	{"groups of others", otherGroups},
 	{"a VPC of another environment", borrowing},
 	{"a pattern of names", patterned},
+	{"a log group of another name", renamingLogs},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.

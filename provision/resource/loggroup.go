@@ -380,9 +380,13 @@ func (l LogGroup) Permissions() Permissions {
 	if l.Key.Set() { // and back, by the policy of the file that has had it
 		build = append(build, "logs:AssociateKmsKey", "logs:DisassociateKmsKey")
 	}
+	all := []Permission{group(build...)}
+	if byDefault := (LogGroup{ID: l.ID, Name: l.ID.Names().LogGroup()}).arn(); l.Names != nil && byDefault != l.arn() { // see announce
+		all = append(all, on(byDefault, "logs:ListTagsForResource", "logs:TagResource"))
+	}
 	return Permissions{
 		Read:   append([]Permission{on("*", "logs:DescribeLogGroups"), group("logs:ListTagsForResource")}, l.findPermissions()...),
-		Build:  []Permission{group(build...)},
+		Build:  all,
 		Delete: []Permission{group("logs:DeleteLogGroup")},
 	}
 }

@@ -90,12 +90,11 @@ func (f FormerLogGroup) Delete(ctx context.Context, have LogGroupState) error {
 	return err
 }
 
-// Permissions implements Kind. Up records in the group what takes its place.
+// Permissions implements Kind. What up records in the group is a permission of the new one.
 func (f FormerLogGroup) Permissions() Permissions {
 	group := func(actions ...string) Permission { return on(f.arn(), actions...).and(f.arn() + ":*") }
 	p := Permissions{
 		Read:   []Permission{on("*", "logs:DescribeLogGroups"), group("logs:ListTagsForResource")},
-		Build:  []Permission{group("logs:TagResource")},
 		Delete: []Permission{group("logs:DeleteLogGroup")},
 	}
 	if !f.Destroy {

@@ -1,6 +1,9 @@
 package stack
 
 import (
+	"context"
+
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
@@ -9,6 +12,19 @@ import (
 // logGroup is the name of the environment's log group: the one in the spec, which has the default
 // name if the file names none. All that write to it, read it or allow that take the name from here.
 func (s *Stack) logGroup() string { return s.env.Logs.Name }
+
+// movedLogs is the place in the order of up at which everything writes to the log group: after the
+// group and all that names it, and before the old group goes.
+type movedLogs struct{ After []provision.Edge }
+
+// Read implements provision.DataSource. There is nothing to read.
+func (movedLogs) Read(context.Context) (struct{}, error) { return struct{}{}, nil }
+
+func (s *Stack) addMovedLogs() {
+	if !s.o.Destroy {
+		provision.Data(s.Graph, "moved logs", movedLogs{After: []provision.Edge{s.logs, s.task, s.execution, s.pool, s.oldLogs}})
+	}
+}
 
 // FlowLogs reads what flows have written to the environment's log group. It makes no calls.
 func (s *Stack) FlowLogs() resource.LogReader {

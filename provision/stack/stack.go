@@ -230,6 +230,7 @@ func Build(env *spec.Environment, id resource.Identity, c Clients, o Options) (*
 	if o.Destroy {
 		s.addWorker()
 	}
+	s.addMovedLogs()
 	s.addAgent()
 	if !o.Destroy {
 		s.addWorker()
