@@ -191,7 +191,7 @@ func TestLogsRenamedCutShort(t *testing.T) {
 		for i, next := range []string{"", "/one", "/two", "/three", "down"} {
 			t.Run(fmt.Sprintf("%q then %q", path, next), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					for n := i % 2; ; n += 2 { // together they try each
+					for n := i % 3; ; n += 3 { // together they try each
 						account := sandbox.New()
 						account.TagLag = time.Minute
 						up(t, account, logsNamed(path[0], "one"))

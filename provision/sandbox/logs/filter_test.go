@@ -65,3 +65,45 @@ func TestFilterLogEvents(t *testing.T) {
 		})
 	}
 }
+
+func TestDescribeLogStreams(t *testing.T) {
+	api, ctx, group := cloudwatchlogs.NewFromConfig(sandbox.New().Config("us-east-1")), t.Context(), aws.String("/flowbed/dev")
+	try.Must(api.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group}))
+	for i, stream := range []string{"b", "a", "c"} {
+		try.Must(api.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: &stream}))
+		at := time.Date(2026, 11, 26, 8, 0, i, 0, time.UTC).UnixMilli()
+		try.Must(api.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: &stream,
+			LogEvents: []types.InputLogEvent{{Timestamp: &at, Message: &stream}}}))
+	}
+	byTime := types.OrderByLastEventTime
+	for name, c := range map[string]struct {
+		in         cloudwatchlogs.DescribeLogStreamsInput
+		want, code string
+	}{
+		"by name":          {cloudwatchlogs.DescribeLogStreamsInput{}, "a b c", ""},
+		"by time":          {cloudwatchlogs.DescribeLogStreamsInput{OrderBy: byTime}, "b a c", ""},
+		"the newest first": {cloudwatchlogs.DescribeLogStreamsInput{OrderBy: byTime, Descending: aws.Bool(true)}, "c a b", ""},
+		"a prefix":         {cloudwatchlogs.DescribeLogStreamsInput{LogStreamNamePrefix: aws.String("b")}, "b", ""},
+		"both":             {cloudwatchlogs.DescribeLogStreamsInput{OrderBy: byTime, LogStreamNamePrefix: aws.String("b")}, "", "InvalidParameterException"},
+		"too many":         {cloudwatchlogs.DescribeLogStreamsInput{Limit: aws.Int32(51)}, "", "InvalidParameterException"},
+		"no group":         {cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: aws.String("/other")}, "", "ResourceNotFoundException"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.in.LogGroupName == nil {
+				c.in.LogGroupName = group
+			}
+			out, err := api.DescribeLogStreams(ctx, &c.in)
+			if err != nil || c.code != "" {
+				try.WantCode(t, err, c.code)
+				return
+			}
+			var have []string
+			for _, s := range out.LogStreams {
+				have = append(have, *s.LogStreamName)
+			}
+			if strings.Join(have, " ") != c.want {
+				t.Errorf("have %q, want %q", have, c.want)
+			}
+		})
+	}
+}
