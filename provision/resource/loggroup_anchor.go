@@ -65,15 +65,20 @@ func (l LogGroup) readAll(ctx context.Context) (s LogGroupState, err error) {
 	if err != nil {
 		return LogGroupState{}, err
 	}
-	if main := latest(others); !ours && l.Destroy && main != "" {
-		if s, err = l.readOne(ctx, main); err != nil {
-			return LogGroupState{}, err
-		}
+	if !ours && l.Destroy && len(others) > 0 {
 		absent = nil
-		delete(others, main)
+		s, err = l.instead(ctx, others)
 	}
 	l.Names.found(s, others)
-	return s, absent
+	return s, errors.Join(absent, err)
+}
+
+// instead reads the one of the other log groups that the environment used last, and takes it from
+// them.
+func (l LogGroup) instead(ctx context.Context, others map[string]Tags) (LogGroupState, error) {
+	name := latest(others)
+	delete(others, name)
+	return l.readOne(ctx, name)
 }
 
 // search returns the names of log groups that have the environment's tags in AWS's index.

@@ -153,7 +153,7 @@ func TestLogsRenamed(t *testing.T) {
 			}
 			time.Sleep(31 * 24 * time.Hour)
 			up(t, account, with(path[1], "two"))
-			if names, tags = logGroups(t, account); !slices.Equal(names, []string{to}) {
+			if names, _ := logGroups(t, account); !slices.Equal(names, []string{to}) {
 				t.Errorf("%q: after the logs have expired: %v", path, names)
 			}
 			down(t, account)
