@@ -23,6 +23,7 @@ from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.responses import LogsResponse
 from moto.moto_api import state_manager
+from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend
 from moto.server import main
 from moto.sqs import sqs_backends
 
@@ -132,6 +133,10 @@ def disassociate_kms_key(self):
 
 LogsResponse.associate_kms_key = associate_kms_key
 LogsResponse.disassociate_kms_key = disassociate_kms_key
+
+# The index of tags looks for SES identities, of which no test has any, and so fails in a
+# region that has no SES.
+ResourceGroupsTaggingAPIBackend.sesv2_backend = None
 
 requirements = EC2ContainerServiceBackend._calculate_task_resource_requirements
 
