@@ -107,7 +107,7 @@ func gather(region string, objects []resource.Found) (list []Environment) {
 			if shared(o) || !certain(o) { // it may be older than this environment
 				continue
 			}
-			e.Protected = e.Protected || o.Tags.Owner().Protected
+			e.Protected = e.Protected || o.Tags.Owner().Protected && !slices.ContainsFunc(all, func(c resource.Found) bool { return replaces(c, o) })
 			e.Costs = append(e.Costs, o.Costs...)
 			if o.Created.IsZero() {
 				continue
@@ -149,7 +149,6 @@ func owners(f resource.Found) []string {
 // ExpiryDecides, they decide; of those only the ones that no other has replaced, if there are
 // any. Every object that counts must have an expiry, and the latest one counts.
 func expiry(all []resource.Found) (last time.Time) {
-	replaced := func(o resource.Found) bool { return o.Tags[resource.KeyMovedTo] != "" }
 	if deciding := filter(all, func(o resource.Found) bool { return o.Expiry == resource.ExpiryDecides }); len(deciding) > 0 {
 		all = deciding
 		if current := filter(all, func(o resource.Found) bool { return !replaced(o) }); len(current) > 0 {
@@ -169,6 +168,14 @@ func expiry(all []resource.Found) (last time.Time) {
 		}
 	}
 	return last
+}
+
+// replaced reports whether an object has handed over what it records to another one.
+func replaced(o resource.Found) bool { return o.Tags[resource.KeyMovedTo] != "" }
+
+// replaces reports whether the environment uses c instead of o.
+func replaces(c, o resource.Found) bool {
+	return replaced(o) && !replaced(c) && c.Kind == o.Kind && c.Expiry == resource.ExpiryDecides
 }
 
 func filter(all []resource.Found, keep func(resource.Found) bool) []resource.Found {

@@ -68,6 +68,7 @@ var lives = []life{
 	{"a VPC of another environment", borrowing},
 	{"a pattern of names", patterned},
 	{"a log group of another name", renamingLogs},
+	{"a log group that is missing", missingLogs},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.

@@ -216,6 +216,7 @@ func (l LogGroup) Create(ctx context.Context) (*LogGroupState, error) {
 	if err := l.announce(ctx); err != nil {
 		return nil, err
 	}
+	defer l.Names.hold()()
 	tags := l.tags(nil)
 	in := &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &l.Name, Tags: tags}
 	key := keyARN(l.Key)
@@ -319,11 +320,15 @@ func (l LogGroup) dropTags(ctx context.Context, keys []string) error {
 		if err := l.announce(ctx); err != nil {
 			return err
 		}
+		if err := l.setTags(ctx, nil); err != nil { // its expiry from then must not count again
+			return err
+		}
 	}
 	_, err := l.API.UntagResource(ctx, &cloudwatchlogs.UntagResourceInput{ResourceArn: new(l.arn()), TagKeys: keys})
 	return err
 }
 
+// setTags sets t; if there are names to record, it sets what the tags then lack.
 func (l LogGroup) setTags(ctx context.Context, t Tags) error {
 	if l.Names != nil { // another step may have recorded a name since the last reading
 		return l.Names.editIn(ctx, l.Name, func(have Tags) Tags { return have.missing(l.tags(have), false) })

@@ -52,9 +52,7 @@ func (l LogGroup) readAll(ctx context.Context) (s LogGroupState, err error) {
 		return s, nil // the run stops
 	}
 	switch {
-	// Whoever may not or cannot ask the index still finds what is known by name. A run that deletes
-	// the environment must find all, unless its policy is from before there was a search.
-	case unsearched != nil && (!ours || l.Destroy && awserr.Classify(unsearched) != awserr.Denied):
+	case unsearched != nil && !l.known(ours, unsearched):
 		return LogGroupState{}, unsearched
 	case ours:
 		tagged = append(tagged, RecordedNames(s.Tags)[KindLogGroup]...)
@@ -71,6 +69,17 @@ func (l LogGroup) readAll(ctx context.Context) (s LogGroupState, err error) {
 	}
 	l.Names.found(s, others)
 	return s, errors.Join(absent, err)
+}
+
+// known reports whether the run can go on with what is known by name, because it may not or cannot
+// ask the index. A run that deletes the environment must find all, unless its policy is from before
+// there was a search; such an environment has the default name, or this run has already found, and
+// perhaps deleted, its log group.
+func (l LogGroup) known(ours bool, unsearched error) bool {
+	if !l.Destroy {
+		return ours
+	}
+	return awserr.Classify(unsearched) == awserr.Denied && (ours || l.Name == l.ID.Names().LogGroup() || l.Names.anchored())
 }
 
 // instead reads the one of the other log groups that the environment used last, and takes it from
@@ -125,7 +134,7 @@ func (l LogGroup) others(ctx context.Context, names []string) (map[string]Tags, 
 				list = append(list, Found{Name: name})
 			}
 		}
-		list, err := withTags(ctx, list, l.readTagsOf)
+		list, err := withTags(ctx, list, l.tagsIfAny)
 		if err != nil {
 			return nil, err
 		}
@@ -139,6 +148,17 @@ func (l LogGroup) others(ctx context.Context, names []string) (map[string]Tags, 
 	}
 	maps.DeleteFunc(known, func(_ string, t Tags) bool { return t == nil })
 	return known, nil
+}
+
+// tagsIfAny reads the tags of a log group, if it exists: a run may have recorded the name and not
+// created the group, and the index still shows one that is gone. The policy allows to read the tags
+// of groups with the environment's tag, so AWS denies it for a group that does not exist.
+func (l LogGroup) tagsIfAny(ctx context.Context, f Found) (Tags, error) {
+	l.Name = f.Name
+	if err := l.find(ctx, &LogGroupState{}); err != nil {
+		return nil, err
+	}
+	return l.readTagsOf(ctx, f)
 }
 
 func (l LogGroup) readTagsOf(ctx context.Context, f Found) (Tags, error) {
@@ -215,6 +235,13 @@ func (l *NameLog) group() string {
 	return l.main
 }
 
+// anchored reports whether a reading of this run has found the log group that records the names.
+func (l *NameLog) anchored() bool {
+	l.othersMu.Lock()
+	defer l.othersMu.Unlock()
+	return l.main != ""
+}
+
 // rest returns the environment's other log groups, by name.
 func (l *NameLog) rest() map[string]Tags {
 	l.othersMu.Lock()
@@ -233,8 +260,8 @@ func (l *NameLog) note(group string, t Tags) {
 	l.others = others
 }
 
-// with returns tags with what the environment's other log groups record besides. The expiry
-// counts only if there are no tags yet.
+// with returns tags with what the environment's other log groups record besides. Their expiry
+// counts only for a group without tags, or one that is not in use.
 func (l *NameLog) with(t Tags) Tags {
 	others := l.rest()
 	if len(others) == 0 {
@@ -245,8 +272,8 @@ func (l *NameLog) with(t Tags) Tags {
 	for _, group := range slices.Sorted(maps.Keys(others)) {
 		for _, kind := range renamableKinds {
 			if names, recorded := recordedNames(others[group], kind); recorded {
-				already, _ := recordedNames(all, kind)
-				maps.Copy(all, nameTags(kind, union(already, names)))
+				names = slices.DeleteFunc(names, func(n string) bool { return l.forgotten(kind, n) }) // a reading may show them late
+				maps.Copy(all, nameTags(kind, union(l.already(t, all, kind), names)))
 			}
 		}
 		already, _ := recordedNames(all, KindLogGroup)
@@ -255,14 +282,46 @@ func (l *NameLog) with(t Tags) Tags {
 			all[KeyPrefectAPI] = others[group][KeyPrefectAPI]
 		}
 	}
-	if main := others[latest(others)]; len(t) == 0 {
+	if _, moved := t[KeyMovedTo]; moved || len(t) == 0 {
+		main := others[latest(others)]
 		for _, k := range []string{KeyTTL, KeyExpires} {
-			if v, ok := main[k]; ok {
-				all[k] = v
+			if delete(all, k); main[k] != "" {
+				all[k] = main[k]
 			}
 		}
 	}
 	return all
+}
+
+// forgotten reports whether this run unregisters a name, because its object is gone.
+func (l *NameLog) forgotten(kind, name string) bool {
+	_, gone := l.unregistering.Load([2]string{kind, name})
+	return gone
+}
+
+// hold keeps others from changing the tags until the caller has created the log group that gets
+// them: a name that is unregistered in between would be recorded for ever.
+func (l *NameLog) hold() (release func()) {
+	if l == nil {
+		return func() {}
+	}
+	l.writing.Lock()
+	return l.writing.Unlock
+}
+
+// already returns the names of a kind in all, to which others are added. That the group's own tags t
+// record none means that there may be an object with the default name, which the result has, too.
+func (l *NameLog) already(t, all Tags, kind string) []string {
+	names, recorded := recordedNames(all, kind)
+	if recorded || len(t) == 0 {
+		return names
+	}
+	for _, e := range l.entries {
+		if e.Kind == kind && !e.Optional && e.Default != "" {
+			names = append(names, e.Default)
+		}
+	}
+	return names
 }
 
 func union(a, b []string) []string {

@@ -27,8 +27,13 @@ var (
 	_ provision.DeleteChecker[LogGroupState] = FormerLogGroup{}
 )
 
-// Read implements provision.Resource. Unless the run deletes the environment, it looks for logs.
+// Read implements provision.Resource. Unless the run deletes the environment, it looks for logs. A
+// name may be recorded of a group that was never created, so it first looks for that: what the
+// policy allows for groups with the environment's tag, AWS denies for one that does not exist.
 func (f FormerLogGroup) Read(ctx context.Context) (LogGroupState, error) {
+	if err := f.find(ctx, &LogGroupState{}); err != nil {
+		return LogGroupState{}, err
+	}
 	if f.Destroy {
 		return f.readOne(ctx, f.Name)
 	}

@@ -68,10 +68,11 @@ type NameLog struct {
 	others   map[string]Tags // the environment's other log groups, by name; never changed
 	main     string          // the log group that a reading has found; empty before
 
-	seen         atomic.Pointer[Tags]
-	entries      []NameEntry
-	orphaned     sync.Map // by kind: whether the last reading found an orphan
-	unregistered sync.Map // kind and name, as [2]string
+	seen          atomic.Pointer[Tags]
+	entries       []NameEntry
+	orphaned      sync.Map // by kind: whether the last reading found an orphan
+	unregistering sync.Map // kind and name, as [2]string: what must not be recorded again
+	unregistered  sync.Map // the same, when no tag has it any more
 }
 
 // NameEntry is the part of a NameLog for one kind of object. The zero value is
@@ -236,6 +237,7 @@ func (e NameEntry) RecordedFirst() bool { return e.Current != e.Default || e.Opt
 // Unregister removes the name of an object that is gone from the log group's tags. It
 // succeeds if the log group is gone.
 func (e NameEntry) Unregister(ctx context.Context, name string) error {
+	e.log.unregistering.Store([2]string{e.Kind, name}, true)
 	err := e.log.edit(ctx, func(have Tags) Tags {
 		names, _ := recordedNames(have, e.Kind)
 		at := slices.Index(names, name)

@@ -44,7 +44,7 @@ var (
 	_ provision.Sharer[OrphanState[BucketState]]        = Orphan[BucketState]{}
 )
 
-// OrphanState is the first object with an old name, or its name if the object is gone but
+// OrphanState is the first object with an old name that the run can delete, or else that stays, or its name if the object is gone but
 // the name is still recorded.
 type OrphanState[S provision.State] struct {
 	Name   string
@@ -80,29 +80,44 @@ func (o Orphan[S]) find(ctx context.Context) (s OrphanState[S], err error) {
 		return s, err
 	}
 	names, recorded := o.Entry.old(tags)
+	var next, staying OrphanState[S]
 	for _, name := range names {
-		object, err := o.Make(name).Read(ctx)
-		if err != nil && !errors.Is(err, provision.ErrAbsent) {
-			return s, fmt.Errorf("read %s: %w", name, err)
-		}
-		if err == nil {
-			owner, ours := o.owner(name, object.Owner())
-			switch have := (OrphanState[S]{Name: name, Object: object, Found: true, owner: owner}); {
-			case ours && o.stays(owner) && o.Destroy: // look for one that the run can delete
-				s = s.and(have)
-				continue
-			case ours:
-				return have, nil
-			}
-		}
-		if recorded && !o.Destroy {
-			return OrphanState[S]{Name: name, owner: provision.Owner{By: o.us()}}, nil
+		have, err := o.read(ctx, name)
+		switch {
+		case err != nil:
+			return s, err
+		case have.Found && o.stays(have.owner): // look for one that the run can delete
+			staying = staying.and(have)
+		case next.Name != "":
+			next = next.then(have)
+		case have.Found, recorded && !o.Destroy:
+			next = have
 		}
 	}
-	if s.Found {
-		return s, nil
+	switch {
+	case next.Name != "":
+		return next, nil
+	case staying.Found:
+		return staying, nil
 	}
 	return s, fmt.Errorf("read old names: %w", provision.ErrAbsent)
+}
+
+// read reads the object with a name. If there is none, or it is not ours, it is not found.
+func (o Orphan[S]) read(ctx context.Context, name string) (OrphanState[S], error) {
+	gone := OrphanState[S]{Name: name, owner: provision.Owner{By: o.us()}}
+	object, err := o.Make(name).Read(ctx)
+	switch {
+	case errors.Is(err, provision.ErrAbsent):
+		return gone, nil
+	case err != nil:
+		return gone, fmt.Errorf("read %s: %w", name, err)
+	}
+	owner, ours := o.owner(name, object.Owner())
+	if !ours {
+		return gone, nil
+	}
+	return OrphanState[S]{Name: name, Object: object, Found: true, owner: owner}, nil
 }
 
 // tags returns the tags that record the names. Down may have deleted the log group in the
@@ -135,6 +150,19 @@ func (s OrphanState[S]) and(more OrphanState[S]) OrphanState[S] {
 	text := more.owner.Leave
 	if text == "" {
 		text = more.Name + " is used by " + strings.Join(more.owner.Claims, ", ")
+	}
+	s.owner.Notes = append(slices.Clone(s.owner.Notes), provision.Note{Severity: provision.Warn, Text: text})
+	return s
+}
+
+// then adds an object that the step deletes after the first one, so that the plan names it.
+func (s OrphanState[S]) then(more OrphanState[S]) OrphanState[S] {
+	if !more.Found {
+		return s
+	}
+	text := more.Name + " will be deleted, too"
+	for _, n := range more.owner.Notes {
+		text += "; " + n.Text
 	}
 	s.owner.Notes = append(slices.Clone(s.owner.Notes), provision.Note{Severity: provision.Warn, Text: text})
 	return s
