@@ -204,6 +204,9 @@ func Public(host string) bool {
 		return a.IsGlobalUnicast() && !a.IsPrivate() && !shared.Contains(a)
 	}
 	host = strings.ToLower(host)
+	if strings.HasSuffix(host, ".private.prefect.cloud") { // through a VPC endpoint of its own
+		return false
+	}
 	return slices.ContainsFunc(publicNames, func(n string) bool { return host == n || strings.HasSuffix(host, "."+n) })
 }
 

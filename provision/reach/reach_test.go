@@ -139,7 +139,7 @@ func TestRegistry(t *testing.T) {
 
 func TestPublic(t *testing.T) {
 	for host, want := range map[string]bool{
-		"api.prefect.cloud": true, "PyPI.org": true, "registry-1.docker.io": true, "notpypi.org": false, "prefect.example.com": false,
+		"api.prefect.cloud": true, "api.private.prefect.cloud": false, "PyPI.org": true, "registry-1.docker.io": true, "notpypi.org": false, "prefect.example.com": false,
 		"8.8.8.8": true, "10.0.0.1": false, "100.64.0.1": false, "127.0.0.1": false, "[2001:4860:4860::8888]": true, "fd00::1": false,
 	} {
 		if have := reach.Public(host); have != want {

@@ -65,13 +65,24 @@ func (d *decoder) warnURL(p *Prefect, u *url.URL, kind prefect.Kind) {
 	}
 }
 
+// checkCloud accepts the public host of the API and the private ones, which PrivateLink reaches.
+// https://docs.prefect.io/v3/how-to-guides/cloud/manage-users/secure-access-by-private-link
 func (d *decoder) checkCloud(p *Prefect, u *url.URL) {
-	if u.Scheme == "https" && strings.EqualFold(u.Host, "api.prefect.cloud") && cloudPath.matches(u.Path) {
+	const public = "api.prefect.cloud"
+	api, host := public, strings.ToLower(u.Host)
+	if strings.HasSuffix(host, ".private.prefect.cloud") {
+		api = strings.Replace(host, "app", "api", 1) // somebody copied it from the browser
+	}
+	if u.Scheme == "https" && host == api && cloudPath.matches(u.Path) {
 		return
 	}
-	todo := "use https://api.prefect.cloud/api/accounts/<account id>/workspaces/<workspace id>, with the two ids from the address of your workspace in the browser"
-	if m := browserPath().FindStringSubmatch(u.Path); m != nil && d.showable(&p.APIURL) { // somebody copied it from the browser
-		todo = "use: https://api.prefect.cloud/api/accounts/" + m[1] + "/workspaces/" + m[2]
+	showable := d.showable(&p.APIURL)
+	if !showable {
+		api = public
+	}
+	todo := "use https://" + api + "/api/accounts/<account id>/workspaces/<workspace id>, with the two ids from the address of your workspace in the browser"
+	if m := browserPath().FindStringSubmatch(u.Path); m != nil && showable { // here, too
+		todo = "use: https://" + api + "/api/accounts/" + m[1] + "/workspaces/" + m[2]
 	}
 	d.bad(&p.APIURL, "Invalid API URL", "%s does not name a Prefect Cloud account and workspace. → %s", todo)
 }

@@ -308,6 +308,9 @@ var lines = []struct{ path, line, want string }{
 	{"prefect", "api_key = \"\"\n api_url = \"" + cloud + `"`, "Prefect Cloud requires one"},
 	{"prefect", `api_url = "` + cloud + `"`, "requires an API key"},
 	{"prefect", "api_key = env(\"KEY\")\n api_url = \"https://api.prefect.cloud/api\"", "account and workspace"},
+	{"prefect", "api_key = env(\"KEY\")\n api_url = \"" + strings.Replace(cloud, "api.", "api-internal.private.", 1) + `"`, ""},
+	{"prefect", "api_key = env(\"KEY\")\n api_url = \"https://app.private.prefect.cloud/account/0f8fad5b-d9cb-469f-a165-70867728950e/workspace/7c9e6679-7425-40de-944b-e07fc1f90ae7\"", "use: https://api.private.prefect.cloud/api/accounts/0f8fad5b"},
+	{"prefect", "api_key = env(\"KEY\")\n api_url = \"" + strings.Replace(cloud, "api.", "other.", 1) + `"`, "account and workspace"},
 }
 
 // TestOne gives each line to its block. It is right if want is empty, and else

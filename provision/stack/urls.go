@@ -55,10 +55,10 @@ func prefectPage(api, pool string) string {
 		return ""
 	}
 	path, ok := strings.CutSuffix(strings.TrimRight(u.Path, "/"), "/api")
-	if u.Host == "api.prefect.cloud" {
+	if rest, is := strings.CutPrefix(u.Host, "api"); is && strings.HasSuffix(rest, ".prefect.cloud") {
 		parts := strings.Split(strings.Trim(u.Path, "/"), "/")
 		if ok = len(parts) == 5 && parts[1] == "accounts" && parts[3] == "workspaces"; ok {
-			u.Host, path = "app.prefect.cloud", "/account/"+parts[2]+"/workspace/"+parts[4]
+			u.Host, path = "app"+rest, "/account/"+parts[2]+"/workspace/"+parts[4]
 		}
 	}
 	if !ok {

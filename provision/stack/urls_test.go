@@ -21,15 +21,16 @@ func TestConsole(t *testing.T) {
 
 func TestPrefectPage(t *testing.T) {
 	for api, want := range map[string]string{
-		"https://api.prefect.cloud/api/accounts/a-1/workspaces/w-2":  "https://app.prefect.cloud/account/a-1/workspace/w-2/work-pools/work-pool/flowbed-dev",
-		"https://api.prefect.cloud/api/accounts/a-1/workspaces/w-2/": "https://app.prefect.cloud/account/a-1/workspace/w-2/work-pools/work-pool/flowbed-dev",
-		"https://prefect.example.com/api":                            "https://prefect.example.com/work-pools/work-pool/flowbed-dev",
-		"http://10.0.0.1:4200/prefect/api":                           "http://10.0.0.1:4200/prefect/work-pools/work-pool/flowbed-dev",
-		"https://me:secret@prefect.example.com/api":                  "https://prefect.example.com/work-pools/work-pool/flowbed-dev",
-		"https://prefect.example.com/other":                          "",
-		"https://api.prefect.cloud/api":                              "",
-		"":                                                           "",
-		"::":                                                         "",
+		"https://api.prefect.cloud/api/accounts/a-1/workspaces/w-2":         "https://app.prefect.cloud/account/a-1/workspace/w-2/work-pools/work-pool/flowbed-dev",
+		"https://api.prefect.cloud/api/accounts/a-1/workspaces/w-2/":        "https://app.prefect.cloud/account/a-1/workspace/w-2/work-pools/work-pool/flowbed-dev",
+		"https://api.private.prefect.cloud/api/accounts/a-1/workspaces/w-2": "https://app.private.prefect.cloud/account/a-1/workspace/w-2/work-pools/work-pool/flowbed-dev",
+		"https://prefect.example.com/api":                                   "https://prefect.example.com/work-pools/work-pool/flowbed-dev",
+		"http://10.0.0.1:4200/prefect/api":                                  "http://10.0.0.1:4200/prefect/work-pools/work-pool/flowbed-dev",
+		"https://me:secret@prefect.example.com/api":                         "https://prefect.example.com/work-pools/work-pool/flowbed-dev",
+		"https://prefect.example.com/other":                                 "",
+		"https://api.prefect.cloud/api":                                     "",
+		"":                                                                  "",
+		"::":                                                                "",
 	} {
 		if have := prefectPage(api, "flowbed-dev"); have != want {
 			t.Errorf("%s: have %q, want %q", api, have, want)

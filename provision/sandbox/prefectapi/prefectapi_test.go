@@ -26,13 +26,14 @@ func client(a *sandbox.Account, apiURL, key string) *prefect.Client {
 func TestTransport(t *testing.T) {
 	client := &http.Client{Transport: sandbox.Prefect(sandbox.New())}
 	for url, want := range map[string]string{
-		"https://prefect.example.com/api/health":                            "200",
-		"https://prefect.example.com/health":                                "404",
-		"https://api.prefect.cloud/api/work_pools/x":                        "404",
-		"https://api.prefect.cloud/api/accounts/a/workspaces/b/health":      "403",
-		"https://prefect.example.com/prefix/api/admin/version":              "200",
-		"https://prefect.invalid/api/health":                                "no such host",
-		"https://wrong:password@prefect.example.com/api/work_pools/missing": "401",
+		"https://prefect.example.com/api/health":                               "200",
+		"https://prefect.example.com/health":                                   "404",
+		"https://api.prefect.cloud/api/work_pools/x":                           "404",
+		"https://api.prefect.cloud/api/accounts/a/workspaces/b/health":         "403",
+		"https://api.private.prefect.cloud/api/accounts/a/workspaces/b/health": "403",
+		"https://prefect.example.com/prefix/api/admin/version":                 "200",
+		"https://prefect.invalid/api/health":                                   "no such host",
+		"https://wrong:password@prefect.example.com/api/work_pools/missing":    "401",
 	} {
 		req := try.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil))
 		res, err := client.Do(req)

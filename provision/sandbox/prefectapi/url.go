@@ -31,7 +31,11 @@ func split(u *url.URL) (root, path string, ok bool) {
 	return "", "", false
 }
 
-func cloud(u *url.URL) bool { return strings.EqualFold(u.Hostname(), cloudHost) }
+// cloud reports whether a URL is Prefect Cloud's, also through PrivateLink.
+func cloud(u *url.URL) bool {
+	host := strings.ToLower(u.Hostname())
+	return host == cloudHost || strings.HasSuffix(host, ".private.prefect.cloud")
+}
 
 // nowhere reports whether a host has no address. The top-level domain .invalid exists
 // for that: https://www.rfc-editor.org/rfc/rfc6761#section-6.4
