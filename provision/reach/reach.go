@@ -8,6 +8,7 @@ package reach
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -221,6 +222,11 @@ func Registry(image string) string {
 	}
 	return first
 }
+
+// ECR reports whether a registry is an account's in ECR.
+func ECR(registry string) bool { return privateECR.MatchString(registry) }
+
+var privateECR = regexp.MustCompile(`^[0-9]{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.`)
 
 // Endpoints are the services for which subnets without a way out need a VPC endpoint, in sorted
 // order. Where an image comes from the internet, such subnets need one from ECR instead.

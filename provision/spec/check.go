@@ -92,6 +92,7 @@ func (d *decoder) check(e *Environment) {
 		b.check(d)
 	}
 	d.checkParts(e)
+	d.checkReach(e)
 }
 
 func (r *TaskRole) check(d *decoder) {
@@ -164,7 +165,6 @@ func (n *Network) check(d *decoder) {
 	if n.Egress != nil {
 		n.Egress.check(d)
 		d.checkEgressOfOthers(n)
-		d.checkReach(n)
 	}
 	if d.has(&n.VPC) && n.VPC != "default" && !n.New() && !objectID("vpc", n.VPC) {
 		d.bad(&n.VPC, "Invalid VPC", `%s is not a VPC id. → use "default", "new", or an id such as "vpc-0a1b2c3d4e5f67890"`)

@@ -46,8 +46,11 @@ func load(src string, o Options) (*File, error) {
 }
 
 const (
-	key   = `public_key = file("~/.ssh/id_ed25519.pub")`
-	cloud = "https://api.prefect.cloud/api/accounts/0f8fad5b-d9cb-469f-a165-70867728950e/workspaces/7c9e6679-7425-40de-944b-e07fc1f90ae7"
+	key    = `public_key = file("~/.ssh/id_ed25519.pub")`
+	server = "prefect {\napi_url = \"https://prefect.example.com/api\""
+	// cutOff are a network in which rules cut off the endpoints of ECR, and the blocks before another.
+	cutOff = "vpc = \"new\"\nnat = \"single\"\nendpoints = [\"ecr.api\", \"ecr.dkr\"]\negress { cidrs = [\"10.1.0.0/16\", \"52.0.0.0/8\"] }\n}\n"
+	cloud  = "https://api.prefect.cloud/api/accounts/0f8fad5b-d9cb-469f-a165-70867728950e/workspaces/7c9e6679-7425-40de-944b-e07fc1f90ae7"
 )
 
 var lines = []struct{ path, line, want string }{
@@ -155,7 +158,12 @@ var lines = []struct{ path, line, want string }{
 	{"network", "vpc = \"new\"\nendpoints = [\"s3\"]\negress { cidrs = [\"192.168.0.0/16\"] }", ""},
 	{"network", "vpc = \"new\"\nendpoints = [\"s3\", \"logs\"]\negress { cidrs = [\"192.168.0.0/16\"] }", `endpoints for logs have addresses in 10.42.0.0/16, to which these ranges let nothing out. → add "10.42.0.0/16"`},
 	{"network", "vpc = \"new\"\nprivate = true\negress { cidrs = [\"10.0.0.0/8\"] }", ""},
-	{"network", "vpc = \"new\"\nprivate = true\negress { cidrs = [\"10.43.0.0/16\"] }", "endpoints for ecr.api, ecr.dkr, logs have addresses"},
+	{"network", "vpc = \"new\"\nprivate = true\negress { cidrs = [\"10.43.0.0/16\"] }", "endpoints for logs have addresses"},
+	{"network", cutOff + "repository {}\n" + server, "endpoints for ecr.api, ecr.dkr have addresses"},
+	{"network", cutOff + "flows {\nimage = \"123456789012.dkr.ecr.eu-central-1.amazonaws.com/flow:1\"\n}\n" + server, "endpoints for ecr.api, ecr.dkr have addresses"},
+	{"network", cutOff + "flows {\nimage = \"10.1.2.3/flow:1\"\n}\n" + server, ""},
+	{"network", cutOff + server, ""},
+	{"network", cutOff + "agent {\nlabels = [\"a\"]\n}\nrepository {}\n" + strings.Replace(server, "{", "{\nversion = \"1.4.1\"", 1), ""},
 	{"network", `egress { ports = ["https"] }`, `"ports" must be a list of whole numbers`},
 	{"network", `egress { ports = [] }`, "nothing but S3"},
 	{"network", `egress { cidrs = [] }`, "nothing but S3"},
@@ -327,6 +335,33 @@ func TestOne(t *testing.T) {
 			_, err := load(in(c.path, line), o)
 			expect(t, err, c.want)
 		})
+	}
+}
+
+// TestClosedSubnets checks which endpoints a new VPC without a way out lacks.
+func TestClosedSubnets(t *testing.T) {
+	const image = "flows {\nimage = %q\n}\n"
+	for _, c := range []struct{ endpoints, rest, want string }{
+		{`"s3"`, "", "for ecr.api, ecr.dkr, logs, no task starts: it can neither pull its image nor write its log. → add them"},
+		{`"logs", "s3"`, "", "for ecr.api, ecr.dkr, no task starts: it cannot pull its image. → add them"},
+		{`"ecr.api", "ecr.dkr", "s3"`, "repository {}\n" + server + "\n}", "for logs, no task starts: it cannot write its log."},
+		{`"logs", "s3"`, server + "\n}", "it cannot pull its image"},
+		{`"logs", "s3"`, fmt.Sprintf(image, "ghcr.io/acme/flow:1") + server + "\n}", "it cannot pull its image"},
+		{`"logs", "s3"`, fmt.Sprintf(image, "registry.example.com/flow:1") + server + "\n}", ""},
+		{`"s3"`, fmt.Sprintf(image, "registry.example.com/flow:1") + server + "\n}", "for logs, no task starts"},
+		{`"all"`, "", ""},
+	} {
+		f, err := load("environment \"dev\" {\nnetwork {\nvpc = \"new\"\nprivate = true\nendpoints = ["+c.endpoints+"]\n}\n"+c.rest+"\n}", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := ""
+		for _, w := range f.Warnings {
+			have += w.Detail + "\n"
+		}
+		if !strings.Contains(have, c.want) || c.want == "" && have != "" {
+			t.Errorf("%s %s: have %q, want %q", c.endpoints, c.rest, have, c.want)
+		}
 	}
 }
 

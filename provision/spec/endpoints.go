@@ -3,8 +3,6 @@ package spec
 import (
 	"slices"
 	"strings"
-
-	"github.com/flowbed/flowbed/provision/reach"
 )
 
 // allEndpoints stands for all of endpointServices.
@@ -40,7 +38,7 @@ func (n *Network) InterfaceEndpoints() bool {
 	return slices.ContainsFunc(n.EndpointServices(), func(s string) bool { return s != endpointS3 })
 }
 
-// checkEndpoints checks the endpoints of a new VPC, and whether it is closed.
+// checkEndpoints checks the endpoints of a new VPC.
 func (n *Network) checkEndpoints(d *decoder) {
 	if n.Private && d.written(&n.Private) && d.written(&n.NAT) && n.NAT != natNone {
 		d.errorAt(d.given[&n.Private].attr.NameRange, "Private with a NAT gateway",
@@ -56,18 +54,5 @@ func (n *Network) checkEndpoints(d *decoder) {
 		case slices.Contains(n.Endpoints[:i], s):
 			d.badElement(&n.Endpoints, i, s, "Duplicate", "%s is in the list twice. → remove one of them")
 		}
-	}
-	if !n.Private || !n.New() {
-		return
-	}
-	var missing []string
-	for _, s := range reach.ForTask {
-		if !slices.Contains(n.EndpointServices(), s) {
-			missing = append(missing, s)
-		}
-	}
-	if len(missing) > 0 {
-		d.warnAt(d.given[&n.Endpoints].attr.Expr.Range(), "Closed subnets", "Without a way out and without endpoints for "+strings.Join(missing, ", ")+
-			`, no task starts: it can neither pull its image nor write its log. → add them, or use "all"`)
 	}
 }

@@ -3,7 +3,6 @@ package stack
 import (
 	"cmp"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,11 +185,8 @@ func registry(who, image, instead string) []reach.Need {
 	switch {
 	case image == "":
 		return nil
-	case privateECR.MatchString(reach.Registry(image)):
+	case reach.ECR(reach.Registry(image)):
 		return []reach.Need{reach.Service(who, "ecr.api"), reach.Service(who, "ecr.dkr")}
 	}
 	return []reach.Need{reach.Image(who, image, instead)}
 }
-
-// privateECR matches the host of an account's registry.
-var privateECR = regexp.MustCompile(`^[0-9]{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.`)
