@@ -7,9 +7,11 @@
 package reach
 
 import (
+	"net"
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -162,7 +164,7 @@ func (e *Egress) covers(ranges []netip.Prefix) Stop {
 	}
 	all, some := true, false
 	for _, r := range ranges {
-		all = all && slices.ContainsFunc(e.ranges(), func(c netip.Prefix) bool { return c.Bits() <= r.Bits() && c.Contains(r.Addr()) })
+		all = all && e.whole(r)
 		some = some || slices.ContainsFunc(e.ranges(), r.Overlaps)
 	}
 	switch {
@@ -172,6 +174,22 @@ func (e *Egress) covers(ranges []netip.Prefix) Stop {
 		return Depends
 	}
 	return WrongRange
+}
+
+// whole tells whether the rules together let traffic to all of a range out: one has it, or they have
+// both its halves.
+func (e *Egress) whole(r netip.Prefix) bool {
+	switch {
+	case slices.ContainsFunc(e.ranges(), func(c netip.Prefix) bool { return c.Bits() <= r.Bits() && c.Contains(r.Addr()) }):
+		return true
+	case !slices.ContainsFunc(e.ranges(), r.Overlaps):
+		return false
+	}
+	low := netip.PrefixFrom(r.Addr(), r.Bits()+1).Masked()
+	bits := low.Addr().AsSlice()
+	bits[r.Bits()/8] |= 0x80 >> (r.Bits() % 8)
+	top, _ := netip.AddrFromSlice(bits)
+	return e.whole(low) && e.whole(netip.PrefixFrom(top, r.Bits()+1))
 }
 
 func (e *Egress) ranges() []netip.Prefix {
@@ -199,8 +217,9 @@ var publicNames = []string{
 	"registry.gitlab.com", "mcr.microsoft.com",
 }
 
-// Public reports whether a host is certainly on the internet.
+// Public reports whether a host, with or without a port, is certainly on the internet.
 func Public(host string) bool {
+	host, _ = split(host)
 	if a, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return a.IsGlobalUnicast() && !a.IsPrivate() && !shared.Contains(a)
 	}
@@ -214,7 +233,8 @@ func Public(host string) bool {
 // dockerHub is where Docker finds an image whose name has no registry.
 const dockerHub = "registry-1.docker.io"
 
-// Registry returns the host of the registry of an image; an empty image is Prefect's.
+// Registry returns the registry of an image, with its port if the image has one; an empty image is
+// Prefect's.
 func Registry(image string) string {
 	first, _, ok := strings.Cut(image, "/")
 	if !ok || !strings.ContainsAny(first, ".:") && first != "localhost" || first == "docker.io" {
@@ -251,8 +271,18 @@ const imageOf = "the registry of the image "
 
 // Image is the need for the registry of an image.
 func Image(who, image, instead string) Need {
-	host := Registry(image)
-	return Need{Who: who, What: imageOf + image, Host: host, Port: https, Instead: instead}
+	host, port := split(Registry(image))
+	return Need{Who: who, What: imageOf + image, Host: host, Port: port, Instead: instead}
+}
+
+// split splits a registry into its host and its port.
+func split(registry string) (host string, port int) {
+	host, text, err := net.SplitHostPort(registry)
+	port, bad := strconv.Atoi(text)
+	if err != nil || bad != nil {
+		return registry, https
+	}
+	return host, port
 }
 
 func (d Need) image() bool { return strings.HasPrefix(d.What, imageOf) }

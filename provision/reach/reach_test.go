@@ -56,6 +56,13 @@ func TestOf(t *testing.T) {
 		{"a name, private ranges", reach.Network{Egress: only("10.0.0.0/8")}, server, reach.Verdict{Group: reach.Depends}},
 		{"a name, another port", reach.Network{Egress: &reach.Egress{Ports: []int{443}}}, server, reach.Verdict{Group: reach.WrongPort}},
 		{"an address", reach.Network{Egress: only("10.0.0.0/8")}, at10, reach.Verdict{}},
+		{"a registry with a port", reach.Network{Egress: &reach.Egress{CIDRs: ranges("10.0.0.0/8"), Ports: []int{443, 5000}}}, reach.Image(reach.Tasks, "10.1.2.3:5000/flow:1", ""), reach.Verdict{}},
+		{"a registry on another port", reach.Network{Egress: &reach.Egress{Ports: []int{443}}}, reach.Image(reach.Tasks, "10.1.2.3:5000/flow:1", ""), reach.Verdict{Group: reach.WrongPort}},
+		{"a registry elsewhere", reach.Network{Egress: only("192.168.0.0/16")}, reach.Image(reach.Tasks, "10.1.2.3:5000/flow:1", ""), reach.Verdict{Group: reach.WrongRange}},
+		{"two halves", reach.Network{Egress: only("172.31.16.0/21", "172.31.0.0/20", "172.31.24.0/21"), Ranges: ranges("172.31.0.0/19"), Known: true, Endpoints: with}, logs, reach.Verdict{Path: reach.Endpoint}},
+		{"one within the other", reach.Network{Egress: only("172.31.0.0/20", "172.31.8.0/21"), Ranges: ranges("172.31.0.0/19"), Known: true, Endpoints: with}, logs, reach.Verdict{Path: reach.Endpoint, Group: reach.Depends}},
+		{"halves with a gap", reach.Network{Egress: only("172.31.0.0/21", "172.31.16.0/20"), Ranges: ranges("172.31.0.0/19"), Known: true, Endpoints: with}, logs, reach.Verdict{Path: reach.Endpoint, Group: reach.Depends}},
+		{"the end of the addresses", reach.Network{Egress: only("0.0.0.0/1", "128.0.0.0/1"), Ranges: ranges("255.255.255.0/24"), Known: true, Endpoints: with}, logs, reach.Verdict{Path: reach.Endpoint}},
 		{"an address elsewhere", reach.Network{Egress: only("192.168.0.0/16")}, at10, reach.Verdict{Group: reach.WrongRange}},
 	} {
 		if have := c.n.Of(c.need); have != c.want {
@@ -140,7 +147,7 @@ func TestRegistry(t *testing.T) {
 func TestPublic(t *testing.T) {
 	for host, want := range map[string]bool{
 		"api.prefect.cloud": true, "api.private.prefect.cloud": false, "PyPI.org": true, "registry-1.docker.io": true, "notpypi.org": false, "prefect.example.com": false,
-		"8.8.8.8": true, "10.0.0.1": false, "100.64.0.1": false, "127.0.0.1": false, "[2001:4860:4860::8888]": true, "fd00::1": false,
+		"8.8.8.8": true, "10.0.0.1": false, "100.64.0.1": false, "127.0.0.1": false, "[2001:4860:4860::8888]": true, "quay.io:443": true, "10.1.2.3:5000": false, "fd00::1": false,
 	} {
 		if have := reach.Public(host); have != want {
 			t.Errorf("%s: have %v, want %v", host, have, want)
