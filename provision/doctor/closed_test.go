@@ -55,6 +55,17 @@ func inClosed(services ...string) func(*clinic) {
 	}
 }
 
+// inTheirs is the closed network with an endpoint in a group that lets nobody in.
+func inTheirs(c *clinic) {
+	inClosed("ecr.api", "ecr.dkr", "s3")(c)
+	withEndpoint(c, "logs", func(in *ec2.CreateVpcEndpointInput) {
+		of, err := ec2.NewFromConfig(c.account.Config(region)).CreateSecurityGroup(context.Background(), &ec2.CreateSecurityGroupInput{
+			GroupName: aws.String("theirs"), Description: aws.String("theirs"), VpcId: in.VpcId})
+		c.must(nil, err)
+		in.SecurityGroupIds = []string{*of.GroupId}
+	})
+}
+
 // narrow narrows the egress of an environment in the closed network.
 func (c *clinic) narrow(cidr string) {
 	c.text = strings.Replace(c.text, "network {", "network {\negress { cidrs = [\""+cidr+"\"] }", 1)
@@ -94,21 +105,25 @@ func TestClosedNetwork(t *testing.T) {
 			c.text = "network {\nvpc = \"new\"\nprivate = true\nendpoints = [\"s3\"]\n}\n"
 			c.must(nil, c.up(c.text))
 		}, doctor.Fail, "no VPC endpoints for ecr.api, ecr.dkr, logs"},
-		{"endpoints", "a group that lets nobody in", func(c *clinic) {
-			inClosed("ecr.api", "ecr.dkr", "s3")(c)
-			withEndpoint(c, "logs", func(in *ec2.CreateVpcEndpointInput) {
-				of, err := ec2.NewFromConfig(c.account.Config(region)).CreateSecurityGroup(context.Background(), &ec2.CreateSecurityGroupInput{
-					GroupName: aws.String("theirs"), Description: aws.String("theirs"), VpcId: in.VpcId})
-				c.must(nil, err)
-				in.SecurityGroupIds = []string{*of.GroupId}
-			})
-		}, doctor.Fail, "lets nobody from the subnets in on port 443, and the VPC endpoints are in it for logs"},
+		{"endpoints", "a group that lets nobody in", inTheirs, doctor.Fail, "lets nobody from the subnets in on port 443, and the VPC endpoints are in it for logs"},
+		{"endpoints", "a group that EC2 does not return", func(c *clinic) {
+			inTheirs(c)
+			replying(func(out any) {
+				if out, ok := out.(*ec2.DescribeSecurityGroupsOutput); ok {
+					out.SecurityGroups = nil
+				}
+			})(c)
+		}, doctor.OK, "VPC endpoints for ecr.api, ecr.dkr, logs, s3"},
 		{"egress", "everything", func(*clinic) {}, "", ""},
 		{"egress", "the usual ports", func(c *clinic) { c.text = "network {\negress { ports = [443] }\n}\n" }, doctor.OK, "cuts off nothing that the environment certainly needs"},
 		{"egress", "no endpoint", func(c *clinic) {
 			inClosed("ecr.api", "ecr.dkr", "s3")(c)
 			c.narrow("10.0.0.0/8")
-		}, doctor.Warn, "cuts the tasks off from these APIs of AWS, for which vpc-"},
+		}, doctor.Warn, "only if their addresses are in 10.0.0.0/8: logs"},
+		{"egress", "no endpoint, and public addresses", func(c *clinic) {
+			inClosed("ecr.api", "ecr.dkr", "s3")(c)
+			c.narrow("10.0.0.0/8\", \"52.0.0.0/8")
+		}, doctor.OK, "cuts off nothing"},
 		{"egress", "an endpoint in the ranges", func(c *clinic) {
 			inClosed("ecr.api", "ecr.dkr", "logs", "s3")(c)
 			c.narrow("10.0.0.0/8")

@@ -18,7 +18,7 @@ import (
 )
 
 // egress checks what network.egress cuts the environment off from. Unlike the plan, it knows the
-// endpoints of a VPC of others.
+// endpoints of a VPC of others, for which another VPC may have more.
 func (d *Doctor) egress(ctx context.Context) []Finding {
 	const check = "egress"
 	r := d.Env.Network.Reach()
@@ -36,7 +36,7 @@ func (d *Doctor) egress(ctx context.Context) []Finding {
 		if err != nil {
 			return []Finding{unseen(check, err)}
 		}
-		r.Endpoints, r.Known = nil, true
+		r.Endpoints, r.Known, r.Elsewhere = nil, r.Own, !r.Own
 		for _, service := range reach.Endpoints(needs) {
 			if slices.ContainsFunc(have, func(e types.VpcEndpoint) bool { return serves(e, service, "") }) {
 				r.Endpoints = append(r.Endpoints, service)
@@ -58,7 +58,7 @@ func (d *Doctor) egress(ctx context.Context) []Finding {
 }
 
 // admitted checks whether the security groups of endpoints let the subnets in. It says nothing if
-// they do, or if a group or a prefix list decides.
+// they do, if a group or a prefix list decides, or if EC2 does not tell of a group.
 func (d *Doctor) admitted(ctx context.Context, check string, n resource.NetworkState, have []types.VpcEndpoint, need []string) []Finding {
 	groups := map[string][]string{} // by service
 	var ids []string
@@ -80,8 +80,11 @@ func (d *Doctor) admitted(ctx context.Context, check string, n resource.NetworkS
 	}
 	closed := map[string][]string{} // services by groups
 	for service, ids := range groups {
-		admits := func(g types.SecurityGroup) bool { return slices.Contains(ids, aws.ToString(g.GroupId)) && letsIn(g, n) }
-		if !slices.ContainsFunc(out.SecurityGroups, admits) {
+		admits := func(id string) bool {
+			i := slices.IndexFunc(out.SecurityGroups, func(g types.SecurityGroup) bool { return aws.ToString(g.GroupId) == id })
+			return i < 0 || letsIn(out.SecurityGroups[i], n)
+		}
+		if !slices.ContainsFunc(ids, admits) {
 			text := strings.Join(ids, ", ")
 			closed[text] = append(closed[text], service)
 		}

@@ -130,6 +130,12 @@ func (n Network) services(list []Need, path Path, stop Stop) Note {
 	case path == Internet:
 		return Note{fmt.Sprintf("network.egress cuts %s off from these APIs of AWS, for which %s has no VPC endpoints: %s", who, n.name(), text),
 			n.addEndpoints() + ", or " + everything}
+	case n.Elsewhere:
+		note := Note{Text: fmt.Sprintf("network.egress lets %s reach these APIs of AWS, for which %s has no VPC endpoints, only if their addresses are in %s: %s", who, n.name(), allowed, text)}
+		if n.Egress.private() {
+			note.Todo = n.addEndpoints() + ", or check that those of another VPC answer, or " + everything
+		}
+		return note
 	case stop == WrongRange:
 		return Note{fmt.Sprintf("network.egress lets %s reach these APIs of AWS only through interface endpoints with addresses in %s, but those in %s have addresses in %s: %s", who, allowed, n.name(), own, text),
 			fmt.Sprintf("add %s to cidrs in the egress block and check that the VPC has the endpoints, or %s", own, everything)}

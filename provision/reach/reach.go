@@ -65,6 +65,11 @@ type Network struct {
 	Endpoints []string
 	Known     bool
 
+	// Elsewhere says that Endpoints are those of the VPC itself, and that another VPC may have more,
+	// whose names the VPC then has from a hosted zone.
+	// https://docs.aws.amazon.com/whitepapers/latest/building-scalable-secure-multi-vpc-network-infrastructure/centralized-access-to-vpc-private-endpoints.html
+	Elsewhere bool
+
 	// Own says that the file decides on the endpoints.
 	Own bool
 }
@@ -136,7 +141,7 @@ func (n Network) group(d Need, path Path) Stop {
 		return e.covers(n.Ranges)
 	case e.everywhere():
 		return Passes
-	case path == Unknown && e.covers(n.Ranges) == WrongRange, path == Internet && e.private():
+	case path == Unknown && !n.Elsewhere && e.covers(n.Ranges) == WrongRange, path == Internet && e.private():
 		return WrongRange
 	}
 	return Depends

@@ -47,6 +47,7 @@ func TestOf(t *testing.T) {
 		{"an endpoint in the ranges, if any", reach.Network{Egress: only("172.16.0.0/12"), Ranges: vpc}, logs, reach.Verdict{Group: reach.Depends}},
 		{"AWS's public addresses", reach.Network{Egress: only("10.0.0.0/8", "52.0.0.0/8"), Ranges: vpc, Known: true}, logs, reach.Verdict{Path: reach.Internet, Group: reach.Depends}},
 		{"private ranges, no endpoint", reach.Network{Egress: only("10.0.0.0/8"), Ranges: vpc, Known: true}, logs, reach.Verdict{Path: reach.Internet, Group: reach.WrongRange}},
+		{"elsewhere, if any", reach.Network{Egress: only("10.0.0.0/8"), Ranges: vpc, Elsewhere: true}, logs, reach.Verdict{Group: reach.Depends}},
 		{"IPv6 is not everything", reach.Network{Egress: only("::/0"), Ranges: vpc, Known: true, Endpoints: with}, logs, reach.Verdict{Path: reach.Endpoint, Group: reach.WrongRange}},
 		{"another port", reach.Network{Egress: &reach.Egress{Ports: []int{5432}}, Known: true, Endpoints: with}, logs, reach.Verdict{Path: reach.Endpoint, Group: reach.WrongPort}},
 		{"S3 by its prefix list", reach.Network{Egress: &reach.Egress{CIDRs: ranges("10.0.0.0/8"), Ports: []int{5432}}, Ranges: vpc, Known: true, Endpoints: with}, s3, reach.Verdict{Path: reach.Endpoint}},
@@ -97,6 +98,14 @@ func TestNotes(t *testing.T) {
 			{"network.egress cuts the tasks off from the registry of the image acme/flows:1 (registry-1.docker.io, port 443)", "add its addresses to cidrs in the egress block, or set flows.image"},
 			{"network.egress lets the tasks reach Prefect's API (prefect.example.com, port 4200) only if its address is in 10.0.0.0/8", ""},
 			{"network.egress cuts the agent off from these APIs of AWS, for which vpc-1 has no VPC endpoints: ecs, sqs", "add them to network.endpoints, or add 0.0.0.0/0 to cidrs in the egress block"},
+		}},
+		{"perhaps in another VPC", func(n *reach.Network) {
+			n.Egress, n.Known, n.Own, n.Elsewhere = only("10.42.0.0/16"), false, false, true
+		}, []reach.Note{
+			{"network.egress cuts the tasks off from the registry of the image acme/flows:1 (registry-1.docker.io, port 443)", "add its addresses to cidrs in the egress block, or set flows.image"},
+			{"network.egress lets the tasks reach Prefect's API (prefect.example.com, port 4200) only if its address is in 10.42.0.0/16", ""},
+			{"network.egress lets the agent reach these APIs of AWS, for which vpc-1 has no VPC endpoints, only if their addresses are in 10.42.0.0/16: ecs, sqs",
+				"create endpoints for them, or check that those of another VPC answer, or add 0.0.0.0/0 to cidrs in the egress block"},
 		}},
 		{"ranges without the endpoints", func(n *reach.Network) { n.Egress, n.Endpoints = only("192.168.0.0/16"), []string{"ecs", "logs", "sqs"} }, []reach.Note{
 			{"network.egress cuts the tasks off from the registry of the image acme/flows:1 (registry-1.docker.io, port 443)", "add its addresses to cidrs in the egress block, or set flows.image"},
