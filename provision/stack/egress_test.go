@@ -177,6 +177,10 @@ func TestCutOff(t *testing.T) {
 			"warning: network.egress cuts the agent off from the proxy (10.0.0.9, port 3128) → add 3128 to ports in the egress block",
 			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.0/8, but those in the VPC have addresses in 172.31.0.0/18: ecr.api, ecr.dkr, logs → add 172.31.0.0/18 to cidrs in the egress block and check that the VPC has the endpoints, or add 0.0.0.0/0 to cidrs in the egress block",
 		}},
+		"an agent with an exception": {narrow("cidrs = [\"10.0.0.9/32\", \"172.31.0.0/16\"]") + "repository {}\nagent {\nproxy = \"http://10.0.0.9:3128\"\nenv = { NO_PROXY = \"10.1.2.3\" }\n}\nflows {\nenv = { HTTPS_PROXY = \"http://10.0.0.9:3128\" }\n}\n" + at10, []string{
+			"warning: network.egress cuts the agent off from Prefect's API (10.1.2.3, port 443) → add its addresses to cidrs in the egress block",
+			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 10.0.0.9/32, 172.31.0.0/16: ecr.api, ecr.dkr, logs → check that the VPC has them, or add 0.0.0.0/0 to cidrs in the egress block",
+		}},
 		"the VPC's own addresses": {narrow(`cidrs = ["172.31.0.0/16"]`) + at10 + "repository {}", []string{
 			"warning: network.egress cuts the tasks off from Prefect's API (10.1.2.3, port 443) → add its addresses to cidrs in the egress block",
 			"warning: network.egress lets the tasks reach these APIs of AWS only through interface endpoints with addresses in 172.31.0.0/16: ecr.api, ecr.dkr, logs → check that the VPC has them, or add 0.0.0.0/0 to cidrs in the egress block",

@@ -54,7 +54,7 @@ type needs struct {
 func (n needs) ofTasks() []reach.Need {
 	list := []reach.Need{reach.Service(reach.Tasks, "logs")}
 	if n.env.Prefect != nil {
-		list = append(list, n.api(reach.Tasks, proxyIn(n.env.Flows.Env))...)
+		list = append(list, n.api(reach.Tasks, proxiesIn(n.env.Flows.Env))...)
 		list = append(list, n.ofImage()...)
 	}
 	return append(list, stores(reach.Tasks, taskSecrets(n.env, n.version, n.partition))...)
@@ -75,10 +75,10 @@ const ecrExample = "123456789012.dkr.ecr.us-east-1.amazonaws.com/example"
 // ofInstance are what the setup of the agent's instance needs, and its worker. The packages of
 // Amazon Linux are in S3.
 func (n needs) ofInstance() []reach.Need {
-	proxy := n.env.Agent.Proxy
-	list := append(n.api(reach.Agent, proxy), through(reach.Agent, proxy, packages(n.env.Agent.PipIndexURL)))
-	if proxy != "" {
-		return list
+	proxy := agentProxies(n.env)
+	list := append(n.api(reach.Agent, proxy), n.packages(proxy))
+	if n.env.Agent.Proxy != "" {
+		return append(list, through(reach.Agent, n.env.Agent.Proxy, reach.Need{}))
 	}
 	for _, name := range []string{"ec2", "ecs", "logs", "ssm", "ssmmessages"} {
 		list = append(list, reach.Service(reach.Agent, name))
@@ -90,17 +90,18 @@ func (n needs) ofInstance() []reach.Need {
 func (n needs) ofService() []reach.Need {
 	a := n.env.Agent
 	image, extra := n.version.WorkerImage()
-	list := append(n.api(reach.Agent, a.Proxy), reach.Service(reach.Agent, "logs"))
+	proxy := agentProxies(n.env)
+	list := append(n.api(reach.Agent, proxy), reach.Service(reach.Agent, "logs"))
 	if own := a.Service.Image; own != "" {
 		image, extra = own, ""
 	}
 	if extra != "" || len(a.PipPackages) > 0 {
-		list = append(list, through(reach.Agent, a.Proxy, packages(a.PipIndexURL)))
+		list = append(list, n.packages(proxy))
 	}
 	list = append(list, registry(reach.Agent, image, "set image in its service block to an image in ECR")...)
 	list = append(list, stores(reach.Agent, []secret.Ref{apiSecret(n.env, n.partition)})...)
 	if a.Proxy != "" {
-		return list
+		return append(list, through(reach.Agent, a.Proxy, reach.Need{}))
 	}
 	return append(append(list, reach.Service(reach.Agent, "ec2"), reach.Service(reach.Agent, "ecs")), n.queueOfEvents()...)
 }
@@ -113,7 +114,7 @@ func (n needs) queueOfEvents() []reach.Need {
 }
 
 // api is Prefect's API, if there is one.
-func (n needs) api(who, proxy string) []reach.Need {
+func (n needs) api(who string, proxy proxies) []reach.Need {
 	if n.env.Prefect == nil {
 		return nil
 	}
@@ -121,7 +122,7 @@ func (n needs) api(who, proxy string) []reach.Need {
 	if reach.Public(d.Host) {
 		d.Instead = "use a Prefect server in reach from the VPC"
 	}
-	return []reach.Need{through(who, proxy, d)}
+	return []reach.Need{through(who, proxy.of(n.env.Prefect.APIURL), d)}
 }
 
 // stores are the services that keep secrets.
@@ -134,13 +135,14 @@ func stores(who string, list []secret.Ref) (found []reach.Need) {
 	return found
 }
 
-// packages is the package index.
-func packages(index string) reach.Need {
-	d := at("the package index", cmp.Or(index, "https://pypi.org/simple"))
+// packages is the agent's package index.
+func (n needs) packages(proxy proxies) reach.Need {
+	index := cmp.Or(n.env.Agent.PipIndexURL, "https://pypi.org/simple")
+	d := at("the package index", index)
 	if reach.Public(d.Host) {
 		d.Instead = "set agent.pip_index_url or agent.proxy"
 	}
-	return d
+	return through(reach.Agent, proxy.of(index), d)
 }
 
 // through puts a proxy in the place of what is behind it.
@@ -150,16 +152,6 @@ func through(who, proxy string, d reach.Need) reach.Need {
 	}
 	d.Who = who
 	return d
-}
-
-// proxyIn is the proxy that environment variables name; empty if they name none.
-func proxyIn(env map[string]string) string {
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
-		if env[name] != "" {
-			return env[name]
-		}
-	}
-	return ""
 }
 
 // at is the host of a URL.
