@@ -173,9 +173,9 @@ func expiry(all []resource.Found) (last time.Time) {
 // replaced reports whether an object has handed over what it records to another one.
 func replaced(o resource.Found) bool { return o.Tags[resource.KeyMovedTo] != "" }
 
-// replaces reports whether the environment uses c instead of o.
+// replaces reports whether the environment uses c instead of o, or instead of what records o.
 func replaces(c, o resource.Found) bool {
-	return replaced(o) && !replaced(c) && c.Kind == o.Kind && c.Expiry == resource.ExpiryDecides
+	return replaced(o) && !replaced(c) && c.Expiry == resource.ExpiryDecides
 }
 
 func filter(all []resource.Found, keep func(resource.Found) bool) []resource.Found {

@@ -34,7 +34,10 @@ func (d Defaults) Entries(have Template) []Entry {
 // environment is where the tasks run. It follows from the environment.
 func (d Defaults) environment(have Template) []Entry {
 	public := "DISABLED"
-	if d.PublicIP {
+	switch {
+	case d.VPC == "": // whether its subnets are public is not known, either
+		public = ""
+	case d.PublicIP:
 		public = "ENABLED"
 	}
 	list := []Entry{

@@ -94,11 +94,12 @@ func (l LogGroup) Read(ctx context.Context) (LogGroupState, error) {
 	}
 	s, err := l.readAll(ctx)
 	if own := s.Owner(); err == nil && own.By != l.ID.Owner() && !l.Destroy && l.Name != l.ID.Names().LogGroup() {
-		whose := "was created outside flowbed"
+		whose, remedy := "was created outside flowbed", "or delete that log group"
 		if own.By != "" {
-			whose = "belongs to environment " + own.By
+			name, _, _ := strings.Cut(own.By, "@")
+			whose, remedy = "belongs to environment "+own.By, "or, if nobody needs that environment, remove it with the file that describes it (`flowbed down -e "+name+"`)"
 		}
-		s.doubt = fmt.Sprintf("%s already exists and %s. The log group records what the environment has, so it must be the environment's own → choose another name in the logs block, or delete that log group", l.Name, whose)
+		s.doubt = fmt.Sprintf("%s already exists and %s. The log group records what the environment has, so it must be the environment's own → choose another name in the logs block, %s", l.Name, whose, remedy)
 	}
 	return s, err
 }
@@ -170,7 +171,14 @@ func (l LogGroup) Discover(ctx context.Context, _ Recorded) (list []Found, err e
 		return failed(err)
 	}
 	for _, group := range slices.Clone(list) {
-		list = append(list, recordedPools(group)...)
+		for _, pool := range recordedPools(group) {
+			again := func(f Found) bool {
+				return f.Kind == pool.Kind && f.Name == pool.Name && f.Tags.Owner().By == pool.Tags.Owner().By
+			}
+			if !slices.ContainsFunc(list, again) { // a former log group records it, too
+				list = append(list, pool)
+			}
+		}
 	}
 	if unsearched != nil {
 		_, unsearched = failed(unsearched)

@@ -199,7 +199,8 @@ func TestPoolUnknownValues(t *testing.T) {
 	f := newFlows()
 	f.defaults.Groups, f.defaults.VPC = nil, ""
 	for _, c := range f.plan(t).Changes {
-		if unknown := c.Field == "vpc_id" || c.Field == "network_configuration.securityGroups"; c.To.Known() == unknown {
+		unknown := c.Field == "vpc_id" || c.Field == "network_configuration.securityGroups" || c.Field == "network_configuration.assignPublicIp"
+		if c.To.Known() == unknown {
 			t.Errorf("%s is %v", c.Field, c.To)
 		}
 	}

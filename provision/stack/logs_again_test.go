@@ -9,6 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/inventory"
 	"github.com/flowbed/flowbed/provision/resource"
@@ -70,17 +73,28 @@ func TestLogsNamedAgain(t *testing.T) {
 	})
 }
 
-// TestLogsNoLongerProtected: the protection on a former log group protects nothing.
-func TestLogsNoLongerProtected(t *testing.T) {
+// TestLogsListed: the protection on a former log group protects nothing, and the work pool that both
+// record is one.
+func TestLogsListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
 		up(t, account, logsWith("/a", "deletion_protection = true"))
 		writeLog(t, account, "/a")
 		up(t, account, logsWith("/b"))
+		api := cloudwatchlogs.NewFromConfig(account.Config(region))
+		for _, group := range []string{"/a", "/b"} {
+			try.Must(api.TagResource(t.Context(), &cloudwatchlogs.TagResourceInput{
+				ResourceArn: aws.String("arn:aws:logs:" + region + ":" + sandbox.DefaultAccount + ":log-group:" + group),
+				Tags:        map[string]string{"flowbed:work-pool": "etl"},
+			}))
+		}
 		id := resource.Identity{Env: "dev", Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
 		list := try.Must(inventory.Region(t.Context(), region, try.Must(stack.Discoverers(stack.NewClients(account.Config(region)), id))))
 		if len(list) != 1 || list[0].Protected {
 			t.Errorf("have %+v", list)
+		}
+		if have := strings.Count(fmt.Sprint(list), "{work pool etl}"); have != 1 {
+			t.Errorf("the work pool is listed %d times: %+v", have, list)
 		}
 	})
 }

@@ -88,9 +88,9 @@ func TestLogsName(t *testing.T) {
 
 // TestLogsNameOfOthers: a log group without our tags is never the environment's.
 func TestLogsNameOfOthers(t *testing.T) {
-	for whose, tags := range map[string]resource.Tags{
-		"was created outside flowbed":           {"team": "data"},
-		"belongs to environment prod@" + region: {resource.KeyManagedBy: "flowbed", resource.KeyEnvironment: "prod", resource.KeyRegion: region},
+	for said, tags := range map[[2]string]resource.Tags{
+		{"was created outside flowbed", "or delete that log group"}:         {"team": "data"},
+		{"belongs to environment prod@" + region, "`flowbed down -e prod`"}: {resource.KeyManagedBy: "flowbed", resource.KeyEnvironment: "prod", resource.KeyRegion: region},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			account := sandbox.New()
@@ -98,8 +98,8 @@ func TestLogsNameOfOthers(t *testing.T) {
 			try.Must(api.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/data/flows"), Tags: tags}))
 			before := contents(t, account)
 			err := build(t, account, logsNamed("/data/flows", ""), noPrefect).Graph.Up(t.Context())
-			if err == nil || !strings.Contains(err.Error(), "log group: conflict: /data/flows already exists and "+whose) ||
-				!strings.Contains(err.Error(), "→ choose another name in the logs block, or delete that log group") {
+			if err == nil || !strings.Contains(err.Error(), "log group: conflict: /data/flows already exists and "+said[0]) ||
+				!strings.Contains(err.Error(), "→ choose another name in the logs block, ") || !strings.Contains(err.Error(), said[1]) {
 				t.Errorf("have %v", err)
 			}
 			if have := contents(t, account); have != before {
