@@ -96,6 +96,7 @@ func (a *app) errExists() error {
 	if a.config != defaultConfig {
 		use += " -c " + quoted(a.config)
 	}
+	use += a.accountFlags()
 	return &hinted{fmt.Errorf("%s exists, and init overwrites no file", a.config),
 		"run `" + use + "` to use it, or give the name of another file with --config"}
 }
