@@ -35,3 +35,16 @@ func TestNotesOfDataSource(t *testing.T) {
 		t.Errorf("the warnings are %+v", w)
 	}
 }
+
+// TestPlanErr: the error of a plan says in words what the step was doing.
+func TestPlanErr(t *testing.T) {
+	for op, want := range map[provision.Op]string{
+		provision.None:   "group: check: in another VPC",
+		provision.Update: "group: change: in another VPC",
+	} {
+		p := provision.Plan{Actions: []provision.Action{{Step: "group", Op: op, Notes: []provision.Note{{Severity: provision.Error, Text: "in another VPC"}}}}}
+		if err := p.Err(); err == nil || err.Error() != want {
+			t.Errorf("have %v, want %s", err, want)
+		}
+	}
+}

@@ -46,6 +46,14 @@ func (o Op) String() string {
 	return [...]string{"none", "create", "change", "replace", "delete", "release", "use", "conflict", "missing", "skip", "leave"}[o]
 }
 
+// doing is the name of the operation in an error. A step without one has only been checked.
+func (o Op) doing() string {
+	if o == None {
+		return "check"
+	}
+	return o.String()
+}
+
 // Count returns how many steps have one of the ops.
 func (p Plan) Count(ops ...Op) (n int) {
 	for _, a := range p.Actions {
@@ -70,7 +78,7 @@ func (p Plan) Err() error {
 		}
 		for _, n := range a.Notes {
 			if n.Severity == Error {
-				errs = append(errs, &StepError{Step: a.Step, Doing: a.Op.String(), Err: noteError(n.Text)})
+				errs = append(errs, &StepError{Step: a.Step, Doing: a.Op.doing(), Err: noteError(n.Text)})
 			}
 		}
 	}
