@@ -27,7 +27,7 @@ RACED = ./provision ./provision/lease ./provision/resource ./provision/view ./pr
 
 # These tests start the program again and again. Under the race detector that
 # takes minutes, and what happens between processes it does not see.
-PROGRAMS = TestScripts|TestSentinel|TestShownWorkflowsRun
+PROGRAMS = TestScripts|TestSentinel|TestShownWorkflowsRun|TestTogether
 
 # go-test runs all packages once: $(1) is the level (see test/e2e/able), $(2) more
 # flags. RACED run under the race detector, the others and PROGRAMS without it. The
