@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -33,7 +34,13 @@ func newPane(t *testing.T, width, height string, args ...string) *pane {
 		t.Fatal(err)
 	}
 	args[0] = named
-	t.Cleanup(func() { _ = p.command("kill-server").Run() }) // it may have ended with the program
+	t.Cleanup(func() {
+		ctx := context.Background()             // that of the test has ended
+		_ = p.command(ctx, "kill-server").Run() // it may have ended with the program
+		if p.command(ctx, "has-session").Run() == nil {
+			t.Error("tmux still runs")
+		}
+	})
 	// The shell keeps the pane when the program has ended.
 	shell := "trap : INT; " + strings.Join(args, " ") + `; echo "exit code $?"; exec sleep 1000000`
 	p.tmux("new-session", "-d", "-x", width, "-y", height, "-c", p.dir, shell)
@@ -41,15 +48,15 @@ func newPane(t *testing.T, width, height string, args ...string) *pane {
 	return p
 }
 
-func (p *pane) command(args ...string) *exec.Cmd {
-	c := exec.CommandContext(p.Context(), "tmux", append([]string{"-f", "/dev/null", "-u", "-S", p.socket}, args...)...)
+func (p *pane) command(ctx context.Context, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "tmux", append([]string{"-f", "/dev/null", "-u", "-S", p.socket}, args...)...)
 	c.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH"), "FLOWBED_SANDBOX=1", "LANG=C.UTF-8", "SHELL=/bin/sh"}
 	return c
 }
 
 func (p *pane) tmux(args ...string) string {
 	p.Helper()
-	out, err := p.command(args...).CombinedOutput()
+	out, err := p.command(p.Context(), args...).CombinedOutput()
 	if err != nil {
 		p.Fatalf("tmux %v: %v: %s", args, err, out)
 	}
