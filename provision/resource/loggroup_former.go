@@ -31,20 +31,31 @@ var (
 // name may be recorded of a group that was never created, so it first looks for that: what the
 // policy allows for groups with the environment's tag, AWS denies for one that does not exist.
 func (f FormerLogGroup) Read(ctx context.Context) (LogGroupState, error) {
-	if err := f.find(ctx, &LogGroupState{}); err != nil {
+	s := LogGroupState{Name: f.Name, ARN: f.arn()}
+	if err := f.find(ctx, &s); err != nil {
+		return LogGroupState{}, err
+	}
+	var newest time.Time
+	err := parallel(ctx,
+		func(ctx context.Context) (err error) {
+			s.Tags, err = f.readTagsOf(ctx, Found{Name: f.Name})
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			if !f.Destroy {
+				newest, err = f.newest(ctx)
+			}
+			return err
+		},
+	)
+	if awserr.Classify(err) == awserr.Absent { // since it was found
+		err = fmt.Errorf("read log group: %w", provision.ErrAbsent)
+	}
+	if err != nil {
 		return LogGroupState{}, err
 	}
 	if f.Destroy {
-		return f.readOne(ctx, f.Name)
-	}
-	var s LogGroupState
-	var newest time.Time
-	err := parallel(ctx,
-		func(ctx context.Context) (err error) { s, err = f.readOne(ctx, f.Name); return err },
-		func(ctx context.Context) (err error) { newest, err = f.newest(ctx); return err },
-	)
-	if err != nil {
-		return LogGroupState{}, err
+		return s, nil
 	}
 	const instead = "; --force-destroy deletes it now"
 	switch end := newest.AddDate(0, 0, s.Days); {
@@ -66,9 +77,6 @@ func (f FormerLogGroup) newest(ctx context.Context) (at time.Time, err error) {
 	out, err := f.API.DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{
 		LogGroupName: &f.Name, OrderBy: types.OrderByLastEventTime, Descending: new(true), Limit: new(int32(1)),
 	})
-	if awserr.Classify(err) == awserr.Absent {
-		err = provision.ErrAbsent
-	}
 	if err != nil {
 		return at, fmt.Errorf("read log streams: %w", err)
 	}
