@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -177,14 +176,5 @@ func (w *world) heartbeat(ctx context.Context, l *life) error {
 	if err != nil {
 		return fmt.Errorf("flowbed outputs: %w", err)
 	}
-	var shown struct {
-		Outputs struct {
-			Instance string `json:"instance_id"`
-		} `json:"outputs"`
-	}
-	if err := json.Unmarshal(out, &shown); err != nil {
-		return fmt.Errorf("read the outputs: %w", err)
-	}
-	w.api.Heartbeat("flowbed-bench", "bench-"+shown.Outputs.Instance, time.Now(), true)
-	return nil
+	return w.api.HeartbeatOf(out)
 }

@@ -6,6 +6,7 @@ package prefecttest
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -107,6 +108,21 @@ func (s *Server) Pool(name string) (copied map[string]any) {
 		panic("prefecttest: the pool is not JSON")
 	}
 	return copied
+}
+
+// HeartbeatOf reports the worker of the bench environment, whose agent's instance the JSON
+// output of `flowbed outputs` names: where nothing boots the instance, it cannot report by itself.
+func (s *Server) HeartbeatOf(outputs []byte) error {
+	var shown struct {
+		Outputs struct {
+			Instance string `json:"instance_id"`
+		} `json:"outputs"`
+	}
+	if err := json.Unmarshal(outputs, &shown); err != nil {
+		return fmt.Errorf("read the outputs: %w", err)
+	}
+	s.Heartbeat("flowbed-bench", "bench-"+shown.Outputs.Instance, time.Now(), true)
+	return nil
 }
 
 // Heartbeat adds a worker, or updates its last heartbeat. Its status does not change

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -118,16 +117,7 @@ func (s *subject) report(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("flowbed outputs: %w", err)
 	}
-	var shown struct {
-		Outputs struct {
-			Instance string `json:"instance_id"`
-		} `json:"outputs"`
-	}
-	if err := json.Unmarshal(out, &shown); err != nil {
-		return fmt.Errorf("read the outputs: %w", err)
-	}
-	s.prefect.Heartbeat("flowbed-bench", "bench-"+shown.Outputs.Instance, time.Now(), true)
-	return nil
+	return s.prefect.HeartbeatOf(out)
 }
 
 func (s *subject) command(ctx context.Context, args ...string) *exec.Cmd {
