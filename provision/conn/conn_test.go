@@ -26,6 +26,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
+
+	"github.com/flowbed/flowbed/test/nobody"
 )
 
 const caller = `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>` +
@@ -96,13 +98,6 @@ func served(t *testing.T, h http.HandlerFunc) string {
 	return s.URL
 }
 
-func closed(t *testing.T) string {
-	t.Helper()
-	s := httptest.NewServer(http.NotFoundHandler())
-	s.Close()
-	return s.URL
-}
-
 func portal(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -128,7 +123,7 @@ func TestWhatAnswers(t *testing.T) {
 		again bool
 		api   bool // whether the same is true for an API, which may also send web pages
 	}{
-		"refused":                   {closed(t), "no answer from http://HOST: connection refused", "", true, true},
+		"refused":                   {nobody.URL(t), "no answer from http://HOST: connection refused", "", true, true},
 		"hangs up":                  {raw(t, ""), "no answer from http://HOST: the connection was closed without a reply", "", true, true},
 		"not HTTP":                  {raw(t, "SSH-2.0-OpenSSH_9.6\r\n"), "no answer from http://HOST: what answers does not speak HTTP", "sign in to the network", false, true},
 		"no TLS":                    {strings.Replace(raw(t, "220 mail ESMTP\r\n"), "http:", "https:", 1), "no answer from HOST: what answers does not speak TLS", "sign in to the network", false, true},

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/test/nobody"
 	"github.com/flowbed/flowbed/test/prefecttest"
 )
 
@@ -175,10 +176,7 @@ func hintOf(err error) string {
 }
 
 func TestUnreachable(t *testing.T) {
-	server := httptest.NewServer(prefecttest.New())
-	url := server.URL
-	server.Close()
-	p, err := prefect.New(prefect.Config{URL: url})
+	p, err := prefect.New(prefect.Config{URL: nobody.URL(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,6 +69,7 @@ var mayImport = map[string][]string{
 	"test/e2e/venv":          {},
 	"test/faultmatrix":       {},
 	"test/lifecycle":         {"provision", "provision/awserr", "provision/resource"},
+	"test/nobody":            {},
 	"test/peers":             {"test/e2e/moto", "test/e2e/prefectserver", "test/e2e/venv", "test/prefecttest"},
 	"test/prefecttest":       {sandbox + "/prefectapi"},
 	"test/release":           {},
