@@ -202,10 +202,6 @@ func (b Bucket) tagChanges(have Tags) []provision.Change {
 	if len(c) == 0 {
 		return nil
 	}
-	for i := range c {
-		c[i].Do = nil
-	}
-	stale, _ := have.stale(want)
 	c[0].Do = func(ctx context.Context) error {
 		all, err := b.readTags(ctx)
 		if errors.Is(err, provision.ErrAbsent) { // S3 showed them a moment ago
@@ -214,7 +210,9 @@ func (b Bucket) tagChanges(have Tags) []provision.Change {
 		if err != nil {
 			return err
 		}
-		maps.DeleteFunc(all, func(k, _ string) bool { return slices.Contains(stale, k) })
+		for k := range have.stale(want) {
+			delete(all, k)
+		}
 		maps.Copy(all, have.missing(want, false))
 		return b.putTags(ctx, all)
 	}

@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -70,19 +69,4 @@ func (i Identity) life() Tags {
 		return nil
 	}
 	return Tags{KeyExpires: i.Life.Expires().Format(time.RFC3339)}
-}
-
-// stale returns the keys of tags for a lifetime, for protection, or for a log group that the
-// environment no longer uses, which the spec no longer wants, and their text.
-// These tags are ours, so up removes them.
-func (t Tags) stale(want Tags) (keys []string, was string) {
-	var b []string
-	for _, k := range []string{KeyExpires, KeyProtected, KeyTTL, KeyMovedTo} {
-		_, wanted := want[k]
-		if v, ok := t[k]; ok && !wanted {
-			keys = append(keys, k)
-			b = append(b, fmt.Sprintf("%s=%s", k, v))
-		}
-	}
-	return keys, strings.Join(b, ", ")
 }

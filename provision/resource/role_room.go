@@ -65,8 +65,8 @@ func (r Role) after(have RoleState) (u, adds Room) {
 		}
 	}
 	adds.Tags = have.Tags.added(r.tags(), r.Shared)
-	if stale, _ := have.Tags.stale(r.tags()); !r.Shared {
-		adds.Tags -= len(stale)
+	if !r.Shared {
+		adds.Tags -= len(have.Tags.stale(r.tags()))
 	}
 	u.Tags = len(have.Tags) + adds.Tags
 	return u, adds

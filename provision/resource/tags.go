@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/flowbed/flowbed/provision"
 )
@@ -15,6 +17,7 @@ const (
 	KeyRegion      = "flowbed:region"      // its region: IAM's objects have none of their own
 	KeyManagedBy   = "flowbed:managed-by"  // always "flowbed"
 	KeyVersion     = "flowbed:version"     // the version that created the object
+	KeySpecTags    = "flowbed:tags"        // the keys of the tags from the spec; see specTags
 	claimPrefix    = "flowbed:claim:"      // + owner, on account-wide objects; see claimValue
 
 	// KeyProtected is "on" on each object that only one environment uses, if that
@@ -45,6 +48,9 @@ func (i Identity) Tags(name string) Tags {
 	maps.Copy(t, Tags{
 		KeyEnvironment: i.Env, KeyRegion: i.Region, KeyManagedBy: "flowbed", KeyVersion: i.Version,
 	})
+	if keys := i.Extra.specTags(); keys != "" {
+		t[KeySpecTags] = keys
+	}
 	maps.Copy(t, i.life())
 	if i.Protected {
 		t[KeyProtected] = protectionOn
@@ -54,11 +60,45 @@ func (i Identity) Tags(name string) Tags {
 
 const protectionOn = "on"
 
+// specTags is the record of the keys, as the value of a tag: separated by spaces. AWS allows
+// 256 characters, so keys that exceed that are not recorded, nor are keys with a space: up does
+// not remove their tags.
+func (t Tags) specTags() string {
+	var record string
+	for _, k := range slices.Sorted(maps.Keys(t)) {
+		if longer := strings.TrimPrefix(record+" "+k, " "); !strings.ContainsFunc(k, unicode.IsSpace) && utf8.RuneCountInString(longer) <= 256 {
+			record = longer
+		}
+	}
+	return record
+}
+
+// stale returns the tags that earlier runs set and the spec no longer wants: for a lifetime,
+// for protection, for a log group that the environment no longer uses, and those of the
+// record. These tags are ours, so up removes them.
+func (t Tags) stale(want Tags) Tags {
+	keys := []string{KeyExpires, KeyProtected, KeyTTL, KeyMovedTo, KeySpecTags}
+	for _, k := range strings.Fields(t[KeySpecTags]) {
+		if !strings.HasPrefix(k, "flowbed:") && !strings.HasPrefix(k, "aws:") { // somebody changed the record
+			keys = append(keys, k)
+		}
+	}
+	old := Tags{}
+	for _, k := range keys {
+		_, wanted := want[k]
+		if v, there := t[k]; there && !wanted {
+			old[k] = v
+		}
+	}
+	return old
+}
+
 // SharedTags returns Tags for an account-wide object, with the environment's claim and
 // without an expiry or protection: the object may outlive the environment that created it.
 func (i Identity) SharedTags(name string) Tags {
 	i.Life, i.Protected = nil, false
 	t := i.Tags(name)
+	delete(t, KeySpecTags) // up removes no tags from an object that others use, too
 	t[i.claim()] = claimValue
 	return t
 }
@@ -93,11 +133,12 @@ func (t Tags) Owner() (o provision.Owner) {
 	return o
 }
 
-// text renders the tags in sorted order. It leaves out the version, which never changes.
+// text renders the tags in sorted order. It leaves out the version, which never changes, and
+// the record, which repeats the keys of others.
 func (t Tags) text() string {
 	var b []string
 	for _, k := range slices.Sorted(maps.Keys(t)) {
-		if k != KeyVersion {
+		if k != KeyVersion && k != KeySpecTags {
 			b = append(b, k+"="+t[k])
 		}
 	}
@@ -108,7 +149,7 @@ func (t Tags) text() string {
 // of a creation.
 func (t Tags) withoutOwnerTags() Tags {
 	g := maps.Clone(t)
-	for _, k := range []string{KeyEnvironment, KeyRegion, KeyManagedBy, KeyVersion, KeyExpires, KeyProtected} {
+	for _, k := range []string{KeyEnvironment, KeyRegion, KeyManagedBy, KeyVersion, KeySpecTags, KeyExpires, KeyProtected} {
 		delete(g, k)
 	}
 	return g
@@ -146,34 +187,47 @@ type tagger struct {
 	drop func(ctx context.Context, keys []string) error
 }
 
-// tagChange returns the changes of tags, if there are any.
-func tagChange(have, want Tags, shared bool, w tagger) (c []provision.Change) {
-	if keys, was := have.stale(want); len(keys) > 0 && !shared {
-		c = append(c, provision.Change{
-			Field: "tags", From: provision.Text(was), Do: func(ctx context.Context) error { return w.drop(ctx, keys) },
-		})
+// tagChange returns the change of tags, if there is one. It removes tags before it sets
+// others: a run that is killed in between still finds the keys in the record.
+func tagChange(have, want Tags, shared bool, w tagger) []provision.Change {
+	var old Tags
+	if !shared {
+		old = have.stale(want)
 	}
 	m := have.missing(want, shared)
-	if len(m) == 0 {
-		return c
+	if len(old)+len(m) == 0 {
+		return nil
 	}
-	was := Tags{}
+	was, claims := Tags{}, false
+	maps.Copy(was, old)
 	for k := range m {
 		if v, ok := have[k]; ok {
 			was[k] = v
 		}
-	}
-	to, claims := m, false
-	for k := range m {
 		claims = claims || strings.HasPrefix(k, claimPrefix)
 	}
+	to := m
 	if len(have) == 0 {
 		to = m.withoutOwnerTags()
 	}
-	return append(c, provision.Change{
-		Field: "tags", From: provision.Text(was.text()), To: provision.Text(to.text()), Claims: claims,
-		Do: func(ctx context.Context) error { return w.set(ctx, m) },
-	})
+	from, now := was.text(), to.text()
+	if from == "" && now == "" { // a version before the record set the tags
+		from, now = was[KeySpecTags], KeySpecTags+"="+m[KeySpecTags]
+	}
+	return []provision.Change{{
+		Field: "tags", From: provision.Text(from), To: provision.Text(now), Claims: claims,
+		Do: func(ctx context.Context) error {
+			if len(old) > 0 {
+				if err := w.drop(ctx, slices.Sorted(maps.Keys(old))); err != nil {
+					return err
+				}
+			}
+			if len(m) == 0 {
+				return nil
+			}
+			return w.set(ctx, m)
+		},
+	}}
 }
 
 // tagList converts tags to the type of a service, in sorted order.

@@ -71,9 +71,11 @@ type Environment struct {
 
 	// Tags are added to every resource that supports tags; at most 32. Keys that
 	// start with "aws:" or "flowbed:" are reserved. flowbed leaves tags alone that
-	// somebody else adds. The tasks of your flows have them, too, and the task definitions
-	// that the worker registers: with tags, it registers a revision for each run. A new tag
-	// replaces the instance of a Prefect 1 agent. Default: none.
+	// somebody else adds. If you remove a tag from the file, `up` removes it from the resources,
+	// except from a shared role or cluster: the tag `flowbed:tags` records the keys without
+	// spaces, as many as fit into 256 characters. The tasks of your flows have the tags, too,
+	// and the task definitions that the worker registers: with tags, it registers a revision
+	// for each run. A new tag replaces the instance of a Prefect 1 agent. Default: none.
 	Tags map[string]string `hcl:"tags,optional"`
 
 	// KMSKey is the ARN of a KMS key that exists, in the region and the account of the

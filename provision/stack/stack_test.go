@@ -67,7 +67,7 @@ func environment(t *testing.T, text string, destroy bool) *spec.Environment {
 func build(t *testing.T, account *sandbox.Account, text string, o stack.Options) *stack.Stack {
 	t.Helper()
 	env := environment(t, text, o.Destroy)
-	id := resource.Identity{Env: env.Name, Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
+	id := resource.Identity{Env: env.Name, Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0", Extra: env.Tags}
 	o.Address, o.Wait = netip.MustParsePrefix("203.0.113.7/32"), gocmp.Or(o.Wait, time.Minute)
 	s, err := stack.Build(env, id, stack.NewClients(account.Config(region)), o)
 	if err != nil {
