@@ -79,6 +79,21 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// TestDecisionsAreListed: the index of the decisions has all of them, and their titles.
+func TestDecisionsAreListed(t *testing.T) {
+	records, err := filepath.Glob("../../docs/decisions/0*.md")
+	if err != nil || len(records) == 0 {
+		t.Fatalf("%d records: %v", len(records), err)
+	}
+	index := readPage(t, "../../docs/decisions/README.md")
+	for _, record := range records {
+		number, title, _ := strings.Cut(strings.TrimPrefix(heading.FindString(readPage(t, record)), "# "), ". ")
+		if row := number + ". [" + title + "](" + filepath.Base(record) + ")\n"; !strings.Contains(index, row) {
+			t.Errorf("docs/decisions/README.md has no line %s", row)
+		}
+	}
+}
+
 var (
 	fenced   = regexp.MustCompile("(?ms)^```.*?^```")
 	indented = regexp.MustCompile(`(?m)^ {4}.*$`)
