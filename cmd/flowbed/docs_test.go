@@ -94,6 +94,51 @@ func TestDecisionsAreListed(t *testing.T) {
 	}
 }
 
+// TestChecksAreDocumented: docs/json.md lists the names of doctor's checks, and no others.
+func TestChecksAreDocumented(t *testing.T) {
+	named := regexp.MustCompile(`(?:const check(?:, \w+)? = |Check: )"([^"]+)"`)
+	checks := map[string]bool{}
+	for _, pattern := range []string{"*.go", "../../provision/doctor/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			for _, m := range named.FindAllStringSubmatch(readPage(t, file), -1) {
+				checks[m[1]] = true
+			}
+		}
+	}
+	_, table, _ := strings.Cut(readPage(t, "../../docs/json.md"), "\nThe names of the checks:\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	listed := map[string]bool{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 {
+			continue
+		}
+		for _, name := range inline.FindAllString(cells[1], -1) {
+			listed[strings.Trim(name, "`")] = true
+		}
+	}
+	for name := range checks {
+		if !listed[name] {
+			t.Errorf("docs/json.md does not list the check %q", name)
+		}
+	}
+	for name := range listed {
+		if !checks[name] {
+			t.Errorf("docs/json.md lists the check %q, which doctor does not have", name)
+		}
+	}
+	if len(checks) < 20 {
+		t.Errorf("only %d checks were found", len(checks))
+	}
+}
+
 var (
 	fenced   = regexp.MustCompile("(?ms)^```.*?^```")
 	indented = regexp.MustCompile(`(?m)^ {4}.*$`)

@@ -18,7 +18,7 @@ import (
 // endpoints checks whether the subnets without a way to the internet have the VPC endpoints that an
 // environment needs. It says nothing of other subnets.
 func (d *Doctor) endpoints(ctx context.Context) []Finding {
-	const check = "endpoints"
+	const check = "vpc endpoints"
 	n, err := d.network()
 	if err != nil || !slices.ContainsFunc(n.Subnets, func(s resource.Subnet) bool { return !s.Public }) {
 		return nil // the check of the network says so, or the subnets are public

@@ -78,16 +78,16 @@ func TestClosedNetwork(t *testing.T) {
 		status      doctor.Status // empty: there is no finding
 		says        string
 	}{
-		{"endpoints", "public subnets", func(*clinic) {}, "", ""},
-		{"endpoints", "none", closedNetwork(""), doctor.Warn, "no way to the internet, and no VPC endpoints for ec2, ecr.api, ecr.dkr, ecs, logs, s3, sqs, ssm"},
-		{"endpoints", "without an agent", inClosed(), doctor.Warn, "no VPC endpoints for ecr.api, ecr.dkr, logs, s3"},
-		{"endpoints", "some", inClosed("ecr.api", "s3"), doctor.Warn, "no VPC endpoints for ecr.dkr, logs"},
-		{"endpoints", "all", inClosed("ecr.api", "ecr.dkr", "logs", "s3"), doctor.OK, "VPC endpoints for ecr.api, ecr.dkr, logs, s3"},
-		{"endpoints", "without the name", func(c *clinic) {
+		{"vpc endpoints", "public subnets", func(*clinic) {}, "", ""},
+		{"vpc endpoints", "none", closedNetwork(""), doctor.Warn, "no way to the internet, and no VPC endpoints for ec2, ecr.api, ecr.dkr, ecs, logs, s3, sqs, ssm"},
+		{"vpc endpoints", "without an agent", inClosed(), doctor.Warn, "no VPC endpoints for ecr.api, ecr.dkr, logs, s3"},
+		{"vpc endpoints", "some", inClosed("ecr.api", "s3"), doctor.Warn, "no VPC endpoints for ecr.dkr, logs"},
+		{"vpc endpoints", "all", inClosed("ecr.api", "ecr.dkr", "logs", "s3"), doctor.OK, "VPC endpoints for ecr.api, ecr.dkr, logs, s3"},
+		{"vpc endpoints", "without the name", func(c *clinic) {
 			inClosed("ecr.api", "ecr.dkr", "s3")(c)
 			withEndpoint(c, "logs", func(in *ec2.CreateVpcEndpointInput) { in.PrivateDnsEnabled = aws.Bool(false) })
 		}, doctor.Warn, "no VPC endpoints for logs"},
-		{"endpoints", "S3 by an interface", func(c *clinic) {
+		{"vpc endpoints", "S3 by an interface", func(c *clinic) {
 			inClosed("ecr.api", "ecr.dkr", "logs")(c)
 			withEndpoint(c, "s3", func(in *ec2.CreateVpcEndpointInput) {
 				subnets, err := ec2.NewFromConfig(c.account.Config(region)).DescribeSubnets(context.Background(), &ec2.DescribeSubnetsInput{Filters: []types.Filter{{Name: aws.String("vpc-id"), Values: []string{*in.VpcId}}}})
@@ -95,18 +95,18 @@ func TestClosedNetwork(t *testing.T) {
 				in.VpcEndpointType, in.RouteTableIds, in.SubnetIds = types.VpcEndpointTypeInterface, nil, []string{*subnets.Subnets[0].SubnetId}
 			})
 		}, doctor.Warn, "no VPC endpoints for s3"},
-		{"endpoints", "unseen", func(c *clinic) { closedNetwork("")(c); c.account.Policy = but("ec2:DescribeVpcEndpoints") }, doctor.Warn, "this check needs ec2:DescribeVpcEndpoints"},
-		{"endpoints", "a new VPC", func(c *clinic) { c.text = "network {\nvpc = \"new\"\nprivate = true\n}\n" }, "", ""},
-		{"endpoints", "a new VPC with all", func(c *clinic) {
+		{"vpc endpoints", "unseen", func(c *clinic) { closedNetwork("")(c); c.account.Policy = but("ec2:DescribeVpcEndpoints") }, doctor.Warn, "this check needs ec2:DescribeVpcEndpoints"},
+		{"vpc endpoints", "a new VPC", func(c *clinic) { c.text = "network {\nvpc = \"new\"\nprivate = true\n}\n" }, "", ""},
+		{"vpc endpoints", "a new VPC with all", func(c *clinic) {
 			c.text = "network {\nvpc = \"new\"\nprivate = true\n}\n"
 			c.must(nil, c.up(c.text))
 		}, doctor.OK, "VPC endpoints for ecr.api, ecr.dkr, logs, s3"},
-		{"endpoints", "a new VPC with some", func(c *clinic) {
+		{"vpc endpoints", "a new VPC with some", func(c *clinic) {
 			c.text = "network {\nvpc = \"new\"\nprivate = true\nendpoints = [\"s3\"]\n}\n"
 			c.must(nil, c.up(c.text))
 		}, doctor.Fail, "no VPC endpoints for ecr.api, ecr.dkr, logs"},
-		{"endpoints", "a group that lets nobody in", inTheirs, doctor.Fail, "lets nobody from the subnets in on port 443, and the VPC endpoints are in it for logs"},
-		{"endpoints", "a group that EC2 does not return", func(c *clinic) {
+		{"vpc endpoints", "a group that lets nobody in", inTheirs, doctor.Fail, "lets nobody from the subnets in on port 443, and the VPC endpoints are in it for logs"},
+		{"vpc endpoints", "a group that EC2 does not return", func(c *clinic) {
 			inTheirs(c)
 			replying(func(out any) {
 				if out, ok := out.(*ec2.DescribeSecurityGroupsOutput); ok {

@@ -44,7 +44,7 @@ func (d *Doctor) egress(ctx context.Context) []Finding {
 		}
 	}
 	r = n.Reach(r)
-	r.Closed = "" // the check of endpoints tells of the routes
+	r.Closed = "" // the check of VPC endpoints tells of the routes
 	var found []Finding
 	for _, note := range r.Notes(needs) {
 		if note.Todo != "" {

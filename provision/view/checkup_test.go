@@ -10,7 +10,7 @@ import (
 var someChecks = []Check{
 	{"caller", "ok", "arn:aws:iam::123456789012:user/ada in account 123456789012", ""},
 	{"region", "fail", "eu-south-1 is not enabled in the account", "aws account enable-region --region-name eu-south-1, or choose another region"},
-	{"instance type", "warn", "t2.micro is offered, and not within the free tier", "on a free plan set agent.instance_type, for example to t3.micro"},
+	{"instance type", "warn", "t2.micro is not covered by the free tier: an account on the free plan cannot launch it; cannot tell whether this one is", "on the free plan, set agent.instance_type, for example to a type that is free for new accounts in this region: t3.micro"},
 }
 
 func TestCheckup(t *testing.T) {
