@@ -20,7 +20,8 @@ type Status struct {
 	mu          sync.Mutex
 	text, of    string
 	done, total int
-	began, said time.Time
+	phase       time.Time // when the command began what the text says
+	began, said time.Time // when it began to wait, and when it last said so
 	frames      int
 	drawn       bool // whether the line is on the screen
 	broken      bool // whether what others wrote has not ended its line
@@ -46,12 +47,12 @@ func (s *Status) Begin(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	s.text, s.done, s.total, s.began, s.said = clean(text, false), 0, 0, now, now
+	s.text, s.done, s.total, s.phase = clean(text, false), 0, 0, now
 	if s.stop != nil {
-		return
+		return // it waits on: the line comes when it would have come
 	}
 	stop := make(chan struct{})
-	s.stop, s.broken = stop, false
+	s.stop, s.broken, s.began, s.said = stop, false, now, now
 	s.idle.Go(func() { s.run(stop) })
 }
 
@@ -149,7 +150,7 @@ func (s *Status) line(now time.Time) string {
 			text += " " + s.of
 		}
 	}
-	if took := now.Sub(s.began).Truncate(time.Second); took > 0 {
+	if took := now.Sub(s.phase).Truncate(time.Second); took > 0 {
 		text += fmt.Sprintf(" (%s)", took)
 	}
 	return text

@@ -86,3 +86,32 @@ func TestStatusElsewhere(t *testing.T) {
 		}
 	})
 }
+
+// TestStatusThroughPhases: the time until the first line counts from the beginning of the wait,
+// also if what the command waits for changes meanwhile. The line counts the time of the phase.
+func TestStatusThroughPhases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		screen := newTerminal(40, 6)
+		moving := NewStatus(screen, func() int { return 40 }, true)
+		moving.Begin("Checking")
+		time.Sleep(190 * time.Millisecond)
+		moving.Begin("Reading")
+		time.Sleep(20 * time.Millisecond)
+		synctest.Wait()
+		if have := strings.Join(screen.all(), "\n"); !strings.HasSuffix(have, " Reading") {
+			t.Errorf("after 210 ms: %q", have)
+		}
+		moving.End()
+
+		var b strings.Builder
+		s := NewStatus(&b, func() int { return 0 }, false)
+		for _, phase := range []string{"Checking", "Reading", "Planning"} {
+			s.Begin(phase)
+			time.Sleep(9 * time.Second)
+		}
+		s.End()
+		if have, want := b.String(), "Reading (1s)\nPlanning (2s)\n"; have != want {
+			t.Errorf("have %q, want %q", have, want)
+		}
+	})
+}
