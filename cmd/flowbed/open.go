@@ -16,9 +16,11 @@ import (
 	"github.com/flowbed/flowbed/provision/stack"
 )
 
-// pages are what open opens, by the outputs that have their URLs.
+// pages are what open opens, by the outputs that have their URLs. The agent is on an instance or in a
+// service.
 var pages = []struct{ name, output string }{
-	{"prefect", "prefect_url"}, {"cluster", "cluster_url"}, {"logs", "log_url"}, {"bucket", "bucket_url"}, {"agent", "instance_url"},
+	{"prefect", "prefect_url"}, {"cluster", "cluster_url"}, {"logs", "log_url"}, {"bucket", "bucket_url"},
+	{"agent", "service_url"}, {"agent", "instance_url"},
 }
 
 func (a *app) openCommand() *cobra.Command {
@@ -27,8 +29,8 @@ func (a *app) openCommand() *cobra.Command {
 		Use: "open [page]", Short: "Open Prefect or the AWS console in the browser", SuggestFor: []string{"browse", "console", "ui"},
 		Long: `Open a page about the environment in the browser, and print its URL: prefect (the
 work pool in Prefect's pages), or in the AWS console cluster, logs, bucket or
-agent (the agent's instance). Without a page, open prefect, or else cluster.
-Without a terminal, only print the URL. BROWSER names another browser.`,
+agent (the agent's instance or service). Without a page, open prefect, or else
+cluster. Without a terminal, only print the URL. BROWSER names another browser.`,
 		Example: `  flowbed open
   flowbed open logs
   flowbed open bucket --print    only print the URL`,
@@ -64,7 +66,7 @@ func pageNames() (names []string) {
 	for _, p := range pages {
 		names = append(names, p.name)
 	}
-	return names
+	return slices.Compact(names)
 }
 
 // oneOf accepts one of a few arguments, or none.
@@ -87,15 +89,13 @@ func (s *session) page(a *app, args []string) (string, error) {
 		urls[o.Name] = o.Value
 	}
 	for _, p := range pages {
-		asked := len(args) == 1 && args[0] == p.name
-		switch u := urls[p.output]; {
-		case len(args) == 1 && !asked:
-		case u != "":
+		if u := urls[p.output]; u != "" && (len(args) == 0 || args[0] == p.name) {
 			return u, nil
-		case asked:
-			return "", &hinted{fmt.Errorf("environment %s has no page %s", s.env.Name, p.name),
-				"`flowbed outputs" + a.selection() + "` shows what it has"}
 		}
+	}
+	if len(args) == 1 {
+		return "", &hinted{fmt.Errorf("environment %s has no page %s", s.env.Name, args[0]),
+			"`flowbed outputs" + a.selection() + "` shows what it has"}
 	}
 	return "", &hinted{fmt.Errorf("environment %s does not exist yet", s.env.Name), "run `flowbed up" + a.selection() + "` to build it"}
 }

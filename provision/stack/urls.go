@@ -37,6 +37,9 @@ func (s *Stack) urls() (list []Output) {
 	add("bucket_url", there && bucket.Name != "", s.console("/s3/buckets/"+url.PathEscape(bucket.Name), ""))
 	agent, there := s.agent.Get()
 	add("instance_url", there && agent.ID != "", s.console("/ec2/home", "InstanceDetails:instanceId="+agent.ID))
+	service, there := s.service.Get()
+	add("service_url", there && service.Status == "ACTIVE",
+		s.console("/ecs/v2/clusters/"+url.PathEscape(s.env.Cluster.Name)+"/services/"+url.PathEscape(service.Name)+"/health", ""))
 	return list
 }
 
