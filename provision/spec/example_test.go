@@ -4,12 +4,11 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/hcl/v2/hclparse"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 const example = "../../config.hcl.example"
@@ -47,46 +46,53 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// TestExampleHasAll walks the structs and looks for each block and attribute.
+// TestExampleHasAll walks the structs and looks for each block and attribute in its place. In a
+// comment is as good. ignore_changes stands in one block: the example says that all have it.
 func TestExampleHasAll(t *testing.T) {
 	src, err := os.ReadFile(example)
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, diags := hclparse.NewParser().ParseHCL(src, "config.hcl")
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	types := map[string]reflect.Type{"environment": reflect.TypeFor[Environment](), "defaults": reflect.TypeFor[Environment](), "variable": reflect.TypeFor[Variable]()}
-	found := map[string]bool{}
-	for _, b := range parsed.Body.(*hclsyntax.Body).Blocks {
-		if ty := types[b.Type]; ty != nil {
-			written(b, ty, strings.Replace(b.Type, "defaults", "environment", 1), found)
-		}
-	}
-	delete(types, "defaults")
-	for name, ty := range types {
+	found := written(t, string(src))
+	for name, ty := range map[string]reflect.Type{"environment": reflect.TypeFor[Environment](), "variable": reflect.TypeFor[Variable]()} {
 		eachName(ty, name, func(path, last string) {
-			if !found[path] && !strings.Contains(string(src), "# "+last+" ") {
+			if !found[path] && (last != "ignore_changes" || !strings.Contains(string(src), "# ignore_changes = [\"encryption\"] # in any block:")) {
 				t.Errorf("config.hcl.example has no %s", path)
 			}
 		})
 	}
 }
 
-// written notes the paths of what stands in a block.
-func written(b *hclsyntax.Block, ty reflect.Type, path string, found map[string]bool) {
-	for name := range b.Body.Attributes {
-		found[path+"."+name] = true
-	}
-	for _, m := range members(ty) {
-		for _, inner := range b.Body.Blocks {
-			if m.block && inner.Type == m.name {
-				found[path+"."+m.name] = true
-				written(inner, ty.Field(m.index).Type.Elem(), path+"."+m.name, found)
+var (
+	exampleLine = regexp.MustCompile(`^\s*(?:# )?([a-z0-9_]+)(?: "[^"]*")?\s*([{=])(.*)$`)
+	exampleEnd  = regexp.MustCompile(`^\s*(?:# )?}`)
+)
+
+// written are the paths of the blocks and attributes in a text, those in comments too.
+func written(t *testing.T, text string) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	var within []string
+	for line := range strings.Lines(text) {
+		m := exampleLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		switch {
+		case m != nil:
+			name := strings.Replace(m[1], "defaults", "environment", 1)
+			found[strings.Join(append(slices.Clone(within), name), ".")] = true
+			if m[2] == "{" && !strings.Contains(m[3], "}") {
+				within = append(within, name)
 			}
+		case exampleEnd.MatchString(line):
+			if len(within) == 0 {
+				t.Fatal("a block ends that did not begin")
+			}
+			within = within[:len(within)-1]
 		}
 	}
+	if len(within) > 0 {
+		t.Fatalf("these blocks do not end: %v", within)
+	}
+	return found
 }
 
 func eachName(ty reflect.Type, path string, f func(path, last string)) {
