@@ -62,7 +62,7 @@ func policyVerbs() (list []string) {
 	for _, v := range permissions.Verbs {
 		list = append(list, string(v))
 	}
-	return append(list, "logs", "agent", "worker")
+	return append(list, "logs", "agent", "worker", "key")
 }
 
 var profileHeader = regexp.MustCompile(`^\[\s*(?:profile\s+)?"?([^\]"]+?)"?\s*\]`)

@@ -216,7 +216,7 @@ func (h *help) flags(title string, set *pflag.FlagSet) {
 		if kind != "" {
 			name += " " + kind
 		}
-		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" && f.DefValue != "0s" {
+		if !slices.Contains([]string{"", "false", "[]", "0", "0s"}, f.DefValue) {
 			text += " (default " + f.DefValue + ")"
 		}
 		if v := variableOf(f); v != "" && os.Getenv(v) != "" {

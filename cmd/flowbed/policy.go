@@ -35,8 +35,8 @@ GitHub workflow. If the file sets account and region, it does not call AWS.`,
 		Args: noArgs,
 	}
 	c.Flags().StringVar(&verb, "for", "", "`command`: plan, up, down, hello, logs, agent, worker or key")
-	c.Flags().StringVar(&trust, "trust", "", "the `workflow`: github:OWNER/REPO[:BRANCH|:environment:NAME]")
-	c.Flags().IntVar(&part, "part", 0, "which `part` of a long policy, from 1")
+	c.Flags().StringVar(&trust, "trust", "", "the `workflow`: github:OWNER/REPO[:BRANCH], or with :ref:REF, :environment:NAME or :pull_request")
+	c.Flags().IntVar(&part, "part", 0, "which `part` of a long policy, from 1 (default all)")
 	data.add(c, "for a command with --force-destroy", "for a command with --force-destroy-bucket")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		switch {
@@ -92,7 +92,7 @@ func (a *app) policy(ctx context.Context, v permissions.Verb, data force, part i
 	parts := p.Split(permissions.ManagedSize)
 	switch {
 	case part < 0 || part > len(parts):
-		return usage(fmt.Errorf("--part %d: the policy has %d, each of which fits into a managed policy", part, len(parts)))
+		return usage(fmt.Errorf("--part %d: this policy has only %s", part, plural(len(parts), "part")))
 	case part > 0:
 		p = parts[part-1]
 	case len(parts) > 1:

@@ -27,6 +27,14 @@ func inWords(d time.Duration) string {
 	return strings.Join(parts, " ")
 }
 
+// plural is a number of things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // plainFlag says in our words what is wrong with the value of a flag. The library adds the error
 // of Go's own function.
 func plainFlag(err error) error {
