@@ -47,8 +47,8 @@ type Flows struct {
 	Env map[string]string `hcl:"env,optional"`
 
 	// Secrets are environment variables whose values ECS reads when a task starts: names, and
-	// the ARNs of SSM parameters or of secrets in Secrets Manager. After the ARN of a secret
-	// may stand a JSON key, a version stage and a version id, as ECS has them:
+	// the ARNs of SSM parameters or of secrets in Secrets Manager. The ARN of a secret is
+	// optionally followed by a JSON key, a version stage and a version ID, in ECS's format:
 	// `<arn>:password::`. The execution role may read exactly these, and decrypt them. Nothing
 	// else in flowbed reads them. ECS refuses a name that is in `env`, too.
 	// Default: none.

@@ -20,12 +20,12 @@ type Service struct {
 	// pool. Default: 1.
 	DesiredCount *int `hcl:"desired_count,optional"`
 
-	// CPU of each worker is in units of 1/1024 vCPU: 256, 512, 1024, 2048, 4096, 8192 or
-	// 16384. Default: 256.
+	// CPU is the CPU of each worker, in units of 1/1024 vCPU: 256, 512, 1024, 2048, 4096, 8192
+	// or 16384. Default: 256.
 	CPU int `hcl:"cpu,optional"`
 
-	// Memory of each worker is in MiB. Fargate has a range for each cpu, for example 512 to
-	// 2048 for 256. Default: 1024.
+	// Memory is the memory of each worker, in MiB. Fargate has a range for each cpu, for example
+	// 512 to 2048 for 256. Default: 1024.
 	Memory int `hcl:"memory,optional"`
 
 	// Image is the worker's container image. It needs Python, Prefect of the same version

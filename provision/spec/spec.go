@@ -358,9 +358,9 @@ type Agent struct {
 
 	// Setup is a script that runs before the setup of the agent, as root, once the proxy is
 	// set: setup = file("setup.sh"). It starts with #! and its interpreter; bash runs one that
-	// does not. It runs again every two minutes until it has ended with 0 once, so it must bear
-	// that. It is part of the user data, which may have 16 KiB and is no place for secrets; the
-	// console shows its last words if it fails. A changed script replaces the instance.
+	// does not. It runs again every two minutes until it exits with 0, so it must be safe to run
+	// more than once. It is part of the user data, which may have 16 KiB and is no place for
+	// secrets; the console shows its last output if it fails. A changed script replaces the instance.
 	// Default: none.
 	Setup string `hcl:"setup,optional" spec:"side:instance"`
 
@@ -464,8 +464,8 @@ type Prefect struct {
 	AuthString string `hcl:"auth_string,optional" spec:"secret,one-of:secret"`
 
 	// APIKeyFrom names a secret that exists and holds the API key, instead of `api_key`: the
-	// name or the ARN of an SSM parameter, or the ARN of a secret in Secrets Manager, after
-	// which may stand a JSON key, a version stage and a version id, as ECS has them:
+	// name or the ARN of an SSM parameter, or the ARN of a secret in Secrets Manager, optionally
+	// followed by a JSON key, a version stage and a version ID, in ECS's format:
 	// `<arn>:key::`. The execution role and the agent may read exactly this secret, and decrypt
 	// it. flowbed reads it only to call the API, and writes it nowhere; it makes no parameter of
 	// its own then.

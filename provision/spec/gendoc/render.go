@@ -58,7 +58,7 @@ begins with ` + "`pr-`" + ` and has at least one character more, for example ` +
 wins, and inherits nothing from the pattern. It is an error if two patterns match a name. Without ` + "`-e`" + `, no
 pattern is used.
 
-No two environments of a file may own an object of the same name in one account, or the same work pool:
+No two environments of a file may own a resource of the same name in one account, or the same work pool:
 ` + "`flowbed validate`" + ` reports it.
 
 `
