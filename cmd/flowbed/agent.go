@@ -48,15 +48,15 @@ func (a *app) agentLogsCommand() *cobra.Command {
 		Long: `Show the end of the setup's log and of the agent's log, which come through
 Systems Manager. If it does not reach the instance, show the setup's messages
 from the instance's console. Of an agent in a service, show the end of the log of
-each task, or of the last one if none runs. --follow goes on with new lines of
-the agent's log until you press Ctrl-C. This needs no Prefect API key.`,
+each task, or of the last one if none runs. --follow streams new lines of the
+agent's log until you press Ctrl-C. This needs no Prefect API key.`,
 		Example: `  flowbed agent logs
   flowbed agent logs --lines 500
   flowbed agent logs --follow`,
 		Args: noArgs,
 	}
 	c.Flags().IntVarP(&lines, "lines", "n", 100, "number of lines of the agent's log, at most 1000")
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new lines of the agent's log")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "stream new lines of the agent's log")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		if lines < 1 || lines > maxLines {
 			return usageOf(c, fmt.Errorf("--lines %d: want 1 to %d", lines, maxLines))

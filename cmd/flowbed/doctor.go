@@ -24,9 +24,9 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use: "doctor", Short: "Find problems that would stop up",
 		Long: `Check credentials, region, network, names, quotas, permissions and Prefect, and
 say what to fix before up. Also name flow runs that wait forever because their
-tasks have ended. At the end, say about what the environment costs a month. If
-you lack the permission for a check, it is a warning. Doctor changes nothing. It exits with 1 if a check fails, and with 0
-otherwise.`,
+tasks have ended. End with the approximate monthly cost. If you lack the
+permission for a check, it is a warning. Doctor changes nothing. It exits with 1
+if a check fails, and with 0 otherwise.`,
 		Example: `  flowbed doctor
   flowbed doctor --json | jq '.checks[] | select(.status != "ok")'`,
 		Args: noArgs,

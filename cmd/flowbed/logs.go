@@ -31,14 +31,14 @@ func (a *app) logsCommand() *cobra.Command {
 		Use: "logs", Short: "Show the logs of flows", SuggestFor: []string{"log", "tail"},
 		Long: `Show what the tasks of flows have written to the environment's log group, with
 the time and the beginning of the task's id. --run shows one flow run, from its
-beginning; this asks Prefect's API for the run's task. --follow goes on with new
-lines until you press Ctrl-C, or until the run has ended.`,
+beginning; this asks Prefect's API for the run's task. --follow streams new lines
+until you press Ctrl-C, or until the run has ended.`,
 		Example: `  flowbed logs
   flowbed logs --since 24h
   flowbed logs --follow --run amber-heron`,
 		Args: noArgs,
 	}
-	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on with new lines")
+	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "stream new lines")
 	c.Flags().StringVar(&f.run, "run", "", "only the flow run with this `name` or id")
 	c.Flags().DurationVar(&f.since, "since", time.Hour, "how far to go back; not used with --run")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {

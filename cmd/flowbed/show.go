@@ -17,7 +17,8 @@ func (a *app) showCommand() *cobra.Command {
 		Long: `Show what the config file says of one environment, as a config file: with all
 defaults, and with variables, locals, functions and patterns replaced by their
 values. Secrets are left out: each becomes a variable. If the file does not pin
-the account and the region, show asks AWS who calls, because names have both.`,
+the account and the region, show looks up your AWS account, because resource
+names contain both.`,
 		Example: `  flowbed show -e pr-4711
   flowbed show --json | jq -r .config.bucket.name`,
 		Args: noArgs,

@@ -29,7 +29,7 @@ at any time and run it again: it reads the account and does what is missing.`,
 	}
 	f.add(c)
 	c.Flags().DurationVar(&o.Wait, "timeout", 10*time.Minute, "how long to wait for the agent")
-	data.add(c, "also delete what renamed objects hold", "also delete what a renamed bucket held")
+	data.add(c, "also delete what renamed resources hold", "also delete what a renamed bucket held")
 	c.Flags().StringVar(&path, "report", "", "write a report as an HTML page to this `file`")
 	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "do not wait for the agent")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
