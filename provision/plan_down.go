@@ -72,7 +72,7 @@ func (g *Graph) inspectOwned(s *step, l *reading, a *Action) {
 		a.Notes = []Note{{Info, "still used by " + strings.Join(others, ", ")}}
 	default:
 		a.Op = Skip
-		a.Notes = []Note{{Info, "is used by " + strings.Join(others, ", ")}}
+		a.Notes = []Note{{Info, a.Owner.UsedBy(others)}}
 	}
 }
 

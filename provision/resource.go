@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -66,8 +67,19 @@ type Owner struct {
 	// if only the owner is missing, which the engine sees for itself.
 	Doubt string
 
+	// Kept says in place of the claims why a run keeps the object, such as "still has logs".
+	Kept string
+
 	// Notes are for the reader of a plan that deletes, releases or leaves the object.
 	Notes []Note
+}
+
+// UsedBy tells why the object stays: who uses it, or what Kept says.
+func (o Owner) UsedBy(users []string) string {
+	if o.Kept != "" {
+		return o.Kept
+	}
+	return "is used by " + strings.Join(users, ", ")
 }
 
 // Others returns the claims of all environments but env.

@@ -50,7 +50,7 @@ type LogGroupState struct {
 	Protected bool // from deletion
 	Tags      Tags
 
-	kept  string // what up keeps a former log group for; empty if nothing
+	kept  string // why up keeps a former log group; empty if it does not
 	note  string // what the deletion of a former log group deletes besides; may be empty
 	doubt string // why up must not use the group; empty if it may
 }
@@ -73,7 +73,7 @@ var _ = awserr.Declare(awserr.Errors{Codes: awserr.Codes{
 func (s LogGroupState) Owner() provision.Owner {
 	o := s.Tags.Owner()
 	if s.kept != "" {
-		o.Claims = append(o.Claims, s.kept)
+		o.Claims, o.Kept = append(o.Claims, "its logs"), s.kept
 	}
 	if s.note != "" {
 		o.Notes = append(o.Notes, provision.Note{Severity: provision.Warn, Text: s.note})

@@ -61,11 +61,11 @@ func (f FormerLogGroup) Read(ctx context.Context) (LogGroupState, error) {
 	switch end := newest.AddDate(0, 0, s.Days); {
 	case newest.IsZero(), s.Days > 0 && end.Before(time.Now()):
 	case f.Force:
-		s.note = "its logs will be deleted, too; the newest are of " + newest.UTC().Format(time.DateOnly)
+		s.note = "its logs will be lost; the newest are of " + newest.UTC().Format(time.DateOnly)
 	case s.Days == 0:
-		s.kept = "its logs, which CloudWatch keeps forever → set a retention, or delete it when nobody needs them" + instead
+		s.kept = "still has logs, which CloudWatch keeps forever → set a retention, or delete it when nobody needs them" + instead
 	default:
-		s.kept = fmt.Sprintf("its logs, which expire by %s → the first up after that deletes it%s", end.UTC().AddDate(0, 0, 1).Format(time.DateOnly), instead)
+		s.kept = fmt.Sprintf("still has logs, which expire by %s → the first up after that deletes it%s", end.UTC().AddDate(0, 0, 1).Format(time.DateOnly), instead)
 	}
 	return s, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/flowbed/flowbed/provision"
@@ -149,7 +148,7 @@ func (s OrphanState[S]) and(more OrphanState[S]) OrphanState[S] {
 	}
 	text := more.owner.Leave
 	if text == "" {
-		text = more.Name + " is used by " + strings.Join(more.owner.Claims, ", ")
+		text = more.Name + " " + more.owner.UsedBy(more.owner.Claims)
 	}
 	s.owner.Notes = append(slices.Clone(s.owner.Notes), provision.Note{Severity: provision.Warn, Text: text})
 	return s
@@ -187,7 +186,7 @@ func (o Orphan[S]) owner(name string, have provision.Owner) (provision.Owner, bo
 		return have, false // we have already removed our claim, and others use it
 	}
 	return provision.Owner{
-		By: us, Claims: have.Claims, Leaving: have.Leaving, Shared: name == o.AccountWide, Leave: have.Leave, Notes: have.Notes,
+		By: us, Claims: have.Claims, Leaving: have.Leaving, Shared: name == o.AccountWide, Leave: have.Leave, Kept: have.Kept, Notes: have.Notes,
 	}, true
 }
 

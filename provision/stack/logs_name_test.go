@@ -148,7 +148,7 @@ func TestLogsRenamed(t *testing.T) {
 			}
 			p := try.Must(build(t, account, with(path[1], "two"), noPrefect).Graph.Plan(t.Context()))
 			i := slices.IndexFunc(p.Actions, func(a provision.Action) bool { return a.Step == "old log group" })
-			if i < 0 || p.Actions[i].Op != provision.Skip || p.Actions[i].Object != from || !strings.Contains(p.Actions[i].Notes[0].Text, "its logs, which expire by ") {
+			if i < 0 || p.Actions[i].Op != provision.Skip || p.Actions[i].Object != from || !strings.Contains(p.Actions[i].Notes[0].Text, "still has logs, which expire by ") {
 				t.Errorf("%q: the plan does not tell about the old log group: %+v", path, p.Actions)
 			}
 			time.Sleep(31 * 24 * time.Hour)
@@ -171,7 +171,7 @@ func TestLogsRenamedByForce(t *testing.T) {
 			return build(t, account, logsNamed("/one", ""), stack.Options{NoPrefect: true, ForceDestroy: true})
 		}
 		p := try.Must(forced().Graph.Plan(t.Context()))
-		if have := steps(t, forced(), false); !strings.Contains(have, "old log group") || !strings.Contains(fmt.Sprint(p.Actions), "its logs will be deleted, too; the newest are of 2000-01-01") {
+		if have := steps(t, forced(), false); !strings.Contains(have, "old log group") || !strings.Contains(fmt.Sprint(p.Actions), "its logs will be lost; the newest are of 2000-01-01") {
 			t.Errorf("have %s\n%+v", have, p.Actions)
 		}
 		if err := forced().Graph.Up(t.Context()); err != nil {
