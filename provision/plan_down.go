@@ -61,7 +61,7 @@ func (g *Graph) inspectOwned(s *step, l *reading, a *Action) {
 		a.leave()
 	case len(others) == 0 && !claimed && len(leaving) > 0:
 		a.Op = Skip
-		a.Notes = []Note{{Info, leavingText(a.Object, leaving)}}
+		a.Notes = []Note{{Info, "is being released by " + leavingText(leaving)}}
 	case len(others) == 0:
 		a.Op = Delete
 		if c := l.check.Load(); c != nil {

@@ -101,13 +101,23 @@ func (l *reading) live(o Owner, env string) []Leaving {
 	})
 }
 
-// text tells who is leaving an object.
-func leavingText(object string, marks []Leaving) string {
+// leavingText tells who is leaving an object.
+func leavingText(marks []Leaving) string {
 	list := make([]string, len(marks))
 	for i, m := range marks {
-		list[i] = fmt.Sprintf("%s is just leaving %s, until %s", m.Env, object, m.Until.UTC().Format("15:04:05 MST"))
+		list[i] = fmt.Sprintf("%s (%s at the latest)", m.Env, m.Until.UTC().Format("15:04:05 MST"))
 	}
 	return strings.Join(list, ", ")
+}
+
+// released is what a run waits for: that the others have left the object.
+func released(object string, marks []Leaving) string {
+	list := make([]string, len(marks))
+	for i, m := range marks {
+		list[i] = m.Env
+	}
+	last := slices.MaxFunc(marks, func(a, b Leaving) int { return a.Until.Compare(b.Until) }).Until
+	return fmt.Sprintf("%s to finish releasing %s (%s at the latest)", strings.Join(list, " and "), object, last.UTC().Format("15:04:05 MST"))
 }
 
 // untilOver is how long to wait before looking again: the marks may go earlier.
@@ -161,7 +171,7 @@ func (r *execution) arrive(ctx context.Context, a *Action) (waited bool, err err
 	if !r.start(ctx, shown) {
 		return true, errSkipped
 	}
-	return true, r.hold(ctx, l.untilOver(rivals), "it to be free: "+leavingText(a.Object, rivals))
+	return true, r.hold(ctx, l.untilOver(rivals), released(a.Object, rivals))
 }
 
 // repeatClaim lets the step write its claim again if no reading shows it: it may have been
@@ -247,7 +257,7 @@ func (r *execution) depart(ctx context.Context, c *node, a Action) (done bool, e
 		}
 		return false, r.release(ctx, c, l)
 	case len(others) == 0 && len(rivals) > 0:
-		return false, r.hold(ctx, l.untilOver(rivals), "it to be free: "+leavingText(a.Object, rivals))
+		return false, r.hold(ctx, l.untilOver(rivals), released(a.Object, rivals))
 	case a.Op == Delete:
 		return false, r.deleteShared(ctx, c, l, a.Owner)
 	case l.at.Before(d.left.Add(r.g.Settle)):
