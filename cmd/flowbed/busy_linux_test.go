@@ -11,8 +11,8 @@ import (
 // With its answer that goes, and leaves nothing behind.
 func TestSomethingMoves(t *testing.T) {
 	for args, want := range map[string]string{
-		"list --region us-east-1": "Asking AWS for the caller", "doctor": "Asking AWS for the caller", "plan": "Asking AWS for the caller",
-		"unlock": "Asking AWS for the caller", "agent logs": "Asking AWS for the caller", "outputs": "Asking AWS for the caller",
+		"list --region us-east-1": "Checking AWS credentials", "doctor": "Checking AWS credentials", "plan": "Checking AWS credentials",
+		"unlock": "Checking AWS credentials", "agent logs": "Checking AWS credentials", "outputs": "Checking AWS credentials",
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()

@@ -66,7 +66,7 @@ func (a *app) examine(ctx context.Context) (found []doctor.Finding, h view.Heade
 	if err != nil {
 		return nil, h, nil, err
 	}
-	a.busy("Asking AWS for the caller")
+	a.busy("Checking AWS credentials")
 	id, caller, first := doctor.Who(ctx, cfg, resource.Identity{Env: f.EnvName(), Region: cfg.Region, Version: version}, f.Account())
 	h = view.Header{
 		Environment: f.EnvName(), Account: id.Account, Caller: caller, Region: cfg.Region, Sandbox: a.sandbox,

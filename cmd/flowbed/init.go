@@ -160,7 +160,7 @@ func (a *app) askAll(c *cobra.Command, list []question) (answers, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return have, usage(&hinted{errors.New("init has questions, but there is no terminal"), "answer them with " + strings.Join(missing, " and ")})
+		return have, usage(&hinted{errors.New("init cannot ask its questions without a terminal"), "answer them with " + strings.Join(missing, " and ")})
 	}
 	return have, nil
 }

@@ -85,7 +85,7 @@ func (a *app) usePlan(c *cobra.Command, args []string, data *force) (*saved, err
 	}
 	for _, f := range data.flags() {
 		if c.Flags().Changed(f.name) {
-			return nil, usage(&hinted{fmt.Errorf("--%s does not go with a saved plan", f.name), "give it to `flowbed plan --out`: it changes the plan"})
+			return nil, usage(&hinted{fmt.Errorf("--%s cannot be combined with a saved plan", f.name), "pass it to `flowbed plan --out` when you make the plan"})
 		}
 	}
 	s, err := a.readPlan(c, args[0])
@@ -93,7 +93,7 @@ func (a *app) usePlan(c *cobra.Command, args []string, data *force) (*saved, err
 		return nil, usage(err)
 	}
 	if verb := s.plan.Verb; verb != c.Name() {
-		return nil, usage(&hinted{fmt.Errorf("%s is a plan of %s", s.path, verb),
+		return nil, usage(&hinted{fmt.Errorf("%s is a plan for `flowbed %s`, not for `flowbed %s`", s.path, verb, c.Name()),
 			"`flowbed " + verb + " " + quoted(s.path) + "` carries it out"})
 	}
 	for _, f := range data.flags() {

@@ -256,7 +256,7 @@ func errNoRegion() error {
 
 // identity asks AWS for the caller. It fails if the file pins another account.
 func (a *app) identity(ctx context.Context, f *spec.File, cfg aws.Config) (resource.Identity, string, error) {
-	a.busy("Asking AWS for the caller")
+	a.busy("Checking AWS credentials")
 	id := resource.Identity{Env: f.EnvName(), Region: cfg.Region, Version: version}
 	who, err := sts.NewFromConfig(cfg, func(o *sts.Options) { o.RetryMaxAttempts = 3 }).
 		GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
@@ -264,12 +264,12 @@ func (a *app) identity(ctx context.Context, f *spec.File, cfg aws.Config) (resou
 		return id, "", context.Cause(ctx)
 	}
 	if err != nil {
-		return id, "", fmt.Errorf("read the caller: %w", err)
+		return id, "", fmt.Errorf("find out which AWS identity you are using: %w", err)
 	}
 	id.Account = aws.ToString(who.Account)
 	caller, err := arn.Parse(aws.ToString(who.Arn))
 	if err != nil {
-		return id, "", fmt.Errorf("read the caller: %w", err)
+		return id, "", fmt.Errorf("find out which AWS identity you are using: %w", err)
 	}
 	id.Partition = caller.Partition
 	if pin := f.Account(); pin != "" && pin != id.Account {

@@ -64,7 +64,7 @@ func (d *Doctor) boundary(ctx context.Context) []Finding {
 	case len(cut) > 0:
 		return []Finding{fail(check, "allow this in the policy, or name another in permissions_boundary", "within %s, %s", arn, strings.Join(cut, "; "))}
 	case len(unclear) > 0:
-		return []Finding{warn(check, "check the conditions in the policy", "cannot tell whether, within %s, %s: that depends on conditions", arn, strings.Join(unclear, "; "))}
+		return []Finding{warn(check, "check the conditions in the policy", "cannot tell: conditions in %s decide whether %s", arn, strings.Join(unclear, "; "))}
 	}
 	return []Finding{ok(check, "%s allows what the roles need, as far as IAM can simulate it", arn)}
 }

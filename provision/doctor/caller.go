@@ -52,7 +52,7 @@ func Who(ctx context.Context, cfg aws.Config, id resource.Identity, pin string) 
 		return id, "", fail(check, awserr.Hint(err), "no AWS credentials, or they cannot be read")
 	}
 	if err != nil {
-		return id, "", fail(check, awserr.Hint(err), "cannot read the caller: %s", said(err))
+		return id, "", fail(check, awserr.Hint(err), "cannot find out which AWS identity you are using: %s", said(err))
 	}
 	caller, err := arn.Parse(aws.ToString(out.Arn))
 	if err != nil {

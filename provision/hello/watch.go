@@ -213,7 +213,7 @@ func (f *attempt) whyWaiting(ctx context.Context) (why, todo string, err error) 
 	if f.Queue != "" {
 		queue = "queue " + f.Queue
 	}
-	return fmt.Sprintf("a worker of the work pool %s is online, but has not taken the run; it may not read the pool's %s, or that queue may be paused or at its limit", f.Pool, queue),
+	return fmt.Sprintf("a worker of the work pool %s is online, but has not taken the run; either it does not poll the pool's %s, or that queue is paused or at its limit", f.Pool, queue),
 		"look at the pool's work queues in Prefect, and at the worker's log", nil
 }
 

@@ -48,8 +48,8 @@ func (e *HeldError) Error() string {
 
 // Hint is what the user can do.
 func (e *HeldError) Hint() string {
-	return fmt.Sprintf("wait longer with --lock-timeout; if that run is dead, its lock expires at %s, "+
-		"or remove it with `flowbed unlock`", e.Held.Expires.UTC().Format(timeFormat))
+	return fmt.Sprintf("wait longer with --lock-timeout; if that run is dead, wait until its lock expires at %s, "+
+		"or remove it now with `flowbed unlock`", e.Held.Expires.UTC().Format(timeFormat))
 }
 
 // LostError means that this run held the lease and lost it. It is the cause of the

@@ -392,8 +392,8 @@ func TestInUse(t *testing.T) {
 			t.Errorf("have %v\nwant %v", err, want)
 		}
 		held, ok := errors.AsType[*HeldError](err)
-		want = "wait longer with --lock-timeout; if that run is dead, its lock expires at 2000-01-01 00:02:00 UTC, " +
-			"or remove it with `flowbed unlock`"
+		want = "wait longer with --lock-timeout; if that run is dead, wait until its lock expires at 2000-01-01 00:02:00 UTC, " +
+			"or remove it now with `flowbed unlock`"
 		if !ok || held.Hint() != want {
 			t.Errorf("have %v\nwant %v", held.Hint(), want)
 		}

@@ -148,7 +148,7 @@ func (i Instance) run(ctx context.Context, in *ec2.RunInstancesInput) error {
 				changed, i.Name, m.ID)
 		}
 	}
-	return fmt.Errorf("launch: EC2 remembers the tokens of %d earlier launches of the same specification → try again in a day, or change the agent block", maxGenerations)
+	return fmt.Errorf("launch: EC2 still remembers %d earlier launches with these exact settings, so it refuses another → try again in a day, or change the agent block", maxGenerations)
 }
 
 // try sends the request with one token. It returns done as false if the token belongs to

@@ -80,7 +80,7 @@ func some(names []string) string {
 func (p Pool) unknownState(why string) PoolState {
 	s := PoolState{Name: p.Name, owner: provision.Owner{By: p.ID.Owner()}}
 	if p.Down == nil {
-		s.owner.Claims = []string{"an unknown number of deployments (Prefect could not be asked: " + why + ")"}
+		s.owner.Claims = []string{"an unknown number of deployments (flowbed could not query Prefect: " + why + ")"}
 		return s
 	}
 	where, set := "", ""
@@ -93,7 +93,7 @@ func (p Pool) unknownState(why string) PoolState {
 	} else {
 		advice = "delete the pool yourself: "
 	}
-	s.owner.Leave = fmt.Sprintf("the work pool %s%s is left, because Prefect could not be asked: %s → %s%sprefect work-pool delete %s",
+	s.owner.Leave = fmt.Sprintf("the work pool %s%s is left, because flowbed could not query Prefect: %s → %s%sprefect work-pool delete %s",
 		p.Name, where, why, advice, set, p.Name)
 	return s
 }

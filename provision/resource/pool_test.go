@@ -264,7 +264,7 @@ func TestPoolPlanTimeErrors(t *testing.T) {
 				if err != nil || p.Err() != nil || p.Actions[0].Op != provision.Skip {
 					t.Fatalf("plan of down: %v %+v", err, p)
 				}
-				if text := p.Actions[0].Notes[0].Text; !strings.Contains(text, "could not be asked") || !strings.Contains(text, c.want) {
+				if text := p.Actions[0].Notes[0].Text; !strings.Contains(text, "could not query Prefect") || !strings.Contains(text, c.want) {
 					t.Errorf("note: %s", text)
 				}
 			})

@@ -87,17 +87,17 @@ func (b ResultBlock) Read(ctx context.Context) (ResultBlockState, error) {
 // unknownState is the state of a block that could not be read, as that of a pool.
 func (b ResultBlock) unknownState(why string) ResultBlockState {
 	s := ResultBlockState{Name: b.Name, owner: provision.Owner{By: b.ID.Owner()}}
-	text := fmt.Sprintf("the block %s is left, because Prefect could not be asked: %s → delete it yourself: prefect block delete %s",
+	text := fmt.Sprintf("the block %s is left, because flowbed could not query Prefect: %s → delete it yourself: prefect block delete %s",
 		s.Label(), cause(why), s.Label())
 	if b.Down == nil {
-		s.owner.Claims = []string{"an unknown number of flows (Prefect could not be asked: " + cause(why) + ")"}
+		s.owner.Claims = []string{"an unknown number of flows (flowbed could not query Prefect: " + cause(why) + ")"}
 	} else {
 		s.owner.Leave = text
 	}
 	return s
 }
 
-// cause is why Prefect could not be asked, without what to do about it.
+// cause is why flowbed could not query Prefect, without what to do about it.
 func cause(why string) string {
 	text, _, _ := strings.Cut(why, " → ")
 	return text

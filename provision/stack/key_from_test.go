@@ -263,7 +263,7 @@ func TestKeyFromGone(t *testing.T) {
 		t.Fatal(err, p.Err())
 	}
 	said := fmt.Sprintf("%+v", poolAction(p))
-	if !strings.Contains(said, "is left, because Prefect could not be asked") || !strings.Contains(said, "does not exist") {
+	if !strings.Contains(said, "is left, because flowbed could not query Prefect") || !strings.Contains(said, "does not exist") {
 		t.Errorf("the plan of the pool is %s", said)
 	}
 	if _, err := s.Graph.Down(t.Context()); err != nil {

@@ -160,7 +160,7 @@ func TestDownLeavesPool(t *testing.T) {
 		do   func(*pools)
 		want string // by the run without a file
 	}{
-		{"server down", func(p *pools) { p.o.Transport = refusing{} }, "the work pool flowbed-dev at http://prefect.example/api is left, because Prefect could not be asked: "},
+		{"server down", func(p *pools) { p.o.Transport = refusing{} }, "the work pool flowbed-dev at http://prefect.example/api is left, because flowbed could not query Prefect: "},
 		{"server broken", func(p *pools) { p.server.Fail = func(*http.Request) int { return 500 } }, "500 Internal Server Error"},
 		{"strange answer", func(p *pools) { p.server.Fail = func(*http.Request) int { return 418 } }, "418 I'm a teapot"},
 		{"deployments cannot be listed", func(p *pools) {
