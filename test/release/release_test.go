@@ -227,6 +227,16 @@ func workflows(t *testing.T) map[string]workflow {
 	return all
 }
 
+// TestNoReleaseYet: the pages say that there is no release as long as CHANGELOG.md has none.
+func TestNoReleaseYet(t *testing.T) {
+	released := regexp.MustCompile(`(?m)^## v?\d`).MatchString(read(t, "CHANGELOG.md"))
+	for _, page := range []string{"README.md", "docs/install.md"} {
+		if said := strings.Contains(read(t, page), "\nNo release yet: "); said == released {
+			t.Errorf("%s: says that there is no release yet: %v; CHANGELOG.md has one: %v", page, said, released)
+		}
+	}
+}
+
 // TestPins: actions of others are pinned to a commit, whose version is beside it, and each
 // action is the same everywhere. A tag can be moved to other code.
 func TestPins(t *testing.T) {
