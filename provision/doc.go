@@ -10,7 +10,7 @@
 //
 // What the engine promises:
 //
-//   - Plan and PlanDown call only Read and CheckDelete. They change nothing.
+//   - Plan and PlanDown call only Read, Detail and CheckDelete. They change nothing.
 //   - The actual state decides, not the reply to a call: the engine reads the object
 //     again after each action. It also reads an object again before it acts on a
 //     reading that is too old.

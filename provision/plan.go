@@ -259,9 +259,17 @@ func (g *Graph) inspectFound(s *step, l *reading) Action {
 		a.Op = Update
 		if slices.ContainsFunc(a.Changes, func(c Change) bool { return c.Replace }) {
 			a.Op = Replace
+			a.addCheck(l)
 		}
 	}
 	return g.validated(s, a, l.have, true)
+}
+
+// addCheck adds what CheckDelete returned, if it has been called.
+func (a *Action) addCheck(l *reading) {
+	if c := l.check.Load(); c != nil {
+		a.Err, a.Notes = c.err, append(a.Notes, c.notes...)
+	}
 }
 
 func (g *Graph) validated(s *step, a Action, have any, found bool) Action {

@@ -64,9 +64,7 @@ func (g *Graph) inspectOwned(s *step, l *reading, a *Action) {
 		a.Notes = []Note{{Info, "is being released by " + leavingText(leaving)}}
 	case len(others) == 0:
 		a.Op = Delete
-		if c := l.check.Load(); c != nil {
-			a.Err, a.Notes = c.err, slices.Clone(c.notes)
-		}
+		a.addCheck(l)
 	case claimed:
 		a.Op = Release
 		a.Notes = []Note{{Info, "still used by " + strings.Join(others, ", ")}}

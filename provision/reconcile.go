@@ -15,6 +15,9 @@ func (g *Graph) reconcile(ctx context.Context, s *step) error {
 	r := g.execute(s)
 	r.refreshIfStale(ctx)
 	for {
+		if len(r.done) == 0 {
+			g.checkReplaced(ctx, s)
+		}
 		a := g.inspect(s)
 		if a.Err != nil {
 			if err := r.retryRead(ctx, a.Err); err != nil {

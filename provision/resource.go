@@ -148,8 +148,8 @@ type (
 	// severities.
 	UseChecker[S State] interface{ CheckUse(have S) []Note }
 
-	// DeleteChecker returns what prevents a deletion. A note with severity Error
-	// stops a run before it changes anything.
+	// DeleteChecker returns what prevents a deletion, also one that is a part of a replacement.
+	// A note with severity Error stops a run before it changes anything.
 	DeleteChecker[S State] interface {
 		CheckDelete(ctx context.Context, have S) ([]Note, error)
 	}

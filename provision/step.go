@@ -224,13 +224,18 @@ func (g *Graph) readAll(ctx context.Context, withData bool, steps []*step) error
 	return nil
 }
 
-// checkDeletable calls CheckDelete for all steps whose objects the run would delete.
+// checkDeletable calls CheckDelete for all steps whose objects the run would delete: up those that
+// it prunes, and those that it replaces.
 func (g *Graph) checkDeletable(ctx context.Context, down bool) error {
 	var wg crash.Group
 	for _, s := range g.steps {
-		if down || s.own == Prune {
-			wg.Go(func() { g.checkStep(ctx, s) })
-		}
+		wg.Go(func() {
+			if down || s.own == Prune {
+				g.checkStep(ctx, s)
+			} else {
+				g.checkReplaced(ctx, s)
+			}
+		})
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
@@ -239,12 +244,27 @@ func (g *Graph) checkDeletable(ctx context.Context, down bool) error {
 	return nil
 }
 
-// checkStep calls CheckDelete for one step, once for each reading.
+// checkStep calls CheckDelete for one step if the run would delete its object.
 func (g *Graph) checkStep(ctx context.Context, s *step) {
-	l := s.last()
-	if s.checkDelete == nil || l.check.Load() != nil || g.inspectDown(s).Op != Delete {
-		return
+	if s.unchecked() && g.inspectDown(s).Op == Delete {
+		s.check(ctx)
 	}
+}
+
+// checkReplaced calls CheckDelete for one step if up would replace its object, which ends with a
+// deletion: what prevents that must be known before up has taken anything from the object.
+func (g *Graph) checkReplaced(ctx context.Context, s *step) {
+	if s.unchecked() && g.inspect(s).Op == Replace {
+		s.check(ctx)
+	}
+}
+
+// unchecked reports whether CheckDelete has not been called for the last reading.
+func (s *step) unchecked() bool { return s.checkDelete != nil && s.last().check.Load() == nil }
+
+// check calls CheckDelete for the last reading.
+func (s *step) check(ctx context.Context) {
+	l := s.last()
 	var c deleteCheck
 	c.err = crash.Do(func() (err error) {
 		c.notes, err = s.checkDelete(ctx, l.have)

@@ -45,8 +45,6 @@ type RepositoryState struct {
 	Tags           Tags
 
 	Encryption string // "AES256", or "KMS" and the ARN of the key
-	Images     int    // counted only if the encryption is not the desired one
-	More       bool   // there are more
 }
 
 var (
@@ -114,12 +112,6 @@ func (r Repository) Read(ctx context.Context) (s RepositoryState, err error) {
 			s.Lifecycle, err = r.readLifecycle(ctx)
 			return err
 		},
-		func(ctx context.Context) (err error) {
-			if r.replaces(s.Encryption) {
-				s.Images, s.More, err = r.count(ctx)
-			}
-			return err
-		},
 	)
 	if err != nil {
 		return RepositoryState{}, err
@@ -149,13 +141,12 @@ func (r Repository) replaces(have string) bool {
 	return r.Key.Set() && !r.AnyEncryption && have != "" && have != r.encryption()
 }
 
-// Validate implements provision.Validator: images stop a replacement, as they stop a deletion.
+// Validate implements provision.Validator.
 func (r Repository) Validate(have RepositoryState, found bool) []provision.Note {
 	switch {
 	case !found:
-	case r.replaces(have.Encryption) && have.Images > 0:
-		return r.filled(have.Images, have.More, "ECR cannot change its encryption, so it would be replaced, but the repository",
-			`delete all images, or set force_destroy = true to delete them with it, or ignore_changes = ["encryption"] to keep it as it is`)
+	case r.replaces(have.Encryption):
+		return []provision.Note{{Severity: provision.Info, Text: `to keep the repository and its encryption, set ignore_changes = ["encryption"]`}}
 	case !r.Key.Set() && strings.Contains(have.Encryption, ":key/"):
 		return []provision.Note{{Severity: provision.Info, Text: "keeps its encryption with " + strings.TrimPrefix(have.Encryption, "KMS ") +
 			": ECR cannot change it, and without the key nobody can read its images"}}
@@ -331,19 +322,14 @@ func (r Repository) CheckDelete(ctx context.Context, _ RepositoryState) ([]provi
 	if r.Orphan {
 		text, hint = "the old repository", "delete all images, or delete it with its images (--force-destroy); to keep it, remove its tag "+KeyEnvironment
 	}
-	return r.filled(n, more, text, hint), nil
-}
-
-// filled is the note about a repository with images that up or down would delete.
-func (r Repository) filled(n int, more bool, text, hint string) []provision.Note {
 	images := plural(n, "image")
 	if more {
 		images = "more than " + images
 	}
 	if r.ForceDestroy {
-		return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf("%s will be deleted with the repository %s", images, r.Name)}}
+		return []provision.Note{{Severity: provision.Warn, Text: fmt.Sprintf("%s will be deleted with the repository %s", images, r.Name)}}, nil
 	}
-	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf("%s %s is not empty: %s → %s", text, r.Name, images, hint)}}
+	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf("%s %s is not empty: %s → %s", text, r.Name, images, hint)}}, nil
 }
 
 // count counts the images, of which ECR lists a thousand at a time.
@@ -392,7 +378,6 @@ func (r Repository) Permissions() Permissions {
 	}
 	if r.Key.Set() {
 		const why = "ECR makes grants on the key for the repository, and retires them"
-		all.Read = append(all.Read, on(arn, "ecr:DescribeImages"))
 		all.Build = append(all.Build, on(arn, "ecr:DeleteRepository"), r.ID.UseKey(keyARN(r.Key), "ecr", why, "kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"))
 		all.Delete = append(all.Delete, r.ID.UseKey(keyARN(r.Key), "ecr", why, "kms:RetireGrant"))
 	}

@@ -3,6 +3,7 @@ package resource
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -56,18 +57,19 @@ func (r Role) pathChange(have RoleState) []provision.Change {
 	return []provision.Change{c}
 }
 
-// remove deletes the role for one on another path. IAM deletes no role in an instance profile.
-// The environment's own profile gets the new role afterwards, in its own step.
+// remove deletes the role for one on another path. IAM deletes no role in an instance profile, so
+// the role keeps its policies if it is in one of others. The environment's own profile gets the new
+// role afterwards, in its own step.
 func (r Role) remove(have RoleState) doFunc {
 	return func(ctx context.Context) error {
-		profiles, err := r.profiles(ctx)
+		own, others, err := r.profiles(ctx)
 		if err != nil {
 			return awserr.Gone(err)
 		}
-		for _, name := range profiles {
-			if !strings.EqualFold(name, r.ID.Names().Agent()) {
-				continue
-			}
+		if len(others) > 0 {
+			return errors.New(r.heldBy(others[0]))
+		}
+		for _, name := range own {
 			if err := (Profile{API: r.API, ID: r.ID, Name: name}).removeRole(ctx, r.Name); err != nil {
 				return err
 			}

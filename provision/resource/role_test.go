@@ -90,6 +90,34 @@ func TestRoleInSomebodysProfile(t *testing.T) {
 	}
 }
 
+// A role that got into a profile of somebody else since it was read does not move to another path,
+// and keeps its policies.
+func TestRoleInSomebodysProfileStays(t *testing.T) {
+	r := devRole(sandbox.New(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`)
+	if err := graphOf(r).Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	have, err := r.Read(t.Context())
+	for _, name := range []string{r.Name, "by-hand"} {
+		_, made := r.API.CreateInstanceProfile(t.Context(), &iam.CreateInstanceProfileInput{InstanceProfileName: &name})
+		_, added := r.API.AddRoleToInstanceProfile(t.Context(), &iam.AddRoleToInstanceProfileInput{InstanceProfileName: &name, RoleName: &r.Name})
+		err = errors.Join(err, made, added)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := r
+	moved.Path = "/data/"
+	wantError(t, moved.Changes(have)[0].Do(t.Context()), r.Name+" cannot be deleted while it is in the instance profile by-hand → ")
+	if now, err := r.Read(t.Context()); err != nil || now.Inline["agent"] == "" {
+		t.Errorf("the role has the policies %v, %v", now.Inline, err)
+	}
+	out, err := r.API.ListInstanceProfilesForRole(t.Context(), &iam.ListInstanceProfilesForRoleInput{RoleName: &r.Name})
+	if err != nil || len(out.InstanceProfiles) != 2 {
+		t.Errorf("the role is in the profiles %v, %v", out, err)
+	}
+}
+
 // A role that was deleted and made again has the same name as the one that the
 // profile holds, but is another.
 func TestProfileHoldsARoleThatIsGone(t *testing.T) {

@@ -281,7 +281,7 @@ func TestKeyOfFullRepository(t *testing.T) {
 		block, want string
 		key         string
 	}{
-		"by default":    {"repository {}", "so it would be replaced, but the repository flowbed-dev is not empty: 1 image", ""},
+		"by default":    {"repository {}", "the repository flowbed-dev is not empty: 1 image", ""},
 		"force_destroy": {"repository {\nforce_destroy = true\n}", "", customerKey},
 		"ignored":       {"repository {\nignore_changes = [\"encryption\"]\n}", "", ""},
 	} {
