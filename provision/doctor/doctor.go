@@ -149,6 +149,7 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 	if d.Env.Agent != nil && d.Env.Agent.Service == nil {
 		checks = slices.Insert(checks, 3, d.instanceType, d.machineImage)
 		checks = slices.Insert(checks, 11, d.processors)
+		checks = append(checks, d.volumeKey)
 	}
 	if d.Env.Agent != nil && d.Env.Agent.Service != nil {
 		checks = slices.Insert(checks, 3, d.wayOut, d.capacity)

@@ -9,8 +9,36 @@ import (
 	"github.com/flowbed/flowbed/provision/stack"
 )
 
+// volumeKey checks the account's key for volumes, with which EC2 encrypts that of an instance if
+// the spec names none.
+func (d *Doctor) volumeKey(ctx context.Context) []Finding {
+	const check = "volume key"
+	if d.Env.KMSKey != "" {
+		return nil
+	}
+	s, err := stack.Build(d.Env, d.ID, d.clients, stack.Options{NoPrefect: true})
+	if err != nil {
+		return []Finding{fail(check, "", "%v", err)}
+	}
+	_, notes := s.DefaultVolumeKey().Look(ctx)
+	return ofNotes(check, notes)
+}
+
+// ofNotes are the findings for the notes of a plan.
+func ofNotes(check string, notes []provision.Note) (found []Finding) {
+	for _, n := range notes {
+		what, todo, _ := strings.Cut(n.Text, " → ")
+		if n.Severity == provision.Error {
+			found = append(found, fail(check, todo, "%s", what))
+		} else {
+			found = append(found, warn(check, todo, "%s", what))
+		}
+	}
+	return found
+}
+
 // kmsKey checks the key of the spec, if it has one, and the key's policy.
-func (d *Doctor) kmsKey(ctx context.Context) (found []Finding) {
+func (d *Doctor) kmsKey(ctx context.Context) []Finding {
 	const check = "kms key"
 	if d.Env.KMSKey == "" {
 		return nil
@@ -27,16 +55,8 @@ func (d *Doctor) kmsKey(ctx context.Context) (found []Finding) {
 	case err != nil:
 		return []Finding{fail(check, "", "%s", said(err))} // the error tells what to do
 	}
-	for _, n := range key.CheckUse(have) {
-		what, todo, _ := strings.Cut(n.Text, " → ")
-		if n.Severity == provision.Error {
-			found = append(found, fail(check, todo, "%s", what))
-		} else {
-			found = append(found, warn(check, todo, "%s", what))
-		}
+	if found := ofNotes(check, key.CheckUse(have)); len(found) > 0 {
+		return found
 	}
-	if len(found) == 0 {
-		found = []Finding{ok(check, "%s can be used by all that need it", key.ARN)}
-	}
-	return found
+	return []Finding{ok(check, "%s can be used by all that need it", key.ARN)}
 }

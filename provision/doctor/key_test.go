@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/flowbed/flowbed/provision/doctor"
@@ -13,6 +14,36 @@ import (
 
 // exampleKey is the key that the sandbox has.
 const exampleKey = "arn:aws:kms:" + region + ":123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+// TestVolumeKey: the account's key for volumes is a finding if it is a customer's, and the file names
+// no other.
+func TestVolumeKey(t *testing.T) {
+	of := func(k *clinic) (list []doctor.Finding) {
+		for _, f := range k.look() {
+			if f.Check == "volume key" {
+				list = append(list, f)
+			}
+		}
+		return list
+	}
+	k := newClinic(t)
+	if list := of(k); len(list) > 0 {
+		t.Errorf("AWS's own key: %s", text(list))
+	}
+	cfg := k.account.Config(region)
+	k.must(ec2.NewFromConfig(cfg).ModifyEbsDefaultKmsKeyId(t.Context(), &ec2.ModifyEbsDefaultKmsKeyIdInput{KmsKeyId: aws.String(exampleKey)}))
+	if list := of(k); doctor.Worst(list) != doctor.Warn || !strings.Contains(text(list), exampleKey) {
+		t.Errorf("a customer's key: %s", text(list))
+	}
+	k.must(kms.NewFromConfig(cfg).DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: aws.String(exampleKey)}))
+	if list := of(k); doctor.Worst(list) != doctor.Fail || !strings.Contains(text(list), "the key is disabled") {
+		t.Errorf("a disabled key: %s", text(list))
+	}
+	k.text = "kms_key = \"" + exampleKey + "\"\n" + k.text
+	if list := of(k); len(list) > 0 {
+		t.Errorf("with the key of the file: %s", text(list))
+	}
+}
 
 // TestKMSKey has one case for each thing that can be found of a key.
 func TestKMSKey(t *testing.T) {

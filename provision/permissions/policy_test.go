@@ -161,7 +161,8 @@ func TestNoStarForWriting(t *testing.T) {
 				// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
 				// https://docs.aws.amazon.com/service-authorization/latest/reference/list_freetier.html
 				// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonresourcegrouptaggingapi.html
-				if a == "ssm:GetCommandInvocation" || a == "freetier:GetAccountPlanState" || a == "tag:GetResources" {
+				// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+				if a == "ssm:GetCommandInvocation" || a == "freetier:GetAccountPlanState" || a == "tag:GetResources" || a == "ec2:GetEbsDefaultKmsKeyId" {
 					continue
 				}
 				if _, op, _ := strings.Cut(a, ":"); !strings.HasPrefix(op, "Describe") && !strings.HasPrefix(op, "List") {

@@ -193,17 +193,23 @@ func (i Instance) Explain(ctx context.Context, have InstanceState) string {
 		}
 		states = append(states, s)
 	}
-	return strings.Join(states, "; ") + i.keyHint(list)
+	return strings.Join(states, "; ") + i.keyHint(ctx, list)
 }
 
 // keyHint says what to look at if EC2 ended an instance whose volume a customer's key encrypts. For
 // a key that whoever launches may not use, EC2 gives no better reason than an internal error.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
-func (i Instance) keyHint(list []EC2Instance) string {
-	key := keyARN(i.VolumeKey)
-	if key == "" || !slices.ContainsFunc(list, func(m EC2Instance) bool {
+func (i Instance) keyHint(ctx context.Context, list []EC2Instance) string {
+	if !slices.ContainsFunc(list, func(m EC2Instance) bool {
 		return strings.HasPrefix(m.Reason, "Client.InvalidKMSKey") || strings.HasPrefix(m.Reason, "Client.InternalError")
 	}) {
+		return ""
+	}
+	key := keyARN(i.VolumeKey)
+	if o, err := i.Offering.Await(ctx); key == "" && err == nil {
+		key = o.key
+	}
+	if key == "" {
 		return ""
 	}
 	return " → check that EC2 can use the key " + key + ": `flowbed doctor` reads its state and its policy"

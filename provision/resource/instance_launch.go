@@ -37,6 +37,11 @@ func (i Instance) launch(ctx context.Context) error {
 	if text := i.unavailable(o); text != "" {
 		return errors.New(text)
 	}
+	for _, n := range o.keyNotes { // EC2 would launch the instance, and end it
+		if n.Severity == provision.Error {
+			return errors.New(n.Text)
+		}
+	}
 	var full error
 	for _, s := range n.Subnets {
 		if !o.offers(s.Zone) {

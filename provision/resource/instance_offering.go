@@ -20,6 +20,7 @@ type Offering struct {
 	FreeTier *freetier.Client // nil where there is no such service
 	Type     string
 	Image    provision.Ref[ImageState]
+	Key      DefaultVolumeKey // unset if the file names the key of the volume
 }
 
 // OfferingState tells which zones offer the instance type, and the root device of the
@@ -32,6 +33,9 @@ type OfferingState struct {
 
 	device    string // the image's root device
 	deviceErr error  // why device is unknown
+
+	key      string // a customer's key that encrypts the volume although the file names none
+	keyNotes []provision.Note
 }
 
 // offers reports whether a zone offers the type. It returns true if that is unknown.
@@ -44,6 +48,7 @@ func (o Offering) Read(ctx context.Context) (s OfferingState, err error) {
 		func(ctx context.Context) error { s.device, s.deviceErr = o.rootDevice(ctx); return nil },
 		func(ctx context.Context) error { s.free = o.freeTypes(ctx); return nil },
 		func(ctx context.Context) error { s.freePlan = o.onFreePlan(ctx); return nil },
+		func(ctx context.Context) error { s.key, s.keyNotes = o.Key.Look(ctx); return nil },
 	)
 	return s, nil
 }
@@ -59,9 +64,12 @@ func (o Offering) onFreePlan(ctx context.Context) bool {
 }
 
 // Permissions are what the calls need.
-func (Offering) Permissions() Permissions {
-	return Permissions{Read: []Permission{on("*", "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes",
-		"freetier:GetAccountPlanState")}}
+func (o Offering) Permissions() Permissions {
+	read := on("*", "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "freetier:GetAccountPlanState")
+	if o.Key.asks() {
+		read.Actions = append(read.Actions, "ec2:GetEbsDefaultKmsKeyId")
+	}
+	return Permissions{Read: []Permission{read}}
 }
 
 // rootDevice is the device from which the image boots. A block device mapping with any
@@ -131,6 +139,7 @@ func (i Instance) Validate(have InstanceState, _ bool) (notes []provision.Note) 
 		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
 			"this account is on AWS's free plan, which does not include %s, so EC2 will refuse to launch it → %s", i.Type, included(o.free))})
 	}
+	notes = append(notes, have.offering.keyNotes...)
 	newest, ok := i.Image.Get()
 	current, found := i.current(have)
 	if ok && found && current.ImageID != newest.ID {

@@ -34,9 +34,7 @@ func (i Instance) Permissions() Permissions {
 	}
 }
 
-// encrypting is what EC2 needs of the key of the volume, in the name of whoever launches or
-// starts the instance. Without it, the call succeeds, and the instance ends.
-// https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
+// encrypting is what EC2 needs of the key of the volume, if the file names it.
 func (i Instance) encrypting() []Permission {
 	key := keyARN(i.VolumeKey)
 	if key == "" {
@@ -45,7 +43,7 @@ func (i Instance) encrypting() []Permission {
 	const why = "EC2 uses the key of the volume in the name of whoever launches or starts the instance"
 	return []Permission{
 		i.ID.UseKey(key, "ec2", why, "kms:CreateGrant").when("Bool", "kms:GrantIsForAWSResource", "true"),
-		i.ID.UseKey(key, "ec2", why, "kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+		i.ID.UseKey(key, "ec2", why, volumeActions...),
 	}
 }
 

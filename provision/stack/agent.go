@@ -105,7 +105,7 @@ func (s *Stack) addInstance(a *spec.Agent, key provision.Ref[resource.KeyPairSta
 	var offering provision.Ref[resource.OfferingState]
 	if has && !s.o.Destroy {
 		image = data(s, "image", s.image())
-		offering = onDemand(s, "offer", resource.Offering{API: s.c.EC2, FreeTier: s.c.FreeTier, Type: a.InstanceType, Image: image})
+		offering = onDemand(s, "offer", resource.Offering{API: s.c.EC2, FreeTier: s.c.FreeTier, Type: a.InstanceType, Image: image, Key: s.DefaultVolumeKey()})
 	}
 	s.agent = addOptional(s, "agent instance", has, resource.Instance{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().Agent(), Type: a.InstanceType,

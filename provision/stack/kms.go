@@ -70,6 +70,20 @@ func (s *Stack) keyUses() []keypolicy.Use {
 	return slices.Concat(uses, s.keyUsesOfRoles(), s.keyUsesOfCaller())
 }
 
+func (s *Stack) volumeUse() keypolicy.Use {
+	return s.via("ec2", "the volume of the agent", "", map[string]string{"kms:GrantIsForAWSResource": "true"}, resource.VolumeActions()...)
+}
+
+// DefaultVolumeKey is the key that encrypts the volume of the agent if the spec names none.
+func (s *Stack) DefaultVolumeKey() resource.DefaultVolumeKey {
+	if s.env.KMSKey != "" {
+		return resource.DefaultVolumeKey{}
+	}
+	return resource.DefaultVolumeKey{API: s.c.EC2, Key: resource.KMSKey{
+		API: s.c.KMS, ID: s.id, Cure: "or name another in kms_key", Uses: func() []keypolicy.Use { return []keypolicy.Use{s.volumeUse()} },
+	}}
+}
+
 func (s *Stack) hasEvents() bool { return eventsQueue(s.env, s.version) != "" }
 
 // via is a use of the key by a service in the name of a role, or of whoever runs flowbed.
@@ -107,8 +121,7 @@ func (s *Stack) keyUsesOfCaller() (uses []keypolicy.Use) {
 		uses = append(uses, s.via("ssm", "the API key", "", parameterContext(r), "kms:Encrypt", "kms:Decrypt"))
 	}
 	if s.onInstance() {
-		uses = append(uses, s.via("ec2", "the volume of the agent", "", map[string]string{"kms:GrantIsForAWSResource": "true"},
-			"kms:CreateGrant", "kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"))
+		uses = append(uses, s.volumeUse())
 	}
 	if s.repositoryName() != "" && s.env.Repository.Ownership != "external" {
 		uses = append(uses, s.via("ecr", "the repository", "", nil, "kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,6 +25,13 @@ func companyQuestions() []question {
 			Assumed: "yes, and a new bucket blocks SSE-C; what becomes of them if a request names none is not known",
 			Relies:  "Create and encrypt in provision/resource/bucket.go; putBucketEncryption in provision/sandbox/s3/config.go",
 			Change:  "BlockedEncryptionTypes in provision/resource/bucket.go; \"What others change\" in docs/company.md",
+		},
+		{
+			Name: "volume-key", Lane: laneNames, Ask: askVolumeKey,
+			Asks:    "What does GetEbsDefaultKmsKeyId return where nobody has set a key for EBS volumes?",
+			Assumed: "alias/aws/ebs; of any other key, flowbed asks KMS whether AWS manages it, which the policy for up does not allow",
+			Relies:  "Look in provision/resource/instance_volumekey.go; getEbsDefaultKmsKeyID in provision/sandbox/ec2/volumekey.go",
+			Change:  "Look in provision/resource/instance_volumekey.go, which warns of a key that may be AWS's own",
 		},
 		{
 			Name: "endpoint-token", Lane: laneNames, Ask: askEndpointToken,
@@ -99,6 +107,15 @@ func askBlocked(ctx context.Context, r *run) (answer, error) {
 	}
 	return judged(slices.Equal(first, named) && slices.Equal(kept, named),
 		"a new bucket blocks %v; after a request that names %v it blocks %v, and after one that names none %v", first, named, kept, unnamed)
+}
+
+func askVolumeKey(ctx context.Context, r *run) (answer, error) {
+	out, err := r.ec2.GetEbsDefaultKmsKeyId(ctx, &ec2.GetEbsDefaultKmsKeyIdInput{})
+	if err != nil {
+		return answer{}, fmt.Errorf("read the key for EBS volumes: %w", err)
+	}
+	alias := strings.HasSuffix(aws.ToString(out.KmsKeyId), "alias/aws/ebs")
+	return judged(alias, "it returns %s", map[bool]string{true: "the alias of AWS's own key", false: "something else than the alias of AWS's own key"}[alias])
 }
 
 // askEndpointToken makes endpoints for S3 in the default VPC that are in no route table, so that

@@ -49,6 +49,7 @@ type database struct {
 	Keys       map[string]*keyPair       `json:"keys"` // by name
 	Instances  map[string]*instance      `json:"instances"`
 	Volumes    map[string]*volume        `json:"volumes"`
+	VolumeKey  string                    `json:"volume_key,omitempty"` // for volumes that name none; empty is AWS's own
 	Interfaces map[string]*nic           `json:"interfaces"`
 }
 

@@ -135,6 +135,9 @@ func (l *launch) disks() error {
 		if v.Key != "" && !v.Encrypted {
 			return core.Fail("InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set.")
 		}
+		if v.Encrypted && v.Key == "" {
+			v.Key = l.d.VolumeKey
+		}
 	}
 	if root.GiB < l.image.RootGiB {
 		return core.Fail("InvalidBlockDeviceMapping", "Volume of size %dGB is smaller than snapshot, expect size >= %dGB", root.GiB, l.image.RootGiB)

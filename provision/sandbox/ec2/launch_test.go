@@ -3,6 +3,7 @@ package ec2_test
 import (
 	"fmt"
 	"strings"
+	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -173,4 +174,32 @@ var instanceRules = []ruleTest{
 		_, err := c.ModifyInstanceAttribute(bg, &ec2.ModifyInstanceAttributeInput{InstanceId: &id, DisableApiStop: yes, DisableApiTermination: yes})
 		return err
 	}, "InvalidParameterCombination", ""},
+}
+
+// TestDefaultVolumeKey: the account's key encrypts a volume for which a launch names none. EC2 takes
+// any name for it, and ends an instance whose volume it cannot encrypt.
+func TestDefaultVolumeKey(t *testing.T) {
+	c := newClient("us-east-1")
+	key := func() string {
+		return *try.Must(c.GetEbsDefaultKmsKeyId(bg, &ec2.GetEbsDefaultKmsKeyIdInput{})).KmsKeyId
+	}
+	launch := func(encrypted bool) string {
+		return c.state(try.Must(c.run(func(in *ec2.RunInstancesInput) {
+			in.BlockDeviceMappings = []types.BlockDeviceMapping{{DeviceName: aws.String("/dev/xvda"), Ebs: &types.EbsBlockDevice{Encrypted: &encrypted}}}
+		})))
+	}
+	if key() != "alias/aws/ebs" || launch(true) == "terminated" {
+		t.Errorf("the key of a new account is %s", key())
+	}
+	set := try.Must(c.ModifyEbsDefaultKmsKeyId(bg, &ec2.ModifyEbsDefaultKmsKeyIdInput{KmsKeyId: aws.String("alias/none")}))
+	if *set.KmsKeyId != key() || key() != "alias/none" {
+		t.Errorf("the key is %s, and the reply says %s", key(), *set.KmsKeyId)
+	}
+	if plain, encrypted := launch(false), launch(true); plain == "terminated" || encrypted != "terminated" && encrypted != "shutting-down" {
+		t.Errorf("without encryption, the instance is %s, and with it %s", plain, encrypted)
+	}
+	try.Must(c.ResetEbsDefaultKmsKeyId(bg, &ec2.ResetEbsDefaultKmsKeyIdInput{}))
+	if key() != "alias/aws/ebs" {
+		t.Errorf("the key after the reset is %s", key())
+	}
 }

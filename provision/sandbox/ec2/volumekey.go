@@ -1,8 +1,23 @@
 package ec2
 
 import (
+	"cmp"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
+	"github.com/flowbed/flowbed/provision/sandbox/core"
 	"github.com/flowbed/flowbed/provision/sandbox/kms"
 )
+
+func init() {
+	core.Register(service, getEbsDefaultKmsKeyID, core.Anything)
+	core.Register(service, modifyEbsDefaultKmsKeyID, core.Anything)
+	core.Register(service, resetEbsDefaultKmsKeyID, core.Anything)
+}
+
+// ownKey is AWS's own key for volumes, which everybody in the account may use.
+const ownKey = "alias/aws/ebs"
 
 // volumeActions are what whoever launches or starts an instance must be allowed on the key of
 // its volumes. EC2 makes a grant in their name.
@@ -44,4 +59,25 @@ func (r *request) mayUse(key string) bool {
 		}
 	}
 	return true
+}
+
+// getEbsDefaultKmsKeyID returns the alias of AWS's own key if nobody has set another.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetEbsDefaultKmsKeyId.html
+func getEbsDefaultKmsKeyID(r *request, _ *ec2.GetEbsDefaultKmsKeyIdInput) (*ec2.GetEbsDefaultKmsKeyIdOutput, error) {
+	return &ec2.GetEbsDefaultKmsKeyIdOutput{KmsKeyId: aws.String(cmp.Or(r.db().VolumeKey, ownKey))}, nil
+}
+
+// modifyEbsDefaultKmsKeyID takes any key: EC2 looks at it later, if at all.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyEbsDefaultKmsKeyId.html
+func modifyEbsDefaultKmsKeyID(r *request, in *ec2.ModifyEbsDefaultKmsKeyIdInput) (*ec2.ModifyEbsDefaultKmsKeyIdOutput, error) {
+	if aws.ToString(in.KmsKeyId) == "" {
+		return nil, core.Fail("MissingParameter", "The request must contain the parameter KmsKeyId")
+	}
+	r.db().VolumeKey = *in.KmsKeyId
+	return &ec2.ModifyEbsDefaultKmsKeyIdOutput{KmsKeyId: in.KmsKeyId}, nil
+}
+
+func resetEbsDefaultKmsKeyID(r *request, _ *ec2.ResetEbsDefaultKmsKeyIdInput) (*ec2.ResetEbsDefaultKmsKeyIdOutput, error) {
+	r.db().VolumeKey = ""
+	return &ec2.ResetEbsDefaultKmsKeyIdOutput{KmsKeyId: aws.String(ownKey)}, nil
 }
