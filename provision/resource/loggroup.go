@@ -47,7 +47,8 @@ type LogGroupState struct {
 	Days int    // 0 means forever
 	Key  string // the ARN of a KMS key; empty for the keys of CloudWatch Logs
 
-	Protected bool // from deletion
+	Protected bool  // from deletion
+	Stored    int64 // bytes of logs, rounded: see roughly
 	Tags      Tags
 
 	kept  string // why up keeps a former log group; empty if it does not
@@ -142,6 +143,7 @@ func (l LogGroup) find(ctx context.Context, s *LogGroupState) error {
 			if deref(g.LogGroupName) == l.Name {
 				s.Key = deref(g.KmsKeyId)
 				s.Days, s.Protected = int(deref(g.RetentionInDays)), deref(g.DeletionProtectionEnabled)
+				s.Stored = roughly(deref(g.StoredBytes))
 				return nil
 			}
 		}
@@ -357,15 +359,61 @@ func (l LogGroup) setRetention(ctx context.Context) error {
 }
 
 // CheckDelete implements provision.DeleteChecker. If somebody turned on deletion protection
-// for the log group, a person must turn it off.
-// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogGroupDeletionProtection.html
+// for the log group, a person must turn it off. It also tells of the logs that go with the group.
 func (l LogGroup) CheckDelete(_ context.Context, have LogGroupState) ([]provision.Note, error) {
+	notes := l.protection(have)
+	if lost := l.lost(have); lost != "" {
+		notes = append(notes, provision.Note{Severity: provision.Warn, Text: lost})
+	}
+	return notes, nil
+}
+
+// protection is the note about a group that is protected from deletion.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogGroupDeletionProtection.html
+func (l LogGroup) protection(have LogGroupState) []provision.Note {
 	if !have.Protected {
-		return nil, nil
+		return nil
 	}
 	return []provision.Note{{Severity: provision.Error, Text: fmt.Sprintf(
 		"%[1]s has deletion protection → turn it off (aws logs put-log-group-deletion-protection --region %[2]s --log-group-identifier %[1]s --no-deletion-protection-enabled)",
-		have.Name, l.ID.Region)}}, nil
+		have.Name, l.ID.Region)}}
+}
+
+// lost tells of the logs that are deleted with the group, and how to keep them; it is empty if there
+// are none.
+func (l LogGroup) lost(have LogGroupState) string {
+	if have.Stored == 0 {
+		return ""
+	}
+	days := have.Days
+	if days == 0 { // as far back as the longest retention goes
+		days = 3653
+	}
+	return fmt.Sprintf(
+		"%[1]s of logs will be deleted with the log group %[2]s → to keep them, save them first (aws logs tail %[2]s --region %[3]s --since %[4]dd > logs.txt)",
+		megabytes(have.Stored), have.Name, l.ID.Region, days)
+}
+
+// roughly rounds a number of bytes to one digit, and to at least half a megabyte if it is not 0: a
+// plan does not become another one because tasks have written some lines since.
+func roughly(bytes int64) int64 {
+	const least = 500_000
+	if bytes <= 0 {
+		return 0
+	}
+	unit := int64(1)
+	for bytes >= 10*unit {
+		unit *= 10
+	}
+	return max((bytes+unit/2)/unit*unit, least)
+}
+
+// megabytes is a rounded number of bytes in words.
+func megabytes(bytes int64) string {
+	if bytes < 1_000_000 {
+		return "less than 1 MB"
+	}
+	return fmt.Sprintf("about %d MB", bytes/1_000_000)
 }
 
 // Delete implements provision.Resource.

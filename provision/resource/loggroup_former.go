@@ -55,6 +55,7 @@ func (f FormerLogGroup) Read(ctx context.Context) (LogGroupState, error) {
 		return LogGroupState{}, err
 	}
 	if f.Destroy {
+		s.note = f.lost(s)
 		return s, nil
 	}
 	const instead = "; --force-destroy deletes it now"
@@ -68,6 +69,12 @@ func (f FormerLogGroup) Read(ctx context.Context) (LogGroupState, error) {
 		s.kept = fmt.Sprintf("still has logs, which expire by %s → the first up after that deletes it%s", end.UTC().AddDate(0, 0, 1).Format(time.DateOnly), instead)
 	}
 	return s, nil
+}
+
+// CheckDelete implements provision.DeleteChecker. What is lost is in the state, because the plan
+// names only the first of several former log groups in a step of its own.
+func (f FormerLogGroup) CheckDelete(_ context.Context, have LogGroupState) ([]provision.Note, error) {
+	return f.protection(have), nil
 }
 
 // newest is when something last wrote to the group; zero if nothing has. AWS may show an event

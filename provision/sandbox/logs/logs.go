@@ -131,6 +131,18 @@ func createLogGroup(r *request, in *cloudwatchlogs.CreateLogGroupInput) (*cloudw
 	return &cloudwatchlogs.CreateLogGroupOutput{}, nil
 }
 
+// stored is what AWS bills: 26 bytes for each event besides its text. Compression, which AWS counts,
+// too, is left out.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_InputLogEvent.html
+func (g *logGroup) stored() (bytes int64) {
+	for _, lines := range g.Streams {
+		for _, l := range lines {
+			bytes += int64(len(l.Text)) + 26
+		}
+	}
+	return bytes
+}
+
 // describeLogGroups shows a group's ARN twice: with ":*" at the end for policies,
 // and without it for tags.
 func describeLogGroups(r *request, in *cloudwatchlogs.DescribeLogGroupsInput) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
@@ -147,6 +159,7 @@ func describeLogGroups(r *request, in *cloudwatchlogs.DescribeLogGroupsInput) (*
 			LogGroupName: aws.String(g.Name), Arn: aws.String(arn + ":*"), LogGroupArn: aws.String(arn),
 			CreationTime: aws.Int64(g.Created.UnixMilli()), LogGroupClass: types.LogGroupClass(g.Class),
 		}
+		out.StoredBytes = aws.Int64(g.stored())
 		if g.Days > 0 {
 			out.RetentionInDays = aws.Int32(g.Days)
 		}
