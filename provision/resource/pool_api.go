@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -172,6 +173,15 @@ func (a *PoolAPI) complete(ctx context.Context, c *prefect.Config) (why string, 
 		c.APIKey = secret
 	}
 	return "", nil
+}
+
+// records reports whether the environment records a work pool with a name, or did so when this run
+// began.
+func (a *PoolAPI) records(ctx context.Context, name string) (bool, error) {
+	if _, err := a.Logs(ctx); err != nil && !errors.Is(err, provision.ErrAbsent) {
+		return false, err
+	}
+	return slices.Contains(RecordedNames(a.Names.Seen())[KindWorkPool], name), nil
 }
 
 // secret reads the secret. Why it may not be read is no error: the rest can go without it.

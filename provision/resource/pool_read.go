@@ -18,14 +18,14 @@ func (p Pool) Read(ctx context.Context) (PoolState, error) {
 	case err != nil:
 		return PoolState{}, err
 	case api == nil:
-		return p.unknownState(why), nil
+		return p.unasked(ctx, why)
 	}
 	have, err := api.ReadPool(ctx, p.Name)
 	switch {
 	case errors.Is(err, prefect.ErrNotFound):
 		return PoolState{}, fmt.Errorf("read work pool: %w", provision.ErrAbsent)
 	case err != nil && p.Destroy && unread(ctx, err, p.Down != nil):
-		return p.unknownState(err.Error()), nil
+		return p.unasked(ctx, err.Error())
 	case err != nil:
 		return PoolState{}, err
 	}
@@ -52,6 +52,22 @@ func (p Pool) Read(ctx context.Context) (PoolState, error) {
 		return p.unknownState(err.Error()), nil
 	}
 	return s, err
+}
+
+// unasked is the state of a pool about which Prefect could not be asked. Up records the name of a
+// pool before it creates it. So if a run that deletes the environment finds no such record, there is
+// no pool of ours to leave.
+func (p Pool) unasked(ctx context.Context, why string) (PoolState, error) {
+	if p.Down == nil {
+		return p.unknownState(why), nil
+	}
+	switch recorded, err := p.Down.records(ctx, p.Name); {
+	case err != nil:
+		return PoolState{}, err
+	case !recorded:
+		return PoolState{}, fmt.Errorf("read work pool: %w", provision.ErrAbsent)
+	}
+	return p.unknownState(why), nil
 }
 
 // checkType returns an error for a pool that the agent's worker cannot serve.

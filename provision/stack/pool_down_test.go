@@ -64,6 +64,28 @@ func (p *pools) up() {
 	}
 }
 
+// TestDownOfNothing: where nothing was built, there is no pool to leave, also if the API does not let
+// flowbed ask for it, or is not there.
+func TestDownOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account, server := sandbox.New(), prefecttest.New()
+		server.Auth = poolAuth
+		for _, text := range []string{withoutSecret, strings.Replace(poolSpec, poolAuth, "ada:wrong", 1), poolSpec} {
+			for name, transport := range map[string]http.RoundTripper{"there": server, "away": refusing{}} {
+				g := build(t, account, text, stack.Options{Destroy: true, Transport: transport}).Graph
+				p, err := g.PlanDown(t.Context())
+				if err != nil || p.Err() != nil || poolAction(p).Step != "" {
+					t.Errorf("%s, %s: the plan has %+v, %v, %v", text, name, poolAction(p), err, p.Err())
+				}
+				left, err := g.Down(t.Context())
+				if err != nil || poolAction(left).Step != "" {
+					t.Errorf("%s, %s: down has left %+v, %v", text, name, poolAction(left), err)
+				}
+			}
+		}
+	})
+}
+
 // bare is the stack of a down without the config file.
 func (p *pools) bare() *stack.Stack {
 	p.Helper()
