@@ -43,21 +43,34 @@ func (h *Hello) check(ctx context.Context) error {
 
 const raiseLimit = "set concurrency_limit in the prefect block, or raise it in Prefect"
 
+// checkWorkers returns an error if no worker is online.
 func (h *Hello) checkWorkers(ctx context.Context) error {
-	rows, err := h.API.Workers(ctx, h.Pool)
+	last, online, err := h.lastWorker(ctx)
 	if err != nil {
 		return err
 	}
-	var last prefect.Worker
+	if !online {
+		return h.offline(last)
+	}
+	h.heartbeat = last.Heartbeat
+	return nil
+}
+
+func (h *Hello) offline(last prefect.Worker) *advised {
+	return &advised{fmt.Errorf("no worker of the work pool %s is online%s, so no flow starts", h.Pool, heard(last)), h.startWorker()}
+}
+
+// lastWorker returns the worker that reported last, and whether any is online. One that has ended is
+// online for Prefect until it has been silent for a while.
+func (h *Hello) lastWorker(ctx context.Context) (last prefect.Worker, online bool, err error) {
+	rows, err := h.API.Workers(ctx, h.Pool)
 	for _, w := range rows {
-		if w.Status == "ONLINE" {
-			return nil
-		}
+		online = online || w.Status == "ONLINE"
 		if w.Heartbeat.After(last.Heartbeat) {
 			last = w
 		}
 	}
-	return &advised{fmt.Errorf("no worker of the work pool %s is online%s, so no flow starts", h.Pool, heard(last)), h.startWorker()}
+	return last, online, err
 }
 
 // heard tells when a worker was last heard of.
@@ -72,5 +85,5 @@ func (h *Hello) startWorker() string {
 	if h.Agent {
 		return "see why with `flowbed agent logs" + h.Flags + "`; " + h.up() + " repairs the agent"
 	}
-	return "start a worker: `flowbed outputs" + h.Flags + "` shows its command"
+	return "the file has no agent, so start a worker of your own: `flowbed outputs" + h.Flags + "` shows its command"
 }

@@ -54,6 +54,8 @@ type Hello struct {
 	Keep    bool          // leave the flow, its deployment and its objects
 	Pace    time.Duration // between two looks at the run; 2 seconds if zero
 	Notify  func(Event)   // is called for what happens, in order
+
+	heartbeat time.Time // of the worker that reported last before the run began
 }
 
 // Kind is the kind of an event.

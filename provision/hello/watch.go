@@ -14,8 +14,8 @@ import (
 
 const (
 	// How long a run may wait for its worker before the reason is of interest. A worker asks
-	// for runs every 10 seconds, or a little more.
-	patience = 30 * time.Second
+	// for runs every 10 seconds, or a little more, and reports every 30 seconds.
+	patience = 40 * time.Second
 	// How long Prefect may take to hear of the end of a task, if it hears of it. The task
 	// itself reports before it ends.
 	settling = 15 * time.Second
@@ -185,12 +185,15 @@ func (f *attempt) whyWaiting(ctx context.Context) (why, todo string, err error) 
 	if pool.Paused {
 		return "the work pool " + f.Pool + " is paused", "resume it: prefect work-pool resume " + f.Pool, nil
 	}
-	err = f.checkWorkers(ctx)
-	if a, ok := errors.AsType[*advised](err); ok {
-		return a.Error(), a.hint, nil
-	}
-	if err != nil {
+	last, online, err := f.lastWorker(ctx)
+	switch {
+	case err != nil:
 		return "", "", err
+	case !online:
+		a := f.offline(last)
+		return a.Error(), a.hint, nil
+	case !last.Heartbeat.After(f.heartbeat) && time.Since(f.began) >= patience:
+		return fmt.Sprintf("no worker of the work pool %s has reported since the run began%s, so the last one has probably ended", f.Pool, heard(last)), f.startWorker(), nil
 	}
 	if pool.Limit != nil && *pool.Limit == 0 {
 		return "the limit is 0, so no run starts", raiseLimit, nil

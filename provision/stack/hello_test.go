@@ -408,6 +408,29 @@ func TestHelloTimesOut(t *testing.T) {
 	})
 }
 
+// TestHelloWithoutItsWorker: a worker that has just ended is online for Prefect for a while. Then hello
+// does not look for the reason elsewhere.
+func TestHelloWithoutItsWorker(t *testing.T) {
+	for _, removed := range []bool{false, true} { // the agent, from the file
+		inHello(t, helloFile, func(w *helloWorld) {
+			id := w.instance()
+			_, err := ec2.NewFromConfig(w.account.Config(region)).StopInstances(w.Context(), &ec2.StopInstancesInput{InstanceIds: []string{id}})
+			w.check(err)
+			w.hello.Timeout, w.hello.Agent = time.Minute, !removed
+			_, err = w.hello.Run(w.Context())
+			failure, _ := errors.AsType[*hello.Failure](err)
+			todo := "see why with `flowbed agent logs"
+			if removed {
+				todo = "the file has no agent, so start a worker of your own: `flowbed outputs"
+			}
+			if why := "no worker of the work pool flowbed-dev has reported since the run began (dev-" + id + " last reported at "; failure == nil ||
+				!strings.Contains(err.Error(), why) || !strings.Contains(failure.Todo, todo) || strings.Contains(w.said(), "queue") {
+				t.Errorf("have %v, %+v\n%s", err, failure, w.said())
+			}
+		})
+	}
+}
+
 // TestHelloKeeps keeps a flow, which runs again, and then removes it. It also removes what a
 // killed run left, as soon as that run must have ended.
 func TestHelloKeeps(t *testing.T) {
