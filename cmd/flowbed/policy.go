@@ -180,6 +180,7 @@ func (a *app) keyPolicy(ctx context.Context) error {
 	if err != nil {
 		return usage(err)
 	}
+	a.say("This policy is for the log group %s alone: keep the key's statements for former ones as long as somebody reads their logs.", env.Logs.Name)
 	_, err = io.WriteString(a.out, text)
 	return err
 }
