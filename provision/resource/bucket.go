@@ -61,7 +61,7 @@ type BucketState struct {
 	Ownership  string                 // "BucketOwnerEnforced": no ACLs
 	Public     string                 // "blocked", "not blocked", or the settings that are on
 	Encryption string                 // "AES256": with keys of S3; see Bucket.encryption
-	Blocked    []types.EncryptionType // kinds of encryption that objects must not have
+	Blocked    []types.EncryptionType // kinds of encryption that objects must not have: see encryptionRules
 	Policy     string                 // JSON; empty if there is none
 	Versioning string                 // "Enabled" or "Suspended"; empty if it was never enabled
 	Lifecycle  string                 // JSON of the rules; empty if there are none
@@ -272,7 +272,8 @@ func (b Bucket) encryption() string { return encryptionText(b.encryptionRules(ni
 
 // encryptionRules encrypt new objects. With a bucket key, S3 asks KMS once for many objects, and
 // not for each of them, which costs money. S3 does not say what happens to the blocked kinds of
-// encryption that a call leaves out, so the call has them as they are.
+// encryption that a call leaves out, so the call has them as they are. They are no difference: only a
+// bucket from after April 2026 blocks SSE-C by itself, and an account, or its region, may have others.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
 func (b Bucket) encryptionRules(blocked []types.EncryptionType) types.ServerSideEncryptionConfiguration {
 	r := types.ServerSideEncryptionRule{ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAes256}}

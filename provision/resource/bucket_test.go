@@ -303,3 +303,20 @@ func TestBucketTagsInOneWrite(t *testing.T) {
 		})
 	}
 }
+
+// TestUnblockedEncryption: which kinds of encryption a bucket blocks is no difference, because only S3
+// blocks one, and only for new buckets.
+func TestUnblockedEncryption(t *testing.T) {
+	p := newPail("us-east-1").up(t)
+	rules := &types.ServerSideEncryptionConfiguration{Rules: []types.ServerSideEncryptionRule{{
+		ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAes256},
+		BlockedEncryptionTypes:             &types.BlockedEncryptionTypes{EncryptionType: []types.EncryptionType{types.EncryptionTypeNone}},
+	}}}
+	if _, err := p.api.PutBucketEncryption(t.Context(), &s3.PutBucketEncryptionInput{Bucket: &p.want.Name, ServerSideEncryptionConfiguration: rules}); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := p.graph().Plan(t.Context())
+	if err != nil || plan.Err() != nil || !plan.Empty() {
+		t.Errorf("the plan is %+v, %v, %v", plan, err, plan.Err())
+	}
+}
