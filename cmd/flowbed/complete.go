@@ -23,7 +23,7 @@ type completer = func(c *cobra.Command, args []string, typed string) ([]string, 
 // AWS: a shell waits for them.
 func (a *app) completeFlags(root *cobra.Command) {
 	values := map[string]completer{
-		"env": a.completeEnvironments, "profile": only(profiles), "region": only(func() []string { return regions }),
+		"env": a.completeEnvironments, "profile": only(profiles), "region": only(spec.Regions),
 		"format": only(func() []string { return formats }), "for": only(policyVerbs), "agent": only(func() []string { return agentKinds }),
 		"confirm": a.completeEnvironments,
 	}
@@ -95,13 +95,4 @@ func sections(path string) (list []string) {
 		}
 	}
 	return list
-}
-
-// regions are those of AWS's commercial partition, for completion only: any region can be used.
-// https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
-var regions = []string{
-	"af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2",
-	"ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7",
-	"ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2",
-	"eu-west-3", "il-central-1", "me-central-1", "me-south-1", "mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
 }

@@ -90,7 +90,7 @@ func TestTrips(t *testing.T) {
 			calls, trips int
 			writes       bool
 		}{
-			{"plan", 43, 3, false}, // of a launch, which asks for the account's key for volumes
+			{"plan", 43, 3, false},                // of a launch, which asks for the account's key for volumes
 			{"up --yes --no-wait", 121, 16, true}, // the agent's setup takes its own time; ends with a look at what is shared
 			{"plan", 42, 3, false},
 			{"up --yes", 43, 3, false},

@@ -35,9 +35,7 @@ func (d *decoder) checkNames(e *Environment) {
 	if d.has(&e.Account) && !accountID.matches(e.Account) {
 		d.bad(&e.Account, "Invalid account", `%s is not an AWS account ID. → use its 12 digits in quotes, for example: account = "123456789012"`)
 	}
-	if d.has(&e.Region) && !regionName.matches(e.Region) {
-		d.bad(&e.Region, "Invalid region", `%s is not an AWS region. → use its code, for example "us-east-1" or "eu-central-1"`)
-	}
+	d.checkRegion(&e.Region)
 	for b := range blocks[nameChecker](e) {
 		b.checkNames(d)
 	}
