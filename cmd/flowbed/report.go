@@ -18,6 +18,8 @@ func (a *app) showPlan(f *os.File, s *session, verb string, p provision.Plan, co
 	o.Verb, o.Header, o.Cost = verb, s.header, s.cost(verb)
 	if verb == "down" {
 		o.Cost = new(s.Ends(p))
+	} else {
+		defer a.sayRenamed(s, p)
 	}
 	return view.Plan(a.out, p, o)
 }

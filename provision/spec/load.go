@@ -371,6 +371,11 @@ func (f *File) Names() []string {
 	return names
 }
 
+// Describes reports whether the file has an environment with a name, or a pattern for it.
+func (f *File) Describes(name string) bool {
+	return slices.ContainsFunc(f.Names(), func(label string) bool { return fits(label, name) })
+}
+
 // ChoosesRole reports whether the selected environment names no execution role, so that
 // package stack has to choose one.
 func (f *File) ChoosesRole() bool { return f.choosesRole }
