@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -55,7 +56,11 @@ func (i Instance) CheckDelete(ctx context.Context, have InstanceState) (notes []
 				return nil
 			}
 		}
-		if err := parallel(ctx, read(0), read(1)); err != nil {
+		switch err := parallel(ctx, read(0), read(1)); {
+		case err != nil && i.Offering.Set(): // up replaces the instance, and has another one before EC2 refuses
+			notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
+				"cannot tell whether %s is protected from termination: %s", m.ID, cmp.Or(awserr.Code(err), err.Error()))})
+		case err != nil:
 			return nil, fmt.Errorf("read protection of %s: %w", m.ID, err)
 		}
 		for n, protected := range set {

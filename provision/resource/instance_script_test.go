@@ -13,11 +13,15 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/awserr"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 )
 
-// attributeCalls are how often the plan asks for the user data.
+// protections are the calls of a plan of a replacement that ask whether EC2 may terminate the instance.
+const protections = 2
+
+// attributeCalls are how often the plans ask for the user data or a protection.
 func (e *agent) attributeCalls() (n int) {
 	for _, c := range e.account.Calls() {
 		if c.Operation == "DescribeInstanceAttribute" {
@@ -55,12 +59,12 @@ func TestScriptInPlan(t *testing.T) {
 		if c.From.String() != old || !c.From.IsScript() || c.To.String() != e.userData || !slices.Equal(c.Causes, []string{"1.0.0 wrote " + old}) {
 			t.Errorf("have %+v", c)
 		}
-		if n := e.attributeCalls(); n != 1 {
+		if n := e.attributeCalls() - protections; n != 1 {
 			t.Errorf("the user data was read %d times, want once", n)
 		}
 		e.kind, e.userData = "t3.micro", old
 		e.plan(t)
-		if n := e.attributeCalls(); n != 1 {
+		if n := e.attributeCalls() - 2*protections; n != 1 {
 			t.Errorf("the user data was read %d times more, although it is the same", n-1)
 		}
 		e.kind = "t2.micro"
@@ -142,6 +146,12 @@ func TestScriptNotRead(t *testing.T) {
 				t.Errorf("have %q from %v, want %s… %s", d.Causes, d.From, before, c.want)
 			}
 			noDigest(t, a)
+			unknown := slices.ContainsFunc(a.Notes, func(n provision.Note) bool {
+				return n.Severity == provision.Warn && strings.HasPrefix(n.Text, "cannot tell whether "+s.ID+" is protected from termination: ")
+			})
+			if gone := awserr.Classify(c.err) == awserr.Absent; unknown == gone {
+				t.Errorf("the plan says of the protection: %+v", a.Notes)
+			}
 			if now := e.up(t); now.ID == s.ID {
 				t.Error("the instance was not replaced")
 			}
