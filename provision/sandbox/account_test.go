@@ -18,11 +18,11 @@ import (
 )
 
 func TestUnknownOperation(t *testing.T) {
-	_, err := ec2.NewFromConfig(sandbox.New().Config("us-east-1")).CreateVpnGateway(t.Context(), &ec2.CreateVpnGatewayInput{Type: "ipsec.1"})
+	_, err := ec2.NewFromConfig(sandbox.New().Config("us-east-1")).CreateCustomerGateway(t.Context(), &ec2.CreateCustomerGatewayInput{Type: "ipsec.1"})
 	try.WantCode(t, err, "NotImplemented")
 	op, ok := errors.AsType[*smithy.OperationError](err)
-	if !ok || op.OperationName != "CreateVpnGateway" {
-		t.Errorf("have error %v, want one that names the operation CreateVpnGateway", err)
+	if !ok || op.OperationName != "CreateCustomerGateway" {
+		t.Errorf("have error %v, want one that names the operation CreateCustomerGateway", err)
 	}
 }
 

@@ -21,6 +21,7 @@ var kinds = map[string]string{
 	"i": "instance", "sg": "security-group", "eni": "network-interface", "vol": "volume",
 	"vpc": "vpc", "subnet": "subnet", "key": "key-pair", "rtb": "route-table", "igw": "internet-gateway",
 	"eipalloc": "elastic-ip", "nat": "natgateway", "vpce": "vpc-endpoint",
+	"acl": "network-acl", "eigw": "egress-only-internet-gateway", "vgw": "vpn-gateway",
 }
 
 // ToInstance returns the access of another service's call to an instance, with its tags.

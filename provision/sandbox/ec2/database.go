@@ -44,6 +44,9 @@ type database struct {
 	Addresses  map[string]*address       `json:"addresses,omitempty"`
 	NATs       map[string]*natGateway    `json:"nats,omitempty"`
 	Endpoints  map[string]*endpoint      `json:"endpoints,omitempty"`
+	ACLs       map[string]*networkACL    `json:"acls,omitempty"`        // without the default ones
+	EgressOnly map[string]*gateway       `json:"egress_only,omitempty"` // for IPv6
+	VPNs       map[string]*gateway       `json:"vpns,omitempty"`
 	Block      blockPublicAccess         `json:"block,omitzero"`
 	Groups     map[string]*securityGroup `json:"groups"`
 	Keys       map[string]*keyPair       `json:"keys"` // by name

@@ -101,6 +101,12 @@ func (d *database) tagsOf(id string) (*core.Tags, error) {
 		return tagsIn(d.Endpoints, id, noEndpoint, func(o *endpoint) *core.Tags { return &o.Tags })
 	case "rtb":
 		return tagsIn(d.Routes, id, noTable, func(o *routeTable) *core.Tags { return &o.Tags })
+	case "acl":
+		return tagsIn(d.ACLs, id, noACL, func(o *networkACL) *core.Tags { return &o.Tags })
+	case "eigw":
+		return tagsIn(d.EgressOnly, id, noEgressOnly, func(o *gateway) *core.Tags { return &o.Tags })
+	case "vgw":
+		return tagsIn(d.VPNs, id, noVPN, func(o *gateway) *core.Tags { return &o.Tags })
 	case "key":
 		for _, k := range d.Keys {
 			if k.ID == id {

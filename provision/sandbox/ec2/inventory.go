@@ -27,6 +27,10 @@ func inventory(r *core.Request, d *database) any {
 		"groups":   changed(d.Groups, fresh.Groups, nil),
 		"subnets":  changed(d.Subnets, fresh.Subnets, func(s *subnet) { s.Used = 0 }), // EC2 does not reuse addresses, so Used only grows
 
+		"acls":        core.Without(d.ACLs, func(*networkACL) bool { return false }),
+		"egress only": core.Without(d.EgressOnly, func(*gateway) bool { return false }),
+		"vpns":        core.Without(d.VPNs, func(*gateway) bool { return false }),
+
 		"keys":       d.Keys,
 		"addresses":  core.Without(d.Addresses, func(*address) bool { return false }),
 		"nats":       core.Without(d.NATs, func(g *natGateway) bool { return g.state(r.Now) == types.NatGatewayStateDeleted }),

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,16 +15,19 @@ func init() {
 	core.Register(service, describeAddresses, core.Anything)
 	core.Register(service, allocateAddress, allocateAccess)
 	core.Register(service, releaseAddress, addressAccess)
+	core.Register(service, associateAddress, associateAddressAccess)
+	core.Register(service, disassociateAddress, disassociateAddressAccess)
 	core.Register(service, describeNatGateways, core.Anything)
 	core.Register(service, createNatGateway, createNATAccess)
 	core.Register(service, deleteNatGateway, natAccess)
 }
 
-// How long a NAT gateway takes to start and to end, its address to be free after that, how long it
+// How long a NAT gateway takes to start, to fail and to end, its address to be free after that, how long it
 // keeps its tags then, and how long EC2 shows it.
 // https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
 const (
 	natStarts  = 90 * time.Second
+	natFails   = 20 * time.Second
 	natEnds    = time.Minute
 	natHolds   = 10 * time.Second
 	natHasTags = 2 * time.Minute
@@ -45,9 +49,18 @@ type natGateway struct {
 
 // address is an Elastic IP address.
 type address struct {
-	ID   string    `json:"id"`
-	IP   string    `json:"ip"`
-	Tags core.Tags `json:"tags"`
+	ID        string    `json:"id"`
+	IP        string    `json:"ip"`
+	Interface string    `json:"interface,omitempty"` // that has it; a NAT gateway's does not count
+	Tags      core.Tags `json:"tags"`
+}
+
+func (a *address) association() string { return "eipassoc-" + strings.TrimPrefix(a.ID, "eipalloc-") }
+
+// taken reports whether an interface has an address.
+func (r *request) taken(a *address) bool {
+	n := r.db().Interfaces[a.Interface]
+	return n != nil && r.exists(n)
 }
 
 func noAddress(id string) error {
@@ -64,9 +77,9 @@ func (g *natGateway) state(now time.Time) types.NatGatewayState {
 		return types.NatGatewayStateDeleted
 	case !g.Deleted.IsZero():
 		return types.NatGatewayStateDeleting
-	case g.Failure != "":
+	case g.Failure != "" && !now.Before(g.Created.Add(natFails)):
 		return types.NatGatewayStateFailed
-	case now.Before(g.Created.Add(natStarts)):
+	case g.Failure != "", now.Before(g.Created.Add(natStarts)):
 		return types.NatGatewayStatePending
 	}
 	return types.NatGatewayStateAvailable
@@ -103,7 +116,9 @@ func describeAddresses(r *request, in *ec2.DescribeAddressesInput) (*ec2.Describ
 			continue
 		}
 		o := types.Address{AllocationId: &a.ID, PublicIp: &a.IP, Domain: types.DomainTypeVpc, Tags: tagList(a.Tags)}
-		if g := r.holder(a.ID); g != nil && g.exists(r.Now) {
+		if r.taken(a) {
+			o.AssociationId, o.NetworkInterfaceId = aws.String(a.association()), &a.Interface
+		} else if g := r.holder(a.ID); g != nil && g.exists(r.Now) {
 			o.AssociationId = aws.String("eipassoc-" + g.ID[len("nat-"):])
 		}
 		out.Addresses = append(out.Addresses, o)
@@ -140,9 +155,46 @@ func releaseAddress(r *request, in *ec2.ReleaseAddressInput) (*ec2.ReleaseAddres
 		return nil, noAddress(id)
 	case r.holder(id) != nil:
 		return nil, core.Fail("AuthFailure", "You do not have permission to access the specified resource.")
+	case r.taken(d.Addresses[id]):
+		return nil, core.Fail("InvalidIPAddress.InUse", "Address %s is in use.", d.Addresses[id].IP)
 	}
 	delete(d.Addresses, id)
 	return &ec2.ReleaseAddressOutput{}, nil
+}
+
+// associateAddress gives an address to an interface. One in use must be taken away first.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateAddress.html
+func associateAddress(r *request, in *ec2.AssociateAddressInput) (*ec2.AssociateAddressOutput, error) {
+	d, id, to := r.db(), aws.ToString(in.AllocationId), aws.ToString(in.NetworkInterfaceId)
+	a, n := d.Addresses[id], d.Interfaces[to]
+	switch {
+	case a == nil:
+		return nil, noAddress(id)
+	case n == nil || !r.exists(n):
+		return nil, noInterface(to)
+	case r.taken(a) && a.Interface != to || r.holder(id) != nil:
+		return nil, core.Fail("Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s", id, a.association())
+	}
+	a.Interface, n.PublicIP = to, a.IP
+	return &ec2.AssociateAddressOutput{AssociationId: aws.String(a.association())}, nil
+}
+
+func disassociateAddress(r *request, in *ec2.DisassociateAddressInput) (*ec2.DisassociateAddressOutput, error) {
+	a := r.associatedAddress(in)
+	if a == nil {
+		return nil, noAssociation(aws.ToString(in.AssociationId))
+	}
+	r.db().Interfaces[a.Interface].PublicIP, a.Interface = "", ""
+	return &ec2.DisassociateAddressOutput{}, nil
+}
+
+func (r *request) associatedAddress(in *ec2.DisassociateAddressInput) *address {
+	for _, a := range r.db().Addresses {
+		if r.taken(a) && a.association() == aws.ToString(in.AssociationId) {
+			return a
+		}
+	}
+	return nil
 }
 
 func describeNatGateways(r *request, in *ec2.DescribeNatGatewaysInput) (*ec2.DescribeNatGatewaysOutput, error) {
@@ -182,14 +234,24 @@ func (r *request) shownNAT(g *natGateway) types.NatGateway {
 		NatGatewayId: &g.ID, VpcId: &g.VPC, SubnetId: &g.Subnet, State: g.state(r.Now), Tags: tagList(r.natTags(g)), CreateTime: &g.Created,
 		ConnectivityType: types.ConnectivityTypePublic, NatGatewayAddresses: []types.NatGatewayAddress{{AllocationId: &g.Address}},
 	}
-	if g.Failure != "" {
+	switch {
+	case o.State == types.NatGatewayStatePending:
+	case g.Failure == notAttached:
 		o.FailureCode, o.FailureMessage = &g.Failure, aws.String("Network "+g.VPC+" has no Internet gateway attached")
+	case g.Failure == inUse:
+		o.FailureCode, o.FailureMessage = &g.Failure, aws.String("Elastic IP address ["+g.Address+"] is already associated")
 	}
 	return o
 }
 
+// Why a gateway fails.
+const (
+	notAttached = "Gateway.NotAttached"
+	inUse       = "Resource.AlreadyAssociated"
+)
+
 // createNatGateway looks for the client token first. A gateway in a VPC without an internet gateway
-// fails later, without an error of this call.
+// fails later, without an error of this call, and so does one whose address an interface has.
 func createNatGateway(r *request, in *ec2.CreateNatGatewayInput) (*ec2.CreateNatGatewayOutput, error) {
 	d, token := r.db(), aws.ToString(in.ClientToken)
 	for _, g := range core.Sorted(d.NATs) {
@@ -207,17 +269,20 @@ func createNatGateway(r *request, in *ec2.CreateNatGatewayInput) (*ec2.CreateNat
 	case d.Addresses[aws.ToString(in.AllocationId)] == nil:
 		return nil, noAddress(aws.ToString(in.AllocationId))
 	case r.holder(*in.AllocationId) != nil:
-		return nil, core.Fail("Resource.AlreadyAssociated", "Elastic IP address [%s] is already associated", *in.AllocationId)
+		return nil, core.Fail(inUse, "Elastic IP address [%s] is already associated", *in.AllocationId)
 	}
 	t, err := specified(in.TagSpecifications, types.ResourceTypeNatgateway)
 	if err != nil {
 		return nil, err
 	}
-	g := &natGateway{ID: r.ID("nat"), VPC: s.VPC, Subnet: s.ID, Address: *in.AllocationId, Token: token, Created: r.Now, Tags: t, Failure: "Gateway.NotAttached"}
+	g := &natGateway{ID: r.ID("nat"), VPC: s.VPC, Subnet: s.ID, Address: *in.AllocationId, Token: token, Created: r.Now, Tags: t, Failure: notAttached}
 	for _, o := range r.gateways() {
 		if o.VPC == s.VPC {
 			g.Failure = ""
 		}
+	}
+	if r.taken(d.Addresses[g.Address]) {
+		g.Failure = inUse
 	}
 	if d.NATs == nil {
 		d.NATs = map[string]*natGateway{}
@@ -254,6 +319,19 @@ func allocateAccess(r *request, a core.Access, in *ec2.AllocateAddressInput) []c
 
 func addressAccess[I any](r *request, a core.Access, in *I) []core.Access {
 	return r.objects(a, core.Text(in, "AllocationId"))
+}
+
+func associateAddressAccess(r *request, a core.Access, in *ec2.AssociateAddressInput) []core.Access {
+	return r.objects(a, aws.ToString(in.AllocationId), aws.ToString(in.NetworkInterfaceId))
+}
+
+// disassociateAddressAccess covers the address. AWS cannot name that of an association that does not
+// exist.
+func disassociateAddressAccess(r *request, a core.Access, in *ec2.DisassociateAddressInput) []core.Access {
+	if of := r.associatedAddress(in); of != nil {
+		return []core.Access{r.object(a, of.ID)}
+	}
+	return []core.Access{a}
 }
 
 func createNATAccess(r *request, a core.Access, in *ec2.CreateNatGatewayInput) []core.Access {

@@ -137,7 +137,7 @@ func (r *request) shownSubnet(s *subnet) types.Subnet {
 	}
 }
 
-// deleteSubnet also ends the subnet's association with a route table.
+// deleteSubnet also ends the subnet's associations with a route table and a network ACL.
 func deleteSubnet(r *request, in *ec2.DeleteSubnetInput) (*ec2.DeleteSubnetOutput, error) {
 	d, id := r.db(), aws.ToString(in.SubnetId)
 	if d.Subnets[id] == nil {
@@ -156,6 +156,9 @@ func deleteSubnet(r *request, in *ec2.DeleteSubnetInput) (*ec2.DeleteSubnetOutpu
 	}
 	for _, t := range d.Routes {
 		maps.DeleteFunc(t.Subnets, func(_, subnet string) bool { return subnet == id })
+	}
+	for _, a := range d.ACLs {
+		maps.DeleteFunc(a.Subnets, func(_, subnet string) bool { return subnet == id })
 	}
 	delete(d.Subnets, id)
 	return &ec2.DeleteSubnetOutput{}, nil

@@ -51,7 +51,7 @@ func (r *request) shownVPC(v *vpc) types.Vpc {
 	}
 }
 
-// deleteVpc also deletes the default group and the main route table. Everything else must be
+// deleteVpc also deletes the default group, the default network ACL and the main route table. Everything else must be
 // deleted first; the error names nothing.
 // https://docs.aws.amazon.com/vpc/latest/userguide/delete-vpc.html
 func deleteVpc(r *request, in *ec2.DeleteVpcInput) (*ec2.DeleteVpcOutput, error) {
@@ -86,8 +86,15 @@ func (r *request) holdsVPC(id string) bool {
 			return true
 		}
 	}
-	for _, g := range r.gateways() {
-		if g.VPC == id {
+	for _, gateways := range []map[string]*gateway{r.gateways(), d.EgressOnly, d.VPNs} {
+		for _, g := range gateways {
+			if g.VPC == id {
+				return true
+			}
+		}
+	}
+	for _, a := range d.ACLs {
+		if a.VPC == id {
 			return true
 		}
 	}
