@@ -137,7 +137,7 @@ func (d *Doctor) Look(ctx context.Context) []Finding {
 		if from := d.Env.Network.VPCFrom; from != "" {
 			return resource.LentNetwork{API: d.clients.EC2, ID: d.ID, From: from}.Read(ctx)
 		}
-		return resource.Network{API: d.clients.EC2, VPC: d.Env.Network.VPC, Subnets: d.Env.Network.Subnets, PublicIP: d.Env.Network.PublicIP}.Read(ctx)
+		return resource.Network{API: d.clients.EC2, ID: d.ID, VPC: d.Env.Network.VPC, Subnets: d.Env.Network.Subnets, PublicIP: d.Env.Network.PublicIP}.Read(ctx)
 	})
 	d.image = sync.OnceValues(func() (resource.ImageState, error) {
 		return resource.Image{SSM: d.clients.SSM, Image: d.Env.Agent.Image, Type: d.Env.Agent.InstanceType}.Read(ctx)

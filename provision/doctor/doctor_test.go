@@ -152,6 +152,8 @@ func TestLook(t *testing.T) {
 	}
 }
 
+const newVPC = "network { vpc = \"new\" }"
+
 func allow(actions ...string) string {
 	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}}`
 }
@@ -188,6 +190,15 @@ func TestFindings(t *testing.T) {
 			c.getenv = func(string) string { return time.Now().Add(time.Minute).Format(time.RFC3339) }
 		}, doctor.Warn, "they expire in"},
 		{"network", "no VPC of another environment", func(c *clinic) { c.text = "network { vpc_from = \"shared\" }\n" + agent }, doctor.Fail, "the VPC of environment shared"},
+		{"network", "out of a VPC of its own", func(c *clinic) { c.must(nil, c.up(newVPC)); c.text = "network { public_ip = true }" }, doctor.Fail,
+			"is the VPC that this environment created, and the config file selects an existing one → run `flowbed down` first"},
+		{"network", "into a VPC of its own", func(c *clinic) { c.must(nil, c.up("")); c.text = newVPC }, doctor.Fail,
+			"but the config file selects a VPC of its own → run `flowbed down` first"},
+		{"network", "another range", func(c *clinic) {
+			c.must(nil, c.up(newVPC))
+			c.text = "network {\nvpc = \"new\"\ncidr = \"10.43.0.0/16\"\n}"
+		}, doctor.Fail, "which EC2 cannot change"},
+		{"network", "the groups unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeSecurityGroups") }, doctor.Warn, "this check needs ec2:DescribeSecurityGroups"},
 		{"network", "no default VPC", noVPC, doctor.Fail, "aws ec2 create-default-vpc"},
 		{"network", "unseen", func(c *clinic) { c.account.Policy = but("ec2:DescribeSubnets") }, doctor.Warn, "this check needs ec2:DescribeSubnets"},
 		{"instance type", "not sold", func(c *clinic) { c.text = strings.Replace(agent, "t3.small", "x9.large", 1) }, doctor.Fail, "free for new accounts in this region: c7i-flex.large"},

@@ -19,6 +19,11 @@ import (
 func (d *Doctor) vpc(ctx context.Context) []Finding {
 	const check = "network"
 	n, err := d.network()
+	if known := err == nil; known || errors.Is(err, errNoVPC) {
+		if refused := d.refused(ctx, n, known); len(refused) > 0 {
+			return refused
+		}
+	}
 	switch {
 	case errors.Is(err, errNoVPC):
 		return d.zones(ctx)
@@ -28,6 +33,31 @@ func (d *Doctor) vpc(ctx context.Context) []Finding {
 		return []Finding{unseen(check, err)}
 	}
 	return []Finding{fail(check, "", "%s", said(err))} // the error tells what to do
+}
+
+// refused tells why up would stop: it moves no environment to another VPC.
+func (d *Doctor) refused(ctx context.Context, n resource.NetworkState, known bool) (found []Finding) {
+	const check = "network"
+	notes := n.Refused()
+	if len(d.Env.Network.SecurityGroups) == 0 {
+		g := resource.SecurityGroup{API: d.clients.EC2, ID: d.ID, Name: d.ID.Names().TaskGroup(), NewVPC: d.Env.Network.New()}
+		if known {
+			g.Network = provision.Known(n)
+		}
+		have, err := g.Read(ctx)
+		switch {
+		case err == nil && have.Owner().By == d.ID.Owner():
+			notes = append(notes, g.Validate(have, true)...)
+		case err != nil && !errors.Is(err, provision.ErrAbsent):
+			return []Finding{unseen(check, err)}
+		}
+	}
+	for _, note := range notes {
+		if note.Severity == provision.Error {
+			found = append(found, fail(check, "", "%s", note.Text)) // the text tells what to do
+		}
+	}
+	return found
 }
 
 // errNoVPC is the error if up has yet to create the environment's own VPC.
@@ -41,6 +71,9 @@ func (d *Doctor) ownNetwork(ctx context.Context) (s resource.NetworkState, err e
 	}
 	if err != nil {
 		return s, err
+	}
+	for _, note := range (resource.VPC{CIDR: d.Env.Network.Range()}).Validate(vpc, true) {
+		return s, errors.New(note.Text)
 	}
 	of := provision.Known(vpc)
 	subnets, err := resource.Subnets{API: d.clients.EC2, ID: d.ID, VPC: of, CIDR: d.Env.Network.Range()}.Read(ctx)

@@ -23,7 +23,10 @@ type LentNetwork struct {
 	From string // the name of the other environment
 }
 
-var _ provision.DataSource[NetworkState] = LentNetwork{}
+var (
+	_ provision.DataSource[NetworkState] = LentNetwork{}
+	_ provision.Noter[NetworkState]      = LentNetwork{}
+)
 
 // lender is the identity of the other environment.
 func (l LentNetwork) lender() Identity {
@@ -33,7 +36,7 @@ func (l LentNetwork) lender() Identity {
 // Read implements provision.DataSource. Tasks and the agent run where those of the other environment
 // do: in its private subnets, if they have a route table that works.
 func (l LentNetwork) Read(ctx context.Context) (s NetworkState, err error) {
-	if s.VPC, err = l.vpc(ctx); err != nil {
+	if s.VPC, s.Old, err = l.vpc(ctx); err != nil {
 		return s, err
 	}
 	s.Named = true // an agent moves with the other environment
@@ -59,6 +62,9 @@ func (l LentNetwork) Read(ctx context.Context) (s NetworkState, err error) {
 	return s, nil
 }
 
+// Notes implements provision.Noter.
+func (LentNetwork) Notes(have NetworkState) []provision.Note { return have.Refused() }
+
 // usable are the private subnets that have a route table of theirs whose way out works, or else the
 // public ones.
 func usable(have SubnetsState, routes RouteTablesState) []Subnet {
@@ -80,24 +86,28 @@ func usable(have SubnetsState, routes RouteTablesState) []Subnet {
 	return public
 }
 
-// vpc finds the VPC.
-func (l LentNetwork) vpc(ctx context.Context) (string, error) {
-	found, err := VPC{API: l.API, ID: l.lender()}.find(ctx, l.lender().ours()...)
+// vpc finds the VPC, and one that this environment created.
+func (l LentNetwork) vpc(ctx context.Context) (id, old string, err error) {
+	all, err := VPC{API: l.API, ID: l.lender()}.find(ctx, filter("tag:"+KeyEnvironment, l.From, l.ID.Env), filter("tag:"+KeyRegion, l.ID.Region))
 	if err != nil {
-		return "", fmt.Errorf("read the VPC of environment %s: %w", l.From, err)
-	}
-	found = slices.DeleteFunc(found, func(s VPCState) bool { return s.Tags.Owner().By != l.lender().Owner() })
-	switch len(found) {
-	case 0:
-		return "", l.none(ctx)
-	case 1:
-		return found[0].ID, nil
+		return "", "", fmt.Errorf("read the VPC of environment %s: %w", l.From, err)
 	}
 	var ids []string
-	for _, s := range found {
-		ids = append(ids, s.ID)
+	for _, s := range all {
+		switch s.Tags.Owner().By {
+		case l.lender().Owner():
+			ids = append(ids, s.ID)
+		case l.ID.Owner():
+			old = s.ID
+		}
 	}
-	return "", fmt.Errorf("environment %s has more than one VPC: %s → run `flowbed up -e %s`, which deletes one that is empty", l.From, strings.Join(ids, ", "), l.From)
+	switch len(ids) {
+	case 0:
+		return "", "", l.none(ctx)
+	case 1:
+		return ids[0], old, nil
+	}
+	return "", "", fmt.Errorf("environment %s has more than one VPC: %s → run `flowbed up -e %s`, which deletes one that is empty", l.From, strings.Join(ids, ", "), l.From)
 }
 
 // none is the error if there is no such VPC. The groups of an environment tell in which one it is.

@@ -20,6 +20,7 @@ import (
 // create them.
 type Network struct {
 	API     *ec2.Client
+	ID      Identity
 	VPC     string   // an id, or "default"
 	Subnets []string // ids; none means the VPC's public subnets
 
@@ -35,7 +36,10 @@ type NetworkState struct {
 	Named   bool           // the spec names the subnets
 	Private bool           // the spec wants no public addresses
 	CutOff  bool           // and a subnet is public all the same
+	Old     string         // the VPC that the environment created for an earlier spec; empty if there is none
 }
+
+var _ provision.Noter[NetworkState] = Network{}
 
 var _ = awserr.Declare(awserr.Errors{
 	Codes: awserr.Codes{
@@ -70,11 +74,11 @@ func (s NetworkState) IDs() []string {
 
 // Read implements provision.DataSource.
 func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
-	vpc, all, err := n.subnets(ctx)
+	vpc, all, old, err := n.subnets(ctx)
 	if err != nil {
 		return s, err
 	}
-	s.VPC, s.Ranges = vpc, rangesOf(all)
+	s.VPC, s.Ranges, s.Old = vpc, rangesOf(all), old
 	if s.Named = len(n.Subnets) > 0; s.Named {
 		if s.Subnets, err = n.named(s.VPC, all); err != nil {
 			return s, err
@@ -90,6 +94,18 @@ func (n Network) Read(ctx context.Context) (s NetworkState, err error) {
 		return s, fmt.Errorf("%s has no public subnets → set network.subnets; a private subnet needs a NAT gateway", s.VPC)
 	}
 	return n.addressed(s)
+}
+
+// Notes implements provision.Noter.
+func (Network) Notes(have NetworkState) []provision.Note { return have.Refused() }
+
+// Refused says why up stops: it would leave the VPC of an earlier spec, with all that it costs.
+func (s NetworkState) Refused() []provision.Note {
+	if s.Old == "" {
+		return nil
+	}
+	return []provision.Note{{Severity: provision.Error, Text: s.Old + " is the VPC that this environment created, and the config file selects an existing one" +
+		" → run `flowbed down` first, or set network.vpc to \"new\" again"}}
 }
 
 // addressed decides which subnets give public addresses, if the spec does.
@@ -141,11 +157,11 @@ func (n Network) vpc(ctx context.Context) (string, error) {
 // subnets returns the VPC and all its subnets. A subnet is public if it assigns public
 // addresses by default. If no subnet does, or if one in the spec does not, it reads the
 // route tables instead: a subnet with a route to an internet gateway is public, because a
-// task or an instance can request an address there.
-func (n Network) subnets(ctx context.Context) (vpc string, list []Subnet, err error) {
-	vpc, found, err := n.find(ctx)
+// task or an instance can request an address there. It also returns the environment's own VPC.
+func (n Network) subnets(ctx context.Context) (vpc string, list []Subnet, old string, err error) {
+	vpc, found, old, err := n.find(ctx)
 	if err != nil {
-		return "", nil, err
+		return "", nil, "", err
 	}
 	public, unclear := false, false
 	for _, s := range found {
@@ -157,41 +173,44 @@ func (n Network) subnets(ctx context.Context) (vpc string, list []Subnet, err er
 	}
 	slices.SortFunc(list, func(a, b Subnet) int { return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.ID, b.ID)) })
 	if public && !unclear || len(list) == 0 {
-		return vpc, list, nil
+		return vpc, list, old, nil
 	}
 	routed, err := n.routed(ctx, vpc)
 	if err != nil {
-		return "", nil, err
+		return "", nil, "", err
 	}
 	for i := range list {
 		way := routed(list[i].ID)
 		list[i].Public, list[i].Closed = way == wayInternet, way == wayNone
 	}
-	return vpc, list, nil
+	return vpc, list, old, nil
 }
 
 // find finds the VPC by its subnets, which saves a call for the VPC: only the default VPC
-// has default subnets. If there are none, it reads the VPC.
+// has default subnets. If there are none, it reads the VPC. It reads those of all VPCs, which tells
+// of one that the environment created: what costs money in it is in a subnet.
 // https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
-func (n Network) find(ctx context.Context) (vpc string, list []types.Subnet, err error) {
-	in := &ec2.DescribeSubnetsInput{}
-	if n.VPC != "default" {
-		in.Filters = []types.Filter{filter("vpc-id", n.VPC)}
-	}
-	pages := ec2.NewDescribeSubnetsPaginator(n.API, in)
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return "", nil, fmt.Errorf("read subnets: %w", err)
+func (n Network) find(ctx context.Context) (vpc string, list []types.Subnet, old string, err error) {
+	err = eachPage(ctx, ec2.NewDescribeSubnetsPaginator(n.API, &ec2.DescribeSubnetsInput{}), func(page *ec2.DescribeSubnetsOutput) {
+		for _, s := range page.Subnets {
+			if by := ec2Tags(s.Tags).Owner().By; by != "" && by == n.ID.Owner() {
+				old = deref(s.VpcId)
+			}
+			list = append(list, s)
 		}
-		list = append(list, page.Subnets...)
+	})
+	if err != nil {
+		return "", nil, "", fmt.Errorf("read subnets: %w", err)
 	}
-	if at := slices.IndexFunc(list, func(s types.Subnet) bool { return n.VPC != "default" || deref(s.DefaultForAz) }); at >= 0 {
+	in := func(s types.Subnet) bool {
+		return deref(s.VpcId) == n.VPC || n.VPC == "default" && deref(s.DefaultForAz)
+	}
+	if at := slices.IndexFunc(list, in); at >= 0 {
 		vpc = deref(list[at].VpcId)
 	} else if vpc, err = n.vpc(ctx); err != nil {
-		return "", nil, err
+		return "", nil, "", err
 	}
-	return vpc, slices.DeleteFunc(list, func(s types.Subnet) bool { return deref(s.VpcId) != vpc }), nil
+	return vpc, slices.DeleteFunc(list, func(s types.Subnet) bool { return deref(s.VpcId) != vpc }), old, nil
 }
 
 // way is where the default route of a subnet leads.

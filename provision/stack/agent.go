@@ -18,7 +18,7 @@ func (s *Stack) addNetwork() {
 	case n.VPCFrom != "":
 		s.network = data(s, "network", resource.LentNetwork{API: s.c.EC2, ID: s.id, From: n.VPCFrom})
 	default:
-		s.network = data(s, "network", resource.Network{API: s.c.EC2, VPC: n.VPC, Subnets: n.Subnets, PublicIP: n.PublicIP})
+		s.network = data(s, "network", resource.Network{API: s.c.EC2, ID: s.id, VPC: n.VPC, Subnets: n.Subnets, PublicIP: n.PublicIP})
 	}
 	own := provision.Own
 	if s.groupsNamed() {

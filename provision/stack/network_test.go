@@ -22,22 +22,31 @@ const (
 
 // A file cannot move an environment into a VPC of its own, nor out of it.
 func TestVPCChanges(t *testing.T) {
-	for _, c := range []struct{ before, after, want string }{
+	const ofEarlier = " is the VPC that this environment created, and the config file selects an existing one → run `flowbed down` first"
+	for _, c := range []struct{ before, after, want string }{ // with VPC and GROUP for the ids
 		{inDefaultVPC, inNewVPC, ", but the config file selects a VPC of its own → run `flowbed down` first"},
 		{inNewVPC, inDefaultVPC, ", but the config file selects vpc-"},
+		{inNewVPC, inDefaultVPC, ofEarlier},
+		{inNewVPC, "environment \"dev\" {\nnetwork {\nvpc = \"VPC\"\nsecurity_groups = [\"GROUP\"]\n}\n}", ofEarlier},
+		{inNewVPC, "environment \"dev\" {\nnetwork { security_groups = [\"GROUP\"] }\n}", ofEarlier},
+		{inNewVPC, "environment \"dev\" {\nnetwork { vpc_from = \"shared\" }\n}", ofEarlier},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			account := sandbox.New()
-			if err := build(t, account, c.before, stack.Options{}).Graph.Up(t.Context()); err != nil {
-				t.Fatal(err)
+			group, vpc := companyGroup(t, account)
+			for _, text := range []string{lender, c.before} {
+				if err := build(t, account, text, stack.Options{}).Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
 			}
 			writes := len(account.Writes())
-			err := build(t, account, c.after, stack.Options{}).Graph.Up(t.Context())
+			after := strings.NewReplacer("VPC", vpc, "GROUP", group).Replace(c.after)
+			err := build(t, account, after, stack.Options{}).Graph.Up(t.Context())
 			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("up says %v, want %q", err, c.want)
+				t.Errorf("%s: up says %v, want %q", after, err, c.want)
 			}
 			if made := account.Writes()[writes:]; len(made) > 0 {
-				t.Errorf("up has written %v", made)
+				t.Errorf("%s: up has written %v", after, made)
 			}
 		})
 	}
