@@ -41,8 +41,20 @@ func (d *Doctor) endpoints(ctx context.Context) []Finding {
 		return []Finding{unseen(check, err)}
 	}
 	need := reach.Endpoints(stack.Needs(d.Env, d.ID.Partition))
-	found := judgeEndpoints(check, closed, tables, have, need, d.Env.Network.New())
+	found := append(judgeEndpoints(check, closed, tables, have, need, d.Env.Network.New()), d.outside(check, closed)...)
 	return append(found, d.admitted(ctx, check, n, have, need)...)
+}
+
+// outside names what no endpoint leads to.
+func (d *Doctor) outside(check string, closed []resource.Subnet) (found []Finding) {
+	r := resource.NetworkState{Subnets: slices.Clone(closed)}
+	for i := range r.Subnets {
+		r.Subnets[i].Closed = true
+	}
+	for _, note := range r.Reach(reach.Network{}).Notes(stack.Needs(d.Env, d.ID.Partition)) {
+		found = append(found, warn(check, note.Todo, "%s", note.Text))
+	}
+	return found
 }
 
 // endpointsIn returns the endpoints in a VPC that answer.

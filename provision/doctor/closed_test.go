@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -80,6 +81,10 @@ func TestClosedNetwork(t *testing.T) {
 	}{
 		{"vpc endpoints", "public subnets", func(*clinic) {}, "", ""},
 		{"vpc endpoints", "none", closedNetwork(""), doctor.Warn, "no way to the internet, and no VPC endpoints for ec2, ecr.api, ecr.dkr, ecs, logs, s3, sqs, ssm"},
+		{"vpc endpoints", "what none leads to", func(c *clinic) {
+			closedNetwork("")(c)
+			c.text = regexp.MustCompile(`api_url += "[^"]*"`).ReplaceAllString(c.text, `api_url = "https://api.prefect.cloud/api/accounts/00000000-0000-0000-0000-000000000001/workspaces/00000000-0000-0000-0000-000000000002"`)
+		}, doctor.Warn, "Prefect's API (api.prefect.cloud)"},
 		{"vpc endpoints", "without an agent", inClosed(), doctor.Warn, "no VPC endpoints for ecr.api, ecr.dkr, logs, s3"},
 		{"vpc endpoints", "some", inClosed("ecr.api", "s3"), doctor.Warn, "no VPC endpoints for ecr.dkr, logs"},
 		{"vpc endpoints", "all", inClosed("ecr.api", "ecr.dkr", "logs", "s3"), doctor.OK, "VPC endpoints for ecr.api, ecr.dkr, logs, s3"},

@@ -65,8 +65,8 @@ func (l LentNetwork) Read(ctx context.Context) (s NetworkState, err error) {
 // Notes implements provision.Noter.
 func (LentNetwork) Notes(have NetworkState) []provision.Note { return have.Refused() }
 
-// usable are the private subnets that have a route table of theirs whose way out works, or else the
-// public ones.
+// usable are the private subnets that have a route table of theirs whose way out works, or that has
+// none, or else the public ones.
 func usable(have SubnetsState, routes RouteTablesState) []Subnet {
 	var private, public []Subnet
 	for _, o := range have.Own {
@@ -74,6 +74,7 @@ func usable(have SubnetsState, routes RouteTablesState) []Subnet {
 		if i < 0 {
 			continue
 		}
+		o.Closed = routes.Tables[i].Out == ""
 		if o.Public = routes.Tables[i].Part == publicTable; o.Public {
 			public = append(public, o.Subnet)
 		} else {

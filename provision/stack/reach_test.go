@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -58,10 +59,12 @@ func TestOutOfReach(t *testing.T) {
 		{"a service", private, internal + image + "agent {\nservice {}\n}\n", false, []string{"the registry of the image prefecthq/prefect-aws:0.7.12-python3.12-prefect3.9.1 (registry-1.docker.io)"}, []string{"flows.image"}},
 		{"public subnets", "vpc = \"new\"", cloud + theAgent, false, nil, []string{"cannot be reached"}},
 		{"a NAT gateway", "vpc = \"new\"\nnat = \"single\"", cloud + theAgent, false, nil, []string{"cannot be reached"}},
+		{"the closed VPC of another environment", `vpc_from = "shared"`, cloud + theAgent, false, []string{"Prefect's API (api.prefect.cloud) and the registry", "cannot be reached from subnet-"}, nil},
 		{"public subnets without addresses", "public_ip = false", cloud + theAgent, false, []string{"public_ip is false", "api.prefect.cloud"}, nil},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.name, inBubble(func(t *testing.T) {
 			account := sandbox.New()
+			up(t, account, "environment \"shared\" {\nnetwork {\n"+private+"\n}\n}")
 			network := c.network
 			if network == "" {
 				closed, group := subnetWith(t, account)
@@ -92,6 +95,11 @@ func TestOutOfReach(t *testing.T) {
 					t.Errorf("the plan warns\n%s\nwant nothing of %q", have, w)
 				}
 			}
-		})
+		}))
 	}
+}
+
+// inBubble runs a test in virtual time.
+func inBubble(f func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { synctest.Test(t, f) }
 }
