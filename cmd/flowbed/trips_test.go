@@ -94,7 +94,7 @@ func TestTrips(t *testing.T) {
 			{"up --yes --no-wait", 121, 16, true}, // the agent's setup takes its own time; ends with a look at what is shared
 			{"plan", 42, 3, false},
 			{"up --yes", 43, 3, false},
-			{"down --yes", 131, 18, true}, // also looks for a VPC from an earlier file
+			{"down --yes", 135, 18, true}, // also looks for a VPC from an earlier file, and for what outlasts one
 		} {
 			time.Sleep(time.Minute) // no other run is near
 			var l timeline

@@ -22,13 +22,13 @@ import (
 type Addresses struct {
 	API   *ec2.Client
 	ID    Identity
-	Name  string // that of each address begins with it
-	VPC   provision.Ref[VPCState]
-	Count int
+	Name  string                  // that of each address begins with it
+	VPC   provision.Ref[VPCState] // an address belongs to none, but is of no use without one
+	Count int                     // of the addresses that the spec has
+	Parts Parts
 	Made  *Launched // by this run; may be nil
 
-	// OnlyWithVPC looks for the addresses only if there is a VPC: the spec has none of its own.
-	OnlyWithVPC bool
+	Reader *PartReader[ElasticIP] // may be nil
 }
 
 // AddressesState is the actual state of the addresses.
@@ -91,6 +91,16 @@ func (Addresses) DeletePatience() time.Duration { return leaves }
 
 func natPart(i int) string { return fmt.Sprintf("nat-%d", i+1) }
 
+// isNATPart reports whether a part is one of the first.
+func isNATPart(part string, count int) bool {
+	for i := range count {
+		if part == natPart(i) {
+			return true
+		}
+	}
+	return false
+}
+
 func (s AddressesState) of(part string) (ElasticIP, bool) {
 	i := slices.IndexFunc(s.Own, func(o ElasticIP) bool { return o.Part == part })
 	if i < 0 {
@@ -101,21 +111,18 @@ func (s AddressesState) of(part string) (ElasticIP, bool) {
 
 // Read implements provision.Resource. Of several addresses for one gateway, it is the one in use.
 func (a Addresses) Read(ctx context.Context) (s AddressesState, err error) {
-	if a.OnlyWithVPC {
-		if _, err := a.VPC.Await(ctx); err != nil {
-			return s, err
-		}
-	}
 	filters := a.ID.ours()
 	if a.Count > 0 { // to allocate some, look how many there are
 		filters = nil
 	}
-	list, err := a.find(ctx, filters...)
+	list, err := a.Reader.read(ctx, func(ctx context.Context) ([]ElasticIP, error) { return a.find(ctx, filters...) })
 	if err != nil {
 		return s, fmt.Errorf("read addresses: %w", err)
 	}
 	s.all = len(slices.DeleteFunc(slices.Clone(list), func(o ElasticIP) bool { return o.brought }))
-	list = slices.DeleteFunc(list, func(o ElasticIP) bool { return o.Tags.Owner().By != a.ID.Owner() })
+	list = slices.DeleteFunc(list, func(o ElasticIP) bool {
+		return o.Tags.Owner().By != a.ID.Owner() || !a.Parts.include(isNATPart(o.Part, a.Count))
+	})
 	slices.SortFunc(list, a.before)
 	for _, o := range list {
 		if n := len(s.Own); n > 0 && s.Own[n-1].Part == o.Part {
@@ -241,6 +248,9 @@ func (a Addresses) release(ctx context.Context, o ElasticIP) error {
 	}
 	return nil
 }
+
+// Look is what a run needs to see whether there are addresses: they outlast their VPC.
+func (Addresses) Look() Permissions { return looking("ec2:DescribeAddresses") }
 
 // Costs are those of the addresses: AWS bills each public address, also one in use.
 // https://aws.amazon.com/vpc/pricing/

@@ -38,6 +38,8 @@ type Endpoints struct {
 	Services []string                          // such as "s3" or "ecr.api"
 	Private  bool                              // new interfaces are in the private subnets
 	Zones    int                               // of the VPC: each interface endpoint has an interface in each
+	Parts    Parts
+	Reader   *PartReader[Endpoint] // may be nil
 }
 
 // EndpointsState is the actual state of the endpoints.
@@ -57,14 +59,15 @@ type Endpoint struct {
 }
 
 var (
-	_ Kind[EndpointsState]                = Endpoints{}
-	_ Discoverer                          = Endpoints{}
-	_ provision.Patient                   = Endpoints{}
-	_ provision.DeletePatient             = Endpoints{}
-	_ provision.DependsUntilDeleted       = Endpoints{}
-	_ provision.DeletedAfterDependents    = Endpoints{}
-	_ provision.Validator[EndpointsState] = Endpoints{}
-	_ provision.Labelled                  = EndpointsState{}
+	_ Kind[EndpointsState]                    = Endpoints{}
+	_ Discoverer                              = Endpoints{}
+	_ provision.Patient                       = Endpoints{}
+	_ provision.DeletePatient                 = Endpoints{}
+	_ provision.DependsUntilDeleted           = Endpoints{}
+	_ provision.DeletedAfterDependents        = Endpoints{}
+	_ provision.Validator[EndpointsState]     = Endpoints{}
+	_ provision.DeleteChecker[EndpointsState] = Endpoints{}
+	_ provision.Labelled                      = EndpointsState{}
 )
 
 var _ = awserr.Declare(awserr.Errors{
@@ -135,7 +138,7 @@ func (e Endpoints) Read(ctx context.Context) (s EndpointsState, err error) {
 	if err != nil {
 		return s, err
 	}
-	list, err := e.find(ctx, filter("vpc-id", vpc.ID))
+	list, err := e.Reader.read(ctx, func(ctx context.Context) ([]Endpoint, error) { return e.find(ctx, filter("vpc-id", vpc.ID)) })
 	if err != nil {
 		return s, fmt.Errorf("read VPC endpoints: %w", err)
 	}
@@ -143,7 +146,9 @@ func (e Endpoints) Read(ctx context.Context) (s EndpointsState, err error) {
 		switch {
 		case o.State == endpointDeleted:
 		case o.Tags.Owner().By == e.ID.Owner():
-			s.Own = append(s.Own, o)
+			if e.Parts.include(slices.Contains(e.Services, o.Service)) {
+				s.Own = append(s.Own, o)
+			}
 		default:
 			s.Others = append(s.Others, o)
 		}
@@ -276,9 +281,9 @@ func (e Endpoints) missing(have []string) (ids []string) {
 	return ids
 }
 
-// Changes implements provision.Resource. An endpoint that has failed is replaced; one that the spec
-// does not have any more is deleted, because it costs money. The policy of an endpoint is none of
-// flowbed's business.
+// Changes implements provision.Resource. An endpoint that has failed is replaced, and a second one for
+// a service is deleted, because it costs money. The policy of an endpoint is none of flowbed's
+// business.
 func (e Endpoints) Changes(have EndpointsState) (c []provision.Change) {
 	kept := map[string]bool{}
 	for _, service := range e.Services {
@@ -389,6 +394,12 @@ func (e Endpoints) interfaces() int {
 	return len(without(e.Services, []string{ServiceS3}))
 }
 
+// CheckDelete implements provision.DeleteChecker: it warns of the other environments in the VPC, who may
+// need the old endpoints.
+func (e Endpoints) CheckDelete(ctx context.Context, have EndpointsState) ([]provision.Note, error) {
+	return VPC{API: e.API, ID: e.ID}.borrowers(ctx, e.Parts, e.VPC, have.Label())
+}
+
 // Delete implements provision.Resource.
 func (e Endpoints) Delete(ctx context.Context, have EndpointsState) error {
 	var ids []string
@@ -446,6 +457,6 @@ func (e Endpoints) Permissions() Permissions {
 	return Permissions{
 		Read:   []Permission{on("*", "ec2:DescribeVpcEndpoints")},
 		Build:  slices.Concat(build, remove, e.ID.tagging(example, "CreateVpcEndpoint")),
-		Delete: remove,
+		Delete: remove, CheckDelete: e.Parts.checked(),
 	}
 }

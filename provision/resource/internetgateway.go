@@ -25,9 +25,6 @@ type InternetGateway struct {
 	Name string
 	VPC  provision.Ref[VPCState]
 	Made *Launched // by this run; may be nil
-
-	// OnlyWithVPC looks for the gateway only if there is a VPC: the spec has none of its own.
-	OnlyWithVPC bool
 }
 
 // InternetGatewayState is the actual state of an internet gateway.
@@ -82,17 +79,17 @@ func (InternetGateway) DeletePatience() time.Duration { return leaves }
 // DeletedAfterDependents implements provision.DeletedAfterDependents.
 func (InternetGateway) DeletedAfterDependents() {}
 
-// Read implements provision.Resource. Of several gateways with our tags, it is the attached one.
+// Read implements provision.Resource. Of several gateways with our tags, it is the attached one. A
+// gateway outlasts its VPC, so it is looked for without it.
 func (g InternetGateway) Read(ctx context.Context) (s InternetGatewayState, err error) {
-	vpc, err := g.VPC.Await(ctx)
-	absent := errors.Is(err, provision.ErrAbsent)
-	if err != nil && (!absent || g.OnlyWithVPC || vpc.doubt != "") {
-		s.doubt = vpc.doubt
-		return s, err
-	}
 	list, err := g.find(ctx, g.ID.ours()...)
 	if err != nil {
 		return s, fmt.Errorf("read internet gateway: %w", err)
+	}
+	vpc, err := g.VPC.Await(ctx)
+	if err != nil && (!errors.Is(err, provision.ErrAbsent) || vpc.doubt != "") {
+		s.doubt = vpc.doubt
+		return s, err
 	}
 	list = slices.DeleteFunc(list, func(s InternetGatewayState) bool { return s.Tags.Owner().By != g.ID.Owner() })
 	if len(list) == 0 {
@@ -223,6 +220,9 @@ func (g InternetGateway) Blockers(ctx context.Context, have InternetGatewayState
 		return deref(deref(n.Association).PublicIp) == ""
 	}))
 }
+
+// Look is what a run needs to see whether there is a gateway: it outlasts its VPC.
+func (InternetGateway) Look() Permissions { return looking("ec2:DescribeInternetGateways") }
 
 // Costs implements Kind: AWS bills what goes through it.
 func (InternetGateway) Costs() []cost.Usage { return nil }

@@ -29,7 +29,9 @@ type NATGateways struct {
 	Subnets   provision.Ref[SubnetsState]
 	Addresses provision.Ref[AddressesState]
 	Gateway   provision.Ref[InternetGatewayState]
-	Count     int
+	Count     int // of the gateways that the spec has
+	Parts     Parts
+	Reader    *PartReader[NATGateway] // may be nil
 }
 
 // NATGatewaysState is the actual state of the gateways.
@@ -45,13 +47,14 @@ type NATGateway struct {
 }
 
 var (
-	_ Kind[NATGatewaysState]                = NATGateways{}
-	_ Discoverer                            = NATGateways{}
-	_ provision.Patient                     = NATGateways{}
-	_ provision.DeletePatient               = NATGateways{}
-	_ provision.DependsUntilDeleted         = NATGateways{}
-	_ provision.Validator[NATGatewaysState] = NATGateways{}
-	_ provision.Labelled                    = NATGatewaysState{}
+	_ Kind[NATGatewaysState]                    = NATGateways{}
+	_ Discoverer                                = NATGateways{}
+	_ provision.Patient                         = NATGateways{}
+	_ provision.DeletePatient                   = NATGateways{}
+	_ provision.DependsUntilDeleted             = NATGateways{}
+	_ provision.DeleteChecker[NATGatewaysState] = NATGateways{}
+	_ provision.Validator[NATGatewaysState]     = NATGateways{}
+	_ provision.Labelled                        = NATGatewaysState{}
 )
 
 var _ = awserr.Declare(awserr.Errors{
@@ -109,7 +112,7 @@ func (n NATGateways) Read(ctx context.Context) (s NATGatewaysState, err error) {
 	if err != nil {
 		return s, err
 	}
-	list, err := n.find(ctx, filter("vpc-id", vpc.ID))
+	list, err := n.Reader.read(ctx, func(ctx context.Context) ([]NATGateway, error) { return n.find(ctx, filter("vpc-id", vpc.ID)) })
 	if err != nil {
 		return s, fmt.Errorf("read NAT gateways: %w", err)
 	}
@@ -117,7 +120,7 @@ func (n NATGateways) Read(ctx context.Context) (s NATGatewaysState, err error) {
 		switch {
 		case o.State == string(types.NatGatewayStateDeleted): // it loses its tags within minutes
 			s.Ended = append(s.Ended, o.ID)
-		case o.Tags.Owner().By != n.ID.Owner():
+		case o.Tags.Owner().By != n.ID.Owner(), !n.Parts.include(isNATPart(o.Part, n.Count)):
 		default:
 			s.Own = append(s.Own, o)
 		}
@@ -258,6 +261,12 @@ func (n NATGateways) delete(ctx context.Context, o NATGateway) error {
 	return nil
 }
 
+// CheckDelete implements provision.DeleteChecker: it warns of the other environments in the VPC, whose
+// way out the old gateways may be.
+func (n NATGateways) CheckDelete(ctx context.Context, have NATGatewaysState) ([]provision.Note, error) {
+	return VPC{API: n.API, ID: n.ID}.borrowers(ctx, n.Parts, n.VPC, have.Label())
+}
+
 // Costs are those of the gateways. Their addresses are a step of their own.
 func (n NATGateways) Costs() []cost.Usage { return []cost.Usage{cost.NATGateways(n.Count)} }
 
@@ -271,6 +280,6 @@ func (n NATGateways) Permissions() Permissions {
 			n.ID.requested(on(n.ID.ec2("natgateway/*"), "ec2:CreateNatGateway")).like(n.ID.ec2(example)),
 			n.ID.tagged("subnet/subnet-0123456789abcdef0", "ec2:CreateNatGateway").composite(),
 		}, remove, n.ID.tagging(example, "CreateNatGateway")),
-		Delete: remove,
+		Delete: remove, CheckDelete: n.Parts.checked(),
 	}
 }

@@ -293,7 +293,12 @@ func ec2Tagger(api *ec2.Client, id string) tagger {
 }
 
 // Look is what a run needs to see whether there is a VPC.
-func (VPC) Look() Permissions { return Permissions{Read: []Permission{on("*", "ec2:DescribeVpcs")}} }
+func (VPC) Look() Permissions { return looking("ec2:DescribeVpcs") }
+
+// looking are the permissions to see whether there is something.
+func looking(action string) Permissions {
+	return Permissions{Read: []Permission{on("*", action)}}
+}
 
 // Costs implements Kind.
 func (VPC) Costs() []cost.Usage { return nil }
@@ -302,9 +307,7 @@ func (VPC) Costs() []cost.Usage { return nil }
 func (v VPC) Permissions() Permissions {
 	const example = "vpc/" + exampleVPC
 	remove := []Permission{v.ID.tagged(example, "ec2:DeleteVpc")}
-	content := on("*", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
-		"ec2:DescribeRouteTables", "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeVpcEndpoints")
-	read := []Permission{on("*", "ec2:DescribeVpcs"), content}
+	read := []Permission{on("*", "ec2:DescribeVpcs"), readContent()}
 	if v.CIDR.IsValid() { // not for down
 		read = append(read, v.ID.tagged(example, "ec2:DescribeVpcAttribute"))
 	}

@@ -41,10 +41,7 @@ func (v VPC) content(ctx context.Context, id string) (c vpcContent, err error) {
 			endpoints, err = Endpoints{API: v.API}.find(ctx, in...)
 			return err
 		},
-		func(ctx context.Context) (err error) {
-			c.interfaces, err = interfacesIn(ctx, v.API, in...)
-			return err
-		},
+		func(ctx context.Context) (err error) { c.interfaces, err = interfacesIn(ctx, v.API, in...); return err },
 		func(ctx context.Context) error {
 			return eachPage(ctx, ec2.NewDescribeSubnetsPaginator(v.API, &ec2.DescribeSubnetsInput{Filters: in}), func(page *ec2.DescribeSubnetsOutput) {
 				for _, o := range page.Subnets {
@@ -183,12 +180,8 @@ func (v VPC) CheckDelete(ctx context.Context, have VPCState) (notes []provision.
 	add := func(severity provision.Severity, what, advice string) {
 		notes = append(notes, provision.Note{Severity: severity, Text: fmt.Sprintf("%s cannot be deleted while %s is in it → %s", have.ID, what, advice)})
 	}
-	users := map[string][]string{} // what other environments have in it, by their names
 	for _, n := range c.interfaces {
-		env, _ := v.whose(ec2Tags(n.TagSet))
 		switch {
-		case env != "":
-			users[env] = append(users[env], describeInterface(n))
 		case ec2Tags(n.TagSet).Owner().By != "" || ofTask(n): // they go with what they belong to
 		case ofGuardDuty(n):
 			add(provision.Warn, describeInterface(n), removeGuardDuty)
@@ -197,10 +190,7 @@ func (v VPC) CheckDelete(ctx context.Context, have VPCState) (notes []provision.
 		}
 	}
 	for _, o := range c.objects {
-		env, _ := v.whose(o.tags)
 		switch {
-		case env != "":
-			users[env] = append(users[env], o.text())
 		case o.tags.Owner().By != "":
 		case strings.HasPrefix(o.name, guardDuty):
 			add(provision.Warn, o.text(), removeGuardDuty)
@@ -208,11 +198,61 @@ func (v VPC) CheckDelete(ctx context.Context, have VPCState) (notes []provision.
 			add(provision.Error, o.text(), "delete it ("+o.remove+")")
 		}
 	}
+	users := v.users(c)
 	for _, env := range slices.Sorted(maps.Keys(users)) {
 		notes = append(notes, provision.Note{Severity: provision.Error, Text: fmt.Sprintf("%s cannot be deleted while environment %s uses it: %s → %s first",
 			have.ID, env, strings.Join(users[env], ", "), otherDown(env))})
 	}
 	return notes, nil
+}
+
+// users are the other environments that have something in the VPC, by their names, and what.
+func (v VPC) users(c vpcContent) map[string][]string {
+	users := map[string][]string{}
+	add := func(t Tags, what string) {
+		if env, _ := v.whose(t); env != "" {
+			users[env] = append(users[env], what)
+		}
+	}
+	for _, n := range c.interfaces {
+		add(ec2Tags(n.TagSet), describeInterface(n))
+	}
+	for _, o := range c.objects {
+		add(o.tags, o.text())
+	}
+	return users
+}
+
+// borrowers warns of the other environments in the VPC before up deletes old parts of it. It cannot
+// stop: they move only after these parts are gone. Down, which stops, says more; see CheckDelete.
+func (v VPC) borrowers(ctx context.Context, parts Parts, of provision.Ref[VPCState], what string) (notes []provision.Note, err error) {
+	vpc, ok := of.Get()
+	if parts != OldParts || !ok {
+		return nil, nil
+	}
+	c, err := v.content(ctx, vpc.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, env := range slices.Sorted(maps.Keys(v.users(c))) {
+		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf("environment %s uses %s, and may need %s → run `flowbed up -e %s` afterwards",
+			env, vpc.ID, what, env)})
+	}
+	return notes, nil
+}
+
+// checked are the permissions for that.
+func (p Parts) checked() []Permission {
+	if p != OldParts {
+		return nil
+	}
+	return []Permission{readContent()}
+}
+
+// readContent is the permission to read what is in a VPC.
+func readContent() Permission {
+	return on("*", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
+		"ec2:DescribeRouteTables", "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeVpcEndpoints")
 }
 
 func (o vpcObject) text() string {

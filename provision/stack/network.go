@@ -15,7 +15,7 @@ func (s *Stack) addOwnNetwork() {
 	}
 	name := s.id.Names().Plain()
 	vpc := resource.VPC{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
-	gateway := resource.InternetGateway{API: s.c.EC2, ID: s.id, Name: name, OnlyWithVPC: !n.New(), Made: new(resource.Launched)}
+	gateway := resource.InternetGateway{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
 	subnets := resource.Subnets{API: s.c.EC2, ID: s.id, Name: name, Count: n.Zones, Private: n.InPrivate()}
 	routes := resource.RouteTables{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
 	if !s.o.Destroy {
@@ -28,7 +28,8 @@ func (s *Stack) addOwnNetwork() {
 	routes.Gateway = addPart(s, "internet gateway", gateway)
 	own.Subnets = addPart(s, "subnets", subnets)
 	routes.Subnets, routes.Private, own.Private = own.Subnets, n.NATs(), n.InPrivate()
-	routes.NATs, routes.Closed = s.addNAT(own, routes.Gateway), n.Private
+	routes.NATs, routes.OldNATs = s.addNAT(own, routes.Gateway)
+	routes.Closed = n.Private
 	own.Routes = addPart(s, "route tables", routes)
 	s.own, s.ownNetwork = own, provision.Derive(own)
 	s.vpcAlone = provision.Derive(resource.InVPC{VPC: own.VPC})
@@ -37,32 +38,38 @@ func (s *Stack) addOwnNetwork() {
 	}
 }
 
-// addNAT adds the NAT gateways and their addresses. If the spec has none, up deletes earlier ones, which
-// cost money.
-func (s *Stack) addNAT(own resource.OwnNetwork, gateway provision.Ref[resource.InternetGatewayState]) provision.Ref[resource.NATGatewaysState] {
+// addNAT adds the NAT gateways and their addresses. Those that the spec has no more cost money, so up
+// deletes them, when no route leads there any more. Down does not tell them apart.
+func (s *Stack) addNAT(own resource.OwnNetwork, gateway provision.Ref[resource.InternetGatewayState]) (nats, old provision.Ref[resource.NATGatewaysState]) {
 	n, name := s.env.Network, s.id.Names().Plain()
-	addresses := addNATPart(s, "addresses", resource.Addresses{
-		API: s.c.EC2, ID: s.id, Name: name, VPC: own.VPC, Count: n.NATs(), OnlyWithVPC: !n.New(), Made: new(resource.Launched)})
-	return addNATPart(s, "nat gateways", resource.NATGateways{
-		API: s.c.EC2, ID: s.id, Name: name, VPC: own.VPC, Subnets: own.Subnets, Addresses: addresses, Gateway: gateway, Count: n.NATs()})
-}
-
-func addNATPart[S provision.State](s *Stack, name string, r resource.Kind[S]) provision.Ref[S] {
-	if s.env.Network.New() {
-		return addOptional(s, name, s.env.Network.NATs() > 0, r)
+	addresses := resource.Addresses{
+		API: s.c.EC2, ID: s.id, Name: name, VPC: own.VPC, Count: n.NATs(), Made: new(resource.Launched), Reader: new(resource.PartReader[resource.ElasticIP])}
+	gateways := resource.NATGateways{
+		API: s.c.EC2, ID: s.id, Name: name, VPC: own.VPC, Subnets: own.Subnets, Gateway: gateway, Count: n.NATs(), Reader: new(resource.PartReader[resource.NATGateway])}
+	if s.o.Destroy {
+		addresses.Parts, gateways.Parts = resource.AllParts, resource.AllParts
+		gateways.Addresses = addPart(s, "addresses", addresses)
+		return addPart(s, "nat gateways", gateways), old
 	}
-	return addPart(s, name, r)
+	if n.NATs() > 0 {
+		gateways.Addresses = addOptional(s, "addresses", true, addresses)
+		nats = addOptional(s, "nat gateways", true, gateways)
+	}
+	addresses.Parts, gateways.Parts = resource.OldParts, resource.OldParts
+	gateways.Addresses = addOptional(s, "old addresses", false, addresses)
+	return nats, addOptional(s, "old nat gateways", false, gateways)
 }
 
 // addPart adds a part of the environment's own network. If the spec has none, a policy for down
-// allows to look for the VPC, and no more: most environments never had one.
+// allows to look for the parts that may be there without others, and no more: most environments never
+// had any.
 func addPart[S provision.State](s *Stack, name string, r resource.Kind[S]) provision.Ref[S] {
 	if s.env.Network.New() {
 		return add(s, name, provision.Own, r)
 	}
 	s.search(r)
-	if _, ok := any(r).(resource.VPC); ok {
-		s.steps = append(s.steps, permissions.Step{Name: name, Permissions: resource.VPC{}.Look()})
+	if alone, ok := any(r).(interface{ Look() resource.Permissions }); ok {
+		s.steps = append(s.steps, permissions.Step{Name: name, Permissions: alone.Look()})
 	}
 	return addToGraph(s, name, provision.Own, r)
 }
@@ -88,8 +95,8 @@ func (s *Stack) addEndpoints() {
 	endpoints := resource.Endpoints{
 		API: s.c.EC2, ID: s.id, Name: name, VPC: s.own.VPC, Subnets: s.own.Subnets, Routes: s.own.Routes,
 		Services: n.EndpointServices(), Private: n.InPrivate(), Zones: n.Zones,
+		Reader: new(resource.PartReader[resource.Endpoint]),
 	}
-	interfaces := n.InterfaceEndpoints()
 	group := resource.SecurityGroup{
 		API: s.c.EC2, ID: s.id, Name: s.id.Names().EndpointGroup(), Reader: s.groups, OfEndpoints: true, NewVPC: true,
 		Description: "The VPC endpoints of the flowbed environment " + s.id.Env, Network: s.groupNetwork(),
@@ -97,11 +104,19 @@ func (s *Stack) addEndpoints() {
 	if n.New() {
 		group.Ingress = []resource.Ingress{{Protocol: "tcp", Port: 443, CIDR: n.Range(), Description: "HTTPS from the VPC"}}
 		s.narrow(&group)
-		endpoints.Group = addOptional(s, "endpoint security group", interfaces, group)
-		s.own.Endpoints = addOptional(s, "vpc endpoints", len(endpoints.Services) > 0, endpoints)
+		endpoints.Group = addOptional(s, "endpoint security group", n.InterfaceEndpoints(), group)
 	} else {
 		endpoints.Group = addPart(s, "endpoint security group", group)
+	}
+	if s.o.Destroy {
+		endpoints.Parts = resource.AllParts
 		s.own.Endpoints = addPart(s, "vpc endpoints", endpoints)
+	} else {
+		if len(endpoints.Services) > 0 {
+			s.own.Endpoints = addOptional(s, "vpc endpoints", true, endpoints)
+		}
+		endpoints.Parts = resource.OldParts
+		s.own.OldEndpoints = addOptional(s, "old vpc endpoints", false, endpoints)
 	}
 	s.ownNetwork = provision.Derive(s.own)
 }

@@ -7,10 +7,13 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/stack"
 )
@@ -122,33 +125,114 @@ func TestVPCOfEarlierFile(t *testing.T) {
 	})
 }
 
-// Without the line, up deletes the NAT gateways and their addresses, and the network is public again.
+// What the file has no more of NAT gateways and addresses goes, wherever an earlier run was killed, and
+// only after the routes have moved.
 func TestNATGoes(t *testing.T) {
-	const private = "environment \"dev\" {\nnetwork {\nvpc = \"new\"\nnat = \"per-zone\"\n}\n}"
+	for _, c := range []struct {
+		before, after string
+		nats          int
+	}{
+		{`nat = "per-zone"`, "", 0},
+		{"", `nat = "per-zone"`, 2},
+		{`nat = "per-zone"`, `nat = "single"`, 1},
+		{"nat = \"per-zone\"\nzones = 3", `nat = "per-zone"`, 2},
+		{"nat = \"per-zone\"\nzones = 3", "nat = \"single\"\nzones = 1", 1},
+	} {
+		t.Run(c.before+" to "+c.after, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				before, after := inVPCAlone(c.before), inVPCAlone(c.after)
+				for n := 0; ; n++ {
+					account := sandbox.New()
+					up(t, account, before)
+					cut(account, n)
+					past := len(account.Writes())
+					killed := build(t, account, after, noPrefect).Graph.Up(t.Context())
+					account.Fault = nil
+					if killed == nil {
+						routesFirst(t, account.Writes()[past:])
+					}
+					up(t, account, after)
+					wantNATs(t, account, after, c.nats)
+					if t.Failed() {
+						t.Fatalf("killed after %d writes: %v", n, killed)
+					}
+					if killed == nil {
+						break
+					}
+				}
+			})
+		})
+	}
+}
+
+// inVPCAlone is an environment with a VPC of its own, and no agent.
+func inVPCAlone(lines string) string {
+	return "environment \"dev\" {\nnetwork {\nvpc = \"new\"\n" + lines + "\n}\n}"
+}
+
+// routesFirst checks the order of the writes of a whole run.
+func routesFirst(t *testing.T, writes []sandbox.Call) {
+	t.Helper()
+	ranks := map[string]int{"ReplaceRoute": 1, "ReplaceRouteTableAssociation": 1, "DeleteNatGateway": 2, "ReleaseAddress": 3}
+	writes = slices.DeleteFunc(writes, func(c sandbox.Call) bool { return ranks[c.Operation] == 0 })
+	if !slices.IsSortedFunc(writes, func(a, b sandbox.Call) int { return ranks[a.Operation] - ranks[b.Operation] }) {
+		t.Errorf("up makes %+v, want routes first, and addresses last", writes)
+	}
+}
+
+// wantNATs checks that there are so many NAT gateways and addresses, that the private subnets use them, and that
+// nothing is left to do.
+func wantNATs(t *testing.T, account *sandbox.Account, text string, want int) {
+	t.Helper()
+	s := build(t, account, text, noPrefect)
+	p, err := s.Graph.Plan(t.Context())
+	if err != nil || p.Err() != nil || !p.Empty() {
+		t.Errorf("the plan after up is %+v, %v", p, err)
+	}
+	api := ec2.NewFromConfig(account.Config(region))
+	out, err := api.DescribeAddresses(t.Context(), &ec2.DescribeAddressesInput{})
+	if err != nil || len(out.Addresses) != want {
+		t.Errorf("there are %d addresses, want %d; %v", len(out.Addresses), want, err)
+	}
+	gateways, err := api.DescribeNatGateways(t.Context(), &ec2.DescribeNatGatewaysInput{Filter: []types.Filter{{Name: aws.String("state"), Values: []string{"available", "pending", "deleting"}}}})
+	if err != nil || len(gateways.NatGateways) != want {
+		t.Errorf("there are %d NAT gateways, want %d; %v", len(gateways.NatGateways), want, err)
+	}
+	for _, id := range subnetsOf(s) {
+		out := routeOf(t, api, id)
+		if lives := slices.ContainsFunc(gateways.NatGateways, func(g types.NatGateway) bool { return *g.NatGatewayId == out }); lives != (want > 0) {
+			t.Errorf("the default route of %s leads to %q", id, out)
+		}
+	}
+	sameCosts(t, account, s)
+}
+
+// What outlasts a VPC goes with a down that knows no file, too.
+func TestDownWithoutVPC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
-		for _, c := range []struct {
-			text      string
-			addresses int
-			public    bool
-		}{{inNewVPC, 0, true}, {private, 2, false}, {inNewVPC, 0, true}} {
-			if err := build(t, account, c.text, stack.Options{}).Graph.Up(t.Context()); err != nil {
-				t.Fatal(err)
+		before := account.Inventory()
+		api := ec2.NewFromConfig(account.Config(region))
+		id := resource.Identity{Env: "dev", Region: region, Account: sandbox.DefaultAccount, Partition: "aws", Version: "1.0.0"}
+		tags := func(kind types.ResourceType) (list []types.TagSpecification) {
+			list = []types.TagSpecification{{ResourceType: kind, Tags: []types.Tag{{Key: aws.String(resource.KeyPart), Value: aws.String("nat-1")}}}}
+			for k, v := range id.Tags("flowbed-dev") {
+				list[0].Tags = append(list[0].Tags, types.Tag{Key: &k, Value: &v})
 			}
-			s := build(t, account, c.text, stack.Options{})
-			p, err := s.Graph.Plan(t.Context())
-			if err != nil || p.Err() != nil || !p.Empty() {
-				t.Errorf("the plan after up is %+v, %v", p, err)
-			}
-			api := ec2.NewFromConfig(account.Config(region))
-			out, err := api.DescribeAddresses(t.Context(), &ec2.DescribeAddressesInput{})
-			if err != nil || len(out.Addresses) != c.addresses {
-				t.Errorf("there are %d addresses, want %d; %v", len(out.Addresses), c.addresses, err)
-			}
-			subnets, err := api.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{SubnetIds: subnetsOf(s)})
-			if err != nil || len(subnets.Subnets) != 2 || strings.HasSuffix(*subnets.Subnets[0].CidrBlock, ".0.0/20") != c.public {
-				t.Errorf("the network has the subnets %+v, %v", subnets, err)
-			}
+			return list
+		}
+		if _, err := api.AllocateAddress(t.Context(), &ec2.AllocateAddressInput{TagSpecifications: tags(types.ResourceTypeElasticIp)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := api.CreateInternetGateway(t.Context(), &ec2.CreateInternetGatewayInput{TagSpecifications: tags(types.ResourceTypeInternetGateway)}); err != nil {
+			t.Fatal(err)
+		}
+		left, err := build(t, account, inDefaultVPC, stack.Options{Destroy: true}).Graph.Down(t.Context())
+		if err != nil || !left.Empty() {
+			t.Fatalf("down: %v, left %+v", err, left)
+		}
+		if d := cmp.Diff(before, account.Inventory()); d != "" {
+			t.Errorf("the account is not what it was (-before +after):\n%s", d)
 		}
 	})
 }

@@ -116,6 +116,51 @@ func TestVPCFromFollows(t *testing.T) {
 	})
 }
 
+// TestLenderTakes: before up takes a way out from a VPC, it names the environments that use the VPC, too.
+func TestLenderTakes(t *testing.T) {
+	const nat, endpoint = "\nnat = \"single\"", "\nendpoints = [\"s3\"]"
+	for _, c := range []struct {
+		before, after string
+		want          string // the begin of the id of what goes
+		lent          bool
+	}{
+		{nat, "", "nat-", true}, {endpoint, "", "vpce-", true}, {nat + endpoint, nat, "vpce-", true},
+		{nat, "", "", false}, {"", nat, "", true},
+	} {
+		t.Run(fmt.Sprintf("%q to %q", c.before, c.after), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				shared := func(lines string) string {
+					return "environment \"shared\" {\nnetwork {\nvpc = \"new\"" + lines + "\n}\n}"
+				}
+				account := sandbox.New()
+				up(t, account, shared(c.before))
+				if c.lent {
+					up(t, account, borrower)
+				}
+				s := build(t, account, shared(c.after), noPrefect)
+				p, err := s.Graph.Plan(t.Context())
+				if err != nil || p.Err() != nil {
+					t.Fatal(err, p.Err())
+				}
+				var have []string
+				for _, a := range p.Actions {
+					for _, n := range a.Notes {
+						if n.Severity == provision.Warn && strings.HasPrefix(n.Text, "environment ") {
+							have = append(have, n.Text)
+						}
+					}
+				}
+				text := strings.Join(have, "\n")
+				if len(have) > 1 || (text == "") != (c.want == "") || !strings.Contains(text, c.want) ||
+					c.want != "" && !(strings.HasPrefix(text, "environment dev uses vpc-") && strings.HasSuffix(text, " → run `flowbed up -e dev` afterwards")) {
+					t.Errorf("the plan warns %q, want %q", have, c.want)
+				}
+				up(t, account, shared(c.after))
+			})
+		})
+	}
+}
+
 // TestNoVPCFrom: what can be wrong with the other environment stops up before it writes.
 func TestNoVPCFrom(t *testing.T) {
 	vpcOfShared := func(t *testing.T, account *sandbox.Account) {
