@@ -42,7 +42,7 @@ type AddressesState struct {
 // ElasticIP is an address of the environment.
 type ElasticIP struct {
 	ID, IP, Part string
-	Used         bool
+	Association  string // with what uses it; empty if nothing does
 	Tags         Tags
 
 	brought bool // it is not AWS's, and does not count
@@ -140,7 +140,7 @@ func (a Addresses) Read(ctx context.Context) (s AddressesState, err error) {
 func (a Addresses) before(x, y ElasticIP) int {
 	rank := func(o ElasticIP) int {
 		switch {
-		case o.Used:
+		case o.Association != "":
 			return 0
 		case a.Made.has(o.ID):
 			return 1
@@ -157,7 +157,7 @@ func (a Addresses) find(ctx context.Context, filters ...types.Filter) (list []El
 	}
 	for _, o := range out.Addresses {
 		t := ec2Tags(o.Tags)
-		list = append(list, ElasticIP{ID: deref(o.AllocationId), IP: deref(o.PublicIp), Part: t[KeyPart], Used: deref(o.AssociationId) != "", Tags: t,
+		list = append(list, ElasticIP{ID: deref(o.AllocationId), IP: deref(o.PublicIp), Part: t[KeyPart], Association: deref(o.AssociationId), Tags: t,
 			brought: o.PublicIpv4Pool != nil && deref(o.PublicIpv4Pool) != "amazon"})
 	}
 	return list, nil

@@ -32,6 +32,7 @@ type NATGateways struct {
 	Count     int // of the gateways that the spec has
 	Parts     Parts
 	Reader    *PartReader[NATGateway] // may be nil
+	Replaced  *Launched               // the parts that this run has replaced; nil remembers none
 }
 
 // NATGatewaysState is the actual state of the gateways.
@@ -54,6 +55,8 @@ var (
 	_ provision.DependsUntilDeleted             = NATGateways{}
 	_ provision.DeleteChecker[NATGatewaysState] = NATGateways{}
 	_ provision.Validator[NATGatewaysState]     = NATGateways{}
+	_ provision.Quitter[NATGatewaysState]       = NATGateways{}
+	_ provision.Quitter[NATGatewaysState]       = NATGateways{}
 	_ provision.Labelled                        = NATGatewaysState{}
 )
 
@@ -211,7 +214,7 @@ func (s NATGatewaysState) lost() (v provision.Value) {
 }
 
 // Changes implements provision.Resource. A gateway can be used when it is available. One that has
-// failed is replaced. The values name the gateways, because the next one may fail as well: the
+// failed is replaced, once in a run: see Quit. The values name the gateways, because the next one may fail as well: the
 // engine makes each change once.
 func (n NATGateways) Changes(have NATGatewaysState) (c []provision.Change) {
 	for i := range n.Count {
@@ -221,8 +224,7 @@ func (n NATGateways) Changes(have NATGatewaysState) (c []provision.Change) {
 			c = append(c, provision.Change{Field: "NAT gateway", From: have.lost(), To: provision.Text(n.Name + "-" + natPart(i)), Do: n.create(i, have)})
 			continue
 		case o.State == string(types.NatGatewayStateFailed):
-			c = append(c, provision.Change{Field: "state", From: provision.Text(o.ID + " " + o.State + ": " + o.Failure), To: available,
-				Do: func(ctx context.Context) error { return n.delete(ctx, o) }})
+			c = append(c, provision.Change{Field: "state", From: provision.Text(o.ID + " " + o.State + ": " + o.Failure), To: available, Do: n.replace(o)})
 		case o.State != string(types.NatGatewayStateAvailable):
 			c = append(c, provision.Change{Field: "state", From: provision.Text(o.State), To: available})
 		}
@@ -230,6 +232,55 @@ func (n NATGateways) Changes(have NATGatewaysState) (c []provision.Change) {
 	}
 	return c
 }
+
+// replace deletes a gateway that has failed, so that another one takes its place.
+func (n NATGateways) replace(o NATGateway) doFunc {
+	if n.Replaced.has(o.Part) {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		err := n.delete(ctx, o)
+		if err == nil {
+			n.Replaced.add(o.Part)
+		}
+		return err
+	}
+}
+
+// Quit implements provision.Quitter: the gateway in the place of one that has failed has failed, too.
+func (n NATGateways) Quit(_ context.Context, have NATGatewaysState) error {
+	for _, o := range have.Own {
+		if o.State == string(types.NatGatewayStateFailed) && n.Replaced.has(o.Part) {
+			addresses, _ := n.Addresses.Get()
+			address, _ := addresses.of(o.Part)
+			return &NATFailed{o.ID, o.Failure, n.remedy(o, address)}
+		}
+	}
+	return nil
+}
+
+// remedy is what helps against a failure.
+// https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
+func (n NATGateways) remedy(o NATGateway, address ElasticIP) string {
+	switch code, _, _ := strings.Cut(o.Failure, " "); {
+	case code == "Resource.AlreadyAssociated" && address.Association != "":
+		return fmt.Sprintf("take the address %s away from what uses it (%s), and run `flowbed up` again",
+			address.IP, n.ID.cli("disassociate-address", "--association-id %s", address.Association))
+	case code == "InsufficientFreeAddressesInSubnet":
+		return "end something in its subnet, which has no free address, and run `flowbed up` again"
+	}
+	return "run `flowbed up` again; https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html tells more"
+}
+
+// NATFailed is the error of a wait for a NAT gateway that will not start.
+type NATFailed struct{ ID, Why, Remedy string }
+
+func (e *NATFailed) Error() string {
+	return fmt.Sprintf("NAT gateway %s failed, as the one before it: %s → %s", e.ID, e.Why, e.Remedy)
+}
+
+// Hint is what to do about it.
+func (e *NATFailed) Hint() string { return e.Remedy }
 
 // Validate implements provision.Validator: it says what the gateways will cost.
 // https://aws.amazon.com/vpc/pricing/ and https://aws.amazon.com/vpc/pricing/#Public_IPv4_Address

@@ -406,7 +406,42 @@ func (e apart) nat(g *provision.Graph, n resource.OwnNetwork) provision.Ref[reso
 	addresses := provision.Add(g, "addresses", provision.Own, resource.Addresses{
 		API: e.api(), ID: e.identity(), Name: "flowbed-dev", VPC: n.VPC, Count: 1, Made: new(resource.Launched)})
 	return provision.Add(g, "nat gateways", provision.Own, resource.NATGateways{
-		API: e.api(), ID: e.identity(), Name: "flowbed-dev", VPC: n.VPC, Subnets: n.Subnets, Addresses: addresses, Count: 1})
+		API: e.api(), ID: e.identity(), Name: "flowbed-dev", VPC: n.VPC, Subnets: n.Subnets, Addresses: addresses, Count: 1, Replaced: new(resource.Launched)})
+}
+
+// A NAT gateway that fails again ends the run, which says why and what helps.
+func TestNATFailsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newApart()
+		subnet := e.up(t).Subnets[0].ID
+		up := func() error {
+			g, n := e.graph()
+			e.nat(g, n)
+			return g.Up(t.Context())
+		}
+		e.must(t, nil, up())
+		gateways, err := e.api().DescribeNatGateways(t.Context(), &ec2.DescribeNatGatewaysInput{})
+		e.must(t, nil, err)
+		_, err = e.api().DeleteNatGateway(t.Context(), &ec2.DeleteNatGatewayInput{NatGatewayId: gateways.NatGateways[0].NatGatewayId})
+		e.must(t, nil, err)
+		time.Sleep(5 * time.Minute)
+		face, err := e.api().CreateNetworkInterface(t.Context(), &ec2.CreateNetworkInterfaceInput{SubnetId: &subnet})
+		e.must(t, nil, err)
+		addresses, err := e.api().DescribeAddresses(t.Context(), &ec2.DescribeAddressesInput{})
+		e.must(t, nil, err)
+		taken, err := e.api().AssociateAddress(t.Context(), &ec2.AssociateAddressInput{
+			AllocationId: addresses.Addresses[0].AllocationId, NetworkInterfaceId: face.NetworkInterface.NetworkInterfaceId})
+		e.must(t, nil, err)
+		before := len(e.account.Writes())
+		wantError(t, up(), "failed, as the one before it: Resource.AlreadyAssociated Elastic IP address ["+*addresses.Addresses[0].AllocationId+"] is already associated → "+
+			"take the address "+*addresses.Addresses[0].PublicIp+" away from what uses it (aws ec2 disassociate-address --region us-east-1 --association-id "+*taken.AssociationId+"), and run `flowbed up` again")
+		if made := e.account.Writes()[before:]; len(made) != 3 {
+			t.Errorf("up has written %v, want two gateways, and one of them deleted", made)
+		}
+		_, err = e.api().DisassociateAddress(t.Context(), &ec2.DisassociateAddressInput{AssociationId: taken.AssociationId})
+		e.must(t, nil, err)
+		e.must(t, nil, up())
+	})
 }
 
 // A NAT gateway that has failed is replaced, as is one that somebody deleted. The plan of the first

@@ -45,7 +45,7 @@ func (s *Stack) addNAT(own resource.OwnNetwork, gateway provision.Ref[resource.I
 	addresses := resource.Addresses{
 		API: s.c.EC2, ID: s.id, Name: name, VPC: own.VPC, Count: n.NATs(), Made: new(resource.Launched), Reader: new(resource.PartReader[resource.ElasticIP])}
 	gateways := resource.NATGateways{
-		API: s.c.EC2, ID: s.id, Name: name, VPC: own.VPC, Subnets: own.Subnets, Gateway: gateway, Count: n.NATs(), Reader: new(resource.PartReader[resource.NATGateway])}
+		API: s.c.EC2, ID: s.id, Name: name, VPC: own.VPC, Subnets: own.Subnets, Gateway: gateway, Count: n.NATs(), Reader: new(resource.PartReader[resource.NATGateway]), Replaced: new(resource.Launched)}
 	if s.o.Destroy {
 		addresses.Parts, gateways.Parts = resource.AllParts, resource.AllParts
 		gateways.Addresses = addPart(s, "addresses", addresses)
