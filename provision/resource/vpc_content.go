@@ -15,7 +15,8 @@ import (
 )
 
 // vpcContent is what keeps EC2 from deleting a VPC. Its error names nothing. Not in the list are the
-// main route table and the default security group, which go with the VPC.
+// main route table, the default security group and the default network ACL, which go with the VPC, and what has an
+// interface in it, such as a transit gateway.
 // https://docs.aws.amazon.com/vpc/latest/userguide/delete-vpc.html
 type vpcContent struct {
 	interfaces []types.NetworkInterface
@@ -34,7 +35,7 @@ func (c vpcContent) empty() bool { return len(c.interfaces) == 0 && len(c.object
 // content makes its calls in parallel.
 func (v VPC) content(ctx context.Context, id string) (c vpcContent, err error) {
 	in := []types.Filter{filter("vpc-id", id)}
-	var subnets, tables, groups, gateways []vpcObject
+	var subnets, tables, groups, gateways, acls, egressOnly, vpns []vpcObject
 	var endpoints []Endpoint
 	err = parallel(ctx,
 		func(ctx context.Context) (err error) {
@@ -79,6 +80,9 @@ func (v VPC) content(ctx context.Context, id string) (c vpcContent, err error) {
 				}
 			})
 		},
+		func(ctx context.Context) (err error) { acls, err = v.acls(ctx, in); return err },
+		func(ctx context.Context) (err error) { egressOnly, err = v.egressOnly(ctx, id); return err },
+		func(ctx context.Context) (err error) { vpns, err = v.vpns(ctx, id); return err },
 	)
 	if err != nil {
 		return c, fmt.Errorf("read what is in %s: %w", id, err)
@@ -87,8 +91,61 @@ func (v VPC) content(ctx context.Context, id string) (c vpcContent, err error) {
 	if err != nil {
 		return c, fmt.Errorf("read what is in %s: %w", id, err)
 	}
-	c.objects = slices.Concat(subnets, tables, groups, gateways, nats, v.endpoints(endpoints, &c))
+	c.objects = slices.Concat(subnets, tables, groups, gateways, egressOnly, vpns, acls, nats, v.endpoints(endpoints, &c))
 	return c, nil
+}
+
+// acls are the network ACLs that somebody has created. One with subnets cannot be deleted, but they can have
+// the default one.
+func (v VPC) acls(ctx context.Context, in []types.Filter) (list []vpcObject, err error) {
+	var found []types.NetworkAcl
+	byDefault := ""
+	err = eachPage(ctx, ec2.NewDescribeNetworkAclsPaginator(v.API, &ec2.DescribeNetworkAclsInput{Filters: in}), func(page *ec2.DescribeNetworkAclsOutput) {
+		for _, o := range page.NetworkAcls {
+			if deref(o.IsDefault) {
+				byDefault = deref(o.NetworkAclId)
+			} else {
+				found = append(found, o)
+			}
+		}
+	})
+	for _, o := range found {
+		var commands []string
+		for _, a := range o.Associations {
+			commands = append(commands, v.ID.cli("replace-network-acl-association", "--association-id %s --network-acl-id %s", deref(a.NetworkAclAssociationId), byDefault))
+		}
+		commands = append(commands, v.ID.cli("delete-network-acl", "--network-acl-id %s", deref(o.NetworkAclId)))
+		list = append(list, vpcObject{"network ACL", deref(o.NetworkAclId), "", ec2Tags(o.Tags), strings.Join(commands, " && ")})
+	}
+	return list, err
+}
+
+// egressOnly are the egress-only internet gateways. EC2 has no filter for their VPC.
+func (v VPC) egressOnly(ctx context.Context, id string) (list []vpcObject, err error) {
+	pages := ec2.NewDescribeEgressOnlyInternetGatewaysPaginator(v.API, &ec2.DescribeEgressOnlyInternetGatewaysInput{})
+	err = eachPage(ctx, pages, func(page *ec2.DescribeEgressOnlyInternetGatewaysOutput) {
+		for _, o := range page.EgressOnlyInternetGateways {
+			if slices.ContainsFunc(o.Attachments, func(a types.InternetGatewayAttachment) bool { return deref(a.VpcId) == id }) {
+				list = append(list, vpcObject{"egress-only internet gateway", deref(o.EgressOnlyInternetGatewayId), "", ec2Tags(o.Tags),
+					v.ID.cli("delete-egress-only-internet-gateway", "--egress-only-internet-gateway-id %s", deref(o.EgressOnlyInternetGatewayId))})
+			}
+		}
+	})
+	return list, err
+}
+
+// vpns are the VPN gateways. EC2 goes on to show one that is detached.
+func (v VPC) vpns(ctx context.Context, id string) (list []vpcObject, err error) {
+	out, err := v.API.DescribeVpnGateways(ctx, &ec2.DescribeVpnGatewaysInput{
+		Filters: []types.Filter{filter("attachment.vpc-id", id), filter("attachment.state", "attaching", "attached", "detaching")}})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range out.VpnGateways {
+		list = append(list, vpcObject{"VPN gateway", deref(o.VpnGatewayId), "", ec2Tags(o.Tags),
+			v.ID.cli("detach-vpn-gateway", "--vpn-gateway-id %s --vpc-id %s", deref(o.VpnGatewayId), id)})
+	}
+	return list, nil
 }
 
 // endpoints puts the VPC endpoints in the place of their interfaces, which have no tags. That of a
@@ -252,7 +309,8 @@ func (p Parts) checked() []Permission {
 // readContent is the permission to read what is in a VPC.
 func readContent() Permission {
 	return on("*", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
-		"ec2:DescribeRouteTables", "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeVpcEndpoints")
+		"ec2:DescribeRouteTables", "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeVpcEndpoints",
+		"ec2:DescribeNetworkAcls", "ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeVpnGateways")
 }
 
 func (o vpcObject) text() string {

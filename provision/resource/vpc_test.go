@@ -171,6 +171,34 @@ func TestVPCObstacles(t *testing.T) {
 			e.must(t, nil, err)
 			return *out.NetworkInterface.NetworkInterfaceId
 		}, "VPC cannot be deleted while the network interface THEIRS (EFS mount target) is in it → "},
+		{"a network ACL", func(t *testing.T, e apart, n resource.NetworkState) string {
+			out, err := e.api().CreateNetworkAcl(t.Context(), &ec2.CreateNetworkAclInput{VpcId: &n.VPC})
+			e.must(t, nil, err)
+			return *out.NetworkAcl.NetworkAclId
+		}, "VPC cannot be deleted while the network ACL THEIRS is in it → delete it (aws ec2 delete-network-acl --region us-east-1 --network-acl-id THEIRS)"},
+		{"a network ACL of our subnets", func(t *testing.T, e apart, n resource.NetworkState) string {
+			out, err := e.api().CreateNetworkAcl(t.Context(), &ec2.CreateNetworkAclInput{VpcId: &n.VPC})
+			e.must(t, nil, err)
+			all, err := e.api().DescribeNetworkAcls(t.Context(), &ec2.DescribeNetworkAclsInput{Filters: []types.Filter{
+				{Name: aws.String("vpc-id"), Values: []string{n.VPC}}, {Name: aws.String("default"), Values: []string{"true"}}}})
+			e.must(t, nil, err)
+			_, err = e.api().ReplaceNetworkAclAssociation(t.Context(), &ec2.ReplaceNetworkAclAssociationInput{
+				NetworkAclId: out.NetworkAcl.NetworkAclId, AssociationId: all.NetworkAcls[0].Associations[0].NetworkAclAssociationId})
+			e.must(t, nil, err)
+			return *out.NetworkAcl.NetworkAclId
+		}, "VPC cannot be deleted while the network ACL THEIRS is in it → delete it (aws ec2 replace-network-acl-association --region us-east-1 --association-id aclassoc-"},
+		{"an egress-only gateway", func(t *testing.T, e apart, n resource.NetworkState) string {
+			out, err := e.api().CreateEgressOnlyInternetGateway(t.Context(), &ec2.CreateEgressOnlyInternetGatewayInput{VpcId: &n.VPC})
+			e.must(t, nil, err)
+			return *out.EgressOnlyInternetGateway.EgressOnlyInternetGatewayId
+		}, "VPC cannot be deleted while the egress-only internet gateway THEIRS is in it → delete it (aws ec2 delete-egress-only-internet-gateway --region us-east-1 --egress-only-internet-gateway-id THEIRS)"},
+		{"a VPN gateway", func(t *testing.T, e apart, n resource.NetworkState) string {
+			out, err := e.api().CreateVpnGateway(t.Context(), &ec2.CreateVpnGatewayInput{Type: types.GatewayTypeIpsec1})
+			e.must(t, nil, err)
+			_, err = e.api().AttachVpnGateway(t.Context(), &ec2.AttachVpnGatewayInput{VpnGatewayId: out.VpnGateway.VpnGatewayId, VpcId: &n.VPC})
+			e.must(t, nil, err)
+			return *out.VpnGateway.VpnGatewayId
+		}, "VPC cannot be deleted while the VPN gateway THEIRS is in it → delete it (aws ec2 detach-vpn-gateway --region us-east-1 --vpn-gateway-id THEIRS --vpc-id VPC)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -187,6 +215,24 @@ func TestVPCObstacles(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A VPN gateway that somebody detached holds nothing.
+func TestDetachedVPN(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newApart()
+		n := e.up(t)
+		out, err := e.api().CreateVpnGateway(t.Context(), &ec2.CreateVpnGatewayInput{Type: types.GatewayTypeIpsec1})
+		e.must(t, nil, err)
+		_, err = e.api().AttachVpnGateway(t.Context(), &ec2.AttachVpnGatewayInput{VpnGatewayId: out.VpnGateway.VpnGatewayId, VpcId: &n.VPC})
+		e.must(t, nil, err)
+		_, err = e.api().DetachVpnGateway(t.Context(), &ec2.DetachVpnGatewayInput{VpnGatewayId: out.VpnGateway.VpnGatewayId, VpcId: &n.VPC})
+		e.must(t, nil, err)
+		g, _ := e.graph()
+		if left, err := g.Down(t.Context()); err != nil || !left.Empty() {
+			t.Errorf("down: %v, left %+v", err, left)
+		}
+	})
 }
 
 // GuardDuty's group and interface hold the VPC until somebody deletes them: that must wait for the
