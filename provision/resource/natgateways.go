@@ -56,7 +56,6 @@ var (
 	_ provision.DeleteChecker[NATGatewaysState] = NATGateways{}
 	_ provision.Validator[NATGatewaysState]     = NATGateways{}
 	_ provision.Quitter[NATGatewaysState]       = NATGateways{}
-	_ provision.Quitter[NATGatewaysState]       = NATGateways{}
 	_ provision.Labelled                        = NATGatewaysState{}
 )
 
