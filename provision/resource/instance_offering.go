@@ -64,12 +64,10 @@ func (o Offering) onFreePlan(ctx context.Context) bool {
 }
 
 // Permissions are what the calls need.
-func (o Offering) Permissions() Permissions {
-	read := on("*", "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "freetier:GetAccountPlanState")
-	if o.Key.asks() {
-		read.Actions = append(read.Actions, "ec2:GetEbsDefaultKmsKeyId")
-	}
-	return Permissions{Read: []Permission{read}}
+func (Offering) Permissions() Permissions {
+	return Permissions{Read: []Permission{on("*", "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes",
+		"ec2:GetEbsDefaultKmsKeyId", // also of a file with a key, which may go
+		"freetier:GetAccountPlanState")}}
 }
 
 // rootDevice is the device from which the image boots. A block device mapping with any
