@@ -27,7 +27,7 @@ func TestAhead(t *testing.T) {
 			w.objects["it"] = object{ID: "i", Value: "old", By: c.by}
 		}
 		g, _ := graph("a")
-		g.Ignore = map[string][]string{"it": {c.ignore}}
+		g.Ignore = map[string]provision.Fields{"it": {c.ignore}}
 		it := provision.Add(g, "it", c.own, thing{w: w, Name: "it", Me: "a", Value: "new"})
 		mustPlan(t, g.Plan)
 		have := it.Ahead()

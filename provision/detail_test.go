@@ -79,7 +79,7 @@ func TestIgnoreScript(t *testing.T) {
 		w := newWorld()
 		w.objects["it"] = object{By: "a", Value: "old"}
 		g, _ := graph("a")
-		g.Ignore = map[string][]string{"it": {"script"}}
+		g.Ignore = map[string]provision.Fields{"it": {"script"}}
 		provision.Add(g, "it", provision.Own, scripted{thing{w: w, Name: "it", Me: "a", Value: "new"}, new(int), new(int)})
 		const want = "ignores a difference of script: one; two"
 		if a := mustPlan(t, g.Plan).Actions[0]; a.Op != provision.None || len(a.Notes) != 1 || a.Notes[0].Text != want {

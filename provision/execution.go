@@ -139,7 +139,7 @@ func (r *execution) act(ctx context.Context, list []call) error {
 		}
 		rest = rest[n:]
 	}
-	if created := list[0].key == created && r.s.last().implied; !created {
+	if created := slices.Contains(list[0].keys, created) && r.s.last().implied; !created {
 		r.refresh(ctx)
 	}
 	return nil
@@ -173,12 +173,14 @@ func (r *execution) actParallel(ctx context.Context, list []call) error {
 	var wg crash.Group
 	for i, c := range list {
 		r.event(Acting, c.name, nil)
-		wg.Go(func() { errs[i] = crash.Do(func() error { return c.do(detach(ctx)) }) })
+		wg.Go(func() { errs[i] = crash.Do(func() error { return c.do(r.g.unfinished(detach(ctx), r.s)) }) })
 	}
 	wg.Wait()
 	for i, c := range list {
 		if errs[i] == nil {
-			r.done[c.key] = true
+			for _, k := range c.keys {
+				r.done[k] = true
+			}
 			r.noteProgress()
 		}
 	}

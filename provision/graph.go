@@ -39,8 +39,9 @@ type Graph struct {
 	Settle time.Duration
 
 	// Ignore has, by step, the fields whose differences up leaves alone, because others
-	// change them. A new object gets them all.
-	Ignore map[string][]string
+	// change them. A new object gets them all: nothing of an object is ignored while its
+	// Owner is Unfinished. It must be set before the steps are added.
+	Ignore map[string]Fields
 
 	steps     []*step
 	refreshed time.Time  // when all steps were last read
@@ -54,6 +55,7 @@ type Graph struct {
 // it.
 func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	var zero S
+	r = ignoring(&step{name: name}, r, g.Ignore[name])
 	s := &step{
 		name: name, own: own, kind: reflect.TypeOf(r), deps: edges(name, r), zero: zero, reading: &reading{done: make(chan struct{})},
 		read:    func(ctx context.Context) (any, error) { return r.Read(ctx) },
@@ -63,9 +65,6 @@ func Add[S State](g *Graph, name string, own Ownership, r Resource[S]) Ref[S] {
 	}
 	s.create = func(ctx context.Context) (any, error) {
 		made, err := r.Create(ctx)
-		if err == nil {
-			s.made.Store(true)
-		}
 		if err != nil || made == nil {
 			return nil, err
 		}

@@ -1,20 +1,20 @@
 package provision
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// split separates the changes that up makes from those that it leaves to others. A claim on a
-// shared object is never left, and neither is what a new object still lacks.
-func (g *Graph) split(s *step, all []Change) (made, ignored []Change) {
+// split separates the changes that up makes from those that it leaves to others.
+func (g *Graph) split(s *step, have any, all []Change) (made, ignored []Change) {
 	fields := g.Ignore[s.name]
-	if len(fields) == 0 || s.made.Load() {
+	if len(fields) == 0 || s.owner(have).Unfinished {
 		return all, nil
 	}
 	for _, c := range all {
-		if slices.Contains(fields, c.Field) && !c.Claims {
+		if fields.Has(c.Field) && !c.Claims && !c.Required {
 			ignored = append(ignored, c)
 		} else {
 			made = append(made, c)
@@ -22,6 +22,22 @@ func (g *Graph) split(s *step, all []Change) (made, ignored []Change) {
 	}
 	return made, ignored
 }
+
+type unfinishedKey struct{}
+
+// unfinished returns the context of a call that may create an object of the step.
+func (g *Graph) unfinished(ctx context.Context, s *step) context.Context {
+	if len(g.Ignore[s.name]) == 0 {
+		return ctx
+	}
+	return context.WithValue(ctx, unfinishedKey{}, true)
+}
+
+// Unfinished reports whether some fields of what a call creates are ignored later. If the call
+// leaves fields to Changes, it must mark the object: then its Owner is Unfinished, and a run
+// that follows a killed one still sets them. Changes then has one that removes the mark, which
+// is Last.
+func Unfinished(ctx context.Context) bool { return ctx.Value(unfinishedKey{}) != nil }
 
 // ignoredNotes tell what up leaves alone, so that it is never silent.
 func ignoredNotes(list []Change) (notes []Note) {
@@ -46,20 +62,26 @@ func orNone(v Value) string {
 }
 
 // Fields returns the fields that Ignore can name for a step: those that the steps of its kind set
-// when they create their objects. It makes no calls. The list is empty if there is no such step.
-func (g *Graph) Fields(name string) (fields []string) {
+// when they create their objects. Required are those of their fields that it cannot. It makes no
+// calls. The lists are empty if there is no such step.
+func (g *Graph) Fields(name string) (fields, required Fields) {
 	at := slices.IndexFunc(g.steps, func(s *step) bool { return s.name == name && !s.data })
 	if at < 0 {
-		return nil
+		return nil, nil
 	}
 	for _, s := range g.steps {
 		if s.kind != g.steps[at].kind {
 			continue
 		}
 		for _, c := range s.changes(s.zero) {
-			fields = append(fields, c.Field)
+			if c.Required {
+				required = append(required, c.Field)
+			} else {
+				fields = append(fields, c.Field)
+			}
 		}
 	}
 	slices.Sort(fields)
-	return slices.Compact(fields)
+	slices.Sort(required)
+	return slices.Compact(fields), slices.Compact(required)
 }

@@ -1,9 +1,12 @@
 package provision_test
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/flowbed/flowbed/provision"
 )
@@ -15,14 +18,16 @@ func TestIgnore(t *testing.T) {
 		w := newWorld()
 		plan := func(value string) (*provision.Graph, provision.Action) {
 			g, _ := graph("a")
-			g.Ignore = map[string][]string{"it": {"value"}}
+			g.Ignore = map[string]provision.Fields{"it": {"value"}}
 			provision.Add(g, "it", provision.Own, thing{w: w, Name: "it", Me: "a", Value: value})
 			provision.Add(g, "other", provision.Own, thing{w: w, Name: "other", Me: "a", Value: value})
 			return g, mustPlan(t, g.Plan).Actions[0]
 		}
 		g, a := plan("first")
-		if a.Op != provision.Create || !slices.Equal(g.Fields("it"), []string{"owner", "value"}) || g.Fields("nothing") != nil {
-			t.Fatalf("have %+v, fields %q", a, g.Fields("it"))
+		fields, _ := g.Fields("it")
+		none, _ := g.Fields("nothing")
+		if a.Op != provision.Create || !slices.Equal(fields, provision.Fields{"owner", "value"}) || none != nil {
+			t.Fatalf("have %+v, fields %q and %q", a, fields, none)
 		}
 		if err := g.Up(t.Context()); err != nil {
 			t.Fatal(err)
@@ -54,12 +59,12 @@ func TestIgnoreNoClaim(t *testing.T) {
 		w.objects["it"] = object{ID: "i", By: "b", Claims: []string{"b"}, Value: "v"}
 		g, _ := graph("a")
 		it := thing{w: w, Name: "it", Me: "a", Value: "v", Shared: true}
-		provision.Add(g, "it", provision.Share, it)
-		fields := []string{}
+		var fields provision.Fields
 		for _, c := range it.Changes(state{w.objects["it"]}) {
 			fields = append(fields, c.Field)
 		}
-		g.Ignore = map[string][]string{"it": fields}
+		g.Ignore = map[string]provision.Fields{"it": fields}
+		provision.Add(g, "it", provision.Share, it)
 		if err := g.Up(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -67,4 +72,117 @@ func TestIgnoreNoClaim(t *testing.T) {
 			t.Errorf("the claims are %q", have)
 		}
 	})
+}
+
+// TestIgnoreUnfinished: a run that follows a killed one sets the ignored fields of what that one
+// created, and ignores them from then on.
+func TestIgnoreUnfinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, lag := range []time.Duration{0, 5 * time.Second} {
+			w := newWorld()
+			w.lag = lag
+			w.objects["it"] = object{ID: "i", By: "a", Unfinished: true} // the one was killed after the creation
+			up := func(value string, fields ...string) {
+				t.Helper()
+				g, _ := graph("a")
+				g.Ignore = map[string]provision.Fields{"it": fields}
+				provision.Add(g, "it", provision.Own, thing{w: w, Name: "it", Me: "a", Value: value})
+				mustUp(t, g)
+			}
+			up("first", "value", "unfinished")
+			if have := w.objects["it"]; have.Value != "first" || have.Unfinished {
+				t.Errorf("after the second run: %+v", have)
+			}
+			if have := strings.Join(w.writes, ", "); have != "set it value, set it unfinished" {
+				t.Errorf("the second run made %s", have)
+			}
+			up("second", "value")
+			if have := w.objects["it"].Value; have != "first" {
+				t.Errorf("after the third run, the value is %s", have)
+			}
+		}
+	})
+}
+
+// several has three fields, which one call sets. That has to leave alone what is ignored.
+type several struct {
+	w       *world
+	want    string // the values, separated by spaces
+	ignored provision.Fields
+}
+
+var (
+	_ provision.Resource[state] = several{}
+	_ provision.Ignorer[state]  = several{}
+)
+
+func (s several) Read(ctx context.Context) (state, error) {
+	o, err := s.w.read(ctx, "it")
+	return state{o}, err
+}
+func (s several) Create(context.Context) (*state, error) { panic("it exists") }
+func (s several) Delete(context.Context, state) error    { panic("nobody deletes it") }
+func (s several) Ignoring(fields provision.Fields) provision.Resource[state] {
+	s.ignored = fields
+	return s
+}
+
+func (s several) Changes(have state) (list []provision.Change) {
+	names, is, want := []string{"a", "b", "c"}, strings.Fields(have.Value), strings.Fields(s.want)
+	for i, name := range names {
+		if is[i] != want[i] {
+			list = append(list, provision.Change{Field: name, From: provision.Text(is[i]), To: provision.Text(want[i])})
+		}
+	}
+	return provision.Together(list, func(ctx context.Context, fields provision.Fields) error {
+		if slices.ContainsFunc(s.ignored, fields.Has) {
+			panic("it would set an ignored field")
+		}
+		now := slices.Clone(is)
+		for i, name := range names {
+			if fields.Has(name) {
+				now[i] = want[i]
+			}
+		}
+		return s.w.write(ctx, "set "+strings.Join(fields, " and "), func(m map[string]object) error {
+			m["it"] = object{By: "a", Value: strings.Join(now, " ")}
+			return nil
+		})
+	})
+}
+
+// TestTogether: of differences that one call removes, the ignored ones stay, and the call is
+// made once, however late it shows.
+func TestTogether(t *testing.T) {
+	for _, c := range []struct {
+		name, have, after, call string
+		ignore                  provision.Fields
+	}{
+		{"nothing is ignored", "1 1 1", "2 2 2", "set a and b and c", nil},
+		{"the first is ignored", "1 1 1", "1 2 2", "set b and c", provision.Fields{"a"}},
+		{"another is ignored", "1 1 1", "2 1 2", "set a and c", provision.Fields{"b"}},
+		{"only one remains", "1 1 1", "1 2 1", "set b", provision.Fields{"a", "c"}},
+		{"all that differs is ignored", "1 2 1", "1 2 1", "", provision.Fields{"a", "c"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.lag = 5 * time.Second
+				w.objects["it"] = object{By: "a", Value: c.have}
+				g, _ := graph("a")
+				g.Ignore = map[string]provision.Fields{"it": c.ignore}
+				provision.Add(g, "it", provision.Own, several{w: w, want: "2 2 2"})
+				mustUp(t, g)
+				if have := w.objects["it"].Value; have != c.after {
+					t.Errorf("after up: %s, want %s", have, c.after)
+				}
+				if have := strings.Join(w.writes, ", "); have != c.call {
+					t.Errorf("up made %q, want %q", have, c.call)
+				}
+				if p := mustPlan(t, g.Plan); !p.Empty() || len(p.Actions[0].Notes) != len(strings.Fields(strings.ReplaceAll(c.after, "2", ""))) {
+					t.Errorf("the next plan: %+v", p.Actions[0])
+				}
+			})
+		})
+	}
 }

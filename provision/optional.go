@@ -92,6 +92,17 @@ func addOptionalOfDown[S State](s *step, r Resource[S], t reflect.Type) {
 	}
 }
 
+// ignoring returns the resource, which knows the ignored fields of its step if it has to.
+func ignoring[S State](s *step, r Resource[S], fields Fields) Resource[S] {
+	t := withPointer(reflect.TypeOf(r))
+	named := func(_ reflect.Method, is bool) bool { return is }
+	ignorer, ok := r.(Ignorer[S])
+	if !s.implements(ok, "Ignoring", named(t.MethodByName("Ignoring"))) || len(fields) == 0 {
+		return r
+	}
+	return ignorer.Ignoring(fields)
+}
+
 // addNotes sets the function of a data source that has notes.
 func addNotes[S any](s *step, d DataSource[S]) {
 	t := withPointer(reflect.TypeOf(d))

@@ -253,7 +253,7 @@ func (g *Graph) inspectFound(s *step, l *reading) Action {
 	}
 	a.Notes = append(a.Notes, g.sharedNotes(s, l, a.Owner)...)
 	var ignored []Change
-	a.Changes, ignored = g.split(s, s.changes(l.have))
+	a.Changes, ignored = g.split(s, l.have, s.changes(l.have))
 	a.Notes = append(a.Notes, ignoredNotes(ignored)...)
 	if len(a.Changes) > 0 {
 		a.Op = Update

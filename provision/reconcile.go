@@ -232,8 +232,8 @@ const created = "create"
 // call is one call of a resource that a step has to make.
 type call struct {
 	name    string
-	key     string // identifies the call within the step
-	unknown string // the field whose value is not known yet
+	keys    []string // of what it does within the step
+	unknown string   // the field whose value is not known yet
 	do      func(context.Context) error
 
 	independent bool // see Change.Independent
@@ -246,7 +246,7 @@ func remainingCalls(s *step, a Action, done map[string]bool) (list []call) {
 		if done[created] {
 			return nil
 		}
-		create := call{name: "create", key: created, do: func(ctx context.Context) error {
+		create := call{name: "create", keys: []string{created}, do: func(ctx context.Context) error {
 			made, err := s.create(ctx)
 			if err == nil && made != nil {
 				s.imply(ctx, made)
@@ -260,18 +260,56 @@ func remainingCalls(s *step, a Action, done map[string]bool) (list []call) {
 		}
 		return []call{create}
 	}
-	for _, c := range a.Changes {
-		key := c.key()
-		if c.Do == nil || done[key] {
+	for i, c := range a.Changes {
+		group := []Change{c}
+		if c.Joint != nil {
+			if group = together(a.Changes, c.Joint); slices.ContainsFunc(a.Changes[:i], c.with) {
+				continue
+			}
+		}
+		if c.Last && slices.ContainsFunc(a.Changes, func(c Change) bool { return !c.Last }) {
 			continue
 		}
-		change := call{name: "change " + c.Field, key: key, do: c.Do, independent: c.Independent}
-		if !c.To.Known() {
-			change.unknown = c.Field
+		if change := changing(group); change.do != nil && !change.isDone(done) {
+			list = append(list, change)
 		}
-		list = append(list, change)
 	}
 	return list
+}
+
+// with reports whether one call removes both differences.
+func (c Change) with(other Change) bool { return c.Joint != nil && other.Joint == c.Joint }
+
+// together returns those of the changes that one call makes.
+func together(list []Change, j *Joint) (group []Change) {
+	for _, c := range list {
+		if c.Joint == j {
+			group = append(group, c)
+		}
+	}
+	return group
+}
+
+// changing is the call that makes the changes: one, or several that have one call.
+func changing(group []Change) call {
+	first := group[0]
+	all := call{name: "change " + first.Field, do: first.Do, independent: first.Independent}
+	var fields Fields
+	for _, c := range group {
+		fields, all.keys = append(fields, c.Field), append(all.keys, c.key())
+		if !c.To.Known() && all.unknown == "" {
+			all.unknown = c.Field
+		}
+	}
+	if j := first.Joint; j != nil {
+		all.do = func(ctx context.Context) error { return j.Do(ctx, fields) }
+	}
+	return all
+}
+
+// isDone reports whether the call has been made for all that it does.
+func (c call) isDone(done map[string]bool) bool {
+	return !slices.ContainsFunc(c.keys, func(k string) bool { return !done[k] })
 }
 
 // key identifies the change within its step. The old side of a script may not be read: see

@@ -52,6 +52,10 @@ type Owner struct {
 	// have the ownership Share: it has the name of a shared object from an earlier spec.
 	Shared bool
 
+	// Unfinished means that the object has not had all its fields since it was created, as far
+	// as the service shows it: until then, none is ignored; see Graph.Ignore.
+	Unfinished bool
+
 	// Protected means that the owner asked for protection from deletion. The engine only
 	// carries it: the command decides what it means.
 	Protected bool
@@ -206,6 +210,14 @@ type (
 		Detail(ctx context.Context, have S) S
 	}
 
+	// Ignorer resources must know which of their fields are ignored (see Graph.Ignore), because
+	// more than one change depends on a difference: for example, an object that must be
+	// replaced is not repaired. Ignoring returns the resource that knows; Changes still lists
+	// the differences. It is pure.
+	Ignorer[S State] interface {
+		Ignoring(fields Fields) Resource[S]
+	}
+
 	// Explainer returns the likely cause of a failed step, or an empty string if it
 	// knows none. Have is the zero state if the run created the object and can no
 	// longer find it.
@@ -233,9 +245,41 @@ type Change struct {
 	// object. The engine makes it alone, before all others.
 	Claims bool
 
-	// Do removes the difference. If it is nil, the difference goes away without a
-	// call, and the engine waits for that.
+	// Required changes are made even if the config file ignores their field; see Graph.Ignore.
+	Required bool
+
+	// Last marks a change that is made only when nothing else differs.
+	Last bool
+
+	// Do removes the difference. If it is nil, and Joint is, too, the difference goes away
+	// without a call, and the engine waits for that.
 	Do func(ctx context.Context) error
+
+	// Joint is set instead of Do if one call removes several differences; see Together.
+	Joint *Joint
+}
+
+// Joint is a call that removes the differences that have it.
+type Joint struct {
+	Do func(ctx context.Context, fields Fields) error
+}
+
+// Fields are names of fields.
+type Fields []string
+
+// Has reports whether a field is one of them.
+func (f Fields) Has(field string) bool { return slices.Contains(f, field) }
+
+// Together returns the changes with one call that removes them all. The engine passes the
+// fields of those that remain without the ignored ones. The call sets these and no others: it
+// leaves others out of its request, or repeats in it what the object has.
+func Together(list []Change, do func(ctx context.Context, fields Fields) error) []Change {
+	list = slices.Clone(list)
+	j := &Joint{do}
+	for i := range list {
+		list[i].Do, list[i].Joint = nil, j
+	}
+	return list
 }
 
 // Kept is an object that a run must leave.

@@ -57,8 +57,6 @@ type step struct {
 	before  *reading // the last one that was done before reading; may be nil
 	doubt   error    // an action failed since the last reading, so the actual state is unknown
 
-	made atomic.Bool // the run created the object
-
 	gone time.Time // when a reading showed that the deleted object is gone; zero if none has
 }
 

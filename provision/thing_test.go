@@ -15,7 +15,7 @@ import (
 type state struct{ object }
 
 func (s state) Owner() provision.Owner {
-	o := provision.Owner{By: s.By, Claims: s.Claims}
+	o := provision.Owner{By: s.By, Claims: s.Claims, Unfinished: s.Unfinished}
 	for _, env := range slices.Sorted(maps.Keys(s.Marks)) {
 		o.Leaving = append(o.Leaving, provision.Leaving{Env: env, Until: s.Marks[env]})
 	}
@@ -74,7 +74,7 @@ func (t thing) Create(ctx context.Context) (*state, error) {
 			return errExists
 		}
 		t.w.serial++
-		o := object{ID: fmt.Sprintf("id-%d", t.w.serial), By: t.Me}
+		o := object{ID: fmt.Sprintf("id-%d", t.w.serial), By: t.Me, Unfinished: provision.Unfinished(ctx)}
 		if t.Shared {
 			o.Claims = []string{t.Me}
 		}
@@ -121,6 +121,10 @@ func (t thing) Changes(have state) (list []provision.Change) {
 		}
 		list = append(list, provision.Change{Field: "uses", From: provision.Text(have.Uses), To: to,
 			Do: t.set("uses", func(o *object) { o.Uses = ids })})
+	}
+	if have.Unfinished {
+		list = append([]provision.Change{{Field: "unfinished", From: provision.Text("yes"), Required: true, Last: true,
+			Do: t.set("unfinished", func(o *object) { o.Unfinished = false })}}, list...)
 	}
 	return list
 }

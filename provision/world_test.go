@@ -33,6 +33,8 @@ type object struct {
 	Value  string
 	Uses   string    // the ids of other objects, which cannot go before it
 	Dying  time.Time // it is gone from then on, unless zero
+
+	Unfinished bool // see provision.Unfinished
 }
 
 // world is a cloud with eventual consistency, faults and a memory of its calls.

@@ -209,7 +209,7 @@ func (a Addresses) Changes(have AddressesState) (c []provision.Change) {
 	for i := range a.Count {
 		o, ok := have.of(natPart(i))
 		if !ok {
-			c = append(c, provision.Change{Field: "address", To: provision.Text("for NAT gateway " + fmt.Sprint(i+1)), Do: a.allocate(natPart(i))})
+			c = append(c, provision.Change{Field: "address", To: provision.Text("for NAT gateway " + fmt.Sprint(i+1)), Required: true, Do: a.allocate(natPart(i))})
 			continue
 		}
 		c = append(c, tagChange(o.Tags, a.tags(o.Part), false, ec2Tagger(a.API, o.ID))...)

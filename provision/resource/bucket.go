@@ -113,7 +113,7 @@ func (b Bucket) Create(ctx context.Context) (*BucketState, error) {
 	}
 	in := &s3.CreateBucketInput{
 		Bucket: &b.Name, ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced,
-		CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: tagList(b.ID.Tags(b.Name), s3Tag)},
+		CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: tagList(marked(ctx, b.ID.Tags(b.Name)), s3Tag)},
 	}
 	if b.ID.Region != "us-east-1" { // S3 rejects this region as a constraint, and requires all others
 		in.CreateBucketConfiguration.LocationConstraint = types.BucketLocationConstraint(b.ID.Region)
@@ -131,7 +131,7 @@ func (b Bucket) Create(ctx context.Context) (*BucketState, error) {
 	case err != nil:
 		return nil, err
 	case len(have) == 0:
-		return nil, b.putTags(ctx, b.ID.Tags(b.Name))
+		return nil, b.putTags(ctx, marked(ctx, b.ID.Tags(b.Name)))
 	case have.Owner().By != b.ID.Owner():
 		return nil, nil // it already existed: a reading will show its state
 	}
@@ -198,25 +198,27 @@ func (b Bucket) versioningChange(have string) []provision.Change {
 // others must stay.
 func (b Bucket) tagChanges(have Tags) []provision.Change {
 	want := b.ID.Tags(b.Name)
-	c := tagChange(have, want, false, tagger{})
-	if len(c) == 0 {
-		return nil
-	}
-	c[0].Do = func(ctx context.Context) error {
-		all, err := b.readTags(ctx)
-		if errors.Is(err, provision.ErrAbsent) { // S3 showed them a moment ago
-			all, err = maps.Clone(have), nil
+	c := tagChange(have, want, false, tagger{drop: func(ctx context.Context, keys []string) error { return b.retag(ctx, have, keys, nil) }})
+	if len(c) > 0 && !c[0].Last {
+		c[0].Do = func(ctx context.Context) error {
+			return b.retag(ctx, have, slices.Collect(maps.Keys(have.stale(want))), have.missing(want, false))
 		}
-		if err != nil {
-			return err
-		}
-		for k := range have.stale(want) {
-			delete(all, k)
-		}
-		maps.Copy(all, have.missing(want, false))
-		return b.putTags(ctx, all)
 	}
 	return c
+}
+
+// retag removes tags and adds others.
+func (b Bucket) retag(ctx context.Context, have Tags, stale []string, missing Tags) error {
+	all, err := b.readTags(ctx)
+	if errors.Is(err, provision.ErrAbsent) { // S3 showed them a moment ago
+		all, err = maps.Clone(have), nil
+	}
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(all, func(k, _ string) bool { return slices.Contains(stale, k) })
+	maps.Copy(all, missing)
+	return b.putTags(ctx, all)
 }
 
 func (b Bucket) putTags(ctx context.Context, all Tags) error {

@@ -143,11 +143,7 @@ func TestEveryCallNamesTheOwner(t *testing.T) {
 	if _, err := p.want.Create(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range p.want.Changes(resource.BucketState{}) {
-		if err := c.Do(ctx); err != nil {
-			t.Fatal(c.Field, err)
-		}
-	}
+	makeAll(t, p.want.Changes(resource.BucketState{}))
 	p.put("a").drop("a")
 	if _, err := p.api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &p.want.Name, Key: aws.String("u")}); err != nil {
 		t.Fatal(err)

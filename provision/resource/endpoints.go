@@ -290,7 +290,7 @@ func (e Endpoints) Changes(have EndpointsState) (c []provision.Change) {
 		o, ok := have.of(service)
 		switch available := provision.Text(endpointAvailable); {
 		case !ok:
-			c = append(c, provision.Change{Field: "endpoint", To: provision.Text(service), Independent: true, Do: e.create(service)})
+			c = append(c, provision.Change{Field: "endpoint", To: provision.Text(service), Independent: true, Required: true, Do: e.create(service)})
 			continue
 		case o.failed():
 			c = append(c, provision.Change{Field: "state", From: provision.Text(o.State + ": " + o.Failure), To: available, Do: e.deleting(o.ID)})
@@ -309,41 +309,51 @@ func (e Endpoints) Changes(have EndpointsState) (c []provision.Change) {
 	return c
 }
 
-// differences are those of one endpoint, which one call removes. What others have added to a gateway,
+// differences are those of one endpoint, which one call removes: it leaves alone what the request
+// leaves out. What others have added to a gateway,
 // or to the subnets of an interface, stays.
 func (e Endpoints) differences(o Endpoint) (c []provision.Change) {
-	in := &ec2.ModifyVpcEndpointInput{VpcEndpointId: &o.ID}
+	var tables, subnets, groups, others []string
 	differ := func(field string, have []string, to provision.Value) {
 		c = append(c, provision.Change{Field: field, From: provision.Text(strings.Join(have, ", ")), To: to})
 	}
 	if o.Gateway {
-		in.AddRouteTableIds = without(e.tables(), o.Tables)
-		if all := slices.Concat(o.Tables, in.AddRouteTableIds); len(in.AddRouteTableIds) > 0 {
+		tables = without(e.tables(), o.Tables)
+		if all := slices.Concat(o.Tables, tables); len(tables) > 0 {
 			differ("route tables", o.Tables, provision.Text(strings.Join(all, ", ")))
 		}
 	} else {
-		if in.AddSubnetIds = e.missing(o.Subnets); len(in.AddSubnetIds) > 0 {
-			differ("subnets", o.Subnets, provision.Text(strings.Join(slices.Concat(o.Subnets, in.AddSubnetIds), ", ")))
+		if subnets = e.missing(o.Subnets); len(subnets) > 0 {
+			differ("subnets", o.Subnets, provision.Text(strings.Join(slices.Concat(o.Subnets, subnets), ", ")))
 		}
 		if group, known := e.Group.Get(); !known || !slices.Equal(o.Groups, []string{group.ID}) {
 			want := []string{group.ID}
-			in.AddSecurityGroupIds, in.RemoveSecurityGroupIds = without(want, o.Groups), without(o.Groups, want)
+			groups, others = without(want, o.Groups), without(o.Groups, want)
 			differ("security groups", o.Groups, provision.Of(e.Group, func(s SecurityGroupState) string { return s.ID }))
 		}
 		if !o.PrivateDNS {
-			in.PrivateDnsEnabled = new(true)
 			differ("private DNS", []string{onOff(false)}, provision.Text(onOff(true)))
 		}
 	}
-	if len(c) > 0 { // the others go with the first
-		c[0].Do = func(ctx context.Context) error {
-			if _, err := e.API.ModifyVpcEndpoint(ctx, in); err != nil {
-				return fmt.Errorf("modify %s: %w", o.ID, err)
-			}
-			return nil
+	return provision.Together(c, func(ctx context.Context, fields provision.Fields) error {
+		in := &ec2.ModifyVpcEndpointInput{VpcEndpointId: &o.ID}
+		if fields.Has("route tables") {
+			in.AddRouteTableIds = tables
 		}
-	}
-	return c
+		if fields.Has("subnets") {
+			in.AddSubnetIds = subnets
+		}
+		if fields.Has("security groups") {
+			in.AddSecurityGroupIds, in.RemoveSecurityGroupIds = groups, others
+		}
+		if fields.Has("private DNS") {
+			in.PrivateDnsEnabled = new(true)
+		}
+		if _, err := e.API.ModifyVpcEndpoint(ctx, in); err != nil {
+			return fmt.Errorf("modify %s: %w", o.ID, err)
+		}
+		return nil
+	})
 }
 
 // without returns the elements of a list that another lacks.

@@ -167,7 +167,7 @@ func eventTag(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 // Create implements provision.Resource. The target follows as a change. PutRule would also
 // replace a rule of somebody else, but the engine creates only what is not there.
 func (e EventRule) Create(ctx context.Context) (*EventRuleState, error) {
-	tags := e.ID.Tags(e.Name)
+	tags := marked(ctx, e.ID.Tags(e.Name))
 	in := e.request()
 	in.Tags = tagList(tags, eventTag)
 	out, err := e.API.PutRule(ctx, in)
@@ -208,13 +208,40 @@ func (e EventRule) Changes(have EventRuleState) []provision.Change {
 	rule = append(rule, diffText("description", have.Description, e.Description, nil)...)
 	rule = append(rule, diffText("schedule", have.Schedule, "", nil)...)
 	rule = append(rule, diffText("role", have.Role, "", nil)...)
-	if len(rule) > 0 {
-		rule[0].Do = func(ctx context.Context) error {
-			_, err := e.API.PutRule(ctx, e.request())
-			return err
-		}
+	c = append(c, provision.Together(rule, func(ctx context.Context, fields provision.Fields) error {
+		_, err := e.API.PutRule(ctx, e.requestWith(have, fields))
+		return err
+	})...)
+	return append(c, e.targetChanges(have.Targets)...)
+}
+
+// requestWith is the whole rule as others have it, but for these fields.
+func (e EventRule) requestWith(have EventRuleState, fields provision.Fields) *eventbridge.PutRuleInput {
+	in := e.request()
+	if !fields.Has("event pattern") {
+		in.EventPattern = noneIfEmpty(have.Pattern)
 	}
-	return append(append(c, rule...), e.targetChanges(have.Targets)...)
+	if !fields.Has("state") {
+		in.State = types.RuleState(have.State)
+	}
+	if !fields.Has("description") {
+		in.Description = noneIfEmpty(have.Description)
+	}
+	if !fields.Has("schedule") {
+		in.ScheduleExpression = noneIfEmpty(have.Schedule)
+	}
+	if !fields.Has("role") {
+		in.RoleArn = noneIfEmpty(have.Role)
+	}
+	return in
+}
+
+// noneIfEmpty is nil for an empty text.
+func noneIfEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // targetChanges removes before it adds, because a rule can have only five targets.

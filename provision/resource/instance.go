@@ -55,6 +55,8 @@ type Instance struct {
 
 	Public   func() bool // whether it gets a public address, as far as that is known; for Costs
 	Launched *Launched   // by this run; may be nil
+
+	ignored provision.Fields
 }
 
 // InstanceState is the actual state of the agent: one EC2 instance, or several during a
@@ -99,6 +101,7 @@ var (
 	_ provision.Keeper[InstanceState]        = Instance{}
 	_ provision.Labelled                     = InstanceState{}
 	_ provision.Named                        = Instance{}
+	_ provision.Ignorer[InstanceState]       = Instance{}
 )
 
 // terminating reports whether the instance is shutting down or terminated.

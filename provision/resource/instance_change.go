@@ -80,7 +80,7 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 			c = append(c, d)
 		}
 	}
-	add("instance type", m.Type, i.Type)
+	add(fieldType, m.Type, i.Type)
 	k, _ := i.Key.Expect()
 	add("key pair", m.Key, k.Name)
 	i.misplaced(m, add)
@@ -146,11 +146,16 @@ func (i Instance) olderThanQueue(m EC2Instance, have, want string) []provision.C
 	}}
 }
 
+// obsolete reports whether an instance has to be replaced.
+func (i Instance) obsolete(m EC2Instance) bool {
+	return slices.ContainsFunc(i.outdated(m), func(c provision.Change) bool { return !i.ignored.Has(c.Field) })
+}
+
 // current returns the oldest instance that needs no replacement. It is the oldest so that
 // two runs at the same time keep the same one.
 func (i Instance) current(have InstanceState) (EC2Instance, bool) {
 	live := have.live()
-	at := slices.IndexFunc(live, func(m EC2Instance) bool { return len(i.outdated(m)) == 0 })
+	at := slices.IndexFunc(live, func(m EC2Instance) bool { return !i.obsolete(m) })
 	if at < 0 {
 		return EC2Instance{}, false
 	}
@@ -170,17 +175,16 @@ func (i Instance) Changes(have InstanceState) []provision.Change {
 	current, ok := i.current(have)
 	if !ok {
 		newest := live[len(live)-1]
-		c := i.explained(i.outdated(newest), newest, have.running)
-		c[0].Do = i.launch // removes all differences
-		return c
+		return provision.Together(i.explained(i.outdated(newest), newest, have.running), i.replace(newest))
 	}
-	c := append(i.start(current), i.drift(current)...)
+	ignored := i.explained(i.outdated(current), current, runningScript{})
+	c := slices.Concat(ignored, i.start(current), i.drift(current))
 	for _, m := range live {
 		if m.ID == current.ID {
 			continue
 		}
 		terminate := provision.Change{Field: "old instance", From: provision.Text(m.ID), Why: current.ID + " replaces it"}
-		if len(i.outdated(m)) == 0 {
+		if !i.obsolete(m) {
 			terminate.Field, terminate.Why = "surplus instance", "an environment has one agent, and "+current.ID+" is older"
 		}
 		if current.State == "running" {
@@ -193,7 +197,7 @@ func (i Instance) Changes(have InstanceState) []provision.Change {
 
 // creation lists the fields that a plan shows for an instance that does not exist.
 func (i Instance) creation() []provision.Change {
-	c := []provision.Change{{Field: "instance type", To: provision.Text(i.Type)}}
+	c := []provision.Change{{Field: fieldType, To: provision.Text(i.Type)}}
 	add := func(field string, v provision.Value) {
 		if !v.IsNothing() {
 			c = append(c, provision.Change{Field: field, To: v})
@@ -213,8 +217,7 @@ func (i Instance) creation() []provision.Change {
 	add("instance profile", textOr(known, p.ARN))
 	add("instance metadata", provision.Text(wantMetadata))
 	add(fieldUserData, i.shown())
-	add("tags", provision.Text(i.ID.Tags(i.Name).text()))
-	return c
+	return append(c, provision.Change{Field: "tags", To: provision.Text(i.ID.Tags(i.Name).text()), Required: true})
 }
 
 func textOr(known bool, s string) provision.Value {

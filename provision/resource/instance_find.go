@@ -28,7 +28,8 @@ func (i Instance) Read(ctx context.Context) (s InstanceState, err error) {
 	for _, m := range found.list {
 		i.sortInto(&s, &list, m, found)
 	}
-	if i.Offering.Set() && !slices.ContainsFunc(list, func(m EC2Instance) bool { return !m.terminating() && m.Type == i.Type }) {
+	fits := func(m EC2Instance) bool { return !m.terminating() && (m.Type == i.Type || i.ignored.Has(fieldType)) }
+	if i.Offering.Set() && !slices.ContainsFunc(list, fits) {
 		if s.offering, err = i.Offering.Await(ctx); err != nil {
 			return s, err
 		}

@@ -218,7 +218,7 @@ func (i Instance) usable(ctx context.Context, m EC2Instance) (bool, error) {
 }
 
 func (i Instance) isAgent(m EC2Instance) bool {
-	return !m.terminating() && m.Tags.Owner().By == i.ID.Owner() && len(i.outdated(m)) == 0
+	return !m.terminating() && m.Tags.Owner().By == i.ID.Owner() && !i.obsolete(m)
 }
 
 func (i Instance) find(ctx context.Context, in *ec2.DescribeInstancesInput) (list []EC2Instance, err error) {

@@ -26,6 +26,7 @@ type runningScript struct {
 }
 
 const (
+	fieldType     = "instance type"
 	fieldUserData = "user data"
 	partUserData  = "user-data"
 	partKey       = "key"

@@ -152,7 +152,7 @@ func (g InternetGateway) Changes(have InternetGatewayState) []provision.Change {
 	c := tagChange(have.Tags, g.ID.Tags(g.Name), false, ec2Tagger(g.API, have.ID))
 	want, known := g.VPC.Get()
 	if !known || have.VPC != want.ID {
-		c = append(c, provision.Change{Field: "vpc", From: provision.Text(have.VPC),
+		c = append(c, provision.Change{Field: "vpc", From: provision.Text(have.VPC), Required: true,
 			To: provision.Of(g.VPC, func(s VPCState) string { return s.ID }), Do: g.move(have, want.ID)})
 	}
 	for _, id := range have.Doubles {

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/test/lifecycle"
 )
@@ -26,5 +27,32 @@ func inSandbox(t *testing.T, f func(context.Context, *testing.T, func() *lifecyc
 	}
 }
 
-func TestLife(t *testing.T)        { inSandbox(t, lifecycle.Live) }
-func TestInterrupted(t *testing.T) { inSandbox(t, lifecycle.Interrupted) }
+func TestLife(t *testing.T)         { inSandbox(t, lifecycle.Live) }
+func TestIgnored(t *testing.T)      { inSandbox(t, lifecycle.Ignored) }
+func TestIgnoredLater(t *testing.T) { inSandbox(t, lifecycle.IgnoredLater) }
+func TestInterrupted(t *testing.T)  { inSandbox(t, lifecycle.Interrupted) }
+
+// makeAll makes the calls of changes, as up does without the rest of the engine.
+func makeAll(t *testing.T, list []provision.Change) {
+	t.Helper()
+	made := map[*provision.Joint]bool{}
+	for _, c := range list {
+		do := c.Do
+		if j := c.Joint; j != nil {
+			if made[j] {
+				continue
+			}
+			made[j] = true
+			var fields provision.Fields
+			for _, other := range list {
+				if other.Joint == j {
+					fields = append(fields, other.Field)
+				}
+			}
+			do = func(ctx context.Context) error { return j.Do(ctx, fields) }
+		}
+		if err := do(t.Context()); err != nil {
+			t.Fatal(c.Field, err)
+		}
+	}
+}

@@ -227,7 +227,7 @@ func (l LogGroup) Create(ctx context.Context) (*LogGroupState, error) {
 		return nil, err
 	}
 	defer l.Names.hold()()
-	tags := l.tags(nil)
+	tags := marked(ctx, l.tags(nil))
 	in := &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &l.Name, Tags: tags}
 	key := keyARN(l.Key)
 	if key != "" {

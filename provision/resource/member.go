@@ -12,10 +12,12 @@ type member interface {
 	label() string
 }
 
-// ownerOf is the owner of the first: a state lists only those of one environment.
+// ownerOf is the owner of the first: a state lists only those of one environment. Which of them
+// are unfinished is for the kind to say, because the others are not.
 func ownerOf[M member](list []M) (o provision.Owner) {
 	if len(list) > 0 {
 		o = list[0].tags().Owner()
+		o.Unfinished = false
 	}
 	return o
 }

@@ -220,7 +220,7 @@ func (n NATGateways) Changes(have NATGatewaysState) (c []provision.Change) {
 		o, ok := have.of(natPart(i))
 		switch available := provision.Text(string(types.NatGatewayStateAvailable)); {
 		case !ok:
-			c = append(c, provision.Change{Field: "NAT gateway", From: have.lost(), To: provision.Text(n.Name + "-" + natPart(i)), Do: n.create(i, have)})
+			c = append(c, provision.Change{Field: "NAT gateway", From: have.lost(), To: provision.Text(n.Name + "-" + natPart(i)), Required: true, Do: n.create(i, have)})
 			continue
 		case o.State == string(types.NatGatewayStateFailed):
 			c = append(c, provision.Change{Field: "state", From: provision.Text(o.ID + " " + o.State + ": " + o.Failure), To: available, Do: n.replace(o)})

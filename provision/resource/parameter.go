@@ -226,21 +226,29 @@ func (p Parameter) Changes(have ParameterState) []provision.Change {
 	if have.Type != "" && have.Type != secure { // the new parameter also gets the value
 		return append(c, provision.Change{
 			Field: "type", From: provision.Text(have.Type), To: provision.Text(secure), Do: p.remove,
-			Replace: true, Why: "AWS cannot change the type of a parameter",
+			Replace: true, Required: true, Why: "AWS cannot change the type of a parameter",
 		})
 	}
-	c = append(c, diffText("type", have.Type, secure, nil)...)
-	if p.Value != "" { // the value is encrypted anew, and before the tags tell of it
-		c = append(diffText("encryption key", have.Key, keyARN(p.Key), p.setKey(have.Tags)), c...)
+	if have.Type == "" {
+		c = append(c, provision.Change{Field: "type", To: provision.Text(secure), Required: true})
 	}
-	if p.Value == "" || have.Current {
+	if p.Value == "" {
 		return c
 	}
-	change := provision.Change{Field: "value", To: provision.Secret(), Do: p.setValue}
-	if have.Type != "" {
-		change.From = provision.Secret()
+	content := diffText("encryption key", have.Key, keyARN(p.Key), nil)
+	keyed := len(content) > 0
+	if !have.Current {
+		change := provision.Change{Field: "value", To: provision.Secret()}
+		if have.Type != "" {
+			change.From = provision.Secret()
+		}
+		content = append(content, change)
 	}
-	return append(c, change)
+	content = provision.Together(content, p.write(have))
+	if keyed && have.Type != "" { // the value is encrypted anew before the tags tell of it
+		return append(content, c...)
+	}
+	return append(c, content...)
 }
 
 func (p Parameter) setTags(ctx context.Context, t Tags) error {
@@ -257,18 +265,26 @@ func (p Parameter) dropTags(ctx context.Context, keys []string) error {
 	return p.failed("remove tags", err)
 }
 
-func (p Parameter) setValue(ctx context.Context) error {
-	_, err := p.API.PutParameter(ctx, &ssm.PutParameterInput{
-		Name: &p.Name, Value: &p.Value, Type: types.ParameterTypeSecureString, KeyId: p.keyID(), Overwrite: new(true),
-	})
-	return p.failed("write parameter", err)
-}
-
-// setKey encrypts the value with the desired key. Only then may the tag go that tells of another.
-func (p Parameter) setKey(have Tags) doFunc {
-	return func(ctx context.Context) error {
-		if err := p.setValue(ctx); err != nil || p.Key.Set() || have[KeyKMS] == "" {
-			return err
+// write sets the value and the key that encrypts it: one call needs both, so it repeats the one
+// that does not change. Only then may the tag go that tells of another key.
+func (p Parameter) write(have ParameterState) func(context.Context, provision.Fields) error {
+	return func(ctx context.Context, fields provision.Fields) error {
+		value, key := p.Value, p.keyID()
+		if !fields.Has("encryption key") {
+			key = noneIfEmpty(have.Key)
+		}
+		if !fields.Has("value") && !have.Current {
+			now, err := p.Reader.read(ctx, p.API, p.Name, true)
+			if err != nil {
+				return p.failed("read the ignored value, to encrypt it with another key", err)
+			}
+			value = deref(now.Value)
+		}
+		_, err := p.API.PutParameter(ctx, &ssm.PutParameterInput{
+			Name: &p.Name, Value: &value, Type: types.ParameterTypeSecureString, KeyId: key, Overwrite: new(true),
+		})
+		if err != nil || !fields.Has("encryption key") || p.Key.Set() || have.Tags[KeyKMS] == "" {
+			return Parameter{Name: p.Name, Value: value}.failed("write parameter", err)
 		}
 		return p.dropTags(ctx, []string{KeyKMS})
 	}

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/prefect"
@@ -102,8 +101,7 @@ func (p Pool) entries(d prefect.Defaults, have prefect.Template) []prefect.Entry
 	return append([]prefect.Entry{p.mark().Entry()}, d.Entries(have)...)
 }
 
-// Changes implements provision.Resource. The first change of the template makes one call
-// for all of them.
+// Changes implements provision.Resource. One call makes all changes of the template.
 func (p Pool) Changes(have PoolState) (c []provision.Change) {
 	if have.Name == "" {
 		c = append(c, provision.Change{Field: "type", To: provision.Text("ecs")})
@@ -113,24 +111,25 @@ func (p Pool) Changes(have PoolState) (c []provision.Change) {
 		c = append(c, diffText("concurrency limit", limitText(have.Limit), strconv.Itoa(*p.Limit), p.limit)...)
 	}
 	d := p.Want()
-	entries, repair := p.entries(d, have.Template), p.repair(d)
+	entries := p.entries(d, have.Template)
 	if have.Name == "" { // the mark of a new pool is like the owner's tags of a new object
 		entries = entries[1:]
 	}
-	values := valueChanges(have.Template, entries, repair)
+	values := valueChanges(have.Template, entries)
+	var template []provision.Change
 	for _, name := range prefect.Missing(have.Template, d.Base(), entries) {
 		if hasField(values, name) {
 			continue
 		}
-		c = append(c, provision.Change{
-			Field: "template " + name, To: provision.Text("declared"), Do: repair,
+		template = append(template, provision.Change{
+			Field: "template " + name, To: provision.Text("declared"), Required: true,
 			Why: "without it, the worker ignores the value",
 		})
 	}
-	c = append(c, values...)
+	c = append(c, provision.Together(append(template, values...), p.write(d))...)
 	for _, name := range p.Queues {
 		if !slices.Contains(have.Queues, name) {
-			c = append(c, provision.Change{Field: "work queue " + name, To: provision.Text("created"), Do: p.addQueue(name)})
+			c = append(c, provision.Change{Field: "work queue " + name, To: provision.Text("created"), Required: true, Do: p.addQueue(name)})
 		}
 	}
 	return append(c, p.resume(have)...)
@@ -164,14 +163,14 @@ func (p Pool) addQueue(name string) doFunc {
 
 // valueChanges lists the entries that a template lacks. Entries with the same name are one
 // change for people.
-func valueChanges(have prefect.Template, entries []prefect.Entry, repair doFunc) (c []provision.Change) {
+func valueChanges(have prefect.Template, entries []prefect.Entry) (c []provision.Change) {
 	for _, e := range entries {
 		was, differs := e.Differs(have)
 		if !differs || e.Silent || hasField(c, e.Name) {
 			continue
 		}
 		c = append(c, provision.Change{
-			Field: e.Name, From: provision.Text(e.Show(was)), To: entryValue(e), Do: repair, Why: e.Why,
+			Field: e.Name, From: provision.Text(e.Show(was)), To: entryValue(e), Why: e.Why,
 		})
 	}
 	return c
@@ -215,25 +214,20 @@ func (p Pool) limit(ctx context.Context) error {
 	return p.API.EditPool(ctx, p.Name, prefect.PoolEdit{Limit: p.Limit})
 }
 
-// repair reads the current template and writes our values into it, once for all changes
-// of one list.
-func (p Pool) repair(d prefect.Defaults) doFunc {
-	var once sync.Once
-	var err error
-	return func(ctx context.Context) error {
-		once.Do(func() { err = p.write(ctx, d) })
-		return err
+// write writes the values of these fields into the template. It decides anew with the current
+// template: a value that somebody has set since the plan is theirs.
+func (p Pool) write(d prefect.Defaults) func(context.Context, provision.Fields) error {
+	return func(ctx context.Context, fields provision.Fields) error {
+		return p.writeFields(ctx, d, fields)
 	}
 }
 
-// write decides anew with the current template: a value that somebody has set since the
-// plan is theirs.
-func (p Pool) write(ctx context.Context, d prefect.Defaults) error {
+func (p Pool) writeFields(ctx context.Context, d prefect.Defaults, fields provision.Fields) error {
 	have, err := p.API.ReadPool(ctx, p.Name)
 	if err != nil {
 		return err
 	}
-	entries := p.entries(d, have.Template)
+	entries := slices.DeleteFunc(p.entries(d, have.Template), func(e prefect.Entry) bool { return !e.Silent && !fields.Has(e.Name) })
 	for _, e := range entries {
 		if !e.Silent && !entryValue(e).Known() {
 			return fmt.Errorf("%s is not known yet", e.Name)

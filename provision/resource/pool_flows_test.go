@@ -430,11 +430,7 @@ func TestPoolFlowsSetMeanwhile(t *testing.T) {
 	f.defaults.Flows = prefect.Flows{Memory: 1024}
 	changes := f.plan(t).Changes
 	f.setDefault("cpu", 2048)
-	for _, c := range changes {
-		if err := c.Do(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	makeAll(t, changes)
 	if cpu, memory := f.defaultOf("cpu"), f.defaultOf("memory"); cpu != 2048.0 || memory != 1024.0 {
 		t.Errorf("cpu is %v, memory is %v", cpu, memory)
 	}

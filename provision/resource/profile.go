@@ -133,7 +133,7 @@ func (p Profile) Discover(ctx context.Context, _ Recorded) (list []Found, err er
 
 // Create implements provision.Resource.
 func (p Profile) Create(ctx context.Context) (*ProfileState, error) {
-	tags := p.ID.Tags(p.Name)
+	tags := marked(ctx, p.ID.Tags(p.Name))
 	in := &iam.CreateInstanceProfileInput{InstanceProfileName: &p.Name, Tags: tagList(tags, iamTag)}
 	if p.path() != rootPath {
 		in.Path = new(p.path())
@@ -188,7 +188,7 @@ func (p Profile) pathChange(have ProfileState) []provision.Change {
 		return nil
 	}
 	c := provision.Change{
-		Field: "path", From: provision.Text(have.Path), To: provision.Text(p.path()),
+		Field: "path", From: provision.Text(have.Path), To: provision.Text(p.path()), Required: true,
 		Do: func(ctx context.Context) error { return p.Delete(ctx, have) },
 	}
 	if p.Replaces(have) {

@@ -217,23 +217,21 @@ func (q Queue) Create(ctx context.Context) (*QueueState, error) {
 // Changes implements provision.Resource. One call sets all attributes that differ.
 func (q Queue) Changes(have QueueState) []provision.Change {
 	c := tagChange(have.Tags, q.ID.Tags(q.Name), false, tagger{q.setTags(have.URL), q.dropTags(have.URL)})
-	want, set := q.want(), map[string]string{}
+	var attributes []provision.Change
+	want := q.want()
 	for _, a := range managed {
-		if a.name == types.QueueAttributeNameKmsMasterKeyId && !q.Key.Set() {
-			continue // SQS's keys replace a key of others
+		// A queue has one kind of encryption, which is one field.
+		if other := types.QueueAttributeNameSqsManagedSseEnabled; q.Key.Set() && a.name == other && have.Name != "" ||
+			!q.Key.Set() && a.name == types.QueueAttributeNameKmsMasterKeyId {
+			continue
 		}
 		h, w := have.Attributes[string(a.name)], want[string(a.name)]
 		if sameAttribute(a.name, h, w) {
 			continue
 		}
-		change := provision.Change{Field: a.field, From: attributeValue(a.name, h), To: attributeValue(a.name, w)}
-		if len(set) == 0 {
-			change.Do = q.setAttributes(have.URL, set)
-		}
-		set[string(a.name)] = w
-		c = append(c, change)
+		attributes = append(attributes, provision.Change{Field: a.field, From: attributeValue(a.name, h), To: attributeValue(a.name, w)})
 	}
-	return independent(c)
+	return independent(append(c, provision.Together(attributes, q.setAttributes(have.URL))...))
 }
 
 func sameAttribute(name types.QueueAttributeName, have, want string) bool {
@@ -281,11 +279,16 @@ func attributeValue(name types.QueueAttributeName, v string) provision.Value {
 	return provision.Value{}
 }
 
-// setAttributes sets the attributes that are in set when it is called. A queue has one kind
-// of encryption, so SQS's keys replace a key of KMS, and the other way round.
-func (q Queue) setAttributes(url string, set map[string]string) doFunc {
-	return func(ctx context.Context) error {
-		all := maps.Clone(set)
+// setAttributes sets the attributes of these fields. A queue has one kind of encryption, so
+// SQS's keys replace a key of KMS, and the other way round.
+func (q Queue) setAttributes(url string) func(context.Context, provision.Fields) error {
+	return func(ctx context.Context, fields provision.Fields) error {
+		want, all := q.want(), map[string]string{}
+		for _, a := range managed {
+			if fields.Has(a.field) {
+				all[string(a.name)] = want[string(a.name)]
+			}
+		}
 		const own, key = string(types.QueueAttributeNameSqsManagedSseEnabled), string(types.QueueAttributeNameKmsMasterKeyId)
 		if _, differs := all[key]; differs || all[own] != "" {
 			if all[key] = keyARN(q.Key); all[key] != "" {

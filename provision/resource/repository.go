@@ -30,10 +30,10 @@ type Repository struct {
 	ForceDestroy bool // Delete also deletes the images
 	Orphan       bool // an earlier spec had it; for CheckDelete
 
-	Key           provision.Ref[KMSKeyState] // that encrypts the images; may be unset
-	AnyEncryption bool                       // the spec ignores which encryption a repository has
-
+	Key   provision.Ref[KMSKeyState] // that encrypts the images; may be unset
 	Names NameEntry
+
+	ignored provision.Fields
 }
 
 // RepositoryState is a repository as it is found.
@@ -54,6 +54,7 @@ var (
 	_ provision.Validator[RepositoryState]     = Repository{}
 	_ provision.DeleteChecker[RepositoryState] = Repository{}
 	_ provision.Labelled                       = RepositoryState{}
+	_ provision.Ignorer[RepositoryState]       = Repository{}
 )
 
 // Owner implements provision.State.
@@ -135,10 +136,25 @@ func (r Repository) encryption() string {
 	return string(types.EncryptionTypeAes256)
 }
 
+// Ignoring implements provision.Ignorer: a repository whose encryption is ignored is not
+// replaced, so it gets the rest.
+func (r Repository) Ignoring(fields provision.Fields) provision.Resource[RepositoryState] {
+	r.ignored = fields
+	return r
+}
+
+const fieldEncryption = "encryption"
+
+// differs reports whether the encryption of a repository is another one. Without a key in the
+// spec, a repository keeps the one that it has.
+func (r Repository) differs(have string) bool {
+	return r.Key.Set() && have != "" && have != r.encryption()
+}
+
 // replaces reports whether a repository with an encryption must give way to a new one: ECR
-// cannot change it. Without a key in the spec, a repository keeps the one that it has.
+// cannot change it.
 func (r Repository) replaces(have string) bool {
-	return r.Key.Set() && !r.AnyEncryption && have != "" && have != r.encryption()
+	return r.differs(have) && !r.ignored.Has(fieldEncryption)
 }
 
 // Validate implements provision.Validator.
@@ -201,7 +217,7 @@ func (r Repository) Create(ctx context.Context) (*RepositoryState, error) {
 	if err := r.Names.Register(ctx); err != nil {
 		return nil, err
 	}
-	tags := r.ID.Tags(r.Name)
+	tags := marked(ctx, r.ID.Tags(r.Name))
 	out, err := r.API.CreateRepository(ctx, &ecr.CreateRepositoryInput{
 		RegistryId: &r.ID.Account, RepositoryName: &r.Name, Tags: tagList(tags, ecrTag),
 		ImageTagMutability: r.mutability(), ImageScanningConfiguration: r.scanning(),
@@ -241,13 +257,16 @@ func (r Repository) Changes(have RepositoryState) []provision.Change {
 	c := tagChange(have.Tags, r.ID.Tags(r.Name), false, tagger{r.setTags(have.ARN), r.dropTags(have.ARN)})
 	switch {
 	case have.Name == "":
-		c = append(c, provision.Change{Field: "encryption", To: provision.Text(r.encryption())})
-	case r.replaces(have.Encryption): // the new one also gets the rest
-		return append(c, provision.Change{
-			Field: "encryption", From: provision.Text(have.Encryption), To: provision.Text(r.encryption()), Replace: true,
+		c = append(c, provision.Change{Field: fieldEncryption, To: provision.Text(r.encryption())})
+	case r.differs(have.Encryption):
+		c = append(c, provision.Change{
+			Field: fieldEncryption, From: provision.Text(have.Encryption), To: provision.Text(r.encryption()), Replace: true,
 			Why: "ECR cannot change the encryption of a repository",
 			Do:  func(ctx context.Context) error { return r.Delete(ctx, have) },
 		})
+		if r.replaces(have.Encryption) { // the new one also gets the rest
+			return c
+		}
 	}
 	c = append(c, diffText("image tags", strings.ToLower(have.Mutability), strings.ToLower(string(r.mutability())), r.setMutability)...)
 	scan := ""

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/flowbed/flowbed/provision"
@@ -122,10 +121,17 @@ func (b ResultBlock) Create(ctx context.Context) (*ResultBlockState, error) {
 
 // Changes implements provision.Resource. Credentials that somebody has added stay.
 func (b ResultBlock) Changes(have ResultBlockState) []provision.Change {
-	edit := func(ctx context.Context) error {
-		return b.API.EditBlock(ctx, have.ID, prefect.BlockData(b.mark(), b.Bucket, b.Folder))
-	}
-	return slices.Concat(diffText("bucket", have.Bucket, b.Bucket, edit), diffText("folder", have.Folder, b.Folder, edit))
+	list := append(diffText("bucket", have.Bucket, b.Bucket, nil), diffText("folder", have.Folder, b.Folder, nil)...)
+	return provision.Together(list, func(ctx context.Context, fields provision.Fields) error {
+		bucket, folder := have.Bucket, have.Folder
+		if fields.Has("bucket") {
+			bucket = b.Bucket
+		}
+		if fields.Has("folder") {
+			folder = b.Folder
+		}
+		return b.API.EditBlock(ctx, have.ID, prefect.BlockData(b.mark(), bucket, folder))
+	})
 }
 
 // Delete implements provision.Resource.

@@ -50,7 +50,7 @@ func (r Role) pathChange(have RoleState) []provision.Change {
 	if r.External || r.Shared || cmp.Or(have.Path, rootPath) == r.path() {
 		return nil
 	}
-	c := provision.Change{Field: "path", From: provision.Text(have.Path), To: provision.Text(r.path()), Do: r.remove(have)}
+	c := provision.Change{Field: "path", From: provision.Text(have.Path), To: provision.Text(r.path()), Required: true, Do: r.remove(have)}
 	if r.Replaces(have) {
 		c.Replace, c.Why = true, "IAM cannot change the path of a role: it is deleted and created again, and flows that run meanwhile lose its permissions"
 	}

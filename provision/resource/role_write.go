@@ -36,7 +36,7 @@ func (r Role) Create(ctx context.Context) (*RoleState, error) {
 	if err := r.Names.Register(ctx); err != nil {
 		return nil, err
 	}
-	tags := r.tags()
+	tags := marked(ctx, r.tags())
 	in := &iam.CreateRoleInput{
 		RoleName: &r.Name, AssumeRolePolicyDocument: &r.Trust, Description: &r.Description,
 		Tags: tagList(tags, iamTag),

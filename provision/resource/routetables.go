@@ -245,7 +245,7 @@ func (t RouteTables) create(part string) doFunc {
 			return errors.New("create route table: the VPC is not known")
 		}
 		out, err := t.API.CreateRouteTable(ctx, &ec2.CreateRouteTableInput{
-			VpcId: &vpc.ID, TagSpecifications: ec2TagsFor(t.tags(part), types.ResourceTypeRouteTable),
+			VpcId: &vpc.ID, TagSpecifications: ec2TagsFor(marked(ctx, t.tags(part)), types.ResourceTypeRouteTable),
 		})
 		if err != nil {
 			return fmt.Errorf("create route table: %w", err)
@@ -261,7 +261,7 @@ func (t RouteTables) Changes(have RouteTablesState) (c []provision.Change) {
 	for _, w := range t.want() {
 		i := slices.IndexFunc(have.Tables, func(o RouteTable) bool { return o.Part == w.part })
 		if i < 0 {
-			c = append(c, provision.Change{Field: "route table", To: provision.Text(w.part), Do: t.create(w.part)})
+			c = append(c, provision.Change{Field: "route table", To: provision.Text(w.part), Required: true, Do: t.create(w.part)})
 			if len(have.Tables) == 0 && w.out.String() != "" {
 				c = append(c, provision.Change{Field: "default route", To: w.out})
 			}
@@ -296,7 +296,8 @@ func (t RouteTables) route(have RouteTable, w wantTable) []provision.Change {
 		from += " (does not exist)"
 	}
 	target := w.out.String()
-	return []provision.Change{{Field: "default route", From: provision.Text(from), To: w.out, Do: func(ctx context.Context) (err error) {
+	unfinished := have.Tags.Owner().Unfinished // another table may be finished
+	return []provision.Change{{Field: "default route", From: provision.Text(from), To: w.out, Required: unfinished, Do: func(ctx context.Context) (err error) {
 		if target == "" {
 			_, err = t.API.DeleteRoute(ctx, &ec2.DeleteRouteInput{RouteTableId: &have.ID, DestinationCidrBlock: new(everywhere)})
 			return awserr.Gone(err)

@@ -178,7 +178,7 @@ func (g SecurityGroup) Create(ctx context.Context) (*SecurityGroupState, error) 
 	if !ok {
 		return nil, errors.New("create security group: the VPC is not known")
 	}
-	tags := g.ID.Tags(g.Name)
+	tags := marked(ctx, g.ID.Tags(g.Name))
 	out, err := g.API.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
 		GroupName: &g.Name, Description: &g.Description, VpcId: &n.VPC,
 		TagSpecifications: ec2TagsFor(tags, types.ResourceTypeSecurityGroup),

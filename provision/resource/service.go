@@ -288,11 +288,9 @@ func (v Service) networkInput() (*types.NetworkConfiguration, error) {
 	if !known || !also {
 		return nil, errors.New("the subnets or the security group are not known yet")
 	}
-	a := &types.AwsVpcConfiguration{Subnets: subnets, SecurityGroups: groups, AssignPublicIp: types.AssignPublicIpDisabled}
-	if public {
-		a.AssignPublicIp = types.AssignPublicIpEnabled
-	}
-	return &types.NetworkConfiguration{AwsvpcConfiguration: a}, nil
+	return &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
+		Subnets: subnets, SecurityGroups: groups, AssignPublicIp: assignPublicIP(public),
+	}}, nil
 }
 
 // Create implements provision.Resource. The token lets the SDK repeat the call if the reply
@@ -345,7 +343,7 @@ func (v Service) Changes(have ServiceState) []provision.Change {
 		return []provision.Change{{Field: "status", From: provision.Text(have.Status), To: provision.Text(serviceActive), Do: v.again}}
 	}
 	if len(list) > 0 {
-		list[0].Do = v.update(have)
+		list = provision.Together(list, v.update(have))
 	}
 	return append(list, tagChange(have.Tags, v.ID.Tags(v.Name), false, tagger{v.setTags(have.ARN), v.dropTags(have.ARN)})...)
 }
@@ -386,34 +384,73 @@ func (v Service) settings(have ServiceState) (list []provision.Change) {
 	return list
 }
 
-// update removes all differences but those of tags. ECS starts a deployment of its own accord
+// update removes differences but those of tags. The service keeps what the request leaves out,
+// but the configuration of the network is one value. ECS starts a deployment of its own accord
 // only if it has to replace tasks; a change of capacity is none.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
-func (v Service) update(have ServiceState) doFunc {
-	return func(ctx context.Context) error {
-		d, known := v.Definition.Get()
-		network, err := v.networkInput()
-		if err == nil && !known {
-			err = errors.New("the task definition is not known yet")
-		}
-		if err != nil {
+func (v Service) update(have ServiceState) func(context.Context, provision.Fields) error {
+	return func(ctx context.Context, fields provision.Fields) (err error) {
+		in := &ecs.UpdateServiceInput{Cluster: &v.Cluster, Service: &v.Name}
+		if in.NetworkConfiguration, err = v.networkOf(have, fields); err != nil {
 			return fmt.Errorf("update service: %w", err)
 		}
-		in := &ecs.UpdateServiceInput{
-			Cluster: &v.Cluster, Service: &v.Name, TaskDefinition: &d.ARN, DesiredCount: new(int32(v.Desired)),
-			NetworkConfiguration: network, DeploymentConfiguration: rollout(),
-			AvailabilityZoneRebalancing: types.AvailabilityZoneRebalancingDisabled,
-			PropagateTags:               types.PropagateTagsService, EnableExecuteCommand: new(false),
+		if fields.Has("task definition") {
+			d, _ := v.Definition.Get()
+			in.TaskDefinition = &d.ARN
 		}
-		if have.Capacity != v.capacity() {
+		if fields.Has("desired count") {
+			in.DesiredCount = new(int32(v.Desired))
+		}
+		if fields.Has("capacity") {
 			in.CapacityProviderStrategy, in.ForceNewDeployment = v.strategy(), true
 		}
-		_, err = v.API.UpdateService(ctx, in)
-		if err != nil {
+		if fields.Has("deployments") {
+			in.DeploymentConfiguration = rollout()
+		}
+		if fields.Has("rebalancing") {
+			in.AvailabilityZoneRebalancing = types.AvailabilityZoneRebalancingDisabled
+		}
+		if fields.Has("tags of tasks from") {
+			in.PropagateTags = types.PropagateTagsService
+		}
+		if fields.Has("execute command") {
+			in.EnableExecuteCommand = new(false)
+		}
+		if _, err := v.API.UpdateService(ctx, in); err != nil {
 			return fmt.Errorf("update service: %w", err)
 		}
 		return nil
 	}
+}
+
+// networkOf is the network of a service of which some fields change; nil if none does.
+func (v Service) networkOf(have ServiceState, fields provision.Fields) (*types.NetworkConfiguration, error) {
+	all := provision.Fields{"subnets", "security groups", "public address"}
+	if !slices.ContainsFunc(all, fields.Has) {
+		return nil, nil
+	}
+	n, err := v.networkInput()
+	if err != nil {
+		return nil, err
+	}
+	a := n.AwsvpcConfiguration
+	if !fields.Has("subnets") {
+		a.Subnets = have.Subnets
+	}
+	if !fields.Has("security groups") {
+		a.SecurityGroups = have.Groups
+	}
+	if !fields.Has("public address") {
+		a.AssignPublicIp = assignPublicIP(have.PublicIP)
+	}
+	return n, nil
+}
+
+func assignPublicIP(public bool) types.AssignPublicIp {
+	if public {
+		return types.AssignPublicIpEnabled
+	}
+	return types.AssignPublicIpDisabled
 }
 
 func (v Service) setTags(arn string) func(context.Context, Tags) error {

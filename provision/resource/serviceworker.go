@@ -222,7 +222,7 @@ func (w ServiceWorker) Changes(have ServiceWorkerState) (c []provision.Change) {
 		}
 		return c
 	}
-	c = []provision.Change{{Field: "worker", From: provision.Text(have.text()), To: provision.Text(fmt.Sprintf("%d online", w.Desired))}}
+	c = []provision.Change{{Field: "worker", From: provision.Text(have.text()), To: provision.Text(fmt.Sprintf("%d online", w.desired()))}}
 	for _, name := range have.Stale {
 		c = append(c, provision.Change{Field: "worker " + name, From: provision.Text("offline"), Do: w.Worker.drop(name)})
 	}
@@ -230,10 +230,18 @@ func (w ServiceWorker) Changes(have ServiceWorkerState) (c []provision.Change) {
 }
 
 func (w ServiceWorker) done(have ServiceWorkerState) bool {
-	d, known := w.Definition.Get()
 	s, found := w.Service.Get()
-	return known && found && !revised(w.Definition) && !deploys(w.Service) && have.Definition == d.ARN && !have.Deployed.Before(s.primary().Created) &&
-		have.Rollout == "COMPLETED" && have.Desired == w.Desired && have.Online >= w.Desired && !have.Unstable
+	return found && !revised(w.Definition) && !ahead(w.Service, deploys...) && !ahead(w.Service, "desired count") &&
+		have.Definition == s.Definition && !have.Deployed.Before(s.primary().Created) &&
+		have.Rollout == "COMPLETED" && have.Online >= have.Desired && !have.Unstable
+}
+
+// desired is how many tasks the service has when up is done with it: others may have set that.
+func (w ServiceWorker) desired() int {
+	if s, found := w.Service.Get(); found && !ahead(w.Service, "desired count") {
+		return s.Desired
+	}
+	return w.Desired
 }
 
 // revised reports whether up registers another revision of a task definition.
@@ -241,11 +249,12 @@ func revised(d provision.Ref[TaskDefinitionState]) bool {
 	return slices.ContainsFunc(d.Ahead(), func(c provision.Change) bool { return c.Field != "tags" })
 }
 
-// deploys reports whether up changes a service in a way for which ECS replaces its tasks.
-func deploys(s provision.Ref[ServiceState]) bool {
-	return slices.ContainsFunc(s.Ahead(), func(c provision.Change) bool {
-		return slices.Contains([]string{"status", "task definition", "capacity", "subnets", "security groups", "public address"}, c.Field)
-	})
+// deploys are the fields of a service for which ECS replaces its tasks.
+var deploys = provision.Fields{"status", "task definition", "capacity", "subnets", "security groups", "public address"}
+
+// ahead reports whether up changes one of the fields of a service.
+func ahead(s provision.Ref[ServiceState], fields ...string) bool {
+	return slices.ContainsFunc(s.Ahead(), func(c provision.Change) bool { return slices.Contains(fields, c.Field) })
 }
 
 func (s ServiceWorkerState) text() string {

@@ -279,7 +279,7 @@ func (n Subnets) Changes(have SubnetsState) (c []provision.Change) {
 		s, ok := have.at(w.cidr)
 		if !ok {
 			zone := n.zone(have, w)
-			c = append(c, provision.Change{Field: "subnet", To: provision.Text(strings.TrimSuffix(w.cidr+" in "+zone, " in ") + ", " + w.kind()), Independent: true,
+			c = append(c, provision.Change{Field: "subnet", To: provision.Text(strings.TrimSuffix(w.cidr+" in "+zone, " in ") + ", " + w.kind()), Independent: true, Required: true,
 				Do: func(ctx context.Context) error {
 					_, err := n.create(ctx, w, zone)
 					return err

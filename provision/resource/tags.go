@@ -23,6 +23,9 @@ const (
 	// KeyProtected is "on" on each object that only one environment uses, if that
 	// environment is protected from deletion.
 	KeyProtected = "flowbed:deletion-protection"
+
+	// KeyUnfinished is on a new object with ignored fields, until it has them all.
+	KeyUnfinished = "flowbed:unfinished"
 )
 
 // Identity identifies the environment and its account and region, and has the tags for
@@ -58,7 +61,19 @@ func (i Identity) Tags(name string) Tags {
 	return t
 }
 
-const protectionOn = "on"
+const (
+	protectionOn  = "on"
+	unfinishedYes = "yes"
+)
+
+// marked adds to the tags of a new object that it is unfinished, if some of its fields are
+// ignored later.
+func marked(ctx context.Context, t Tags) Tags {
+	if provision.Unfinished(ctx) {
+		t[KeyUnfinished] = unfinishedYes
+	}
+	return t
+}
 
 // specTags is the record of the keys, as the value of a tag: separated by spaces. AWS allows
 // 256 characters, so keys that exceed that are not recorded, nor are keys with a space: up does
@@ -117,7 +132,7 @@ type Tags map[string]string
 func (t Tags) Owner() (o provision.Owner) {
 	if t[KeyManagedBy] == "flowbed" && t[KeyEnvironment] != "" {
 		o.By = t[KeyEnvironment] + "@" + t[KeyRegion]
-		o.Protected = t[KeyProtected] == protectionOn
+		o.Protected, o.Unfinished = t[KeyProtected] == protectionOn, t[KeyUnfinished] != ""
 	}
 	for _, k := range slices.Sorted(maps.Keys(t)) {
 		env, ok := strings.CutPrefix(k, claimPrefix)
@@ -149,7 +164,7 @@ func (t Tags) text() string {
 // of a creation.
 func (t Tags) withoutOwnerTags() Tags {
 	g := maps.Clone(t)
-	for _, k := range []string{KeyEnvironment, KeyRegion, KeyManagedBy, KeyVersion, KeySpecTags, KeyExpires, KeyProtected} {
+	for _, k := range []string{KeyEnvironment, KeyRegion, KeyManagedBy, KeyVersion, KeySpecTags, KeyExpires, KeyProtected, KeyUnfinished} {
 		delete(g, k)
 	}
 	return g
@@ -187,9 +202,21 @@ type tagger struct {
 	drop func(ctx context.Context, keys []string) error
 }
 
-// tagChange returns the change of tags, if there is one. It removes tags before it sets
-// others: a run that is killed in between still finds the keys in the record.
+// tagChange returns the changes of tags, if there are any.
 func tagChange(have, want Tags, shared bool, w tagger) []provision.Change {
+	c := wantedChange(have, want, shared, w)
+	if mark := have[KeyUnfinished]; mark != "" {
+		c = append(c, provision.Change{
+			Field: "tags", From: provision.Text(KeyUnfinished + "=" + mark), Required: true, Last: true,
+			Do: func(ctx context.Context) error { return w.drop(ctx, []string{KeyUnfinished}) },
+		})
+	}
+	return c
+}
+
+// wantedChange is the change to the wanted tags, if they differ. It removes tags before it sets
+// others: a run that is killed in between still finds the keys in the record.
+func wantedChange(have, want Tags, shared bool, w tagger) []provision.Change {
 	var old Tags
 	if !shared {
 		old = have.stale(want)
@@ -215,7 +242,7 @@ func tagChange(have, want Tags, shared bool, w tagger) []provision.Change {
 		from, now = was[KeySpecTags], KeySpecTags+"="+m[KeySpecTags]
 	}
 	return []provision.Change{{
-		Field: "tags", From: provision.Text(from), To: provision.Text(now), Claims: claims,
+		Field: "tags", From: provision.Text(from), To: provision.Text(now), Claims: claims, Required: true,
 		Do: func(ctx context.Context) error {
 			if len(old) > 0 {
 				if err := w.drop(ctx, slices.Sorted(maps.Keys(old))); err != nil {

@@ -44,6 +44,8 @@ type TaskDefinition struct {
 	After []provision.Edge
 
 	Names NameEntry // of the family
+
+	ignored provision.Fields
 }
 
 // KindTaskDefinition and KindWorkerRole are the kinds in the log of names.
@@ -88,6 +90,8 @@ var (
 	_ Discoverer                = TaskDefinition{}
 	_ provision.Labelled        = TaskDefinitionState{}
 	_ provision.Named           = TaskDefinition{}
+
+	_ provision.Ignorer[TaskDefinitionState] = TaskDefinition{}
 )
 
 // A family without an active revision is unknown to ECS in a code of its own words:
@@ -270,7 +274,11 @@ func (d TaskDefinition) Create(ctx context.Context) (*TaskDefinitionState, error
 	if err := d.Names.Register(ctx); err != nil {
 		return nil, err
 	}
-	r, err := d.register(ctx)
+	in, err := d.input()
+	if err != nil {
+		return nil, fmt.Errorf("register task definition: %w", err)
+	}
+	r, err := d.register(ctx, in, d.tags())
 	if err != nil || r.ARN == "" {
 		return nil, err
 	}
@@ -279,12 +287,8 @@ func (d TaskDefinition) Create(ctx context.Context) (*TaskDefinitionState, error
 
 // register adds a revision. ECS has no token for this call, so a second one adds another
 // revision; the newest counts.
-func (d TaskDefinition) register(ctx context.Context) (r Revision, err error) {
-	in, err := d.input()
-	if err != nil {
-		return r, fmt.Errorf("register task definition: %w", err)
-	}
-	in.Tags = tagList(d.tags(), ecsTag)
+func (d TaskDefinition) register(ctx context.Context, in *ecs.RegisterTaskDefinitionInput, tags Tags) (r Revision, err error) {
+	in.Tags = tagList(tags, ecsTag)
 	out, err := d.API.RegisterTaskDefinition(ctx, in)
 	if err != nil {
 		return r, fmt.Errorf("register task definition: %w", err)
@@ -294,26 +298,24 @@ func (d TaskDefinition) register(ctx context.Context) (r Revision, err error) {
 
 // Changes implements provision.Resource.
 func (d TaskDefinition) Changes(have TaskDefinitionState) []provision.Change {
-	want, known := d.want()
-	list := d.revise(have, want, known)
-	if have.ARN == "" || len(list) > 0 { // the new revision gets its tags when it is registered
-		if have.ARN == "" {
-			list = append(list, tagChange(nil, d.ID.Tags(d.Family), false, tagger{})...)
-		}
-		return list
-	}
 	tags := d.ID.Tags(d.Family)
-	return tagChange(have.Tags, tags, false, tagger{d.setTags(have.ARN), d.dropTags(have.ARN)})
+	switch list, renews := d.revise(have); {
+	case have.ARN == "":
+		return append(list, tagChange(nil, tags, false, tagger{})...)
+	case renews: // the new revision gets its tags when it is registered
+		return list
+	default:
+		return append(list, tagChange(have.Tags, tags, false, tagger{d.setTags(have.ARN), d.dropTags(have.ARN)})...)
+	}
 }
 
-// revise lists what differs if another revision is needed.
-func (d TaskDefinition) revise(have TaskDefinitionState, want string, known bool) (list []provision.Change) {
-	if known && have.Tags[KeyDefinition] == want && have.ARN != "" {
-		return nil
-	}
+// revise lists what differs from the newest revision, and reports whether that needs another
+// one: it does not if all of that is ignored.
+func (d TaskDefinition) revise(have TaskDefinitionState) (list []provision.Change, renews bool) {
+	kept := d.as(have.Revision)
 	add := func(field, from string, to provision.Value) {
 		if from != to.String() || !to.Known() {
-			list = append(list, provision.Change{Field: field, From: provision.Text(from), To: to})
+			list, renews = append(list, provision.Change{Field: field, From: provision.Text(from), To: to}), renews || !d.ignored.Has(field)
 		}
 	}
 	if c, err := d.Container(); err == nil {
@@ -321,17 +323,25 @@ func (d TaskDefinition) revise(have TaskDefinitionState, want string, known bool
 	}
 	add("cpu", have.CPU, provision.Text(strconv.Itoa(d.CPU)))
 	add("memory", have.Memory, provision.Text(strconv.Itoa(d.Memory)))
-	if c := d.definition(have, len(list) > 0); c != nil {
-		list = append(list, *c)
-	}
-	if have.ARN != "" {
-		list[0].Why = "a task definition cannot be changed: a new revision replaces " + lastPart(have.ARN)
-		list[0].Do = func(ctx context.Context) error {
-			_, err := d.register(ctx)
-			return err
+	if have.ARN == "" || !d.tagged(have) && !kept.tagged(have) {
+		if c := kept.definition(have, renews); c != nil {
+			list, renews = append(list, *c), renews || !d.ignored.Has(fieldDefinition)
 		}
 	}
-	return list
+	if have.ARN == "" {
+		return list, renews
+	}
+	if at := slices.IndexFunc(list, func(c provision.Change) bool { return !d.ignored.Has(c.Field) }); at >= 0 {
+		list[at].Why = "a task definition cannot be changed: a new revision replaces " + lastPart(have.ARN)
+	}
+	return provision.Together(list, func(ctx context.Context, _ provision.Fields) error { return kept.renew(ctx, have.Revision) }), renews
+}
+
+// tagged reports whether a revision has the tag of this definition. Others who register one like
+// it, but for its image or its size, copy the tag.
+func (d TaskDefinition) tagged(have TaskDefinitionState) bool {
+	want, known := d.want()
+	return known && have.Tags[KeyDefinition] == want
 }
 
 func (d TaskDefinition) setTags(arn string) func(context.Context, Tags) error {

@@ -216,7 +216,7 @@ func (v VPC) Discover(ctx context.Context, _ Recorded) (list []Found, err error)
 func (v VPC) Create(ctx context.Context) (*VPCState, error) {
 	cidr := v.CIDR.String()
 	out, err := v.API.CreateVpc(ctx, &ec2.CreateVpcInput{
-		CidrBlock: &cidr, TagSpecifications: ec2TagsFor(v.ID.Tags(v.Name), types.ResourceTypeVpc),
+		CidrBlock: &cidr, TagSpecifications: ec2TagsFor(marked(ctx, v.ID.Tags(v.Name)), types.ResourceTypeVpc),
 	}, once)
 	if err != nil {
 		return nil, fmt.Errorf("create VPC: %w", err)

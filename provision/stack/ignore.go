@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/spec"
 )
@@ -43,13 +44,9 @@ func ignorings(e *spec.Environment) []ignoring {
 	return list
 }
 
-// kept are fields that cannot be ignored: without its tags, a resource is nobody's, and with a
-// path that is not the file's, its ARN would be another one everywhere.
-var kept = []string{"tags", "path"}
-
 // ignored are the fields that up leaves alone, by step.
-func ignored(e *spec.Environment) map[string][]string {
-	all := map[string][]string{}
+func ignored(e *spec.Environment) map[string]provision.Fields {
+	all := map[string]provision.Fields{}
 	for _, i := range ignorings(e) {
 		for _, step := range i.steps {
 			all[step] = append(all[step], *i.fields...)
@@ -66,25 +63,26 @@ func checkIgnored(e *spec.Environment) (list []spec.Complaint) {
 	}
 	fields := ignorable(e)
 	for _, i := range all {
-		var known []string
+		var known, required provision.Fields
 		for _, step := range i.steps {
-			known = append(known, fields(step)...)
+			may, must := fields(step)
+			known, required = append(known, may...), append(required, must...)
 		}
 		slices.Sort(known)
-		known = slices.DeleteFunc(slices.Compact(known), func(f string) bool { return slices.Contains(kept, f) })
+		known = slices.Compact(known)
 		for _, f := range *i.fields {
-			if !slices.Contains(known, f) {
-				list = append(list, unknownField(i, f, known))
+			if !known.Has(f) {
+				list = append(list, unknownField(i, f, known, required.Has(f)))
 			}
 		}
 	}
 	return list
 }
 
-// ignorable returns the fields of a step that the plan can have: a new object of the environment
-// has them, or one with the default settings. A setting that is off may not be a field of a new
-// object.
-func ignorable(e *spec.Environment) func(step string) []string {
+// ignorable returns the fields of a step that the plan can have, and those that it can have but
+// nobody can ignore: a new object of the environment has them, or one with the default settings. A
+// setting that is off may not be a field of a new object.
+func ignorable(e *spec.Environment) func(step string) (fields, required provision.Fields) {
 	byDefault := spec.Defaults(e.Name, spec.Place{Account: e.Account, Region: e.Region})
 	byDefault.Repository, byDefault.Prefect, byDefault.Agent = e.Repository, e.Prefect, e.Agent
 	var all []*Stack
@@ -94,21 +92,22 @@ func ignorable(e *spec.Environment) func(step string) []string {
 			all = append(all, s)
 		}
 	}
-	return func(step string) (fields []string) {
+	return func(step string) (fields, required provision.Fields) {
 		for _, s := range all {
-			fields = append(fields, s.Graph.Fields(step)...)
+			may, must := s.Graph.Fields(step)
+			fields, required = append(fields, may...), append(required, must...)
 		}
-		return fields
+		return fields, required
 	}
 }
 
-func unknownField(i ignoring, field string, known []string) spec.Complaint {
+func unknownField(i ignoring, field string, known provision.Fields, required bool) spec.Complaint {
 	hint := ""
 	if near := spec.Nearest(field, known); near != "" {
 		hint = fmt.Sprintf("did you mean %q? The list", near)
 	}
 	what := fmt.Sprintf("The plan has no field %q that can be ignored in the %s block.", field, i.block)
-	if slices.Contains(kept, field) {
+	if required {
 		what = fmt.Sprintf("Differences of %s cannot be ignored.", field)
 	}
 	return spec.Complaint{

@@ -4,8 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -77,4 +82,97 @@ func TestIgnorable(t *testing.T) {
 	if list := stack.Check(&env); len(list) > 0 {
 		t.Errorf("a policy that somebody attaches to the task role: %+v", list)
 	}
+}
+
+// TestIgnoredCount: a service that an autoscaler has scaled keeps its size when another setting
+// changes, and up does not wait for another number of workers.
+func TestIgnoredCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := slow()
+		file := func(settings string) string {
+			return strings.Replace(inService(settings), "agent {", "agent {\nignore_changes = [\"desired count\"]", 1)
+		}
+		build := func(text string) *stack.Stack { return build(t, account, text, with(account)) }
+		if err := build(file("")).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantWorkers(t, account, 1)
+		api, name := ecs.NewFromConfig(account.Config(region)), aws.String("flowbed-dev-worker")
+		size := func() int32 {
+			out, err := api.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Services: []string{*name}})
+			if err != nil || len(out.Services) != 1 {
+				t.Fatal(out, err)
+			}
+			return out.Services[0].DesiredCount
+		}
+		if _, err := api.UpdateService(t.Context(), &ecs.UpdateServiceInput{Service: name, DesiredCount: aws.Int32(4)}); err != nil {
+			t.Fatal(err)
+		}
+		for _, settings := range []string{"", "memory = 2048"} {
+			if err := build(file(settings)).Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if have := size(); have != 4 {
+				t.Errorf("with %q, the service has %d tasks, want those of the autoscaler", settings, have)
+			}
+			unchanged(t, account, file(settings))
+		}
+		pass(t, account, 5*time.Minute) // the records of the earlier ones expire
+		wantWorkers(t, account, 4)
+	})
+}
+
+// TestIgnoredType: operations have given the instance another type. Up repairs what differs
+// besides, and an instance that takes its place has that type, too.
+func TestIgnoredType(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		file := func(settings string) string {
+			return strings.Replace(onInstance, "agent {}", "agent {\nignore_changes = [\"instance type\", \"security groups\"]\n"+settings+"\n}", 1)
+		}
+		up := func(text string) {
+			t.Helper()
+			if err := build(t, account, text, with(account)).Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			unchanged(t, account, text)
+		}
+		up(file(""))
+		api := ec2.NewFromConfig(account.Config(region))
+		instance := func() ec2types.Instance {
+			t.Helper()
+			out, err := api.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
+				{Name: aws.String("instance-state-name"), Values: []string{"running", "stopped"}}}})
+			if err != nil || len(out.Reservations) != 1 {
+				t.Fatal(out, err)
+			}
+			return out.Reservations[0].Instances[0]
+		}
+		first := instance()
+		stop := func() {
+			t.Helper()
+			if _, err := api.StopInstances(t.Context(), &ec2.StopInstancesInput{InstanceIds: []string{*first.InstanceId}}); err != nil {
+				t.Fatal(err)
+			}
+			pass(t, account, 5*time.Minute)
+		}
+		stop()
+		_, err := api.ModifyInstanceAttribute(t.Context(), &ec2.ModifyInstanceAttributeInput{
+			InstanceId: first.InstanceId, InstanceType: &ec2types.AttributeValue{Value: aws.String("t3.small")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		up(file(""))
+		if have := instance(); have.State.Name != "running" || *have.InstanceId != *first.InstanceId {
+			t.Errorf("up has left %s %s", *have.InstanceId, have.State.Name)
+		}
+		up(file("volume_gib = 20"))
+		if have := instance(); *have.InstanceId == *first.InstanceId || have.InstanceType != "t3.small" {
+			t.Errorf("the new instance is %s, a %s", *have.InstanceId, have.InstanceType)
+		}
+		up(strings.Replace(file(""), "\"instance type\", ", "", 1))
+		if have := instance(); have.InstanceType == "t3.small" {
+			t.Error("nothing is ignored, and the instance keeps its type")
+		}
+	})
 }

@@ -170,7 +170,7 @@ func TestServiceCauses(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, a := range p.Actions {
-			if a.Step == "task definition" && (len(a.Changes) != 1 || a.Changes[0].Field != "memory" || a.Changes[0].Do == nil) {
+			if a.Step == "task definition" && (len(a.Changes) != 1 || a.Changes[0].Field != "memory" || a.Changes[0].Joint == nil) {
 				t.Errorf("with other memory: %+v", a.Changes)
 			}
 		}

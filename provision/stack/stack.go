@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"net/http"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -306,7 +305,7 @@ func (s *Stack) addRepository() {
 		return
 	}
 	kind.Name, kind.KeepImages, kind.ScanOnPush, kind.Immutable = r.Name, *r.KeepImages, *r.ScanOnPush, r.ImmutableTags
-	kind.Key, kind.AnyEncryption = s.key, slices.Contains(r.IgnoreChanges, "encryption")
+	kind.Key = s.key
 	kind.ForceDestroy, kind.Names = kind.ForceDestroy || r.ForceDestroy, names
 	s.repository = addStep(s, permissions.Step{Name: "repository", Ownership: ownership(r.Ownership, false), Optional: true}, kind)
 }

@@ -51,6 +51,7 @@ var EncryptedBucket = register(Case{
 						SSEAlgorithm: s3types.ServerSideEncryptionAwsKms, KMSMasterKeyID: aws.String(Key)}}}}})
 			return err
 		})},
+		field(Bucket, "policy"),
 	},
 	Fill: Bucket.Fill, Foreign: Bucket.Foreign,
 })
@@ -68,6 +69,7 @@ var EncryptedLogGroup = register(Case{
 			_, err := api.DisassociateKmsKey(ctx, &cloudwatchlogs.DisassociateKmsKeyInput{LogGroupName: aws.String(logGroupName)})
 			return err
 		})},
+		field(LogGroup, "retention"),
 	},
 	Foreign: LogGroup.Foreign,
 })
@@ -90,6 +92,19 @@ var EncryptedParameter = register(Case{
 				Name: aws.String(parameterName), Value: out.Parameter.Value, Type: ssmtypes.ParameterTypeSecureString, Overwrite: aws.Bool(true)})
 			return err
 		})},
+		{"value", onSSM(func(ctx context.Context, w *World, api *ssm.Client) error { // with the key that encrypts it now
+			have, err := api.DescribeParameters(ctx, &ssm.DescribeParametersInput{ParameterFilters: []ssmtypes.ParameterStringFilter{
+				{Key: aws.String("Name"), Option: aws.String("Equals"), Values: []string{parameterName}}}})
+			if err != nil {
+				return err
+			}
+			if len(have.Parameters) != 1 {
+				return fmt.Errorf("there are %d parameters", len(have.Parameters))
+			}
+			_, err = api.PutParameter(ctx, &ssm.PutParameterInput{Name: aws.String(parameterName), Value: aws.String("pnu_a_rotated_key"),
+				Type: ssmtypes.ParameterTypeSecureString, KeyId: have.Parameters[0].KeyId, Overwrite: aws.Bool(true)})
+			return err
+		})},
 	},
 	Foreign: Parameter.Foreign,
 })
@@ -104,6 +119,8 @@ var EncryptedQueue = register(Case{
 	},
 	Fields: []Field{
 		{"encryption key", setQueue(deadEventsName, sqstypes.QueueAttributeNameKmsMasterKeyId, "alias/aws/sqs")},
+		{"encryption key", setQueue(deadEventsName, sqstypes.QueueAttributeNameSqsManagedSseEnabled, "true")},
+		field(DeadLetterQueue, "message retention period"),
 	},
 	Foreign: DeadLetterQueue.Foreign,
 })
@@ -134,6 +151,7 @@ var EncryptedRepository = register(Case{
 				EncryptionConfiguration: &types.EncryptionConfiguration{EncryptionType: types.EncryptionTypeAes256}})
 			return err
 		})},
+		field(Repository, "image tags"),
 	},
 	Foreign: Repository.Foreign, Fill: Repository.Fill,
 })
@@ -156,9 +174,20 @@ var EncryptedInstance = register(Case{
 			_, err := api.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{*i.InstanceId}, Tags: []ec2types.Tag{{Key: i.Tags[at].Key, Value: &other}}})
 			return err
 		})},
+		field(Instance, "instance metadata"),
 	},
 	Foreign: Instance.Foreign, Others: Instance.Others,
 })
+
+// field is how others change a field in another case.
+func field(c Case, name string) Field {
+	for _, f := range c.Fields {
+		if f.Name == name {
+			return f
+		}
+	}
+	panic("lifecycle: " + c.Name + " has no field " + name)
+}
 
 // hasVolumeKey returns an error unless the key encrypts the instance's volume.
 func hasVolumeKey(ctx context.Context, api *ec2.Client, i ec2types.Instance) error {

@@ -12,7 +12,7 @@ import (
 // and checks that the next run continues.
 func Interrupted(ctx context.Context, t *testing.T, empty func() *World, c Case) {
 	for n := 1; ; n++ {
-		l := life{t, empty(), c}
+		l := life{t, empty(), c, nil}
 		up := func(ctx context.Context, g *provision.Graph) error { return g.Up(ctx) }
 		if !l.cutShort(ctx, n, up) {
 			break
@@ -21,7 +21,7 @@ func Interrupted(ctx context.Context, t *testing.T, empty func() *World, c Case)
 		l.wantUnchanged(ctx, fmt.Sprintf("up was stopped after write %d and run again", n))
 	}
 	for n := 1; ; n++ {
-		l := life{t, empty(), c}
+		l := life{t, empty(), c, nil}
 		l.up(ctx)
 		down := func(ctx context.Context, g *provision.Graph) error {
 			_, err := g.Down(ctx)

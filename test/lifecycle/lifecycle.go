@@ -68,12 +68,12 @@ const patience = 10 * time.Minute
 // account.
 func Live(ctx context.Context, t *testing.T, empty func() *World, c Case) {
 	live(ctx, t, empty(), c)
-	life{t, empty(), c}.foreign(ctx, resource.Tags{"owner": "somebody else"})
+	life{t, empty(), c, nil}.foreign(ctx, resource.Tags{"owner": "somebody else"})
 	if !c.AccountWide { // another environment's object under an account-wide name is shared
 		other := empty()
 		id := other.ID
 		id.Env = "prod"
-		life{t, other, c}.foreign(ctx, id.Tags("another"))
+		life{t, other, c, nil}.foreign(ctx, id.Tags("another"))
 	} else {
 		shared(ctx, t, empty(), c)
 	}
@@ -81,7 +81,7 @@ func Live(ctx context.Context, t *testing.T, empty func() *World, c Case) {
 
 // shared lets two environments share an object: the last one to leave deletes it.
 func shared(ctx context.Context, t *testing.T, w *World, c Case) {
-	first, second := life{t, w, c}, life{t, w.As("prod"), c}
+	first, second := life{t, w, c, nil}, life{t, w.As("prod"), c, nil}
 	first.up(ctx)
 	if a := second.plan(ctx); a.Op != provision.Update {
 		t.Errorf("share another environment's object: the plan has %v, want a change", a.Op)
@@ -99,7 +99,7 @@ func shared(ctx context.Context, t *testing.T, w *World, c Case) {
 }
 
 func live(ctx context.Context, t *testing.T, w *World, c Case) {
-	l := life{t, w, c}
+	l := life{t, w, c, nil}
 
 	if a := l.plan(ctx); a.Op != provision.Create || len(a.Changes) == 0 {
 		t.Errorf("no object: the plan has %v with %d changes, want a create with changes", a.Op, len(a.Changes))
@@ -137,11 +137,14 @@ type life struct {
 	t *testing.T
 	w *World
 	c Case
+
+	ignored provision.Fields // of the case's step
 }
 
 // graph returns the case's graph for one command.
 func (l life) graph() *provision.Graph {
 	g := &provision.Graph{Owner: l.w.ID.Owner(), Retry: awserr.Retry, Patience: patience}
+	g.Ignore = map[string]provision.Fields{l.c.Step: l.ignored}
 	g.Notify = func(e provision.Event) {
 		if e.Kind == provision.Waiting {
 			l.t.Logf("%s waits: %s %v", e.Step, e.Detail, e.Err)

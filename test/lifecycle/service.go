@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -23,6 +24,13 @@ var TaskDefinition = register(Case{
 	Name: "task definition", Step: "task definition",
 	Add: func(w *World, g *provision.Graph) { addDefinition(w, g) },
 	Fields: []Field{
+		{"cpu", reviseDefinition(func(in *ecs.RegisterTaskDefinitionInput) { in.Cpu = aws.String("512") })},
+		{"memory", reviseDefinition(func(in *ecs.RegisterTaskDefinitionInput) { in.Memory = aws.String("2048") })},
+		{"definition", reviseDefinition(func(in *ecs.RegisterTaskDefinitionInput) {
+			in.ContainerDefinitions[0].StopTimeout = aws.Int32(30)
+			at := slices.IndexFunc(in.Tags, func(t types.Tag) bool { return *t.Key == resource.KeyDefinition })
+			in.Tags[at].Value = aws.String("another")
+		})},
 		{"tags", onDefinition(func(ctx context.Context, api *ecs.Client, arn *string) error {
 			_, err := api.UntagResource(ctx, &ecs.UntagResourceInput{ResourceArn: arn, TagKeys: []string{"team"}})
 			return err
@@ -41,7 +49,7 @@ func addDefinition(w *World, g *provision.Graph) provision.Ref[resource.TaskDefi
 	r := roleOf(w, workerName)
 	role := provision.Add(g, "worker role", provision.Own, r)
 	return provision.Add(g, "task definition", provision.Own, resource.TaskDefinition{
-		API: ecs.NewFromConfig(w.Config), ID: w.ID, Family: workerName, CPU: 256, Memory: 512, LogGroup: workerLog, Task: role, Execution: role,
+		API: ecs.NewFromConfig(w.Config), ID: w.ID, Family: workerName, CPU: 256, Memory: 1024, LogGroup: workerLog, Task: role, Execution: role,
 		Container: func() (resource.Container, error) {
 			return resource.Container{
 				Name: "worker", Image: "prefecthq/prefect-aws:0.7.12-python3.12-prefect3.9.1", Command: []string{"prefect", "worker", "start"},
@@ -49,6 +57,23 @@ func addDefinition(w *World, g *provision.Graph) provision.Ref[resource.TaskDefi
 				Health: []string{"CMD", "true"}, StopTimeout: 60,
 			}, nil
 		},
+	})
+}
+
+// reviseDefinition registers another revision, which has the tags of the newest.
+func reviseDefinition(change func(*ecs.RegisterTaskDefinitionInput)) func(context.Context, *World) error {
+	return onDefinition(func(ctx context.Context, api *ecs.Client, arn *string) error {
+		have, err := api.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: arn, Include: []types.TaskDefinitionField{"TAGS"}})
+		if err != nil {
+			return err
+		}
+		o := have.TaskDefinition
+		in := &ecs.RegisterTaskDefinitionInput{
+			Family: o.Family, Cpu: o.Cpu, Memory: o.Memory, ContainerDefinitions: o.ContainerDefinitions, TaskRoleArn: o.TaskRoleArn,
+			ExecutionRoleArn: o.ExecutionRoleArn, NetworkMode: o.NetworkMode, RequiresCompatibilities: o.RequiresCompatibilities, Tags: have.Tags}
+		change(in)
+		_, err = api.RegisterTaskDefinition(ctx, in)
+		return err
 	})
 }
 
