@@ -25,7 +25,9 @@ func ignorings(e *spec.Environment) []ignoring {
 		{"task_role", &e.TaskRole.IgnoreChanges, []string{"task role"}},
 		{"execution_role", &e.ExecutionRole.IgnoreChanges, []string{"execution role"}},
 		{"cluster", &e.Cluster.IgnoreChanges, []string{"cluster"}},
-		{"network", &e.Network.IgnoreChanges, []string{"task security group"}},
+		{"network", &e.Network.IgnoreChanges, []string{
+			"task security group", "endpoint security group", "vpc", "route tables",
+		}},
 		{"logs", &e.Logs.IgnoreChanges, []string{"log group"}},
 	}
 	if r := e.Repository; r != nil {
@@ -33,7 +35,7 @@ func ignorings(e *spec.Environment) []ignoring {
 	}
 	if p := e.Prefect; p != nil {
 		list = append(list, ignoring{"prefect", &p.IgnoreChanges, []string{
-			"work pool", "api key parameter", "event queue", "dead-letter queue", "event rule",
+			"work pool", "api key parameter", "event queue", "dead-letter queue", "event rule", "result storage",
 		}})
 	}
 	if a := e.Agent; a != nil {

@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/flowbed/flowbed/provision"
+	"github.com/flowbed/flowbed/provision/prefect"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
@@ -175,4 +177,113 @@ func TestIgnoredType(t *testing.T) {
 			t.Error("nothing is ignored, and the instance keeps its type")
 		}
 	})
+}
+
+// TestIgnoredRoute: a company sends the traffic of private subnets to its own gateway.
+func TestIgnoredRoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		file := func(settings string) string {
+			return "environment \"dev\" {\nnetwork {\nvpc = \"new\"\nnat = \"single\"\n" + settings + "\n}\n}"
+		}
+		ignoring := file("ignore_changes = [\"default route\"]")
+		up(t, account, ignoring)
+		api := ec2.NewFromConfig(account.Config(region))
+		table := func() ec2types.RouteTable {
+			t.Helper()
+			out, err := api.DescribeRouteTables(t.Context(), &ec2.DescribeRouteTablesInput{Filters: []ec2types.Filter{
+				{Name: aws.String("tag:flowbed:part"), Values: []string{"private-1"}}}})
+			if err != nil || len(out.RouteTables) != 1 {
+				t.Fatal(out, err)
+			}
+			return out.RouteTables[0]
+		}
+		target := func() string {
+			for _, r := range table().Routes {
+				if aws.ToString(r.DestinationCidrBlock) == "0.0.0.0/0" {
+					return aws.ToString(r.NatGatewayId) + aws.ToString(r.GatewayId)
+				}
+			}
+			return ""
+		}
+		ours := target()
+		gateways, err := api.DescribeInternetGateways(t.Context(), &ec2.DescribeInternetGatewaysInput{Filters: []ec2types.Filter{
+			{Name: aws.String("attachment.vpc-id"), Values: []string{*table().VpcId}}}})
+		if err != nil || len(gateways.InternetGateways) != 1 || !strings.HasPrefix(ours, "nat-") {
+			t.Fatal(gateways, err, ours)
+		}
+		_, err = api.ReplaceRoute(t.Context(), &ec2.ReplaceRouteInput{RouteTableId: table().RouteTableId, DestinationCidrBlock: aws.String("0.0.0.0/0"),
+			GatewayId: gateways.InternetGateways[0].InternetGatewayId})
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs := target()
+		up(t, account, ignoring)
+		if have := target(); have != theirs {
+			t.Errorf("the default route leads to %s, want %s", have, theirs)
+		}
+		up(t, account, file(""))
+		if have := target(); have != ours {
+			t.Errorf("nothing is ignored, and the default route leads to %s", have)
+		}
+	})
+}
+
+// TestIgnoredInPrefect: one call writes the values of a work pool, and one those of a block. What is
+// ignored stays as others set it.
+func TestIgnoredInPrefect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newResults(t)
+		file := func(ignored string) string {
+			return strings.Replace(resultsFile(resultsOn), "prefect {", "prefect {\nignore_changes = ["+ignored+"]", 1)
+		}
+		w.up(file(""))
+		change := func() {
+			t.Helper()
+			b, err := w.api.ReadBlock(t.Context(), "flowbed-dev")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.api.EditBlock(t.Context(), b.ID, map[string]any{"bucket_name": "theirs", "bucket_folder": "theirs"}); err != nil {
+				t.Fatal(err)
+			}
+			p, err := w.api.ReadPool(t.Context(), "flowbed-dev")
+			if err != nil {
+				t.Fatal(err)
+			}
+			env, _ := p.Template.Default("env").(map[string]any)
+			env[resultBlock], env[persist] = "theirs", "theirs"
+			if err := w.api.EditPool(t.Context(), "flowbed-dev", prefect.PoolEdit{Template: p.Template}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		have := func() string {
+			b, env := w.block(), w.env()
+			return fmt.Sprint(b["bucket_name"], " ", b["bucket_folder"], " ", env[resultBlock], " ", env[persist])
+		}
+		ours := strings.Fields(have())
+		for i, field := range []string{"bucket", "folder", "env." + resultBlock, "env." + persist} {
+			change()
+			w.up(file(fmt.Sprintf("%q", field)))
+			want := slices.Clone(ours)
+			want[i] = "theirs"
+			if have := have(); have != strings.Join(want, " ") {
+				t.Errorf("%s is ignored: have %s, want %s", field, have, want)
+			}
+		}
+	})
+}
+
+// TestIgnorableOfNetwork: the settings of a VPC of its own can be ignored, and its parts cannot.
+func TestIgnorableOfNetwork(t *testing.T) {
+	env := spec.Defaults("dev", spec.Place{Account: sandbox.DefaultAccount, Region: region})
+	env.Network.VPC = "new"
+	for field, ok := range map[string]bool{"default route": true, "dns hostnames": true, "ingress": true, "egress": true, "route table": false} {
+		env.Network.IgnoreChanges = []string{field}
+		if list := stack.Check(&env); ok != (len(list) == 0) {
+			t.Errorf("%s: %+v", field, list)
+		} else if !ok && !strings.Contains(list[0].Detail, "cannot be ignored") {
+			t.Errorf("%s: %s", field, list[0].Detail)
+		}
+	}
 }
