@@ -69,6 +69,7 @@ var lives = []life{
 	{"a pattern of names", patterned},
 	{"a log group of another name", renamingLogs},
 	{"a log group that is missing", missingLogs},
+	{"others change what is ignored", ignoring},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.
@@ -101,6 +102,36 @@ func drifts() (list []life) {
 		}})
 	}
 	return list
+}
+
+// ignoring leaves fields to others. A new object has a tag until it has them all.
+func ignoring(w *world) {
+	text := inNewVPC(w.T, everything(w.T))
+	for block, fields := range map[string]string{
+		"bucket": `"policy", "encryption"`, "task_role": `"trust policy"`, "execution_role": `"managed policy"`, "cluster": `"container insights"`,
+		"repository": `"lifecycle policy"`, "network": `"default route", "egress", "dns hostnames"`, "logs": `"retention"`,
+		"prefect": `"policy", "target"`, "agent": `"instance type", "user data", "managed policy", "role"`,
+	} {
+		text = edited(w.T, text, `(?m)^  `+block+` \{\n`, "${0}    ignore_changes = ["+fields+"]\n")
+	}
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Plan, text, quiet)
+	if !w.planned.Empty() {
+		w.Errorf("up has left %+v", w.planned)
+	}
+	for _, f := range lifecycle.Instance.Fields {
+		if f.Name == "instance type" {
+			w.check(f.Tamper(context.Background(), w.hand()))
+		}
+	}
+	w.must(permissions.Up, edited(w.T, text, `volume_gib( +)= \d+`, "volume_gib${1}= 30"), quiet)
+	if have := w.instance().InstanceType; have != "t3.small" {
+		w.Errorf("the new instance is a %s", have)
+	}
+	w.must(permissions.Down, text, quiet)
+	if !w.empty() {
+		w.Error("something is left")
+	}
 }
 
 // built takes the environment through its life, with and without names of its own.

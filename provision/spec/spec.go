@@ -136,10 +136,12 @@ type Bucket struct {
 	// changes or deletes it. Default: "own".
 	Ownership string `hcl:"ownership,optional"`
 
-	// IgnoreChanges are fields, as the plan names them, that others may change: up then
-	// leaves a difference alone, and the plan shows it as ignored. A new resource gets them
-	// all. For example, an account may encrypt all buckets with its own key: ["encryption"].
-	// Tags cannot be ignored; flowbed leaves tags alone that others add. Default: none.
+	// IgnoreChanges are fields, as the plan names them, that others may change or remove: up
+	// then leaves a difference alone, and the plan shows it as ignored. Up still repairs the
+	// other fields. A new resource gets all fields, also if the run that creates it is
+	// interrupted. For example, an account may encrypt all buckets with its own key:
+	// ["encryption"]. Tags cannot be ignored; flowbed leaves tags alone that others add. Nor
+	// can parts of which up creates several, such as subnets. Default: none.
 	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 
 	AccessLogs *AccessLogs `hcl:"access_logs,block"`
@@ -281,7 +283,10 @@ type Network struct {
 	// which. flowbed creates none in a VPC that exists. Default: none; with `private`, "all".
 	Endpoints []string `hcl:"endpoints,optional"`
 
-	// IgnoreChanges works as in the bucket block, for the security group of the tasks. Default: none.
+	// IgnoreChanges works as in the bucket block, for the security group of the tasks, and in
+	// a new VPC for the VPC ("dns hostnames"), its route tables ("default route") and the
+	// security group of its endpoints. Whether there are subnets, NAT gateways and endpoints
+	// cannot be ignored. Default: none.
 	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 
 	Egress *Egress `hcl:"egress,block"`
@@ -370,8 +375,9 @@ type Agent struct {
 	PipIndexURL string `hcl:"pip_index_url,optional"`
 
 	// IgnoreChanges works as in the bucket block, for the instance, its instance profile, the
-	// service, its task definition, and the role and the security group of either.
-	// Default: none.
+	// service, its task definition, and the role and the security group of either. If up
+	// replaces the instance for another reason, the new one keeps its ignored type, image,
+	// volume, volume key, key pair, security groups and user data. Default: none.
 	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 
 	Role    *AgentRole `hcl:"role,block"`
@@ -495,6 +501,7 @@ type Prefect struct {
 	// it. Default: true with Prefect 3.
 	Events *bool `hcl:"events,optional"`
 
-	// IgnoreChanges works as in the bucket block, for the work pool, the API key parameter, the queues and the event rule. Default: none.
+	// IgnoreChanges works as in the bucket block, for the work pool, its block for results, the
+	// API key parameter, the queues and the event rule. Default: none.
 	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 }
