@@ -141,7 +141,7 @@ type Bucket struct {
 	// other fields. A new resource gets all fields, also if the run that creates it is
 	// interrupted. For example, an account may encrypt all buckets with its own key:
 	// ["encryption"]. Tags cannot be ignored; flowbed leaves tags alone that others add. Nor
-	// can parts of which up creates several, such as subnets. Default: none.
+	// can missing parts, such as a subnet. Default: none.
 	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 
 	AccessLogs *AccessLogs `hcl:"access_logs,block"`
