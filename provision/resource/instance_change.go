@@ -177,7 +177,7 @@ func (i Instance) Changes(have InstanceState) []provision.Change {
 		newest := live[len(live)-1]
 		return provision.Together(i.explained(i.outdated(newest), newest, have.running), i.replace(newest))
 	}
-	ignored := i.explained(i.outdated(current), current, runningScript{})
+	ignored := i.explained(i.outdated(current), current, have.running)
 	c := slices.Concat(ignored, i.start(current), i.drift(current))
 	for _, m := range live {
 		if m.ID == current.ID {

@@ -35,12 +35,13 @@ const (
 // Detail implements provision.Detailer: it reads the user data of an instance that has another
 // one than it should have. That is one call, made only then.
 func (i Instance) Detail(ctx context.Context, have InstanceState) InstanceState {
-	live := have.live()
-	if _, current := i.current(have); current || len(live) == 0 {
+	m, ignored := i.current(have) // what differs in it
+	if live := have.live(); len(live) == 0 {
 		return have
+	} else if !ignored {
+		m = live[len(live)-1]
 	}
-	m := live[len(live)-1]
-	if m.Launch != "" && launchParts(m.Launch)[partUserData] == launchParts(i.launchTag())[partUserData] {
+	if same := launchParts(m.Launch)[partUserData] == launchParts(i.launchTag())[partUserData]; m.Launch != "" && same || m.Launch == "" && ignored {
 		return have
 	}
 	have.running = runningScript{of: m.ID}

@@ -89,7 +89,8 @@ func queueAttributes(f *Front, r request) (answer, error) {
 }
 
 // setQueueAttributes adds the policy that the queue has to a call without one: SQS changes
-// only what the call names, and moto would remove the policy.
+// only what the call names, and moto would remove the policy. SQS's keys replace one of KMS,
+// which moto keeps beside them.
 func setQueueAttributes(f *Front, r request) (answer, error) {
 	var in, have queueCall
 	if err := json.Unmarshal(r.body, &in); err != nil {
@@ -98,6 +99,9 @@ func setQueueAttributes(f *Front, r request) (answer, error) {
 	if policy, named := in.Attributes[redriveAllow]; named {
 		f.redrives.Store(queueName(in.URL), policy)
 		delete(in.Attributes, redriveAllow)
+	}
+	if in.Attributes["SqsManagedSseEnabled"] == "true" {
+		in.Attributes["KmsMasterKeyId"] = ""
 	}
 	if _, named := in.Attributes["Policy"]; !named {
 		a, err := f.other(r, "AmazonSQS.GetQueueAttributes", map[string]any{"QueueUrl": in.URL, "AttributeNames": []string{"All"}})
