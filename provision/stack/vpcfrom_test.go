@@ -152,7 +152,7 @@ func TestLenderTakes(t *testing.T) {
 				}
 				text := strings.Join(have, "\n")
 				if len(have) > 1 || (text == "") != (c.want == "") || !strings.Contains(text, c.want) ||
-					c.want != "" && !(strings.HasPrefix(text, "environment dev uses vpc-") && strings.HasSuffix(text, " → run `flowbed up -e dev` afterwards")) {
+					c.want != "" && (!strings.HasPrefix(text, "environment dev uses vpc-") || !strings.HasSuffix(text, " → run `flowbed up -e dev` afterwards")) {
 					t.Errorf("the plan warns %q, want %q", have, c.want)
 				}
 				up(t, account, shared(c.after))

@@ -78,36 +78,7 @@ func specified(specs []types.TagSpecification, kind types.ResourceType, others .
 // tagsOf returns a pointer to the tags of the object with an id.
 func (d *database) tagsOf(id string) (*core.Tags, error) {
 	prefix, _, _ := strings.Cut(id, "-")
-	switch prefix {
-	case "i":
-		return tagsIn(d.Instances, id, noInstance, func(o *instance) *core.Tags { return &o.Tags })
-	case "sg":
-		return tagsIn(d.Groups, id, noGroup, func(o *securityGroup) *core.Tags { return &o.Tags })
-	case "vol":
-		return tagsIn(d.Volumes, id, noVolume, func(o *volume) *core.Tags { return &o.Tags })
-	case "eni":
-		return tagsIn(d.Interfaces, id, noInterface, func(o *nic) *core.Tags { return &o.Tags })
-	case "vpc":
-		return tagsIn(d.VPCs, id, noVPC, func(o *vpc) *core.Tags { return &o.Tags })
-	case "subnet":
-		return tagsIn(d.Subnets, id, noSubnet, func(o *subnet) *core.Tags { return &o.Tags })
-	case "igw":
-		return tagsIn(d.Gateways, id, noGateway, func(o *gateway) *core.Tags { return &o.Tags })
-	case "eipalloc":
-		return tagsIn(d.Addresses, id, noAddress, func(o *address) *core.Tags { return &o.Tags })
-	case "nat":
-		return tagsIn(d.NATs, id, noNAT, func(o *natGateway) *core.Tags { return &o.Tags })
-	case "vpce":
-		return tagsIn(d.Endpoints, id, noEndpoint, func(o *endpoint) *core.Tags { return &o.Tags })
-	case "rtb":
-		return tagsIn(d.Routes, id, noTable, func(o *routeTable) *core.Tags { return &o.Tags })
-	case "acl":
-		return tagsIn(d.ACLs, id, noACL, func(o *networkACL) *core.Tags { return &o.Tags })
-	case "eigw":
-		return tagsIn(d.EgressOnly, id, noEgressOnly, func(o *gateway) *core.Tags { return &o.Tags })
-	case "vgw":
-		return tagsIn(d.VPNs, id, noVPN, func(o *gateway) *core.Tags { return &o.Tags })
-	case "key":
+	if prefix == "key" {
 		for _, k := range d.Keys {
 			if k.ID == id {
 				return &k.Tags, nil
@@ -115,12 +86,37 @@ func (d *database) tagsOf(id string) (*core.Tags, error) {
 		}
 		return nil, core.Fail("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", id)
 	}
+	if tags, ok := d.tagged()[prefix]; ok {
+		return tags(id)
+	}
 	return nil, core.Fail("InvalidID", "The ID '%s' is not valid", id)
 }
 
-func tagsIn[T any](all map[string]*T, id string, missing func(string) error, of func(*T) *core.Tags) (*core.Tags, error) {
-	if o := all[id]; o != nil {
-		return of(o), nil
+// tagged returns, by the prefix of their ids, what finds the tags of objects.
+func (d *database) tagged() map[string]func(id string) (*core.Tags, error) {
+	return map[string]func(string) (*core.Tags, error){
+		"i":        tagsIn(d.Instances, noInstance, func(o *instance) *core.Tags { return &o.Tags }),
+		"sg":       tagsIn(d.Groups, noGroup, func(o *securityGroup) *core.Tags { return &o.Tags }),
+		"vol":      tagsIn(d.Volumes, noVolume, func(o *volume) *core.Tags { return &o.Tags }),
+		"eni":      tagsIn(d.Interfaces, noInterface, func(o *nic) *core.Tags { return &o.Tags }),
+		"vpc":      tagsIn(d.VPCs, noVPC, func(o *vpc) *core.Tags { return &o.Tags }),
+		"subnet":   tagsIn(d.Subnets, noSubnet, func(o *subnet) *core.Tags { return &o.Tags }),
+		"igw":      tagsIn(d.Gateways, noGateway, func(o *gateway) *core.Tags { return &o.Tags }),
+		"eipalloc": tagsIn(d.Addresses, noAddress, func(o *address) *core.Tags { return &o.Tags }),
+		"nat":      tagsIn(d.NATs, noNAT, func(o *natGateway) *core.Tags { return &o.Tags }),
+		"vpce":     tagsIn(d.Endpoints, noEndpoint, func(o *endpoint) *core.Tags { return &o.Tags }),
+		"rtb":      tagsIn(d.Routes, noTable, func(o *routeTable) *core.Tags { return &o.Tags }),
+		"acl":      tagsIn(d.ACLs, noACL, func(o *networkACL) *core.Tags { return &o.Tags }),
+		"eigw":     tagsIn(d.EgressOnly, noEgressOnly, func(o *gateway) *core.Tags { return &o.Tags }),
+		"vgw":      tagsIn(d.VPNs, noVPN, func(o *gateway) *core.Tags { return &o.Tags }),
 	}
-	return nil, missing(id)
+}
+
+func tagsIn[T any](all map[string]*T, missing func(string) error, of func(*T) *core.Tags) func(string) (*core.Tags, error) {
+	return func(id string) (*core.Tags, error) {
+		if o := all[id]; o != nil {
+			return of(o), nil
+		}
+		return nil, missing(id)
+	}
 }

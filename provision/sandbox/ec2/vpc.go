@@ -70,40 +70,24 @@ func deleteVpc(r *request, in *ec2.DeleteVpcInput) (*ec2.DeleteVpcOutput, error)
 
 // holdsVPC reports whether something keeps EC2 from deleting a VPC.
 func (r *request) holdsVPC(id string) bool {
-	d := r.db()
-	for _, s := range d.Subnets {
-		if s.VPC == id {
+	d, here := r.db(), func(g *gateway) bool { return g.VPC == id }
+	return some(d.Subnets, func(s *subnet) bool { return s.VPC == id }) ||
+		some(d.Groups, func(g *securityGroup) bool { return g.VPC == id && g.Name != "default" }) ||
+		some(d.Routes, func(t *routeTable) bool { return t.VPC == id && !t.Main }) ||
+		some(r.gateways(), here) || some(d.EgressOnly, here) || some(d.VPNs, here) ||
+		some(d.ACLs, func(a *networkACL) bool { return a.VPC == id }) ||
+		some(d.Interfaces, func(n *nic) bool { return n.VPC == id && r.exists(n) }) ||
+		r.natIn(func(g *natGateway) bool { return g.VPC == id }) || r.endpointIn(func(e *endpoint) bool { return e.VPC == id })
+}
+
+// some reports whether an object is such.
+func some[T any](all map[string]*T, such func(*T) bool) bool {
+	for _, o := range all {
+		if such(o) {
 			return true
 		}
 	}
-	for _, g := range d.Groups {
-		if g.VPC == id && g.Name != "default" {
-			return true
-		}
-	}
-	for _, t := range d.Routes {
-		if t.VPC == id && !t.Main {
-			return true
-		}
-	}
-	for _, gateways := range []map[string]*gateway{r.gateways(), d.EgressOnly, d.VPNs} {
-		for _, g := range gateways {
-			if g.VPC == id {
-				return true
-			}
-		}
-	}
-	for _, a := range d.ACLs {
-		if a.VPC == id {
-			return true
-		}
-	}
-	for _, n := range d.Interfaces {
-		if n.VPC == id && r.exists(n) {
-			return true
-		}
-	}
-	return r.natIn(func(g *natGateway) bool { return g.VPC == id }) || r.endpointIn(func(e *endpoint) bool { return e.VPC == id })
+	return false
 }
 
 // describeVpcAttribute shows one attribute.
