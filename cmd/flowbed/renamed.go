@@ -7,13 +7,14 @@ import (
 	"github.com/flowbed/flowbed/provision"
 )
 
-// sayRenamed says with the plan of an environment that is wholly new which others are in the region
-// that the file does not name: who renames an environment in the file gets a second one. It makes no
-// calls. It knows only those whose claims the plan has read, on what the new one shares with them.
+// sayRenamed says with the plan of an environment that is wholly new which other one is in the region
+// that the file does not name: who renames an environment in the file gets a second one. Of several,
+// it says nothing: they are colleagues'. It makes no calls. It knows only those whose claims the plan
+// has read, on what the new one shares with them.
 func (a *app) sayRenamed(s *session, p provision.Plan) {
-	if list := unnamed(p, s.id.Owner(), s.file.Describes); len(list) > 0 {
-		a.note("The account also has %s, which %s does not name. If you have renamed an environment, the old one is still there: `flowbed list` shows it.",
-			strings.Join(list, ", "), a.config)
+	if list := unnamed(p, s.id.Owner(), s.file.Describes); len(list) == 1 {
+		a.note("%s, which shares resources with %s, is not in %s. If that is the old name of your environment, `flowbed list` shows what is left of it.",
+			list[0], s.env.Name, a.config)
 	}
 }
 

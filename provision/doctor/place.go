@@ -19,24 +19,30 @@ import (
 func (d *Doctor) vpc(ctx context.Context) []Finding {
 	const check = "network"
 	n, err := d.network()
+	var unclear []Finding
 	if known := err == nil; known || errors.Is(err, errNoVPC) {
-		if refused := d.refused(ctx, n, known); len(refused) > 0 {
+		refused, failed := d.refused(ctx, n, known)
+		if len(refused) > 0 {
 			return refused
+		}
+		if failed != nil {
+			unclear = []Finding{unseen(check, failed)}
 		}
 	}
 	switch {
 	case errors.Is(err, errNoVPC):
-		return d.zones(ctx)
+		return append(unclear, d.zones(ctx)...)
 	case err == nil:
-		return []Finding{ok(check, "%s with subnets in %s", n.VPC, strings.Join(zones(n), ", "))}
+		return append(unclear, ok(check, "%s with subnets in %s", n.VPC, strings.Join(zones(n), ", ")))
 	case awserr.Code(err) != "" || awserr.Classify(err) != awserr.Unknown:
 		return []Finding{unseen(check, err)}
 	}
 	return []Finding{fail(check, "", "%s", said(err))} // the error tells what to do
 }
 
-// refused tells why up would stop: it moves no environment to another VPC.
-func (d *Doctor) refused(ctx context.Context, n resource.NetworkState, known bool) (found []Finding) {
+// refused tells why up would stop: it moves no environment to another VPC. The error is of a call
+// without which that is not certain.
+func (d *Doctor) refused(ctx context.Context, n resource.NetworkState, known bool) (found []Finding, err error) {
 	const check = "network"
 	notes := n.Refused()
 	if len(d.Env.Network.SecurityGroups) == 0 {
@@ -44,12 +50,12 @@ func (d *Doctor) refused(ctx context.Context, n resource.NetworkState, known boo
 		if known {
 			g.Network = provision.Known(n)
 		}
-		have, err := g.Read(ctx)
-		switch {
-		case err == nil && have.Owner().By == d.ID.Owner():
+		var have resource.SecurityGroupState
+		if have, err = g.Read(ctx); err == nil && have.Owner().By == d.ID.Owner() {
 			notes = append(notes, g.Validate(have, true)...)
-		case err != nil && !errors.Is(err, provision.ErrAbsent):
-			return []Finding{unseen(check, err)}
+		}
+		if errors.Is(err, provision.ErrAbsent) {
+			err = nil
 		}
 	}
 	for _, note := range notes {
@@ -57,7 +63,7 @@ func (d *Doctor) refused(ctx context.Context, n resource.NetworkState, known boo
 			found = append(found, fail(check, "", "%s", note.Text)) // the text tells what to do
 		}
 	}
-	return found
+	return found, err
 }
 
 // errNoVPC is the error if up has yet to create the environment's own VPC.

@@ -55,8 +55,9 @@ func (p Pool) Read(ctx context.Context) (PoolState, error) {
 }
 
 // unasked is the state of a pool about which Prefect could not be asked. Up records the name of a
-// pool before it creates it. So if a run that deletes the environment finds no such record, there is
-// no pool of ours to leave.
+// pool before it creates it. So if a run that deletes the environment finds no such record, nothing
+// was built, or an earlier run deleted the record and named the pool that it left: this run only
+// mentions it.
 func (p Pool) unasked(ctx context.Context, why string) (PoolState, error) {
 	if p.Down == nil {
 		return p.unknownState(why), nil
@@ -65,7 +66,8 @@ func (p Pool) unasked(ctx context.Context, why string) (PoolState, error) {
 	case err != nil:
 		return PoolState{}, err
 	case !recorded:
-		return PoolState{}, fmt.Errorf("read work pool: %w", provision.ErrAbsent)
+		return PoolState{Name: p.Name, owner: provision.Owner{By: p.ID.Owner(), Claims: []string{"Prefect"},
+			Kept: "is not recorded in AWS; flowbed could not ask Prefect whether it exists: " + why}}, nil
 	}
 	return p.unknownState(why), nil
 }
