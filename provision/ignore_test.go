@@ -186,3 +186,44 @@ func TestTogether(t *testing.T) {
 		})
 	}
 }
+
+// twins are two objects of one step, whose differences are the same.
+type twins struct{ several }
+
+func (s twins) Changes(have state) (list []provision.Change) {
+	is, want := strings.Fields(have.Value), strings.Fields(s.want)
+	for i, name := range []string{"a", "b"} {
+		if is[i] != want[i] {
+			list = append(list, provision.Change{Field: "tags", Of: name, From: provision.Text(is[i]), To: provision.Text(want[i]), Do: func(ctx context.Context) error {
+				return s.w.write(ctx, "set "+name, func(m map[string]object) error {
+					now := strings.Fields(m["it"].Value)
+					now[i] = want[i]
+					m["it"] = object{By: "a", Value: strings.Join(now, " ")}
+					return nil
+				})
+			}})
+		}
+	}
+	return list
+}
+
+// TestSameDifferences: a call that failed for one object is repeated, although the same change of
+// another one has been made.
+func TestSameDifferences(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.objects["it"] = object{By: "a", Value: "1 1"}
+		w.fault = func(n int, _ string) (before, after error) {
+			if n == 2 {
+				return errAgain, nil
+			}
+			return nil, nil
+		}
+		g, _ := graph("a")
+		provision.Add(g, "it", provision.Own, twins{several{w: w, want: "2 2"}})
+		mustUp(t, g)
+		if have := w.objects["it"].Value; have != "2 2" || len(w.writes) != 3 {
+			t.Errorf("have %q after %v", have, w.writes)
+		}
+	})
+}

@@ -318,7 +318,7 @@ func (c Change) key() string {
 	if c.From.IsScript() || c.To.IsScript() {
 		return c.Field + "\x00" + c.To.String()
 	}
-	return c.Field + "\x00" + c.From.String() + "\x00" + c.To.String()
+	return c.Of + "\x00" + c.Field + "\x00" + c.From.String() + "\x00" + c.To.String()
 }
 
 // pending is what an action waits for: it completes the phrase "waiting for …".

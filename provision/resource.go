@@ -255,6 +255,10 @@ type Change struct {
 	// without a call, and the engine waits for that.
 	Do func(ctx context.Context) error
 
+	// Of tells objects of one step apart whose differences are the same, such as subnets that
+	// lack a tag. It may be empty.
+	Of string
+
 	// Joint is set instead of Do if one call removes several differences; see Together.
 	Joint *Joint
 }

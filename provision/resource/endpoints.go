@@ -310,12 +310,11 @@ func (e Endpoints) Changes(have EndpointsState) (c []provision.Change) {
 }
 
 // differences are those of one endpoint, which one call removes: it leaves alone what the request
-// leaves out. What others have added to a gateway,
-// or to the subnets of an interface, stays.
+// leaves out. What others have added to a gateway, or to the subnets of an interface, stays.
 func (e Endpoints) differences(o Endpoint) (c []provision.Change) {
 	var tables, subnets, groups, others []string
 	differ := func(field string, have []string, to provision.Value) {
-		c = append(c, provision.Change{Field: field, From: provision.Text(strings.Join(have, ", ")), To: to})
+		c = append(c, provision.Change{Field: field, From: provision.Text(strings.Join(have, ", ")), To: to, Of: o.ID})
 	}
 	if o.Gateway {
 		tables = without(e.tables(), o.Tables)

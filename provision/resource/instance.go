@@ -81,8 +81,8 @@ type EC2Instance struct {
 	Profile, ProfileID  string // the ARN and the unique id of the instance profile
 	Interface           string // the first network interface
 	Groups              []string
-	Volumes             []string
-	Metadata            string // the options of its metadata service
+	Volumes             []string // those that EC2 deletes with it
+	Metadata            string   // the options of its metadata service
 	Launched            time.Time
 	Launch              string // its launch specification; see launchTag
 	Token               string // the client token of its launch
@@ -158,7 +158,8 @@ func ec2InstanceOf(o types.Instance) EC2Instance {
 		m.Groups = append(m.Groups, deref(g.GroupId))
 	}
 	for _, b := range o.BlockDeviceMappings {
-		if b.Ebs != nil {
+		// Not one that somebody has attached: EC2 keeps that when it ends the instance.
+		if b.Ebs != nil && (deref(b.Ebs.DeleteOnTermination) || deref(b.DeviceName) == deref(o.RootDeviceName)) {
 			m.Volumes = append(m.Volumes, deref(deref(b.Ebs).VolumeId))
 		}
 	}

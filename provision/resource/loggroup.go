@@ -322,6 +322,9 @@ func (l LogGroup) tags(have Tags) Tags {
 	if key := keyARN(l.Key); key != "" {
 		t[KeyKMS] = key
 	}
+	if len(t) > maxTags { // what the group records of the environment comes first
+		delete(t, KeySpecTags)
+	}
 	return t
 }
 

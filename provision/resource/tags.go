@@ -61,6 +61,9 @@ func (i Identity) Tags(name string) Tags {
 	return t
 }
 
+// maxTags is how many tags AWS allows on an object.
+const maxTags = 50
+
 const (
 	protectionOn  = "on"
 	unfinishedYes = "yes"
@@ -69,7 +72,7 @@ const (
 // marked adds to the tags of a new object that it is unfinished, if some of its fields are
 // ignored later.
 func marked(ctx context.Context, t Tags) Tags {
-	if provision.Unfinished(ctx) {
+	if provision.Unfinished(ctx) && len(t) < maxTags {
 		t[KeyUnfinished] = unfinishedYes
 	}
 	return t
@@ -207,7 +210,7 @@ func tagChange(have, want Tags, shared bool, w tagger) []provision.Change {
 	c := wantedChange(have, want, shared, w)
 	if mark := have[KeyUnfinished]; mark != "" {
 		c = append(c, provision.Change{
-			Field: "tags", From: provision.Text(KeyUnfinished + "=" + mark), Required: true, Last: true,
+			Field: "tags", From: provision.Text(KeyUnfinished + "=" + mark), Of: want["Name"], Required: true, Last: true,
 			Do: func(ctx context.Context) error { return w.drop(ctx, []string{KeyUnfinished}) },
 		})
 	}
@@ -238,11 +241,11 @@ func wantedChange(have, want Tags, shared bool, w tagger) []provision.Change {
 		to = m.withoutOwnerTags()
 	}
 	from, now := was.text(), to.text()
-	if from == "" && now == "" { // a version before the record set the tags
-		from, now = was[KeySpecTags], KeySpecTags+"="+m[KeySpecTags]
+	if keys := m[KeySpecTags]; from == "" && now == "" && keys != "" { // an earlier version set the tags
+		now = KeySpecTags + "=" + keys
 	}
 	return []provision.Change{{
-		Field: "tags", From: provision.Text(from), To: provision.Text(now), Claims: claims, Required: true,
+		Field: "tags", From: provision.Text(from), To: provision.Text(now), Of: want["Name"], Claims: claims, Required: true,
 		Do: func(ctx context.Context) error {
 			if len(old) > 0 {
 				if err := w.drop(ctx, slices.Sorted(maps.Keys(old))); err != nil {
