@@ -347,7 +347,9 @@ func (r *run) samePlan(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := r.plan(ctx); err != nil {
+	err = r.plan(ctx)
+	r.a.idle() // what follows does not read
+	if err != nil {
 		return false, err
 	}
 	now, err := r.document()

@@ -314,14 +314,16 @@ func TestLostLeaseStopsTheRun(t *testing.T) {
 }
 
 // TestSamePlan: after a long time without an answer the plan is made again, and
-// only the same one is carried out without another question.
+// only the same one is carried out without another question. Then the run no longer says that
+// it reads.
 func TestSamePlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
-		r, _, _ := bench(t, account, "up", runFlags{})
+		r, _, errs := bench(t, account, "up", runFlags{})
 		if err := r.plan(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		r.a.idle()
 		same := func(want bool, calls bool) {
 			t.Helper()
 			before := len(account.Calls())
@@ -342,6 +344,9 @@ func TestSamePlan(t *testing.T) {
 		same(false, true)
 		if err := r.planned.Err(); err == nil {
 			t.Error("the new plan is not the one to be shown")
+		}
+		if errs.Len() > 0 {
+			t.Errorf("it says %q", errs)
 		}
 	})
 }
