@@ -146,10 +146,19 @@ func outputText(w io.Writer, list []view.Output) error {
 func outputEnv(w io.Writer, list []view.Output) error {
 	var b strings.Builder
 	for _, o := range list {
-		fmt.Fprintf(&b, "export FLOWBED_%s=%s\n", strings.ToUpper(o.Name), shellQuote(outputValue(o)))
+		fmt.Fprintf(&b, "export %s=%s\n", outputVariable(o.Name), shellQuote(outputValue(o)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// outputVariable is the environment variable for an output. FLOWBED_PUBLIC_IP is that of the machine on
+// which flowbed runs: an agent's address in it would open the agent's SSH port to the agent itself.
+func outputVariable(name string) string {
+	if name == "public_ip" {
+		name = "instance_ip"
+	}
+	return "FLOWBED_" + strings.ToUpper(name)
 }
 
 func shellQuote(s string) string {

@@ -24,7 +24,11 @@ func TestVariables(t *testing.T) {
 		t.Fatalf("only %d outputs", len(outputs))
 	}
 	for _, m := range outputs {
-		taken["FLOWBED_"+strings.ToUpper(m[1])] = true
+		name := outputVariable(m[1])
+		if taken[name] {
+			t.Errorf("the output %s sets %s, which flowbed reads", m[1], name)
+		}
+		taken[name] = true
 	}
 	flags := map[string]string{}
 	for _, c := range allCommands(newApp(os.Stdin, os.Stdout, os.Stderr).command()) {
