@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,9 @@ at any time and run it again: it reads the account and does what is missing.`,
 	c.Flags().BoolVar(&o.NoWait, "no-wait", false, "do not wait for the agent")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		ctx := c.Context()
+		if o.Wait <= 0 {
+			return usageOf(c, fmt.Errorf("--timeout %s: want more than 0", o.Wait))
+		}
 		if err := a.requireTerminal(f.yes, f.asJSON, "up"); err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ func (f *File) Environment(p Place) (*Environment, error) {
 	if diags.HasErrors() {
 		return nil, f.fail(diags)
 	}
-	f.Warnings = f.hidden.scrub(diags)
+	f.Warnings = append(f.regionWarning(), f.hidden.scrub(diags)...)
 	return e, nil
 }
 

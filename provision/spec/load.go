@@ -144,7 +144,7 @@ func (f *File) loaded(diags hcl.Diagnostics) (*File, error) {
 	if diags.HasErrors() {
 		return nil, f.fail(diags)
 	}
-	f.Warnings = f.hidden.scrub(diags)
+	f.Warnings = append(f.regionWarning(), f.hidden.scrub(diags)...)
 	return f, nil
 }
 

@@ -3,6 +3,8 @@ package spec
 import (
 	"fmt"
 	"slices"
+
+	"github.com/hashicorp/hcl/v2"
 )
 
 // Regions are those of AWS's commercial partition, as far as flowbed knows them. AWS opens new ones,
@@ -23,8 +25,23 @@ func (d *decoder) checkRegion(region *string) {
 	case !d.has(region):
 	case !regionName.matches(*region):
 		d.bad(region, "Invalid region", `%s is not an AWS region. → use its code, for example "us-east-1" or "eu-central-1"`)
-	case partition(*region) == "aws" && !slices.Contains(Regions(), *region):
-		d.warnAt(d.given[region].attr.Expr.Range(), "Unknown region", fmt.Sprintf(
-			"flowbed does not know the region %q.%s", *region, advice(didYouMean(*region, Regions()), "correct it, unless AWS has opened it since")))
+	case unknownRegion(*region) != "":
+		d.warnAt(d.given[region].attr.Expr.Range(), "Unknown region", unknownRegion(*region))
 	}
+}
+
+// unknownRegion is what to say of a region that flowbed does not know; empty if it does.
+func unknownRegion(region string) string {
+	if partition(region) != "aws" || slices.Contains(Regions(), region) {
+		return ""
+	}
+	return fmt.Sprintf("flowbed does not know the region %q.%s", region, advice(didYouMean(region, Regions()), "correct it, unless AWS has opened it since"))
+}
+
+// regionWarning is about Options.Region.
+func (f *File) regionWarning() hcl.Diagnostics {
+	if r := f.o.Region; r != "" && unknownRegion(r) != "" {
+		return hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: "Unknown region", Detail: "--region: " + unknownRegion(r)}}
+	}
+	return nil
 }

@@ -18,17 +18,21 @@ func TestRegion(t *testing.T) {
 		"eu-centrall-1":  `did you mean "eu-central-1"?`,
 		"mars-olympus-1": `flowbed does not know the region "mars-olympus-1". → correct it, unless AWS has opened it since`,
 	} {
-		f, err := load("environment \"dev\" {\nregion = \""+region+"\"\n}", Options{})
-		if err != nil {
-			t.Errorf("%s: %v", region, err)
-			continue
-		}
-		have := ""
-		for _, w := range f.Warnings {
-			have += w.Detail
-		}
-		if !strings.Contains(have, want) || want == "" && have != "" {
-			t.Errorf("%s: have %q, want %q", region, have, want)
+		for text, o := range map[string]Options{
+			"environment \"dev\" {\nregion = \"" + region + "\"\n}": {}, `environment "dev" {}`: {Region: region},
+		} {
+			f, err := load(text, o)
+			if err != nil {
+				t.Errorf("%s: %v", region, err)
+				continue
+			}
+			have := ""
+			for _, w := range f.Warnings {
+				have += w.Detail
+			}
+			if !strings.Contains(have, want) || want == "" && have != "" {
+				t.Errorf("%s, --region %s: have %q, want %q", region, o.Region, have, want)
+			}
 		}
 	}
 }
