@@ -83,7 +83,7 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 	add(fieldType, m.Type, i.Type)
 	k, _ := i.Key.Expect()
 	add("key pair", m.Key, k.Name)
-	i.misplaced(m, add)
+	c = append(c, i.misplaced(m)...)
 	if m.Launch == "" {
 		add("launch specification", "unknown: the tag "+KeyLaunch+" is missing", i.launchText())
 		return c
@@ -111,20 +111,28 @@ func (i Instance) outdated(m EC2Instance) (c []provision.Change) {
 	return c
 }
 
-// misplaced adds what the network requires of an instance, and this one does not have.
-func (i Instance) misplaced(m EC2Instance, add func(field, have, want string)) {
+// misplaced is what the network requires of an instance, and this one does not have. Subnets that are
+// not known yet are new ones.
+func (i Instance) misplaced(m EC2Instance) (c []provision.Change) {
 	n, ok := i.Network.Get()
-	if !ok {
-		return
-	}
 	// The list of public subnets can change at any time, but a running instance keeps
-	// its address. So only a spec that names subnets, or another VPC, moves the agent.
-	if !slices.Contains(n.IDs(), m.Subnet) && (n.Named || m.VPC != n.VPC) {
-		add("subnet", m.Subnet, "one of "+strings.Join(n.IDs(), ", "))
+	// its address. So only a spec that decides on the subnets, or another VPC, moves the agent.
+	if i.Network.Set() && (!ok || !slices.Contains(n.IDs(), m.Subnet) && (n.Named || m.VPC != n.VPC)) {
+		d := i.replaces(m, "subnet")
+		d.From, d.To = provision.Text(m.Subnet), i.subnets()
+		c = append(c, d)
 	}
 	if n.Private && m.PublicIP != "" {
-		add("public address", m.PublicIP, "none")
+		d := i.replaces(m, "public address")
+		d.From, d.To = provision.Text(m.PublicIP), provision.Text("none")
+		c = append(c, d)
 	}
+	return c
+}
+
+// subnets says in which subnets an instance may be.
+func (i Instance) subnets() provision.Value {
+	return provision.Of(i.Network, func(n NetworkState) string { return "one of " + strings.Join(n.IDs(), ", ") })
 }
 
 // olderThanQueue is the difference of an instance whose agent did not find today's queue,
@@ -210,7 +218,7 @@ func (i Instance) creation() []provision.Change {
 	if k, ok := i.Key.Expect(); ok {
 		add("key pair", provision.Text(k.Name))
 	}
-	add("subnet", provision.Of(i.Network, func(n NetworkState) string { return "one of " + strings.Join(n.IDs(), ", ") }))
+	add("subnet", i.subnets())
 	groups, known := i.groups()
 	add("security groups", textOr(known, setText(groups)))
 	p, known := i.profile().Expect()

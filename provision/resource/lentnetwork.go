@@ -39,7 +39,7 @@ func (l LentNetwork) Read(ctx context.Context) (s NetworkState, err error) {
 	if s.VPC, s.Old, err = l.vpc(ctx); err != nil {
 		return s, err
 	}
-	s.Named = true // an agent moves with the other environment
+	s.Named = true // it is the spec of the other environment that decides
 	subnets := Subnets{API: l.API, ID: l.lender(), VPC: provision.Known(VPCState{ID: s.VPC})}
 	tables := RouteTables{API: l.API, ID: l.lender(), VPC: subnets.VPC}
 	var have SubnetsState

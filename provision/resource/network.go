@@ -33,7 +33,7 @@ type NetworkState struct {
 	VPC     string
 	Subnets []Subnet       // in the order of their zones; at least one
 	Ranges  []netip.Prefix // of all subnets of the VPC, also of those that are not among Subnets
-	Named   bool           // the spec names the subnets
+	Named   bool           // the spec decides on the subnets: an agent that is in another one moves
 	Private bool           // the spec wants no public addresses
 	CutOff  bool           // and a subnet is public all the same
 	Old     string         // the VPC that the environment created for an earlier spec; empty if there is none

@@ -59,7 +59,7 @@ func (n OwnNetwork) Await(ctx context.Context) (s NetworkState, err error) {
 }
 
 func (n OwnNetwork) state(vpc VPCState, subnets SubnetsState) NetworkState {
-	s := NetworkState{VPC: vpc.ID}
+	s := NetworkState{VPC: vpc.ID, Named: true} // the spec says in which an agent is
 	for _, o := range subnets.only(!n.Private) {
 		s.Subnets = append(s.Subnets, o.Subnet)
 	}

@@ -38,8 +38,8 @@ func endpointsIn(t *testing.T, api *ec2.Client) (services []string, of map[strin
 	return services, of
 }
 
-// Each file, from whatever came before, leads to its endpoints, its routes and its subnets, and down
-// leaves nothing.
+// Each file, from whatever came before, leads to its endpoints, its routes and its subnets, in which the
+// agent is, and down leaves nothing. The plan says that the agent moves.
 func TestEndpointsChange(t *testing.T) {
 	const all = "ec2 ecr.api ecr.dkr ecs ecs-agent ecs-telemetry logs s3 secretsmanager sqs ssm ssmmessages sts"
 	synctest.Test(t, func(t *testing.T) {
@@ -49,22 +49,39 @@ func TestEndpointsChange(t *testing.T) {
 		for _, c := range []struct {
 			lines, want string
 			out         string // the target of the default route where tasks run
+			moves       bool
 		}{
-			{`private = true`, all, ""},
-			{`endpoints = ["s3"]`, "s3", "igw"},
-			{`nat = "single"`, "", "nat"},
-			{"private = true\nendpoints = [\"s3\", \"logs\"]", "logs s3", ""},
-			{"nat = \"per-zone\"\nendpoints = [\"logs\"]", "logs", "nat"},
-			{`private = true`, all, ""},
+			{`endpoints = ["s3"]`, "s3", "igw", false},
+			{`private = true`, all, "", true},
+			{`endpoints = ["s3"]`, "s3", "igw", true},
+			{"zones = 3", "", "igw", false},
+			{"zones = 1", "", "igw", false},
+			{`nat = "single"`, "", "nat", true},
+			{"private = true\nendpoints = [\"s3\", \"logs\"]", "logs s3", "", false},
+			{"nat = \"per-zone\"\nendpoints = [\"logs\"]", "logs", "nat", false},
+			{"", "", "igw", true},
+			{`private = true`, all, "", true},
 		} {
 			text := inVPC(c.lines)
+			p, err := build(t, account, text, stack.Options{NoWait: true, Transport: sandbox.Prefect(account)}).Graph.Plan(t.Context())
+			if err != nil || p.Err() != nil {
+				t.Fatal(err, p.Err())
+			}
+			if moves := slices.ContainsFunc(p.Actions, func(a provision.Action) bool {
+				return a.Step == "agent instance" && a.Op == provision.Replace
+			}); moves != c.moves {
+				t.Errorf("%s: the plan says that the agent moves: %t, want %t", c.lines, moves, c.moves)
+			}
 			if err := build(t, account, text, stack.Options{NoWait: true, Transport: sandbox.Prefect(account)}).Graph.Up(t.Context()); err != nil {
 				t.Fatalf("%s: %v", c.lines, err)
 			}
 			s := build(t, account, text, stack.Options{NoWait: true, Transport: sandbox.Prefect(account)})
-			p, err := s.Graph.Plan(t.Context())
+			p, err = s.Graph.Plan(t.Context())
 			if err != nil || p.Err() != nil || !p.Empty() {
 				t.Fatalf("%s: the plan after up is %+v, %v", c.lines, p, err)
+			}
+			if m := machines(t, account); len(m) != 1 || !slices.Contains(subnetsOf(s), *m[0].SubnetId) || (m[0].PublicIpAddress != nil) != (c.out == "igw") {
+				t.Errorf("%s: the agents are in %q, want one in one of %v", c.lines, placesOf(t, account), subnetsOf(s))
 			}
 			if have, _ := endpointsIn(t, api); strings.Join(have, " ") != c.want {
 				t.Errorf("%s: there are endpoints for %v, want %s", c.lines, have, c.want)
