@@ -311,10 +311,15 @@ func (n NATGateways) delete(ctx context.Context, o NATGateway) error {
 	return nil
 }
 
-// CheckDelete implements provision.DeleteChecker: it warns of the other environments in the VPC, whose
-// way out the old gateways may be.
+// CheckDelete implements provision.DeleteChecker: it warns for the running flow runs, and of the other
+// environments in the VPC, whose way out the old gateways may be.
 func (n NATGateways) CheckDelete(ctx context.Context, have NATGatewaysState) ([]provision.Note, error) {
-	return VPC{API: n.API, ID: n.ID}.borrowers(ctx, n.Parts, n.VPC, have.Label())
+	notes, err := VPC{API: n.API, ID: n.ID}.borrowers(ctx, n.Parts, n.VPC, have.Label())
+	if n.Parts == OldParts {
+		notes = append(notes, provision.Note{Severity: provision.Warn, Text: fmt.Sprintf(
+			"flow runs that are running lose their connections through %s, and perhaps their way out → run `flowbed up` when none is running", have.Label())})
+	}
+	return notes, err
 }
 
 // Costs are those of the gateways. Their addresses are a step of their own.

@@ -20,8 +20,9 @@ type OwnNetwork struct {
 	// Endpoints are the VPC endpoints; unset for what can do without them.
 	Endpoints provision.Ref[EndpointsState]
 
-	// OldEndpoints are those that the spec has no more. They go after what may still use them.
+	// OldEndpoints and OldNATs are those that the spec has no more. They go after what may still use them.
 	OldEndpoints provision.Ref[EndpointsState]
+	OldNATs      provision.Ref[NATGatewaysState]
 }
 
 // InVPC is an environment's own VPC without its subnets.

@@ -27,7 +27,7 @@ type RouteTables struct {
 	Subnets provision.Ref[SubnetsState]
 	Gateway provision.Ref[InternetGatewayState]
 	NATs    provision.Ref[NATGatewaysState] // the way out of the private subnets
-	OldNATs provision.Ref[NATGatewaysState] // the spec has them no more: they go after the routes to them
+	OldNATs provision.Ref[NATGatewaysState] // the spec has them no more: they go after the routes have left them
 	Private int                             // how many tables the private subnets have: one for each NAT gateway
 	Closed  bool                            // the private subnets have one table, without a way out
 	Made    *Launched                       // by this run; may be nil

@@ -28,7 +28,8 @@ func (s *Stack) addOwnNetwork() {
 	routes.Gateway = addPart(s, "internet gateway", gateway)
 	own.Subnets = addPart(s, "subnets", subnets)
 	routes.Subnets, routes.Private, own.Private = own.Subnets, n.NATs(), n.InPrivate()
-	routes.NATs, routes.OldNATs = s.addNAT(own, routes.Gateway)
+	routes.NATs, own.OldNATs = s.addNAT(own, routes.Gateway)
+	routes.OldNATs = own.OldNATs
 	routes.Closed = n.Private
 	own.Routes = addPart(s, "route tables", routes)
 	s.own, s.ownNetwork = own, provision.Derive(own)
@@ -39,7 +40,8 @@ func (s *Stack) addOwnNetwork() {
 }
 
 // addNAT adds the NAT gateways and their addresses. Those that the spec has no more cost money, so up
-// deletes them, when no route leads there any more. Down does not tell them apart.
+// deletes them, when the wanted routes have left them, and the agent has left the subnets that others
+// serve. Down does not tell them apart.
 func (s *Stack) addNAT(own resource.OwnNetwork, gateway provision.Ref[resource.InternetGatewayState]) (nats, old provision.Ref[resource.NATGatewaysState]) {
 	n, name := s.env.Network, s.id.Names().Plain()
 	addresses := resource.Addresses{

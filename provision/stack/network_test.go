@@ -2,10 +2,12 @@ package stack_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -279,4 +281,79 @@ func loseTags(t *testing.T, api *ec2.Client, name string) {
 			}
 		}
 	}
+}
+
+// TestNATGoesLast: what the file has no more of the way out goes only after the agent has moved, and its new
+// worker is online. If the agent cannot move, the old one keeps its way out. The plan warns for the flow runs.
+func TestNATGoesLast(t *testing.T) {
+	service := func(network string) string {
+		return strings.Replace(inService(""), "prefect {", "network {\nvpc = \"new\"\n"+network+"\n}\nprefect {", 1)
+	}
+	for name, c := range map[string]struct {
+		text  func(network string) string
+		moves string        // the call that does
+		after time.Duration // until the new worker is online
+	}{
+		"instance": {func(network string) string { return inVPC(network) }, "RunInstances", 80 * time.Second},
+		"service":  {service, "UpdateService", 15 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account := slow()
+				if err := build(t, account, c.text("nat = \"single\"\nendpoints = [\"logs\"]"), with(account)).Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				p, err := build(t, account, c.text(""), with(account)).Graph.Plan(t.Context())
+				if err != nil || p.Err() != nil {
+					t.Fatal(err, p.Err())
+				}
+				warned := 0
+				for _, a := range p.Actions {
+					for _, n := range a.Notes {
+						if n.Severity == provision.Warn && strings.Contains(n.Text, "way out") {
+							warned++
+						}
+					}
+				}
+				if warned != 1 {
+					t.Errorf("the plan has %d warnings of the way out of the flow runs, want one: %+v", warned, p.Actions)
+				}
+
+				past := len(account.Writes())
+				account.Fault = func(call sandbox.Call) sandbox.Fault {
+					if call.Operation == c.moves {
+						return sandbox.Fault{Refuse: errors.New("no")}
+					}
+					return sandbox.Fault{}
+				}
+				if err := build(t, account, c.text(""), with(account)).Graph.Up(t.Context()); err == nil {
+					t.Error("up succeeds without " + c.moves)
+				}
+				for _, call := range account.Writes()[past:] {
+					if takes(call) {
+						t.Errorf("up makes %s although the agent has not moved", call)
+					}
+				}
+
+				var moved time.Time
+				account.Fault = func(call sandbox.Call) sandbox.Fault {
+					if call.Operation == c.moves {
+						moved = time.Now()
+					}
+					if takes(call) && (moved.IsZero() || time.Since(moved) < c.after) {
+						t.Errorf("up makes %s before the new worker is online", call)
+					}
+					return sandbox.Fault{}
+				}
+				if err := build(t, account, c.text(""), with(account)).Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+// takes reports whether a call takes a way out away.
+func takes(c sandbox.Call) bool {
+	return slices.Contains([]string{"DeleteNatGateway", "DeleteVpcEndpoints", "ReleaseAddress"}, c.Operation)
 }

@@ -108,18 +108,20 @@ func (s *Stack) addWorker() {
 	w := resource.Worker{
 		API: s.api, EC2: s.c.EC2, SSM: s.c.SSM, ID: s.id, Pool: p.WorkPool, Destroy: s.o.Destroy, Down: s.poolAPI,
 		Version1: s.version.Kind() == prefect.Agent1,
-		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool, s.service, s.oldService}, Watch: &resource.Watch{},
+		Agent:    s.agent, Wait: s.o.Wait, After: []provision.Edge{s.pool, s.service, s.oldService, s.ownNetwork}, Watch: &resource.Watch{},
 	}
 	if w.Version1 { // which has no pool
 		w.Secret = s.existingSecret()
 	}
+	// The worker comes after the network, although its agent does, so that an old way out goes only
+	// when it is online.
 	switch {
 	case s.o.Destroy: // the agent goes first, and the records of its workers with or before the pool
 		w.After = nil
 	case s.onService() != nil:
 		// Up prunes an earlier instance after the steps that refer to it: when the new workers
 		// are online.
-		s.addServiceWorker(w, []provision.Edge{s.pool, s.agent, s.oldService})
+		s.addServiceWorker(w, []provision.Edge{s.pool, s.agent, s.oldService, s.ownNetwork})
 		return
 	}
 	s.worker = add(s, "worker", provision.Own, w)
