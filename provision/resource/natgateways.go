@@ -32,7 +32,7 @@ type NATGateways struct {
 	Count     int // of the gateways that the spec has
 	Parts     Parts
 	Reader    *PartReader[NATGateway] // may be nil
-	Replaced  *Launched               // the parts that this run has replaced; nil remembers none
+	Replaced  *Launched               // the ids and the parts of those that this run has replaced; nil remembers none
 }
 
 // NATGatewaysState is the actual state of the gateways.
@@ -94,6 +94,14 @@ func (s NATGatewaysState) of(part string) (NATGateway, bool) {
 		return NATGateway{}, false
 	}
 	return s.Own[i], true
+}
+
+// holds reports whether a gateway of a part that is being deleted holds its address: another one would
+// fail. One that has failed holds none.
+func (s NATGatewaysState) holds(part string) bool {
+	return slices.ContainsFunc(s.Own, func(o NATGateway) bool {
+		return o.Part == part && o.State == string(types.NatGatewayStateDeleting) && o.Failure == ""
+	})
 }
 
 // gone has the ids of the gateways that have been deleted or are being deleted.
@@ -213,14 +221,18 @@ func (s NATGatewaysState) lost() (v provision.Value) {
 }
 
 // Changes implements provision.Resource. A gateway can be used when it is available. One that has
-// failed is replaced, once in a run: see Quit. The values name the gateways, because the next one may fail as well: the
+// failed is replaced, once in a run: see Quit. None is created while another one holds its address. The values name the gateways, because the next one may fail as well: the
 // engine makes each change once.
 func (n NATGateways) Changes(have NATGatewaysState) (c []provision.Change) {
 	for i := range n.Count {
 		o, ok := have.of(natPart(i))
 		switch available := provision.Text(string(types.NatGatewayStateAvailable)); {
 		case !ok:
-			c = append(c, provision.Change{Field: "NAT gateway", From: have.lost(), To: provision.Text(n.Name + "-" + natPart(i)), Required: true, Do: n.create(i, have)})
+			missing := provision.Change{Field: "NAT gateway", From: have.lost(), To: provision.Text(n.Name + "-" + natPart(i)), Required: true}
+			if !have.holds(natPart(i)) {
+				missing.Do = n.create(i, have)
+			}
+			c = append(c, missing)
 			continue
 		case o.State == string(types.NatGatewayStateFailed):
 			c = append(c, provision.Change{Field: "state", From: provision.Text(o.ID + " " + o.State + ": " + o.Failure), To: available, Do: n.replace(o)})
@@ -241,15 +253,17 @@ func (n NATGateways) replace(o NATGateway) doFunc {
 		err := n.delete(ctx, o)
 		if err == nil {
 			n.Replaced.add(o.Part)
+			n.Replaced.add(o.ID)
 		}
 		return err
 	}
 }
 
-// Quit implements provision.Quitter: the gateway in the place of one that has failed has failed, too.
+// Quit implements provision.Quitter: the gateway in the place of one that has failed has failed, too. An
+// old reading may still have the first one.
 func (n NATGateways) Quit(_ context.Context, have NATGatewaysState) error {
 	for _, o := range have.Own {
-		if o.State == string(types.NatGatewayStateFailed) && n.Replaced.has(o.Part) {
+		if o.State == string(types.NatGatewayStateFailed) && n.Replaced.has(o.Part) && !n.Replaced.has(o.ID) {
 			addresses, _ := n.Addresses.Get()
 			address, _ := addresses.of(o.Part)
 			return &NATFailed{o.ID, o.Failure, n.remedy(o, address)}
@@ -263,7 +277,7 @@ func (n NATGateways) Quit(_ context.Context, have NATGatewaysState) error {
 func (n NATGateways) remedy(o NATGateway, address ElasticIP) string {
 	switch code, _, _ := strings.Cut(o.Failure, " "); {
 	case code == "Resource.AlreadyAssociated" && address.Association != "":
-		return fmt.Sprintf("take the address %s away from what uses it (%s), and run `flowbed up` again",
+		return fmt.Sprintf("take the address %s away from what uses it (%s, or of a NAT gateway: delete it), and run `flowbed up` again",
 			address.IP, n.ID.cli("disassociate-address", "--association-id %s", address.Association))
 	case code == "InsufficientFreeAddressesInSubnet":
 		return "end something in its subnet, which has no free address, and run `flowbed up` again"

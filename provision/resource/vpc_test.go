@@ -480,7 +480,7 @@ func TestNATFailsAgain(t *testing.T) {
 		e.must(t, nil, err)
 		before := len(e.account.Writes())
 		wantError(t, up(), "failed, as the one before it: Resource.AlreadyAssociated Elastic IP address ["+*addresses.Addresses[0].AllocationId+"] is already associated → "+
-			"take the address "+*addresses.Addresses[0].PublicIp+" away from what uses it (aws ec2 disassociate-address --region us-east-1 --association-id "+*taken.AssociationId+"), and run `flowbed up` again")
+			"take the address "+*addresses.Addresses[0].PublicIp+" away from what uses it (aws ec2 disassociate-address --region us-east-1 --association-id "+*taken.AssociationId+", or of a NAT gateway: delete it), and run `flowbed up` again")
 		if made := e.account.Writes()[before:]; len(made) != 3 {
 			t.Errorf("up has written %v, want two gateways, and one of them deleted", made)
 		}
@@ -488,6 +488,51 @@ func TestNATFailsAgain(t *testing.T) {
 		e.must(t, nil, err)
 		e.must(t, nil, up())
 	})
+}
+
+// While a NAT gateway is being deleted, it holds its address: up waits before it creates another one.
+func TestNATBeingDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newApart()
+		e.up(t)
+		up := func() error {
+			g, n := e.graph()
+			e.nat(g, n)
+			return g.Up(t.Context())
+		}
+		e.must(t, nil, up())
+		gateways, err := e.api().DescribeNatGateways(t.Context(), &ec2.DescribeNatGatewaysInput{})
+		e.must(t, nil, err)
+		_, err = e.api().DeleteNatGateway(t.Context(), &ec2.DeleteNatGatewayInput{NatGatewayId: gateways.NatGateways[0].NatGatewayId})
+		e.must(t, nil, err)
+		deleted := time.Now()
+		e.account.Fault = func(c sandbox.Call) sandbox.Fault {
+			if after := time.Since(deleted); c.Operation == "CreateNatGateway" && after < time.Minute {
+				t.Errorf("up creates a NAT gateway %s after the call that deleted the other one", after)
+			}
+			return sandbox.Fault{}
+		}
+		e.must(t, nil, up())
+	})
+}
+
+// A reading after the deletion of a failed NAT gateway may be older. It does not tell of a second
+// failure.
+func TestNATFailedOnce(t *testing.T) {
+	api := ec2.NewFromConfig(sandbox.New().Config("us-east-1"))
+	n := resource.NATGateways{API: api, ID: newApart().identity(), Count: 1, Replaced: new(resource.Launched)}
+	failed := func(id string) resource.NATGatewaysState {
+		return resource.NATGatewaysState{Own: []resource.NATGateway{{ID: id, Part: "nat-1", State: "failed", Failure: "InternalError"}}}
+	}
+	i := slices.IndexFunc(n.Changes(failed("nat-1")), func(c provision.Change) bool { return c.Field == "state" })
+	if err := n.Changes(failed("nat-1"))[i].Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]bool{"nat-1": false, "nat-2": true} {
+		if err := n.Quit(t.Context(), failed(id)); (err != nil) != want {
+			t.Errorf("%s: Quit returns %v", id, err)
+		}
+	}
 }
 
 // A NAT gateway that has failed is replaced, as is one that somebody deleted. The plan of the first

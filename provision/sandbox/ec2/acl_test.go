@@ -155,3 +155,33 @@ func TestAddressInUse(t *testing.T) {
 		v.want(err, "")
 	})
 }
+
+// A second NAT gateway with the address of another one fails after its creation, too, also while the other one
+// is being deleted.
+func TestAddressOfNAT(t *testing.T) {
+	for _, deleted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			v, ctx := newClosedVPC(t), t.Context()
+			gateway, err := v.api.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{})
+			v.want(err, "")
+			_, err = v.api.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{VpcId: v.id, InternetGatewayId: gateway.InternetGateway.InternetGatewayId})
+			v.want(err, "")
+			address, err := v.api.AllocateAddress(ctx, &ec2.AllocateAddressInput{})
+			v.want(err, "")
+			first, err := v.api.CreateNatGateway(ctx, &ec2.CreateNatGatewayInput{SubnetId: &v.subnets[0], AllocationId: address.AllocationId})
+			v.want(err, "")
+			if deleted {
+				_, err := v.api.DeleteNatGateway(ctx, &ec2.DeleteNatGatewayInput{NatGatewayId: first.NatGateway.NatGatewayId})
+				v.want(err, "")
+			}
+			second, err := v.api.CreateNatGateway(ctx, &ec2.CreateNatGatewayInput{SubnetId: &v.subnets[0], AllocationId: address.AllocationId})
+			v.want(err, "")
+			time.Sleep(2 * time.Minute)
+			out, err := v.api.DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{NatGatewayIds: []string{*second.NatGateway.NatGatewayId}})
+			v.want(err, "")
+			if g := out.NatGateways[0]; g.State != types.NatGatewayStateFailed || aws.ToString(g.FailureCode) != "Resource.AlreadyAssociated" {
+				t.Errorf("deleted %t: the second NAT gateway is %s, %s", deleted, g.State, aws.ToString(g.FailureCode))
+			}
+		})
+	}
+}

@@ -251,7 +251,9 @@ const (
 )
 
 // createNatGateway looks for the client token first. A gateway in a VPC without an internet gateway
-// fails later, without an error of this call, and so does one whose address an interface has.
+// fails later, without an error of this call, and so does one whose address something else has, such as a
+// gateway that is being deleted.
+// https://github.com/hashicorp/terraform-provider-aws/issues/709
 func createNatGateway(r *request, in *ec2.CreateNatGatewayInput) (*ec2.CreateNatGatewayOutput, error) {
 	d, token := r.db(), aws.ToString(in.ClientToken)
 	for _, g := range core.Sorted(d.NATs) {
@@ -268,8 +270,6 @@ func createNatGateway(r *request, in *ec2.CreateNatGatewayInput) (*ec2.CreateNat
 		return nil, noSubnet(aws.ToString(in.SubnetId))
 	case d.Addresses[aws.ToString(in.AllocationId)] == nil:
 		return nil, noAddress(aws.ToString(in.AllocationId))
-	case r.holder(*in.AllocationId) != nil:
-		return nil, core.Fail(inUse, "Elastic IP address [%s] is already associated", *in.AllocationId)
 	}
 	t, err := specified(in.TagSpecifications, types.ResourceTypeNatgateway)
 	if err != nil {
@@ -281,7 +281,7 @@ func createNatGateway(r *request, in *ec2.CreateNatGatewayInput) (*ec2.CreateNat
 			g.Failure = ""
 		}
 	}
-	if r.taken(d.Addresses[g.Address]) {
+	if r.taken(d.Addresses[g.Address]) || r.holder(g.Address) != nil {
 		g.Failure = inUse
 	}
 	if d.NATs == nil {
