@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -91,14 +93,11 @@ func (Addresses) DeletePatience() time.Duration { return leaves }
 
 func natPart(i int) string { return fmt.Sprintf("nat-%d", i+1) }
 
-// isNATPart reports whether a part is one of the first.
-func isNATPart(part string, count int) bool {
-	for i := range count {
-		if part == natPart(i) {
-			return true
-		}
-	}
-	return false
+// natNumber is the number of a part, from 1.
+func natNumber(part string) (n int, ok bool) {
+	digits, _ := strings.CutPrefix(part, "nat-")
+	n, err := strconv.Atoi(digits)
+	return n, err == nil && n > 0 && part == natPart(n-1)
 }
 
 func (s AddressesState) of(part string) (ElasticIP, bool) {
@@ -121,7 +120,7 @@ func (a Addresses) Read(ctx context.Context) (s AddressesState, err error) {
 	}
 	s.all = len(slices.DeleteFunc(slices.Clone(list), func(o ElasticIP) bool { return o.brought }))
 	list = slices.DeleteFunc(list, func(o ElasticIP) bool {
-		return o.Tags.Owner().By != a.ID.Owner() || !a.Parts.include(isNATPart(o.Part, a.Count))
+		return o.Tags.Owner().By != a.ID.Owner() || !a.Parts.includeNAT(o.Part, a.Count)
 	})
 	slices.SortFunc(list, a.before)
 	for _, o := range list {
@@ -157,7 +156,7 @@ func (a Addresses) find(ctx context.Context, filters ...types.Filter) (list []El
 	}
 	for _, o := range out.Addresses {
 		t := ec2Tags(o.Tags)
-		list = append(list, ElasticIP{ID: deref(o.AllocationId), IP: deref(o.PublicIp), Part: t[KeyPart], Association: deref(o.AssociationId), Tags: t,
+		list = append(list, ElasticIP{ID: deref(o.AllocationId), IP: deref(o.PublicIp), Part: partOf(t, a.Name), Association: deref(o.AssociationId), Tags: t,
 			brought: o.PublicIpv4Pool != nil && deref(o.PublicIpv4Pool) != "amazon"})
 	}
 	return list, nil

@@ -41,7 +41,7 @@ func (l LentNetwork) Read(ctx context.Context) (s NetworkState, err error) {
 	}
 	s.Named = true // it is the spec of the other environment that decides
 	subnets := Subnets{API: l.API, ID: l.lender(), VPC: provision.Known(VPCState{ID: s.VPC})}
-	tables := RouteTables{API: l.API, ID: l.lender(), VPC: subnets.VPC}
+	tables := RouteTables{API: l.API, ID: l.lender(), Name: l.lender().Names().Plain(), VPC: subnets.VPC}
 	var have SubnetsState
 	var routes RouteTablesState
 	err = parallel(ctx,

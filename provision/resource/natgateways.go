@@ -130,7 +130,7 @@ func (n NATGateways) Read(ctx context.Context) (s NATGatewaysState, err error) {
 		switch {
 		case o.State == string(types.NatGatewayStateDeleted): // it loses its tags within minutes
 			s.Ended = append(s.Ended, o.ID)
-		case o.Tags.Owner().By != n.ID.Owner(), !n.Parts.include(isNATPart(o.Part, n.Count)):
+		case o.Tags.Owner().By != n.ID.Owner(), !n.Parts.includeNAT(o.Part, n.Count):
 		default:
 			s.Own = append(s.Own, o)
 		}
@@ -146,7 +146,7 @@ func (n NATGateways) find(ctx context.Context, filters ...types.Filter) (list []
 	err = eachPage(ctx, ec2.NewDescribeNatGatewaysPaginator(n.API, &ec2.DescribeNatGatewaysInput{Filter: filters}), func(page *ec2.DescribeNatGatewaysOutput) {
 		for _, o := range page.NatGateways {
 			t := ec2Tags(o.Tags)
-			list = append(list, NATGateway{ID: deref(o.NatGatewayId), Part: t[KeyPart], State: string(o.State),
+			list = append(list, NATGateway{ID: deref(o.NatGatewayId), Part: partOf(t, n.Name), State: string(o.State),
 				Failure: strings.TrimSpace(deref(o.FailureCode) + " " + deref(o.FailureMessage)), Tags: t})
 		}
 	})

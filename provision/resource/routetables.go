@@ -53,9 +53,6 @@ type RouteTable struct {
 // association is the association of a subnet with a table.
 type association struct{ id, table string }
 
-// KeyPart tells the parts of a network of the same kind apart.
-const KeyPart = "flowbed:part"
-
 const (
 	publicTable = "public"
 	everywhere  = "0.0.0.0/0"
@@ -152,6 +149,7 @@ func (t RouteTables) Read(ctx context.Context) (s RouteTablesState, err error) {
 	err = eachPage(ctx, pages, func(page *ec2.DescribeRouteTablesOutput) {
 		for _, o := range page.RouteTables {
 			one := routeTableOf(o, s.Subnets)
+			one.Part = partOf(one.Tags, t.Name)
 			if one.Tags.Owner().By == t.ID.Owner() {
 				list = append(list, one)
 			}
@@ -162,7 +160,7 @@ func (t RouteTables) Read(ctx context.Context) (s RouteTablesState, err error) {
 	}
 	slices.SortFunc(list, t.before)
 	for _, one := range list {
-		if n := len(s.Tables); n > 0 && s.Tables[n-1].Part == one.Part {
+		if n := len(s.Tables); n > 0 && s.Tables[n-1].Part == one.Part && one.Part != "" {
 			s.Doubles = append(s.Doubles, one)
 		} else {
 			s.Tables = append(s.Tables, one)
@@ -191,7 +189,6 @@ func (t RouteTables) before(a, b RouteTable) int {
 // routeTableOf also notes the table's subnets.
 func routeTableOf(o types.RouteTable, subnets map[string]association) RouteTable {
 	t := RouteTable{ID: deref(o.RouteTableId), Tags: ec2Tags(o.Tags)}
-	t.Part = t.Tags[KeyPart]
 	for _, r := range o.Routes {
 		if deref(r.DestinationCidrBlock) == everywhere {
 			t.Out = cmp.Or(deref(r.NatGatewayId), deref(r.GatewayId), deref(r.NetworkInterfaceId), deref(r.TransitGatewayId), "something else")

@@ -283,6 +283,64 @@ func loseTags(t *testing.T, api *ec2.Client, name string) {
 	}
 }
 
+// A part of the network that lost the tag which says what it is gets the tag again by its name. Without a name, too, up
+// does not take it for one that the file has no more.
+func TestPartWithoutTag(t *testing.T) {
+	for _, c := range []struct {
+		lose []string
+		same bool // nothing is created in its place
+	}{
+		{[]string{resource.KeyPart}, true},
+		{[]string{resource.KeyPart, "Name"}, false},
+	} {
+		t.Run(strings.Join(c.lose, " "), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				account := sandbox.New()
+				text := inVPCAlone(`nat = "single"`)
+				up(t, account, text)
+				before := account.Inventory()
+				api := ec2.NewFromConfig(account.Config(region))
+				lose := &ec2.DeleteTagsInput{}
+				for _, key := range c.lose {
+					lose.Tags = append(lose.Tags, types.Tag{Key: &key})
+				}
+				tables, err := api.DescribeRouteTables(t.Context(), &ec2.DescribeRouteTablesInput{Filters: []types.Filter{{Name: aws.String("tag-key"), Values: c.lose[:1]}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, o := range tables.RouteTables {
+					lose.Resources = append(lose.Resources, *o.RouteTableId)
+				}
+				addresses, err := api.DescribeAddresses(t.Context(), &ec2.DescribeAddressesInput{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				gateways, err := api.DescribeNatGateways(t.Context(), &ec2.DescribeNatGatewaysInput{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				lose.Resources = append(lose.Resources, *addresses.Addresses[0].AllocationId, *gateways.NatGateways[0].NatGatewayId)
+				if _, err := api.DeleteTags(t.Context(), lose); err != nil || len(lose.Resources) != 4 {
+					t.Fatal(lose.Resources, err)
+				}
+
+				past := len(account.Writes())
+				if err := build(t, account, text, noPrefect).Graph.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				for _, call := range account.Writes()[past:] {
+					if takes(call) || c.same && call.Operation != "CreateTags" {
+						t.Errorf("up makes %s", call)
+					}
+				}
+				if d := cmp.Diff(before, account.Inventory()); c.same && d != "" {
+					t.Errorf("the account is not what it was (-before +after):\n%s", d)
+				}
+			})
+		})
+	}
+}
+
 // TestNATGoesLast: what the file has no more of the way out goes only after the agent has moved, and its new
 // worker is online. If the agent cannot move, the old one keeps its way out. The plan warns for the flow runs.
 func TestNATGoesLast(t *testing.T) {
