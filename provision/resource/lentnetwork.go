@@ -65,13 +65,13 @@ func (l LentNetwork) Read(ctx context.Context) (s NetworkState, err error) {
 // Notes implements provision.Noter.
 func (LentNetwork) Notes(have NetworkState) []provision.Note { return have.Refused() }
 
-// usable are the private subnets that have a route table of theirs whose way out works, or that has
-// none, or else the public ones.
+// usable are the private subnets that the other environment uses, and that have a route table of theirs
+// whose way out works, or that has none, or else the public ones.
 func usable(have SubnetsState, routes RouteTablesState) []Subnet {
 	var private, public []Subnet
 	for _, o := range have.Own {
 		i := slices.IndexFunc(routes.Tables, func(t RouteTable) bool { return t.ID == routes.Subnets[o.ID].table && !t.Dead })
-		if i < 0 {
+		if i < 0 || o.Tags[KeyUnused] != "" {
 			continue
 		}
 		o.Closed = routes.Tables[i].Out == ""

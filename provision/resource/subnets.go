@@ -286,14 +286,32 @@ func (n Subnets) Changes(have SubnetsState) (c []provision.Change) {
 				}})
 			continue
 		}
-		c = append(c, tagChange(s.Tags, n.ID.Tags(n.Name+"-"+w.part), false, ec2Tagger(n.API, s.ID))...)
+		c = append(c, n.tagChange(s, w)...)
 		c = append(c, diffText("public addresses by default", onOff(s.AutoIP), "off", func(ctx context.Context) error {
 			_, err := n.API.ModifySubnetAttribute(ctx, &ec2.ModifySubnetAttributeInput{
 				SubnetId: &s.ID, MapPublicIpOnLaunch: &types.AttributeBooleanValue{Value: new(false)}})
 			return err
 		})...)
 	}
+	if n.Private {
+		return c
+	}
+	all := n
+	all.Count, all.Private = firstPrivate, true
+	for _, w := range all.want() { // others who use the VPC must see that they are from an earlier file
+		if s, ok := have.at(w.cidr); ok && w.private() {
+			c = append(c, n.tagChange(s, w)...)
+		}
+	}
 	return c
+}
+
+func (n Subnets) tagChange(have OwnSubnet, w wantSubnet) []provision.Change {
+	tags := n.ID.Tags(n.Name + "-" + w.part)
+	if w.private() && !n.Private {
+		tags[KeyUnused] = "on"
+	}
+	return tagChange(have.Tags, tags, false, ec2Tagger(n.API, have.ID))
 }
 
 // kind is "public" or "private".
@@ -301,6 +319,8 @@ func (w wantSubnet) kind() string {
 	kind, _, _ := strings.Cut(w.part, "-")
 	return kind
 }
+
+func (w wantSubnet) private() bool { return w.kind() == "private" }
 
 // Validate implements provision.Validator.
 func (n Subnets) Validate(have SubnetsState, _ bool) (notes []provision.Note) {

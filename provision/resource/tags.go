@@ -24,6 +24,10 @@ const (
 	// environment is protected from deletion.
 	KeyProtected = "flowbed:deletion-protection"
 
+	// KeyUnused is "on" on each private subnet if the tasks and the agent run in public ones: the subnets and
+	// their route tables stay until down.
+	KeyUnused = "flowbed:unused"
+
 	// KeyUnfinished is on a new object with ignored fields, until it has them all.
 	KeyUnfinished = "flowbed:unfinished"
 )
@@ -95,7 +99,7 @@ func (t Tags) specTags() string {
 // for protection, for a log group that the environment no longer uses, and those of the
 // record. These tags are ours, so up removes them.
 func (t Tags) stale(want Tags) Tags {
-	keys := []string{KeyExpires, KeyProtected, KeyTTL, KeyMovedTo, KeySpecTags}
+	keys := []string{KeyExpires, KeyProtected, KeyTTL, KeyMovedTo, KeyUnused, KeySpecTags}
 	for _, k := range strings.Fields(t[KeySpecTags]) {
 		if !strings.HasPrefix(k, "flowbed:") && !strings.HasPrefix(k, "aws:") { // somebody changed the record
 			keys = append(keys, k)

@@ -18,9 +18,10 @@ import (
 )
 
 const (
-	lender   = "environment \"shared\" {\nnetwork { vpc = \"new\" }\n}"
-	lenderIn = "environment \"shared\" {\nnetwork {\nvpc = \"new\"\nnat = \"single\"\n}\n}"
-	borrower = "environment \"dev\" {\nnetwork { vpc_from = \"shared\" }\n" + workerOfPath + "}"
+	lender       = "environment \"shared\" {\nnetwork { vpc = \"new\" }\n}"
+	lenderIn     = "environment \"shared\" {\nnetwork {\nvpc = \"new\"\nnat = \"single\"\n}\n}"
+	lenderClosed = "environment \"shared\" {\nnetwork {\nvpc = \"new\"\nprivate = true\n}\n}"
+	borrower     = "environment \"dev\" {\nnetwork { vpc_from = \"shared\" }\n" + workerOfPath + "}"
 )
 
 // placesOf are the VPC and the names of the subnets of the running instances.
@@ -95,13 +96,15 @@ func TestVPCFrom(t *testing.T) {
 }
 
 // TestVPCFromFollows: if the other environment moves its tasks to private subnets, and back, the agent
-// of this one moves with them.
+// of this one moves with them. So it does if those subnets have a way out, or none.
 func TestVPCFromFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		account := sandbox.New()
 		o := stack.Options{NoPrefect: true}
 		for n, c := range []struct{ lender, place string }{
 			{lender, "flowbed-shared-public-1 true"}, {lenderIn, "flowbed-shared-private-1 false"}, {lender, "flowbed-shared-public-1 true"},
+			{lenderClosed, "flowbed-shared-private-1 false"}, {lender, "flowbed-shared-public-1 true"}, {lenderClosed, "flowbed-shared-private-1 false"},
+			{lenderIn, "flowbed-shared-private-1 false"},
 		} {
 			if err := build(t, account, c.lender, o).Graph.Up(t.Context()); err != nil {
 				t.Fatalf("%d: up of the lender: %v", n, err)
