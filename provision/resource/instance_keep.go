@@ -64,9 +64,10 @@ func (i Instance) withVolumeOf(have map[string]string) Instance {
 	return i
 }
 
-// withAccessOf keeps who can reach an instance. Groups of another VPC cannot be kept.
+// withAccessOf keeps who can reach an instance. Groups of another VPC cannot be kept. The key pair
+// of the file has the public key of the file, whether others may change which pair it is or not.
 func (i Instance) withAccessOf(m EC2Instance) Instance {
-	if i.ignored.Has("key pair") {
+	if k, known := i.Key.Expect(); i.ignored.Has("key pair") && (!known || m.Key != k.Name) {
 		i.Key = provision.Ref[KeyPairState]{}
 		if m.Key != "" {
 			i.Key = provision.Known(KeyPairState{Name: m.Key})

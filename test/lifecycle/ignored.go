@@ -11,7 +11,8 @@ import (
 )
 
 // Ignored lets others change each field that a config file can ignore, and then each other
-// field: up leaves the one as they set it, repairs the other, and then has nothing to do.
+// field: up leaves the one as they set it, repairs the other, and then has nothing to do. Where
+// they change only one field, it does not matter that all others are ignored.
 func Ignored(ctx context.Context, t *testing.T, empty func() *World, c Case) {
 	may, _ := life{t, empty(), c, nil}.graph().Fields(c.Step)
 	for _, f := range c.Fields {
@@ -28,7 +29,26 @@ func Ignored(ctx context.Context, t *testing.T, empty func() *World, c Case) {
 		if others > 0 && tried == 0 {
 			t.Errorf("no other field differs together with %s", f.Name)
 		}
+		all := slices.DeleteFunc(slices.Clone(may), func(name string) bool { return name == f.Name })
+		life{t, empty(), c, all}.alone(ctx, f)
 	}
+}
+
+// alone lets others change one field, which is not ignored, and checks that up puts it back and
+// changes nothing else.
+func (l life) alone(ctx context.Context, f Field) {
+	l.t.Helper()
+	l.up(ctx)
+	if err := f.Tamper(ctx, l.w); err != nil {
+		l.t.Fatalf("%s: cannot tamper: %v", f.Name, err)
+	}
+	what := fmt.Sprintf("others set %s, and these are ignored: %s", f.Name, strings.Join(l.ignored, ", "))
+	if err := l.graph().Up(ctx); err != nil {
+		l.t.Errorf("%s: up: %v", what, err)
+		return
+	}
+	l.wantUnchanged(ctx, what)
+	life{l.t, l.w, l.c, nil}.wantUnchanged(ctx, what+", and now nothing is ignored")
 }
 
 // ignores ignores f while up repairs another field. It returns false if not both can differ at
