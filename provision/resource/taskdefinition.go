@@ -195,19 +195,21 @@ func (d TaskDefinition) describe(ctx context.Context, arn string) (*Revision, er
 	if o.Status == types.TaskDefinitionStatusDeleteInProgress || deref(o.TaskDefinitionArn) == "" {
 		return nil, nil
 	}
-	r := revisionOf(o, out.Tags)
+	r := revisionOf(o, out.Tags, d.containerName())
 	return &r, nil
 }
 
-func revisionOf(o types.TaskDefinition, tags []types.Tag) Revision {
+// revisionOf is a revision as ECS describes it. Name is that of its main container.
+func revisionOf(o types.TaskDefinition, tags []types.Tag, name string) Revision {
 	r := Revision{
 		ARN: deref(o.TaskDefinitionArn), Number: int(o.Revision),
 		CPU: deref(o.Cpu), Memory: deref(o.Memory),
 		Tags: tagsOf(tags, func(t types.Tag) (*string, *string) { return t.Key, t.Value }),
 	}
 	if len(o.ContainerDefinitions) > 0 {
-		r.Image = deref(o.ContainerDefinitions[0].Image)
-		r.Text = containerText(deref(o.TaskRoleArn), deref(o.ExecutionRoleArn), o.ContainerDefinitions[0])
+		c := o.ContainerDefinitions[mainContainer(o.ContainerDefinitions, name)]
+		r.Image = deref(c.Image)
+		r.Text = containerText(deref(o.TaskRoleArn), deref(o.ExecutionRoleArn), c)
 	}
 	return r
 }
@@ -293,7 +295,7 @@ func (d TaskDefinition) register(ctx context.Context, in *ecs.RegisterTaskDefini
 	if err != nil {
 		return r, fmt.Errorf("register task definition: %w", err)
 	}
-	return revisionOf(deref(out.TaskDefinition), in.Tags), nil
+	return revisionOf(deref(out.TaskDefinition), in.Tags, d.containerName()), nil
 }
 
 // Changes implements provision.Resource.

@@ -3,9 +3,11 @@ package resource
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/flowbed/flowbed/provision"
 )
@@ -63,14 +65,37 @@ func (d TaskDefinition) inputLike(ctx context.Context, r Revision, want *ecs.Reg
 	if err != nil {
 		return nil, fmt.Errorf("read task definition %s: %w", lastPart(r.ARN), err)
 	}
-	o := deref(out.TaskDefinition)
-	if len(o.ContainerDefinitions) > 0 {
-		o.ContainerDefinitions[0].Image = want.ContainerDefinitions[0].Image
+	return requestLike(deref(out.TaskDefinition), want), nil
+}
+
+// requestLike returns a request for a definition that exists, but for the family, the size and the
+// image of its main container.
+func requestLike(o types.TaskDefinition, want *ecs.RegisterTaskDefinitionInput) *ecs.RegisterTaskDefinitionInput {
+	if c := want.ContainerDefinitions[0]; len(o.ContainerDefinitions) > 0 {
+		o.ContainerDefinitions = slices.Clone(o.ContainerDefinitions)
+		o.ContainerDefinitions[mainContainer(o.ContainerDefinitions, deref(c.Name))].Image = c.Image
 	}
 	return &ecs.RegisterTaskDefinitionInput{
 		Family: want.Family, Cpu: want.Cpu, Memory: want.Memory, ContainerDefinitions: o.ContainerDefinitions,
 		TaskRoleArn: o.TaskRoleArn, ExecutionRoleArn: o.ExecutionRoleArn, NetworkMode: o.NetworkMode,
 		RequiresCompatibilities: o.RequiresCompatibilities, RuntimePlatform: o.RuntimePlatform,
-		EphemeralStorage: o.EphemeralStorage, Volumes: o.Volumes, PidMode: o.PidMode,
-	}, nil
+		EphemeralStorage: o.EphemeralStorage, Volumes: o.Volumes, PidMode: o.PidMode, IpcMode: o.IpcMode,
+		PlacementConstraints: o.PlacementConstraints, ProxyConfiguration: o.ProxyConfiguration,
+		EnableFaultInjection: o.EnableFaultInjection, InferenceAccelerators: o.InferenceAccelerators,
+	}
+}
+
+// mainContainer is the index of the container with a name, beside which others may have put their
+// own; that of the first one if none has the name.
+func mainContainer(list []types.ContainerDefinition, name string) int {
+	return max(0, slices.IndexFunc(list, func(c types.ContainerDefinition) bool { return deref(c.Name) == name }))
+}
+
+// containerName is the name of the main container; empty if nothing is known of it yet.
+func (d TaskDefinition) containerName() string {
+	if d.Container == nil {
+		return ""
+	}
+	c, _ := d.Container()
+	return c.Name
 }
