@@ -140,7 +140,12 @@ func (i Instance) Validate(have InstanceState, _ bool) (notes []provision.Note) 
 	notes = append(notes, have.offering.keyNotes...)
 	newest, ok := i.Image.Get()
 	current, found := i.current(have)
-	if ok && found && current.ImageID != newest.ID && !i.ignored.Has("image") {
+	if live := have.live(); !found && len(live) > 0 {
+		if text := i.mismatch(live[len(live)-1]); text != "" {
+			notes = append(notes, provision.Note{Severity: provision.Error, Text: text})
+		}
+	}
+	if ok && found && current.ImageID != newest.ID && !i.ignored.Has(fieldImage) {
 		notes = append(notes, provision.Note{Severity: provision.Info, Text: fmt.Sprintf(
 			"runs AMI %s; the newest %s AMI is %s, which the next replacement will use", current.ImageID, i.ImageName, newest.ID)})
 	}

@@ -27,6 +27,7 @@ type runningScript struct {
 
 const (
 	fieldType     = "instance type"
+	fieldImage    = "image"
 	fieldUserData = "user data"
 	partUserData  = "user-data"
 	partKey       = "key"

@@ -377,7 +377,8 @@ type Agent struct {
 	// IgnoreChanges works as in the bucket block, for the instance, its instance profile, the
 	// service, its task definition, and the role and the security group of either. If up
 	// replaces the instance for another reason, the new one keeps its ignored type, image,
-	// volume, volume key, key pair, security groups and user data. Default: none.
+	// volume, volume key, key pair, security groups and user data. With a type of another
+	// architecture than that in the file it also keeps its image. Default: none.
 	IgnoreChanges []string `hcl:"ignore_changes,optional"`
 
 	Role    *AgentRole `hcl:"role,block"`

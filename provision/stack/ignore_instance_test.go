@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/flowbed/flowbed/provision/sandbox"
 )
@@ -16,6 +17,8 @@ import (
 func agentFile(settings string) string {
 	return strings.Replace(onInstance, "agent {}", "agent {\n"+settings+"\n}", 1)
 }
+
+const ignoresType = "ignore_changes = [\"instance type\"]\n"
 
 // agents are the instances that are not terminating.
 func agents(t *testing.T, account *sandbox.Account) (list []ec2types.Instance) {
@@ -41,23 +44,76 @@ func TestReplacedWithIgnored(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		first, then string
+		want        ec2types.InstanceType
 	}{
-		"the key pair is the same":            {ssh(one), ssh(one) + "volume_gib = 20"},
-		"the key pair has another public key": {ssh(one), ssh(other)},
+		"the key pair is the same":            {ssh(one), ssh(one) + "volume_gib = 20", ""},
+		"the key pair has another public key": {ssh(one), ssh(other), ""},
+		"the type has another architecture":   {"instance_type = \"t4g.small\"", ignoresType + "instance_type = \"t3.small\"\nvolume_gib = 20", "t4g.small"},
+		"an image of that architecture":       {"instance_type = \"t4g.small\"", ignoresType + "instance_type = \"t3.small\"\nimage = \"AMI\"", "t4g.small"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				account := sandbox.New()
 				for _, settings := range []string{c.first, c.then} {
+					if list := agents(t, account); len(list) == 1 {
+						settings = strings.Replace(settings, "AMI", *list[0].ImageId, 1)
+					}
 					if err := build(t, account, agentFile(settings), with(account)).Graph.Up(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 					unchanged(t, account, agentFile(settings))
 				}
-				if have := agents(t, account); len(have) != 1 {
+				if have := agents(t, account); len(have) != 1 || c.want != "" && have[0].InstanceType != c.want {
 					t.Errorf("the instances are %+v", have)
 				}
 			})
 		})
 	}
+}
+
+// TestIgnoredTypeNeedsImage: the image that the file wants by name is that for the type in the file,
+// not for the ignored one. Up says so before it changes anything.
+func TestIgnoredTypeNeedsImage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		if err := build(t, account, agentFile("instance_type = \"t4g.small\"\nimage = \"al2\""), with(account)).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		text, before := agentFile(ignoresType+"instance_type = \"t3.small\""), len(account.Writes())
+		err := build(t, account, text, with(account)).Graph.Up(t.Context())
+		const want = "the image al2023 is for x86_64, and the ignored instance type, t4g.small, is arm64 → set agent.instance_type to a type of arm64"
+		if err == nil || !strings.Contains(err.Error(), want) || len(account.Writes()) > before {
+			t.Errorf("up: %v, with %d writes, want %q", err, len(account.Writes())-before, want)
+		}
+	})
+}
+
+// TestVolumeKeyWithIgnored: the account's key for volumes is checked before a launch, also if the
+// new instance keeps an ignored type.
+func TestVolumeKeyWithIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		if err := build(t, account, agentFile("instance_type = \"t3.small\""), with(account)).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		key := newKey(t, account, kms.CreateKeyInput{})
+		if _, err := ec2.NewFromConfig(account.Config(region)).ModifyEbsDefaultKmsKeyId(t.Context(), &ec2.ModifyEbsDefaultKmsKeyIdInput{KmsKeyId: &key}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kms.NewFromConfig(account.Config(region)).DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: &key}); err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []string{"t3.small", "t3.micro"} {
+			before := len(account.Writes())
+			err := build(t, account, agentFile(ignoresType+"volume_gib = 20\ninstance_type = \""+kind+"\""), with(account)).Graph.Up(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "the key is disabled") {
+				t.Errorf("the file has %s: up: %v", kind, err)
+			}
+			for _, w := range account.Writes()[before:] {
+				if w.Operation == "RunInstances" {
+					t.Errorf("the file has %s: up launched an instance", kind)
+				}
+			}
+		}
+	})
 }

@@ -174,7 +174,7 @@ var EncryptedInstance = register(Case{
 			_, err := api.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{*i.InstanceId}, Tags: []ec2types.Tag{{Key: i.Tags[at].Key, Value: &other}}})
 			return err
 		})},
-		field(Instance, "instance metadata"),
+		field(Instance, "launch specification"), field(Instance, "instance metadata"),
 	},
 	Foreign: Instance.Foreign, Others: Instance.Others,
 })
