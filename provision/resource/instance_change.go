@@ -175,7 +175,10 @@ func (i Instance) Changes(have InstanceState) []provision.Change {
 	live := have.live()
 	if len(live) == 0 {
 		c := i.creation()
-		if have.ID != "" { // the last one is shutting down: do not wait for it
+		if have.ID != "" { // the last one is shutting down: do not wait for it, and keep nothing of it
+			for n := range c {
+				c[n].Required = true
+			}
 			c[0].Do = i.launch
 		}
 		return c

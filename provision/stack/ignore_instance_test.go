@@ -1,15 +1,18 @@
 package stack_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/sandbox"
 )
 
@@ -115,5 +118,46 @@ func TestVolumeKeyWithIgnored(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// TestIgnoredWhileEnding: the last instance is shutting down. Up launches a new one at once, which
+// gets all fields: there is nothing whose fields could stay.
+func TestIgnoredWhileEnding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := sandbox.New()
+		text := agentFile("ignore_changes = [\"instance type\", \"image\", \"user data\"]")
+		if err := build(t, account, text, with(account)).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		account.BootTime = 2 * time.Minute
+		first := agents(t, account)[0].InstanceId
+		if _, err := ec2.NewFromConfig(account.Config(region)).TerminateInstances(t.Context(), &ec2.TerminateInstancesInput{InstanceIds: []string{*first}}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := build(t, account, text, with(account)).Graph.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(p.Actions, func(a provision.Action) bool { return a.Step == "agent instance" })
+		for _, n := range p.Actions[at].Notes {
+			if strings.HasPrefix(n.Text, "ignores") {
+				t.Errorf("the plan says %q", n.Text)
+			}
+		}
+		begun, launched := time.Now(), time.Duration(0)
+		account.Fault = func(c sandbox.Call) sandbox.Fault {
+			if c.Operation == "RunInstances" && launched == 0 {
+				launched = time.Since(begun) + time.Millisecond
+			}
+			return sandbox.Fault{}
+		}
+		if err := build(t, account, text, with(account)).Graph.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if launched == 0 || launched > time.Minute {
+			t.Errorf("up launched the new instance after %s", launched)
+		}
+		unchanged(t, account, text)
 	})
 }
