@@ -2,6 +2,7 @@ package permissions_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -110,25 +111,32 @@ func ignoring(w *world) {
 	for block, fields := range map[string]string{
 		"bucket": `"policy", "encryption"`, "task_role": `"trust policy"`, "execution_role": `"managed policy"`, "cluster": `"container insights"`,
 		"repository": `"lifecycle policy"`, "network": `"default route", "egress", "dns hostnames"`, "logs": `"retention"`,
-		"prefect": `"policy", "target"`, "agent": `"instance type", "user data", "managed policy", "role"`,
+		"prefect": `"policy", "target"`, "agent": `"instance type", "image", "key pair", "security groups", "user data", "managed policy", "role"`,
 	} {
 		text = edited(w.T, text, `(?m)^  `+block+` \{\n`, "${0}    ignore_changes = ["+fields+"]\n")
 	}
-	w.must(permissions.Up, text, quiet)
-	w.must(permissions.Plan, text, quiet)
+	w.importKey("ada")
+	w.must(permissions.Up, edited(w.T, text, `public_key +=.*`, `key_name = "ada"`), quiet)
+	w.must(permissions.Plan, edited(w.T, text, `public_key +=.*`, `key_name = "ada"`), quiet)
 	if !w.planned.Empty() {
 		w.Errorf("up has left %+v", w.planned)
 	}
 	for _, f := range lifecycle.Instance.Fields {
-		if f.Name == "instance type" {
+		if f.Name == "instance type" || f.Name == "security groups" {
 			w.check(f.Tamper(context.Background(), w.hand()))
 		}
 	}
-	w.must(permissions.Up, edited(w.T, text, `volume_gib( +)= \d+`, "volume_gib${1}= 30"), quiet)
-	if have := w.instance().InstanceType; have != "t3.small" {
-		w.Errorf("the new instance is a %s", have)
+	before := w.instance()
+	w.must(permissions.Up, edited(w.T, text, `volume_gib( +)= \d+`, "volume_gib${1}= 30", `image( +)= "al2023"`, `image${1}= "ami-0123456789abcdef0"`), quiet)
+	kept := func(i ec2types.Instance) string {
+		return fmt.Sprint(i.InstanceType, " of ", *i.ImageId, " with ", *i.KeyName, " in ", *i.SecurityGroups[0].GroupName)
+	}
+	if after := w.instance(); *after.InstanceId == *before.InstanceId || kept(after) != kept(before) {
+		w.Errorf("the new instance is a %s, want a %s", kept(after), kept(before))
 	}
 	w.must(permissions.Down, text, quiet)
+	_, err := ec2.NewFromConfig(w.account.Config(home)).DeleteKeyPair(context.Background(), &ec2.DeleteKeyPairInput{KeyName: aws.String("ada")})
+	w.check(err)
 	if !w.empty() {
 		w.Error("something is left")
 	}

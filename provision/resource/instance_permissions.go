@@ -3,7 +3,6 @@ package resource
 import (
 	"cmp"
 	"slices"
-	"strings"
 )
 
 const (
@@ -48,11 +47,12 @@ func (i Instance) encrypting() []Permission {
 }
 
 // launching is what RunInstances needs: on the objects that it creates, on existing
-// objects of ours, and on the image, the subnet and the key pair, which may not be ours.
+// objects of ours, and on the image, the subnet and the key pair, which may not be ours. What
+// others may change can be any.
 func (i Instance) launching() []Permission {
-	image := "*"
-	if strings.HasPrefix(i.ImageName, "ami-") {
-		image = i.ImageName
+	image := i.ImageName
+	if i.byRelease() || i.ignored.Has(fieldImage) {
+		image = "*"
 	}
 	// The ARN of an image has no account.
 	from := on("arn:"+i.ID.Partition+":ec2:"+i.ID.Region+"::image/"+image, "ec2:RunInstances")
@@ -62,11 +62,16 @@ func (i Instance) launching() []Permission {
 	if len(i.Subnets) == 0 {
 		from = from.and(i.ID.ec2("subnet/*"))
 	}
-	for _, id := range i.OtherGroups {
+	groups := i.OtherGroups
+	if i.ignored.Has("security groups") {
+		groups = []string{"*"}
+	}
+	for _, id := range groups {
 		from = from.and(i.ID.ec2("security-group/" + id))
 	}
-	if i.Key.Set() {
-		key, _ := i.Key.Expect()
+	if key, _ := i.Key.Expect(); i.ignored.Has("key pair") {
+		from = from.and(i.ID.ec2("key-pair/*"))
+	} else if i.Key.Set() {
 		from = from.and(i.ID.ec2("key-pair/" + cmp.Or(i.KeyName, key.Name)))
 	}
 	profile, _ := i.profile().Expect()

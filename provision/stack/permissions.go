@@ -32,10 +32,21 @@ func addStep[S provision.State](s *Stack, step permissions.Step, r resource.Kind
 	if role, is := any(r).(resource.Role); is && step.Ownership != provision.Prune {
 		s.bounded = append(s.bounded, role)
 	}
-	step.Permissions = r.Permissions()
+	step.Permissions = leaving(s, step.Name, r).Permissions()
 	s.steps = append(s.steps, step)
 	s.addCosts(step.Ownership, r.Costs)
 	return addToGraph(s, step.Name, step.Ownership, r)
+}
+
+// leaving returns the resource, which knows what is ignored if it has to: what it leaves to others
+// can be an object that the file does not name.
+func leaving[S provision.State](s *Stack, step string, r resource.Kind[S]) resource.Kind[S] {
+	if ignorer, ok := r.(provision.Ignorer[S]); ok {
+		if knows, ok := ignorer.Ignoring(s.Graph.Ignore[step]).(resource.Kind[S]); ok {
+			return knows
+		}
+	}
+	return r
 }
 
 // source is a data source that declares its permissions.
