@@ -88,11 +88,7 @@ func (e Entry) Differs(t Template) (have any, differs bool) {
 // Merge returns the template with the entries. If the template lacks something that
 // the entries need, Merge copies it from base. It does not change its arguments.
 func Merge(have, base Template, entries []Entry) Template {
-	t, _ := clone(map[string]any(have)).(map[string]any)
-	if len(have) == 0 {
-		t, _ = clone(map[string]any(base)).(map[string]any)
-	}
-	complete(t, base, entries)
+	t := map[string]any(Declare(have, base, entries))
 	for _, e := range entries {
 		if _, differs := e.Differs(t); !differs {
 			continue
@@ -107,6 +103,17 @@ func Merge(have, base Template, entries []Entry) Template {
 		}
 		t, _ = put(t, e.Path, value).(map[string]any)
 	}
+	return t
+}
+
+// Declare returns the template with what Missing lists, and leaves the values as they are. If there
+// is no template yet, it returns base. It does not change its arguments.
+func Declare(have, base Template, entries []Entry) Template {
+	if len(have) == 0 {
+		have = base
+	}
+	t, _ := clone(map[string]any(have)).(map[string]any)
+	complete(t, base, entries)
 	return t
 }
 

@@ -118,11 +118,12 @@ func (p Pool) Changes(have PoolState) (c []provision.Change) {
 	values := valueChanges(have.Template, entries)
 	var template []provision.Change
 	for _, name := range prefect.Missing(have.Template, d.Base(), entries) {
-		if hasField(values, name) {
+		field := "template " + name // a variable and the line that uses it may have the same name
+		if hasField(values, name) || hasField(template, field) {
 			continue
 		}
 		template = append(template, provision.Change{
-			Field: "template " + name, To: provision.Text("declared"), Required: true,
+			Field: field, To: provision.Text("declared"), Required: true,
 			Why: "without it, the worker ignores the value",
 		})
 	}
@@ -227,13 +228,16 @@ func (p Pool) writeFields(ctx context.Context, d prefect.Defaults, fields provis
 	if err != nil {
 		return err
 	}
-	entries := slices.DeleteFunc(p.entries(d, have.Template), func(e prefect.Entry) bool { return !e.Silent && !fields.Has(e.Name) })
+	// Whatever is ignored, the template must declare all that Changes requires.
+	all := p.entries(d, have.Template)
+	declared := prefect.Declare(have.Template, d.Base(), all)
+	entries := slices.DeleteFunc(all, func(e prefect.Entry) bool { return !e.Silent && !fields.Has(e.Name) })
 	for _, e := range entries {
 		if !e.Silent && !entryValue(e).Known() {
 			return fmt.Errorf("%s is not known yet", e.Name)
 		}
 	}
-	want := prefect.Merge(have.Template, d.Base(), entries)
+	want := prefect.Merge(declared, d.Base(), entries)
 	if reflect.DeepEqual(have.Template, want) {
 		return nil
 	}

@@ -30,6 +30,7 @@ type flows struct {
 	agent        resource.InstanceState
 	destroy      bool
 	unknownState bool
+	ignored      provision.Fields
 }
 
 func newFlows() *flows {
@@ -63,7 +64,7 @@ func (f *flows) pool(t *testing.T) resource.Pool {
 
 func (f *flows) graph(t *testing.T) *provision.Graph {
 	t.Helper()
-	g := &provision.Graph{Owner: f.id.Owner()}
+	g := &provision.Graph{Owner: f.id.Owner(), Ignore: map[string]provision.Fields{"pool": f.ignored}}
 	provision.Add(g, "pool", provision.Own, f.pool(t))
 	return g
 }
@@ -189,6 +190,67 @@ func TestPoolDrift(t *testing.T) {
 				}
 				if o, ok := f.defaultOf("cloudwatch_logs_options").(map[string]any); c.name == "logs" && (!ok || o["theirs"] != "x") {
 					t.Errorf("log options are %v", o)
+				}
+			})
+		})
+	}
+}
+
+// TestPoolDeclarations: up adds what the template lacks so that the worker reads our values, also
+// if none of these differs, or all of them are ignored.
+func TestPoolDeclarations(t *testing.T) {
+	const role, key, network = "execution_role_arn", "prefect_api_auth_string_secret_arn", "network_configuration"
+	for _, c := range []struct {
+		name  string
+		drift func(f *flows, variables, lines map[string]any)
+		want  []string // the fields of the plan
+		keep  []string // the variables whose defaults others have set
+
+		ignore provision.Fields
+	}{
+		{"a pool of Prefect 2", func(f *flows, variables, lines map[string]any) {
+			delete(variables, key)
+			delete(lines, key)
+			delete(lines, role)
+		}, []string{"template " + key, "template " + role}, nil, nil},
+		{"a line is gone", func(f *flows, _, lines map[string]any) { delete(lines, "cluster") }, []string{"template cluster"}, nil, nil},
+		{"a line is gone, and another value differs", func(f *flows, variables, lines map[string]any) {
+			delete(lines, "cluster")
+			variables["vpc_id"].(map[string]any)["default"] = "vpc-2"
+		}, []string{"template cluster", "vpc_id"}, nil, nil},
+		{"a line of what is ignored is gone", func(f *flows, variables, lines map[string]any) {
+			delete(lines, network)
+			variables[network].(map[string]any)["default"] = map[string]any{"subnets": []any{"subnet-2"}}
+		}, []string{"template " + network}, []string{network}, provision.Fields{network + ".subnets", network + ".securityGroups", network + ".assignPublicIp"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFlows()
+				f.up(t)
+				p := f.server.Pool(poolName)
+				template := p["base_job_template"].(map[string]any)
+				c.drift(f, template["variables"].(map[string]any)["properties"].(map[string]any), template["job_configuration"].(map[string]any))
+				f.server.SetPool(poolName, p)
+				theirs := map[string]any{}
+				for _, name := range c.keep {
+					theirs[name] = f.defaultOf(name)
+				}
+				f.ignored = c.ignore
+				if a := f.plan(t); !slices.Equal(poolFields(a), c.want) {
+					t.Errorf("the plan has %q, want %q", poolFields(a), c.want)
+				}
+				f.server.Calls()
+				f.up(t)
+				if writes := slices.DeleteFunc(f.server.Calls(), func(call string) bool { return strings.HasPrefix(call, "GET ") }); len(writes) != 1 {
+					t.Errorf("up called %v", writes)
+				}
+				if a := f.plan(t); a.Op != provision.None {
+					t.Errorf("after up, the plan has %q", poolFields(a))
+				}
+				for name, want := range theirs {
+					if diff := cmp.Diff(want, f.defaultOf(name)); diff != "" {
+						t.Errorf("%s, which is ignored (-before +after up):\n%s", name, diff)
+					}
 				}
 			})
 		})
