@@ -9,8 +9,8 @@ import (
 
 // split separates the changes that up makes from those that it leaves to others.
 func (g *Graph) split(s *step, have any, all []Change) (made, ignored []Change) {
-	fields := g.Ignore[s.name]
-	if len(fields) == 0 || s.owner(have).Unfinished {
+	fields, o := g.Ignore[s.name], s.owner(have)
+	if len(fields) == 0 || o.Unfinished && o.By == g.Owner {
 		return all, nil
 	}
 	for _, c := range all {

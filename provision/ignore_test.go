@@ -104,6 +104,21 @@ func TestIgnoreUnfinished(t *testing.T) {
 	})
 }
 
+// TestIgnoreUnfinishedOfOthers: what another environment has not finished is that one's to finish.
+func TestIgnoreUnfinishedOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.objects["it"] = object{ID: "i", By: "b", Claims: []string{"b"}, Unfinished: true}
+		g, _ := graph("a")
+		g.Ignore = map[string]provision.Fields{"it": {"value"}}
+		provision.Add(g, "it", provision.Share, thing{w: w, Name: "it", Me: "a", Value: "of a", Shared: true})
+		mustUp(t, g)
+		if have := w.objects["it"]; have.Value != "" || !have.Unfinished {
+			t.Errorf("after up: %+v", have)
+		}
+	})
+}
+
 // several has three fields, which one call sets. That has to leave alone what is ignored.
 type several struct {
 	w       *world

@@ -52,8 +52,8 @@ type Owner struct {
 	// have the ownership Share: it has the name of a shared object from an earlier spec.
 	Shared bool
 
-	// Unfinished means that the object has not had all its fields since it was created, as far
-	// as the service shows it: until then, none is ignored; see Graph.Ignore.
+	// Unfinished means that the object has not had all its fields since its owner created it, as
+	// far as the service shows it: until then, the owner ignores none; see Graph.Ignore.
 	Unfinished bool
 
 	// Protected means that the owner asked for protection from deletion. The engine only

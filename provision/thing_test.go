@@ -122,7 +122,7 @@ func (t thing) Changes(have state) (list []provision.Change) {
 		list = append(list, provision.Change{Field: "uses", From: provision.Text(have.Uses), To: to,
 			Do: t.set("uses", func(o *object) { o.Uses = ids })})
 	}
-	if have.Unfinished {
+	if have.Unfinished && have.By == t.Me {
 		list = append([]provision.Change{{Field: "unfinished", From: provision.Text("yes"), Required: true, Last: true,
 			Do: t.set("unfinished", func(o *object) { o.Unfinished = false })}}, list...)
 	}

@@ -19,6 +19,7 @@ import (
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/permissions"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/stack"
@@ -71,6 +72,8 @@ var lives = []life{
 	{"a log group of another name", renamingLogs},
 	{"a log group that is missing", missingLogs},
 	{"others change what is ignored", ignoring},
+	{"others change what is ignored of the account's role", ignoringShared},
+	{"roles move to a path", toPath},
 }
 
 // drifts changes every field of every kind outside flowbed, and lets up repair it.
@@ -140,6 +143,33 @@ func ignoring(w *world) {
 	if !w.empty() {
 		w.Error("something is left")
 	}
+}
+
+// ignoringShared leaves a field of the execution role of the whole account to others: the environment
+// that creates the role gives it the field, and the tag.
+func ignoringShared(w *world) {
+	const text = `execution_role { ignore_changes = ["managed policy"] }`
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Plan, text, quiet)
+	if !w.planned.Empty() {
+		w.Errorf("up has left %+v", w.planned)
+	}
+	w.must(permissions.Down, text, quiet)
+	if !w.empty() {
+		w.Error("something is left")
+	}
+}
+
+// toPath plans to move roles that exist without a path.
+func toPath(w *world) {
+	const text = "execution_role { name = \"flowbed-dev-execution\" }\nagent {}\nprefect {\napi_url = \"https://prefect.example.com/api\"\n}\n"
+	const moved = "iam { path = \"/data/\" }\n" + text
+	w.must(permissions.Up, text, quiet)
+	w.must(permissions.Plan, moved, quiet)
+	if n := w.planned.Count(provision.Replace); n != 4 { // with the instance profile
+		w.Errorf("the plan replaces %d objects: %+v", n, w.planned)
+	}
+	w.must(permissions.Down, text, quiet)
 }
 
 // built takes the environment through its life, with and without names of its own.

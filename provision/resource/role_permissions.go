@@ -20,9 +20,12 @@ func (r Role) Permissions() Permissions {
 	}
 	p := Permissions{
 		Read:        []Permission{r.reading("iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy")},
-		CheckDelete: []Permission{on(arn, "iam:ListInstanceProfilesForRole")},
-		Build:       []Permission{bounded(on(arn, "iam:CreateRole")), on(arn, "iam:TagRole", "iam:UpdateAssumeRolePolicy"), bounded(on(arn, "iam:PutRolePolicy"))},
-		Delete:      []Permission{on(arn, "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole")},
+		CheckDelete: []Permission{r.reading("iam:ListInstanceProfilesForRole")},
+		Build: []Permission{
+			bounded(on(arn, "iam:CreateRole")), bounded(on(arn, "iam:PutRolePolicy")),
+			on(arn, "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:DeleteRolePolicy"),
+		},
+		Delete: []Permission{on(arn, "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole")},
 	}
 	if r.Boundary != "" {
 		p.Build = append(p.Build, bounded(on(arn, "iam:PutRolePermissionsBoundary")))
@@ -31,16 +34,16 @@ func (r Role) Permissions() Permissions {
 		p.Build = append(p.Build, bounded(on(arn, "iam:AttachRolePolicy").when("ArnEquals", "iam:PolicyARN", r.Managed...)))
 	}
 	if r.Shared {
-		p.Build = append(p.Build, on(arn, "iam:DeleteRolePolicy"))           // of an environment that no longer has a secret
 		p.Delete = append(p.Delete, on(arn, "iam:TagRole", "iam:UntagRole")) // the mark of one that leaves, and its claim
 	} else {
-		p.Build = append(p.Build, on(arn, "iam:UntagRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"))
+		p.Build = append(p.Build, on(arn, "iam:DetachRolePolicy"))
 	}
 	return p
 }
 
 // reading allows to read the role. IAM knows the path of a role only if there is one, so the
-// question whether there is needs the ARN without a path, too.
+// question whether there is needs the ARN without a path, too. So does a plan that moves the role
+// from there.
 func (r Role) reading(actions ...string) Permission {
 	p := on(r.Predicted().ARN, actions...).and(r.Predicted().ARNs()[1:]...)
 	if r.path() != rootPath {

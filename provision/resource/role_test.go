@@ -3,6 +3,7 @@ package resource_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -182,6 +183,21 @@ func TestSharedRoleOfOthers(t *testing.T) {
 }
 
 // There is no call for one log group, only for those whose names begin alike.
+// TestSharedRoleUnfinished: only the environment that created a shared role ends that it is
+// unfinished; others neither know what it lacks, nor may they have to.
+func TestSharedRoleUnfinished(t *testing.T) {
+	for env, want := range map[string]bool{"dev": true, "prod": false} {
+		id := resource.Identity{Env: "dev", Region: "us-east-1", Account: "123456789012", Partition: "aws"}
+		tags := id.SharedTags("shared")
+		tags[resource.KeyUnfinished] = "yes"
+		id.Env = env
+		list := resource.Role{ID: id, Name: "shared", Shared: true}.Changes(resource.RoleState{Name: "shared", Path: "/", Tags: tags})
+		if have := slices.ContainsFunc(list, func(c provision.Change) bool { return c.Last }); have != want {
+			t.Errorf("%s removes the tag: %v, want %v", env, have, want)
+		}
+	}
+}
+
 func TestLogGroupAmongMany(t *testing.T) {
 	a := sandbox.New()
 	l := resource.LogGroup{

@@ -28,7 +28,8 @@ const (
 	// their route tables stay until down.
 	KeyUnused = "flowbed:unused"
 
-	// KeyUnfinished is on a new object with ignored fields, until it has them all.
+	// KeyUnfinished is on a new object with ignored fields, until it has them all. On a shared
+	// object, it is about the environment that created it, and only that one removes it.
 	KeyUnfinished = "flowbed:unfinished"
 )
 
@@ -212,7 +213,7 @@ type tagger struct {
 // tagChange returns the changes of tags, if there are any.
 func tagChange(have, want Tags, shared bool, w tagger) []provision.Change {
 	c := wantedChange(have, want, shared, w)
-	if mark := have[KeyUnfinished]; mark != "" {
+	if mark := have[KeyUnfinished]; mark != "" && have.Owner().By == want.Owner().By {
 		c = append(c, provision.Change{
 			Field: "tags", From: provision.Text(KeyUnfinished + "=" + mark), Of: want["Name"], Required: true, Last: true,
 			Do: func(ctx context.Context) error { return w.drop(ctx, []string{KeyUnfinished}) },
