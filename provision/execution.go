@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowbed/flowbed/provision/crash"
@@ -36,6 +37,7 @@ type execution struct {
 	outlived          bool      // all steps that may create the object have ended
 	looked            bool      // a reading since then, or since a deletion, shows whether it exists
 	doing             string
+	failed            Fields // those of the last call, if it failed
 
 	deleted   []any     // the states for which Delete has succeeded
 	claimed   time.Time // when the step found that no reading shows its claim yet; see repeatClaim
@@ -87,6 +89,9 @@ func (r *execution) fail(ctx context.Context, doing string, err error) error {
 	_, named := errors.AsType[*blockedError](err)
 	if have, found := r.s.state(); !named && (found || r.done[created]) && r.s.explain != nil && ctx.Err() == nil && !r.g.fatal(err) {
 		e.Cause = r.s.explain(ctx, have)
+	}
+	if why := r.g.notIgnoredYet(r.s, r.failed); why != "" {
+		e.Cause = strings.TrimPrefix(e.Cause+"\n"+why, "\n")
 	}
 	r.event(Failed, doing, e)
 	if r.g.fatal(err) {
@@ -188,7 +193,7 @@ func (r *execution) actParallel(ctx context.Context, list []call) error {
 		if errs[i] == nil {
 			continue
 		}
-		if err := r.handleError(ctx, c.name, errs[i]); err != nil {
+		if err := r.handleError(ctx, c, errs[i]); err != nil {
 			return err
 		}
 	}
@@ -197,13 +202,13 @@ func (r *execution) actParallel(ctx context.Context, list []call) error {
 
 // handleError returns nil if the step should read the object again and retry the call
 // that failed with err. Otherwise it returns the step's error.
-func (r *execution) handleError(ctx context.Context, doing string, err error) error {
-	r.doing, r.s.doubt = doing, err
+func (r *execution) handleError(ctx context.Context, c call, err error) error {
+	r.doing, r.s.doubt, r.failed = c.name, err, c.fields
 	if stopped := Stopped(ctx); stopped != nil && errors.Is(err, stopped) {
 		return r.interrupted(ctx)
 	}
 	if !r.g.retry(err) && !errors.Is(err, ErrWindow) {
-		return r.fail(ctx, doing, err)
+		return r.fail(ctx, c.name, err)
 	}
 	r.lastErr, r.rejected = err, true
 	return nil
@@ -211,7 +216,7 @@ func (r *execution) handleError(ctx context.Context, doing string, err error) er
 
 // noteProgress restarts the step's patience.
 func (r *execution) noteProgress() {
-	r.rejected, r.lastErr, r.blockers = false, nil, nil
+	r.rejected, r.lastErr, r.blockers, r.failed = false, nil, nil, nil
 	r.progress, r.pause = time.Now(), firstWait
 }
 
@@ -262,7 +267,7 @@ func (r *execution) rest(ctx context.Context, what string) error {
 	case <-time.After(r.pause):
 	}
 	r.pause = min(r.pause*8/5, longestWait)
-	r.rejected, r.lastErr, r.blockers = false, nil, nil
+	r.rejected, r.lastErr, r.blockers, r.failed = false, nil, nil, nil
 	return nil
 }
 

@@ -1,26 +1,49 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// split separates the changes that up makes from those that it leaves to others.
+// split separates the changes that up makes from those that it leaves to others. A difference that
+// needs a new object is none that a killed run has left: a new object was created without it.
 func (g *Graph) split(s *step, have any, all []Change) (made, ignored []Change) {
-	fields, o := g.Ignore[s.name], s.owner(have)
-	if len(fields) == 0 || o.Unfinished && o.By == g.Owner {
+	fields, unfinished := g.Ignore[s.name], g.unfinishedBy(s, have) != ""
+	if len(fields) == 0 {
 		return all, nil
 	}
 	for _, c := range all {
-		if fields.Has(c.Field) && !c.Claims && !c.Required {
+		if fields.Has(c.Field) && !c.Claims && !c.Required && (c.Replace || !unfinished) {
 			ignored = append(ignored, c)
 		} else {
 			made = append(made, c)
 		}
 	}
 	return made, ignored
+}
+
+// unfinishedBy is what marks an object that this environment has not finished; empty if none does.
+func (g *Graph) unfinishedBy(s *step, have any) string {
+	if o := s.owner(have); o.By == g.Owner {
+		return o.Unfinished
+	}
+	return ""
+}
+
+// notIgnoredYet says why up makes a change of a field although the field is ignored, and what to do
+// if up never can; empty if no such field is among those of the change.
+func (g *Graph) notIgnoredYet(s *step, fields Fields) string {
+	have, _ := s.state()
+	mark, object := g.unfinishedBy(s, have), cmp.Or(label(have), s.name)
+	for _, f := range fields {
+		if mark != "" && g.Ignore[s.name].Has(f) {
+			return fmt.Sprintf("%[1]s is not ignored yet: %[2]s has %[3]s until up has set all its fields once → if others set %[1]s, remove %[3]s from %[2]s", f, object, mark)
+		}
+	}
+	return ""
 }
 
 type unfinishedKey struct{}

@@ -2,6 +2,7 @@ package provision_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -99,6 +100,66 @@ func TestIgnoreUnfinished(t *testing.T) {
 			up("second", "value")
 			if have := w.objects["it"].Value; have != "first" {
 				t.Errorf("after the third run, the value is %s", have)
+			}
+		}
+	})
+}
+
+// sealed cannot change its value: another value needs a new object.
+type sealed struct{ thing }
+
+func (s sealed) Changes(have state) []provision.Change {
+	list := s.thing.Changes(have)
+	for i, c := range list {
+		if c.Field == "value" && have.ID != "" {
+			list[i].Replace, list[i].Do = true, func(ctx context.Context) error { return s.Delete(ctx, have) }
+		}
+	}
+	return list
+}
+
+// TestIgnoreReplacement: what only a new object would change stays ignored, also of an object that
+// is unfinished: it may have content by now.
+func TestIgnoreReplacement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.objects["it"] = object{ID: "i", By: "a", Value: "first", Uses: "wrong", Unfinished: true}
+		g, _ := graph("a")
+		g.Ignore = map[string]provision.Fields{"it": {"value", "uses"}}
+		provision.Add(g, "it", provision.Own, sealed{thing{w: w, Name: "it", Me: "a", Value: "second"}})
+		if a := mustPlan(t, g.Plan).Actions[0]; a.Op != provision.Update || len(a.Notes) != 1 {
+			t.Errorf("the plan has %+v", a)
+		}
+		mustUp(t, g)
+		if have := w.objects["it"]; have.ID != "i" || have.Value != "first" || have.Uses != "" || have.Unfinished {
+			t.Errorf("after up: %+v", have)
+		}
+	})
+}
+
+// TestUnfinishedForEver: up may never be allowed to set an ignored field. The error then says that
+// it is not ignored yet, and what to do.
+func TestUnfinishedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const why = "value is not ignored yet: it has the mark until up has set all its fields once → if others set value, remove the mark from it"
+		for _, c := range []struct {
+			name, want string
+			it         object
+			ignore     provision.Fields
+		}{
+			{"unfinished", why, object{ID: "i", By: "a", Unfinished: true}, provision.Fields{"value"}},
+			{"another field is ignored", "", object{ID: "i", By: "a", Unfinished: true}, provision.Fields{"uses"}},
+			{"finished", "", object{ID: "i", By: "a"}, provision.Fields{"uses"}},
+		} {
+			w := newWorld()
+			w.objects["it"] = c.it
+			w.fault = func(int, string) (error, error) { return errFatal, nil }
+			g, _ := graph("a")
+			g.Ignore = map[string]provision.Fields{"it": c.ignore}
+			provision.Add(g, "it", provision.Own, thing{w: w, Name: "it", Me: "a", Value: "v"})
+			err, ok := errors.AsType[*provision.StepError](g.Up(t.Context()))
+			if !ok || err.Doing != "change value" || err.Cause != c.want {
+				t.Errorf("%s: have %+v, want the cause %q", c.name, err, c.want)
 			}
 		}
 	})

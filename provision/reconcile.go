@@ -233,6 +233,7 @@ const created = "create"
 type call struct {
 	name    string
 	keys    []string // of what it does within the step
+	fields  Fields   // that it changes
 	unknown string   // the field whose value is not known yet
 	do      func(context.Context) error
 
@@ -294,15 +295,14 @@ func together(list []Change, j *Joint) (group []Change) {
 func changing(group []Change) call {
 	first := group[0]
 	all := call{name: "change " + first.Field, do: first.Do, independent: first.Independent}
-	var fields Fields
 	for _, c := range group {
-		fields, all.keys = append(fields, c.Field), append(all.keys, c.key())
+		all.fields, all.keys = append(all.fields, c.Field), append(all.keys, c.key())
 		if !c.To.Known() && all.unknown == "" {
 			all.unknown = c.Field
 		}
 	}
 	if j := first.Joint; j != nil {
-		all.do = func(ctx context.Context) error { return j.Do(ctx, fields) }
+		all.do = func(ctx context.Context) error { return j.Do(ctx, all.fields) }
 	}
 	return all
 }

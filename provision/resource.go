@@ -52,9 +52,10 @@ type Owner struct {
 	// have the ownership Share: it has the name of a shared object from an earlier spec.
 	Shared bool
 
-	// Unfinished means that the object has not had all its fields since its owner created it, as
-	// far as the service shows it: until then, the owner ignores none; see Graph.Ignore.
-	Unfinished bool
+	// Unfinished is what marks an object that has not had all its fields since its owner created
+	// it, such as "the tag x": until then, the owner ignores none; see Graph.Ignore. It is empty
+	// if the object has no mark.
+	Unfinished string
 
 	// Protected means that the owner asked for protection from deletion. The engine only
 	// carries it: the command decides what it means.

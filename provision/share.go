@@ -315,7 +315,7 @@ func (r *execution) change(ctx context.Context, doing string, do func(context.Co
 	}
 	r.event(Acting, doing, nil)
 	if err := crash.Do(func() error { return do(detach(ctx)) }); err != nil {
-		return r.handleError(ctx, doing, err)
+		return r.handleError(ctx, call{name: doing}, err)
 	}
 	return nil
 }

@@ -15,7 +15,10 @@ import (
 type state struct{ object }
 
 func (s state) Owner() provision.Owner {
-	o := provision.Owner{By: s.By, Claims: s.Claims, Unfinished: s.Unfinished}
+	o := provision.Owner{By: s.By, Claims: s.Claims}
+	if s.Unfinished {
+		o.Unfinished = "the mark"
+	}
 	for _, env := range slices.Sorted(maps.Keys(s.Marks)) {
 		o.Leaving = append(o.Leaving, provision.Leaving{Env: env, Until: s.Marks[env]})
 	}

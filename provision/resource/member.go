@@ -17,7 +17,7 @@ type member interface {
 func ownerOf[M member](list []M) (o provision.Owner) {
 	if len(list) > 0 {
 		o = list[0].tags().Owner()
-		o.Unfinished = false
+		o.Unfinished = ""
 	}
 	return o
 }

@@ -293,7 +293,7 @@ func (t RouteTables) route(have RouteTable, w wantTable) []provision.Change {
 		from += " (does not exist)"
 	}
 	target := w.out.String()
-	unfinished := have.Tags.Owner().Unfinished // another table may be finished
+	unfinished := have.Tags.Owner().Unfinished != "" // another table may be finished
 	return []provision.Change{{Field: "default route", From: provision.Text(from), To: w.out, Required: unfinished, Do: func(ctx context.Context) (err error) {
 		if target == "" {
 			_, err = t.API.DeleteRoute(ctx, &ec2.DeleteRouteInput{RouteTableId: &have.ID, DestinationCidrBlock: new(everywhere)})

@@ -140,7 +140,10 @@ type Tags map[string]string
 func (t Tags) Owner() (o provision.Owner) {
 	if t[KeyManagedBy] == "flowbed" && t[KeyEnvironment] != "" {
 		o.By = t[KeyEnvironment] + "@" + t[KeyRegion]
-		o.Protected, o.Unfinished = t[KeyProtected] == protectionOn, t[KeyUnfinished] != ""
+		o.Protected = t[KeyProtected] == protectionOn
+		if t[KeyUnfinished] != "" {
+			o.Unfinished = "the tag " + KeyUnfinished
+		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(t)) {
 		env, ok := strings.CutPrefix(k, claimPrefix)

@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/flowbed/flowbed/provision"
 	"github.com/flowbed/flowbed/provision/prefect"
+	"github.com/flowbed/flowbed/provision/resource"
 	"github.com/flowbed/flowbed/provision/sandbox"
 	"github.com/flowbed/flowbed/provision/spec"
 	"github.com/flowbed/flowbed/provision/stack"
@@ -286,4 +289,28 @@ func TestIgnorableOfNetwork(t *testing.T) {
 			t.Errorf("%s: %s", field, list[0].Detail)
 		}
 	}
+}
+
+// TestIgnoredForbidden: the organization never lets up set an ignored field of a new object. The
+// error names the tag, and without the tag up goes on.
+func TestIgnoredForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const text, group = "environment \"dev\" {\nlogs { ignore_changes = [\"retention\"] }\n}", "/flowbed/dev"
+		account := sandbox.New()
+		account.ControlPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"logs:PutRetentionPolicy","Resource":"*"}]}`
+		up := func() error { return build(t, account, text, stack.Options{}).Graph.Up(t.Context()) }
+		const want = "retention is not ignored yet: " + group + " has the tag flowbed:unfinished until up has set all its fields once → " +
+			"if others set retention, remove the tag flowbed:unfinished from " + group
+		if e, ok := errors.AsType[*provision.StepError](up()); !ok || e.Cause != want {
+			t.Errorf("have %+v, want the cause %q", e, want)
+		}
+		arn := aws.String("arn:aws:logs:" + region + ":" + sandbox.DefaultAccount + ":log-group:" + group)
+		if _, err := cloudwatchlogs.NewFromConfig(account.Config(region)).UntagResource(t.Context(), &cloudwatchlogs.UntagResourceInput{
+			ResourceArn: arn, TagKeys: []string{resource.KeyUnfinished}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := up(); err != nil {
+			t.Errorf("without the tag: %v", err)
+		}
+	})
 }
