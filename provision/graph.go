@@ -39,8 +39,8 @@ type Graph struct {
 	Settle time.Duration
 
 	// Ignore has, by step, the fields whose differences up leaves alone, because others
-	// change them. A new object gets them all: nothing of an object is ignored while its
-	// Owner is Unfinished. It must be set before the steps are added.
+	// change them. A new object gets them all: while its Owner is Unfinished, only what needs a
+	// replacement is ignored. It must be set before the steps are added.
 	Ignore map[string]Fields
 
 	steps     []*step
