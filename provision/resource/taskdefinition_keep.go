@@ -81,7 +81,7 @@ func requestLike(o types.TaskDefinition, want *ecs.RegisterTaskDefinitionInput) 
 		RequiresCompatibilities: o.RequiresCompatibilities, RuntimePlatform: o.RuntimePlatform,
 		EphemeralStorage: o.EphemeralStorage, Volumes: o.Volumes, PidMode: o.PidMode, IpcMode: o.IpcMode,
 		PlacementConstraints: o.PlacementConstraints, ProxyConfiguration: o.ProxyConfiguration,
-		EnableFaultInjection: o.EnableFaultInjection, InferenceAccelerators: o.InferenceAccelerators,
+		EnableFaultInjection: o.EnableFaultInjection,
 	}
 }
 

@@ -18,8 +18,11 @@ func (s *Stack) addOwnNetwork() {
 	gateway := resource.InternetGateway{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
 	subnets := resource.Subnets{API: s.c.EC2, ID: s.id, Name: name, Count: n.Zones, Private: n.InPrivate()}
 	routes := resource.RouteTables{API: s.c.EC2, ID: s.id, Name: name, Made: new(resource.Launched)}
+	if n.New() { // outputs, too, which looks like down, tells public subnets by their range
+		subnets.CIDR = n.Range()
+	}
 	if !s.o.Destroy {
-		vpc.CIDR, subnets.CIDR = n.Range(), n.Range()
+		vpc.CIDR = n.Range()
 		subnets.Zones = onDemand(s, "zones", s.zones())
 	}
 	own := resource.OwnNetwork{}

@@ -3,6 +3,7 @@ package stack_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -237,6 +238,28 @@ func TestDownWithoutVPC(t *testing.T) {
 			t.Errorf("the account is not what it was (-before +after):\n%s", d)
 		}
 	})
+}
+
+// TestOutputsOfANetwork: outputs, which looks at the account as down does, names the subnets in which
+// tasks run.
+func TestOutputsOfANetwork(t *testing.T) {
+	for _, nat := range []string{"none", "single", "per-zone"} {
+		synctest.Test(t, func(t *testing.T) {
+			account := sandbox.New()
+			text := fmt.Sprintf("environment \"dev\" {\nnetwork {\nvpc = \"new\"\nnat = %q\n}\n}", nat)
+			s := build(t, account, text, stack.Options{})
+			if err := s.Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			look := build(t, account, text, stack.Options{Destroy: true, NoPrefect: true})
+			if err := look.Graph.Read(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if want, have := subnetsOf(s), subnetsOf(look); len(want) != 2 || !slices.Equal(have, want) {
+				t.Errorf("nat %s: have %v, want %v", nat, have, want)
+			}
+		})
+	}
 }
 
 func subnetsOf(s *stack.Stack) []string {
