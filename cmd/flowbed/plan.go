@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +55,8 @@ func (a *app) plan(ctx context.Context, f planFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := a.openFile(ctx, file, f.data.options(stack.Options{Destroy: f.down, Fence: new(lease.Fence)}))
+	o := f.data.options(stack.Options{Destroy: f.down, Fence: new(lease.Fence), Start: time.Now()})
+	s, err := a.openFile(ctx, file, o)
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func (a *app) plan(ctx context.Context, f planFlags) (err error) {
 		err = p.Err()
 	}
 	if err == nil && out != nil {
-		err = a.savePlan(out, s, verb, f.data, p)
+		err = a.savePlan(out, s, verb, f.data, p, o.Start)
 	}
 	if err == nil && f.detailed && !p.Empty() {
 		err = coded{code: exitChanges}

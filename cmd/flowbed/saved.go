@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,15 +37,16 @@ func (a *app) newPlanFile(path string) (*output, error) {
 	return o, nil
 }
 
-// savePlan writes a plan to a file. A plan with problems is not written: no run could carry it
-// out.
-func (a *app) savePlan(o *output, s *session, verb string, data force, p provision.Plan) error {
+// savePlan writes a plan to a file, with the time at which it was begun: with it, up computes the same
+// expiry. A plan with problems is not written: no run could carry it out.
+func (a *app) savePlan(o *output, s *session, verb string, data force, p provision.Plan, begun time.Time) error {
 	saved, err := view.NewSavedPlan(view.SavedPlan{
 		Program: planner(), Verb: verb, Header: s.header, Flags: data.given(), Config: s.config, Hide: a.hide,
 	}, p)
 	if err != nil {
 		return err
 	}
+	saved.Created = begun
 	var b bytes.Buffer
 	if err := view.WriteSavedPlan(a.guarded(&b), saved); err != nil {
 		return fmt.Errorf("encode the plan: %w", err)

@@ -45,6 +45,9 @@ at any time and run it again: it reads the account and does what is missing.`,
 		if err != nil {
 			return err
 		}
+		if planned != nil {
+			o.Start = planned.plan.Created
+		}
 		o.Fence = new(lease.Fence)
 		file, err := a.load(false)
 		if err != nil {

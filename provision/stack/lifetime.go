@@ -11,6 +11,10 @@ import (
 func (s *Stack) setLifetime() {
 	s.id.Protected = s.env.DeletionProtection
 	if ttl := s.env.Lifetime(); ttl > 0 && !s.o.Destroy {
-		s.id.Life = &resource.Lifetime{TTL: ttl, Start: time.Now(), LogTags: func() resource.Tags { return s.nameLog.Seen() }}
+		start := s.o.Start
+		if !start.Add(ttl).After(time.Now()) {
+			start = time.Now()
+		}
+		s.id.Life = &resource.Lifetime{TTL: ttl, Start: start, LogTags: func() resource.Tags { return s.nameLog.Seen() }}
 	}
 }

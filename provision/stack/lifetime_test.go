@@ -144,3 +144,24 @@ func TestTTLEndsTheInstance(t *testing.T) {
 		})
 	}
 }
+
+// TestStartOfALifetime: the expiry of a saved plan does not depend on when it is carried out, unless
+// it would have passed.
+func TestStartOfALifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		planned := time.Now()
+		for _, c := range []struct {
+			wait time.Duration
+			want time.Time
+		}{{time.Hour, planned.Add(8 * time.Hour)}, {8 * time.Hour, planned.Add(17 * time.Hour)}} {
+			time.Sleep(c.wait)
+			account := sandbox.New()
+			if err := build(t, account, withTTL(`ttl = "8h"`), stack.Options{NoPrefect: true, Start: planned}).Graph.Up(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if have := expiries(t, account); len(have) != 1 || have[c.want.UTC().Format(time.RFC3339)] == 0 {
+				t.Errorf("after %v: %v, want %v", c.wait, have, c.want)
+			}
+		}
+	})
+}

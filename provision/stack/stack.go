@@ -90,6 +90,10 @@ type Options struct {
 	// that names none can choose. nil means that such an environment uses the account's.
 	Account *AccountRole
 
+	// Start is when the time to live of an environment begins that has none yet, unless it would
+	// be over: for a saved plan, when it was made. Zero means now.
+	Start time.Time
+
 	// AsIs is for a command that uses the environment and changes none of its resources. It
 	// need not read what an environment may choose.
 	AsIs bool
