@@ -159,7 +159,7 @@ func ec2InstanceOf(o types.Instance) EC2Instance {
 	}
 	for _, b := range o.BlockDeviceMappings {
 		// Not one that somebody has attached: EC2 keeps that when it ends the instance.
-		if b.Ebs != nil && (deref(b.Ebs.DeleteOnTermination) || deref(b.DeviceName) == deref(o.RootDeviceName)) {
+		if b.Ebs != nil && (deref(deref(b.Ebs).DeleteOnTermination) || deref(b.DeviceName) == deref(o.RootDeviceName)) {
 			m.Volumes = append(m.Volumes, deref(deref(b.Ebs).VolumeId))
 		}
 	}
